@@ -1,0 +1,1 @@
+"""ganworks: train, judge and use GANs."""

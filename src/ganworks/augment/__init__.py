@@ -1,0 +1,1 @@
+"""Augment of ganworks; see docs/six-words.md."""

@@ -1,0 +1,1 @@
+"""Specs, keyed randomness, readers and the packed memory-map."""

@@ -1,0 +1,1 @@
+"""Domains of ganworks; see docs/six-words.md."""

@@ -1,0 +1,1 @@
+"""Games of ganworks; see docs/six-words.md."""

@@ -1,0 +1,1 @@
+"""Layers of ganworks; see docs/six-words.md."""

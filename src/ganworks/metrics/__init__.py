@@ -1,0 +1,1 @@
+"""Metrics of ganworks; see docs/six-words.md."""

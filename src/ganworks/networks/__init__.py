@@ -1,0 +1,1 @@
+"""Networks of ganworks; see docs/six-words.md."""

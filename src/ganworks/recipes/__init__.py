@@ -1,0 +1,1 @@
+"""Recipes of ganworks; see docs/six-words.md."""

@@ -1,0 +1,1 @@
+"""Report of ganworks; see docs/six-words.md."""
