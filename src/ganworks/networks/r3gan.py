@@ -58,7 +58,7 @@ class Block(nn.Module):
         super().__init__()
         inner = width * expansion
         groups = inner // group_size if group_size and inner > group_size else 1
-        if inner % groups:
+        if groups > 1 and inner % group_size:
             raise UsageError(
                 f"networks.group_size={group_size} does not divide the inner width {inner}; use 0 for dense."
             )
