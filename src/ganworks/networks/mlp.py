@@ -1,0 +1,94 @@
+"""Fully connected GAN, the 784-256-256 network of every tutorial, for images, arrays and points of any shape.
+
+Goodfellow et al. 2014 (arXiv 1406.2661) used such players; labels enter both by concatenation, as in
+Mirza & Osindero 2014 (arXiv 1411.1784), here through a learned embedding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.data.spec import Spec
+from ganworks.errors import UsageError
+from ganworks.layers.dense import Activation, dense_stack
+
+
+class Labelled(nn.Module):
+    """Puts a label's embedding behind a vector: ([B, n], [B]) -> [B, n + embed]; nothing if unconditional."""
+
+    def __init__(self, num_classes: int, embed: int):
+        super().__init__()
+        self.embedding = nn.Embedding(num_classes, embed) if num_classes else None
+        self.extra = embed if num_classes else 0
+
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        if self.embedding is None:
+            return x
+        if y is None:
+            raise UsageError(f"This network is conditional on {self.embedding.num_embeddings} classes: "
+                             "labels are needed.")
+        return torch.cat([x, self.embedding(y).to(x.dtype)], 1)
+
+
+class MLPGenerator(nn.Module):
+    """([B, z_dim], [B]) -> [B, *shape]; in [-1, 1] when `bounded` (tanh), else unlimited."""
+
+    def __init__(self, net: MLP, spec: Spec):
+        super().__init__()
+        self.z_dim, self.shape = net.z_dim, spec.shape
+        self.bounded = net.output == "tanh" or (net.output == "auto" and len(spec.shape) > 1)
+        self.label = Labelled(spec.num_classes, net.embed)
+        sizes = [net.z_dim + self.label.extra, *net.hidden]
+        self.body = dense_stack(sizes, net.activation, batch_norm=net.norm == "batch")
+        self.out = nn.Linear(sizes[-1], math.prod(spec.shape))
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        x = self.out(self.body(self.label(z, y)))
+        return (x.tanh() if self.bounded else x).unflatten(1, self.shape)
+
+
+class MLPDiscriminator(nn.Module):
+    """([B, *shape], [B]) -> [B] float32 logits."""
+
+    def __init__(self, net: MLP, spec: Spec):
+        super().__init__()
+        self.label = Labelled(spec.num_classes, net.embed)
+        sizes = [math.prod(spec.shape) + self.label.extra, *(net.d_hidden or net.hidden)]
+        self.body = dense_stack(sizes, net.activation, maxout=net.maxout)
+        self.out = nn.Linear(sizes[-1], 1)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.out(self.body(self.label(x.flatten(1), y))).squeeze(1).float()
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Fully connected generator and discriminator for any shape, e.g. (1, 28, 28) or (2,).
+
+    hidden: widths of the generator's hidden layers. d_hidden: the discriminator's; None = the same.
+    activation: of both. norm: "batch" puts batch norm into the generator. embed: numbers per label.
+    output: "tanh" for data in [-1, 1], "linear" for unlimited data, "auto" = tanh for images, else linear.
+    maxout: pieces per discriminator unit instead of the activation; 0 = none (PacGAN's synthetic
+    experiments: d_hidden=(200, 200, 200), maxout=5).
+    """
+
+    hidden: tuple[int, ...] = (256, 256)
+    d_hidden: tuple[int, ...] | None = None
+    z_dim: int = 64
+    activation: Activation = "leaky"
+    norm: Literal["none", "batch"] = "none"
+    output: Literal["auto", "tanh", "linear"] = "auto"
+    maxout: int = 0
+    embed: int = 16
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """Fresh players {"G", "D"} for `spec`, initialised from torch's global random state."""
+        sizes = (*self.hidden, *(self.d_hidden or ()), self.z_dim, self.embed)
+        if min(sizes) < 1 or self.maxout < 0:
+            raise UsageError(f"MLP needs widths, z_dim and embed of at least 1 and maxout >= 0; got {self}.")
+        return {"G": MLPGenerator(self, spec), "D": MLPDiscriminator(self, spec)}
