@@ -1,0 +1,162 @@
+"""What to do next: the commands that fit this run, and suggestions that follow from what was found."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from typing import NamedTuple
+
+from ganworks.report import words
+from ganworks.report.read import Run, mapping, number
+
+
+class Command(NamedTuple):
+    """A line to type and what it does."""
+
+    text: str
+    why: str
+
+
+class Finding(NamedTuple):
+    """Something that the numbers show, and what to try. kind: "bad", "note" or "good"."""
+
+    kind: str
+    title: str
+    advice: str
+
+
+def commands(run: Run) -> list[Command]:
+    """The next commands to type, most useful first."""
+    folder = shlex.quote(str(run.folder))
+    picture = shlex.quote(str(run.folder) + ".png")
+    found = []
+    if run.state in ("interrupted", "stopped"):
+        found.append(Command(train_command(run), "go on exactly where it stopped"))
+    if run.state != "empty":
+        found.append(Command(f"ganworks sample {folder} 64 seed=0 out={picture}", "make 64 new samples as one picture"))
+        found.append(Command(f"ganworks eval {folder}", "judge it thoroughly" if not run.evaluation
+                             else "judge it again, for instance after more training"))
+    if run.state == "finished":
+        found.append(Command(train_command(run, longer=True), f"train again for longer ({longer_budget(run)})"))
+        found.append(Command(f"ganworks compare {folder} {folder}-longer", "put two runs side by side"))
+    return found
+
+
+def train_command(run: Run, longer: bool = False) -> str:
+    """The command that made this run; with `longer`, the same with a larger budget into a new folder."""
+    given = run.plan.get("command")
+    if isinstance(given, list):
+        words_ = [str(w) for w in given]
+    elif isinstance(given, str) and given.strip():
+        words_ = _split(given)
+    else:
+        words_ = ["ganworks", "train", str(run.config.get("recipe") or "image")]
+        if path := data_path(run):
+            words_.append(f"data={path}")
+        if budget := _budget(run):
+            words_.append(f"budget={budget}")
+        words_.append(f"out={run.folder}")
+    if longer:
+        init = f"init={run.folder}"
+        words_ = [w for w in words_ if not w.startswith(("budget=", "out=", "init="))]
+        words_ += [f"budget={longer_budget(run)}", f"out={run.folder}-longer", init]
+    return shlex.join(words_)
+
+
+def data_path(run: Run) -> str:
+    """Where the data lay, "" when the run does not say."""
+    data = mapping(run.plan.get("data"))
+    found = data.get("path") or data.get("source") or data.get("root") or run.plan.get("path")
+    return str(found) if isinstance(found, str) else ""
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _budget(run: Run) -> str:
+    budget = run.plan.get("budget") or mapping(run.config.get("train")).get("budget")
+    return str(budget) if isinstance(budget, str | int) and not isinstance(budget, bool) else ""
+
+
+def longer_budget(run: Run) -> str:
+    """Three times the budget, in the same unit; of the examples seen when the budget is not known."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", _budget(run))
+    if not match:
+        return str(3 * max(run.total, run.seen, 10_000))
+    value, unit = float(match[1]) * 3, match[2]
+    if unit == "s" and value >= 180:
+        value, unit = value / 60, "m"
+    return f"{value:.10g}{unit}" if unit != "s" else f"{math.ceil(value)}s"
+
+
+def findings(run: Run) -> list[Finding]:
+    """What the alarms and scores say, worst first; never empty for a run that has scores."""
+    found = _from_alarms(run)
+    scores = {s.metric.name: s for s in words.scores_of(run)}
+    grades = {name: words.judge(score).grade for name, score in scores.items()}
+    for name in ("authenticity", "nearest"):
+        if grades.get(name) in ("fair", "poor"):
+            found.append(Finding("bad", "Samples come close to training examples", (
+                "Look at the nearest neighbours before you share anything. More data, more augmentation or a shorter "
+                "training help; so does a smaller network.")))
+            break
+    if grades.get("coverage") in ("fair", "poor") or grades.get("recall") == "poor":
+        found.append(Finding("bad", "Kinds of data are missing", (
+            "Try a stronger penalty (a higher gamma), a larger batch, or the r3gan recipe, whose loss was made against "
+            "this. If the data has classes, train with its labels.")))
+    if grades.get("agreement") in ("fair", "poor"):
+        found.append(Finding("note", "The asked class is not always made", (
+            "Train for longer, and check that the labels of the data are right.")))
+    found += _from_curve(run, grades.get("frechet", "unknown"))
+    if run.state == "finished" and not run.scored and not run.evaluation:
+        found.append(Finding("note", "Nobody has judged this run yet", "Run the eval command below."))
+    if not found and "excellent" in (grades.get("frechet"), grades.get("kernel")):
+        found.append(Finding("good", "Nothing to mend", "Use it; the sample command below makes as many as you like."))
+    return found
+
+
+def _from_alarms(run: Run) -> list[Finding]:
+    """One finding per kind of alarm, with the last words of it."""
+    kinds: dict[str, list[dict[str, object]]] = {}
+    for alarm in run.alarms:
+        kinds.setdefault(str(alarm.get("kind", "alarm")), []).append(alarm)
+    found = []
+    for alarms in kinds.values():
+        last = alarms[-1]
+        message = str(last.get("message") or last.get("kind") or "An alarm without words.")
+        times = f" ({len(alarms)} alarms of this kind)" if len(alarms) > 1 else ""
+        found.append(Finding("bad", message + times, str(last.get("advice", ""))))
+    return found
+
+
+def _from_curve(run: Run, grade: str) -> list[Finding]:
+    """What the score's course says: still falling at the end, or best long before it."""
+    line = score_line(run)
+    if len(line) < 4:
+        return []
+    values = [value for _, value in line]
+    best = min(range(len(values)), key=values.__getitem__)
+    if best == len(values) - 1 and values[-1] < 0.9 * values[-3] and grade != "excellent":
+        return [Finding("note", "It was still getting better when it ended", (
+            f"The distance fell from {words.short_number(values[-3])} to {words.short_number(values[-1])} over the last "
+            "three scores. More time will help most; the command below trains on from here."))]
+    if best < 0.6 * len(values) and values[-1] > 1.3 * values[best]:
+        return [Finding("note", "It was best before the end", (
+            f"The best score came at {words.count(line[best][0])} of {words.count(line[-1][0])} examples. The saved "
+            "generator is the best one. A lower learning rate or more augmentation may keep it improving."))]
+    return []
+
+
+def score_line(run: Run) -> list[tuple[float, float]]:
+    """The Fréchet (else kernel) distance over examples seen, finite values only."""
+    for name in ("frechet", "kernel"):
+        line = [(number(e.get("seen")), s.value) for e in run.scored for s in words.from_report(e)
+                if s.metric.name == name and math.isfinite(s.value)]
+        if line:
+            return line
+    return []

@@ -1,0 +1,283 @@
+"""What the numbers mean, in plain words: one source for the report, the terminal and the model card.
+
+A score means nothing alone. Every verdict compares it with the floor: the same score, computed by the same
+code at the same count, of held-out real data that the training never saw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ganworks.report.read import Run, mapping, number
+
+Grade = Literal["excellent", "good", "fair", "poor", "unknown"]
+GRADES: tuple[Grade, ...] = ("excellent", "good", "fair", "poor")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric. better: "lower" and "higher" are graded against the floor, "near" should equal it."""
+
+    name: str
+    title: str
+    better: Literal["lower", "higher", "near"]
+    short: str
+    long: str
+
+
+METRICS: dict[str, Metric] = {m.name: m for m in (
+    Metric("frechet", "Fréchet distance", "lower", "How far the samples are from real data, as a whole.",
+           "Both sets are turned into features and summarised by their average and spread; this is the distance "
+           "between the two summaries. It notices blur, wrong colours, noise and missing kinds of data. It does "
+           "not notice copying."),
+    Metric("kernel", "Kernel distance", "lower", "The same question, asked in a way that is fair for few samples.",
+           "Compares all pairs of features instead of a summary, so it has no bias when there are few samples. "
+           "Values slightly below zero are normal and mean: no difference found."),
+    Metric("precision", "Precision", "higher", "The share of samples that look like real data.",
+           "A sample counts when it lies as near to a real example as real examples lie to each other."),
+    Metric("recall", "Recall", "higher", "The share of real data that the generator could have made.",
+           "The mirror of precision: a real example counts when it lies near the samples."),
+    Metric("density", "Density", "higher", "How firmly the samples sit where real data is common.",
+           "Like precision, but steadier: a sample in a crowded place counts more. It can go above 1."),
+    Metric("coverage", "Coverage", "higher", "The share of real data that has a sample close by.",
+           "Low coverage means that the generator leaves kinds of data out, the commonest failure of a GAN."),
+    Metric("authenticity", "Authenticity", "near", "Whether samples are new, or copies of the training data.",
+           "The share of samples that lie further from their nearest training example than that example lies from "
+           "its own neighbours. Copies push it towards 0. It should be close to what held-out real data gets."),
+    Metric("agreement", "Label agreement", "higher", "How often a sample is of the class that was asked for.",
+           "A classifier that was trained on real data names each sample; this is how often it names the class "
+           "that the generator was asked to make."),
+    Metric("nearest", "Nearest neighbour", "near", "The distance from a sample to the closest training example.",
+           "Copies have a distance near 0. It should be close to what held-out real data gets."),
+)}
+
+_ALIASES = {
+    "fd": "frechet", "frechet_distance": "frechet", "fid": "frechet", "kd": "kernel", "kid": "kernel", "mmd": "kernel",
+    "kernel_distance": "kernel", "auth": "authenticity", "authpct": "authenticity", "authentic": "authenticity",
+    "accuracy": "agreement", "label_agreement": "agreement", "labels": "agreement", "class_accuracy": "agreement",
+    "nearest_neighbour": "nearest", "nearest_distance": "nearest", "nn": "nearest", "nn_distance": "nearest",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric's value beside its floor. low, high: 95 % interval; NaN where not known."""
+
+    metric: Metric
+    value: float
+    floor: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    floor_low: float = math.nan
+    floor_high: float = math.nan
+    extractor: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """value / floor where that means something (a positive floor), else NaN."""
+        return self.value / self.floor if self.floor > 0 and math.isfinite(self.value) else math.nan
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A grade and the sentence that explains it."""
+
+    grade: Grade
+    text: str
+
+
+def metric_for(key: str) -> Metric:
+    """The metric that a key such as "fd/clf-mnist@ab12" names; an unknown one is shown without a grade."""
+    base = key.split("/")[0].split("@")[0].strip().lower().replace(" ", "_").replace("-", "_")
+    known = METRICS.get(_ALIASES.get(base, base))
+    return known or Metric(base, key.split("/")[0][:60], "near", "", "")
+
+
+def judge(score: Score) -> Verdict:
+    """The verdict on one score (rules in docs/numbers.md). Without a floor there is none."""
+    if not math.isfinite(score.value):
+        return Verdict("unknown", "This could not be computed.")
+    if score.metric.name not in METRICS:
+        return Verdict("unknown", "")
+    if not math.isfinite(score.floor):
+        return Verdict("unknown", "There is no held-out value to compare with.")
+    if score.metric.name == "nearest":
+        return _judge_copying(score, relative=True)
+    if score.metric.better == "near":
+        return _judge_copying(score)
+    return _judge_distance(score) if score.metric.better == "lower" else _judge_share(score)
+
+
+def _judge_distance(score: Score) -> Verdict:
+    """Distances by their ratio to the floor: 1.5, 3 and 8 times part the four grades.
+
+    Measured on digits: faint noise gives a ratio of 1.2, one missing class 2.4 to 6, blur or five missing classes
+    8 to 70.
+    """
+    if score.low <= score.floor_high or score.value <= max(score.floor, 0.0):
+        return Verdict("excellent", "No difference from real data beyond chance.")
+    ratio = score.ratio
+    if not math.isfinite(ratio):
+        width = score.floor_high - score.floor_low
+        if not width > 0:
+            return Verdict("unknown", "The floor is not above zero, so there is no ratio; compare the two intervals.")
+        ratio = score.value / width
+    text = f"{times(ratio)} the distance of real data itself."
+    if ratio <= 1.5:
+        return Verdict("excellent", f"{text} Hard to tell from real data by this measure.")
+    if ratio <= 3:
+        return Verdict("good", f"{text} Small differences: a little noise or blur, or a rare kind missing.")
+    if ratio <= 8:
+        return Verdict("fair", f"{text} Clear differences: softness, artefacts or a kind of data that is missing.")
+    return Verdict("poor", f"{text} Far from real data: an early stage, or a training that went wrong.")
+
+
+def _judge_share(score: Score) -> Verdict:
+    """Shares by what they reach of the floor: 95, 80 and 55 per cent part the four grades."""
+    if score.floor <= 0:
+        return Verdict("unknown", "Real data itself gets 0 here, so there is nothing to compare with.")
+    part = score.value / score.floor
+    grade: Grade = "excellent" if part >= 0.95 else "good" if part >= 0.8 else "fair" if part >= 0.55 else "poor"
+    text = "As high as real data." if part >= 0.995 else f"{percent(part)} of what real data gets."
+    hints = {"recall": "Kinds of data are missing.", "coverage": "Kinds of data are missing.",
+             "agreement": "It does not always make the class that it is asked for."}
+    if grade in ("fair", "poor"):
+        text += " " + hints.get(score.metric.name, "Many samples do not look like real data.")
+    return Verdict(grade, text)
+
+
+def _judge_copying(score: Score, relative: bool = False) -> Verdict:
+    """Copying: a shortfall below the floor of up to 0.1 (of the floor itself if `relative`) is no sign of it."""
+    gap = score.floor - score.value
+    gap = gap / score.floor if relative and score.floor > 0 else gap
+    if gap <= 0.1:
+        return Verdict("excellent", "No sign of copying: as new as real data that it has never seen.")
+    if gap <= 0.25:
+        return Verdict("fair", "Some samples are closer to training examples than new real data would be.")
+    return Verdict("poor", "Many samples nearly repeat training examples. Look at the nearest neighbours before use.")
+
+
+def scores_of(run: Run) -> list[Score]:
+    """The scores to show: the full evaluation when there is one, else the best one made during training."""
+    found = from_report(run.evaluation)
+    if not found and (best := run.best):
+        found = from_report(best)
+    order = list(METRICS)
+    return sorted(found, key=lambda s: order.index(s.metric.name) if s.metric.name in METRICS else 99)
+
+
+def from_report(report: Mapping[str, Any]) -> list[Score]:
+    """Scores from a report: {"scores": {name: number or dict}, "floor": {...}, "ci": {...}} or {"metrics": {...}}."""
+    values = mapping(report.get("scores")) or mapping(report.get("metrics"))
+    floors, spans = mapping(report.get("floor")), mapping(report.get("ci")) or mapping(report.get("intervals"))
+    floor_spans = mapping(report.get("floor_ci"))
+    extractor = _name(report.get("extractor"))
+    scores = []
+    for key, raw in values.items():
+        item = mapping(raw) or {"value": raw}
+        low, high = _span(item.get("ci", spans.get(key)))
+        floor = item.get("floor", floors.get(key))
+        inner = mapping(floor)
+        floor_low, floor_high = _span(item.get("floor_ci", inner.get("ci", floor_spans.get(key))))
+        score = Score(metric_for(key), number(item.get("value")), number(inner.get("value", floor)), low, high,
+                      floor_low, floor_high, _name(item.get("extractor")) or key.partition("/")[2] or extractor)
+        if "low" in item and "high" in item:
+            score = replace(score, low=number(item["low"]), high=number(item["high"]))
+        if math.isfinite(score.value) or raw is None or mapping(raw):
+            scores.append(score)
+    return scores
+
+
+def _name(value: object) -> str:
+    inner = mapping(value)
+    return str(inner.get("name", "")) if inner else "" if value is None else str(value)
+
+
+def _span(value: object) -> tuple[float, float]:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return number(value[0]), number(value[1])
+    return math.nan, math.nan
+
+
+def headline(scores: list[Score]) -> Verdict:
+    """The verdict on the whole: the worse of likeness and variety; copying overrules both."""
+    by_name = {s.metric.name: judge(s) for s in reversed(scores)}
+    like = by_name.get("frechet") or by_name.get("kernel") or Verdict("unknown", "")
+    variety = by_name.get("coverage") or by_name.get("recall") or Verdict("unknown", "")
+    copying = by_name.get("authenticity") or by_name.get("nearest") or Verdict("unknown", "")
+    graded = [v.grade for v in (like, variety) if v.grade != "unknown"]
+    if not graded:
+        return Verdict("unknown", "Not judged yet: there is no evaluation with a held-out value to compare with.")
+    worst = max(graded, key=GRADES.index)
+    if copying.grade == "poor":
+        return Verdict("poor", "The generator repeats its training data, so its other scores cannot be trusted.")
+    text = {
+        "excellent": "By these measures the samples are very hard to tell from real data, and as varied.",
+        "good": "The samples are close to real data, with small differences that a careful look finds.",
+        "fair": "The samples are recognisable, but clearly different from real data.",
+        "poor": "The samples are still far from real data.",
+    }[worst]
+    if like.grade in ("excellent", "good") and variety.grade in ("fair", "poor"):
+        text = "Single samples look right, but the generator leaves kinds of data out."
+    if copying.grade == "fair":
+        text += " Some of them are suspiciously close to training examples."
+    return Verdict(worst, text)
+
+
+def short_number(value: float) -> str:
+    """Three significant digits, no exponent between 0.001 and 10 million: 0.0123, 4.1, 1,520."""
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e7 or abs(value) < 1e-3:
+        return f"{value:.2e}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+def count(value: float) -> str:
+    """A count as people say it: 950, 12.4k, 200k, 1.5M."""
+    if not math.isfinite(value):
+        return "–"
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit * 0.9995:
+            return f"{value / limit:.{0 if abs(value) >= 99.95 * limit else 1}f}".removesuffix(".0") + unit
+    return f"{value:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 8 s, 1 min 30 s, 2 h 5 min, 3 d 4 h."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "–"
+    whole = round(seconds)
+    for big, small, names in ((86400, 3600, "d h"), (3600, 60, "h min"), (60, 1, "min s")):
+        if whole >= big:
+            first, second = names.split()
+            rest = whole % big // small
+            return f"{whole // big} {first}" + (f" {rest} {second}" if rest else "")
+    return f"{whole} s"
+
+
+def size(bytes_: float) -> str:
+    """Bytes as people say them: 812 B, 4.1 MB."""
+    value = float(bytes_)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def percent(part: float) -> str:
+    """0.934 -> "93 %"."""
+    return f"{part * 100:.0f} %"
+
+
+def times(ratio: float) -> str:
+    """2.34 -> "2.3 times"."""
+    return f"{ratio:.1f} times" if ratio < 9.95 else f"{ratio:,.0f} times"
