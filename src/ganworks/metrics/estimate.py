@@ -1,0 +1,55 @@
+"""A number with its uncertainty (`Estimate`), intervals for shares and means, and a guard for random states."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured value with the ends of its 95 % confidence interval, all in the unit of the value."""
+
+    value: float
+    low: float
+    high: float
+
+
+def around(value: float, error: float) -> Estimate:
+    """The normal interval of a value with standard error `error`."""
+    return Estimate(float(value), float(value - Z95 * error), float(value + Z95 * error))
+
+
+def mean(values: np.ndarray) -> Estimate:
+    """Mean of independent values [n] with its normal interval; of a single value the interval is unknown (nan)."""
+    error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return around(float(values.mean()), float(error))
+
+
+def wilson(share: float, count: int) -> Estimate:
+    """A share in 0..1 observed in `count` trials, with Wilson's score interval (1927), which is sane near 0 and 1."""
+    if not count:
+        return Estimate(math.nan, math.nan, math.nan)
+    z2 = Z95 * Z95 / count
+    centre, half = share + z2 / 2, Z95 * math.sqrt(share * (1 - share) / count + z2 / (4 * count))
+    return Estimate(float(share), max(0.0, (centre - half) / (1 + z2)), min(1.0, (centre + half) / (1 + z2)))
+
+
+@contextmanager
+def untouched_random_state() -> Iterator[None]:
+    """Whatever is drawn inside, Python's, NumPy's and torch's global random states are afterwards as before."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,161 @@
+"""Feature extractors: what a metric looks at. Every score carries the extractor's name and hash.
+
+Offline extractors only: `RandomConv` (seeded random convolutions; a smoke signal for data without labels), `Identity`
+(points and small vectors) and, in `classifier.py`, a small network trained on the data's own labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganworks.data.spec import Spec, key
+
+Progress = Callable[[str, int, int], None]
+BATCH = 512
+
+
+class Dataset(Protocol):
+    """The part of a packed data set that metrics read; `train` and `held` are disjoint index arrays."""
+
+    spec: Spec
+    fingerprint: str
+    train: np.ndarray
+    held: np.ndarray
+    labels: np.ndarray | None
+
+    def raw(self, indices: np.ndarray) -> np.ndarray:
+        """Examples [n, *spec.shape] as on disk, in spec.dtype."""
+        ...
+
+
+class FeatureExtractor(Protocol):
+    """Examples [n, *shape] as on disk (uint8 or float32) -> float32 features [n, dim], in batches, without gradient."""
+
+    name: str
+    sha256: str
+    dim: int
+
+    def __call__(self, examples: np.ndarray) -> np.ndarray: ...
+
+
+def score_key(extractor: FeatureExtractor) -> str:
+    """The name that stands beside every score, e.g. "clf-1a2b3c4d@99ffee00"."""
+    return f"{extractor.name}@{extractor.sha256[:8]}"
+
+
+def to_unit(examples: np.ndarray, spec: Spec) -> Tensor:
+    """Examples as on disk -> float32 tensor in which spec.low and spec.high stand at -1 and 1."""
+    x = torch.from_numpy(np.array(examples, np.float32))
+    return (x - spec.low) * (2 / (spec.high - spec.low)) - 1
+
+
+def in_batches(examples: np.ndarray, spec: Spec, device: torch.device | str = "cpu") -> Iterator[Tensor]:
+    """Slices of at most 512 examples as float32 tensors in [-1, 1] on the device."""
+    for start in range(0, len(examples), BATCH):
+        yield to_unit(examples[start : start + BATCH], spec).to(device)
+
+
+def fit_inside(x: Tensor, side: int) -> Tensor:
+    """Shrink images [B, C, H, W] whose longer side exceeds `side` to fit (bilinear, antialiased); others stay."""
+    height, width = x.shape[-2:]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return x
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def hash_state(module: nn.Module) -> str:
+    """sha256 over names, shapes and bytes of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class Identity:
+    """The example itself, flattened and scaled to [-1, 1], is its feature vector: for points and small vectors."""
+
+    def __init__(self, spec: Spec):
+        self.spec, self.dim, self.name = spec, int(np.prod(spec.shape)), "identity"
+        self.sha256 = hashlib.sha256(f"identity {spec.shape} {spec.low} {spec.high}".encode()).hexdigest()
+
+    def __call__(self, examples: np.ndarray) -> np.ndarray:
+        return to_unit(examples, self.spec).flatten(1).numpy()
+
+
+class _RandomNet(nn.Module):
+    """Orthogonal 3x3 convolutions that halve the image down to 4 px, a 2x2 summary and a random projection."""
+
+    def __init__(self, channels: int, height: int, width: int, dim: int, side: int):
+        super().__init__()
+        self.side = side
+        layers, inside = [], 32
+        height, width = (min(height, side), min(width, side))
+        while max(height, width) > 4 or not layers:
+            step = (2 if height > 4 else 1, 2 if width > 4 else 1)
+            layers += [nn.Conv2d(channels, inside, 3, stride=step, padding=1), nn.LeakyReLU(0.2)]
+            height, width = -(-height // step[0]), -(-width // step[1])
+            channels, inside = inside, min(2 * inside, 96)
+        self.body = nn.Sequential(*layers)
+        self.project = nn.Linear(channels * 4, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.adaptive_avg_pool2d(self.body(fit_inside(x, self.side)), 2)
+        return self.project(x.flatten(1))
+
+
+class RandomConv:
+    """Untrained convolution features of several seeds side by side (float32 [n, seeds * width]), for any image shape.
+
+    They rank noise, blur and dropped modes monotonously and alike over seeds, but a trained extractor sees dropped
+    modes about twice as well: a smoke signal, not a measure of taste.
+    """
+
+    def __init__(self, spec: Spec, seed: int = 0, seeds: int = 3, width: int = 24, device: str = "cpu"):
+        self.spec, self.device, self.dim = spec, device, seeds * width
+        self.name = f"randconv-s{seed}-{self.dim}d"
+        nets = [_seeded(_RandomNet(*spec.shape, width, 64), key("randconv", seed, i)) for i in range(seeds)]
+        self.nets = nn.ModuleList(nets).eval().requires_grad_(False)
+        self.sha256 = hash_state(self.nets)
+        self.nets.to(device)
+
+    @torch.no_grad()
+    def __call__(self, examples: np.ndarray) -> np.ndarray:
+        parts = [torch.cat([net(x) for net in self.nets], 1).cpu() for x in in_batches(examples, self.spec, self.device)]
+        return torch.cat(parts).numpy() if parts else np.empty((0, self.dim), np.float32)
+
+
+def _seeded(net: nn.Module, seed: int) -> nn.Module:
+    """Orthogonal weights with gain 2^1/2 and zero biases, drawn from an own generator."""
+    generator = torch.Generator().manual_seed(seed)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.orthogonal_(layer.weight, 2**0.5, generator=generator)
+            nn.init.zeros_(layer.bias)
+    return net
+
+
+def pick(dataset: Dataset, cache: Path | None = None, *, progress: Progress | None = None,
+         device: str = "cpu") -> FeatureExtractor:
+    """The extractor for a data set: a classifier when images have labels, random convolutions when they have none.
+
+    Points and other vectors are their own features. cache: folder where the classifier is kept (None: nowhere).
+    """
+    spec = dataset.spec
+    if len(spec.shape) != 3:
+        return Identity(spec)
+    if dataset.labels is None or spec.num_classes < 2:
+        return RandomConv(spec, device=device)
+    from ganworks.metrics.classifier import classifier_of
+
+    return classifier_of(dataset, cache, progress=progress, device=device)
