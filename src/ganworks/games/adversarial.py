@@ -1,0 +1,219 @@
+"""The two-player game: a discriminator D tells real from generated, a generator G is judged by it.
+
+Every published variant here is a choice of loss (`losses.py`), penalty (`penalties.py`) and number of critic
+steps: the standard GAN, LSGAN, hinge, WGAN, WGAN-GP, and the paired loss with R1 and R2 of R3GAN (Huang et
+al. 2024, 2501.05441), which is the default.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.augment.diffaugment import DiffAugment
+from ganworks.data.spec import Batch
+from ganworks.errors import UsageError, nearest
+from ganworks.games.losses import Loss, loss
+from ganworks.games.penalties import BACKENDS, Critic, Probe, clip_weights, interpolate, judge, one_centred
+
+Nets = dict[str, Any]
+Terms = dict[str, Tensor]
+LossFn = Callable[[Nets, Batch], Terms]
+
+RANGES = {"r1": (0, 1e6), "r2": (0, 1e6), "decay": (0, 1e6), "burn_in": (1e-9, 1), "gp": (0, 1e6),
+          "clip": (0, 1e3), "n_critic": (1, 1000), "augment_p": (0, 1), "augment_ramp": (0, 1),
+          "penalty_fraction": (1e-9, 1)}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What D sees of a batch: labels and augmentation are fixed, so that it can look again. A `Critic`.
+
+    y: labels [B] or None. augment, p: what is done to the examples. numbers: its randomness [B, n] or None.
+    """
+
+    D: nn.Module
+    y: Tensor | None = None
+    augment: DiffAugment | None = None
+    numbers: Tensor | None = None
+    p: float = 1.0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.augment is not None and self.numbers is not None:
+            x = self.augment(x, self.numbers, self.p)
+        return self.D(x, self.y)
+
+    def rows(self, index: Tensor) -> Sight:
+        return replace(self, y=None if self.y is None else self.y[index],
+                       numbers=None if self.numbers is None else self.numbers[index])
+
+    def beside(self, other: Sight) -> Sight:
+        """One sight of both batches, this one's examples first."""
+        return replace(self, y=None if self.y is None or other.y is None else torch.cat([self.y, other.y]),
+                       numbers=None if self.numbers is None or other.numbers is None
+                       else torch.cat([self.numbers, other.numbers]))
+
+
+def mixes_examples(D: nn.Module) -> bool:
+    """Whether D's logit of one example depends on the others in its batch.
+
+    So it does with batch norm, and with any module that has a true attribute `mixes_examples` (minibatch
+    standard deviation, for one). Real and generated examples are then judged in separate calls, as published.
+    """
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "mixes_examples", False)
+               for m in D.modules())
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """Settings of the two-player game. Defaults: the paired loss with R1 and R2 on every step (2501.05441).
+
+    loss: a name from `losses.LOSSES`.
+    r1, r2: gamma of the zero-centred gradient penalty on real and on generated examples, at first (0: off).
+    decay: gamma at the end over gamma at the start, reached by a half cosine at the fraction `burn_in` of the
+        budget. Large gamma finds all modes, small gamma makes them sharp.
+    gp: weight of WGAN-GP's penalty (published: 10). clip: limit of D's weights (WGAN: 0.01). 0: off.
+    n_critic: D turns per G turn.
+    augment: DiffAugment policy, e.g. "color,translation,cutout"; "" for none. augment_p: probability of each
+        operation, reached by a half cosine from 0 at the fraction `augment_ramp` of the budget (0: at once).
+    pair_augment: the same augmentation for a real example and its fake (R3GAN draws them independently).
+    penalty_backend: "exact", "func" or "fd"; penalty_fraction: share of the batch that "fd" measures.
+    train: "both", or only "G" or "D".
+    """
+
+    loss: str = "relativistic"
+    r1: float = 1.0
+    r2: float = 1.0
+    decay: float = 0.1
+    burn_in: float = 0.5
+    gp: float = 0.0
+    clip: float = 0.0
+    n_critic: int = 1
+    augment: str = ""
+    augment_p: float = 1.0
+    augment_ramp: float = 0.0
+    pair_augment: bool = False
+    penalty_backend: str = "exact"
+    penalty_fraction: float = 1.0
+    train: str = "both"
+
+    def __post_init__(self) -> None:
+        loss(self.loss)
+        DiffAugment(self.augment)
+        if self.penalty_backend not in BACKENDS:
+            raise UsageError(f"There is no penalty_backend {self.penalty_backend!r}. "
+                             f"{nearest(self.penalty_backend, BACKENDS)}")
+        if self.train not in ("both", "G", "D"):
+            raise UsageError(f'train must be "both", "G" or "D", not {self.train!r}.')
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise UsageError(f"{name} must lie between {least} and {most}, not {getattr(self, name)}.")
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    @cached_property
+    def _augment(self) -> DiffAugment | None:
+        return DiffAugment(self.augment) if DiffAugment(self.augment).names else None
+
+    def turns(self, step: int) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """Who moves in this step, in order, and what it minimises."""
+        if self.train != "G":
+            for _ in range(self.n_critic):
+                yield ("D",), self.discriminator_turn
+        if self.train != "D":
+            yield ("G",), self.generator_turn
+
+    def after(self, nets: Nets, players: tuple[str, ...]) -> None:
+        """What follows the optimiser's step of a turn: weight clipping, when asked for."""
+        if self.clip and "D" in players:
+            clip_weights(nets["D"], self.clip)
+
+    def gammas(self, progress: float) -> tuple[float, float]:
+        """The weights of R1 and R2 at a fraction of the budget."""
+        factor = self.decay + (1 - self.decay) * _falling(progress, self.burn_in)
+        return self.r1 * factor, self.r2 * factor
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """D's terms, each [B]: d_loss, and r1, r2, gp where asked for; _real and _fake are the logits."""
+        G, D = nets["G"], nets["D"]
+        real = batch["x"]
+        with torch.no_grad():
+            fake = G(batch.draw.normal(G.z_dim), batch.y).to(real.dtype)
+        sights = self._sights(D, batch)
+        (r, r1), (f, r2) = self._judge_both(sights, real, fake, batch)
+        terms = {"d_loss": self._loss.discriminator(r, f)}
+        if r1 is not None:
+            terms["r1"] = r1
+        if r2 is not None:
+            terms["r2"] = r2
+        if self.gp:
+            backend = "func" if self.penalty_backend == "func" else "exact"
+            norms = judge(sights[0], interpolate(real, fake, batch.draw), backend)[1]
+            terms["gp"] = one_centred(norms, self.gp)
+        return {**terms, "_real": r.detach(), "_fake": f.detach()}
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """G's terms, each [B]: g_loss; _fake is the logits. A loss that pairs judges real examples too."""
+        G, D = nets["G"], nets["D"]
+        fake = G(batch.draw.normal(G.z_dim), batch.y)
+        on_real, on_fake = self._sights(D, batch)
+        r = None
+        if self._loss.paired:
+            with torch.no_grad():
+                r = on_real(batch["x"])
+        f = on_fake(fake).float()
+        return {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
+
+    def _sights(self, D: nn.Module, batch: Batch) -> tuple[Sight, Sight]:
+        """How D sees the real and how it sees the generated examples of this turn."""
+        if self._augment is None:
+            sight = Sight(D, batch.y)
+            return sight, sight
+        p = self.augment_p * (1 - _falling(batch.progress, self.augment_ramp))
+        real = Sight(D, batch.y, self._augment, self._augment.draw(batch.draw), p)
+        return real, real if self.pair_augment else replace(real, numbers=self._augment.draw(batch.draw))
+
+    def _judge_both(self, sights: tuple[Sight, Sight], real: Tensor, fake: Tensor,
+                    batch: Batch) -> list[tuple[Tensor, Tensor | None]]:
+        """Logits [B] and weighted penalty [B] (None: off) of the real and the generated examples.
+
+        One call for both where D allows it and both need the same work: small networks are bound by the count
+        of operations, and a gradient with respect to examples that are not penalised would be waste.
+        """
+        weights = [0.5 * gamma for gamma in self.gammas(batch.progress)]
+        asked = [bool(self.r1), bool(self.r2)]
+        if asked[0] != asked[1] or mixes_examples(sights[0].D):
+            return [self._judge(sight, x, self._probe(x, batch), weight if on else None)
+                    for sight, x, weight, on in zip(sights, (real, fake), weights, asked, strict=True)]
+        count, probe = len(real), self._probe(real, batch)
+        if probe is not None:
+            probe = probe.beside(Probe.draw(fake, batch.draw, self.penalty_fraction), count)
+        both, x = sights[0].beside(sights[1]), torch.cat([real, fake])
+        logits, norms = self._judge(both, x, probe, 1.0 if asked[0] else None)
+        if norms is None:
+            return [(logits[:count], None), (logits[count:], None)]
+        return [(logits[:count], norms[:count] * weights[0]), (logits[count:], norms[count:] * weights[1])]
+
+    def _probe(self, x: Tensor, batch: Batch) -> Probe | None:
+        return Probe.draw(x, batch.draw, self.penalty_fraction) if self.penalty_backend == "fd" else None
+
+    def _judge(self, critic: Critic, x: Tensor, probe: Probe | None,
+               weight: float | None) -> tuple[Tensor, Tensor | None]:
+        """Logits, and weight times the squared gradient norms unless weight is None."""
+        if weight is None:
+            return critic(x).float(), None
+        logits, norms = judge(critic, x, self.penalty_backend, probe)
+        return logits, norms * weight
+
+
+def _falling(progress: float, burn_in: float) -> float:
+    """From 1 at the start to 0 at `burn_in` by a half cosine."""
+    return 0.0 if progress >= burn_in else 0.5 * (1 + math.cos(math.pi * progress / burn_in))

@@ -1,0 +1,99 @@
+"""Adversarial losses by name: plain functions from logits [B] to per-example losses [B].
+
+`r` are the discriminator's logits on real examples, `f` on generated ones; real i and fake i are a pair.
+Every function computes in float32 whatever its arguments are. Nothing here averages or backpropagates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from ganworks.errors import UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Both sides of a game.
+
+    discriminator(r, f): what D minimises, [B]. generator(r, f): what G minimises, [B]; `r` may be None unless
+    `paired` is true, that is, unless the generator's loss compares each fake with a real example.
+    """
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor | None, Tensor], Tensor]
+    paired: bool = False
+
+
+def minimax_discriminator(r: Tensor, f: Tensor) -> Tensor:
+    """-log s(r) - log(1 - s(f)), s the sigmoid: Goodfellow et al. 2014 (1406.2661), equation 1."""
+    return softplus(-r.float()) + softplus(f.float())
+
+
+def minimax_generator(r: Tensor | None, f: Tensor) -> Tensor:
+    """log(1 - s(f)): 1406.2661, equation 1. Its gradient vanishes where D is sure of the fakes."""
+    return -softplus(f.float())
+
+
+def non_saturating_generator(r: Tensor | None, f: Tensor) -> Tensor:
+    """-log s(f): 1406.2661, section 3, the form that everybody trains with."""
+    return softplus(-f.float())
+
+
+def least_squares_discriminator(r: Tensor, f: Tensor) -> Tensor:
+    """((r - 1)^2 + f^2) / 2: Mao et al. 2017 (1611.04076), equation 9 (a = 0, b = 1)."""
+    return 0.5 * ((r.float() - 1).square() + f.float().square())
+
+
+def least_squares_generator(r: Tensor | None, f: Tensor) -> Tensor:
+    """(f - 1)^2 / 2: 1611.04076, equation 9 (c = 1)."""
+    return 0.5 * (f.float() - 1).square()
+
+
+def hinge_discriminator(r: Tensor, f: Tensor) -> Tensor:
+    """max(0, 1 - r) + max(0, 1 + f): Lim and Ye 2017 (1705.02894); Miyato et al. (1802.05957), eq. 16."""
+    return relu(1 - r.float()) + relu(1 + f.float())
+
+
+def wasserstein_discriminator(r: Tensor, f: Tensor) -> Tensor:
+    """f - r: Arjovsky et al. 2017 (1701.07875), equation 3. Needs a Lipschitz constraint: gp or clip."""
+    return f.float() - r.float()
+
+
+def negative_logit_generator(r: Tensor | None, f: Tensor) -> Tensor:
+    """-f: 1701.07875, section 3 (Wasserstein); 1802.05957, equation 17 (hinge)."""
+    return -f.float()
+
+
+def relativistic_discriminator(r: Tensor, f: Tensor) -> Tensor:
+    """softplus(f - r): the paired loss, Jolicoeur-Martineau 2018 (1807.00734), equation 6; Huang et al. 2024
+    (2501.05441), equation 2. Only the difference counts, so every real example holds its fake in place."""
+    return softplus(f.float() - r.float())
+
+
+def relativistic_generator(r: Tensor | None, f: Tensor) -> Tensor:
+    """softplus(r - f): the non-saturating side, 1807.00734, equation 7. `r` is needed."""
+    if r is None:
+        raise TypeError("The relativistic loss compares each fake with a real example: give real logits too.")
+    return softplus(r.float() - f.float())
+
+
+LOSSES: dict[str, Loss] = {
+    "minimax": Loss(minimax_discriminator, minimax_generator),
+    "non-saturating": Loss(minimax_discriminator, non_saturating_generator),
+    "least-squares": Loss(least_squares_discriminator, least_squares_generator),
+    "hinge": Loss(hinge_discriminator, negative_logit_generator),
+    "wasserstein": Loss(wasserstein_discriminator, negative_logit_generator),
+    "relativistic": Loss(relativistic_discriminator, relativistic_generator, paired=True),
+}
+
+
+def loss(name: str) -> Loss:
+    """The loss called `name` ("_" counts as "-", case does not matter); unknown: `UsageError`."""
+    known = name.strip().lower().replace("_", "-")
+    if known not in LOSSES:
+        raise UsageError(f"There is no loss {name!r}. {nearest(known, LOSSES)}")
+    return LOSSES[known]
