@@ -1,1 +1,21 @@
-"""ganworks: train, judge and use GANs."""
+"""ganworks: train a GAN on your data, know how good it is, use it anywhere.
+
+The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `evaluate`, `recipes`. Nothing else is
+promised. They are imported when first used: `import ganworks` is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "evaluate", "fit", "load", "look", "recipes", "train"]
+
+_VERBS = {"train", "fit", "load", "evaluate", "look"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return getattr(importlib.import_module("ganworks.api"), name)
+    raise AttributeError(f"module 'ganworks' has no attribute {name!r}")

@@ -98,7 +98,7 @@ class Engine:
     def step(self) -> None:
         """All turns of one step. Raises NonFiniteError before any update of the turn that failed."""
         clock = self.clock
-        torch.manual_seed(key(self.config.train.seed, "layers", clock.steps, clock.retries, self.group.rank))
+        self._seed_layers(key(self.config.train.seed, "layers", clock.steps, clock.retries, self.group.rank))
         for turn, (players, loss) in enumerate(self.game.turns(clock.steps)):
             self._freeze_all_but(players)
             for name in players:
@@ -110,6 +110,12 @@ class Engine:
         clock.steps += 1
         clock.seen += self.batch
         self._average()
+
+    def _seed_layers(self, seed: int) -> None:
+        """For layers that draw themselves (dropout). torch.manual_seed would queue a CUDA call on every step."""
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
     def _batch(self, turn: int, part: int) -> Batch:
         clock, stride = self.clock, self.group.world * self.slices
@@ -129,8 +135,8 @@ class Engine:
     def _freeze_all_but(self, players: tuple[str, ...]) -> None:
         if players == self._focus:
             return
-        for name, net in self.nets.items():
-            for p in net.parameters():
+        for name, flat in self.flats.items():
+            for p in flat.params:
                 p.requires_grad_(name in players)
         self._focus = players
 
@@ -139,8 +145,11 @@ class Engine:
         with context:
             terms = loss(self.nets, batch)
         means = {name: term.float().mean() for name, term in terms.items() if not name.startswith("_")}
-        total = sum(means.values())
+        total = torch.stack(list(means.values())).sum() if len(means) > 1 else next(iter(means.values()))
         (total / self.slices if self.slices > 1 else total).backward()
+        if not torch.isfinite(total.detach()):  # shared with every process through the gradient
+            for name in self._focus:
+                self.flats[name].grad.fill_(torch.nan)
         for name, mean in means.items():
             self.terms.setdefault(name, []).append(mean.detach())
         for name, term in terms.items():
@@ -153,7 +162,7 @@ class Engine:
             self.group.mean_(grad)
             if not torch.isfinite(grad.sum()) and not torch.isfinite(grad).all():
                 last = {n: round(float(v[-1]), 4) for n, v in self.terms.items() if v}
-                raise NonFiniteError(f"The gradient of {name} is not finite at {self.clock.seen} examples; "
+                raise NonFiniteError(f"The loss or gradient of {name} is not finite at {self.clock.seen} examples; "
                                      f"the last losses were {last}.")
         for name in players:
             self.steppers[name].step(self.progress, self.clock.lr_scale)
@@ -195,20 +204,29 @@ class Engine:
 
     def load(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
         """The inverse of `state`. Raises GanworksError that names what is missing or of another shape."""
-        fresh, _ = self.state()
-        wrong = [k for k in fresh if not k.startswith("optim/") and (k not in tensors or tensors[k].shape != fresh[k].shape)]
-        wrong += [k for k in vars(self.clock) if k not in counters]
+        missing = [k for k in vars(self.clock) if k not in counters]
+        if counters.get("steps"):
+            missing += [f"optim/{n}/{k}" for n, s in self.steppers.items() for k in s.keeps if f"optim/{n}/{k}" not in tensors]
+        if missing:
+            raise GanworksError(f"The saved state is incomplete; it lacks {', '.join(missing[:8])}.")
+        self.load_weights(tensors, "the saved state")
+        for name, stepper in self.steppers.items():
+            prefix = f"optim/{name}/"
+            stepper.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        self.clock = Clock(**{k: counters[k] for k in vars(self.clock)})
+        self.terms, self.logits = {}, {}
+
+    def load_weights(self, tensors: Mapping[str, Tensor], where: str) -> None:
+        """Parameters, buffers and averages alone (a warm start)."""
+        wanted = {k: v for k, v in self.state()[0].items() if not k.startswith("optim/")}
+        wrong = [k for k, v in wanted.items() if k not in tensors or tensors[k].shape != v.shape]
         if wrong:
-            raise GanworksError(f"The saved state does not fit these networks: {', '.join(wrong[:8])}.")
+            raise GanworksError(f"{where} does not fit these networks: {', '.join(wrong[:8])} is missing or of another shape.")
         with torch.no_grad():
             for name, flat in self.flats.items():
                 flat.data.copy_(tensors[f"param/{name}"])
                 for k, v in self.nets[name].named_buffers():
                     v.copy_(tensors[f"buffer/{name}/{k}"])
-                prefix = f"optim/{name}/"
-                self.steppers[name].load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
             for name, flats in self.ema.items():
                 for i, flat in enumerate(flats):
                     flat.copy_(tensors[f"ema/{name}/{i}"])
-        self.clock = Clock(**{k: counters[k] for k in vars(self.clock)})
-        self.terms, self.logits = {}, {}

@@ -21,7 +21,7 @@ class Flat:
     def __init__(self, module: nn.Module, channels_last: bool):
         self.module = module
         self.names = [name for name, _ in module.named_parameters()]
-        params = [p for _, p in module.named_parameters()]
+        self.params = params = list(module.parameters())
         starts, total = [], 0
         for p in params:
             starts.append(total)
@@ -66,6 +66,8 @@ class Stepper:
             "rmsprop": {"alpha": settings.betas[1], "eps": settings.eps, "foreach": False},
             "sgd": {"momentum": settings.betas[0], "fused": True},
         }[settings.name]
+        self.keeps = {"adam": ("exp_avg", "exp_avg_sq", "step"), "rmsprop": ("square_avg", "step"),
+                      "sgd": ("momentum_buffer",) if settings.betas[0] else ()}[settings.name]
         self.optimizer = _KINDS[settings.name]([self.leaf], lr=settings.lr, **extra)
 
     def step(self, progress: float, scale: float) -> None:

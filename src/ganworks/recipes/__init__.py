@@ -1,1 +1,47 @@
-"""Recipes of ganworks; see docs/six-words.md."""
+"""Recipes: functions that return a complete configuration. A name leads to a function and to the domain it needs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ganworks.errors import UsageError, nearest
+
+IMAGES, POINTS = "domains.images.Images", "domains.points.Points"
+
+# name -> (module in this package, function, domain class)
+TABLE: dict[str, tuple[str, str, str]] = {
+    "image": ("images", "image", IMAGES),
+    "r3gan": ("images", "r3gan", IMAGES),
+    "dcgan": ("classic", "dcgan", IMAGES),
+    "mlp": ("classic", "mlp", IMAGES),
+    "wgan": ("classic", "wgan", IMAGES),
+    "wgan-gp": ("classic", "wgan_gp", IMAGES),
+    "lsgan": ("classic", "lsgan", IMAGES),
+    "points": ("points", "points", POINTS),
+}
+
+
+def find_name(name: str) -> None:
+    """Raise UsageError, with the nearest name, unless there is such a recipe."""
+    if name not in TABLE:
+        raise UsageError(f'There is no recipe "{name}". {nearest(name, TABLE)}')
+
+
+def find(name: str) -> tuple[Callable[..., Any], str]:
+    """(recipe function, domain class path) of a name; UsageError names the nearest one."""
+    find_name(name)
+    module, function, domain = TABLE[name]
+    return getattr(importlib.import_module(f"ganworks.recipes.{module}"), function), domain
+
+
+def describe(name: str) -> str:
+    """A recipe's docstring, read from its source so that nothing heavy is imported."""
+    find_name(name)
+    module, function, _ = TABLE[name]
+    tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
+    found = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function)
+    return ast.get_docstring(found) or ""

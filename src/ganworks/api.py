@@ -1,0 +1,99 @@
+"""The verbs in Python. The command line calls these and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ganworks.assemble import Job, Work, assemble, rows
+from ganworks.config import find_class
+from ganworks.errors import UsageError
+from ganworks.events import Event, Finished
+from ganworks.model import Model
+from ganworks.report.html import write_report
+from ganworks.report.progress import Display, Worker
+from ganworks.run import Run
+
+
+def _silent(label: str, done: int, total: int) -> None:
+    """Preparation goes unreported."""
+
+
+def _job(recipe: str, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
+    if data is None:
+        raise UsageError("Say what to train on: data=FOLDER, a .zip, .npy/.npz, IDX files, or data=digits for a first try.")
+    modules = {name: settings.pop(name) for name in list(settings) if isinstance(settings[name], nn.Module)}
+    return assemble(recipe, data, out, settings, modules, work)
+
+
+def train(recipe: str = "image", data: Any = None, out: str | Path | None = None, *, on_work: Work = _silent,
+          **settings: Any) -> Iterator[Event]:
+    """Train and yield events (ganworks.events); leaving the loop saves the run, the same call goes on with it.
+
+    recipe: a name from `ganworks recipes`. data: a path, "digits", an array [N, ...] or a pair (x, y). out: the run
+    folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`, `**{"networks.width": 64}`, or modules `G=`, `D=`.
+    on_work(label, done, total) hears of preparation. Raises UsageError for wrong use.
+    """
+    job = _job(recipe, data, out, settings, on_work)
+    try:
+        yield from job.session.events()
+        if job.run is not None:
+            write_report(job.run.folder)
+    finally:
+        if job.run is not None:
+            job.run.close()
+
+
+def fit(recipe: str = "image", data: Any = None, out: str | Path | None = None, *, evaluate: bool = True, **settings: Any) -> Model:
+    """Train with a progress bar, evaluate, write the report, and return the model.
+
+    Arguments as for `train`. evaluate=False leaves the evaluation out. Raises KeyboardInterrupt after Ctrl-C; the
+    run is saved and the same call goes on.
+    """
+    with Display() as display:
+        job = _job(recipe, data, out, settings, display.work)
+        try:
+            last: Event | None = None
+            for last in job.session.events():
+                display(last)
+        finally:
+            if job.run is not None:
+                job.run.close()
+    assert job.run is not None
+    if isinstance(last, Finished) and last.reason == "interrupted":
+        write_report(job.run.folder)
+        raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
+    if evaluate and job.config.train.judge:
+        from ganworks.judge import evaluate as judge
+
+        with Worker() as work:
+            judge(job.run.folder, data=job.data, work=work)
+    write_report(job.run.folder)
+    return load(job.run.folder)
+
+
+def load(path: str | Path, device: str = "auto") -> Model:
+    """A trained generator from a run folder or a generator.safetensors."""
+    return Model.load(path, device=device)
+
+
+def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
+    """Judge a run against held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`."""
+    from ganworks.judge import evaluate as judge
+
+    found = judge(Path(run), data=data, work=on_work, **options)
+    write_report(Path(run))
+    return found
+
+
+def look(path: str | Path, **settings: Any) -> Any:
+    """What a data source holds: count, sizes, modes, classes, duplicates, corrupt files. See `ganworks data`."""
+    from ganworks.data.look import look as find
+
+    return find(path, find_class("domains.images.Images")(**settings))
+
+
+__all__ = ["Callable", "Run", "evaluate", "fit", "load", "look", "rows", "train"]

@@ -1,0 +1,275 @@
+"""From names to a training that can start: data, recipe, networks, engine, run folder. The verbs stand on it."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import ganworks
+from ganworks import calibrate, machine, recipes, weights
+from ganworks.config import find_class, override, parse, to_dict
+from ganworks.data.feed import DataFeed
+from ganworks.data.order import Order
+from ganworks.data.spec import key
+from ganworks.engine import Engine
+from ganworks.errors import UsageError, nearest
+from ganworks.health import Watch, spread
+from ganworks.metrics.evaluate import score
+from ganworks.model import Model
+from ganworks.parallel import Group, join
+from ganworks.run import Run
+from ganworks.session import Session
+from ganworks.settings import Budget, Config, Facts
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "size": ("domain.size",), "labels": ("domain.labels",), "batch": ("train.batch",), "budget": ("train.budget",),
+    "seed": ("train.seed",), "device": ("train.device",), "until": ("train.until",), "init": ("train.init",),
+    "loss": ("game.loss",), "lr": ("g.lr", "d.lr"),
+}
+_ROOTS = ("domain", "networks", "game", "g", "d", "train")
+_GRID = 64  # samples on a progress grid
+_SCORED = 1000  # samples of a score during training
+
+Work = Callable[[str, int, int], None]  # (label, done, total)
+
+
+def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """User's names -> full dotted names, strings parsed. Raises UsageError for a name that leads nowhere."""
+    out: dict[str, Any] = {}
+    for name, value in settings.items():
+        value = parse(value)
+        if name in ALIASES:
+            out |= dict.fromkeys(ALIASES[name], value)
+        elif name.split(".")[0] in _ROOTS:
+            out[name] = value
+        else:
+            raise UsageError(f'There is no setting "{name}". {nearest(name, [*ALIASES, "data", "out", *_ROOTS])}')
+    for name in ("train.budget", "train.init", "train.until"):
+        if name in out:
+            out[name] = str(out[name])
+    return out
+
+
+def describe_data(data: Any) -> str:
+    """How the data was named; arrays are told apart by their fingerprint."""
+    return str(data) if isinstance(data, str | Path) else "<array>"
+
+
+def find_folder(data: Any, recipe: str, given: Mapping[str, Any]) -> Path:
+    """runs/<data>-<recipe>-<n>: the first unfinished run of the same command, else the next free number."""
+    stem = Path(describe_data(data)).name.split(".")[0].strip("<>") or "data"
+    for number in range(1, 10_000):
+        folder = Path("runs") / f"{stem.replace(':', '-')}-{recipe}-{number}"
+        if not folder.exists():
+            return folder
+        if Run.exists(folder):
+            plan = Run.open(folder).plan()
+            if plan["given"] == _plain(given) and not finished(folder, plan):
+                return folder
+    raise UsageError("runs/ holds 9,999 runs of this name; say out=FOLDER.")
+
+
+def finished(folder: Path, plan: Mapping[str, Any]) -> bool:
+    """True when the newest saved state has used the whole budget."""
+    states = sorted(n for n in Run.open(folder).manifest["files"] if n.startswith("state/"))
+    return bool(states) and int(Path(states[-1]).stem) >= plan["total"]
+
+
+def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: to_dict(v) for k, v in given.items()}
+
+
+@dataclass
+class Job:
+    """A training ready to start: `session.events()` runs it."""
+
+    session: Session
+    run: Run | None
+    config: Config
+    data: Any
+
+
+def assemble(recipe: str, data: Any, out: Any, settings: Mapping[str, Any], modules: Mapping[str, nn.Module],
+             work: Work) -> Job:
+    """Everything from names to a session; resumes when `out` already holds this training."""
+    function, domain_path = recipes.find(recipe)
+    values = expand(settings)
+    given = {"recipe": recipe, "data": describe_data(data), **{k: v for k, v in values.items()},
+             **{k: type(m).__qualname__ for k, m in modules.items()}}
+    group = join()
+    folder = Path(out) if out else find_folder(data, recipe, given)
+    old = Run.open(folder) if Run.exists(folder) else None
+    domain = override(find_class(domain_path)(), {k[7:]: v for k, v in values.items() if k.startswith("domain.")})
+    dataset = domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
+    if old is not None:
+        old.refuse_changes(given, dataset.fingerprint)
+        config = old.config()
+    else:
+        config = _configure(function, domain, dataset, values)
+    builder = _Builder(config, dataset, modules, group, work)
+    if old is not None:
+        return builder.resumed(old)
+    return builder.fresh(folder, given)
+
+
+def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, values: Mapping[str, Any]) -> Config:
+    where = machine.device(str(values.get("train.device", "auto")))
+    measured = machine.speeds(where)
+    budget = Budget.parse(values.get("train.budget", "10m"))
+    facts = Facts(dataset.spec, len(dataset.train), budget, where.type, max(measured.values()), domain, dict(values))
+    config = function(facts)
+    return override(config, {k: v for k, v in values.items() if not k.startswith("domain.")})
+
+
+class _Builder:
+    """Makes engines and the closures around them."""
+
+    def __init__(self, config: Config, dataset: Any, modules: Mapping[str, nn.Module], group: Group, work: Work):
+        self.config, self.data, self.modules, self.group, self.work = config, dataset, modules, group, work
+        self.device = machine.device(config.train.device)
+        if config.train.threads:
+            torch.set_num_threads(config.train.threads)
+        self.budget = Budget.parse(config.train.budget)
+        self.order = Order(len(dataset.train), key(config.train.seed, "order"))
+
+    def nets(self) -> dict[str, nn.Module]:
+        """Fresh players, initialised from the seed; the caller's own modules in place of named ones."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(self.config.train.seed, "init"))
+            nets = self.config.networks.build(self.data.spec)
+        unknown = set(self.modules) - set(nets)
+        if unknown:
+            raise UsageError(f"{sorted(unknown)} are no players of this game; it has {sorted(nets)}.")
+        for name, module in self.modules.items():
+            nets[name] = copy.deepcopy(module)
+        return nets
+
+    def engine(self, bf16: bool, total: int) -> Engine:
+        feed = DataFeed(self.data, self.order, self.config.domain.prepare, self.device)
+        engine = Engine(self.nets(), self.config.game, self.config, feed, total, self.data.spec.num_classes, self.device, bf16,
+                        self.group)
+        if self.config.train.init:
+            begin_from(engine, self.config.train.init)
+        return engine
+
+    def fresh(self, folder: Path, given: Mapping[str, Any]) -> Job:
+        """Calibrate, write down the plan, begin."""
+        pace = calibrate.choose(lambda bf16: self.engine(bf16, 10**9), self.config.train.precision, self.budget)
+        probe = self.engine(False, 1)
+        watch_session = self.session(probe, None, ())
+        judging, showing = self._costs(watch_session, probe)
+        plan = calibrate.plan(self.budget, pace, self.config.train.batch, judging, showing, len(self.config.train.ema))
+        train = replace(self.config.train, score=self.config.train.score or plan.score, show=self.config.train.show or plan.show,
+                        precision=pace.name)
+        self.config = replace(self.config, train=train)
+        notes = (*self.config.notes, f"{pace.name} on {self.device.type}: {pace.speed:,.0f} examples/s measured, so "
+                                     f"{plan.total:,} examples take about {plan.seconds:,.0f} s.")
+        record = {"notes": notes, "total": plan.total, "given": _plain(given), "bf16": pace.bf16,
+                  "data": {**self.data.summary, "fingerprint": self.data.fingerprint}, "machine": machine.describe(self.device),
+                  "versions": {"ganworks": ganworks.__version__, "torch": torch.__version__, "numpy": np.__version__},
+                  "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        run = Run.create(folder, self.config, self.data.spec, record) if self.group.rank == 0 else None
+        engine = self.engine(pace.bf16, plan.total)
+        return Job(self.session(engine, run, notes), run, self.config, self.data)
+
+    def resumed(self, run: Run) -> Job:
+        """Go on from the newest good state."""
+        if self.group.rank == 0:
+            run.__enter__()
+        plan = run.plan()
+        engine = self.engine(plan["bf16"], plan["total"])
+        found = run.load_state()
+        notes = list(plan["notes"])
+        session = self.session(engine, run if self.group.rank == 0 else None, ())
+        if found is not None:
+            tensors, counters, warnings = found
+            session.resume(tensors, counters)
+            notes += [f"Resumed at {counters['seen']:,} of {plan['total']:,} examples.", *warnings]
+        if plan["versions"]["torch"] != torch.__version__:
+            notes.append(f"Begun with torch {plan['versions']['torch']}, going on with {torch.__version__}: "
+                         "the result may differ in the last bits.")
+        if self.group.rank == 0:
+            run.trim_log(engine.clock.seen)
+        session.notes = tuple(notes)
+        return Job(session, run, self.config, self.data)
+
+    def _costs(self, session: Session, engine: Engine) -> tuple[float, float]:
+        """Seconds of one score and one sample grid; the first score also prepares what scoring needs."""
+        tensors, spent = engine.average(0), []
+        for action in (session.judge, session.judge, session.sample):
+            start = time.perf_counter()
+            if action is not None:
+                action(tensors, 0) if action is session.judge else action(tensors)
+            spent.append(time.perf_counter() - start)
+        return spent[1], spent[2]
+
+    def session(self, engine: Engine, run: Run | None, notes: tuple[str, ...]) -> Session:
+        """An engine with its pictures, scores, header and watch."""
+        spec, domain = self.data.spec, self.config.domain
+        info = {"recipe": self.config.recipe, "seed": self.config.train.seed}
+        generator = copy.deepcopy(engine.nets["G"]).to(self.device)
+        model = Model(generator, spec, info)
+
+        def load(tensors: Mapping[str, Tensor]) -> Model:
+            generator.load_state_dict(tensors)
+            return model
+
+        def show(tensors: Mapping[str, Tensor], seen: int) -> str:
+            samples = load(tensors).sample(_GRID, seed=0)
+            name = f"samples/{seen:012d}.png"
+            assert run is not None
+            domain.show(samples.numpy()).save(run.path(name))
+            return name
+
+        def sample(tensors: Mapping[str, Tensor]) -> Tensor:
+            return torch.from_numpy(load(tensors).sample(_GRID, seed=0).numpy().astype(np.float32))
+
+        judge = None
+        if self.config.train.judge:
+            extractor = domain.extractor(self.data, on_progress=lambda done, total: self.work("Preparing the judge", done, total))
+
+            def judge(tensors: Mapping[str, Tensor], seen: int) -> tuple[dict[str, float], dict[str, float], str]:
+                load(tensors)
+                found = score(lambda start, stop: rows(model, start, stop), self.data, extractor, count=_SCORED)
+                return found.scores, found.floor, extractor.name
+
+        def header(seen: int, half_life: float) -> dict[str, Any]:
+            return {"format": 1, "recipe": self.config.recipe, "networks": to_dict(self.config.networks), "spec": spec.to_dict(),
+                    "seen": seen, "half_life": half_life, "domain": to_dict(domain),
+                    "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)}}
+
+        few = self.data.train[np.linspace(0, len(self.data.train) - 1, min(_GRID, len(self.data.train))).astype(int)]
+        watch = Watch(spread(torch.from_numpy(self.data.raw(few).astype(np.float32))))
+        return Session(engine, run, notes, show if run else None, judge, header, sample, watch)
+
+
+def begin_from(engine: Engine, source: str) -> None:
+    """Warm start: all players from a run's newest state, or G alone from a generator.safetensors.
+
+    Optimisers and counters start fresh. Raises UsageError when the networks are not the same.
+    """
+    path = Path(source)
+    if path.is_dir():
+        found = Run.open(path).load_state()
+        if found is None:
+            raise UsageError(f"init={source}: this run has no saved state yet.")
+        engine.load_weights(found[0], source)
+        return
+    tensors, _ = weights.read(path)
+    weights.load_into(engine.nets["G"], tensors)
+    for flat in engine.ema["G"]:
+        flat.copy_(engine.flats["G"].data)
+
+
+def rows(model: Model, start: int, stop: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
+    """Samples [start, stop) of a seed as the metrics want them: (array as on disk, labels or None)."""
+    samples = model.sample(stop - start, seed=seed, start=start)
+    return samples.numpy(), samples.labels

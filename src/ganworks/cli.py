@@ -1,0 +1,195 @@
+"""`ganworks VERB ... key=value`: a thin skin over the verbs of `ganworks.api`, which is imported when a verb needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganworks import __version__
+from ganworks.errors import GanworksError, UsageError, nearest
+from ganworks.usage import HELP, TOP
+
+Options = dict[str, str]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted (resumable)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except KeyboardInterrupt as interrupt:
+        _complain(str(interrupt) or "Interrupted.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except GanworksError as error:
+        _complain(f"{'Wrong use' if isinstance(error, UsageError) else 'Failed'}: {error}")
+        return error.exit_code
+
+
+def _complain(message: str) -> None:
+    stream = sys.stderr
+    print(message.encode(stream.encoding or "ascii", "replace").decode(stream.encoding or "ascii"), file=stream)
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        topic = words[1] if len(words) > 1 else ""
+        if topic and topic not in HELP:
+            raise UsageError(f'There is no verb "{topic}". {nearest(topic, HELP)}')
+        print(HELP[topic] if topic else TOP)
+        return 0
+    if words[0] in ("--version", "-V"):
+        print(f"ganworks {__version__}")
+        return 0
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        raise UsageError(f'There is no verb "{verb}". {nearest(verb, VERBS)} `ganworks --help` lists them.')
+    if "--help" in rest or "-h" in rest:
+        print(HELP[verb])
+        return 0
+    places, options = split(rest)
+    return VERBS[verb](places, options) or 0
+
+
+def split(words: Sequence[str]) -> tuple[list[str], Options]:
+    """Positional words and key=value options; `--key=value` and `--key value` are taken as well."""
+    places: list[str] = []
+    options: Options = {}
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        name, sign, value = word.partition("=")
+        dashed = name.startswith("--")
+        name = name.lstrip("-").replace("-", "_") if dashed else name
+        if dashed and not sign:
+            value = waiting.pop(0) if waiting and not waiting[0].startswith("--") and "=" not in waiting[0] else "true"
+        elif not sign or not name.replace(".", "").replace("_", "").isalnum():
+            places.append(word)
+            continue
+        if name in options:
+            raise UsageError(f"{name} is given twice.")
+        options[name] = value
+    return places, options
+
+
+def _only(options: Options, known: Sequence[str], verb: str) -> None:
+    for name in options:
+        if name not in known:
+            raise UsageError(f'`ganworks {verb}` has no option "{name}". {nearest(name, known)}')
+
+
+def _one(places: list[str], what: str, verb: str) -> str:
+    if len(places) != 1:
+        raise UsageError(f"`ganworks {verb}` needs {what}; it got {len(places)} words. `ganworks {verb} --help` shows how.")
+    return places[0]
+
+
+def _train(places: list[str], options: Options) -> int:
+    from ganworks import recipes
+
+    out, data = options.pop("out", None), options.pop("data", None)
+    if len(places) == 1 and places[0] not in recipes.TABLE and data is None and (Path(places[0]).exists() or ":" in places[0]):
+        places, data = [], places[0]
+        print(f"No recipe named: taking `image` for {data}.")
+    if len(places) > 1:
+        raise UsageError(f"Too many words: {' '.join(places[1:])}. Settings are written key=value, without spaces.")
+    recipe = places[0] if places else "image"
+    recipes.find_name(recipe)
+    from ganworks import api
+
+    model = api.fit(recipe, data, out, evaluate=_flag(options.pop("evaluate", "on")), **options)
+    _next_steps(Path(str(model.info["run"])))
+    return 0
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in ("on", "true", "yes", "1"):
+        return True
+    if text.lower() in ("off", "false", "no", "0"):
+        return False
+    raise UsageError(f"Say on or off, not {text!r}.")
+
+
+def _next_steps(run: Path) -> None:
+    grids = sorted((run / "samples").glob("*.png"))
+    print(f"\nRun      {run}\nSamples  {grids[-1] if grids else '-'}\nReport   {run / 'report.html'}\n\nNext:\n"
+          f"  ganworks sample {run} 64 seed=1 out=samples.png\n  ganworks info {run}\n  ganworks eval {run} count=5000")
+
+
+def _sample(places: list[str], options: Options) -> int:
+    if not 1 <= len(places) <= 2:
+        raise UsageError("`ganworks sample` needs a run (or a generator.safetensors) and a count: ganworks sample runs/a 64 out=folder")
+    _only(options, ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format"), "sample")
+    from ganworks.verbs import sample
+
+    sample(places[0], places[1] if len(places) > 1 else "16", options)
+    return 0
+
+
+def _eval(places: list[str], options: Options) -> int:
+    run = _one(places, "a run folder", "eval")
+    _only(options, ("data", "count", "seed", "extractor"), "eval")
+    from ganworks.verbs import evaluate
+
+    evaluate(run, options)
+    return 0
+
+
+def _data(places: list[str], options: Options) -> int:
+    path = _one(places, "a path", "data")
+    from ganworks.verbs import data
+
+    data(path, options)
+    return 0
+
+
+def _info(places: list[str], options: Options) -> int:
+    run = _one(places, "a run folder", "info")
+    _only(options, (), "info")
+    from ganworks.report.info import print_info
+
+    print_info(Path(run))
+    return 0
+
+
+def _report(places: list[str], options: Options) -> int:
+    run = _one(places, "a run folder", "report")
+    _only(options, (), "report")
+    from ganworks.report.html import write_report
+
+    print(write_report(Path(run)))
+    return 0
+
+
+def _compare(places: list[str], options: Options) -> int:
+    if len(places) < 2:
+        raise UsageError("`ganworks compare` needs two or more run folders.")
+    _only(options, (), "compare")
+    from ganworks.report.compare import print_comparison
+
+    print_comparison([Path(p) for p in places])
+    return 0
+
+
+def _recipes(places: list[str], options: Options) -> int:
+    _only(options, (), "recipes")
+    from ganworks import recipes
+
+    if places:
+        print(f"{places[0]}\n\n{recipes.describe(_one(places, 'one name', 'recipes'))}")
+        return 0
+    for name in recipes.TABLE:
+        print(f"{name:10} {recipes.describe(name).splitlines()[0]}")
+    print("\n`ganworks recipes NAME` tells more; `ganworks train NAME data=PATH` trains one.")
+    return 0
+
+
+VERBS: dict[str, Callable[[list[str], Options], Any]] = {
+    "train": _train, "sample": _sample, "eval": _eval, "data": _data, "info": _info, "report": _report, "compare": _compare,
+    "recipes": _recipes,
+}

@@ -1,0 +1,221 @@
+"""One training from its first to its last example: engine, run folder, health and scores, as a stream of events."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ganworks.engine import Engine, NonFiniteError
+from ganworks.errors import GanworksError
+from ganworks.events import Alarm, Event, Finished, Round, Saved, Scored, Shown, Started
+from ganworks.health import Watch, advice
+from ganworks.run import Run
+from ganworks.settings import UNTIL
+
+_RETRIES = 3
+_CHECKS = 200  # health checks in a training
+
+Weights = dict[str, Tensor]
+
+
+class Stop:
+    """A request to stop, made by a signal or by the program; looked at between two steps."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, *_: object) -> None:
+        if self.asked:  # the second Ctrl-C does not wait
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM ask for a stop while the block runs (only in the main thread)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        old = {s: signal.signal(s, self) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+
+@dataclass
+class Session:
+    """Drives an engine through its budget.
+
+    show(weights, seen) -> path of a sample grid. judge(weights, seen) -> (scores, floor, extractor), or None.
+    header(seen, half_life) -> what generator.safetensors says of itself. sample(weights) -> a few samples for
+    the collapse check. objective: the score by which the best snapshot is kept (lower is better).
+    """
+
+    engine: Engine
+    run: Run | None
+    notes: tuple[str, ...] = ()
+    show: Callable[[Weights, int], str] | None = None
+    judge: Callable[[Weights, int], tuple[dict[str, float], dict[str, float], str]] | None = None
+    header: Callable[[int, float], dict[str, Any]] | None = None
+    sample: Callable[[Weights], Tensor] | None = None
+    watch: Watch | None = None
+    objective: str = "fd"
+    stop: Stop = field(default_factory=Stop)
+    seconds: float = 0.0
+    round_every: float = 0.5
+
+    def __post_init__(self) -> None:
+        train, total = self.engine.config.train, self.engine.total
+        self.score_every = train.score or max(self.engine.batch, total // 8)
+        self.show_every = train.show or max(self.engine.batch, total // 20)
+        self.check_every = max(1, total // self.engine.batch // _CHECKS)
+        self._good = self.engine.state()
+        self._reached = False
+        self._saved_at = -1
+
+    def events(self) -> Iterator[Event]:
+        """Train; leaving the loop early saves and stops cleanly."""
+        engine = self.engine
+        with self.stop.signals():
+            try:
+                yield from self._keep(Started(engine.clock.seen, engine.total, self.notes, str(self.run.folder) if self.run else ""))
+                if self._saved_at < 0 and engine.clock.seen == 0:
+                    yield from self._save()
+                yield from self._train()
+            except GeneratorExit:
+                list(self._save())
+                raise
+            reason = "target" if self._reached else "budget" if engine.clock.seen >= engine.total else "interrupted"
+            yield from self._save()
+            yield from self._keep(Finished(engine.clock.seen, self.seconds, reason))
+
+    def _keep(self, event: Event) -> Iterator[Event]:
+        if self.run is not None:
+            self.run.log(event)
+        yield event
+
+    def _train(self) -> Iterator[Event]:
+        engine, clock = self.engine, self.engine.clock
+        last_save = mark = time.monotonic()
+        seen_at_mark = clock.seen
+        while clock.seen < engine.total and not self._reached and not engine.group.any(self.stop.asked):
+            before = clock.seen
+            try:
+                engine.step()
+            except NonFiniteError as error:
+                yield from self._roll_back(error)
+                clock, seen_at_mark = engine.clock, engine.clock.seen
+                continue
+            now = time.monotonic()
+            crossed = [every for every in (self.show_every, self.score_every) if clock.seen // every > before // every]
+            done = clock.seen >= engine.total
+            if now - mark >= self.round_every or done or crossed:
+                self.seconds += now - mark
+                speed = (clock.seen - seen_at_mark) / max(now - mark, 1e-9)
+                yield from self._keep(Round(clock.seen, engine.total, self.seconds, speed, engine.means()))
+                mark, seen_at_mark = time.monotonic(), clock.seen
+            yield from self._look(before, done)
+            if crossed or done:
+                self.seconds += time.monotonic() - mark
+                mark = time.monotonic()
+            if time.monotonic() - last_save >= engine.config.train.save:
+                yield from self._save()
+                last_save = time.monotonic()
+
+    def _look(self, before: int, done: bool) -> Iterator[Event]:
+        """Health, sample grid and score, each at its own places in the budget."""
+        engine, clock = self.engine, self.engine.clock
+        if self.watch is not None and clock.steps % self.check_every == 0 and {"_real", "_fake"} <= set(engine.logits):
+            for alarm in self.watch.logits(clock.seen, engine.progress, engine.logits["_real"], engine.logits["_fake"]):
+                yield from self._keep(alarm)
+        if done or clock.seen // self.show_every > before // self.show_every:
+            yield from self._show()
+        if done or clock.seen // self.score_every > before // self.score_every:
+            yield from self._score()
+
+    def _show(self) -> Iterator[Event]:
+        if engine_weights := (self.show or self.sample) and self.engine.average(0):
+            if self.watch is not None and self.sample is not None and self.engine.progress > 0.1:
+                for alarm in self.watch.samples(self.engine.clock.seen, self.sample(engine_weights)):
+                    yield from self._keep(alarm)
+            if self.show is not None and self.engine.group.rank == 0:
+                yield from self._keep(Shown(self.engine.clock.seen, self.show(engine_weights, self.engine.clock.seen)))
+
+    def _score(self) -> Iterator[Event]:
+        """Score every averaged generator; the best one so far becomes generator.safetensors."""
+        clock, lives = self.engine.clock, self.engine.config.train.ema
+        if self.judge is None:
+            return self._publish(0)
+        for which, half_life in enumerate(lives):
+            try:
+                scores, floor, extractor = self.judge(self.engine.average(which), clock.seen)
+            except (RuntimeError, ValueError, MemoryError) as error:  # a score is missing; the training is not
+                alarm = Alarm(clock.seen, "score", f"Scoring failed: {error}", "The training goes on; `ganworks eval` can be run later.")
+                yield from self._keep(alarm)
+                return self._publish(which)
+            value = scores.get(self.objective, float("inf"))
+            best = self.engine.group.same(value) < clock.best
+            if best:
+                clock.best = value
+                self._publish(which)
+            yield from self._keep(Scored(clock.seen, scores, floor, best, extractor, half_life))
+            self._reached = self._reached or self._hits(scores)
+        return None
+
+    def _hits(self, scores: dict[str, float]) -> bool:
+        match = UNTIL.fullmatch(self.engine.config.train.until)
+        if not match:
+            return False
+        if match[1] not in scores:
+            raise GanworksError(f"until={match[0]} asks for a score that is not measured here; there are {', '.join(scores)}.")
+        value, bar = scores[match[1]], float(match[3])
+        return value < bar if match[2] == "<" else value > bar
+
+    def _publish(self, which: int) -> None:
+        if self.run is not None and self.header is not None and self.engine.group.rank == 0:
+            half_life = self.engine.config.train.ema[which]
+            self.run.save_generator(self.engine.average(which), self.header(self.engine.clock.seen, half_life))
+
+    def _save(self) -> Iterator[Event]:
+        clock = self.engine.clock
+        if clock.seen == self._saved_at:
+            return
+        self._good = self.engine.state()
+        self._saved_at = clock.seen
+        if self.run is None or self.engine.group.rank:
+            return
+        tensors, counters = self._good
+        if "generator.safetensors" not in self.run.manifest["files"]:
+            self._publish(0)
+        path = self.run.save_state(tensors, counters | {"seconds": self.seconds})
+        yield from self._keep(Saved(clock.seen, str(path)))
+
+    def resume(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.seconds = float(counters.get("seconds", 0.0))
+        self.engine.load(tensors, counters)
+        self._good, self._saved_at = self.engine.state(), self.engine.clock.seen
+
+    def _roll_back(self, error: NonFiniteError) -> Iterator[Event]:
+        """Back to the last good state with half the learning rate and fresh randomness; give up after three times."""
+        clock = self.engine.clock
+        seen, retries, scale = clock.seen, clock.retries + 1, clock.lr_scale / 2
+        tensors, counters = self._good
+        self.engine.load(tensors, counters)
+        if retries > _RETRIES:
+            yield from self._keep(Alarm(seen, "non-finite", str(error), advice("non-finite"), fatal=True))
+            raise GanworksError(f"{error} It came back after {_RETRIES} attempts from the last good state "
+                                f"({counters['seen']} examples), which is kept. Try precision=fp32, a lower lr, or a larger penalty.")
+        self.engine.clock.retries, self.engine.clock.lr_scale = retries, scale
+        yield from self._keep(Alarm(seen, "non-finite", f"{error} Went back to {counters['seen']} examples (attempt {retries}).",
+                                    advice("non-finite")))
+
+

@@ -1,0 +1,91 @@
+"""The texts of --help. Plain strings: help must not wait for torch."""
+
+from __future__ import annotations
+
+TOP = """\
+ganworks: train a GAN on your data, know how good it is, use it anywhere.
+
+  ganworks train [RECIPE] data=PATH [key=value ...]    train; the same command again resumes
+  ganworks sample RUN 64 out=FOLDER|.png|.npz|.zip     make samples; needs no data
+  ganworks eval RUN                                    judge it against real data that it never saw
+  ganworks data PATH                                   look at a data set before you train
+  ganworks info RUN        ganworks report RUN         where a run stands; its page, report.html
+  ganworks compare A B     ganworks recipes [NAME]     runs side by side; what can be trained
+
+A first try, with nothing to download (about a minute and a half):
+
+  ganworks train data=digits budget=60s
+
+Every verb explains itself: ganworks train --help. Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.
+"""
+
+_TRAIN = """\
+ganworks train [RECIPE] data=PATH [key=value ...]
+
+RECIPE   image (the default: looks at data and budget, chooses the rest), r3gan, dcgan, mlp, wgan, wgan-gp, lsgan, points.
+data     a folder of images (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz,
+         IDX files or a folder of them, digits (built in), hub:NAME (extra `hub`).
+out      the run folder; default runs/<data>-<recipe>-<n>. The same command again goes on where it stopped.
+
+Often used
+  budget=10m        how long: 90s, 10m, 2h; or examples: 200k, 1M (m is minutes, M is million)
+  size=64           image size, or size=64,96 for height,width; default: what the data has, at most 64
+  labels=off        ignore the labels; default: conditional when the data has labels
+  batch=64  lr=1e-3  seed=0  device=auto|cpu|cuda|mps
+  loss=NAME         minimax, non-saturating, least-squares, hinge, wasserstein, relativistic
+  until="fd<5"      stop when a score is reached
+  init=RUN          begin from another run's weights (warm start), or from a generator.safetensors
+
+Everything else by its full name, as in the run's config.yaml
+  domain.   flip crop rotate fit background channels on_corrupt held_out
+  networks. the recipe's networks, e.g. networks.width=64
+  game.     loss r1 r2 gp clip n_critic augment train penalty_backend ...
+  g. d.     name lr lr_end betas beta2_start eps burn_in warmup
+  train.    batch budget until seed device precision accumulate ema ema_ramp score show save judge init threads
+  evaluate=off   no full evaluation at the end
+
+Examples
+  ganworks train data=./cats size=64 budget=30m domain.flip=on
+  ganworks train dcgan data=mnist/ labels=off budget=200k loss=hinge d.lr=4e-4
+  ganworks train r3gan data=photos.zip game.augment=color,translation,cutout
+"""
+
+_SAMPLE = """\
+ganworks sample RUN [COUNT] [seed=0] [out=PATH] [key=value ...]
+
+RUN      a run folder, or just a generator.safetensors: the data is not needed.
+COUNT    how many samples (16). Large counts restart where they stopped when given again.
+out      a folder of files (the default: samples/), or a .png grid, .npz, .zip, or a .gif/.webp animation.
+seed     sample 17 of a seed is the same bytes alone or among 50,000.
+labels   a class by name or number, or several: labels=3  labels=cat,dog
+truncation=0.7         closer to the average: more typical, less varied
+interpolate=1,2,3      a walk between seeds: out=walk.png is a strip, out=walk.gif an animation; steps=8
+device=auto|cpu|cuda|mps   mark=off   leave the "generated" marks out (recorded in the log of the run)
+"""
+
+_EVAL = """\
+ganworks eval RUN [data=PATH] [count=10000] [seed=0]
+
+Judges the generator against held-out real data, which it never saw: Frechet and kernel distance, precision, recall,
+density, coverage, agreement with the asked label, and whether it copies its training data. Every number stands beside
+the value that real data gets. Writes eval.json, pictures under eval/, and the page report.html.
+data: needed only when the data has moved since the training.
+"""
+
+_DATA = """\
+ganworks data PATH [domain settings as for train] [out=sheet.png]
+
+Looks before you train: how many images, sizes, modes, classes, exact and near duplicates, files that cannot be read and
+why; and a contact sheet. Nothing is changed.
+"""
+
+HELP = {
+    "train": _TRAIN,
+    "sample": _SAMPLE,
+    "eval": _EVAL,
+    "data": _DATA,
+    "info": "ganworks info RUN\n\nWhere a run stands: budget, speed, losses, scores beside real data, files, what to do next.\n",
+    "report": "ganworks report RUN\n\nWrites RUN/report.html anew: one page, no network needed, for any reader.\n",
+    "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n",
+    "recipes": "ganworks recipes [NAME]\n\nWhat can be trained; with a NAME: its paper, claim and settings.\n",
+}
