@@ -26,7 +26,7 @@ Nets = dict[str, Any]
 Terms = dict[str, Tensor]
 LossFn = Callable[[Nets, Batch], Terms]
 
-RANGES = {"r1": (0, 1e6), "r2": (0, 1e6), "decay": (0, 1e6), "burn_in": (1e-9, 1), "gp": (0, 1e6),
+RANGES = {"r1": (0, 1e6), "r2": (0, 1e6), "r1_end": (0, 1e6), "r2_end": (0, 1e6), "burn_in": (1e-9, 1), "gp": (0, 1e6),
           "clip": (0, 1e3), "n_critic": (1, 1000), "augment_p": (0, 1), "augment_ramp": (0, 1),
           "penalty_fraction": (1e-9, 1)}
 
@@ -76,8 +76,8 @@ class Adversarial:
 
     loss: a name from `losses.LOSSES`.
     r1, r2: gamma of the zero-centred gradient penalty on real and on generated examples, at first (0: off).
-    decay: gamma at the end over gamma at the start, reached by a half cosine at the fraction `burn_in` of the
-        budget. Large gamma finds all modes, small gamma makes them sharp.
+    r1_end, r2_end: gamma that a half cosine reaches at the fraction `burn_in` of the budget (None: constant).
+        Large gamma finds all modes, small gamma makes them sharp.
     gp: weight of WGAN-GP's penalty (published: 10). clip: limit of D's weights (WGAN: 0.01). 0: off.
     n_critic: D turns per G turn.
     augment: DiffAugment policy, e.g. "color,translation,cutout"; "" for none. augment_p: probability of each
@@ -90,8 +90,9 @@ class Adversarial:
     loss: str = "relativistic"
     r1: float = 1.0
     r2: float = 1.0
-    decay: float = 0.1
-    burn_in: float = 0.5
+    r1_end: float | None = None
+    r2_end: float | None = None
+    burn_in: float = 1.0
     gp: float = 0.0
     clip: float = 0.0
     n_critic: int = 1
@@ -112,7 +113,7 @@ class Adversarial:
         if self.train not in ("both", "G", "D"):
             raise UsageError(f'train must be "both", "G" or "D", not {self.train!r}.')
         for name, (least, most) in RANGES.items():
-            if not least <= getattr(self, name) <= most:
+            if getattr(self, name) is not None and not least <= getattr(self, name) <= most:
                 raise UsageError(f"{name} must lie between {least} and {most}, not {getattr(self, name)}.")
 
     @cached_property
@@ -138,8 +139,9 @@ class Adversarial:
 
     def gammas(self, progress: float) -> tuple[float, float]:
         """The weights of R1 and R2 at a fraction of the budget."""
-        factor = self.decay + (1 - self.decay) * _falling(progress, self.burn_in)
-        return self.r1 * factor, self.r2 * factor
+        ends = self.r1 if self.r1_end is None else self.r1_end, self.r2 if self.r2_end is None else self.r2_end
+        left = _falling(progress, self.burn_in)
+        return ends[0] + (self.r1 - ends[0]) * left, ends[1] + (self.r2 - ends[1]) * left
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """D's terms, each [B]: d_loss, and r1, r2, gp where asked for; _real and _fake are the logits."""
