@@ -1,0 +1,12 @@
+"""One thread: the suite runs in parallel processes, and results must not depend on the machine's load."""
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Packed data and judges are cached for the whole test process, never in the user's home."""
+    monkeypatch.setenv("GANWORKS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))

@@ -1,0 +1,112 @@
+"""The shape of the project: file sizes, import direction, what is never imported, and the number of options."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "ganworks"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+BOTTOM = {"errors", "config", "settings", "layers", "games.losses", "games.penalties", "augment", "data", "weights", "marks"}
+ENGINE = {"engine", "flat", "run", "health", "parallel", "session", "calibrate", "machine", "events", "model", "bulk", "data"}
+TOP = {"networks", "games", "domains", "metrics", "recipes"}
+ALLOWED = {  # package -> what it may import besides the bottom
+    "networks": {"networks", "layers"}, "games": {"games", "augment"},
+    "domains": {"domains", "metrics"}, "metrics": {"metrics"}, "recipes": {"recipes", "networks", "games", "domains"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{a.name}" for a in node.names}
+    return found
+
+
+def inside(path: Path) -> set[str]:
+    return {n.removeprefix("ganworks.") for n in imports(path) if n.startswith("ganworks.")}
+
+
+def name(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+
+
+def under(module: str, roots: set[str]) -> bool:
+    return any(module == r or module.startswith(r + ".") for r in roots)
+
+
+@pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "tests").glob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))],
+                         ids=lambda p: p.stem)
+def test_no_file_above_400_lines(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_imports_point_downwards(path):
+    package = name(path).split(".")[0]
+    for module in inside(path):
+        if package in ALLOWED and under(module, TOP) and not under(module, BOTTOM):
+            assert under(module, ALLOWED[package]), f"{name(path)} imports {module}"
+        if package in ENGINE:
+            assert not under(module, TOP), f"{name(path)} imports {module}"
+        if package == "data":
+            assert under(module, {"data", "errors", "config", "settings", "weights"}), f"{name(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_never_imported(path):
+    banned = {"torchvision", "torchaudio", "timm", "lpips", "torch_fidelity", "cleanfid", "pickle", "joblib", "dill", "scipy"}
+    assert not {i.split(".")[0] for i in imports(path)} & banned
+
+
+def test_no_unsafe_loading():
+    for path in FILES:
+        assert not re.search(r"torch\.load\((?!.*weights_only=True)|yaml\.load\(|allow_pickle=True|eval\(|exec\(",
+                             re.sub(r"\.eval\(|def eval\(|`[^`]*`", "", path.read_text())), path
+
+
+def test_help_needs_no_torch_and_import_is_light():
+    code = ("import sys, ganworks, ganworks.cli; ganworks.cli.main(['--help']); ganworks.cli.main(['train', '--help']);"
+            "ganworks.cli.main(['recipes']); assert 'torch' not in sys.modules and 'numpy' not in sys.modules")
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_number_of_verbs_and_short_names_is_frozen():
+    """A new knob is a field of a dataclass with its full name; verbs and aliases are not added lightly."""
+    from ganworks.assemble import ALIASES
+    from ganworks.cli import VERBS
+
+    assert sorted(VERBS) == ["compare", "data", "eval", "info", "recipes", "report", "sample", "train"]
+    assert sorted(ALIASES) == ["batch", "budget", "device", "init", "labels", "loss", "lr", "seed", "size", "until"]
+
+
+def test_the_number_of_settings_is_frozen():
+    """Counts every field that a user can set on the default recipe."""
+    from dataclasses import fields
+
+    from ganworks.domains.images import Images
+    from ganworks.games.adversarial import Adversarial
+    from ganworks.settings import Optimizer, Train
+
+    counts = {cls.__name__: len(fields(cls)) for cls in (Images, Adversarial, Optimizer, Train)}
+    assert counts == {"Images": 10, "Adversarial": 16, "Optimizer": 8, "Train": 15}, counts
+
+
+def test_help_lists_every_setting():
+    from dataclasses import fields
+
+    from ganworks.domains.images import Images
+    from ganworks.settings import Optimizer, Train
+    from ganworks.usage import HELP
+
+    words = set(re.findall(r"\w+", HELP["train"]))
+    missing = {f.name for cls in (Images, Optimizer, Train) for f in fields(cls)} - words
+    assert not missing
