@@ -25,7 +25,7 @@ class SizePlan:
 
 
 def size_plan(height: int, width: int, smallest: int = 4) -> SizePlan:
-    """Halve each axis while it stays at least `smallest`: 64x64 -> base 4x4, 28x28 -> 7x7, 30x20 -> 4x5 built 32x20."""
+    """Halve each axis while it stays at least `smallest`: 64x64 -> base 4x4, 28x28 -> 7x7, 30x20 -> 8x5 (32x20)."""
     halvings = [max(0, (size // smallest).bit_length() - 1) for size in (height, width)]
     stages = max(halvings)
     strides = tuple(tuple(2 if stage >= stages - n else 1 for n in halvings) for stage in range(stages))

@@ -1,0 +1,335 @@
+"""A trained generator in use: load, sample, interpolate, save.
+
+Every sample has its own place: sample i of a seed is the same bytes alone, in a batch of 512 or in a bulk of
+a million. Two things make that so on the CPU. Latents are drawn in blocks of 64 keyed by (seed, block). And
+the network always runs on the same aligned window of `chunk` indices, with sample i in row i % chunk: kernels
+choose their order of summation by shape and by row, so that even floating-point rounding cannot differ.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganworks import weights
+from ganworks.card import header, locate, read_card, rebuild
+from ganworks.data.spec import Spec, key
+from ganworks.errors import GanworksError, UsageError, nearest
+from ganworks.samples import Samples
+
+_BLOCK = 64  # latents per keyed draw; changing it changes every sample
+_LARGEST_SEED = 2**63 - 1
+_LARGEST_COUNT = 10**9
+
+# A class for all, several that repeat, or None for all classes in turn.
+Labels = None | int | str | Sequence[int | str] | np.ndarray | Tensor
+
+
+class Model:
+    """A generator with its data spec, ready to sample. Use `Model.load`, or wrap a module of your own.
+
+    generator: `G(z [B, z_dim], y [B] | None) -> [B, *spec.shape]`, in [-1, 1] for images; it is copied.
+    info: facts about the training (networks, seen, recipe, data, ...). device: "auto", "cpu", "cuda", "mps".
+    """
+
+    def __init__(self, generator: nn.Module, spec: Spec, info: dict[str, Any] | None = None, *,
+                 device: str | torch.device = "auto"):
+        self.spec, self.info = spec, dict(info or {})
+        self.device = pick_device(device)
+        self.generator = copy.deepcopy(generator).to(self.device).eval().requires_grad_(False)
+        self.z_dim = int(generator.z_dim)  # pyrefly: ignore
+        convolves = any(p.dim() == 4 for p in self.generator.parameters())
+        self._format = torch.channels_last if convolves else torch.preserve_format
+        self.generator.to(memory_format=self._format)  # pyrefly: ignore
+        self.chunk = self._choose_chunk(convolves)
+
+    @staticmethod
+    def load(path: str | Path, *, device: str | torch.device = "auto", allow_nonfinite: bool = False
+             ) -> Model:
+        """Load from a run folder or a `generator.safetensors` alone; no data is needed.
+
+        Raises UsageError for anything but an intact safetensors file whose header describes networks that
+        fit.
+        """
+        file, expect = locate(Path(path))
+        tensors, texts = weights.read(file, allow_nonfinite=allow_nonfinite, expect=expect)
+        card = read_card(texts, file)
+        spec = Spec.from_dict(card["spec"])
+        generator = rebuild(card["networks"], spec, tensors, file)
+        weights.load_into(generator, tensors, str(file))
+        return Model(generator, spec, {**card, "path": str(file)}, device=device)
+
+    def save(self, path: str | Path) -> str:
+        """Write a self-describing `generator.safetensors`; returns its SHA-256. Needs `info["networks"]`."""
+        if "networks" not in self.info:
+            raise UsageError("This model was made from a bare module: its networks' configuration is "
+                             "unknown, so that "
+                             "the file could not be loaded again. Pass info={'networks': to_dict(networks)}.")
+        card = {name: fact for name, fact in self.info.items() if name != "path"}
+        return weights.write(path, self.generator.state_dict(), header(self.spec, card))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in label order; empty when unconditional."""
+        return self.spec.classes
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the generator's tensors, the same on every device: names the model in marks."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.generator.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    # Sampling -------------------------------------------------------------------------------------
+
+    def sample(self, n: int = 1, seed: int = 0, labels: Labels = None, truncation: float = 1.0, start: int = 0
+               ) -> Samples:
+        """Samples `start` to `start + n - 1` of `seed`.
+
+        labels: one class (index or name) for all, a sequence that is repeated to n, or None: sample i gets
+        class i % num_classes. truncation: the latents' standard deviation, 1 = as trained; less gives more
+        typical and less varied samples. Raises UsageError for values out of range and for more than fits into
+        memory.
+        """
+        check_count(n, "n")
+        need, free = n * self.row_bytes, _free_memory()
+        if need > 0.6 * free:
+            raise UsageError(f"{n} samples need {need / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are "
+                             f"free. Generate "
+                             "them to disk (ganworks.bulk.generate, or out=FOLDER), which needs little "
+                             "memory.")
+        data = np.empty((n, *self.spec.shape), self.spec.dtype)
+        for first, rows in self.stream(n, seed, labels, truncation, start):
+            data[first - start : first - start + len(rows)] = rows
+        chosen = self.label_list(labels, np.arange(start, start + n), start)
+        return self.wrap(data, seed=seed, start=start, labels=chosen, truncation=truncation)
+
+    def wrap(self, data: np.ndarray, *, seed: int | None, start: int = 0, labels: np.ndarray | None = None,
+             **facts: Any) -> Samples:
+        """`Samples` of rows that this model made, with the facts for their marks."""
+        if facts.get("truncation") == 1.0:
+            facts.pop("truncation")
+        facts = {"model": self.fingerprint, "recipe": self.info.get("recipe"), **facts}
+        return Samples(data, self.spec, seed, np.arange(start, start + len(data)), labels, facts)
+
+    def stream(self, n: int, seed: int = 0, labels: Labels = None, truncation: float = 1.0, start: int = 0
+               ) -> Iterator[tuple[int, np.ndarray]]:
+        """(index of the first row, rows) in order, a chunk at a time; arguments as in `sample`."""
+        seed, start, truncation = check_seed(seed), check_index(start), check_truncation(truncation)
+        check_count(n, "n")
+        stop = start + n
+        for first in range(start - start % self.chunk, stop, self.chunk):
+            indices = np.arange(first, first + self.chunk)
+            y = self.label_list(labels, indices, start)
+            rows = self._run(self.latents(self.chunk, seed, truncation, first), y, key(seed, "noise", first))
+            low, high = max(first, start), min(first + self.chunk, stop)
+            yield low, rows[low - first : high - first]
+
+    def latents(self, n: int, seed: int = 0, truncation: float = 1.0, start: int = 0) -> Tensor:
+        """Latents [n, z_dim] float32 on the CPU of samples `start` onwards: truncation * N(0, 1)."""
+        blocks = range(start // _BLOCK, -(-(start + n) // _BLOCK))
+        draws = [torch.Generator().manual_seed(key(seed, "z", block)) for block in blocks]
+        z = torch.cat([torch.randn(_BLOCK, self.z_dim, generator=draw) for draw in draws])
+        return z[start % _BLOCK :][:n] * truncation
+
+    def label_list(self, labels: Labels, indices: np.ndarray, start: int = 0) -> np.ndarray | None:
+        """The class [n] int64 of each index, or None without classes; arguments as in `sample`."""
+        if not self.spec.num_classes:
+            if labels is not None:
+                raise UsageError(f"labels={labels!r}: this model was trained without labels. Leave labels "
+                                 f"out.")
+            return None
+        if labels is None:
+            return indices % self.spec.num_classes
+        several = not isinstance(labels, int | str | np.integer) and np.ndim(labels) == 1  # pyrefly: ignore
+        table = np.array([self._label(item) for item in (labels if several else [labels])], np.int64)
+        if not len(table):
+            raise UsageError("labels is empty: name at least one class.")
+        return table[(indices - start) % len(table)]
+
+    def _label(self, label: Any) -> int:
+        label = label.item() if isinstance(label, np.generic | Tensor) and label.ndim == 0 else label
+        if isinstance(label, str):
+            if label in self.classes:
+                return self.classes.index(label)
+            if not label.isdecimal() or len(label) > 9:
+                raise UsageError(f"There is no class {label[:60]!r}. {nearest(label[:60], self.classes)}")
+            label = int(label)
+        if type(label) is not int or not 0 <= label < self.spec.num_classes:
+            raise UsageError(f"labels must be a class name or a number from 0 to "
+                             f"{self.spec.num_classes - 1}, not "
+                             f"{str(label)[:60]}. Known classes: {', '.join(self.classes[:20])}.")
+        return label
+
+    def decode(self, z: Tensor | np.ndarray, labels: Labels = None) -> Samples:
+        """Samples of your own latents [n, z_dim]. Raises UsageError for a wrong shape or type, NaN, or |z| >
+        100."""
+        z = torch.as_tensor(z).cpu()
+        if z.ndim != 2 or z.shape[1] != self.z_dim or not len(z) or not z.is_floating_point():
+            raise UsageError(f"Latents must be floats of shape [n, {self.z_dim}], not {z.dtype} "
+                             f"{list(z.shape)}.")
+        if not (z.abs() <= 100).all():
+            raise UsageError("Latents must be finite numbers of about N(0, 1), at most 100; these hold "
+                             f"{float(z.abs().nan_to_num(math.inf).max())}.")
+        y = self.label_list(labels, np.arange(len(z)))
+        parts = []
+        for first in range(0, len(z), self.chunk):
+            part = z[first : first + self.chunk].float()
+            fill = self.chunk - len(part)
+            part = torch.cat([part, torch.zeros(fill, self.z_dim)]) if fill else part
+            some = None if y is None else np.pad(y[first : first + self.chunk], (0, fill))
+            parts.append(self._run(part, some, key("decode", first))[: self.chunk - fill])
+        return self.wrap(np.concatenate(parts), seed=None, labels=y)
+
+    def interpolate(self, a: int, b: int, steps: int = 9, labels: Labels = None, truncation: float = 1.0
+                    ) -> Samples:
+        """`steps` samples from sample 0 of seed `a` to sample 0 of seed `b`, along the great circle between
+        them (White 2016, arXiv 1609.04468), which stays at the length of latents that the generator knows."""
+        truncation, steps = check_truncation(truncation), check_count(steps, "steps")
+        ends = [self.latents(1, check_seed(seed), truncation)[0].double() for seed in (a, b)]
+        if labels is None and self.spec.num_classes:
+            labels = 0
+        path = torch.stack([slerp(ends[0], ends[1], t) for t in np.linspace(0.0, 1.0, steps)])
+        made = self.decode(path.float(), labels)
+        facts = {"interpolation": [a, b], "truncation": truncation}
+        return self.wrap(made.data, seed=None, labels=made.labels, **facts)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one sample in memory."""
+        return math.prod(self.spec.shape) * np.dtype(self.spec.dtype).itemsize
+
+    def _run(self, z: Tensor, y: np.ndarray | None, noise: int) -> np.ndarray:
+        """One chunk through the generator, as rows in the data's own range and type.
+
+        noise: seed for generators that draw while they run; the global random state is left as it was.
+        """
+        labels = None if y is None else torch.from_numpy(y).to(self.device)
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.inference_mode(), torch.random.fork_rng(devices), _exact_kernels():
+            torch.manual_seed(noise)
+            x = self.generator(z.to(self.device), labels).float()
+            x = x * ((self.spec.high - self.spec.low) / 2) + (self.spec.high + self.spec.low) / 2
+            if not math.isfinite(x.sum(dtype=torch.float64 if self.device.type == "cpu" else None)):
+                raise GanworksError("The generator made NaN or infinite values. Its training had diverged: "
+                                    "use an "
+                                    "earlier snapshot, or less truncation.")
+            if self.spec.dtype == "uint8":
+                x = x.round_().clamp_(0, 255).to(torch.uint8)
+            return x.contiguous().cpu().numpy()
+
+    def _choose_chunk(self, convolves: bool) -> int:
+        """Rows per run: a power of two that depends on the network alone, so that bytes do not depend on
+        luck.
+
+        Convolutions were fastest at 16 on CPUs, dense layers at 256, and a chunk of a heavy network stays
+        below about a second. The same pass shows that the generator runs and gives the shape it should.
+        """
+        work = [0]
+
+        def count(module: nn.Module, _: Any, out: Any) -> None:
+            size = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() > 1)
+            work[0] += size * (math.prod(out.shape[2:]) if isinstance(out, Tensor) else 1)
+
+        handles = [module.register_forward_hook(count) for module in self.generator.modules()]
+        self.chunk = 1
+        try:
+            found = self._run(self.latents(1), self.label_list(None, np.zeros(1, np.int64)), 0).shape
+        finally:
+            for handle in handles:
+                handle.remove()
+        if found != (1, *self.spec.shape):
+            raise UsageError(f"The generator makes {list(found[1:])}, the data spec says "
+                             f"{list(self.spec.shape)}.")
+        most = (16 if convolves else 256) * (1 if self.device.type == "cpu" else 8)
+        budget = 2**36 if self.device.type == "cpu" else 2**42
+        return max(1, min(most, 2 ** int(math.log2(max(1, budget // max(1, work[0]))))))
+
+
+def _exact_kernels() -> Any:
+    """On CUDA, kernels that are chosen by shape alone and keep full float32."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+
+
+def pick_device(name: str | torch.device) -> torch.device:
+    """"auto" is the first of cuda, mps, cpu that is there. Raises UsageError for one that is not."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    kind = str(name).partition(":")[0]
+    if kind == "auto":
+        return torch.device(next(option for option, found in there.items() if found))
+    if kind not in there:
+        raise UsageError(f"device={str(name)!r} is unknown. {nearest(kind, ['auto', *there])}")
+    if not there[kind]:
+        raise UsageError(f"device={str(name)!r}: this machine or this build of torch has none. Use "
+                         f"device=auto or cpu.")
+    return torch.device(name)
+
+
+# Checks -------------------------------------------------------------------------------------------
+
+def _whole(value: Any, name: str, low: int, high: int) -> int:
+    if type(value) is not int and not isinstance(value, np.integer):
+        raise UsageError(f"{name} must be a whole number, not {str(value)[:60]!r} ({type(value).__name__}).")
+    if not low <= value <= high:
+        shown = str(value) if abs(value) < 10**40 else "a number of many digits"
+        raise UsageError(f"{name} must be from {low} to {high}, not {shown}.")
+    return int(value)
+
+
+def check_seed(seed: Any) -> int:
+    """A whole number from 0 to 2**63 - 1, else UsageError."""
+    return _whole(seed, "seed", 0, _LARGEST_SEED)
+
+
+def check_count(n: Any, name: str = "n") -> int:
+    """A whole number from 1 to 10**9, else UsageError."""
+    return _whole(n, name, 1, _LARGEST_COUNT)
+
+
+def check_index(start: Any) -> int:
+    """A whole number from 0 to 2**53, else UsageError."""
+    return _whole(start, "start", 0, 2**53)
+
+
+def check_truncation(truncation: Any) -> float:
+    """A number above 0 and up to 10, else UsageError."""
+    number = isinstance(truncation, int | float | np.number) and not isinstance(truncation, bool)
+    if not number or not 0 < truncation <= 10:
+        raise UsageError(f"truncation must be a number above 0 and up to 10 (1 = as trained), not "
+                         f"{str(truncation)[:60]}.")
+    return float(truncation)
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """The point at fraction t of the great circle from a to b; a straight line where they point the same
+    way."""
+    cosine = (a @ b / (a.norm() * b.norm()).clamp_min(1e-12)).clamp(-1, 1)
+    angle = torch.acos(cosine)
+    if angle.sin() < 1e-6:
+        return (1 - t) * a + t * b
+    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+
+
+def _free_memory() -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 4 * 2**30

@@ -1,0 +1,197 @@
+"""What a generator made: an array that knows its seed, and can be looked at and saved, marked as
+generated."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ganworks import marks
+from ganworks.data.spec import Spec
+from ganworks.errors import UsageError, nearest
+from ganworks.weights import replace_file
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Generated examples.
+
+    data: [n, *spec.shape] in the data's own range and type (images: uint8 [n, C, H, W]).
+    seed, indices [n]: sample `indices[k]` of `seed` is `data[k]`. labels: [n] int64, or None without classes.
+    facts: what the files' marks say about the model.
+    """
+
+    data: np.ndarray
+    spec: Spec
+    seed: int | None = None
+    indices: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    labels: np.ndarray | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, which: int | slice | np.ndarray) -> Samples:
+        keep = slice(which, which + 1 or None) if isinstance(which, int) else which
+        labels = None if self.labels is None else self.labels[keep]
+        return replace(self, data=self.data[keep], indices=self.indices[keep], labels=labels)
+
+    def __iter__(self) -> Iterator[Samples]:
+        return (self[k] for k in range(len(self)))
+
+    def numpy(self) -> np.ndarray:
+        """[n, *shape] in the data's own range and type."""
+        return self.data
+
+    def images(self) -> list[Image.Image]:
+        """One picture per sample. Channels other than 1, 3 or 4 are set below each other in grey."""
+        return [picture(x, self.spec) for x in self.data]
+
+    def grid(self, columns: int | None = None) -> Image.Image:
+        """All samples in one picture, row by row; `columns` defaults to about a square, or one column per
+        class."""
+        pictures = self.images()
+        if columns is None:
+            columns = self.spec.num_classes if self.spec.num_classes > 1 else ceil(len(pictures) ** 0.5)
+        columns = max(1, min(columns, len(pictures)))
+        wide, tall = pictures[0].size
+        gap = 1 if max(wide, tall) < 64 else 2
+        rows = -(-len(pictures) // columns)
+        sheet = Image.new(pictures[0].mode, (columns * (wide + gap) - gap, rows * (tall + gap) - gap))
+        for k, image in enumerate(pictures):
+            sheet.paste(image, (k % columns * (wide + gap), k // columns * (tall + gap)))
+        return sheet
+
+    def show(self) -> None:
+        """Open the grid in the system's picture viewer."""
+        self.grid().show()
+
+    def _repr_png_(self) -> bytes:
+        return marks.encode([self.grid()], "png", self.note())
+
+    def note(self, k: int | None = None) -> dict[str, Any]:
+        """The mark of all samples, or of the sample in row `k` alone."""
+        if k is None:
+            span = [int(self.indices[0]), int(self.indices[-1])] if len(self.indices) else None
+            return marks.note(**self.facts, seed=self.seed, indices=span, count=len(self))
+        label = None if self.labels is None else int(self.labels[k])
+        return marks.note(**self.facts, seed=self.seed, index=int(self.indices[k]), label=label)
+
+    def files(self, mark: bool = True) -> Iterator[tuple[str, bytes]]:
+        """(name, PNG bytes) per sample, named by index."""
+        for k, x in enumerate(self.data):
+            note = self.note(k) if mark else None
+            yield f"{self.indices[k]:08d}.png", marks.encode([picture(x, self.spec)], "png", note)
+
+    def save(self, path: str | Path, *, mark: bool = True, columns: int | None = None, fps: float = 12.0
+             ) -> list[Path]:
+        """Write to a folder of PNGs, or by suffix: .png (grid), .npz, .zip (PNGs), .gif/.webp/.apng
+        (animation).
+
+        mark: False leaves the note out of the files and records that in `samples.json`, or beside a single
+        file in `NAME.unmarked.json`. Returns the files written. Raises UsageError for an unknown suffix.
+        """
+        path = Path(path)
+        writers: dict[str, Callable[[], bytes]] = {
+            ".png": lambda: marks.encode([self.grid(columns)], "png", self.note() if mark else None),
+            ".npz": lambda: npz_bytes(self, mark),
+            ".zip": lambda: zip_bytes([*self.files(mark), *_lists(self, mark)]),
+            ".gif": lambda: marks.encode(self.images(), "gif", self.note() if mark else None, fps),
+            ".webp": lambda: marks.encode(self.images(), "webp", self.note() if mark else None, fps),
+            ".apng": lambda: marks.encode(self.images(), "png", self.note() if mark else None, fps),
+        }
+        suffix = path.suffix.lower()
+        if suffix and suffix not in writers and not path.is_dir():
+            raise UsageError(f"Cannot write samples as {suffix!r}. {nearest(suffix, writers)} A name "
+                             f"without a suffix "
+                             "is a folder of PNGs.")
+        if path.is_dir() or not suffix:
+            return self._save_folder(path, mark)
+        make_folder(path.parent)
+        replace_file(path, writers[suffix]())
+        if mark or suffix == ".zip":
+            return [path]
+        aside = path.with_name(path.name + ".unmarked.json")
+        replace_file(aside, json.dumps({"marked": False, "file": path.name, **self.note()}, indent=1))
+        return [path, aside]
+
+    def _save_folder(self, folder: Path, mark: bool) -> list[Path]:
+        make_folder(folder)
+        written = []
+        for name, content in [*self.files(mark), *_lists(self, mark)]:
+            replace_file(folder / name, content)
+            written.append(folder / name)
+        return written
+
+
+def _lists(samples: Samples, mark: bool) -> Iterator[tuple[str, bytes]]:
+    """The entries beside the PNGs: the list of samples, the note."""
+    rows = [{"file": f"{i:08d}.png", "index": int(i)} for i in samples.indices]
+    for row, label in zip(rows, samples.labels if samples.labels is not None else [], strict=False):
+        row |= {"label": int(label), "class": samples.spec.classes[label]}
+    note = {"marked": mark, **samples.note()}
+    yield "samples.json", json.dumps({**note, "samples": rows}, indent=1).encode()
+    if mark:
+        yield "mark.json", json.dumps(samples.note()).encode()
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder; UsageError when that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"Cannot write to the folder {folder}: {error.strerror or error}.") from error
+
+
+def to_bytes(data: np.ndarray, spec: Spec) -> np.ndarray:
+    """uint8 for looking at: the data's range [low, high] becomes 0 to 255."""
+    if data.dtype == np.uint8:
+        return data
+    scale = 255.0 / ((spec.high - spec.low) or 1.0)
+    return np.clip(np.round((data.astype(np.float64) - spec.low) * scale), 0, 255).astype(np.uint8)
+
+
+def picture(x: np.ndarray, spec: Spec) -> Image.Image:
+    """One example [C, H, W] as an image: 1 channel grey, 3 RGB, 4 RGBA, others set below each other in
+    grey."""
+    if x.ndim != 3:
+        raise UsageError(f"Samples of shape {x.shape} ({spec.kind}) are no pictures. Use numpy(), or save "
+                         f"as .npz.")
+    x = to_bytes(x, spec)
+    if len(x) in (3, 4):
+        return Image.fromarray(np.ascontiguousarray(x.transpose(1, 2, 0)))
+    return Image.fromarray(np.ascontiguousarray(x.reshape(-1, x.shape[2])))
+
+
+def npz_bytes(samples: Samples, mark: bool = True) -> bytes:
+    """An .npz with x [n, ...], index [n], y [n] and classes when there are labels, and the note as `mark`."""
+    arrays: dict[str, np.ndarray] = {"x": samples.data, "index": samples.indices}
+    if samples.labels is not None:
+        arrays |= {"y": samples.labels, "classes": np.array(samples.spec.classes)}
+    if mark:
+        arrays["mark"] = np.array(json.dumps(samples.note()))
+    else:
+        arrays["marked"] = np.array(False)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # pyrefly: ignore
+    return buffer.getvalue()
+
+
+def zip_bytes(entries: list[tuple[str, bytes]]) -> bytes:
+    """An uncompressed zip (PNGs are compressed already); the same entries give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in entries:
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+    return buffer.getvalue()
