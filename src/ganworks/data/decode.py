@@ -13,8 +13,8 @@
 | EXIF orientation | applied once |
 | animations, several pages | the first frame, with a warning |
 
-A format outside the allow-list is not opened, the size in the header is checked before pixels are allocated, and
-a file that ends early is corrupt: it is never filled up with grey.
+A format outside the allow-list is not opened, the size in the header is checked before pixels are allocated,
+and a file that ends early is corrupt: it is never filled up with grey.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAX_BYTES = 512 << 20
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
-class CorruptItem(UsageError):
+class DecodeError(UsageError):
     """One item of a data set cannot be read. `name` says which, `reason` why."""
 
     def __init__(self, name: str, reason: str):
@@ -66,37 +66,47 @@ def colour(text: str) -> tuple[int, int, int]:
     try:
         return ImageColor.getrgb(text)[:3]
     except (ValueError, AttributeError) as error:
-        raise UsageError(f'background "{text}" is no colour; give a name such as white, or "#8040ff".') from error
+        raise UsageError(
+            f'background "{text}" is no colour; give a name such as white, or "#8040ff".'
+        ) from error
 
 
 def header(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The opened but undecoded image; raises CorruptItem for unknown formats and for too many pixels."""
+    """The opened but undecoded image; raises DecodeError for unknown formats and for too many pixels."""
     if not data:
-        raise CorruptItem(name, "the file is empty.")
+        raise DecodeError(name, "the file is empty.")
     _check_webp(data, name, max_pixels)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise CorruptItem(name, f"it is none of {', '.join(FORMATS)}, or its header is damaged.") from error
+        raise DecodeError(name, f"it is none of {', '.join(FORMATS)}, or its header is damaged.") from error
     except Image.DecompressionBombError as error:
-        raise CorruptItem(name, f"more than {max_pixels:,} pixels.") from error
+        raise DecodeError(name, f"more than {max_pixels:,} pixels.") from error
     except Exception as error:  # every parser error of a hostile file ends here, named
-        raise CorruptItem(name, f"its header is damaged ({_short(error)}).") from error
+        raise DecodeError(name, f"its header is damaged ({_short(error)}).") from error
     _check_size(*image.size, name, max_pixels)
     return image
 
 
-def decode(data: bytes, name: str = "image", *, channels: int | None = None, background: str = "white",
-           near: tuple[int, int] | None = None, notes: Notes | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode(
+    data: bytes,
+    name: str = "image",
+    *,
+    channels: int | None = None,
+    background: str = "white",
+    near: tuple[int, int] | None = None,
+    notes: Notes | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
     """Encoded bytes -> uint8 [C, H, W].
 
     channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; None keeps grey as 1 and gives 3 otherwise.
     background: the colour behind transparent pixels when channels is None, 1 or 3.
-    near: (H, W) that the caller will shrink to: a JPEG may then be decoded at 1/2, 1/4 or 1/8 of its size, never
-        below twice this.
-    notes: collects warnings and modes. Raises CorruptItem(name, reason).
+    near: (H, W) that the caller will shrink to: a JPEG may then be decoded at 1/2, 1/4 or 1/8 of its size,
+        never below twice this.
+    notes: collects warnings and modes. Raises DecodeError(name, reason).
     """
     notes = Notes() if notes is None else notes
     image = header(data, name, max_pixels)
@@ -113,12 +123,12 @@ def decode(data: bytes, name: str = "image", *, channels: int | None = None, bac
             image = ImageOps.exif_transpose(image)
         notes.warnings.update({_short(w.message) for w in caught})
         return _to_array(image, channels, background, notes, name)
-    except CorruptItem:
+    except DecodeError:
         raise
     except MemoryError as error:
-        raise CorruptItem(name, "not enough memory to decode it.") from error
+        raise DecodeError(name, "not enough memory to decode it.") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise CorruptItem(name, f"damaged or cut short ({_short(error)}).") from error
+        raise DecodeError(name, f"damaged or cut short ({_short(error)}).") from error
 
 
 def _short(error: object) -> str:
@@ -127,9 +137,11 @@ def _short(error: object) -> str:
 
 def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if width < 1 or height < 1:
-        raise CorruptItem(name, f"its header says {width} x {height} pixels.")
+        raise DecodeError(name, f"its header says {width} x {height} pixels.")
     if width * height > max_pixels:
-        raise CorruptItem(name, f"{width} x {height} is more than {max_pixels:,} pixels; make it smaller first.")
+        raise DecodeError(
+            name, f"{width} x {height} is more than {max_pixels:,} pixels; make it smaller first."
+        )
 
 
 def _check_webp(data: bytes, name: str, max_pixels: int) -> None:
@@ -151,16 +163,18 @@ def _check_png(data: bytes, name: str) -> None:
     """Walk the chunks up to IEND and check each CRC, which Pillow does not do for pixel data (PNG 5.3)."""
     at = 8
     while at + 12 <= len(data):
-        (length,) = struct.unpack(">I", data[at:at + 4])
+        (length,) = struct.unpack(">I", data[at : at + 4])
         end = at + 12 + length
         if end > len(data):
-            raise CorruptItem(name, "the file is cut short.")
-        if zlib.crc32(memoryview(data)[at + 4:end - 4]) != int.from_bytes(data[end - 4:end], "big"):
-            raise CorruptItem(name, f"wrong checksum in its {printable(data[at + 4:at + 8].decode('latin1'))} chunk.")
-        if data[at + 4:at + 8] == b"IEND":
+            raise DecodeError(name, "the file is cut short.")
+        if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            raise DecodeError(
+                name, f"wrong checksum in its {printable(data[at + 4 : at + 8].decode('latin1'))} chunk."
+            )
+        if data[at + 4 : at + 8] == b"IEND":
             return
         at = end
-    raise CorruptItem(name, "the file is cut short.")
+    raise DecodeError(name, "the file is cut short.")
 
 
 def _first_frame(image: Image.Image, notes: Notes) -> None:
@@ -170,7 +184,9 @@ def _first_frame(image: Image.Image, notes: Notes) -> None:
         image.seek(0)
 
 
-def _to_array(image: Image.Image, channels: int | None, background: str, notes: Notes, name: str) -> np.ndarray:
+def _to_array(
+    image: Image.Image, channels: int | None, background: str, notes: Notes, name: str
+) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
         image = _eight_bit(image, notes, name)
     alpha = image.has_transparency_data
@@ -200,18 +216,21 @@ def _eight_bit(image: Image.Image, notes: Notes, name: str) -> Image.Image:
     else:
         stated = getattr(image, "tag_v2", {}).get(258, (16,))
         bits = int(stated[0] if isinstance(stated, tuple) else stated)
-        top = 2.0 ** bits - 1
+        top = 2.0**bits - 1
         notes.warnings[f"{bits} bits a pixel: scaled to 8"] += 1
     return Image.fromarray(np.rint(values.clip(0, top) * (255 / top)).astype(np.uint8))
 
 
 def _float_top(values: np.ndarray, notes: Notes, name: str) -> float:
     if not np.isfinite(values).all():
-        raise CorruptItem(name, "it holds values that are not finite.")
+        raise DecodeError(name, "it holds values that are not finite.")
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 255:
-        raise CorruptItem(name, f"float values from {low:g} to {high:g}: it is not said which is white. "
-                                "Scale them to 0..1, or give the data as an .npy array.")
+        raise DecodeError(
+            name,
+            f"float values from {low:g} to {high:g}: it is not said which is white. "
+            "Scale them to 0..1, or give the data as an .npy array.",
+        )
     top = 1.0 if high <= 1 else 255.0
     notes.warnings[f"float pixels: read as 0..{top:g}"] += 1
     return top

@@ -1,8 +1,9 @@
 """A keyed random order of 0..n-1 for every epoch, without a list of n numbers.
 
-Position p lies in epoch p // n. Each epoch is a permutation keyed by (seed, epoch): resuming needs the position alone.
-Small n: the order of a keyed hash (Knuth's sort of random keys), exact. Large n: an eight-round Feistel network over
-Z_a x Z_b with a * b >= n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002) and cycle walking.
+Position p lies in epoch p // n. Each epoch is a permutation keyed by (seed, epoch): resuming needs the
+position alone. Small n: the order of a keyed hash (Knuth's sort of random keys), exact. Large n: an
+eight-round Feistel network over Z_a x Z_b with a * b >= n (Black and Rogaway, "Ciphers with arbitrary finite
+domains", 2002) and cycle walking.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ ROUNDS = 8
 
 
 class Order:
-    """`take(start, count)` gives the indices at positions start..start+count of an endless keyed shuffle of 0..n-1."""
+    """`take(start, count)` gives the indices at positions start..start+count of an endless keyed shuffle of
+    0..n-1.
+    """
 
     def __init__(self, n: int, seed: int):
         if n < 1:
@@ -35,7 +38,7 @@ class Order:
         while count > 0:
             epoch, offset = divmod(start, self.n)
             number, within = divmod(offset, self._size)
-            part = self._block(epoch, number)[within:within + count]
+            part = self._block(epoch, number)[within : within + count]
             parts.append(part)
             start, count = start + len(part), count - len(part)
         if len(parts) == 1:

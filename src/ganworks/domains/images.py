@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +10,16 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from ganworks.data.arrays import ArraySource, Source, stored_range
-from ganworks.data.decode import MODES, CorruptItem, Notes, colour, decode, header, printable
+from ganworks.data.decode import MODES, DecodeError, Notes, colour, decode, header, printable
 from ganworks.data.pack import Conversion, Item, Packed, Progress, pack
 from ganworks.data.sources import open_source
 from ganworks.data.spec import Draw, Spec
+from ganworks.domains.pixels import change_channels, grid, png_mark, resize, to_image
 from ganworks.errors import UsageError
 
 MAX_SIDE = 4096
@@ -31,11 +30,12 @@ LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
 class Images:
     """How image files become tensors and back.
 
-    size: side, or (height, width), in pixels; None looks: the size that all share, else the median short side, at
-        most 64. channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any for arrays; None: 1 if all is grey, else 3.
+    size: side, or (height, width), in pixels; None looks: the size that all share, else the median short
+        side, at most 64. channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any for arrays; None: 1 if
+        all is grey, else 3.
     labels: whether to use the classes that are found ("off" or False: no).
-    flip, crop, rotate: augmentation while training: mirror half of the images, shift by up to `crop` pixels with
-        reflected borders, turn by up to `rotate` degrees.
+    flip, crop, rotate: augmentation while training: mirror half of the images, shift by up to `crop` pixels
+        with reflected borders, turn by up to `rotate` degrees.
     fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
     background: the colour behind transparent pixels and padding.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
@@ -59,13 +59,19 @@ class Images:
         if any(isinstance(s, bool) or not 1 <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
             raise UsageError(f"size must be 1 to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
         if self.channels is not None and not 1 <= self.channels <= 1024:
-            raise UsageError(f"channels must be 1 (grey), 3 (RGB), or 2 and 4 with alpha, not {self.channels!r}.")
+            raise UsageError(
+                f"channels must be 1 (grey), 3 (RGB), or 2 and 4 with alpha, not {self.channels!r}."
+            )
         if not isinstance(self.labels, bool) and self.labels not in ("on", "off"):
             raise UsageError(f"labels must be on or off, not {self.labels!r}.")
-        if not 0 <= self.crop <= MAX_SIDE or not 0 <= self.rotate <= 180:
-            raise UsageError(f"crop must be 0 or more pixels and rotate 0 to 180 degrees, not {self.crop!r} and {self.rotate!r}.")
-        if self.fit not in ("crop", "stretch", "pad") or self.on_corrupt not in ("error", "skip"):
-            raise UsageError(f"fit is crop, stretch or pad, and on_corrupt is error or skip, not {self.fit!r} and {self.on_corrupt!r}.")
+        if not 0 <= self.crop <= MAX_SIDE:
+            raise UsageError(f"crop must be 0 or more pixels, not {self.crop!r}.")
+        if not 0 <= self.rotate <= 180:
+            raise UsageError(f"rotate must be 0 to 180 degrees, not {self.rotate!r}.")
+        if self.fit not in ("crop", "stretch", "pad"):
+            raise UsageError(f"fit must be crop, stretch or pad, not {self.fit!r}.")
+        if self.on_corrupt not in ("error", "skip"):
+            raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
         if not 0 <= self.held_out <= 0.5:
             raise UsageError(f"held_out must be a share from 0 to 0.5, not {self.held_out!r}.")
         colour(self.background)
@@ -78,10 +84,23 @@ class Images:
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Packed:
         """Pack the data (or open its pack) and return it. path: whatever `open_source` takes."""
         source = open_source(path, self.labelled)
-        settings = {"domain": "images", "size": self.size, "channels": self.channels, "labels": self.labelled,
-                    "fit": self.fit, "background": colour(self.background)}
-        return pack(source, lambda: self.plan(source), settings, cache=cache, on_corrupt=self.on_corrupt,
-                    held_out=self.held_out, on_progress=on_progress)
+        settings = {
+            "domain": "images",
+            "size": self.size,
+            "channels": self.channels,
+            "labels": self.labelled,
+            "fit": self.fit,
+            "background": colour(self.background),
+        }
+        return pack(
+            source,
+            lambda: self.plan(source),
+            settings,
+            cache=cache,
+            on_corrupt=self.on_corrupt,
+            held_out=self.held_out,
+            on_progress=on_progress,
+        )
 
     def plan(self, source: Source) -> Conversion:
         """Look at a source and decide size, channels and range."""
@@ -93,21 +112,29 @@ class Images:
         return _plan_files(self, source, classes)
 
     def prepare(self, x: Tensor, draw: Draw) -> Tensor:
-        """Augment a batch [B, C, H, W]: flip, shift by whole pixels, rotate; keyed by `draw`, without gradient."""
+        """Augment a batch [B, C, H, W]: flip, shift by whole pixels, rotate; keyed by `draw`, without
+        gradient.
+        """
         if self.flip or self.crop:
             x = _shift(x, draw, self.flip, self.crop)
         return _turn(x, draw, self.rotate) if self.rotate else x
 
-    def show(self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None) -> Image.Image:
+    def show(
+        self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None
+    ) -> Image.Image:
         """A grid of images [B, C, H, W], float in [-1, 1] or uint8, with captions if given.
 
-        Small images are enlarged by a whole factor, pixel by pixel, so that a person sees them; of N channels the
-        first three are shown.
+        Small images are enlarged by a whole factor, pixel by pixel, so that a person sees them; of N channels
+        the first three are shown.
         """
         return grid(x, columns, labels)
 
-    def write(self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None) -> list[Path]:
-        """Write uint8 images [n, C, H, W] as PNG, or other arrays as .npy; `mark` goes into the PNG's text chunks."""
+    def write(
+        self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None
+    ) -> list[Path]:
+        """Write uint8 images [n, C, H, W] as PNG, or other arrays as .npy; `mark` goes into the PNG's text
+        chunks.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         info = png_mark(mark)
@@ -122,62 +149,7 @@ class Images:
         return paths
 
 
-def png_mark(mark: dict[str, Any] | None) -> PngInfo:
-    """A dict as PNG text: `Software` and `ganworks` (JSON)."""
-    info = PngInfo()
-    info.add_text("Software", "ganworks")
-    if mark is not None:
-        info.add_itxt("ganworks", json.dumps(mark, ensure_ascii=False, default=str))
-    return info
-
-
-def to_image(array: np.ndarray) -> Image.Image:
-    """uint8 [C, H, W], C in 1..4 -> PIL image in mode L, LA, RGB or RGBA."""
-    return Image.fromarray(array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
-
-
-def resize(array: np.ndarray, size: tuple[int, int], fit: str, background: str = "white") -> np.ndarray:
-    """[C, H, W] of uint8 or float32 to [C, *size]: cut or pad to the aspect ratio, then Lanczos with anti-aliasing.
-
-    An image that has the size already is returned unchanged. Alpha is handled premultiplied.
-    """
-    if array.shape[1:] == size:
-        return array
-    height, width = array.shape[1:]
-    scale = (max if fit == "crop" else min)(size[0] / height, size[1] / width)
-    box = None
-    inner = size
-    if fit == "crop":
-        tall, wide = min(height, size[0] / scale), min(width, size[1] / scale)
-        box = ((width - wide) / 2, (height - tall) / 2, (width + wide) / 2, (height + tall) / 2)
-    elif fit == "pad":
-        inner = max(1, round(height * scale)), max(1, round(width * scale))
-    out = _resized(array, inner, box)
-    return _padded(out, size, background) if inner != size else out
-
-
-def _resized(array: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> np.ndarray:
-    target, lanczos = (size[1], size[0]), Image.Resampling.LANCZOS
-    if array.dtype == np.uint8 and len(array) in MODES:
-        out = np.asarray(to_image(array).resize(target, lanczos, box, reducing_gap=3.0))
-        return np.ascontiguousarray(out[None] if out.ndim == 2 else out.transpose(2, 0, 1))
-    planes = [np.asarray(Image.fromarray(p.astype(np.float32)).resize(target, lanczos, box)) for p in array]
-    out = np.stack(planes)
-    return out if array.dtype != np.uint8 else np.rint(out).clip(0, 255).astype(np.uint8)
-
-
-def _padded(array: np.ndarray, size: tuple[int, int], background: str) -> np.ndarray:
-    channels, height, width = array.shape
-    back = np.asarray(colour(background), array.dtype)
-    grey = np.asarray(Image.new("RGB", (1, 1), colour(background)).convert("L")).reshape(1)
-    fill = {1: grey, 2: np.array([grey[0], 0]), 3: back, 4: np.array([*back, 0])}.get(channels, np.zeros(channels))
-    out = np.broadcast_to(fill.astype(array.dtype)[:, None, None], (channels, *size)).copy()
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    out[:, top:top + height, left:left + width] = array
-    return out
-
-
-def _plan_files(domain: Images, source: Source, classes: tuple[str, ...]) -> Conversion:
+def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conversion:
     notes: list[str] = []
     size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size
     if size is None:
@@ -193,7 +165,10 @@ def _plan_files(domain: Images, source: Source, classes: tuple[str, ...]) -> Con
     def convert(data: bytes, name: str) -> Item:
         found = Notes()
         array = decode(data, name, channels=channels, background=domain.background, near=size, notes=found)
-        return Item(resize(array, size, domain.fit, domain.background), found.size, found.mode, tuple(found.warnings))
+        return Item(
+            resize(array, size, domain.fit, domain.background), found.size, found.mode, tuple(found.warnings)
+        )
+
     return Conversion(Spec("images", (channels, *size), classes), convert, notes)
 
 
@@ -201,33 +176,37 @@ def _some(source: Source, count: int) -> np.ndarray:
     return np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int))
 
 
-def _look_at_sizes(source: Source) -> tuple[tuple[int, int], str]:
+def _look_at_sizes(source: Any) -> tuple[tuple[int, int], str]:
     sizes: Counter[tuple[int, int]] = Counter()
     for index in _some(source, LOOK_HEADERS):
         try:
             image = header(source.get(index), source.name(index))
-        except CorruptItem:
+        except DecodeError:
             continue
         width, height = image.size
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         sizes[(width, height) if turned else (height, width)] += 1
     if not sizes:
-        raise UsageError(f'"{printable(source.path)}": none of the images looked at can be read; see `ganworks data`.')
+        raise UsageError(
+            f'"{printable(source.path)}": none of the images looked at can be read; see `ganworks data`.'
+        )
     if len(sizes) == 1:
         size = next(iter(sizes))
         if max(size) <= MAX_SIDE:
             return size, f"all images are {size[0]} x {size[1]} (height x width): kept"
     side = int(np.median([min(s) for s in sizes.elements()]))
     chosen = max(1, min(DEFAULT_SIDE, side))
-    return (chosen, chosen), (f"{len(sizes)} different sizes, median short side {side}: made {chosen} x {chosen} "
-                              "(size= chooses another)")
+    return (chosen, chosen), (
+        f"{len(sizes)} different sizes, median short side {side}: made {chosen} x {chosen} "
+        "(size= chooses another)"
+    )
 
 
-def _all_grey(source: Source, background: str) -> bool:
+def _all_grey(source: Any, background: str) -> bool:
     for index in _some(source, LOOK_PIXELS):
         try:
             array = decode(source.get(index), source.name(index), background=background, near=(32, 32))
-        except CorruptItem:
+        except DecodeError:
             continue
         if len(array) != 1 and (array != array[:1]).any():
             return False
@@ -236,36 +215,23 @@ def _all_grey(source: Source, background: str) -> bool:
 
 def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) -> Conversion:
     own = source.item_shape
-    size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size or own[1:]
+    size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size or (own[1], own[2])
     channels = domain.channels or own[0]
     if channels != own[0] and not (channels in MODES and own[0] in MODES):
-        raise UsageError(f'"{source.path}" has {own[0]} channels; channels={channels} cannot be made from them.')
+        raise UsageError(
+            f'"{source.path}" has {own[0]} channels; channels={channels} cannot be made from them.'
+        )
     to_stored, spec_range, notes = stored_range(source)
 
     def convert(data: np.ndarray, name: str) -> Item:
         if data.dtype.kind == "f" and not np.isfinite(data).all():
-            raise CorruptItem(name, "it holds values that are not finite.")
+            raise DecodeError(name, "it holds values that are not finite.")
         array = to_stored(data)
         if channels != own[0]:
             array = change_channels(array, channels, domain.background)
         return Item(resize(array, size, domain.fit, domain.background), own[1:], f"{source.dtype}x{own[0]}")
+
     return Conversion(Spec("images", (channels, *size), classes, **spec_range), convert, notes)
-
-
-def change_channels(array: np.ndarray, channels: int, background: str) -> np.ndarray:
-    """uint8 or float [C, H, W] with C in 1..4 to another number of channels in 1..4; alpha is composited away."""
-    scale = 255.0 if array.dtype == np.uint8 else 1.0
-    values = array.astype(np.float64) / scale
-    shown, alpha = (values[:-1], values[-1:]) if len(values) in (2, 4) else (values, np.ones_like(values[:1]))
-    if channels in (1, 3):
-        back = np.asarray(colour(background)).reshape(3, 1, 1) / 255
-        shown = shown * alpha + (back if len(shown) == 3 else back.mean(0, keepdims=True)) * (1 - alpha)
-    if channels <= 2 and len(shown) == 3:
-        shown = (shown * np.array([0.299, 0.587, 0.114]).reshape(3, 1, 1)).sum(0, keepdims=True)  # ITU-R BT.601
-    elif channels >= 3 and len(shown) == 1:
-        shown = shown.repeat(3, 0)
-    out = np.concatenate([shown, alpha]) if channels in (2, 4) else shown
-    return np.rint(out * scale).astype(np.uint8) if array.dtype == np.uint8 else out.astype(array.dtype)
 
 
 def _shift(x: Tensor, draw: Draw, flip: bool, crop: int) -> Tensor:
@@ -280,7 +246,9 @@ def _shift(x: Tensor, draw: Draw, flip: bool, crop: int) -> Tensor:
         columns = torch.where(mirrored, width - 1 - columns, columns)
     rows, columns = (i.expand(len(x), -1) for i in (rows, columns))
     batch = torch.arange(len(x), device=x.device)[:, None, None]
-    return x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    return (
+        x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    )
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
@@ -295,44 +263,12 @@ def _turn(x: Tensor, draw: Draw, degrees: float) -> Tensor:
     angle = (draw.uniform() * 2 - 1) * (degrees * torch.pi / 180)
     height, width = x.shape[2:]
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    turn = torch.stack([torch.stack([cos, -sin * height / width, zero], 1),
-                        torch.stack([sin * width / height, cos, zero], 1)], 1)
+    turn = torch.stack(
+        [
+            torch.stack([cos, -sin * height / width, zero], 1),
+            torch.stack([sin * width / height, cos, zero], 1),
+        ],
+        1,
+    )
     where = functional.affine_grid(turn, list(x.shape), align_corners=False)
     return functional.grid_sample(x, where, padding_mode="reflection", align_corners=False)
-
-
-def viewable(x: Tensor | np.ndarray) -> np.ndarray:
-    """Images [B, C, H, W], float in [-1, 1] or uint8, as uint8 with 1, 3 or 4 channels."""
-    if isinstance(x, Tensor):
-        x = x.detach().float().cpu().numpy() if x.dtype != torch.uint8 else x.cpu().numpy()
-    if x.dtype != np.uint8:
-        x = np.rint((np.nan_to_num(x.astype(np.float32)).clip(-1, 1) + 1) * 127.5).astype(np.uint8)
-    if x.shape[1] > 4:
-        x = x[:, :3]
-    return x if x.shape[1] != 2 else np.concatenate([x[:, :1].repeat(3, 1), x[:, 1:]], 1)
-
-
-def grid(x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None) -> Image.Image:
-    """Images [B, C, H, W] side by side as one picture, each at least about 64 pixels wide, with captions if given."""
-    x = viewable(x)
-    count, channels, height, width = x.shape
-    columns = columns or max(1, int(np.ceil(np.sqrt(count * height / width))))
-    columns = min(columns, max(count, 1))
-    factor = max(1, min(8, 64 // max(height, width)))
-    tall, wide, gap = height * factor, width * factor, 2
-    caption = 0 if labels is None else 14
-    lines = max(1, -(-count // columns))
-    mode = "L" if channels == 1 else "RGB"
-    sheet = Image.new(mode, (columns * (wide + gap) + gap, lines * (tall + gap + caption) + gap), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for index, array in enumerate(x):
-        line, column = divmod(index, columns)
-        left, top = gap + column * (wide + gap), gap + line * (tall + gap + caption)
-        picture = to_image(array).resize((wide, tall), Image.Resampling.NEAREST)
-        sheet.paste(picture, (left, top), picture if channels == 4 else None)
-        if labels is not None:
-            text = str(labels[index])
-            while len(text) > 1 and pen.textlength(text, font) > wide:
-                text = text[:-1]
-            pen.text((left, top + tall), text, "black", font)
-    return sheet
