@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import fake_run
+
 from ganworks.report.html import write_report
 
 

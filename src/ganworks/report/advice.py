@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import NamedTuple
 
-from ganworks.report import words
+from ganworks.report import units, words
 from ganworks.report.read import Run, mapping, number
 
 
@@ -34,11 +34,21 @@ def commands(run: Run) -> list[Command]:
     if run.state in ("interrupted", "stopped"):
         found.append(Command(train_command(run), "go on exactly where it stopped"))
     if run.state != "empty":
-        found.append(Command(f"ganworks sample {folder} 64 seed=0 out={picture}", "make 64 new samples as one picture"))
-        found.append(Command(f"ganworks eval {folder}", "judge it thoroughly" if not run.evaluation
-                             else "judge it again, for instance after more training"))
+        found.append(
+            Command(f"ganworks sample {folder} 64 seed=0 out={picture}", "make 64 new samples as one picture")
+        )
+        found.append(
+            Command(
+                f"ganworks eval {folder}",
+                "judge it thoroughly"
+                if not run.evaluation
+                else "judge it again, for instance after more training",
+            )
+        )
     if run.state == "finished":
-        found.append(Command(train_command(run, longer=True), f"train again for longer ({longer_budget(run)})"))
+        found.append(
+            Command(train_command(run, longer=True), f"train again for longer ({longer_budget(run)})")
+        )
         found.append(Command(f"ganworks compare {folder} {folder}-longer", "put two runs side by side"))
     return found
 
@@ -101,22 +111,43 @@ def findings(run: Run) -> list[Finding]:
     grades = {name: words.judge(score).grade for name, score in scores.items()}
     for name in ("authenticity", "nearest"):
         if grades.get(name) in ("fair", "poor"):
-            found.append(Finding("bad", "Samples come close to training examples", (
-                "Look at the nearest neighbours before you share anything. More data, more augmentation or a shorter "
-                "training help; so does a smaller network.")))
+            found.append(
+                Finding(
+                    "bad",
+                    "Samples come close to training examples",
+                    (
+                        "Look at the nearest neighbours before you share anything. More data, more augmentation or a shorter "
+                        "training help; so does a smaller network."
+                    ),
+                )
+            )
             break
     if grades.get("coverage") in ("fair", "poor") or grades.get("recall") == "poor":
-        found.append(Finding("bad", "Kinds of data are missing", (
-            "Try a stronger penalty (a higher gamma), a larger batch, or the r3gan recipe, whose loss was made against "
-            "this. If the data has classes, train with its labels.")))
+        found.append(
+            Finding(
+                "bad",
+                "Kinds of data are missing",
+                (
+                    "Try a stronger penalty (a higher gamma), a larger batch, or the r3gan recipe, whose loss was made against "
+                    "this. If the data has classes, train with its labels."
+                ),
+            )
+        )
     if grades.get("agreement") in ("fair", "poor"):
-        found.append(Finding("note", "The asked class is not always made", (
-            "Train for longer, and check that the labels of the data are right.")))
+        found.append(
+            Finding(
+                "note",
+                "The asked class is not always made",
+                ("Train for longer, and check that the labels of the data are right."),
+            )
+        )
     found += _from_curve(run, grades.get("frechet", "unknown"))
     if run.state == "finished" and not run.scored and not run.evaluation:
         found.append(Finding("note", "Nobody has judged this run yet", "Run the eval command below."))
     if not found and "excellent" in (grades.get("frechet"), grades.get("kernel")):
-        found.append(Finding("good", "Nothing to mend", "Use it; the sample command below makes as many as you like."))
+        found.append(
+            Finding("good", "Nothing to mend", "Use it; the sample command below makes as many as you like.")
+        )
     return found
 
 
@@ -142,21 +173,39 @@ def _from_curve(run: Run, grade: str) -> list[Finding]:
     values = [value for _, value in line]
     best = min(range(len(values)), key=values.__getitem__)
     if best == len(values) - 1 and values[-1] < 0.9 * values[-3] and grade != "excellent":
-        return [Finding("note", "It was still getting better when it ended", (
-            f"The distance fell from {words.short_number(values[-3])} to {words.short_number(values[-1])} over the last "
-            "three scores. More time will help most; the command below trains on from here."))]
+        return [
+            Finding(
+                "note",
+                "It was still getting better when it ended",
+                (
+                    f"The distance fell from {units.short_number(values[-3])} to {units.short_number(values[-1])} over the last "
+                    "three scores. More time will help most; the command below trains on from here."
+                ),
+            )
+        ]
     if best < 0.6 * len(values) and values[-1] > 1.3 * values[best]:
-        return [Finding("note", "It was best before the end", (
-            f"The best score came at {words.count(line[best][0])} of {words.count(line[-1][0])} examples. The saved "
-            "generator is the best one. A lower learning rate or more augmentation may keep it improving."))]
+        return [
+            Finding(
+                "note",
+                "It was best before the end",
+                (
+                    f"The best score came at {units.count(line[best][0])} of {units.count(line[-1][0])} examples. The saved "
+                    "generator is the best one. A lower learning rate or more augmentation may keep it improving."
+                ),
+            )
+        ]
     return []
 
 
 def score_line(run: Run) -> list[tuple[float, float]]:
     """The Fréchet (else kernel) distance over examples seen, finite values only."""
     for name in ("frechet", "kernel"):
-        line = [(number(e.get("seen")), s.value) for e in run.scored for s in words.from_report(e)
-                if s.metric.name == name and math.isfinite(s.value)]
+        line = [
+            (number(e.get("seen")), s.value)
+            for e in run.scored
+            for s in words.from_report(e)
+            if s.metric.name == name and math.isfinite(s.value)
+        ]
         if line:
             return line
     return []

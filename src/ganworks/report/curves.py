@@ -7,11 +7,11 @@ averages per line, with the range around them as a pale band, and breaks the lin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ganworks.report.words import count, short_number
+from ganworks.report.units import count, duration, short_number
 
 WIDTH, HEIGHT = 480, 270
 _LEFT, _RIGHT, _BOTTOM = 54, 14, 40
@@ -80,6 +80,15 @@ def linear_ticks(low: float, high: float, target: int) -> list[float]:
     return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def time_ticks(low: float, high: float, target: int) -> list[float]:
+    """Round times in seconds between low and high: whole minutes, quarters of an hour, days."""
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+    step = next((s for s in steps if (high - low) / s <= target + 1), 0) if high - low >= 1 else 0
+    if not step:
+        return linear_ticks(low, high, target)
+    return [float(i * step) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
 def downsample(points: Iterable[Point], log: bool = False, buckets: int = _BUCKETS) -> list[list[_Bucket]]:
     """At most `buckets` averages with their ranges, as unbroken pieces; no point that cannot be drawn.
 
@@ -109,13 +118,21 @@ def _mean(values: list[float]) -> float:
     return math.fsum(v / len(values) for v in values)
 
 
-def line_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: str = "", log: bool = False,
-               floor: Floor | None = None, x_format: Callable[[float], str] = count,
-               y_zero: bool = False) -> str:
+def line_chart(
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str = "",
+    log: bool = False,
+    floor: Floor | None = None,
+    time: bool = False,
+    y_zero: bool = False,
+) -> str:
     """One chart as an <svg> element; "" when there is nothing to draw.
 
     title: for screen readers (the page shows its own). log: logarithmic y, non-positive values left out.
-    floor: a reference line with a band. y_zero: let the y axis include 0.
+    floor: a reference line with a band. time: x is in seconds. y_zero: let the y axis include 0.
     """
     drawn = [(line, downsample(line.points, log)) for line in series]
     drawn = [(line, pieces) for line, pieces in drawn if pieces]
@@ -124,17 +141,23 @@ def line_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: s
     means = [b for _, pieces in drawn for piece in pieces for b in piece]
     legend, top = _legend([line.name for line, _ in drawn], floor)
     x = _Axis(*_span([b.x for b in means], pad=0.0), _LEFT, WIDTH - _RIGHT)
-    levels = _trim([b.mean for b in means]) + _floor_levels(floor, log) + ([0.0] if y_zero and not log else [])
+    levels = (
+        _trim([b.mean for b in means]) + _floor_levels(floor, log) + ([0.0] if y_zero and not log else [])
+    )
     y = _Axis(*_span(levels, pad=0.06, log=log), HEIGHT - _BOTTOM, top, log)
-    body = [_grid(x, y, top, x_format, x_label, y_label), _floor(floor, x, y, log)]
+    body = [_grid(x, y, top, time, x_label, y_label), _floor(floor, x, y, log)]
     body += [_line(line, pieces, i, x, y) for i, (line, pieces) in enumerate(drawn)]
-    return (f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_alt(title, drawn))}" '
-            f'xmlns="http://www.w3.org/2000/svg" font-size="12" fill="none">{legend}{"".join(body)}</svg>')
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_alt(title, drawn))}" '
+        f'xmlns="http://www.w3.org/2000/svg" font-size="12" fill="none">{legend}{"".join(body)}</svg>'
+    )
 
 
 def _alt(title: str, drawn: list[tuple[Series, list[list[_Bucket]]]]) -> str:
-    ends = (f"{line.name} from {short_number(pieces[0][0].mean)} to {short_number(pieces[-1][-1].mean)}"
-            for line, pieces in drawn)
+    ends = (
+        f"{line.name} from {short_number(pieces[0][0].mean)} to {short_number(pieces[-1][-1].mean)}"
+        for line, pieces in drawn
+    )
     return f"{title}: {'; '.join(ends)}."
 
 
@@ -142,7 +165,7 @@ def _trim(values: list[float]) -> list[float]:
     """Without the outermost hundredth when there are many, so that one spike does not flatten the rest."""
     values = sorted(values)
     cut = len(values) // 100
-    return values[cut:len(values) - cut]
+    return values[cut : len(values) - cut]
 
 
 def _floor_levels(floor: Floor | None, log: bool) -> list[float]:
@@ -165,8 +188,10 @@ def _span(values: list[float], pad: float, log: bool = False) -> tuple[float, fl
 
 def _legend(names: list[str], floor: Floor | None) -> tuple[str, float]:
     """The legend's rows, and the y where the plot begins."""
-    entries = [(name, f'class="line c{i % 6}" stroke="{_COLOURS[i % 6]}" stroke-dasharray="{_DASHES[i % 6]}"')
-               for i, name in enumerate(names)]
+    entries = [
+        (name, f'class="line c{i % 6}" stroke="{_COLOURS[i % 6]}" stroke-dasharray="{_DASHES[i % 6]}"')
+        for i, name in enumerate(names)
+    ]
     if floor and math.isfinite(floor.value):
         entries.append((floor.name, 'class="floor" stroke="#6b7280" stroke-dasharray="5 4"'))
     parts, at, row = [], float(_LEFT), 14.0
@@ -175,33 +200,43 @@ def _legend(names: list[str], floor: Floor | None) -> tuple[str, float]:
         width = 30 + 6.6 * len(name)
         if at > _LEFT and at + width > WIDTH - _RIGHT:
             at, row = float(_LEFT), row + 18
-        parts.append(f'<path {style} stroke-width="2" d="M{at:.0f} {row - 4:.0f}h18"/>'
-                     f'<text class="ink" fill="#57606a" x="{at + 23:.0f}" y="{row:.0f}">{escape(name)}</text>')
+        parts.append(
+            f'<path {style} stroke-width="2" d="M{at:.0f} {row - 4:.0f}h18"/>'
+            f'<text class="ink" fill="#57606a" x="{at + 23:.0f}" y="{row:.0f}">{escape(name)}</text>'
+        )
         at += width + 10
     return "".join(parts), row + 14
 
 
-def _grid(x: _Axis, y: _Axis, top: float, x_format: Callable[[float], str], x_label: str, y_label: str) -> str:
+def _grid(x: _Axis, y: _Axis, top: float, time: bool, x_label: str, y_label: str) -> str:
     bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
     parts = []
     for tick in y.ticks(5):
         at = y(tick)
-        parts.append(f'<path class="grid" stroke="#d8dee4" d="M{_LEFT} {at:.1f}H{right}"/>'
-                     f'<text class="ink" fill="#57606a" x="{_LEFT - 7}" y="{at + 4:.1f}" text-anchor="end">'
-                     f'{_tick(tick)}</text>')
-    for tick in x.ticks(5):
+        parts.append(
+            f'<path class="grid" stroke="#d8dee4" d="M{_LEFT} {at:.1f}H{right}"/>'
+            f'<text class="ink" fill="#57606a" x="{_LEFT - 7}" y="{at + 4:.1f}" text-anchor="end">'
+            f"{_tick(tick)}</text>"
+        )
+    for tick in time_ticks(x.low, x.high, 5) if time else x.ticks(5):
         at = x(tick)
         anchor = "end" if at > right - 12 else "start" if at < _LEFT + 8 else "middle"
-        parts.append(f'<path class="axis" stroke="#8c959f" d="M{at:.1f} {bottom}v4"/>'
-                     f'<text class="ink" fill="#57606a" x="{at:.1f}" y="{bottom + 17}" text-anchor="{anchor}">'
-                     f'{escape(x_format(tick))}</text>')
-    parts.append(f'<path class="axis" stroke="#8c959f" d="M{_LEFT} {bottom}H{right}"/>'
-                 f'<text class="ink" fill="#57606a" x="{(_LEFT + right) / 2:.0f}" y="{HEIGHT - 5}" '
-                 f'text-anchor="middle">{escape(x_label)}</text>')
+        parts.append(
+            f'<path class="axis" stroke="#8c959f" d="M{at:.1f} {bottom}v4"/>'
+            f'<text class="ink" fill="#57606a" x="{at:.1f}" y="{bottom + 17}" text-anchor="{anchor}">'
+            f"{(duration if time else count)(tick)}</text>"
+        )
+    parts.append(
+        f'<path class="axis" stroke="#8c959f" d="M{_LEFT} {bottom}H{right}"/>'
+        f'<text class="ink" fill="#57606a" x="{(_LEFT + right) / 2:.0f}" y="{HEIGHT - 5}" '
+        f'text-anchor="middle">{escape(x_label)}</text>'
+    )
     if y_label:
         middle = (top + bottom) / 2
-        parts.append(f'<text class="ink" fill="#57606a" transform="translate(12 {middle:.0f}) rotate(-90)" '
-                     f'text-anchor="middle">{escape(y_label)}</text>')
+        parts.append(
+            f'<text class="ink" fill="#57606a" transform="translate(12 {middle:.0f}) rotate(-90)" '
+            f'text-anchor="middle">{escape(y_label)}</text>'
+        )
     return "".join(parts)
 
 
@@ -219,9 +254,11 @@ def _floor(floor: Floor | None, x: _Axis, y: _Axis, log: bool) -> str:
     band = ""
     if math.isfinite(floor.low) and math.isfinite(floor.high):
         top, bottom = y(floor.high), y(max(floor.low, y.low))
-        band = (f'<rect class="floorband" fill="#6b7280" fill-opacity=".15" x="{x.start}" y="{top:.1f}" '
-                f'width="{x.stop - x.start}" height="{max(1.0, bottom - top):.1f}"/>')
-    line = f'<path class="floor" stroke="#6b7280" stroke-width="1.5" stroke-dasharray="5 4" '
+        band = (
+            f'<rect class="floorband" fill="#6b7280" fill-opacity=".15" x="{x.start}" y="{top:.1f}" '
+            f'width="{x.stop - x.start}" height="{max(1.0, bottom - top):.1f}"/>'
+        )
+    line = '<path class="floor" stroke="#6b7280" stroke-width="1.5" stroke-dasharray="5 4" '
     return band + line + f'd="M{x.start} {y(floor.value):.1f}H{x.stop}"/>'
 
 
@@ -234,14 +271,20 @@ def _line(line: Series, pieces: list[list[_Bucket]], index: int, x: _Axis, y: _A
             floor = y.low if y.log else -math.inf
             upper = [f"{x(b.x):.1f} {y(b.high):.1f}" for b in piece]
             lower = [f"{x(b.x):.1f} {y(max(b.low, floor)):.1f}" for b in reversed(piece)]
-            parts.append(f'<path class="band c{index}" fill="{colour}" fill-opacity=".14" '
-                         f'd="M{"L".join(upper + lower)}Z"/>')
+            parts.append(
+                f'<path class="band c{index}" fill="{colour}" fill-opacity=".14" '
+                f'd="M{"L".join(upper + lower)}Z"/>'
+            )
         path = "L".join(f"{x(b.x):.1f} {y(b.mean):.1f}" for b in piece)
-        parts.append(f'<path class="line c{index}" stroke="{colour}" stroke-dasharray="{dash}" stroke-width="2" '
-                     f'stroke-linejoin="round" stroke-linecap="round" d="M{path}{"h.1" if len(piece) == 1 else ""}"/>')
+        parts.append(
+            f'<path class="line c{index}" stroke="{colour}" stroke-dasharray="{dash}" stroke-width="2" '
+            f'stroke-linejoin="round" stroke-linecap="round" d="M{path}{"h.1" if len(piece) == 1 else ""}"/>'
+        )
         if line.marks or len(piece) == 1:
-            parts += [f'<circle class="dot c{index}" fill="{colour}" cx="{x(b.x):.1f}" cy="{y(b.mean):.1f}" r="3"/>'
-                      for b in piece]
+            parts += [
+                f'<circle class="dot c{index}" fill="{colour}" cx="{x(b.x):.1f}" cy="{y(b.mean):.1f}" r="3"/>'
+                for b in piece
+            ]
     return "".join(parts)
 
 
@@ -252,7 +295,7 @@ def sparkline(values: Iterable[float], width: int = 24, unicode: bool = True) ->
     slots = min(width, len(values))
     cells = []
     for i in range(slots):
-        part = values[i * len(values) // slots:(i + 1) * len(values) // slots]
+        part = values[i * len(values) // slots : (i + 1) * len(values) // slots]
         good = [v for v in part if math.isfinite(v)]
         cells.append(_mean(good) if good else math.nan)
     finite = [c for c in cells if math.isfinite(c)]

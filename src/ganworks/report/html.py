@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from ganworks.report import sections, words
+from ganworks.report import course, judged, sections, words
 from ganworks.report.read import Run, read_run
 
 
@@ -44,16 +44,28 @@ def render(run: Run) -> str:
     """The page as text, well-formed UTF-8."""
     template, css = _part("page.html"), _part("page.css")
     script = template.partition("<script>")[2].partition("</script>")[0]
-    body = "\n".join((
-        sections.hero(run), sections.trained(run), sections.good(run), sections.went(run), sections.next_steps(run),
-        sections.details(run),
-    ))
-    policy = (f"default-src 'none'; img-src data:; style-src '{_hash(css)}'; script-src '{_hash(script)}'; "
-              "base-uri 'none'; form-action 'none'")
+    body = "\n".join(
+        (
+            sections.hero(run),
+            sections.trained(run),
+            judged.good(run),
+            course.went(run),
+            sections.next_steps(run),
+            sections.details(run),
+        )
+    )
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_hash(css)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
     page = Template(template).substitute(
-        csp=escape(policy), css=css, body=body, title=escape(f"{run.name} · ganworks report"),
+        csp=escape(policy),
+        css=css,
+        body=body,
+        title=escape(f"{run.name} · ganworks report"),
         footer="Written by ganworks from the files of this run. Everything is inside this one file; it loads nothing "
-               "and sends nothing. Pictures of generated data are generated, not real.")
+        "and sends nothing. Pictures of generated data are generated, not real.",
+    )
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -70,5 +82,3 @@ def _part(name: str) -> str:
 def _hash(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return "sha256-" + base64.b64encode(digest).decode("ascii")
-
-

@@ -6,6 +6,7 @@ import base64
 import io
 import warnings
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from PIL import Image
@@ -61,8 +62,9 @@ def _shrink(picture: Image.Image, budget: int) -> bytes:
             picture.save(buffer, "WEBP", quality=quality, method=2)
             if buffer.tell() <= budget or min(picture.size) <= 16:
                 return buffer.getvalue()
-        picture = picture.resize((max(1, int(picture.width * 0.71)), max(1, int(picture.height * 0.71))),
-                                 Image.Resampling.LANCZOS)
+        picture = picture.resize(
+            (max(1, int(picture.width * 0.71)), max(1, int(picture.height * 0.71))), Image.Resampling.LANCZOS
+        )
 
 
 def _uri(kind: str, raw: bytes) -> str:
@@ -86,3 +88,12 @@ def spread(items: list[tuple[int, Path]], most: int, keep: int | None = None) ->
         free = [j for j in range(len(items)) if j not in chosen]
         chosen.add(min(free, key=lambda j: abs(items[j][0] - target)))
     return [items[i] for i in sorted(chosen)]
+
+
+def image_tag(picture: Picture, alt: str) -> str:
+    """The picture as an <img> with its text alternative."""
+    pixels = ' class="pixels"' if picture.small else ""
+    return (
+        f'<img{pixels} src="{picture.uri}" width="{picture.width}" height="{picture.height}" '
+        f'alt="{escape(alt)}">'
+    )

@@ -84,7 +84,9 @@ class Run:
     @property
     def best(self) -> Event:
         """The evaluation that was the best so far, or the latest, or an empty dict."""
-        return next((e for e in reversed(self.scored) if e.get("best")), self.scored[-1] if self.scored else {})
+        return next(
+            (e for e in reversed(self.scored) if e.get("best")), self.scored[-1] if self.scored else {}
+        )
 
     @property
     def state(self) -> str:
@@ -132,16 +134,23 @@ def read_run(folder: str | Path, tail: int | None = None) -> Run:
     folder = Path(folder)
     folder = folder.parent if folder.name in _KNOWN else folder
     if not folder.is_dir():
-        raise UsageError(f'There is no run folder "{folder}". The folders under runs/ are named by "ganworks train".')
+        raise UsageError(
+            f'There is no run folder "{folder}". The folders under runs/ are named by "ganworks train".'
+        )
     if not any((folder / name).exists() for name in _KNOWN):
         raise UsageError(f'"{folder}" is not a run folder: it holds none of {", ".join(_KNOWN)}.')
     problems: list[str] = []
     log = folder / "metrics.jsonl"
     groups = _group(_lines(log, tail, problems))
     return Run(
-        folder, config=_tree(folder / "config.yaml", problems), spec=_tree(folder / "spec.yaml", problems),
-        plan=_tree(folder / "plan.json", problems), evaluation=_tree(folder / "eval.json", problems),
-        age=_age(log), problems=problems, **groups,
+        folder,
+        config=_tree(folder / "config.yaml", problems),
+        spec=_tree(folder / "spec.yaml", problems),
+        plan=_tree(folder / "plan.json", problems),
+        evaluation=_tree(folder / "eval.json", problems),
+        age=_age(log),
+        problems=problems,
+        **groups,
     )
 
 
@@ -149,13 +158,17 @@ def frames(run: Run) -> list[tuple[int, Path]]:
     """The sample grids as (examples seen, file), in order of `seen`; only files inside the run folder."""
     found: dict[Path, int] = {}
     for path in sorted((run.folder / "samples").glob("*.png")):
-        found[path] = int(path.stem) if path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 19 else 0
+        found[path] = (
+            int(path.stem) if path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 19 else 0
+        )
     for event in run.shown:
         path = run.folder / "samples" / Path(str(event.get("path", ""))).name
         if path in found and math.isfinite(seen := number(event.get("seen"))):
             found[path] = int(seen)
     root = run.folder.resolve()
-    inside = [(seen, path) for path, seen in found.items() if path.is_file() and path.resolve().is_relative_to(root)]
+    inside = [
+        (seen, path) for path, seen in found.items() if path.is_file() and path.resolve().is_relative_to(root)
+    ]
     return sorted(inside)
 
 
@@ -200,7 +213,9 @@ def _tree(path: Path, problems: list[str]) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("it holds no mapping")
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        problems.append(f"{path.name} could not be read: {str(error).splitlines()[0] if str(error) else error!r}")
+        problems.append(
+            f"{path.name} could not be read: {str(error).splitlines()[0] if str(error) else error!r}"
+        )
         return {}
     return mapping(value)
 

@@ -12,9 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ganworks.report.read import Run, mapping, number
+from ganworks.report.units import percent, short_number, times
 
 Grade = Literal["excellent", "good", "fair", "poor", "unknown"]
 GRADES: tuple[Grade, ...] = ("excellent", "good", "fair", "poor")
+RATIO_STEPS = (1.5, 3.0, 8.0)  # distances over their floor: excellent, good, fair up to here
+SHARE_STEPS = (0.95, 0.8, 0.55)  # shares over their floor: excellent, good, fair from here
+GAP_STEPS = (0.1, 0.25)  # shortfall of authenticity below its floor: no sign, some sign of copying up to here
+_WORST_RATIO, _WORST_GAP = 24.0, 0.5  # the far ends of the gauges
 
 
 @dataclass(frozen=True)
@@ -26,39 +31,107 @@ class Metric:
     better: Literal["lower", "higher", "near"]
     short: str
     long: str
+    share: bool = False
 
 
-METRICS: dict[str, Metric] = {m.name: m for m in (
-    Metric("frechet", "Fréchet distance", "lower", "How far the samples are from real data, as a whole.",
-           "Both sets are turned into features and summarised by their average and spread; this is the distance "
-           "between the two summaries. It notices blur, wrong colours, noise and missing kinds of data. It does "
-           "not notice copying."),
-    Metric("kernel", "Kernel distance", "lower", "The same question, asked in a way that is fair for few samples.",
-           "Compares all pairs of features instead of a summary, so it has no bias when there are few samples. "
-           "Values slightly below zero are normal and mean: no difference found."),
-    Metric("precision", "Precision", "higher", "The share of samples that look like real data.",
-           "A sample counts when it lies as near to a real example as real examples lie to each other."),
-    Metric("recall", "Recall", "higher", "The share of real data that the generator could have made.",
-           "The mirror of precision: a real example counts when it lies near the samples."),
-    Metric("density", "Density", "higher", "How firmly the samples sit where real data is common.",
-           "Like precision, but steadier: a sample in a crowded place counts more. It can go above 1."),
-    Metric("coverage", "Coverage", "higher", "The share of real data that has a sample close by.",
-           "Low coverage means that the generator leaves kinds of data out, the commonest failure of a GAN."),
-    Metric("authenticity", "Authenticity", "near", "Whether samples are new, or copies of the training data.",
-           "The share of samples that lie further from their nearest training example than that example lies from "
-           "its own neighbours. Copies push it towards 0. It should be close to what held-out real data gets."),
-    Metric("agreement", "Label agreement", "higher", "How often a sample is of the class that was asked for.",
-           "A classifier that was trained on real data names each sample; this is how often it names the class "
-           "that the generator was asked to make."),
-    Metric("nearest", "Nearest neighbour", "near", "The distance from a sample to the closest training example.",
-           "Copies have a distance near 0. It should be close to what held-out real data gets."),
-)}
+METRICS: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric(
+            "frechet",
+            "Fréchet distance",
+            "lower",
+            "How far the samples are from real data, as a whole.",
+            "Both sets are turned into features and summarised by their average and spread; this is the distance "
+            "between the two summaries. It notices blur, wrong colours, noise and missing kinds of data. It does "
+            "not notice copying.",
+        ),
+        Metric(
+            "kernel",
+            "Kernel distance",
+            "lower",
+            "The same question, asked in a way that is fair for few samples.",
+            "Compares all pairs of features instead of a summary, so it has no bias when there are few samples. "
+            "Values slightly below zero are normal and mean: no difference found.",
+        ),
+        Metric(
+            "precision",
+            "Precision",
+            "higher",
+            "The share of samples that look like real data.",
+            "A sample counts when it lies as near to a real example as real examples lie to each other.",
+            share=True,
+        ),
+        Metric(
+            "recall",
+            "Recall",
+            "higher",
+            "The share of real data that the generator could have made.",
+            "The mirror of precision: a real example counts when it lies near the samples.",
+            share=True,
+        ),
+        Metric(
+            "density",
+            "Density",
+            "higher",
+            "How firmly the samples sit where real data is common.",
+            "Like precision, but steadier: a sample in a crowded place counts more. It can go above 1.",
+        ),
+        Metric(
+            "coverage",
+            "Coverage",
+            "higher",
+            "The share of real data that has a sample close by.",
+            "Low coverage means that the generator leaves kinds of data out, the commonest failure of a GAN.",
+            share=True,
+        ),
+        Metric(
+            "authenticity",
+            "Authenticity",
+            "near",
+            "Whether samples are new, or copies of the training data.",
+            "The share of samples that lie further from their nearest training example than that example lies from "
+            "its own neighbours. Copies push it towards 0. It should be close to what held-out real data gets.",
+            share=True,
+        ),
+        Metric(
+            "agreement",
+            "Label agreement",
+            "higher",
+            "How often a sample is of the class that was asked for.",
+            "A classifier that was trained on real data names each sample; this is how often it names the class "
+            "that the generator was asked to make.",
+            share=True,
+        ),
+        Metric(
+            "nearest",
+            "Nearest neighbour",
+            "near",
+            "The distance from a sample to the closest training example.",
+            "Copies have a distance near 0. It should be close to what held-out real data gets.",
+        ),
+    )
+}
 
 _ALIASES = {
-    "fd": "frechet", "frechet_distance": "frechet", "fid": "frechet", "kd": "kernel", "kid": "kernel", "mmd": "kernel",
-    "kernel_distance": "kernel", "auth": "authenticity", "authpct": "authenticity", "authentic": "authenticity",
-    "accuracy": "agreement", "label_agreement": "agreement", "labels": "agreement", "class_accuracy": "agreement",
-    "nearest_neighbour": "nearest", "nearest_distance": "nearest", "nn": "nearest", "nn_distance": "nearest",
+    "fd": "frechet",
+    "frechet_distance": "frechet",
+    "fid": "frechet",
+    "kd": "kernel",
+    "kid": "kernel",
+    "mmd": "kernel",
+    "kernel_distance": "kernel",
+    "auth": "authenticity",
+    "authpct": "authenticity",
+    "authentic": "authenticity",
+    "accuracy": "agreement",
+    "label_agreement": "agreement",
+    "labels": "agreement",
+    "class_accuracy": "agreement",
+    "nearest_neighbour": "nearest",
+    "nearest_distance": "nearest",
+    "nn": "nearest",
+    "nn_distance": "nearest",
 }
 
 
@@ -91,9 +164,16 @@ class Verdict:
 
 def metric_for(key: str) -> Metric:
     """The metric that a key such as "fd/clf-mnist@ab12" names; an unknown one is shown without a grade."""
-    base = key.split("/")[0].split("@")[0].strip().lower().replace(" ", "_").replace("-", "_")
+    base = (
+        key.split("/", maxsplit=1)[0]
+        .split("@", maxsplit=1)[0]
+        .strip()
+        .lower()
+        .replace(" ", "_")
+        .replace("-", "_")
+    )
     known = METRICS.get(_ALIASES.get(base, base))
-    return known or Metric(base, key.split("/")[0][:60], "near", "", "")
+    return known or Metric(base, key.split("/", maxsplit=1)[0][:60], "near", "", "")
 
 
 def judge(score: Score) -> Verdict:
@@ -104,8 +184,6 @@ def judge(score: Score) -> Verdict:
         return Verdict("unknown", "")
     if not math.isfinite(score.floor):
         return Verdict("unknown", "There is no held-out value to compare with.")
-    if score.metric.name == "nearest":
-        return _judge_copying(score, relative=True)
     if score.metric.better == "near":
         return _judge_copying(score)
     return _judge_distance(score) if score.metric.better == "lower" else _judge_share(score)
@@ -115,24 +193,32 @@ def _judge_distance(score: Score) -> Verdict:
     """Distances by their ratio to the floor: 1.5, 3 and 8 times part the four grades.
 
     Measured on digits: faint noise gives a ratio of 1.2, one missing class 2.4 to 6, blur or five missing classes
-    8 to 70.
+    8 to 70. The floor of the kernel distance is about zero by construction, so it has no ratio: it is graded only
+    when chance explains it.
     """
     if score.low <= score.floor_high or score.value <= max(score.floor, 0.0):
         return Verdict("excellent", "No difference from real data beyond chance.")
-    ratio = score.ratio
-    if not math.isfinite(ratio):
-        width = score.floor_high - score.floor_low
-        if not width > 0:
-            return Verdict("unknown", "The floor is not above zero, so there is no ratio; compare the two intervals.")
-        ratio = score.value / width
-    text = f"{times(ratio)} the distance of real data itself."
-    if ratio <= 1.5:
-        return Verdict("excellent", f"{text} Hard to tell from real data by this measure.")
-    if ratio <= 3:
-        return Verdict("good", f"{text} Small differences: a little noise or blur, or a rare kind missing.")
-    if ratio <= 8:
-        return Verdict("fair", f"{text} Clear differences: softness, artefacts or a kind of data that is missing.")
-    return Verdict("poor", f"{text} Far from real data: an early stage, or a training that went wrong.")
+    if score.metric.name == "kernel" or not math.isfinite(score.ratio):
+        beyond = math.isfinite(score.low) and score.low > score.floor
+        return Verdict(
+            "unknown",
+            "A difference from real data that is beyond chance."
+            if beyond
+            else "Close to zero is best; compare it between runs of the same data.",
+        )
+    text = f"{times(score.ratio)} the distance of real data itself."
+    hints = {
+        "excellent": "Hard to tell from real data by this measure.",
+        "good": "Small differences: a little noise or blur, or a rare kind missing.",
+        "fair": "Clear differences: softness, artefacts or a kind of data that is missing.",
+        "poor": "Far from real data: an early stage, or a training that went wrong.",
+    }
+    grade = _grade(sum(score.ratio > step for step in RATIO_STEPS))
+    return Verdict(grade, f"{text} {hints[grade]}")
+
+
+def _grade(steps: int) -> Grade:
+    return GRADES[steps]
 
 
 def _judge_share(score: Score) -> Verdict:
@@ -140,24 +226,51 @@ def _judge_share(score: Score) -> Verdict:
     if score.floor <= 0:
         return Verdict("unknown", "Real data itself gets 0 here, so there is nothing to compare with.")
     part = score.value / score.floor
-    grade: Grade = "excellent" if part >= 0.95 else "good" if part >= 0.8 else "fair" if part >= 0.55 else "poor"
+    grade = _grade(sum(part < step for step in SHARE_STEPS))
     text = "As high as real data." if part >= 0.995 else f"{percent(part)} of what real data gets."
-    hints = {"recall": "Kinds of data are missing.", "coverage": "Kinds of data are missing.",
-             "agreement": "It does not always make the class that it is asked for."}
+    hints = {
+        "recall": "Kinds of data are missing.",
+        "coverage": "Kinds of data are missing.",
+        "agreement": "It does not always make the class that it is asked for.",
+    }
     if grade in ("fair", "poor"):
         text += " " + hints.get(score.metric.name, "Many samples do not look like real data.")
     return Verdict(grade, text)
 
 
-def _judge_copying(score: Score, relative: bool = False) -> Verdict:
-    """Copying: a shortfall below the floor of up to 0.1 (of the floor itself if `relative`) is no sign of it."""
-    gap = score.floor - score.value
-    gap = gap / score.floor if relative and score.floor > 0 else gap
-    if gap <= 0.1:
+def _judge_copying(score: Score) -> Verdict:
+    """Copying: a shortfall below the floor of up to 0.1 (for distances: of the floor itself) is no sign of it."""
+    gap = _gap(score)
+    if gap <= GAP_STEPS[0]:
         return Verdict("excellent", "No sign of copying: as new as real data that it has never seen.")
-    if gap <= 0.25:
+    if gap <= GAP_STEPS[1]:
         return Verdict("fair", "Some samples are closer to training examples than new real data would be.")
-    return Verdict("poor", "Many samples nearly repeat training examples. Look at the nearest neighbours before use.")
+    return Verdict(
+        "poor", "Many samples nearly repeat training examples. Look at the nearest neighbours before use."
+    )
+
+
+def _gap(score: Score) -> float:
+    gap = score.floor - score.value
+    return gap / score.floor if score.metric.name == "nearest" and score.floor > 0 else gap
+
+
+def position(score: Score) -> tuple[float, tuple[float, ...]]:
+    """Where a score stands between far from real (0) and real data (1), and where its grades part; NaN: nowhere."""
+    if judge(score).grade == "unknown" or (score.metric.better == "lower" and not math.isfinite(score.ratio)):
+        return math.nan, ()
+    if score.metric.name == "kernel":
+        return math.nan, ()
+    if score.metric.better == "lower":
+        edges = tuple(1 - math.log(s) / math.log(_WORST_RATIO) for s in reversed(RATIO_STEPS))
+        return _clip(1 - math.log(max(score.ratio, 1.0)) / math.log(_WORST_RATIO)), edges
+    if score.metric.better == "higher":
+        return _clip(score.value / score.floor), tuple(reversed(SHARE_STEPS))
+    return _clip(1 - _gap(score) / _WORST_GAP), tuple(1 - s / _WORST_GAP for s in reversed(GAP_STEPS))
+
+
+def _clip(part: float) -> float:
+    return min(1.0, max(0.0, part))
 
 
 def scores_of(run: Run) -> list[Score]:
@@ -172,7 +285,10 @@ def scores_of(run: Run) -> list[Score]:
 def from_report(report: Mapping[str, Any]) -> list[Score]:
     """Scores from a report: {"scores": {name: number or dict}, "floor": {...}, "ci": {...}} or {"metrics": {...}}."""
     values = mapping(report.get("scores")) or mapping(report.get("metrics"))
-    floors, spans = mapping(report.get("floor")), mapping(report.get("ci")) or mapping(report.get("intervals"))
+    floors, spans = (
+        mapping(report.get("floor")),
+        mapping(report.get("ci")) or mapping(report.get("intervals")),
+    )
     floor_spans = mapping(report.get("floor_ci"))
     extractor = _name(report.get("extractor"))
     scores = []
@@ -182,8 +298,16 @@ def from_report(report: Mapping[str, Any]) -> list[Score]:
         floor = item.get("floor", floors.get(key))
         inner = mapping(floor)
         floor_low, floor_high = _span(item.get("floor_ci", inner.get("ci", floor_spans.get(key))))
-        score = Score(metric_for(key), number(item.get("value")), number(inner.get("value", floor)), low, high,
-                      floor_low, floor_high, _name(item.get("extractor")) or key.partition("/")[2] or extractor)
+        score = Score(
+            metric_for(key),
+            number(item.get("value")),
+            number(inner.get("value", floor)),
+            low,
+            high,
+            floor_low,
+            floor_high,
+            _name(item.get("extractor")) or key.partition("/")[2] or extractor,
+        )
         if "low" in item and "high" in item:
             score = replace(score, low=number(item["low"]), high=number(item["high"]))
         if math.isfinite(score.value) or raw is None or mapping(raw):
@@ -210,10 +334,14 @@ def headline(scores: list[Score]) -> Verdict:
     copying = by_name.get("authenticity") or by_name.get("nearest") or Verdict("unknown", "")
     graded = [v.grade for v in (like, variety) if v.grade != "unknown"]
     if not graded:
-        return Verdict("unknown", "Not judged yet: there is no evaluation with a held-out value to compare with.")
+        return Verdict(
+            "unknown", "Not judged yet: there is no evaluation with a held-out value to compare with."
+        )
     worst = max(graded, key=GRADES.index)
     if copying.grade == "poor":
-        return Verdict("poor", "The generator repeats its training data, so its other scores cannot be trusted.")
+        return Verdict(
+            "poor", "The generator repeats its training data, so its other scores cannot be trusted."
+        )
     text = {
         "excellent": "By these measures the samples are very hard to tell from real data, and as varied.",
         "good": "The samples are close to real data, with small differences that a careful look finds.",
@@ -227,57 +355,8 @@ def headline(scores: list[Score]) -> Verdict:
     return Verdict(worst, text)
 
 
-def short_number(value: float) -> str:
-    """Three significant digits, no exponent between 0.001 and 10 million: 0.0123, 4.1, 1,520."""
-    if not math.isfinite(value):
-        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    if value == 0:
-        return "0"
-    if abs(value) >= 1e7 or abs(value) < 1e-3:
-        return f"{value:.2e}"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
-
-
-def count(value: float) -> str:
-    """A count as people say it: 950, 12.4k, 200k, 1.5M."""
-    if not math.isfinite(value):
-        return "–"
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit * 0.9995:
-            return f"{value / limit:.{0 if abs(value) >= 99.95 * limit else 1}f}".removesuffix(".0") + unit
-    return f"{value:.0f}"
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: 8 s, 1 min 30 s, 2 h 5 min, 3 d 4 h."""
-    if not math.isfinite(seconds) or seconds < 0:
-        return "–"
-    whole = round(seconds)
-    for big, small, names in ((86400, 3600, "d h"), (3600, 60, "h min"), (60, 1, "min s")):
-        if whole >= big:
-            first, second = names.split()
-            rest = whole % big // small
-            return f"{whole // big} {first}" + (f" {rest} {second}" if rest else "")
-    return f"{whole} s"
-
-
-def size(bytes_: float) -> str:
-    """Bytes as people say them: 812 B, 4.1 MB."""
-    value = float(bytes_)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.5 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError
-
-
-def percent(part: float) -> str:
-    """0.934 -> "93 %"."""
-    return f"{part * 100:.0f} %"
-
-
-def times(ratio: float) -> str:
-    """2.34 -> "2.3 times"."""
-    return f"{ratio:.1f} times" if ratio < 9.95 else f"{ratio:,.0f} times"
+def score_text(metric: Metric, value: float) -> str:
+    """A score as people read it: shares in per cent, all others with three digits."""
+    if not metric.share or not math.isfinite(value):
+        return short_number(value)
+    return f"{value * 100:.{1 if 0 < value < 0.02 or 0.98 < value < 1 else 0}f} %"
