@@ -30,6 +30,7 @@ from ganworks.data.packed import FORMAT, Packed, open_pack
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
 
+LEAVE_OUT = "To leave such files out, give on_corrupt=skip."
 Progress = Callable[[int, int], None]
 
 
@@ -73,7 +74,7 @@ def pack(
     if not len(source):
         raise UsageError(f'"{source.path}" holds no images.')
     root, notes = cache_folder(cache)
-    text = json.dumps([FORMAT, source.stamp(), settings, on_corrupt], sort_keys=True, default=str)
+    text = json.dumps([FORMAT, source.stamp(), settings], sort_keys=True, default=str)
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source.path).stem)[:40].strip("-") or "data"
     folder = (
         root
@@ -87,6 +88,9 @@ def pack(
             writer.write(on_corrupt, on_progress)
             writer.finish(notes)
         ready = open_pack(folder, held_out)
+    if ready is not None and on_corrupt == "error" and ready.facts["corrupt"]:
+        name, reason = ready.facts["corrupt"][0]
+        raise UsageError(f"{DecodeError(name, reason)} {LEAVE_OUT}")
     if ready is None:
         raise UsageError(f'The pack in "{folder}" is damaged as soon as it is written; check the disk.')
     return ready
@@ -185,7 +189,7 @@ class _Writer:
                 if isinstance(item, Item):
                     self._add(file, index, item)
                 elif on_corrupt == "error":
-                    raise UsageError(f"{item} To leave such files out, give on_corrupt=skip.") from item
+                    raise UsageError(f"{item} {LEAVE_OUT}") from item
                 else:
                     self.corrupt.append((item.name, item.reason))
             if not self.done:

@@ -164,10 +164,15 @@ def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conver
 
     def convert(data: bytes, name: str) -> Item:
         found = Notes()
-        array = decode(data, name, channels=channels, background=domain.background, near=size, notes=found)
-        return Item(
-            resize(array, size, domain.fit, domain.background), found.size, found.mode, tuple(found.warnings)
+        array = decode(
+            data, name, channels=domain.channels, background=domain.background, near=size, notes=found
         )
+        if len(array) != channels:
+            if channels == 1 and (array != array[:1]).any():
+                found.warnings["colour image made grey (channels=3 keeps colour)"] += 1
+            array = change_channels(array, channels, domain.background)
+        array = resize(array, size, domain.fit, domain.background)
+        return Item(array, found.size, found.mode, tuple(found.warnings))
 
     return Conversion(Spec("images", (channels, *size), classes), convert, notes)
 

@@ -1,0 +1,157 @@
+"""What a data source holds, for a person: counts, sizes, classes, duplicates, corrupt files, a contact
+sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ganworks.data.spec import key
+
+NEAR_AMONG, NEAR_RMS, NEAR_BITS, MAX_PAIRS = 20_000, 0.03, 3, 200_000
+
+
+@dataclass
+class Findings:
+    """facts: the summary of the pack and `near`, pairs of row numbers that look alike. lines: the same as
+    text.
+
+    sheet: a PIL picture of some items with their classes; save it where you like. data: the opened data set.
+    """
+
+    facts: dict[str, Any]
+    lines: list[str]
+    sheet: Any
+    data: Any
+
+
+def look(
+    path: Any,
+    domain: Any,
+    cache: str | Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    near: bool = True,
+) -> Findings:
+    """Open (and pack) a source with corrupt files left out and counted, and describe it. Raises
+    UsageError.
+    """
+    data = replace(domain, on_corrupt="skip").open(path, cache=cache, on_progress=on_progress)
+    facts = {**data.summary, "near": near_duplicates(data) if near else []}
+    return Findings(facts, describe(facts), contact_sheet(data, domain), data)
+
+
+def contact_sheet(data: Any, domain: Any, count: int = 64) -> Any:
+    """A grid of up to `count` items, as many of each class as possible, chosen alike each time."""
+    chosen = choose(data.labels, len(data), count)
+    names = None if data.labels is None else [data.spec.classes[k] for k in data.labels[chosen]]
+    x = torch.as_tensor(data.fetch(chosen)["x"])
+    return domain.show(x, labels=names)
+
+
+def choose(labels: np.ndarray | None, total: int, count: int) -> np.ndarray:
+    """Up to `count` row numbers, spread evenly over the classes and sorted by class."""
+    order = np.random.default_rng(key("contact sheet")).permutation(total)
+    if labels is None:
+        return np.sort(order[:count])
+    ranked = order[np.argsort(labels[order], kind="stable")]
+    starts = np.searchsorted(labels[ranked], np.arange(labels.max() + 1))
+    within = np.arange(total) - starts[labels[ranked]]
+    picked = np.sort(np.argsort(within, kind="stable")[:count])
+    return ranked[picked]
+
+
+def describe(facts: dict[str, Any]) -> list[str]:
+    """The facts as lines of text."""
+    classes, count = facts["classes"], facts["count"]
+    lines = [
+        f"{count:,} images from {facts['source']} ({facts['kind']}, {_bytes(facts['bytes'])})",
+        f"sizes (height x width): {_top(facts['sizes'], facts['distinct_sizes'])}",
+        f"pixels: {_top(facts['modes'], len(facts['modes']))}",
+        f"becomes: {facts['channels']} x {facts['size'][0]} x {facts['size'][1]} {facts['dtype']}, {facts['packed']}",
+        f"classes: {_classes(classes)}",
+        f"split: {facts['train']:,} to train on, {facts['held']:,} held out",
+        f"exact duplicates: {facts['duplicates']:,}",
+    ]
+    if facts["near"]:
+        pairs = ", ".join(f"{a} ~ {b}" for a, b in facts["near"][:5])
+        lines.append(
+            f"near duplicates: {len(facts['near']):,} pairs (rows {pairs}{', ...' if len(facts['near']) > 5 else ''})"
+        )
+    lines.append(f"corrupt: {facts['corrupt']:,}")
+    lines += [f"  {name}" for name in facts["corrupt_names"]]
+    lines += [f"warning: {text} ({times:,} images)" for text, times in facts["warnings"].items()]
+    return lines + [f"note: {text}" for text in facts["notes"]]
+
+
+def _top(counts: dict[str, int], distinct: int) -> str:
+    shown = ", ".join(f"{name} ({times:,})" for name, times in list(counts.items())[:5])
+    return shown if distinct <= 5 else f"{shown} and {distinct - 5:,} more"
+
+
+def _classes(classes: dict[str, int]) -> str:
+    if not classes:
+        return "none"
+    shown = ", ".join(f"{name} {times:,}" for name, times in list(classes.items())[:20])
+    few, most = min(classes.values()), max(classes.values())
+    uneven = f"; the largest has {most / max(few, 1):.0f} times the smallest" if most > 3 * few else ""
+    return f"{len(classes)}: {shown}{' ...' if len(classes) > 20 else ''}{uneven}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+
+
+def near_duplicates(data: Any, among: int = NEAR_AMONG) -> list[tuple[int, int]]:
+    """Pairs of rows that are no exact copies but look alike.
+
+    A difference hash of 8 x 8 bits (Krawetz 2013) finds candidates that share one of four 16-bit bands and
+    differ in at most 3 bits; the pixels decide: root mean square difference at most 3 % of the range. The
+    first `among` rows are compared.
+    """
+    rows = np.arange(min(len(data), among))
+    bits = np.concatenate(
+        [_difference_hash(data.fetch(part)["x"]) for part in np.array_split(rows, len(rows) // 512 + 1)]
+    )
+    found = []
+    for a, b in sorted(_candidates(bits)):
+        x = data.fetch(np.array([a, b]))["x"]
+        distance = float((x[0] - x[1]).square().mean().sqrt()) / 2
+        if 0 < distance <= NEAR_RMS:
+            found.append((a, b))
+    return found
+
+
+def _difference_hash(x: torch.Tensor) -> np.ndarray:
+    """[B, C, H, W] -> uint64 [B]: whether each of 8 x 8 cells is brighter than its right neighbour."""
+    small = functional.interpolate(x.mean(1, keepdim=True), (8, 9), mode="area")[:, 0]
+    brighter = (small[:, :, 1:] > small[:, :, :-1] + 1e-3).flatten(1).numpy()
+    return np.packbits(brighter, 1).view(np.uint64)[:, 0]
+
+
+def _candidates(bits: np.ndarray) -> set[tuple[int, int]]:
+    pairs: set[tuple[int, int]] = set()
+    for band in range(4):
+        part = (bits >> np.uint64(16 * band)) & np.uint64(0xFFFF)
+        order = np.argsort(part, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
+            if 1 < len(group) <= 256:
+                differ = np.bitwise_count(bits[group][:, None] ^ bits[group][None])
+                left, right = np.nonzero(np.triu(differ <= NEAR_BITS, 1))
+                pairs.update(
+                    (min(a, b), max(a, b))
+                    for a, b in zip(group[left].tolist(), group[right].tolist(), strict=True)
+                )
+        if len(pairs) > MAX_PAIRS:
+            break
+    return pairs
