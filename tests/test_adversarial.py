@@ -56,7 +56,8 @@ def total(terms):
 
 
 def gradients(net):
-    return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in net.parameters()])
+    found = [torch.zeros_like(p) if p.grad is None else p.grad for p in net.parameters()]
+    return torch.cat([g.flatten() for g in found])
 
 
 @pytest.mark.parametrize("name", list(LOSSES))

@@ -26,9 +26,9 @@ Nets = dict[str, Any]
 Terms = dict[str, Tensor]
 LossFn = Callable[[Nets, Batch], Terms]
 
-RANGES = {"r1": (0, 1e6), "r2": (0, 1e6), "r1_end": (0, 1e6), "r2_end": (0, 1e6), "burn_in": (1e-9, 1), "gp": (0, 1e6),
-          "clip": (0, 1e3), "n_critic": (1, 1000), "augment_p": (0, 1), "augment_ramp": (0, 1),
-          "penalty_fraction": (1e-9, 1)}
+RANGES = {"r1": (0, 1e6), "r2": (0, 1e6), "r1_end": (0, 1e6), "r2_end": (0, 1e6), "burn_in": (1e-9, 1),
+          "gp": (0, 1e6), "clip": (0, 1e3), "n_critic": (1, 1000), "augment_p": (0, 1),
+          "augment_ramp": (0, 1), "penalty_fraction": (1e-9, 1)}
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,10 @@ class Adversarial:
 
     def gammas(self, progress: float) -> tuple[float, float]:
         """The weights of R1 and R2 at a fraction of the budget."""
-        ends = self.r1 if self.r1_end is None else self.r1_end, self.r2 if self.r2_end is None else self.r2_end
         left = _falling(progress, self.burn_in)
-        return ends[0] + (self.r1 - ends[0]) * left, ends[1] + (self.r2 - ends[1]) * left
+        pairs = (self.r1, self.r1_end), (self.r2, self.r2_end)
+        r1, r2 = (start if end is None else end + (start - end) * left for start, end in pairs)
+        return r1, r2
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """D's terms, each [B]: d_loss, and r1, r2, gp where asked for; _real and _fake are the logits."""
