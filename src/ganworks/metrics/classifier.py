@@ -1,7 +1,8 @@
-"""A small classifier trained on the data's own labels: the offline extractor that knows what matters in this data.
+"""A small classifier trained on the data's own labels: the offline extractor that knows what matters here.
 
-Trained on the training split only, in seconds, the same from the same seed on one machine; kept as safetensors by
-(data fingerprint, recipe). Its 64 features before the last layer judge samples, its predictions judge asked labels.
+Trained on the training split only, in seconds, on one thread, so that a seed gives the same weights however
+many threads are allowed; kept as safetensors by (data fingerprint, split, recipe). Its 64 features before
+the last layer judge samples, its predictions judge asked labels.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +33,8 @@ DIM, SIDE, BATCH = 64, 64, 128
 class Net(nn.Module):
     """3x3 convolutions with batch norm, halved down to 4 px, then 64 features and the class logits.
 
-    Takes float32 [B, C, H, W] in [-1, 1] of any size (longer sides than 64 px are shrunk); wide images start with
-    a stride so that a 64 px image costs about what a 32 px one does.
+    Takes float32 [B, C, H, W] in [-1, 1] of any size; longer sides than 64 px are shrunk, and large images
+    start with a stride, so that a 64 px image costs about what a 32 px one does.
     """
 
     def __init__(self, channels: int, height: int, width: int, classes: int):
@@ -41,8 +44,8 @@ class Net(nn.Module):
         inside = 16 if min(height, width) > 8 else 32
         stride = 2 if max(height, width) > 40 else 1
         while True:
-            layers += [nn.Conv2d(channels, inside, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(inside),
-                       nn.ReLU()]
+            layers += [nn.Conv2d(channels, inside, 3, stride=stride, padding=1, bias=False),
+                       nn.BatchNorm2d(inside), nn.ReLU()]
             height, width = -(-height // stride), -(-width // stride)
             channels, inside, stride = inside, min(2 * inside, 64), 1
             if max(height, width) <= 4:
@@ -56,7 +59,7 @@ class Net(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images -> features [B, 64] (after ReLU, mean variance 1 over the training data) and logits [B, classes]."""
+        """Images -> features [B, 64] (after ReLU; mean variance 1 on training data), logits [B, classes]."""
         hidden = F.relu(self.features(self.body(fit_inside(x, SIDE)).flatten(1)))
         return hidden * self.scale, self.head(hidden)
 
@@ -78,7 +81,8 @@ class Classifier:
     @torch.no_grad()
     def both(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features float32 [n, 64] and class probabilities float32 [n, classes] in one pass."""
-        features, chances = [np.empty((0, DIM), np.float32)], [np.empty((0, self.spec.num_classes), np.float32)]
+        features = [np.empty((0, DIM), np.float32)]
+        chances = [np.empty((0, self.spec.num_classes), np.float32)]
         for x in in_batches(examples, self.spec, self.device):
             hidden, logits = self.net(x.contiguous(memory_format=torch.channels_last))
             features.append(hidden.cpu().numpy())
@@ -94,30 +98,42 @@ class Classifier:
         return chances.argmax(1), chances
 
 
-def classifier_of(dataset: Dataset, cache: Path | None = None, *, seed: int = 0, progress: Progress | None = None,
-                  device: str = "cpu") -> Classifier:
-    """The classifier of a labelled data set of images: read from the cache folder, or trained now and kept there.
+def classifier_of(dataset: Dataset, cache: Path | None = None, *, seed: int = 0,
+                  progress: Progress | None = None, device: str = "cpu") -> Classifier:
+    """The classifier of labelled images: read from the cache folder, or trained now and kept there.
 
     Raises UsageError when the data has no labels or is not images.
     """
     spec = dataset.spec
     if dataset.labels is None or spec.num_classes < 2 or len(spec.shape) != 3:
-        raise UsageError(f"A classifier needs images with at least 2 classes; this data is {spec.kind} of shape "
-                         f"{spec.shape} with {spec.num_classes} classes. Use the random convolution features.")
-    path = None if cache is None else Path(cache) / f"classifier-{dataset.fingerprint[:16]}-r{RECIPE}-s{seed}.safetensors"
+        raise UsageError(f"A classifier needs images with at least 2 classes; this data is {spec.kind} of "
+                         f"shape {spec.shape} with {spec.num_classes} classes. Use RandomConv features.")
     about = {"fingerprint": dataset.fingerprint, "split": split_hash(dataset), "recipe": RECIPE, "seed": seed,
              "spec": spec.to_dict()}
+    name = f"classifier-{dataset.fingerprint[:16]}-{about['split'][:8]}-r{RECIPE}-s{seed}.safetensors"
+    path = None if cache is None else Path(cache) / name
     if path is not None and (kept := _load(path, about, spec, device)):
         return kept
-    with untouched_random_state():
-        net = _train(dataset, seed, progress, device)
-    held = dataset.held[:10_000]
+    with untouched_random_state(), _one_thread():
+        net = _train(dataset, np.asarray(dataset.labels), seed, progress, device)
     result = Classifier(net, spec, dataset.fingerprint, math.nan, device)
+    held = np.random.default_rng(seed).permutation(dataset.held)[:10_000]
     if len(held):
         result.accuracy = float((result.predict(dataset.raw(held))[0] == dataset.labels[held]).mean())
     if path is not None:
         _save(path, {**about, "accuracy": result.accuracy}, net)
     return result
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Batches this small gain little from threads, and a sum split over threads is another sum."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def split_hash(dataset: Dataset) -> str:
@@ -126,8 +142,8 @@ def split_hash(dataset: Dataset) -> str:
 
 
 def _examples(count: int) -> int:
-    """How many examples to train on: 40 passes over small data, 2 over large, never more than 120,000."""
-    return min(max(8_000, 40 * count), max(64_000, min(2 * count, 120_000)))
+    """How many examples to train on: 40 passes over small data, in all between 8,000 and 64,000."""
+    return min(max(8_000, 40 * count), 64_000)
 
 
 def _shift(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -139,12 +155,13 @@ def _shift(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.enable_grad()
-def _train(dataset: Dataset, seed: int, progress: Progress | None, device: str) -> Net:
+def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress | None, device: str) -> Net:
     """AdamW with a one-cycle learning rate and shifted images."""
     torch.manual_seed(key("classifier", seed))
     generator = torch.Generator().manual_seed(key("classifier-data", seed))
-    net = Net(*dataset.spec.shape, dataset.spec.num_classes).to(device, memory_format=torch.channels_last).train()
-    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.01, betas=(0.9, 0.99), foreach=False)
+    net = Net(*dataset.spec.shape, dataset.spec.num_classes).train()
+    net.to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.01, betas=(0.9, 0.99), foreach=False)
     count = len(dataset.train)
     batch = min(BATCH, max(8, count // 8))
     steps = _examples(count) // batch
@@ -153,8 +170,9 @@ def _train(dataset: Dataset, seed: int, progress: Progress | None, device: str) 
         while len(queue) < batch:
             queue = torch.cat([queue, torch.randperm(count, generator=generator)])
         rows, queue = dataset.train[np.sort(queue[:batch].numpy())], queue[batch:]
-        x = _shift(to_unit(dataset.raw(rows), dataset.spec), generator).to(device, memory_format=torch.channels_last)
-        y = torch.from_numpy(np.asarray(dataset.labels)[rows].astype(np.int64)).to(device)
+        x = _shift(to_unit(dataset.raw(rows), dataset.spec), generator)
+        x = x.to(device, memory_format=torch.channels_last)
+        y = torch.from_numpy(labels[rows]).long().to(device)
         for group in optimiser.param_groups:
             group["lr"] = 4e-3 * min((step + 1) / (0.2 * steps), max(0.0, (steps - step) / (0.8 * steps)))
         optimiser.zero_grad()
@@ -168,10 +186,10 @@ def _train(dataset: Dataset, seed: int, progress: Progress | None, device: str) 
 
 @torch.no_grad()
 def _calibrate(net: Net, dataset: Dataset, generator: torch.Generator, device: str) -> None:
-    """Set the scale that gives training features a mean variance of 1, so that distances read alike everywhere."""
+    """Set the scale that gives training features a mean variance of 1, so distances read alike."""
     rows = dataset.train[np.sort(torch.randperm(len(dataset.train), generator=generator)[:4096].numpy())]
-    features = torch.cat([net(x)[0].cpu() for x in in_batches(dataset.raw(rows), dataset.spec, device)]).double()
-    net.scale.fill_(float(features.var(0).mean().clamp(min=1e-12).rsqrt()))
+    features = torch.cat([net(x)[0].cpu() for x in in_batches(dataset.raw(rows), dataset.spec, device)])
+    net.scale.fill_(float(features.double().var(0).mean().clamp(min=1e-12).rsqrt()))
 
 
 def _save(path: Path, about: dict, net: Net) -> None:
@@ -184,7 +202,7 @@ def _save(path: Path, about: dict, net: Net) -> None:
 
 
 def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None:
-    """The kept classifier, or None when there is none, it is for other data, or it is damaged (it is then rebuilt)."""
+    """The kept classifier; None when there is none, or it is damaged or for other data: it is remade."""
     if not path.is_file():
         return None
     net = Net(*spec.shape, spec.num_classes)
@@ -198,9 +216,5 @@ def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None
         net.load_state_dict(state)
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError):
         return None
-    return Classifier(net, spec, dataset_fingerprint(about), accuracy, device)
+    return Classifier(net, spec, str(about["fingerprint"]), accuracy, device)
 
-
-def dataset_fingerprint(about: dict) -> str:
-    """The fingerprint that a kept classifier's header states."""
-    return str(about["fingerprint"])

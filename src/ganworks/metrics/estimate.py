@@ -1,4 +1,4 @@
-"""A number with its uncertainty (`Estimate`), intervals for shares and means, and a guard for random states."""
+"""A number with its uncertainty (`Estimate`), intervals for shares and means, a guard for random states."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def around(value: float, error: float) -> Estimate:
 
 
 def mean(values: np.ndarray) -> Estimate:
-    """Mean of independent values [n] with its normal interval; of a single value the interval is unknown (nan)."""
+    """Mean of independent values [n] with its normal interval, which is unknown (nan) when n is 1."""
     error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return around(float(values.mean()), float(error))
 
 
 def wilson(share: float, count: int) -> Estimate:
-    """A share in 0..1 observed in `count` trials, with Wilson's score interval (1927), which is sane near 0 and 1."""
+    """A share in 0..1 of `count` trials with Wilson's score interval (1927), which is sane near 0 and 1."""
     if not count:
         return Estimate(math.nan, math.nan, math.nan)
     z2 = Z95 * Z95 / count
@@ -45,11 +45,11 @@ def wilson(share: float, count: int) -> Estimate:
 
 @contextmanager
 def untouched_random_state() -> Iterator[None]:
-    """Whatever is drawn inside, Python's, NumPy's and torch's global random states are afterwards as before."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    """Python's, NumPy's and torch's global random states are the same after the block as before it."""
+    python, numpy = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng():
             yield
     finally:
         random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+        np.random.set_state(numpy)

@@ -1,7 +1,7 @@
 """Feature extractors: what a metric looks at. Every score carries the extractor's name and hash.
 
-Offline extractors only: `RandomConv` (seeded random convolutions; a smoke signal for data without labels), `Identity`
-(points and small vectors) and, in `classifier.py`, a small network trained on the data's own labels.
+Offline extractors only: `RandomConv` (seeded random convolutions: a smoke signal for data without labels),
+`Identity` (points and small vectors) and, in `classifier.py`, a small network trained on the data's labels.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Dataset(Protocol):
 
 
 class FeatureExtractor(Protocol):
-    """Examples [n, *shape] as on disk (uint8 or float32) -> float32 features [n, dim], in batches, without gradient."""
+    """Examples [n, *shape] as on disk -> float32 features [n, dim]; in batches, no gradient."""
 
     name: str
     sha256: str
@@ -64,7 +64,7 @@ def in_batches(examples: np.ndarray, spec: Spec, device: torch.device | str = "c
 
 
 def fit_inside(x: Tensor, side: int) -> Tensor:
-    """Shrink images [B, C, H, W] whose longer side exceeds `side` to fit (bilinear, antialiased); others stay."""
+    """Shrink images [B, C, H, W] whose longer side exceeds `side` (bilinear, antialiased); others stay."""
     height, width = x.shape[-2:]
     scale = side / max(height, width)
     if scale >= 1:
@@ -83,7 +83,7 @@ def hash_state(module: nn.Module) -> str:
 
 
 class Identity:
-    """The example itself, flattened and scaled to [-1, 1], is its feature vector: for points and small vectors."""
+    """The example itself, flattened, in [-1, 1], is its feature vector: for points and small vectors."""
 
     def __init__(self, spec: Spec):
         self.spec, self.dim, self.name = spec, int(np.prod(spec.shape)), "identity"
@@ -94,7 +94,7 @@ class Identity:
 
 
 class _RandomNet(nn.Module):
-    """Orthogonal 3x3 convolutions that halve the image down to 4 px, a 2x2 summary and a random projection."""
+    """Orthogonal 3x3 convolutions that halve the image down to 4 px, a 2x2 mean and a random projection."""
 
     def __init__(self, channels: int, height: int, width: int, dim: int, side: int):
         super().__init__()
@@ -115,9 +115,9 @@ class _RandomNet(nn.Module):
 
 
 class RandomConv:
-    """Untrained convolution features of several seeds side by side (float32 [n, seeds * width]), for any image shape.
+    """Untrained convolution features of several seeds side by side, [n, seeds * width], for any image shape.
 
-    They rank noise, blur and dropped modes monotonously and alike over seeds, but a trained extractor sees dropped
+    They rank noise, blur and dropped modes rightly and alike over seeds, but a trained extractor sees dropped
     modes about twice as well: a smoke signal, not a measure of taste.
     """
 
@@ -131,8 +131,10 @@ class RandomConv:
 
     @torch.no_grad()
     def __call__(self, examples: np.ndarray) -> np.ndarray:
-        parts = [torch.cat([net(x) for net in self.nets], 1).cpu() for x in in_batches(examples, self.spec, self.device)]
-        return torch.cat(parts).numpy() if parts else np.empty((0, self.dim), np.float32)
+        parts = [torch.empty(0, self.dim)]
+        for x in in_batches(examples, self.spec, self.device):
+            parts.append(torch.cat([net(x) for net in self.nets], 1).cpu())
+        return torch.cat(parts).numpy()
 
 
 def _seeded(net: nn.Module, seed: int) -> nn.Module:
@@ -147,9 +149,9 @@ def _seeded(net: nn.Module, seed: int) -> nn.Module:
 
 def pick(dataset: Dataset, cache: Path | None = None, *, progress: Progress | None = None,
          device: str = "cpu") -> FeatureExtractor:
-    """The extractor for a data set: a classifier when images have labels, random convolutions when they have none.
+    """The extractor for a data set: a classifier for labelled images, random convolutions for others.
 
-    Points and other vectors are their own features. cache: folder where the classifier is kept (None: nowhere).
+    Points and other vectors are their own features. cache: folder where the classifier is kept, or None.
     """
     spec = dataset.spec
     if len(spec.shape) != 3:

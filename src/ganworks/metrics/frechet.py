@@ -1,7 +1,7 @@
 """Frechet distance between Gaussians fitted to features (Heusel et al. 2017, eq. 6), in float64.
 
-The word for this distance on Inception features is reserved; here it is FD on a named extractor. FD of a finite
-sample is biased upwards by roughly trace(covariance)/n and more, so two values may only be compared at the same n:
+It is called FD and stands on a named extractor: the better known word is kept for verified Inception weights.
+FD of a finite sample is biased upwards, the more the smaller n, so that values compare only at the same n:
 `sample_distance` averages over groups of n and never mixes sizes.
 """
 
@@ -32,17 +32,16 @@ class Moments:
 
 
 def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
-    """Moments of features [n, d]; `weights` [n] are whole multiplicities (a bootstrap sample), all one by default.
+    """Moments of features [n, d]; weights [n]: how often each row counts (a bootstrap sample), default 1.
 
-    Two passes in float64: one-pass float32 sums are wrong by up to 0.04 an entry when the features have an offset.
+    Two passes in float64: one-pass float32 sums are wrong by up to 0.04 an entry when there is an offset.
     Warns when n < d + 1, because the covariance is then singular and FD is mostly bias.
     """
     x = np.asarray(features, np.float64)
     n, d = x.shape
     if weights is None:
         if n < d + 1:
-            warnings.warn(f"{n} examples are too few for {d} features: the Frechet distance needs at least {d + 1}.",
-                          stacklevel=2)
+            warnings.warn(f"{n} examples are too few for {d} features: FD needs {d + 1}.", stacklevel=2)
         centre = x.mean(axis=0)
         x = x - centre
         return Moments(centre, x.T @ x / max(n - 1, 1), n)
@@ -53,9 +52,9 @@ def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
 
 
 def distance(a: Moments, b: Moments) -> float:
-    """|mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2): the squared 2-Wasserstein distance of the Gaussians.
+    """|mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2): 2-Wasserstein, squared.
 
-    The symmetric form needs only eigenvalues of a symmetric matrix: no complex numbers, no failed square root.
+    The symmetric form needs only eigenvalues of a symmetric matrix: no complex numbers, no root that fails.
     """
     values = np.linalg.eigvalsh(a.root @ b.cov @ a.root)
     cross = np.sqrt(values.clip(min=0)).sum()
@@ -64,10 +63,10 @@ def distance(a: Moments, b: Moments) -> float:
 
 def sample_distance(features: np.ndarray, reference: Moments, size: int | None = None, *, seed: int = 0,
                     repeats: int = 50) -> Estimate:
-    """FD of features [n, d] to `reference`, as the mean over the n // size disjoint groups of `size` (default n).
+    """FD of features [n, d] to `reference`: mean over the n // size disjoint groups of `size` (default n).
 
-    The interval holds the reference fixed: its error is the deviation over `repeats` bootstrap samples of `size`,
-    divided by the square root of the number of groups.
+    The interval holds the reference fixed: its error is the deviation over `repeats` bootstrap samples of
+    `size`, divided by the square root of the number of groups.
     """
     size = min(size or len(features), len(features))
     groups = len(features) // size
@@ -75,7 +74,7 @@ def sample_distance(features: np.ndarray, reference: Moments, size: int | None =
     random = np.random.default_rng(seed)
     drawn = []
     for _ in range(repeats):
-        weights = np.bincount(random.integers(len(features), size=size), minlength=len(features)).astype(np.float64)
-        kept = weights > 0
-        drawn.append(distance(reference, moments(features[kept], weights[kept])))
+        times = np.bincount(random.integers(len(features), size=size), minlength=len(features))
+        kept = times > 0
+        drawn.append(distance(reference, moments(features[kept], times[kept].astype(np.float64))))
     return around(float(value), float(np.std(drawn, ddof=1)) / groups**0.5)

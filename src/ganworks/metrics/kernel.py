@@ -1,7 +1,7 @@
 """Kernel distance: the unbiased squared MMD with the polynomial kernel of KID (Binkowski et al. 2018, eq. 4).
 
-k(x, y) = (x.y / d + 1)^3, the mean over subsets drawn without replacement. Being unbiased it may be slightly negative
-and needs no large n: the number to trust when there are few examples.
+k(x, y) = (x.y / d + 1)^3, the mean over subsets drawn without replacement. Being unbiased it may be slightly
+negative and needs no large n: the number to trust when there are few examples.
 """
 
 from __future__ import annotations
@@ -11,27 +11,31 @@ import numpy as np
 from ganworks.metrics.estimate import Estimate, around
 
 
-def unbiased_mmd(x: np.ndarray, y: np.ndarray, degree: int = 3) -> float:
-    """Unbiased squared MMD of x [n, d] and y [m, d] with (x.y / d + 1)^degree, float64 (Gretton et al. 2012, eq. 3)."""
+def _cubed(values: np.ndarray) -> np.ndarray:
+    return values * values * values
+
+
+def unbiased_mmd(x: np.ndarray, y: np.ndarray) -> float:
+    """Unbiased squared MMD of x [n, d] and y [m, d], kernel (x.y / d + 1)^3 (Gretton et al. 2012, eq. 3)."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     d, n, m = x.shape[1], len(x), len(y)
-    xx, yy, xy = (x @ x.T / d + 1) ** degree, (y @ y.T / d + 1) ** degree, (x @ y.T / d + 1) ** degree
+    xx, yy, xy = (_cubed(a @ b.T / d + 1) for a, b in ((x, x), (y, y), (x, y)))
     within = (xx.sum() - np.trace(xx)) / (n * (n - 1)) + (yy.sum() - np.trace(yy)) / (m * (m - 1))
     return float(within - 2 * xy.mean())
 
 
 def kernel_distance(features: np.ndarray, reference: np.ndarray, *, subsets: int = 100, size: int = 1000,
                     seed: int = 2020) -> Estimate:
-    """KID of features [n, d] to reference [m, d]: `subsets` pairs of `size` rows each (at most half of either set).
+    """KID, the mean over `subsets` pairs of `size` rows (at most half) of features [n, d], reference [m, d].
 
-    Draws from its own random state. Subsets overlap, so the error counts only as many of them as are disjoint: it is
-    the deviation over the subsets divided by sqrt(min(n, m) / size).
+    Draws from its own random state. Subsets overlap, so the error counts only as many as can be disjoint: it
+    is the deviation over the subsets divided by sqrt(min(n, m) / size). Raises ValueError below 4 rows.
     """
     smaller = min(len(features), len(reference))
     if smaller < 4:
         raise ValueError(f"Kernel distance needs at least 4 examples on each side; there are {smaller}.")
     size = min(size, smaller // 2)
-    random = np.random.RandomState(seed)  # noqa: NPY002
+    random = np.random.RandomState(seed)
     values = []
     for _ in range(subsets):
         x = features[random.choice(len(features), size, replace=False)]

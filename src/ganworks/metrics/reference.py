@@ -1,0 +1,195 @@
+"""What samples are compared with: features of the training data and of held-out real data, and the floors.
+
+Protocol, one for all metrics, at one count n = min(samples, held-out examples):
+- Distances (fd, kid) compare with the training data. Floor: n held-out examples against the same.
+- Overlap (precision, recall, density, coverage) compares n samples with n held-out examples. Floor: n
+  training examples in place of the samples.
+- Copying (authenticity, copied) searches the training data. Floor: held-out examples in place of the samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from ganworks.data.spec import key
+from ganworks.errors import UsageError
+from ganworks.metrics.classifier import split_hash
+from ganworks.metrics.estimate import Estimate, mean, wilson
+from ganworks.metrics.features import Dataset, FeatureExtractor, Progress
+from ganworks.metrics.frechet import Moments, moments, sample_distance
+from ganworks.metrics.kernel import kernel_distance
+from ganworks.metrics.neighbours import Index, Manifold, Neighbours, Overlap, authentic, copied, overlap
+
+LIMIT, HELD_LIMIT, CHUNK = 50_000, 10_000, 512
+FEWEST = 10
+
+
+@dataclass
+class Measured:
+    """All metrics of one set of feature vectors, with what each example said (for pictures and classes).
+
+    covered, gap [n]: of each held-out example, means over groups. dense [N]: of each sample. near: nearest
+    training rows of each sample.
+    """
+
+    metrics: dict[str, Estimate]
+    covered: np.ndarray
+    gap: np.ndarray
+    dense: np.ndarray
+    near: Neighbours
+
+
+@dataclass
+class Reference:
+    """Real features by one extractor: make it once with `Reference.of`, compare with it often.
+
+    train [m, d], held [h, d]: features of the shuffled examples train_rows [m], held_rows [h] of the data set
+    (at most 50,000 and 10,000 of them). split: names the held-out split.
+    """
+
+    train: np.ndarray
+    held: np.ndarray
+    train_rows: np.ndarray
+    held_rows: np.ndarray
+    split: str
+    _floors: dict[tuple[int, ...], Measured] = field(default_factory=dict)
+    _manifolds: dict[int, Manifold] = field(default_factory=dict)
+
+    @staticmethod
+    def of(dataset: Dataset, extractor: FeatureExtractor, cache: Path | None = None, *,
+           progress: Progress | None = None) -> Reference:
+        """Extract, or read from the cache folder. Raises UsageError below 10 held-out examples."""
+        if len(dataset.held) < FEWEST:
+            raise UsageError(f"Judging samples needs at least {FEWEST} held-out examples; this data has "
+                             f"{len(dataset.held)}. Add data: a tenth of it is held out.")
+        shuffle = np.random.default_rng(key("reference", dataset.fingerprint))
+        train = shuffle.permutation(np.asarray(dataset.train))[:LIMIT]
+        held = shuffle.permutation(np.asarray(dataset.held))[:HELD_LIMIT]
+        split = split_hash(dataset)
+        parts = f"{dataset.fingerprint} {split} {extractor.sha256} {LIMIT} {HELD_LIMIT}"
+        name = f"features-{hashlib.sha256(parts.encode()).hexdigest()[:24]}.safetensors"
+        path = None if cache is None else Path(cache) / name
+        kept = _load(path, len(train), len(held), extractor.dim)
+        if kept is None:
+            kept = (extract(dataset, extractor, train, "reading training features", progress),
+                    extract(dataset, extractor, held, "reading held-out features", progress))
+            _save(path, kept)
+        return Reference(*kept, train, held, split)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Mean and covariance of the training features."""
+        return moments(self.train)
+
+    @cached_property
+    def index(self) -> Index:
+        """Search over the training features."""
+        return Index(self.train)
+
+    @cached_property
+    def held_near(self) -> Neighbours:
+        """Nearest training row of every held-out example."""
+        return self.index.nearest(self.held)
+
+    def count(self, samples: int) -> int:
+        """n of the protocol: how many examples stand on each side of a comparison."""
+        return min(samples, len(self.held))
+
+    def manifold(self, n: int) -> Manifold:
+        """The first n held-out examples with their radii."""
+        if n not in self._manifolds:
+            self._manifolds[n] = Manifold.of(self.held[:n])
+        return self._manifolds[n]
+
+    def floor(self, n: int, *, repeats: int = 50, subsets: int = 100, seed: int = 0) -> Measured:
+        """Every metric of real data at this n; remembered."""
+        wanted = (n, repeats, subsets, seed)
+        if wanted not in self._floors:
+            over = [overlap(self.manifold(n), self.train[:n])]
+            metrics = {**_distances(self, self.held, wanted), **_overlaps(over),
+                       **_copying(self, self.held_near)}
+            self._floors[wanted] = Measured(metrics, *_means(over), self.held_near)
+        return self._floors[wanted]
+
+    def measure(self, features: np.ndarray, n: int, *, repeats: int = 50, subsets: int = 100,
+                seed: int = 0) -> Measured:
+        """Every metric of samples [N, d], N >= n; fd and overlaps are means over N // n groups of n."""
+        groups = np.split(features[: len(features) // n * n], len(features) // n)
+        over = [overlap(self.manifold(n), group) for group in groups]
+        near = self.index.nearest(features, 3)
+        metrics = {**_distances(self, features, (n, repeats, subsets, seed)), **_overlaps(over),
+                   **_copying(self, near)}
+        return Measured(metrics, *_means(over), near)
+
+
+def _distances(real: Reference, features: np.ndarray, how: tuple[int, int, int, int]) -> dict[str, Estimate]:
+    n, repeats, subsets, seed = how
+    return {"fd": sample_distance(features, real.moments, n, seed=seed, repeats=repeats),
+            "kid": kernel_distance(features, real.train, subsets=subsets, seed=2020 + seed)}
+
+
+def _overlaps(over: list[Overlap]) -> dict[str, Estimate]:
+    precise, dense = np.concatenate([o.precise for o in over]), np.concatenate([o.dense for o in over])
+    covered = np.mean([o.covered for o in over], axis=0)
+    recalled = np.mean([o.recalled for o in over], axis=0)
+    return {"precision": wilson(precise.mean(), len(precise)), "density": mean(dense),
+            "recall": wilson(recalled.mean(), len(recalled)), "coverage": wilson(covered.mean(), len(covered))}
+
+
+def _means(over: list[Overlap]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """covered [n], gap [n] and dense [N] of `Measured`."""
+    covered, gap = (np.mean([getattr(o, name) for o in over], axis=0) for name in ("covered", "gap"))
+    return covered, gap, np.concatenate([o.dense for o in over])
+
+
+def _copying(real: Reference, near: Neighbours) -> dict[str, Estimate]:
+    own, close = authentic(near, real.index), copied(near.distance[:, 0], real.held_near.distance[:, 0])
+    return {"authenticity": wilson(own.mean(), len(own)), "copied": wilson(close.mean(), len(close))}
+
+
+def extract(dataset: Dataset, extractor: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, stage: str,
+            progress: Progress | None = None) -> np.ndarray:
+    """Features [n, d] of these examples, read a few hundred at a time in the order of the file."""
+    order, parts = np.argsort(rows), []
+    for start in range(0, len(rows), CHUNK):
+        parts.append(extractor(dataset.raw(rows[order[start : start + CHUNK]])))
+        if progress:
+            progress(stage, min(start + CHUNK, len(rows)), len(rows))
+    features = np.concatenate(parts)
+    back = np.empty_like(features)
+    back[order] = features
+    return back
+
+
+def _load(path: Path | None, train: int, held: int, dim: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Kept features, or None when there are none or they are not what the name says: they are remade."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        kept = load_file(path)
+    except (SafetensorError, OSError):
+        return None
+    pair = kept.get("train"), kept.get("held")
+    if any(a is None or a.shape != (rows, dim) or not np.isfinite(a).all()
+           for a, rows in zip(pair, (train, held), strict=True)):
+        return None
+    return kept["train"], kept["held"]
+
+
+def _save(path: Path | None, features: tuple[np.ndarray, np.ndarray]) -> None:
+    """Written whole or not at all."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file({"train": features[0], "held": features[1]}, temporary)
+    temporary.replace(path)
