@@ -90,12 +90,14 @@ def write_log(folder: Path, lines: list[dict], torn: str = "") -> None:
 def build(
     folder: Path,
     name: str = "digits",
+    *,
     hostile: bool = False,
     evaluated: bool = True,
     lines: list[dict] | None = None,
     pictures: bool = True,
 ) -> Path:
-    """A finished run on the digits. hostile: class names, paths and messages hold HTML and control characters."""
+    """A finished run on the digits. hostile: class names, paths and messages hold HTML and control
+    characters."""
     run = folder / name
     (run / "samples").mkdir(parents=True)
     lines = events(alarms=hostile) if lines is None else lines

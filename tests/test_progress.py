@@ -173,8 +173,9 @@ def test_track_passes_on_the_items_and_their_errors() -> None:
 
 @pytest.mark.parametrize(("environment", "encoding", "expected"), [
     ({"LANG": "C"}, "utf-8", False), ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, "utf-8", False),
-    ({"LANG": "en_GB.UTF-8"}, "utf-8", True), ({}, "utf-8", True), ({"LC_ALL": "POSIX", "LANG": "en_GB.UTF-8"}, "utf-8", False),
-    ({"LANG": "en_GB.UTF-8"}, "latin-1", False), ({"LC_ALL": "C.UTF-8"}, "UTF-8", True),
+    ({"LANG": "en_GB.UTF-8"}, "utf-8", True), ({}, "utf-8", True), ({"LC_ALL": "POSIX", "LANG":
+    "en_GB.UTF-8"}, "utf-8", False), ({"LANG": "en_GB.UTF-8"}, "latin-1", False), ({"LC_ALL": "C.UTF-8"},
+    "UTF-8", True),
 ])  # fmt: skip
 def test_what_a_locale_can_show(environment: dict[str, str], encoding: str, expected: bool) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)

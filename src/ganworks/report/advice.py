@@ -47,7 +47,10 @@ def commands(run: Run) -> list[Command]:
         )
     if run.state == "finished":
         found.append(
-            Command(train_command(run, longer=True), f"train again for longer ({longer_budget(run)})")
+            Command(
+                train_command(run, longer=True),
+                f"train on for longer ({longer_budget(run)}), starting from this generator",
+            )
         )
         found.append(Command(f"ganworks compare {folder} {folder}-longer", "put two runs side by side"))
     return found
@@ -116,8 +119,8 @@ def findings(run: Run) -> list[Finding]:
                     "bad",
                     "Samples come close to training examples",
                     (
-                        "Look at the nearest neighbours before you share anything. More data, more augmentation or a shorter "
-                        "training help; so does a smaller network."
+                        "Look at the nearest neighbours before you share anything. More data, more "
+                        "augmentation or a shorter training help; so does a smaller network."
                     ),
                 )
             )
@@ -128,8 +131,8 @@ def findings(run: Run) -> list[Finding]:
                 "bad",
                 "Kinds of data are missing",
                 (
-                    "Try a stronger penalty (a higher gamma), a larger batch, or the r3gan recipe, whose loss was made against "
-                    "this. If the data has classes, train with its labels."
+                    "Try a stronger penalty (a higher gamma), a larger batch, or the r3gan recipe, whose "
+                    "loss was made against this. If the data has classes, train with its labels."
                 ),
             )
         )
@@ -178,8 +181,9 @@ def _from_curve(run: Run, grade: str) -> list[Finding]:
                 "note",
                 "It was still getting better when it ended",
                 (
-                    f"The distance fell from {units.short_number(values[-3])} to {units.short_number(values[-1])} over the last "
-                    "three scores. More time will help most; the command below trains on from here."
+                    f"The distance fell from {units.short_number(values[-3])} to "
+                    f"{units.short_number(values[-1])} over the last three scores. More time will help "
+                    "most; the command below trains on from here."
                 ),
             )
         ]
@@ -189,8 +193,9 @@ def _from_curve(run: Run, grade: str) -> list[Finding]:
                 "note",
                 "It was best before the end",
                 (
-                    f"The best score came at {units.count(line[best][0])} of {units.count(line[-1][0])} examples. The saved "
-                    "generator is the best one. A lower learning rate or more augmentation may keep it improving."
+                    f"The best score came at {units.count(line[best][0])} of {units.count(line[-1][0])} "
+                    "examples. The saved generator is the best one. A lower learning rate or more "
+                    "augmentation may keep it improving."
                 ),
             )
         ]

@@ -125,20 +125,23 @@ def _scores(run: Run) -> str:
         span = f"{low} to {high}" if math.isfinite(score.low) and math.isfinite(score.high) else ""
         grade = words.judge(score).grade
         rows.append(
-            f"| {text(score.metric.title)} | {value} | {span} | {floor} | {'' if grade == 'unknown' else grade} |"
+            f"| {text(score.metric.title)} | {value} | {span} | {floor} | "
+            f"{'' if grade == 'unknown' else grade} |"
         )
     names = sorted({s.extractor for s in scores if s.extractor})
     count = number(run.evaluation.get("count"))
     tail = f"\nFeatures: {', '.join(code(n) for n in names)}." if names else ""
     tail += f" {units.count(count)} samples." if math.isfinite(count) else ""
     return "## Scores\n\n" + "\n".join(rows) + "\n" + tail + (
-        "\nScores of different features or counts cannot be compared. Each stands beside the score of real data that the "
+        "\nScores of different features or counts cannot be compared. Each stands beside the score of real "
+        "data that the "
         "training never saw.\n")  # fmt: skip
 
 
 def _limits(run: Run) -> str:
     lines = ["- It can make only what resembles its training data, with that data's gaps and biases.",
-             "- Whoever publishes samples answers for the rights in the training data and for saying that they are "
+             "- Whoever publishes samples answers for the rights in the training data and for saying that "
+             "they are "
              "generated."]  # fmt: skip
     lines += [f"- {text(f.title)}. {text(f.advice)}" for f in advice.findings(run) if f.kind == "bad"]
     return "## Limits\n\n" + "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from html import escape
 
 from ganworks.report import advice, units, words
@@ -52,9 +53,10 @@ def _film(run: Run) -> str:
                 f"<figcaption>{text}</figcaption></figure>"
             )
     return (
-        "<h3>Samples through time</h3><p>The same random numbers every time, so each place in the grid shows one "
-        "sample as it grows.</p>"
-        f'<div class="film" tabindex="0" role="group" aria-label="Samples through time">{"".join(figures)}</div>'
+        "<h3>Samples through time</h3><p>The same random numbers every time, so each place in the grid "
+        "shows one sample as it grows.</p>"
+        f'<div class="film" tabindex="0" role="group" aria-label="Samples through '
+        f'time">{"".join(figures)}</div>'
     )
 
 
@@ -120,9 +122,8 @@ def _seconds_at(run: Run, event: dict[str, object]) -> float:
     """The training time of an event; of the round closest before it when it does not say."""
     if math.isfinite(own := number(event.get("seconds"))):
         return own
-    seen = number(event.get("seen"))
-    before = [e for e in run.rounds if number(e.get("seen")) <= seen]
-    return number(before[-1].get("seconds")) if before else 0.0
+    index = bisect_right(run.rounds, number(event.get("seen")), key=lambda e: number(e.get("seen")))
+    return number(run.rounds[index - 1].get("seconds")) if index else 0.0
 
 
 def _term_lines(run: Run) -> dict[str, list[tuple[float, float]]]:

@@ -16,6 +16,7 @@ from ganworks.report.units import count, duration, short_number
 WIDTH, HEIGHT = 480, 270
 _LEFT, _RIGHT, _BOTTOM = 54, 14, 40
 _BUCKETS = 160
+_LARGEST = 1e30  # beyond it a training has failed, and there is nothing to draw
 _COLOURS = ("#3467d6", "#d1602b", "#1a8f78", "#9a55c4", "#a8810c", "#6b7280")
 _DASHES = ("", "6 3", "2 3", "8 3 2 3", "4 2", "1 2")
 
@@ -105,7 +106,7 @@ def downsample(points: Iterable[Point], log: bool = False, buckets: int = _BUCKE
         groups.setdefault(slot, []).append((x, y))
     pieces: list[list[_Bucket]] = [[]]
     for _, group in sorted(groups.items()):
-        good = [(x, y) for x, y in group if math.isfinite(y) and (y > 0 or not log)]
+        good = [(x, y) for x, y in group if abs(y) < _LARGEST and (y > 0 or not log)]
         if not good:
             pieces.append([])
             continue
@@ -145,10 +146,11 @@ def line_chart(
         _trim([b.mean for b in means]) + _floor_levels(floor, log) + ([0.0] if y_zero and not log else [])
     )
     y = _Axis(*_span(levels, pad=0.06, log=log), HEIGHT - _BOTTOM, top, log)
-    body = [_grid(x, y, top, time, x_label, y_label), _floor(floor, x, y, log)]
+    body = [_grid(x, y, top, time, (x_label, y_label)), _floor(floor, x, y, log)]
     body += [_line(line, pieces, i, x, y) for i, (line, pieces) in enumerate(drawn)]
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_alt(title, drawn))}" '
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(_alt(title, drawn))}" '
         f'xmlns="http://www.w3.org/2000/svg" font-size="12" fill="none">{legend}{"".join(body)}</svg>'
     )
 
@@ -196,20 +198,21 @@ def _legend(names: list[str], floor: Floor | None) -> tuple[str, float]:
         entries.append((floor.name, 'class="floor" stroke="#6b7280" stroke-dasharray="5 4"'))
     parts, at, row = [], float(_LEFT), 14.0
     for name, style in entries:
-        name = name if len(name) <= 40 else name[:39] + "…"
-        width = 30 + 6.6 * len(name)
+        label = name if len(name) <= 40 else name[:39] + "…"
+        width = 30 + 6.6 * len(label)
         if at > _LEFT and at + width > WIDTH - _RIGHT:
             at, row = float(_LEFT), row + 18
         parts.append(
             f'<path {style} stroke-width="2" d="M{at:.0f} {row - 4:.0f}h18"/>'
-            f'<text class="ink" fill="#57606a" x="{at + 23:.0f}" y="{row:.0f}">{escape(name)}</text>'
+            f'<text class="ink" fill="#57606a" x="{at + 23:.0f}" y="{row:.0f}">{escape(label)}</text>'
         )
         at += width + 10
     return "".join(parts), row + 14
 
 
-def _grid(x: _Axis, y: _Axis, top: float, time: bool, x_label: str, y_label: str) -> str:
+def _grid(x: _Axis, y: _Axis, top: float, time: bool, labels: tuple[str, str]) -> str:
     bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
+    x_label, y_label = labels
     parts = []
     for tick in y.ticks(5):
         at = y(tick)

@@ -63,8 +63,8 @@ def render(run: Run) -> str:
         css=css,
         body=body,
         title=escape(f"{run.name} · ganworks report"),
-        footer="Written by ganworks from the files of this run. Everything is inside this one file; it loads nothing "
-        "and sends nothing. Pictures of generated data are generated, not real.",
+        footer="Written by ganworks from the files of this run. Everything is inside this one file; it "
+        "loads nothing and sends nothing. Pictures of generated data are generated, not real.",
     )
     return page.encode("utf-8", "replace").decode("utf-8")
 

@@ -22,7 +22,7 @@ Rows = list[tuple[str, str]]
 
 
 def info(folder: str | Path, *, width: int = 80, unicode: bool = True) -> list[str]:
-    """The lines that describe a run: state, progress, losses, scores beside their floor, files, next commands.
+    """The lines that describe a run: state, losses, scores beside their floor, files, next commands.
 
     width: columns to fit. unicode: False for ASCII only. Raises UsageError when the folder is no run.
     """

@@ -14,7 +14,7 @@ _PICTURE_BYTES, _PICTURES = 450_000, 6
 
 
 def good(run: Run) -> str:
-    """How good it is: every score beside its floor, with a verdict in words, and the evaluation's pictures."""
+    """Every score beside its floor, with a verdict in words, and the evaluation's pictures."""
     scores = words.scores_of(run)
     head = '<section id="good"><h2>How good it is</h2>'
     if not scores:
@@ -25,7 +25,8 @@ def good(run: Run) -> str:
     source = (
         "From the full evaluation."
         if words.from_report(run.evaluation)
-        else "From the quick scores during training; the full evaluation, with confidence intervals, is one command."
+        else "From the quick scores during training; the full evaluation, with confidence intervals, is one "
+        "command."
     )
     extractors = sorted({s.extractor for s in scores if s.extractor})
     if extractors:
@@ -33,8 +34,9 @@ def good(run: Run) -> str:
             f" Features: {', '.join(extractors)}. Scores of other features cannot be compared with these."
         )
     intro = (
-        "<p>Each score stands beside its <b>floor</b>: the same score of real examples that were held out and "
-        "never trained on. Real data does not score perfectly either, so the floor is what perfect looks like.</p>"
+        "<p>Each score stands beside its <b>floor</b>: the same score of real examples that were held out "
+        "and never trained on. Real data does not score perfectly either, so the floor is what perfect "
+        "looks like.</p>"
     )
     rows = "".join(_score_row(s) for s in scores)
     table = (
@@ -42,7 +44,8 @@ def good(run: Run) -> str:
         '<th scope="col">This generator</th><th scope="col">Held-out real data</th>'
         f'<th scope="col">What it means</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
-    return f'{head}{intro}{table}<p class="dim">{escape(source)}</p>{_explain(scores)}{_evaluation_pictures(run)}</section>'
+    tail = f'<p class="dim">{escape(source)}</p>{_explain(scores)}{_evaluation_pictures(run)}</section>'
+    return head + intro + table + tail
 
 
 def _score_row(score: Score) -> str:
@@ -57,7 +60,8 @@ def _score_row(score: Score) -> str:
     text = f'<span class="sub">{escape(verdict.text)}</span>'
     return (
         f'<tr><th scope="row">{escape(score.metric.title)}{sub}</th>'
-        f'<td class="num" data-name="This generator">{_with_interval(score, score.value, score.low, score.high)}</td>'
+        f'<td class="num" data-name="This '
+        f'generator">{_with_interval(score, score.value, score.low, score.high)}</td>'
         f'<td class="num" data-name="Held-out real data">'
         f"{_with_interval(score, score.floor, score.floor_low, score.floor_high)}</td>"
         f'<td><div class="grade">{pill}{_gauge(score)}</div>{text}</td></tr>'
@@ -74,7 +78,7 @@ def _with_interval(score: Score, value: float, low: float, high: float) -> str:
 
 
 def _gauge(score: Score) -> str:
-    """A small scale from poor (left) to real data (right) with a mark where this score stands; "" without grade."""
+    """A small scale from poor (left) to real data (right) with a mark for this score; "" without grade."""
     at, edges = words.position(score)
     if not math.isfinite(at):
         return ""
@@ -96,9 +100,9 @@ def _explain(scores: list[Score]) -> str:
         f"<p><b>{escape(s.metric.title)}.</b> {escape(s.metric.long)}</p>" for s in scores if s.metric.long
     )
     bands = (
-        "<p>The intervals are 95 % confidence intervals: with other random samples the value would mostly fall "
-        "inside. A distance up to 1.5 times the floor counts as excellent, up to 3 as good, up to 8 as fair. "
-        "A share counts as excellent from 95 % of the floor, good from 80 %, fair from 55 %.</p>"
+        "<p>The intervals are 95 % confidence intervals: with other random samples the value would mostly "
+        "fall inside. A distance up to 1.5 times the floor counts as excellent, up to 3 as good, up to 8 as "
+        "fair. A share counts as excellent from 95 % of the floor, good from 80 %, fair from 55 %.</p>"
     )
     return f"<details><summary>What these numbers measure</summary>{items}{bands}</details>"
 
@@ -113,15 +117,18 @@ def _evaluation_pictures(run: Run) -> str:
             title = path.stem.replace("_", " ").replace("-", " ").capitalize()
             text = _CAPTIONS.get(path.stem, "")
             figures.append(
-                f"<figure>{image_tag(image, title)}<figcaption><b>{escape(title)}.</b> {text}</figcaption></figure>"
+                f"<figure>{image_tag(image, title)}<figcaption><b>{escape(title)}.</b> "
+                f"{text}</figcaption></figure>"
             )
     return f'<div class="pictures">{"".join(figures)}</div>' if figures else ""
 
 
 _CAPTIONS = {
     "samples": "New samples, not chosen by hand.",
-    "neighbours": "Each sample beside the training examples closest to it. The same picture twice would be a copy.",
-    "nearest": "Each sample beside the training examples closest to it. The same picture twice would be a copy.",
+    "neighbours": "Each sample beside the training examples closest to it. The same picture twice would be "
+    "a copy.",
+    "nearest": "Each sample beside the training examples closest to it. The same picture twice would be a "
+    "copy.",
     "classes": "One row for each class that was asked for.",
     "failures": "The samples furthest from real data: the worst to expect.",
     "missing": "Real examples that no sample comes near: what the generator leaves out.",

@@ -1,7 +1,7 @@
-"""Progress for people: `Display` follows a training's events, `track` and `Meter` anything else that takes long.
+"""Progress for people: `Display` follows a training, `track` and `Meter` whatever else takes long.
 
-On a terminal a few lines are repainted in place; elsewhere there is a plain line at most every ten seconds, and
-one for each event that matters.
+On a terminal a few lines are repainted in place; elsewhere there is a plain line at most every ten
+seconds, and one for each event that matters.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Display:
         self.screen.close()
 
     def __call__(self, event: object) -> None:
-        """Shows one event, a dataclass of ganworks.events or a line of metrics.jsonl; unknown ones are passed over."""
+        """Shows one event (a dataclass or a line of metrics.jsonl); passes over unknown kinds."""
         line = as_event(event)
         handler = getattr(self, f"_on_{line.get('event')}", None)
         if handler:
@@ -122,7 +122,8 @@ class Display:
     def _on_finished(self, event: Event) -> None:
         self.screen.close()
         reason = str(event.get("reason", ""))
-        text = f"Trained on {count(number(event.get('seen')))} examples in {duration(number(event.get('seconds')))}"
+        seen, seconds = number(event.get("seen")), number(event.get("seconds"))
+        text = f"Trained on {count(seen)} examples in {duration(seconds)}"
         self.screen.say(f"{text}: {REASONS.get(reason, reason)}." if reason else f"{text}.", "bold")
 
     def _lines(self, event: Event) -> list[str]:
@@ -175,7 +176,8 @@ def _score_text(score: words.Score) -> str:
 class Meter:
     """Progress of work with a known or unknown amount; silent when it takes less than `after` seconds.
 
-    `with Meter("Packing images") as meter: ...; meter(done, total)`. `done` counts from the start, not since last.
+    `with Meter("Packing images") as meter: ...; meter(done, total)`. `done` counts from the start, not
+    since last.
     """
 
     def __init__(

@@ -1,14 +1,14 @@
 """A place to write for people: a terminal with repainted lines, or a plain stream; never a reason to fail.
 
-Training must outlive the terminal that started it: a closed pipe, a hung-up terminal or an encoding that cannot
-show a character make the output shorter or silent, and raise nothing.
+Training must outlive the terminal that started it: a closed pipe, a hung-up terminal or an encoding that
+cannot show a character make the output shorter or silent, and raise nothing.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
@@ -62,7 +62,8 @@ def bar(part: float, width: int, unicode: bool = True) -> str:
 class Screen:
     """Lines for people on a stream: `say` writes one for good, `paint` repaints a few at the bottom.
 
-    On a plain stream `paint` does nothing. Screens nest: while one paints, another's lines appear below its own.
+    On a plain stream `paint` does nothing. Screens nest: while one paints, another's lines appear below
+    its own.
     """
 
     _painting: list[Screen] = []  # noqa: RUF012 - the screens whose lines are on the terminal now
@@ -73,7 +74,8 @@ class Screen:
         self.stream = sys.stderr if stream is None else stream
         self.live = is_terminal(self.stream)
         self.unicode = speaks_unicode(self.stream) if unicode is None else unicode
-        self._width, self._live, self._dead = width, None, False
+        self._width, self._dead = width, False
+        self._live: Live | None = None
         self._lines: list[str] = []
 
     @property
@@ -123,12 +125,12 @@ class Screen:
     ) -> None:
         self.close()
 
-    def _guard(self, write: object, *arguments: object) -> None:
+    def _guard(self, write: Callable[..., object], *arguments: object) -> None:
         """Runs a write; the first failure of the stream silences this screen."""
         if self._dead:
             return
         try:
-            write(*arguments)  # type: ignore[operator]
+            write(*arguments)
         except (OSError, ValueError):  # a closed pipe, a closed file, a full disk behind a redirect
             self._dead = True
             _quiet_exit(self.stream)
@@ -169,7 +171,7 @@ class Screen:
             emoji=False,
             legacy_windows=False,
         )
-        self._live = Live(
+        live = self._live = Live(
             console=console,
             auto_refresh=False,
             transient=True,
@@ -177,8 +179,8 @@ class Screen:
             redirect_stderr=False,
             vertical_overflow="crop",
         )
-        self._live.start()
-        return self._live
+        live.start()
+        return live
 
 
 def _quiet_exit(stream: IO[str]) -> None:

@@ -1,4 +1,4 @@
-"""The parts of a report, each a piece of HTML from a `Run`; everything that comes from the run is escaped here."""
+"""The parts of a report, each a piece of HTML from a `Run`, whose words are all escaped here."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ STATES = {
 _WHAT_IS_A_GAN = """<details><summary>What is a GAN, in one minute?</summary>
 <p>Two networks play against each other. The <b>generator</b> turns random numbers into made-up examples. The
 <b>discriminator</b> sees real and made-up examples and says which is which. Each learns from the other: the
-discriminator from its mistakes, the generator from what gave it away. When the game goes well, the made-up examples
-become hard to tell from real ones. After training only the generator is needed.</p>
-<p>The game has no natural end and its losses do not say how good the samples are. That is why a run is judged by
-comparing samples with real data that the training never saw.</p></details>"""
+discriminator from its mistakes, the generator from what gave it away. When the game goes well, the made-up
+examples become hard to tell from real ones. After training only the generator is needed.</p>
+<p>The game has no natural end and its losses do not say how good the samples are. That is why a run is
+judged by comparing samples with real data that the training never saw.</p></details>"""
 
 
 def hero(run: Run) -> str:
@@ -38,11 +38,13 @@ def hero(run: Run) -> str:
         seen, image = picture
         alt = f"Grid of generated samples after {units.count(seen)} training examples"
         figure = (
-            f"<figure>{image_tag(image, alt)}<figcaption>Made by this generator"
-            f"{f' after {units.count(seen)} examples' if seen else ''}. None of these are real.</figcaption></figure>"
+            f"<figure>{image_tag(image, alt)}<figcaption>Made by this "
+            f"generator{f' after {units.count(seen)} examples' if seen else ''}. None of these are "
+            "real.</figcaption></figure>"
         )
     intro = (
-        f'<div><p class="kicker">Training report</p><h1>{escape(run.name)}</h1><p class="lead">{_what(run)}</p>'
+        f'<div><p class="kicker">Training report</p><h1>{escape(run.name)}</h1><p '
+        f'class="lead">{_what(run)}</p>'
         f'<div class="verdict"><span class="pill {verdict.grade}">{grade}</span></div>'
         f"<p>{escape(verdict.text)}</p></div>"
     )
@@ -68,10 +70,10 @@ def _tiles(run: Run) -> str:
         ("Training time", units.duration(run.seconds)),
     ]
     if run.seconds > 0 and run.seen:
-        tiles.append(("Speed", f"{units.short_number(run.seen / run.seconds)} per second"))
+        tiles.append(("Speed", f"{units.short_number(run.seen / run.seconds)}/s"))
     main = next((s for s in words.scores_of(run) if s.metric.name in ("frechet", "kernel")), None)
     if main and math.isfinite(main.ratio):
-        tiles.append(("Distance to real data", f"{units.times(main.ratio)} the floor"))
+        tiles.append(("Distance to real data", f"{units.short_number(main.ratio)}× the floor"))
     return (
         '<dl class="facts">'
         + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)

@@ -11,10 +11,10 @@ from ganworks.report.read import Event, as_event, mapping, number
 
 
 class Mirror:
-    """Writes events as TensorBoard sees them: `with Mirror(run / "tensorboard") as mirror: ...; mirror(event)`.
+    """Writes events for TensorBoard: `with Mirror(run / "tensorboard") as mirror: ...; mirror(event)`.
 
-    The horizontal axis is examples seen. folder: where the log goes. root: the run folder, where sample grids lie.
-    Raises UsageError when TensorBoard is not installed.
+    The horizontal axis is examples seen. folder: where the log goes. root: the run folder, where sample
+    grids lie. Raises UsageError when TensorBoard is not installed.
     """
 
     def __init__(self, folder: str | Path, root: str | Path | None = None):

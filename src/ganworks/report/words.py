@@ -42,17 +42,17 @@ METRICS: dict[str, Metric] = {
             "Fréchet distance",
             "lower",
             "How far the samples are from real data, as a whole.",
-            "Both sets are turned into features and summarised by their average and spread; this is the distance "
-            "between the two summaries. It notices blur, wrong colours, noise and missing kinds of data. It does "
-            "not notice copying.",
+            "Both sets are turned into features and summarised by their average and spread; this is the "
+            "distance between the two summaries. It notices blur, wrong colours, noise and missing kinds of "
+            "data. It does not notice copying.",
         ),
         Metric(
             "kernel",
             "Kernel distance",
             "lower",
             "The same question, asked in a way that is fair for few samples.",
-            "Compares all pairs of features instead of a summary, so it has no bias when there are few samples. "
-            "Values slightly below zero are normal and mean: no difference found.",
+            "Compares all pairs of features instead of a summary, so it has no bias when there are few "
+            "samples. Values slightly below zero are normal and mean: no difference found.",
         ),
         Metric(
             "precision",
@@ -90,8 +90,9 @@ METRICS: dict[str, Metric] = {
             "Authenticity",
             "near",
             "Whether samples are new, or copies of the training data.",
-            "The share of samples that lie further from their nearest training example than that example lies from "
-            "its own neighbours. Copies push it towards 0. It should be close to what held-out real data gets.",
+            "The share of samples that lie further from their nearest training example than that example "
+            "lies from its own neighbours. Copies push it towards 0. It should be close to what held-out "
+            "real data gets.",
             share=True,
         ),
         Metric(
@@ -99,8 +100,8 @@ METRICS: dict[str, Metric] = {
             "Label agreement",
             "higher",
             "How often a sample is of the class that was asked for.",
-            "A classifier that was trained on real data names each sample; this is how often it names the class "
-            "that the generator was asked to make.",
+            "A classifier that was trained on real data names each sample; this is how often it names the "
+            "class that the generator was asked to make.",
             share=True,
         ),
         Metric(
@@ -192,9 +193,9 @@ def judge(score: Score) -> Verdict:
 def _judge_distance(score: Score) -> Verdict:
     """Distances by their ratio to the floor: 1.5, 3 and 8 times part the four grades.
 
-    Measured on digits: faint noise gives a ratio of 1.2, one missing class 2.4 to 6, blur or five missing classes
-    8 to 70. The floor of the kernel distance is about zero by construction, so it has no ratio: it is graded only
-    when chance explains it.
+    Measured on digits: faint noise gives a ratio of 1.2, one missing class 2.4 to 6, blur or five missing
+    classes 8 to 70. The floor of the kernel distance is about zero by construction, so it has no ratio: it
+    is graded only when chance explains it.
     """
     if score.low <= score.floor_high or score.value <= max(score.floor, 0.0):
         return Verdict("excellent", "No difference from real data beyond chance.")
@@ -239,7 +240,7 @@ def _judge_share(score: Score) -> Verdict:
 
 
 def _judge_copying(score: Score) -> Verdict:
-    """Copying: a shortfall below the floor of up to 0.1 (for distances: of the floor itself) is no sign of it."""
+    """Copying: a shortfall of up to 0.1 below the floor (for distances: of the floor) is no sign of it."""
     gap = _gap(score)
     if gap <= GAP_STEPS[0]:
         return Verdict("excellent", "No sign of copying: as new as real data that it has never seen.")
@@ -256,7 +257,7 @@ def _gap(score: Score) -> float:
 
 
 def position(score: Score) -> tuple[float, tuple[float, ...]]:
-    """Where a score stands between far from real (0) and real data (1), and where its grades part; NaN: nowhere."""
+    """Where a score stands from far off (0) to real data (1), and where grades part; NaN: nowhere."""
     if judge(score).grade == "unknown" or (score.metric.better == "lower" and not math.isfinite(score.ratio)):
         return math.nan, ()
     if score.metric.name == "kernel":
@@ -283,7 +284,8 @@ def scores_of(run: Run) -> list[Score]:
 
 
 def from_report(report: Mapping[str, Any]) -> list[Score]:
-    """Scores from a report: {"scores": {name: number or dict}, "floor": {...}, "ci": {...}} or {"metrics": {...}}."""
+    """Scores from eval.json or a "scored" event: numbers by name with "floor" and "ci" beside them, or a dict
+    of value, floor and interval for each name."""
     values = mapping(report.get("scores")) or mapping(report.get("metrics"))
     floors, spans = (
         mapping(report.get("floor")),
