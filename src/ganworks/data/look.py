@@ -74,16 +74,16 @@ def describe(facts: dict[str, Any]) -> list[str]:
         f"{count:,} images from {facts['source']} ({facts['kind']}, {_bytes(facts['bytes'])})",
         f"sizes (height x width): {_top(facts['sizes'], facts['distinct_sizes'])}",
         f"pixels: {_top(facts['modes'], len(facts['modes']))}",
-        f"becomes: {facts['channels']} x {facts['size'][0]} x {facts['size'][1]} {facts['dtype']}, {facts['packed']}",
+        f"becomes: {' x '.join(map(str, (facts['channels'], *facts['size'])))} {facts['dtype']}",
+        f"packed in: {facts['packed']}",
         f"classes: {_classes(classes)}",
         f"split: {facts['train']:,} to train on, {facts['held']:,} held out",
         f"exact duplicates: {facts['duplicates']:,}",
     ]
     if facts["near"]:
         pairs = ", ".join(f"{a} ~ {b}" for a, b in facts["near"][:5])
-        lines.append(
-            f"near duplicates: {len(facts['near']):,} pairs (rows {pairs}{', ...' if len(facts['near']) > 5 else ''})"
-        )
+        more = ", ..." if len(facts["near"]) > 5 else ""
+        lines.append(f"near duplicates: {len(facts['near']):,} pairs (rows {pairs}{more})")
     lines.append(f"corrupt: {facts['corrupt']:,}")
     lines += [f"  {name}" for name in facts["corrupt_names"]]
     lines += [f"warning: {text} ({times:,} images)" for text, times in facts["warnings"].items()]

@@ -205,8 +205,8 @@ class _Writer:
         free = shutil.disk_usage(self.work).free
         if size * 1.02 + (1 << 20) > free:
             raise UsageError(
-                f'Packing "{self.source.path}" needs {size / 1e9:.1f} GB and the cache "{self.work.parent}" has '
-                f"{free / 1e9:.1f} GB left. Choose a smaller size, or set GANWORKS_CACHE to another disk."
+                f'Packing "{self.source.path}" needs {size / 1e9:.1f} GB and the cache "{self.work.parent}" '
+                f"has {free / 1e9:.1f} GB left. Choose a smaller size, or set GANWORKS_CACHE to another disk."
             )
 
     def _add(self, file: Any, index: int, item: Item) -> None:
@@ -278,8 +278,8 @@ def _converted(
         except DecodeError as error:
             return error
 
-    def jobs(start: int) -> list[Item | DecodeError]:
-        return [job(index) for index in range(start, min(start + step, total))]
+    def jobs(part: range) -> list[Item | DecodeError]:
+        return [job(index) for index in part]
 
     total, threads = len(source), min(os.cpu_count() or 1, 16)
     in_threads = threads > 1 and source.kind in ("folder", "zip", "hub")
@@ -290,7 +290,7 @@ def _converted(
                 on_progress(start, total)
             stop = min(start + chunk, total)
             if in_threads:
-                parts = pool.map(jobs, range(start, stop, step))
+                parts = pool.map(jobs, (range(k, min(k + step, stop)) for k in range(start, stop, step)))
                 yield from ((start + k, item) for k, item in enumerate(i for part in parts for i in part))
             else:
                 yield from ((index, job(index)) for index in range(start, stop))
