@@ -20,6 +20,7 @@ from PIL import Image
 from ganworks.errors import UsageError
 from ganworks.report import advice, words
 from ganworks.report.card import card
+from ganworks.report.compare import compare
 from ganworks.report.curves import Floor, Series, downsample, line_chart, linear_ticks, sparkline, time_ticks
 from ganworks.report.html import write_report
 from ganworks.report.info import info
@@ -159,7 +160,9 @@ def test_what_is_no_run_is_refused_with_a_sentence(tmp_path: Path) -> None:
     1.2, "poor"), ("coverage", 0.92, 0.93, "excellent"), ("coverage", 0.58, 0.93, "fair"), ("recall", 0.1,
     0.9, "poor"), ("authenticity", 0.45, 0.51, "excellent"), ("authenticity", 0.0, 0.51, "poor"),
     ("authenticity", 0.7, 0.51, "excellent"), ("fd", 1.0, math.nan, "unknown"), ("fd", math.nan, 1.0,
-    "unknown"), ("kd", 0.1, -0.001, "unknown"), ("kd", -0.002, -0.001, "excellent"), ("density", 1.2, 1.0,
+    "unknown"), ("kid", 0.1, -0.001, "unknown"), ("copied", 0.03, 0.01, "excellent"),
+        ("copied", 0.3, 0.01, "poor"),
+        ("kd", -0.002, -0.001, "excellent"), ("density", 1.2, 1.0,
     "excellent"), ("something", 1.0, 1.0, "unknown"),
 ])  # fmt: skip
 def test_verdicts_follow_the_floor(key: str, value: float, floor: float, grade: str) -> None:
@@ -197,11 +200,10 @@ def test_missing_kinds_and_an_absent_evaluation_are_said() -> None:
 
 
 def test_reports_of_either_shape_give_the_same_scores() -> None:
-    flat = {"scores": {"fd": 2.0}, "floor": {"fd": 1.0}, "ci": {"fd": [1.5, 2.5]}, "extractor": "clf@1"}
-    deep = {"metrics": {"fd": {"value": 2.0, "floor": {"value": 1.0}, "low": 1.5, "high": 2.5}},
-            "extractor": {"name": "clf@1"}}  # fmt: skip
+    flat = {"scores": {"fd": 2.0, "fd_ratio": 2.0, "kid": None}, "floor": {"fd": 1.0}, "extractor": "clf@1"}
+    deep = {"metrics": {"fd": {"value": 2.0, "floor": 1.0, "ratio": None}}, "extractor": "clf@1"}
     assert repr(words.from_report(flat)) == repr(words.from_report(deep))
-    assert words.from_report({"scores": {"fd": 2.0}, "floor": {"fd": 1.0}})[0].ratio == 2.0
+    assert [s.ratio for s in words.from_report(flat)] == [2.0]
 
 
 def test_advice_follows_what_was_found(tmp_path: Path) -> None:
@@ -359,3 +361,19 @@ def test_tensorboard_mirrors_or_says_what_to_install(tmp_path: Path, monkeypatch
         ("add_image", "samples"),
         ("close",),
     } <= set(calls)
+
+
+def test_runs_side_by_side_mark_only_what_is_beyond_chance(tmp_path: Path) -> None:
+    first, second = fake_run.build(tmp_path, "a"), fake_run.build(tmp_path, "b")
+    report = json.loads((second / "eval.json").read_text())
+    report["metrics"]["fd"] |= {"value": 1.5, "low": 1.3, "high": 1.7}
+    report["metrics"]["coverage"] |= {"value": 0.84, "low": 0.81, "high": 0.87}
+    (second / "eval.json").write_text(json.dumps(report))
+    rows = {line[:16].strip(): line for line in compare([first, second])}
+    assert rows["Fréchet distance"].endswith("1.50 *") and "*" not in rows["Coverage"]
+    assert not any(line.startswith("!") for line in rows.values())
+    (second / "eval.json").write_text(json.dumps({**report, "extractor": "clf-other@1", "count": 100}))
+    text = "\n".join(compare([first, second], unicode=False))
+    assert "cannot be compared" in text and "same count" in text
+    with pytest.raises(UsageError):
+        compare([first])

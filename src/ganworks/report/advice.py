@@ -58,41 +58,36 @@ def commands(run: Run) -> list[Command]:
 
 def train_command(run: Run, longer: bool = False) -> str:
     """The command that made this run; with `longer`, the same with a larger budget into a new folder."""
-    given = run.plan.get("command")
-    if isinstance(given, list):
-        words_ = [str(w) for w in given]
-    elif isinstance(given, str) and given.strip():
-        words_ = _split(given)
-    else:
-        words_ = ["ganworks", "train", str(run.config.get("recipe") or "image")]
-        if path := data_path(run):
-            words_.append(f"data={path}")
-        if budget := _budget(run):
-            words_.append(f"budget={budget}")
-        words_.append(f"out={run.folder}")
+    given = mapping(run.plan.get("given"))
+    given = {
+        k: v
+        for k, v in given.items()
+        if k not in ("recipe", "out") and isinstance(v, str | int | float | list)
+    }
+    given.setdefault("data", data_path(run))
+    given.setdefault("budget", _budget(run))
+    given["out"] = str(run.folder)
     if longer:
-        init = f"init={run.folder}"
-        words_ = [w for w in words_ if not w.startswith(("budget=", "out=", "init="))]
-        words_ += [f"budget={longer_budget(run)}", f"out={run.folder}-longer", init]
-    return shlex.join(words_)
+        given |= {"budget": longer_budget(run), "out": f"{run.folder}-longer", "init": str(run.folder)}
+    settings = [f"{name}={_setting(value)}" for name, value in given.items() if value != ""]
+    return shlex.join(["ganworks", "train", str(run.config.get("recipe") or "image"), *settings])
+
+
+def _setting(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(_setting(v) for v in value) if isinstance(value, list) else str(value)
 
 
 def data_path(run: Run) -> str:
     """Where the data lay, "" when the run does not say."""
     data = mapping(run.plan.get("data"))
-    found = data.get("path") or data.get("source") or data.get("root") or run.plan.get("path")
+    found = mapping(run.plan.get("given")).get("data") or data.get("path") or data.get("source")
     return str(found) if isinstance(found, str) else ""
 
 
-def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
-
-
 def _budget(run: Run) -> str:
-    budget = run.plan.get("budget") or mapping(run.config.get("train")).get("budget")
+    budget = mapping(run.plan.get("given")).get("budget") or mapping(run.config.get("train")).get("budget")
     return str(budget) if isinstance(budget, str | int) and not isinstance(budget, bool) else ""
 
 
@@ -112,7 +107,7 @@ def findings(run: Run) -> list[Finding]:
     found = _from_alarms(run)
     scores = {s.metric.name: s for s in words.scores_of(run)}
     grades = {name: words.judge(score).grade for name, score in scores.items()}
-    for name in ("authenticity", "nearest"):
+    for name in ("authenticity", "copied"):
         if grades.get(name) in ("fair", "poor"):
             found.append(
                 Finding(

@@ -94,7 +94,9 @@ def _data(run: Run) -> str:
         names = ", ".join(code(c) for c in classes[:20]) + (", ..." if len(classes) > 20 else "")
         lines.append(f"- {len(classes)} classes: {names}")
     for key, value in data.items():
-        if key not in ("path", "source", "root", "shape", "classes") and isinstance(value, str | int | float):
+        if key not in ("path", "source", "root", "shape", "classes", "name") and isinstance(
+            value, str | int | float
+        ):
             lines.append(f"- {text(key.replace('_', ' ').capitalize())}: {text(value)}")
     return "## Data\n\n" + "\n".join(lines) + "\n" if lines else ""
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from html import escape
+from pathlib import Path
 
 from ganworks.report import words
 from ganworks.report.pictures import embed, image_tag
-from ganworks.report.read import Run
+from ganworks.report.read import Run, mapping, number
 from ganworks.report.words import Score
 
 _PICTURE_BYTES, _PICTURES = 450_000, 6
+_CLASSES = 100
+_COLUMNS = (
+    ("Share of samples", "share", "real_share"),
+    ("Made as asked", "agreement", ""),
+    ("Covered", "coverage", "coverage_floor"),
+)
 
 
 def good(run: Run) -> str:
@@ -44,8 +51,42 @@ def good(run: Run) -> str:
         '<th scope="col">This generator</th><th scope="col">Held-out real data</th>'
         f'<th scope="col">What it means</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
-    tail = f'<p class="dim">{escape(source)}</p>{_explain(scores)}{_evaluation_pictures(run)}</section>'
-    return head + intro + table + tail
+    tail = f'<p class="dim">{escape(source)}</p>{_warnings(run)}{_explain(scores)}{_classes(run)}'
+    return head + intro + table + tail + _evaluation_pictures(run) + "</section>"
+
+
+def _warnings(run: Run) -> str:
+    """What the evaluation itself says must be kept in mind."""
+    said = run.evaluation.get("warnings")
+    items = "".join(f"<li>{escape(str(s))}</li>" for s in said) if isinstance(said, list) else ""
+    return f'<ul class="notes">{items}</ul>' if items else ""
+
+
+def _classes(run: Run) -> str:
+    """One row per class: how much of it is made, whether it is right, how much of it is covered."""
+    raw = run.evaluation.get("classes")
+    entries = [mapping(entry) for entry in raw[:_CLASSES]] if isinstance(raw, list) else []
+    if len(entries) < 2:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(str(entry.get("name", "")))}</th>'
+        + "".join(_cell(entry, *c) for c in _COLUMNS)
+        + "</tr>"
+        for entry in entries
+    )
+    heads = "".join(f'<th scope="col">{title}</th>' for title, _, _ in _COLUMNS)
+    return (
+        '<details><summary>Class by class</summary><div class="table"><table class="classes"><thead><tr>'
+        f'<th scope="col">Class</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+    )
+
+
+def _cell(entry: dict[str, object], title: str, key: str, beside: str) -> str:
+    raw = entry.get(key)
+    value, real = number(mapping(raw).get("value", raw)), number(entry.get(beside))
+    share = words.METRICS["coverage"]
+    sub = f"<small>real {words.score_text(share, real)}</small>" if math.isfinite(real) else ""
+    return f'<td class="num" data-name="{title}">{words.score_text(share, value)}{sub}</td>'
 
 
 def _score_row(score: Score) -> str:
@@ -108,13 +149,16 @@ def _explain(scores: list[Score]) -> str:
 
 
 def _evaluation_pictures(run: Run) -> str:
-    """What the evaluation drew; a file's name says what it shows."""
+    """What the evaluation drew, with its own titles."""
     folder = run.folder / "eval"
+    named = {str(name): title for title, name in mapping(run.evaluation.get("pictures")).items()}
+    names = [*named, *(path.name for path in sorted(folder.glob("*.png")) if path.name not in named)]
     figures = []
-    for path in sorted(folder.glob("*.png"))[:_PICTURES] if folder.is_dir() else []:
-        image = embed(path, _PICTURE_BYTES) if path.resolve().is_relative_to(run.folder.resolve()) else None
-        if image:
-            title = path.stem.replace("_", " ").replace("-", " ").capitalize()
+    for name in names[:_PICTURES]:
+        path = folder / Path(name).name
+        inside = path.is_file() and path.resolve().is_relative_to(run.folder.resolve())
+        if image := embed(path, _PICTURE_BYTES) if inside else None:
+            title = named.get(name) or path.stem.replace("_", " ").capitalize()
             text = _CAPTIONS.get(path.stem, "")
             figures.append(
                 f"<figure>{image_tag(image, title)}<figcaption><b>{escape(title)}.</b> "
@@ -124,12 +168,10 @@ def _evaluation_pictures(run: Run) -> str:
 
 
 _CAPTIONS = {
-    "samples": "New samples, not chosen by hand.",
-    "neighbours": "Each sample beside the training examples closest to it. The same picture twice would be "
-    "a copy.",
-    "nearest": "Each sample beside the training examples closest to it. The same picture twice would be a "
-    "copy.",
-    "classes": "One row for each class that was asked for.",
-    "failures": "The samples furthest from real data: the worst to expect.",
-    "missing": "Real examples that no sample comes near: what the generator leaves out.",
+    "samples": "Not chosen by hand.",
+    "real": "What the samples should look like.",
+    "neighbours": "The same picture twice would be a copy.",
+    "classes": "Each class as it was asked for.",
+    "failures": "Those furthest from real data: the worst to expect.",
+    "missed": "What the generator leaves out.",
 }

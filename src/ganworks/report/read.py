@@ -70,7 +70,7 @@ class Run:
     @property
     def total(self) -> int:
         """The budget in examples; 0 when it is not known."""
-        for event in (self.last, self.started):
+        for event in (self.last, self.started, self.plan):
             if (total := number(event.get("total"))) > 0 and math.isfinite(total):
                 return int(total)
         return 0

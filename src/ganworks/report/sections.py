@@ -137,7 +137,9 @@ def _data_rows(run: Run) -> list[tuple[str, str]]:
             ("Classes", f"{len(classes)}: {names}" if classes else "none: it makes any kind of example")
         )
     for key, value in mapping(run.plan.get("data")).items():
-        if key not in ("path", "source", "root", "shape", "classes") and isinstance(value, str | int | float):
+        if key not in ("path", "source", "root", "shape", "classes", "fingerprint", "name") and isinstance(
+            value, str | int | float
+        ):
             text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _plain(value)
             rows.append((_DATA_NAMES.get(key) or key.replace("_", " ").capitalize(), text))
     return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ganworks.report.read import Run, mapping, number
@@ -105,11 +105,14 @@ METRICS: dict[str, Metric] = {
             share=True,
         ),
         Metric(
-            "nearest",
-            "Nearest neighbour",
+            "copied",
+            "Near copies",
             "near",
-            "The distance from a sample to the closest training example.",
-            "Copies have a distance near 0. It should be close to what held-out real data gets.",
+            "The share of samples that almost repeat a training example.",
+            "A sample counts when it lies nearer to a training example than all but 1 % of unseen real data "
+            "do. "
+            "It should be about 1 %.",
+            share=True,
         ),
     )
 }
@@ -129,10 +132,7 @@ _ALIASES = {
     "label_agreement": "agreement",
     "labels": "agreement",
     "class_accuracy": "agreement",
-    "nearest_neighbour": "nearest",
-    "nearest_distance": "nearest",
-    "nn": "nearest",
-    "nn_distance": "nearest",
+    "copies": "copied",
 }
 
 
@@ -240,7 +240,7 @@ def _judge_share(score: Score) -> Verdict:
 
 
 def _judge_copying(score: Score) -> Verdict:
-    """Copying: a shortfall of up to 0.1 below the floor (for distances: of the floor) is no sign of it."""
+    """Copying: authenticity up to 0.1 below its floor, or near copies up to 0.05 above, are no sign of it."""
     gap = _gap(score)
     if gap <= GAP_STEPS[0]:
         return Verdict("excellent", "No sign of copying: as new as real data that it has never seen.")
@@ -252,8 +252,8 @@ def _judge_copying(score: Score) -> Verdict:
 
 
 def _gap(score: Score) -> float:
-    gap = score.floor - score.value
-    return gap / score.floor if score.metric.name == "nearest" and score.floor > 0 else gap
+    """How far authenticity lies below its floor; near copies count double, as their floor is only 1 %."""
+    return 2 * (score.value - score.floor) if score.metric.name == "copied" else score.floor - score.value
 
 
 def position(score: Score) -> tuple[float, tuple[float, ...]]:
@@ -284,48 +284,21 @@ def scores_of(run: Run) -> list[Score]:
 
 
 def from_report(report: Mapping[str, Any]) -> list[Score]:
-    """Scores from eval.json or a "scored" event: numbers by name with "floor" and "ci" beside them, or a dict
-    of value, floor and interval for each name."""
-    values = mapping(report.get("scores")) or mapping(report.get("metrics"))
-    floors, spans = (
-        mapping(report.get("floor")),
-        mapping(report.get("ci")) or mapping(report.get("intervals")),
-    )
-    floor_spans = mapping(report.get("floor_ci"))
-    extractor = _name(report.get("extractor"))
+    """Scores of eval.json ("metrics": a dict with value, floor and intervals for each name) or of a "scored"
+    event ("scores" and "floor": a number for each name). What is not finite is left out."""
+    values = mapping(report.get("metrics")) or mapping(report.get("scores"))
+    floors, extractor = mapping(report.get("floor")), str(report.get("extractor") or "")
     scores = []
     for key, raw in values.items():
-        item = mapping(raw) or {"value": raw}
-        low, high = _span(item.get("ci", spans.get(key)))
-        floor = item.get("floor", floors.get(key))
-        inner = mapping(floor)
-        floor_low, floor_high = _span(item.get("floor_ci", inner.get("ci", floor_spans.get(key))))
-        score = Score(
-            metric_for(key),
-            number(item.get("value")),
-            number(inner.get("value", floor)),
-            low,
-            high,
-            floor_low,
-            floor_high,
-            _name(item.get("extractor")) or key.partition("/")[2] or extractor,
-        )
-        if "low" in item and "high" in item:
-            score = replace(score, low=number(item["low"]), high=number(item["high"]))
-        if math.isfinite(score.value) or raw is None or mapping(raw):
-            scores.append(score)
+        item = mapping(raw) or {"value": raw, "floor": floors.get(key)}
+        if key != "fd_ratio" and math.isfinite(number(item.get("value"))):
+            value, low, high, floor, floor_low, floor_high = (number(item.get(name)) for name in _FIELDS)
+            own = key.partition("/")[2] or extractor
+            scores.append(Score(metric_for(key), value, floor, low, high, floor_low, floor_high, own))
     return scores
 
 
-def _name(value: object) -> str:
-    inner = mapping(value)
-    return str(inner.get("name", "")) if inner else "" if value is None else str(value)
-
-
-def _span(value: object) -> tuple[float, float]:
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return number(value[0]), number(value[1])
-    return math.nan, math.nan
+_FIELDS = ("value", "low", "high", "floor", "floor_low", "floor_high")
 
 
 def headline(scores: list[Score]) -> Verdict:
@@ -333,7 +306,7 @@ def headline(scores: list[Score]) -> Verdict:
     by_name = {s.metric.name: judge(s) for s in reversed(scores)}
     like = by_name.get("frechet") or by_name.get("kernel") or Verdict("unknown", "")
     variety = by_name.get("coverage") or by_name.get("recall") or Verdict("unknown", "")
-    copying = by_name.get("authenticity") or by_name.get("nearest") or Verdict("unknown", "")
+    copying = by_name.get("authenticity") or by_name.get("copied") or Verdict("unknown", "")
     graded = [v.grade for v in (like, variety) if v.grade != "unknown"]
     if not graded:
         return Verdict(
