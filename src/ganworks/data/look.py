@@ -116,25 +116,33 @@ def near_duplicates(data: Any, among: int = NEAR_AMONG) -> list[tuple[int, int]]
     """Pairs of rows that are no exact copies but look alike.
 
     A difference hash of 8 x 8 bits (Krawetz 2013) finds candidates that share one of four 16-bit bands and
-    differ in at most 3 bits; the pixels decide: root mean square difference at most 3 % of the range. The
-    first `among` rows are compared.
+    differ in at most 3 bits; grey thumbnails decide: root mean square difference at most 3
+    % of the range. The first `among` rows are compared.
     """
     rows = np.arange(min(len(data), among))
-    bits = np.concatenate(
-        [_difference_hash(data.fetch(part)["x"]) for part in np.array_split(rows, len(rows) // 512 + 1)]
-    )
+    step = max(1, (16 << 20) // int(np.prod(data.spec.shape)))
+    parts = [_thumbnails(data.fetch(rows[k : k + step])["x"]) for k in range(0, len(rows), step)]
+    bits, small = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     found = []
     for a, b in sorted(_candidates(bits)):
-        x = data.fetch(np.array([a, b]))["x"]
-        distance = float((x[0] - x[1]).square().mean().sqrt()) / 2
-        if 0 < distance <= NEAR_RMS:
+        distance = float(np.sqrt(np.square(small[a].astype(np.float32) - small[b]).mean())) / 255
+        if distance <= NEAR_RMS and (data.hashes[a] != data.hashes[b]).any():
             found.append((a, b))
     return found
 
 
+def _thumbnails(x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """[B, C, H, W] -> hashes uint64 [B] and grey uint8 thumbnails of at most 4,096 pixels."""
+    grey = x.mean(1, keepdim=True)
+    shrink = min(1.0, (4096 / (x.shape[2] * x.shape[3])) ** 0.5)
+    size = max(1, int(x.shape[2] * shrink)), max(1, int(x.shape[3] * shrink))
+    small = functional.interpolate(grey, size, mode="area")[:, 0]
+    return _difference_hash(grey), ((small + 1) * 127.5).round().byte().numpy()
+
+
 def _difference_hash(x: torch.Tensor) -> np.ndarray:
-    """[B, C, H, W] -> uint64 [B]: whether each of 8 x 8 cells is brighter than its right neighbour."""
-    small = functional.interpolate(x.mean(1, keepdim=True), (8, 9), mode="area")[:, 0]
+    """[B, 1, H, W] -> uint64 [B]: whether each of 8 x 8 cells is brighter than its right neighbour."""
+    small = functional.interpolate(x, (8, 9), mode="area")[:, 0]
     brighter = (small[:, :, 1:] > small[:, :, :-1] + 1e-3).flatten(1).numpy()
     return np.packbits(brighter, 1).view(np.uint64)[:, 0]
 

@@ -34,13 +34,14 @@ class Packed:
 
     spec: what one example is. fingerprint: sha256 (hex) of all content, labels and settings that shape it.
     train, held: int64 indices; every exact duplicate lies on the same side. labels: int64 [N] or None.
+    hashes: uint64 [N, 2], one per content.
     """
 
     def __init__(self, folder: Path, facts: dict[str, Any], held_out: float = 0.1):
         self.folder, self.facts = folder, facts
         self.spec = Spec.from_dict(facts["spec"])
         mapped = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
-        self._hashes = np.load(folder / "hash.npy", allow_pickle=False)
+        self.hashes = np.load(folder / "hash.npy", allow_pickle=False)
         self.labels: np.ndarray | None = (
             np.load(folder / "y.npy", allow_pickle=False) if self.spec.classes else None
         )
@@ -51,14 +52,14 @@ class Packed:
         self._half = (self.spec.high - self.spec.low) / 2
         self._touched, self._row = 0, max(FAULT, self._x[0].nbytes) if self._x.nbytes > RELEASE_AFTER else 0
         self.fingerprint = self._fingerprint()
-        self.train, self.held, self.duplicates, self._notes = split(self._hashes, held_out)
+        self.train, self.held, self.duplicates, self._notes = split(self.hashes, held_out)
 
     def _check(self, x: np.ndarray) -> None:
         count = self.facts["count"]
         whole = (
             x.shape == (count, *self.spec.shape)
             and x.dtype == self.spec.dtype
-            and self._hashes.shape == (count, 2)
+            and self.hashes.shape == (count, 2)
         )
         if not whole or (self.labels is not None and self.labels.shape != (count,)):
             raise ValueError("the pack does not hold what it says")
@@ -66,7 +67,7 @@ class Packed:
     def _fingerprint(self) -> str:
         spec = json.dumps(self.spec.to_dict(), sort_keys=True)
         digest = hashlib.sha256(spec.encode())
-        digest.update(self._hashes.tobytes())
+        digest.update(self.hashes.tobytes())
         if self.labels is not None:
             digest.update(self.labels.tobytes())
         return digest.hexdigest()
@@ -141,7 +142,7 @@ def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, 
     cut = int(cuts[np.searchsorted(cuts, wanted, "right") - 1])
     notes = []
     if held_out > 0 and cut < 50:
-        notes.append(f"only {cut} images are held out: scores against them say little")
+        notes.append(f"held out: {cut}; scores against so few say little")
     if count > 1 and first.sum() == 1:
         notes.append("all images are identical")
     return np.sort(order[cut:]), np.sort(order[:cut]), int(count - first.sum()), notes
