@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from ganworks.errors import UsageError
 from ganworks.layers.resample import down2, up2
 
 SLOPE = 0.2  # of every LeakyReLU
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 def stages(height: int, width: int, smallest: int = 4) -> int:
@@ -39,10 +41,10 @@ def base_map(height: int, width: int, count: int) -> tuple[int, int]:
     return -(-height // scale), -(-width // scale)
 
 
-def scaled_(layer: nn.Module, gain: float = 1.0) -> nn.Module:
+def scaled_(layer: Layer, gain: float = 1.0) -> Layer:
     """Fill layer.weight with N(0, gain^2 / fan_in), fan_in counted per group, and its bias with 0."""
     nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
-    if getattr(layer, "bias", None) is not None:
+    if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
 
