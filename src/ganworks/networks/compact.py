@@ -1,10 +1,11 @@
 """Small networks that learn fast: for budgets of minutes, not days, and for machines without a GPU.
 
-Residual blocks of dense 3x3 convolutions stand on the small maps only; the full resolution is made, and read, by
-one strided convolution, so that most of the work is dense arithmetic, which a CPU does well in bfloat16. The
-discriminator has no normalisation, as a gradient penalty wants it (R3GAN, 2501.05441). The generator has batch
-norm and tanh (DCGAN, 1511.06434): R3GAN, which trains for days, drops both; in minutes they decide how far it gets.
-MNIST after 36,000 images, Frechet distance on classifier features: 243 with neither, 126 with tanh, 61 with both.
+Residual blocks of dense 3x3 convolutions stand on the small maps only; the full resolution is made, and read,
+by one strided convolution, so that most of the work is dense arithmetic, which a CPU does well in bfloat16.
+The discriminator has no normalisation, as a gradient penalty wants it (R3GAN, 2501.05441). The generator has
+batch norm and tanh (DCGAN, 1511.06434): R3GAN, which trains for days, drops both; in minutes they decide how
+far it gets. MNIST after 36,000 images, Frechet distance on classifier features: 243 with neither, 126 with
+tanh, 61 with both.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the second moment through a LeakyR
 def filled(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, gain: float) -> nn.Module:
     """Weights N(0, gain^2 / inputs that one output sums over), biases 0."""
     if isinstance(layer, nn.ConvTranspose2d):
-        fan = layer.in_channels * math.prod(k / s for k, s in zip(layer.kernel_size, layer.stride, strict=True))
+        taps = zip(layer.kernel_size, layer.stride, strict=True)
+        fan = layer.in_channels * math.prod(k / s for k, s in taps)
     else:
         fan = layer.weight[0].numel()
     nn.init.normal_(layer.weight, std=gain / math.sqrt(fan))
@@ -51,7 +53,7 @@ def act(x: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """x + conv3x3(act(norm(conv3x3(x)))); the second convolution starts at zero (fix-up, 1901.09321, m = 2)."""
+    """x + conv3x3(act(norm(conv3x3(x)))); the second convolution starts at zero (fix-up, 1901.09321)."""
 
     def __init__(self, width: int, norm: Literal["batch", "none"], depth: int):
         super().__init__()
@@ -76,7 +78,8 @@ class Generator(nn.Module):
         self.project = filled(nn.Linear(inputs, math.prod(self.lowest)), 1.0)
         depth = cfg.blocks * len(widths)
         ups: list[nn.Module] = [nn.Identity()]
-        ups += [filled(conv_up(a, b, s), 1.0) for a, b, s in zip(widths, widths[1:], plan.strides, strict=False)]
+        steps = zip(widths, widths[1:], plan.strides, strict=False)
+        ups += [filled(conv_up(a, b, s), 1.0) for a, b, s in steps]
         self.ups = nn.ModuleList(ups)
         self.norms = nn.ModuleList(norm_layer(cfg.norm, w) for w in widths)
         self.blocks = nn.ModuleList(
@@ -143,8 +146,8 @@ class Compact:
     """Both players for images [C, H, W] of any size.
 
     width, d_width: channels of the largest map that has residual blocks, in G and in D (0: as in G); twice as
-    many on each smaller map, up to 4 times. blocks: residual blocks per map. z_dim: size of the latent (and of the
-    embedded class). norm: of the generator, "batch" or "none".
+    many on each smaller map, up to 4 times. blocks: residual blocks per map. z_dim: size of the latent (and of
+    the embedded class). norm: of the generator, "batch" or "none".
     """
 
     width: int = 48
