@@ -146,8 +146,8 @@ class Compact:
     """Both players for images [C, H, W] of any size.
 
     width, d_width: channels of the largest map that has residual blocks, in G and in D (0: as in G); twice as
-    many on each smaller map, up to 4 times. blocks: residual blocks per map. z_dim: size of the latent (and of
-    the embedded class). norm: of the generator, "batch" or "none".
+    many on each smaller map, up to 4 times. blocks: residual blocks per map. z_dim: size of the latent (and
+    of the embedded class). norm: of the generator, "batch" or "none".
     """
 
     width: int = 48
