@@ -13,6 +13,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Model:
         convolves = any(p.dim() == 4 for p in self.generator.parameters())
         self._format = torch.channels_last if convolves else torch.preserve_format
         self.generator.to(memory_format=self._format)  # pyrefly: ignore
-        self.chunk = self._choose_chunk(convolves)
+        self.chunk = self._choose_chunk()
 
     @staticmethod
     def load(path: str | Path, *, device: str | torch.device = "auto", allow_nonfinite: bool = False
@@ -107,13 +108,11 @@ class Model:
         need, free = n * self.row_bytes, _free_memory()
         if need > 0.6 * free:
             raise UsageError(f"{n} samples need {need / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are "
-                             f"free. Generate "
-                             "them to disk (ganworks.bulk.generate, or out=FOLDER), which needs little "
-                             "memory.")
+                             "free. Generate them to disk with ganworks.bulk.generate, which needs little.")
         data = np.empty((n, *self.spec.shape), self.spec.dtype)
         for first, rows in self.stream(n, seed, labels, truncation, start):
             data[first - start : first - start + len(rows)] = rows
-        chosen = self.label_list(labels, np.arange(start, start + n), start)
+        chosen = self.label_list(labels, np.arange(n) + (start if labels is None else 0))
         return self.wrap(data, seed=seed, start=start, labels=chosen, truncation=truncation)
 
     def wrap(self, data: np.ndarray, *, seed: int | None, start: int = 0, labels: np.ndarray | None = None,
@@ -129,10 +128,10 @@ class Model:
         """(index of the first row, rows) in order, a chunk at a time; arguments as in `sample`."""
         seed, start, truncation = check_seed(seed), check_index(start), check_truncation(truncation)
         check_count(n, "n")
-        stop = start + n
+        stop, table = start + n, self.label_table(labels)
+        offset = 0 if labels is None else start
         for first in range(start - start % self.chunk, stop, self.chunk):
-            indices = np.arange(first, first + self.chunk)
-            y = self.label_list(labels, indices, start)
+            y = None if table is None else table[(np.arange(first, first + self.chunk) - offset) % len(table)]
             rows = self._run(self.latents(self.chunk, seed, truncation, first), y, key(seed, "noise", first))
             low, high = max(first, start), min(first + self.chunk, stop)
             yield low, rows[low - first : high - first]
@@ -144,20 +143,34 @@ class Model:
         z = torch.cat([torch.randn(_BLOCK, self.z_dim, generator=draw) for draw in draws])
         return z[start % _BLOCK :][:n] * truncation
 
-    def label_list(self, labels: Labels, indices: np.ndarray, start: int = 0) -> np.ndarray | None:
-        """The class [n] int64 of each index, or None without classes; arguments as in `sample`."""
+    def label_table(self, labels: Labels) -> np.ndarray | None:
+        """The classes [k] int64 that repeat over the samples, or None for a model without classes.
+
+        Raises UsageError for an unknown name, a number out of range, and labels for a model without classes.
+        """
         if not self.spec.num_classes:
             if labels is not None:
-                raise UsageError(f"labels={labels!r}: this model was trained without labels. Leave labels "
-                                 f"out.")
+                raise UsageError(f"labels={str(labels)[:60]}: this model was trained without labels. Leave "
+                                 f"labels out.")
             return None
         if labels is None:
-            return indices % self.spec.num_classes
-        several = not isinstance(labels, int | str | np.integer) and np.ndim(labels) == 1  # pyrefly: ignore
-        table = np.array([self._label(item) for item in (labels if several else [labels])], np.int64)
+            return np.arange(self.spec.num_classes)
+        if isinstance(labels, Tensor):
+            labels = labels.cpu().numpy()
+        if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iu":
+            wrong = labels[(labels < 0) | (labels >= self.spec.num_classes)]
+            table = labels.astype(np.int64) if not len(wrong) else np.array([self._label(int(wrong[0]))])
+        else:
+            several = isinstance(labels, list | tuple | np.ndarray)
+            table = np.array([self._label(item) for item in (labels if several else [labels])], np.int64)
         if not len(table):
             raise UsageError("labels is empty: name at least one class.")
-        return table[(indices - start) % len(table)]
+        return table
+
+    def label_list(self, labels: Labels, indices: np.ndarray) -> np.ndarray | None:
+        """The class [n] int64 of each of `indices`, counted from where `labels` begins; see `label_table`."""
+        table = self.label_table(labels)
+        return None if table is None else table[indices % len(table)]
 
     def _label(self, label: Any) -> int:
         label = label.item() if isinstance(label, np.generic | Tensor) and label.ndim == 0 else label
@@ -217,50 +230,69 @@ class Model:
         noise: seed for generators that draw while they run; the global random state is left as it was.
         """
         labels = None if y is None else torch.from_numpy(y).to(self.device)
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.inference_mode(), torch.random.fork_rng(devices), _exact_kernels():
-            torch.manual_seed(noise)
+        with torch.inference_mode(), _own_randomness(self.device, noise if self._draws else None):
             x = self.generator(z.to(self.device), labels).float()
-            x = x * ((self.spec.high - self.spec.low) / 2) + (self.spec.high + self.spec.low) / 2
-            if not math.isfinite(x.sum(dtype=torch.float64 if self.device.type == "cpu" else None)):
-                raise GanworksError("The generator made NaN or infinite values. Its training had diverged: "
-                                    "use an "
-                                    "earlier snapshot, or less truncation.")
+            if not math.isfinite(x.sum()):
+                raise GanworksError("The generator made NaN or infinite values: its training had diverged. "
+                                    "Use an "
+                                    "earlier snapshot.")
+            low, high = self.spec.low, self.spec.high
+            middle = torch.full((), (high + low) / 2 + (0.5 if self.spec.dtype == "uint8" else 0.0), device=x.device)
+            x = torch.add(middle, x, alpha=(high - low) / 2)  # one pass over memory
             if self.spec.dtype == "uint8":
-                x = x.round_().clamp_(0, 255).to(torch.uint8)
+                x = x.clamp_(0, 255).to(torch.uint8)  # cuts the fraction off: with the half above, it rounds
             return x.contiguous().cpu().numpy()
 
-    def _choose_chunk(self, convolves: bool) -> int:
+    def _choose_chunk(self) -> int:
         """Rows per run: a power of two that depends on the network alone, so that bytes do not depend on
         luck.
 
-        Convolutions were fastest at 16 on CPUs, dense layers at 256, and a chunk of a heavy network stays
-        below about a second. The same pass shows that the generator runs and gives the shape it should.
+        CPUs were fastest while the largest map stayed near half a megabyte (a page-fault cliff follows): 8
+        rows at 64x64 pixels, 128 for the 784-256-256 network. A network above about a second per 8 rows gets
+        fewer. The same pass shows that the generator runs, what shape it makes and whether it draws noise.
         """
-        work = [0]
+        largest, work = [1], [0]
 
         def count(module: nn.Module, _: Any, out: Any) -> None:
-            size = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() > 1)
-            work[0] += size * (math.prod(out.shape[2:]) if isinstance(out, Tensor) else 1)
+            if isinstance(out, Tensor):
+                largest[0] = max(largest[0], out.numel())
+                size = sum(p.numel() for p in module.parameters(recurse=False) if p.dim() > 1)
+                work[0] += size * math.prod(out.shape[2:])
 
         handles = [module.register_forward_hook(count) for module in self.generator.modules()]
-        self.chunk = 1
+        self.chunk, self._draws = 1, True
         try:
-            found = self._run(self.latents(1), self.label_list(None, np.zeros(1, np.int64)), 0).shape
+            with torch.random.fork_rng([]):
+                torch.manual_seed(0)
+                before = torch.get_rng_state()
+                self._draws = False
+                found = self._run(self.latents(1), self.label_list(None, np.zeros(1, np.int64)), 0).shape
+                self._draws = self.device.type != "cpu" or not torch.equal(before, torch.get_rng_state())
         finally:
             for handle in handles:
                 handle.remove()
         if found != (1, *self.spec.shape):
             raise UsageError(f"The generator makes {list(found[1:])}, the data spec says "
                              f"{list(self.spec.shape)}.")
-        most = (16 if convolves else 256) * (1 if self.device.type == "cpu" else 8)
-        budget = 2**36 if self.device.type == "cpu" else 2**42
-        return max(1, min(most, 2 ** int(math.log2(max(1, budget // max(1, work[0]))))))
+        large = 1 if self.device.type == "cpu" else 16
+        rows = min(256 * large, max(8 * large, 450_000 * large // (4 * largest[0])))
+        return 2 ** int(math.log2(max(1, min(rows, 2**36 * large // max(1, work[0])))))
 
 
-def _exact_kernels() -> Any:
-    """On CUDA, kernels that are chosen by shape alone and keep full float32."""
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+@contextmanager
+def _own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
+    """Seeded global randomness inside, the old state back afterwards; nothing when `seed` is None.
+
+    On CUDA also kernels that are chosen by shape alone and keep full float32.
+    """
+    if device.type == "cpu" and seed is None:
+        yield
+        return
+    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    with exact, torch.random.fork_rng([device] if device.type == "cuda" else []):
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield
 
 
 def pick_device(name: str | torch.device) -> torch.device:

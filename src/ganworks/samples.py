@@ -20,7 +20,7 @@ from ganworks.data.spec import Spec
 from ganworks.errors import UsageError, nearest
 from ganworks.weights import replace_file
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
+EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,5 +193,5 @@ def zip_bytes(entries: list[tuple[str, bytes]]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in entries:
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
     return buffer.getvalue()

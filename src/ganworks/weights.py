@@ -73,7 +73,7 @@ def replacing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
-        raise _explain(error, path, size) from error
+        raise explain(error, path, size) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -88,7 +88,9 @@ def _flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _explain(error: OSError, path: Path, size: int) -> GanworksError:
+def explain(error: OSError, path: Path, size: int) -> GanworksError:
+    """The error to raise when writing `size` bytes to `path` failed: what is full, how much is needed,
+    where."""
     if error.errno in _FULL:
         need = f" It needs {size / 1e6:.1f} MB" if size else " It needs more space"
         free = ""
