@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from ganworks.data.decode import DecodeError, Notes, decode, printable
+from ganworks.data.decode import DecodeError, Notes, decode, printable, upright_size
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (6, 9, 3), np.uint8)
@@ -29,7 +29,12 @@ def png(width, height, rows=b"", colour_type=2, depth=8):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "WEBP"])
@@ -38,7 +43,9 @@ def test_lossless_rgb_and_grey_are_kept(kind):
     assert np.array_equal(decode(encode(Image.fromarray(RGB), kind, **options)), RGB.transpose(2, 0, 1))
     if kind != "WEBP":
         assert np.array_equal(decode(encode(Image.fromarray(GREY), kind)), GREY[None])
-        assert np.array_equal(decode(encode(Image.fromarray(GREY), kind), channels=3), GREY[None].repeat(3, 0))
+        assert np.array_equal(
+            decode(encode(Image.fromarray(GREY), kind), channels=3), GREY[None].repeat(3, 0)
+        )
 
 
 @pytest.mark.parametrize("background, value", [("white", 255), ("black", 0), ("#804020", (0x80, 0x40, 0x20))])
@@ -59,7 +66,7 @@ def test_la_palette_with_alpha_and_one_bit():
     la[..., 1][:3] = 255
     out = decode(encode(Image.fromarray(la)))
     assert out.shape == (1, 6, 9) and np.array_equal(out[0, :3], GREY[:3]) and (out[0, 3:] == 255).all()
-    palette = Image.fromarray((GREY // 128)).convert("P")
+    palette = Image.fromarray(GREY // 128).convert("P")
     palette.putpalette([255, 0, 0, 0, 0, 255])
     out = decode(encode(palette, transparency=0), background="black")
     assert set(map(tuple, out.reshape(3, -1).T.tolist())) == {(0, 0, 0), (0, 0, 255)}
@@ -82,7 +89,11 @@ def test_sixteen_bits_are_scaled_not_clipped():
         out = decode(encode(Image.fromarray(ramp), kind))
         assert out.shape == (1, 16, 16) and np.array_equal(out[0], expected), kind
     rows = b"".join(b"\0" + struct.pack(">3H", v, v, 65535) for v in (0, 32768, 65535))
-    assert decode(png(1, 3, rows, 2, 16))[:, :, 0].T.tolist() == [[0, 0, 255], [128, 128, 255], [255, 255, 255]]
+    assert decode(png(1, 3, rows, 2, 16))[:, :, 0].T.tolist() == [
+        [0, 0, 255],
+        [128, 128, 255],
+        [255, 255, 255],
+    ]
 
 
 def test_floats_have_a_stated_range():
@@ -102,7 +113,10 @@ def test_cmyk():
     assert np.array_equal(decode(encode(cmyk, "TIFF")), expected)
     white = Image.new("CMYK", (16, 16), (0, 0, 0, 0))
     assert decode(encode(white, "JPEG")).min() >= 253
-    assert decode(encode(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG"))[:, 8, 8].tolist()[1:] <= [8, 8]
+    assert decode(encode(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG"))[:, 8, 8].tolist()[1:] <= [
+        8,
+        8,
+    ]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -113,6 +127,7 @@ def test_orientation_is_applied_once(orientation):
     exif[0x0112] = orientation
     out = decode(encode(image, "PNG", exif=exif))
     assert out.shape == ((3, 20, 40) if orientation < 5 else (3, 40, 20))
+    assert upright_size(encode(image, "JPEG", exif=exif)) == out.shape[1:]
     corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
     for y, x in [(0, 0), (0, -1), (-1, 0), (-1, -1)]:
         assert out[0, y, x] == (255 if (y, x) == corner[orientation] else 0)
@@ -138,7 +153,15 @@ def test_huge_headers_are_refused_before_memory_is_taken(size):
 
 
 def test_size_cap_of_webp_and_gif():
-    webp = bytearray(encode(Image.new("RGBA", (8, 8)), "WEBP", lossless=True, save_all=True, append_images=[Image.new("RGB", (8, 8), "red")]))
+    webp = bytearray(
+        encode(
+            Image.new("RGBA", (8, 8)),
+            "WEBP",
+            lossless=True,
+            save_all=True,
+            append_images=[Image.new("RGB", (8, 8), "red")],
+        )
+    )
     assert webp[12:16] == b"VP8X"
     webp[24:30] = (16_000).to_bytes(3, "little") * 2
     gif = bytearray(encode(Image.new("L", (8, 8)), "GIF"))
@@ -177,7 +200,9 @@ def test_text_bomb_in_a_png():
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"<html><body>404</body></html>", b"\xff\xd8\xff", b"\0" * 5000])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x89PNG\r\n\x1a\n", b"<html><body>404</body></html>", b"\xff\xd8\xff", b"\0" * 5000]
+)
 def test_what_is_no_image_is_named(data):
     with pytest.raises(DecodeError) as caught:
         decode(data, "b.png")

@@ -90,6 +90,18 @@ def header(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Im
     return image
 
 
+def upright_size(data: bytes, name: str = "image") -> tuple[int, int]:
+    """(H, W) after the EXIF orientation, from the header alone; raises DecodeError."""
+    image = header(data, name)
+    turned = False
+    if image.format != "PNG" or "exif" in image.info:  # Pillow would decode a PNG in search of a late chunk
+        try:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        except Exception:  # damaged EXIF says nothing about the orientation
+            turned = False
+    return image.size if turned else image.size[::-1]
+
+
 def decode(
     data: bytes,
     name: str = "image",

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganworks.data.arrays import ArraySource, Source, stored_range
-from ganworks.data.decode import MODES, DecodeError, Notes, colour, decode, header, printable
+from ganworks.data.decode import MODES, DecodeError, Notes, colour, decode, printable, upright_size
 from ganworks.data.pack import Conversion, Item, Packed, Progress, pack
 from ganworks.data.sources import open_source
 from ganworks.data.spec import Draw, Spec
@@ -185,12 +185,9 @@ def _look_at_sizes(source: Any) -> tuple[tuple[int, int], str]:
     sizes: Counter[tuple[int, int]] = Counter()
     for index in _some(source, LOOK_HEADERS):
         try:
-            image = header(source.get(index), source.name(index))
+            sizes[upright_size(source.get(index), source.name(index))] += 1
         except DecodeError:
             continue
-        width, height = image.size
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        sizes[(width, height) if turned else (height, width)] += 1
     if not sizes:
         raise UsageError(
             f'"{printable(source.path)}": none of the images looked at can be read; see `ganworks data`.'
