@@ -37,9 +37,10 @@ class Net(nn.Module):
     start with a stride, so that a 64 px image costs about what a 32 px one does.
     """
 
-    def __init__(self, channels: int, height: int, width: int, classes: int):
+    def __init__(self, shape: tuple[int, ...], classes: int):
         super().__init__()
-        height, width = fit_inside(torch.empty(1, 1, height, width), SIDE).shape[-2:]
+        channels, *size = shape
+        height, width = fit_inside(torch.empty(1, 1, *size), SIDE).shape[-2:]
         layers: list[nn.Module] = []
         inside = 16 if min(height, width) > 8 else 32
         stride = 2 if max(height, width) > 40 else 1
@@ -64,6 +65,14 @@ class Net(nn.Module):
         return hidden * self.scale, self.head(hidden)
 
 
+def _ready(net: Net, device: str) -> None:
+    """On the device, with filters in channels_last: half the time of the default order on a CPU."""
+    net.to(device)
+    for weight in net.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+
+
 class Classifier:
     """A trained `Net` as a feature extractor (calling it gives features) that also predicts.
 
@@ -76,7 +85,7 @@ class Classifier:
         self.net = net.eval().requires_grad_(False)
         self.spec, self.accuracy, self.device = spec, accuracy, device
         self.name, self.sha256 = f"clf-{fingerprint[:8]}", hash_state(net)
-        self.net.to(device, memory_format=torch.channels_last)
+        _ready(self.net, device)
 
     @torch.no_grad()
     def both(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,9 +121,9 @@ def classifier_of(dataset: Dataset, cache: Path | None = None, *, seed: int = 0,
              "spec": spec.to_dict()}
     name = f"classifier-{dataset.fingerprint[:16]}-{about['split'][:8]}-r{RECIPE}-s{seed}.safetensors"
     path = None if cache is None else Path(cache) / name
-    if path is not None and (kept := _load(path, about, spec, device)):
-        return kept
     with untouched_random_state(), _one_thread():
+        if path is not None and (kept := _load(path, about, spec, device)):
+            return kept
         net = _train(dataset, np.asarray(dataset.labels), seed, progress, device)
     result = Classifier(net, spec, dataset.fingerprint, math.nan, device)
     held = np.random.default_rng(seed).permutation(dataset.held)[:10_000]
@@ -142,8 +151,8 @@ def split_hash(dataset: Dataset) -> str:
 
 
 def _examples(count: int) -> int:
-    """How many examples to train on: 40 passes over small data, in all between 8,000 and 64,000."""
-    return min(max(8_000, 40 * count), 64_000)
+    """How many examples to train on: 20 passes over small data, in all between 8,000 and 64,000."""
+    return min(max(8_000, 20 * count), 64_000)
 
 
 def _shift(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -159,8 +168,8 @@ def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress |
     """AdamW with a one-cycle learning rate and shifted images."""
     torch.manual_seed(key("classifier", seed))
     generator = torch.Generator().manual_seed(key("classifier-data", seed))
-    net = Net(*dataset.spec.shape, dataset.spec.num_classes).train()
-    net.to(device, memory_format=torch.channels_last)
+    net = Net(dataset.spec.shape, dataset.spec.num_classes).train()
+    _ready(net, device)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.01, betas=(0.9, 0.99), foreach=False)
     count = len(dataset.train)
     batch = min(BATCH, max(8, count // 8))
@@ -205,7 +214,7 @@ def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None
     """The kept classifier; None when there is none, or it is damaged or for other data: it is remade."""
     if not path.is_file():
         return None
-    net = Net(*spec.shape, spec.num_classes)
+    net = Net(spec.shape, spec.num_classes)
     try:
         with safe_open(path, framework="pt") as file:
             kept = json.loads((file.metadata() or {}).get("ganworks", "{}"))

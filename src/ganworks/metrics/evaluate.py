@@ -184,7 +184,7 @@ def evaluate(sample: Sample, dataset: Dataset, extractor: FeatureExtractor, *, c
         if pictures is not None and len(dataset.spec.shape) == 3:
             from ganworks.metrics.pictures import draw_all
 
-            report.pictures = draw_all(pictures, sample, dataset, real, judged, found)
+            report.pictures = draw_all(pictures, sample, dataset, real=real, judged=judged, found=found)
     report.seconds = round(time.perf_counter() - began, 3)
     return report
 
@@ -211,7 +211,8 @@ def _report(dataset: Dataset, extractor: FeatureExtractor, real: Reference, judg
 
 def _metric(name: str, found: Estimate, floor: Estimate) -> Metric:
     better, meaning = MEANING[name]
-    ratio = found.value / floor.value if floor.value > 0 and not floor.low <= 0 <= floor.high else None
+    clear = floor.value > 0 if name == "fd" else floor.low > 0  # fd is never negative, kid may be
+    ratio = found.value / floor.value if clear else None
     ends = floor.value, floor.low, floor.high
     return Metric(found.value, found.low, found.high, *ends, ratio, better, meaning)
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganworks.data.spec import Spec, key
+from ganworks.metrics.estimate import untouched_random_state
 
 Progress = Callable[[str, int, int], None]
 BATCH = 512
@@ -96,11 +97,12 @@ class Identity:
 class _RandomNet(nn.Module):
     """Orthogonal 3x3 convolutions that halve the image down to 4 px, a 2x2 mean and a random projection."""
 
-    def __init__(self, channels: int, height: int, width: int, dim: int, side: int):
+    def __init__(self, shape: tuple[int, ...], dim: int, side: int):
         super().__init__()
         self.side = side
+        channels, *size = shape
+        height, width = fit_inside(torch.empty(1, 1, *size), side).shape[-2:]
         layers, inside = [], 32
-        height, width = (min(height, side), min(width, side))
         while max(height, width) > 4 or not layers:
             step = (2 if height > 4 else 1, 2 if width > 4 else 1)
             layers += [nn.Conv2d(channels, inside, 3, stride=step, padding=1), nn.LeakyReLU(0.2)]
@@ -124,7 +126,9 @@ class RandomConv:
     def __init__(self, spec: Spec, seed: int = 0, seeds: int = 3, width: int = 24, device: str = "cpu"):
         self.spec, self.device, self.dim = spec, device, seeds * width
         self.name = f"randconv-s{seed}-{self.dim}d"
-        nets = [_seeded(_RandomNet(*spec.shape, width, 64), key("randconv", seed, i)) for i in range(seeds)]
+        with untouched_random_state():  # building a layer draws weights before they are replaced
+            built = [_RandomNet(spec.shape, width, 64) for _ in range(seeds)]
+        nets = [_seeded(net, key("randconv", seed, i)) for i, net in enumerate(built)]
         self.nets = nn.ModuleList(nets).eval().requires_grad_(False)
         self.sha256 = hash_state(self.nets)
         self.nets.to(device)
@@ -143,7 +147,8 @@ def _seeded(net: nn.Module, seed: int) -> nn.Module:
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.orthogonal_(layer.weight, 2**0.5, generator=generator)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     return net
 
 

@@ -77,4 +77,5 @@ def sample_distance(features: np.ndarray, reference: Moments, size: int | None =
         times = np.bincount(random.integers(len(features), size=size), minlength=len(features))
         kept = times > 0
         drawn.append(distance(reference, moments(features[kept], times[kept].astype(np.float64))))
-    return around(float(value), float(np.std(drawn, ddof=1)) / groups**0.5)
+    found = around(float(value), float(np.std(drawn, ddof=1)) / groups**0.5)
+    return Estimate(found.value, max(0.0, found.low), found.high)

@@ -29,7 +29,7 @@ from ganworks.metrics.frechet import Moments, moments, sample_distance
 from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.neighbours import Index, Manifold, Neighbours, Overlap, authentic, copied, overlap
 
-LIMIT, HELD_LIMIT, CHUNK = 50_000, 10_000, 512
+LIMIT, HELD_LIMIT, CHUNK = 100_000, 10_000, 512
 FEWEST = 10
 
 
@@ -53,7 +53,7 @@ class Reference:
     """Real features by one extractor: make it once with `Reference.of`, compare with it often.
 
     train [m, d], held [h, d]: features of the shuffled examples train_rows [m], held_rows [h] of the data set
-    (at most 50,000 and 10,000 of them). split: names the held-out split.
+    (at most 100,000 and 10,000 of them). split: names the held-out split.
     """
 
     train: np.ndarray
@@ -141,8 +141,8 @@ def _overlaps(over: list[Overlap]) -> dict[str, Estimate]:
     precise, dense = np.concatenate([o.precise for o in over]), np.concatenate([o.dense for o in over])
     covered = np.mean([o.covered for o in over], axis=0)
     recalled = np.mean([o.recalled for o in over], axis=0)
-    return {"precision": wilson(precise.mean(), len(precise)), "density": mean(dense),
-            "recall": wilson(recalled.mean(), len(recalled)), "coverage": wilson(covered.mean(), len(covered))}
+    shares = {"precision": precise, "recall": recalled, "coverage": covered}
+    return {**{name: wilson(said.mean(), len(said)) for name, said in shares.items()}, "density": mean(dense)}
 
 
 def _means(over: list[Overlap]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,0 +1,99 @@
+"""Nearest neighbours, overlap and copying against plain O(n^2) loops and known cases."""
+
+import numpy as np
+import pytest
+
+from ganworks.metrics import neighbours
+from ganworks.metrics.neighbours import Index, Manifold, authentic, copied, nearest, overlap
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """Several chunks even for small inputs, the last one partial."""
+    monkeypatch.setattr(neighbours, "CHUNK", 37)
+
+
+def gauss(seed, n, d=8, shift=0.0):
+    return np.random.default_rng(seed).normal(size=(n, d)) + shift
+
+
+def distances(a, b):
+    return np.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))
+
+
+def kth(a, k):
+    return np.sort(distances(a, a), axis=1)[:, k]
+
+
+def test_overlap_is_prdc_written_out():
+    real, fake = gauss(0, 90), gauss(1, 110, shift=0.4)
+    d = distances(real, fake)
+    said = overlap(Manifold.of(real), fake)
+    assert (said.precise == (d < kth(real, 3)[:, None]).any(0)).all()
+    assert (said.recalled == (d < kth(fake, 3)[None]).any(1)).all()
+    assert np.allclose(said.dense, (d < kth(real, 5)[:, None]).sum(0) / 5)
+    assert (said.covered == (d.min(1) < kth(real, 5))).all()
+    assert np.allclose(said.gap, d.min(1) / kth(real, 5))
+
+
+def test_equal_gaussians_have_the_published_values():
+    """Naeem et al., section 3.2.3: at equal counts coverage tends to 1 - 2^-5 = 0.97, density to 1."""
+    said = overlap(Manifold.of(gauss(2, 1500, 16)), gauss(3, 1500, 16))
+    assert said.covered.mean() == pytest.approx(0.97, abs=0.015)
+    assert said.dense.mean() == pytest.approx(1.0, abs=0.06)
+
+
+def test_dropping_a_mode_lowers_coverage_and_recall_but_not_precision():
+    modes = np.concatenate([gauss(s, 100, 4, shift=20 * s) for s in range(4)])
+    fake = np.concatenate([gauss(s + 50, 133, 4, shift=20 * s) for s in range(3)])
+    said = overlap(Manifold.of(modes), fake)
+    assert said.covered[:300].mean() > 0.95 and not said.covered[300:].any() and not said.recalled[300:].any()
+    assert said.precise.mean() > 0.8
+
+
+def test_nearest_is_exact_far_from_the_origin_and_leaves_itself_out():
+    base = gauss(4, 200) + 1e4
+    queries = base[:50] + 0.01 * gauss(5, 50)
+    order = np.argsort(distances(queries, base), axis=1)[:, :4]
+    found = nearest(queries, base, 4)
+    assert (found.index == order).all()
+    assert np.allclose(found.distance, np.sort(distances(queries, base), axis=1)[:, :4], rtol=1e-9)
+    own = nearest(base, base, 1, own=np.arange(200))
+    assert np.allclose(own.distance[:, 0], kth(base, 1)) and (own.index[:, 0] != np.arange(200)).all()
+
+
+def test_copies_are_at_distance_zero_and_not_authentic():
+    training = Index(gauss(6, 300))
+    copies = training.nearest(gauss(6, 300)[:100])
+    assert (copies.distance == 0).all() and not authentic(copies, training).any()
+    near = training.nearest(gauss(6, 300)[:100] + 1e-3)
+    assert not authentic(near, training).any()
+
+
+def test_held_out_examples_are_authentic_about_half_the_time_as_defined():
+    train, held = gauss(7, 1000), gauss(8, 500)
+    index = Index(train)
+    found = index.nearest(held)
+    said = authentic(found, index)
+    assert (said == (distances(held, train).min(1) > kth(train, 1)[distances(held, train).argmin(1)])).all()
+    assert 0.4 < said.mean() < 0.65
+
+
+def test_a_copy_of_a_duplicated_example_is_not_authentic():
+    train = np.concatenate([gauss(9, 50), gauss(9, 1)])  # the last row equals the first
+    index = Index(train)
+    assert not authentic(index.nearest(train[:1]), index).any()
+
+
+def test_copied_share_is_the_quantile_for_real_data_and_one_for_copies():
+    train, held, more = gauss(10, 800), gauss(11, 2000), gauss(12, 2000)
+    index = Index(train)
+    away = index.nearest(held).distance[:, 0]
+    assert copied(index.nearest(more).distance[:, 0], away).mean() == pytest.approx(0.01, abs=0.008)
+    assert copied(index.nearest(train[:20]).distance[:, 0], away).all()
+
+
+def test_few_rows_lower_k_and_none_is_refused():
+    assert nearest(gauss(0, 3), gauss(1, 2), 5).index.shape == (3, 2)
+    with pytest.raises(ValueError, match="No neighbour"):
+        nearest(gauss(0, 1), gauss(0, 1), own=np.arange(1))
