@@ -12,7 +12,9 @@ from ganworks.settings import Budget, Config, Optimizer, Train, half_cosine
 
 
 def sample() -> Config:
-    return Config("mlp", None, MLP(hidden=(32, 16)), Adversarial(loss="hinge"), g=Optimizer(lr=1e-4), notes=("because",))
+    return Config(
+        "mlp", None, MLP(hidden=(32, 16)), Adversarial(loss="hinge"), g=Optimizer(lr=1e-4), notes=("because",)
+    )
 
 
 def test_round_trip_through_yaml():
@@ -32,18 +34,21 @@ def test_zero_becomes_a_float():
     assert [type(b) for b in made.betas] == [float, float]
 
 
-@pytest.mark.parametrize(("settings", "words"), [
-    ({"g.lrr": 1}, ('"g.lrr"', '"lr"')),
-    ({"networks.hiden": 1}, ('"hidden"',)),
-    ({"train.batch": "many"}, ("train.batch", "whole number", "many")),
-    ({"g.lr": ".nan"}, ("g.lr", "finite")),
-    ({"train.batch": True}, ("train.batch",)),
-    ({"g.lr.deep": 1}, ("too deep",)),
-    ({"train.precision": "bf17"}, ('"bf16"',)),
-    ({"g.betas": [0.5]}, ("2 values",)),
-    ({"g.betas": [0.5, 1.5]}, ("betas",)),
-    ({"train.until": "fd=3"}, ("until",)),
-])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"g.lrr": 1}, ('"g.lrr"', '"lr"')),
+        ({"networks.hiden": 1}, ('"hidden"',)),
+        ({"train.batch": "many"}, ("train.batch", "whole number", "many")),
+        ({"g.lr": ".nan"}, ("g.lr", "finite")),
+        ({"train.batch": True}, ("train.batch",)),
+        ({"g.lr.deep": 1}, ("too deep",)),
+        ({"train.precision": "bf17"}, ('"bf16"',)),
+        ({"g.betas": [0.5]}, ("2 values",)),
+        ({"g.betas": [0.5, 1.5]}, ("betas",)),
+        ({"train.until": "fd=3"}, ("until",)),
+    ],
+)
 def test_wrong_settings_name_the_key_and_the_value(settings, words):
     with pytest.raises(UsageError) as caught:
         c.override(sample(), settings)
@@ -65,12 +70,24 @@ def test_a_config_cannot_import_or_call_anything(path):
 
 def test_difference_lists_changed_leaves_only():
     assert c.difference({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 5}, "e": 1}) == [
-        "b.c: 2 -> 5", "b.d: 3 -> None", "e: None -> 1"]
+        "b.c: 2 -> 5",
+        "b.d: 3 -> None",
+        "e: None -> 1",
+    ]
 
 
-@pytest.mark.parametrize(("text", "wanted"), [
-    ("90s", Budget(seconds=90)), ("10m", Budget(seconds=600)), ("2h", Budget(seconds=7200)), ("200k", Budget(examples=200_000)),
-    ("1M", Budget(examples=10**6)), ("5000", Budget(examples=5000)), ("1.5min", Budget(seconds=90))])
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("90s", Budget(seconds=90)),
+        ("10m", Budget(seconds=600)),
+        ("2h", Budget(seconds=7200)),
+        ("200k", Budget(examples=200_000)),
+        ("1M", Budget(examples=10**6)),
+        ("5000", Budget(examples=5000)),
+        ("1.5min", Budget(seconds=90)),
+    ],
+)
 def test_budgets(text, wanted):
     assert Budget.parse(text) == wanted
 

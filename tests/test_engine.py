@@ -18,7 +18,10 @@ from ganworks.settings import Optimizer
 
 def test_one_step_is_the_textbook_step():
     """Non-saturating GAN, plain SGD: one engine step against the equations written out with autograd."""
-    e = engine(Adversarial(loss="non-saturating", r1=0, r2=0), optimizer=Optimizer(name="sgd", lr=0.1, betas=(0.0, 0.9)))
+    e = engine(
+        Adversarial(loss="non-saturating", r1=0, r2=0),
+        optimizer=Optimizer(name="sgd", lr=0.1, betas=(0.0, 0.9)),
+    )
     other = engine(Adversarial(loss="non-saturating", r1=0, r2=0))
     G, D = other.nets["G"], other.nets["D"]
     for p in [*G.parameters(), *D.parameters()]:
@@ -30,11 +33,11 @@ def test_one_step_is_the_textbook_step():
     grads = torch.autograd.grad(loss, list(D.parameters()))
     with torch.no_grad():
         for p, g in zip(D.parameters(), grads, strict=True):
-            p -= 0.1 * g
+            p.sub_(0.1 * g)
     grads = torch.autograd.grad(softplus(-D(G(z[1]))).mean(), list(G.parameters()))
     with torch.no_grad():
         for p, g in zip(G.parameters(), grads, strict=True):
-            p -= 0.1 * g
+            p.sub_(0.1 * g)
     e.step()
     for name in ("G", "D"):
         for a, b in zip(e.nets[name].parameters(), other.nets[name].parameters(), strict=True):
@@ -61,7 +64,13 @@ def test_resume_is_bit_exact_with_batch_norm_buffers():
     assert same(run(make(), 9), run(second, 4))
 
 
-ENTRIES = ["param/G", "param/D", "ema/G/0", "ema/G/1", *(f"optim/{n}/{k}" for n in "GD" for k in ("exp_avg", "exp_avg_sq", "step"))]
+ENTRIES = [
+    "param/G",
+    "param/D",
+    "ema/G/0",
+    "ema/G/1",
+    *(f"optim/{n}/{k}" for n in "GD" for k in ("exp_avg", "exp_avg_sq", "step")),
+]
 COUNTERS = ["steps", "seen", "position", "retries", "lr_scale", "best"]
 
 
@@ -159,7 +168,7 @@ class Poison(nn.Module):
 def test_a_non_finite_loss_is_caught_before_any_update(value):
     nets = {"G": MLP(hidden=(8,), z_dim=4, output="linear").build(SPEC)["G"], "D": Poison()}
     e = run(engine(Adversarial(loss="wasserstein", r1=0, r2=0), nets=nets), 3)
-    before, counters = e.state()
+    before, _ = e.state()
     e.nets["D"].armed, e.nets["D"].value = True, value
     with pytest.raises(NonFiniteError, match="not finite"):
         e.step()
@@ -176,7 +185,9 @@ def test_flat_parameters_are_the_networks_own_in_channels_last():
     flat = Flat(net, channels_last=True)
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     flat.data.zero_()
-    assert all((p == 0).all() and p.is_contiguous(memory_format=torch.channels_last) for p in net.parameters() if p.dim() == 4)
+    assert all(
+        (p == 0).all() and p.is_contiguous(memory_format=torch.channels_last) for p in net.parameters() if p.dim() == 4
+    )
 
 
 def test_evaluation_mode_and_random_state_are_left_alone():

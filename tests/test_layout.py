@@ -12,12 +12,39 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ganworks"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-BOTTOM = {"errors", "config", "settings", "layers", "games.losses", "games.penalties", "augment", "data", "weights", "marks"}
-ENGINE = {"engine", "flat", "run", "health", "parallel", "session", "calibrate", "machine", "events", "model", "bulk", "data"}
+BOTTOM = {
+    "errors",
+    "config",
+    "settings",
+    "layers",
+    "games.losses",
+    "games.penalties",
+    "augment",
+    "data",
+    "weights",
+    "marks",
+}
+ENGINE = {
+    "engine",
+    "flat",
+    "run",
+    "health",
+    "parallel",
+    "session",
+    "calibrate",
+    "machine",
+    "events",
+    "model",
+    "bulk",
+    "data",
+}
 TOP = {"networks", "games", "domains", "metrics", "recipes"}
 ALLOWED = {  # package -> what it may import besides the bottom
-    "networks": {"networks", "layers"}, "games": {"games", "augment"},
-    "domains": {"domains", "metrics"}, "metrics": {"metrics"}, "recipes": {"recipes", "networks", "games", "domains"},
+    "networks": {"networks", "layers"},
+    "games": {"games", "augment"},
+    "domains": {"domains", "metrics"},
+    "metrics": {"metrics"},
+    "recipes": {"recipes", "networks", "games", "domains"},
 }
 
 
@@ -43,8 +70,11 @@ def under(module: str, roots: set[str]) -> bool:
     return any(module == r or module.startswith(r + ".") for r in roots)
 
 
-@pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "tests").glob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))],
-                         ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*FILES, *sorted((ROOT / "tests").glob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))],
+    ids=lambda p: p.stem,
+)
 def test_no_file_above_400_lines(path):
     assert len(path.read_text().splitlines()) <= 400
 
@@ -63,19 +93,34 @@ def test_imports_point_downwards(path):
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_never_imported(path):
-    banned = {"torchvision", "torchaudio", "timm", "lpips", "torch_fidelity", "cleanfid", "pickle", "joblib", "dill", "scipy"}
+    banned = {
+        "torchvision",
+        "torchaudio",
+        "timm",
+        "lpips",
+        "torch_fidelity",
+        "cleanfid",
+        "pickle",
+        "joblib",
+        "dill",
+        "scipy",
+    }
     assert not {i.split(".")[0] for i in imports(path)} & banned
 
 
 def test_no_unsafe_loading():
     for path in FILES:
-        assert not re.search(r"torch\.load\((?!.*weights_only=True)|yaml\.load\(|allow_pickle=True|eval\(|exec\(",
-                             re.sub(r"\.eval\(|def eval\(|`[^`]*`", "", path.read_text())), path
+        assert not re.search(
+            r"torch\.load\((?!.*weights_only=True)|yaml\.load\(|allow_pickle=True|eval\(|exec\(",
+            re.sub(r"\.eval\(|def eval\(|`[^`]*`", "", path.read_text()),
+        ), path
 
 
 def test_help_needs_no_torch_and_import_is_light():
-    code = ("import sys, ganworks, ganworks.cli; ganworks.cli.main(['--help']); ganworks.cli.main(['train', '--help']);"
-            "ganworks.cli.main(['recipes']); assert 'torch' not in sys.modules and 'numpy' not in sys.modules")
+    code = (
+        "import sys, ganworks, ganworks.cli; ganworks.cli.main(['--help']); ganworks.cli.main(['train', '--help']);"
+        "ganworks.cli.main(['recipes']); assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -85,7 +130,18 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
     from ganworks.cli import VERBS
 
     assert sorted(VERBS) == ["compare", "data", "eval", "info", "recipes", "report", "sample", "train"]
-    assert sorted(ALIASES) == ["batch", "budget", "device", "init", "labels", "loss", "lr", "seed", "size", "until"]
+    assert sorted(ALIASES) == [
+        "batch",
+        "budget",
+        "device",
+        "init",
+        "labels",
+        "loss",
+        "lr",
+        "seed",
+        "size",
+        "until",
+    ]
 
 
 def test_the_number_of_settings_is_frozen():

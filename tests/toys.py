@@ -21,12 +21,21 @@ def feed(start: int, draw: Draw) -> dict[str, Tensor]:
     return {"x": POINTS[places] + 0.01 * draw.normal(2)}
 
 
-def engine(game: Adversarial | None = None, *, group: Group | None = None, nets: dict[str, nn.Module] | None = None,
-           optimizer: Optimizer | None = None, total: int = 6400, **train) -> Engine:
+def engine(
+    game: Adversarial | None = None,
+    *,
+    group: Group | None = None,
+    nets: dict[str, nn.Module] | None = None,
+    optimizer: Optimizer | None = None,
+    total: int = 6400,
+    **train,
+) -> Engine:
     game, optimizer = game or Adversarial(), optimizer or Optimizer(lr=1e-3, lr_end=1e-4)
     torch.default_generator.manual_seed(0)
     nets = nets or MLP(hidden=(16, 16), z_dim=4, output="linear").build(SPEC)
-    config = Config("toy", None, None, game, optimizer, optimizer, Train(**{"batch": 32, "ema": (100.0, 1000.0), **train}))
+    config = Config(
+        "toy", None, None, game, optimizer, optimizer, Train(**{"batch": 32, "ema": (100.0, 1000.0), **train})
+    )
     return Engine(nets, game, config, feed, total, group=group or Group())
 
 
@@ -38,4 +47,8 @@ def run(e: Engine, steps: int) -> Engine:
 
 def same(a: Engine, b: Engine) -> bool:
     first, second = a.state(), b.state()
-    return first[1] == second[1] and first[0].keys() == second[0].keys() and all(torch.equal(v, second[0][k]) for k, v in first[0].items())
+    return (
+        first[1] == second[1]
+        and first[0].keys() == second[0].keys()
+        and all(torch.equal(v, second[0][k]) for k, v in first[0].items())
+    )

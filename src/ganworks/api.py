@@ -14,7 +14,8 @@ from ganworks.errors import UsageError
 from ganworks.events import Event, Finished
 from ganworks.model import Model
 from ganworks.report.html import write_report
-from ganworks.report.progress import Display, Worker
+from ganworks.report.meters import Meters
+from ganworks.report.progress import Display
 from ganworks.run import Run
 
 
@@ -24,13 +25,21 @@ def _silent(label: str, done: int, total: int) -> None:
 
 def _job(recipe: str, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
     if data is None:
-        raise UsageError("Say what to train on: data=FOLDER, a .zip, .npy/.npz, IDX files, or data=digits for a first try.")
+        raise UsageError(
+            "Say what to train on: data=FOLDER, a .zip, .npy/.npz, IDX files, or data=digits for a first try."
+        )
     modules = {name: settings.pop(name) for name in list(settings) if isinstance(settings[name], nn.Module)}
     return assemble(recipe, data, out, settings, modules, work)
 
 
-def train(recipe: str = "image", data: Any = None, out: str | Path | None = None, *, on_work: Work = _silent,
-          **settings: Any) -> Iterator[Event]:
+def train(
+    recipe: str = "image",
+    data: Any = None,
+    out: str | Path | None = None,
+    *,
+    on_work: Work = _silent,
+    **settings: Any,
+) -> Iterator[Event]:
     """Train and yield events (ganworks.events); leaving the loop saves the run, the same call goes on with it.
 
     recipe: a name from `ganworks recipes`. data: a path, "digits", an array [N, ...] or a pair (x, y). out: the run
@@ -47,30 +56,38 @@ def train(recipe: str = "image", data: Any = None, out: str | Path | None = None
             job.run.close()
 
 
-def fit(recipe: str = "image", data: Any = None, out: str | Path | None = None, *, evaluate: bool = True, **settings: Any) -> Model:
+def fit(
+    recipe: str = "image",
+    data: Any = None,
+    out: str | Path | None = None,
+    *,
+    evaluate: bool = True,
+    **settings: Any,
+) -> Model:
     """Train with a progress bar, evaluate, write the report, and return the model.
 
     Arguments as for `train`. evaluate=False leaves the evaluation out. Raises KeyboardInterrupt after Ctrl-C; the
     run is saved and the same call goes on.
     """
-    with Display() as display:
-        job = _job(recipe, data, out, settings, display.work)
-        try:
-            last: Event | None = None
+    with Meters() as meters:
+        job = _job(recipe, data, out, settings, meters)
+    last: Event | None = None
+    try:
+        with Display() as display:
             for last in job.session.events():
                 display(last)
-        finally:
-            if job.run is not None:
-                job.run.close()
+    finally:
+        if job.run is not None:
+            job.run.close()
     assert job.run is not None
     if isinstance(last, Finished) and last.reason == "interrupted":
         write_report(job.run.folder)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
     if evaluate and job.config.train.judge:
-        from ganworks.judge import evaluate as judge
+        from ganworks.judge import judge
 
-        with Worker() as work:
-            judge(job.run.folder, data=job.data, work=work)
+        with Meters() as meters:
+            judge(job.run.folder, data=job.data, work=meters)
     write_report(job.run.folder)
     return load(job.run.folder)
 
@@ -82,7 +99,7 @@ def load(path: str | Path, device: str = "auto") -> Model:
 
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
     """Judge a run against held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`."""
-    from ganworks.judge import evaluate as judge
+    from ganworks.judge import judge
 
     found = judge(Path(run), data=data, work=on_work, **options)
     write_report(Path(run))

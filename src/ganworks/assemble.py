@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +20,30 @@ from ganworks import calibrate, machine, recipes, weights
 from ganworks.config import find_class, override, parse, to_dict
 from ganworks.data.feed import DataFeed
 from ganworks.data.order import Order
+from ganworks.data.pack import cache_folder
 from ganworks.data.spec import key
 from ganworks.engine import Engine
 from ganworks.errors import UsageError, nearest
 from ganworks.health import Watch, spread
 from ganworks.metrics.evaluate import score
+from ganworks.metrics.features import FeatureExtractor, pick, score_key
+from ganworks.metrics.reference import Reference
 from ganworks.model import Model
-from ganworks.parallel import Group, join
 from ganworks.run import Run
 from ganworks.session import Session
 from ganworks.settings import Budget, Config, Facts
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "size": ("domain.size",), "labels": ("domain.labels",), "batch": ("train.batch",), "budget": ("train.budget",),
-    "seed": ("train.seed",), "device": ("train.device",), "until": ("train.until",), "init": ("train.init",),
-    "loss": ("game.loss",), "lr": ("g.lr", "d.lr"),
+    "size": ("domain.size",),
+    "labels": ("domain.labels",),
+    "batch": ("train.batch",),
+    "budget": ("train.budget",),
+    "seed": ("train.seed",),
+    "device": ("train.device",),
+    "until": ("train.until",),
+    "init": ("train.init",),
+    "loss": ("game.loss",),
+    "lr": ("g.lr", "d.lr"),
 }
 _ROOTS = ("domain", "networks", "game", "g", "d", "train")
 _GRID = 64  # samples on a progress grid
@@ -44,8 +55,8 @@ Work = Callable[[str, int, int], None]  # (label, done, total)
 def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
     """User's names -> full dotted names, strings parsed. Raises UsageError for a name that leads nowhere."""
     out: dict[str, Any] = {}
-    for name, value in settings.items():
-        value = parse(value)
+    for name, text in settings.items():
+        value = parse(text)
         if name in ALIASES:
             out |= dict.fromkeys(ALIASES[name], value)
         elif name.split(".")[0] in _ROOTS:
@@ -83,6 +94,14 @@ def finished(folder: Path, plan: Mapping[str, Any]) -> bool:
     return bool(states) and int(Path(states[-1]).stem) >= plan["total"]
 
 
+def _alone() -> None:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "This version's `train` runs in one process; start it without torchrun. The engine itself shares a batch "
+            "between processes (ganworks.engine.Engine with ganworks.parallel.join())."
+        )
+
+
 def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
     return {k: to_dict(v) for k, v in given.items()}
 
@@ -97,24 +116,36 @@ class Job:
     data: Any
 
 
-def assemble(recipe: str, data: Any, out: Any, settings: Mapping[str, Any], modules: Mapping[str, nn.Module],
-             work: Work) -> Job:
+def assemble(
+    recipe: str,
+    data: Any,
+    out: Any,
+    settings: Mapping[str, Any],
+    modules: Mapping[str, nn.Module],
+    work: Work,
+) -> Job:
     """Everything from names to a session; resumes when `out` already holds this training."""
     function, domain_path = recipes.find(recipe)
     values = expand(settings)
-    given = {"recipe": recipe, "data": describe_data(data), **{k: v for k, v in values.items()},
-             **{k: type(m).__qualname__ for k, m in modules.items()}}
-    group = join()
+    given = {
+        "recipe": recipe,
+        "data": describe_data(data),
+        **values,
+        **{k: type(m).__qualname__ for k, m in modules.items()},
+    }
+    _alone()
     folder = Path(out) if out else find_folder(data, recipe, given)
     old = Run.open(folder) if Run.exists(folder) else None
     domain = override(find_class(domain_path)(), {k[7:]: v for k, v in values.items() if k.startswith("domain.")})
     dataset = domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
     if old is not None:
         old.refuse_changes(given, dataset.fingerprint)
+        if old.spec() != dataset.spec:
+            raise UsageError(f"{folder} was trained on {old.spec()}, but the data now is {dataset.spec}.")
         config = old.config()
     else:
         config = _configure(function, domain, dataset, values)
-    builder = _Builder(config, dataset, modules, group, work)
+    builder = _Builder(config, dataset, modules, work)
     if old is not None:
         return builder.resumed(old)
     return builder.fresh(folder, given)
@@ -132,13 +163,18 @@ def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, v
 class _Builder:
     """Makes engines and the closures around them."""
 
-    def __init__(self, config: Config, dataset: Any, modules: Mapping[str, nn.Module], group: Group, work: Work):
-        self.config, self.data, self.modules, self.group, self.work = config, dataset, modules, group, work
+    def __init__(self, config: Config, dataset: Any, modules: Mapping[str, nn.Module], work: Work):
+        self.config, self.data, self.modules, self.work = config, dataset, modules, work
         self.device = machine.device(config.train.device)
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
         self.budget = Budget.parse(config.train.budget)
         self.order = Order(len(dataset.train), key(config.train.seed, "order"))
+
+    @cached_property
+    def judging(self) -> tuple[FeatureExtractor, Reference]:
+        """Prepared once for all sessions of this builder."""
+        return judging(self.data, self.work)
 
     def nets(self) -> dict[str, nn.Module]:
         """Fresh players, initialised from the seed; the caller's own modules in place of named ones."""
@@ -154,97 +190,142 @@ class _Builder:
 
     def engine(self, bf16: bool, total: int) -> Engine:
         feed = DataFeed(self.data, self.order, self.config.domain.prepare, self.device)
-        engine = Engine(self.nets(), self.config.game, self.config, feed, total, self.data.spec.num_classes, self.device, bf16,
-                        self.group)
+        engine = Engine(
+            self.nets(),
+            self.config.game,
+            self.config,
+            feed,
+            total,
+            self.data.spec.num_classes,
+            self.device,
+            bf16,
+        )
         if self.config.train.init:
             begin_from(engine, self.config.train.init)
         return engine
 
     def fresh(self, folder: Path, given: Mapping[str, Any]) -> Job:
         """Calibrate, write down the plan, begin."""
-        pace = calibrate.choose(lambda bf16: self.engine(bf16, 10**9), self.config.train.precision, self.budget)
+        self._refuse_unusable()
         probe = self.engine(False, 1)
-        watch_session = self.session(probe, None, ())
-        judging, showing = self._costs(watch_session, probe)
+        judging, showing = self._costs(self.session(probe, None, ()), probe)
+        pace = calibrate.choose(lambda bf16: self.engine(bf16, 10**9), self.config.train.precision, self.budget)
         plan = calibrate.plan(self.budget, pace, self.config.train.batch, judging, showing, len(self.config.train.ema))
-        train = replace(self.config.train, score=self.config.train.score or plan.score, show=self.config.train.show or plan.show,
-                        precision=pace.name)
+        train = replace(
+            self.config.train,
+            score=self.config.train.score or plan.score,
+            show=self.config.train.show or plan.show,
+            precision=pace.name,
+        )
         self.config = replace(self.config, train=train)
-        notes = (*self.config.notes, f"{pace.name} on {self.device.type}: {pace.speed:,.0f} examples/s measured, so "
-                                     f"{plan.total:,} examples take about {plan.seconds:,.0f} s.")
-        record = {"notes": notes, "total": plan.total, "given": _plain(given), "bf16": pace.bf16,
-                  "data": {**self.data.summary, "fingerprint": self.data.fingerprint}, "machine": machine.describe(self.device),
-                  "versions": {"ganworks": ganworks.__version__, "torch": torch.__version__, "numpy": np.__version__},
-                  "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-        run = Run.create(folder, self.config, self.data.spec, record) if self.group.rank == 0 else None
+        notes = (
+            *self.config.notes,
+            f"{pace.name} on {self.device.type}: {pace.speed:,.0f} examples/s measured, so "
+            f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
+        )
+        record = {
+            "notes": notes,
+            "total": plan.total,
+            "given": _plain(given),
+            "bf16": pace.bf16,
+            "data": {**self.data.summary, "fingerprint": self.data.fingerprint},
+            "machine": machine.describe(self.device),
+            "versions": {
+                "ganworks": ganworks.__version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+            },
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        run = Run.create(folder, self.config, self.data.spec, record)
         engine = self.engine(pace.bf16, plan.total)
         return Job(self.session(engine, run, notes), run, self.config, self.data)
 
+    def _refuse_unusable(self) -> None:
+        if not len(self.data.train):
+            raise UsageError("There is nothing to train on. `ganworks data PATH` shows what was found.")
+
     def resumed(self, run: Run) -> Job:
         """Go on from the newest good state."""
-        if self.group.rank == 0:
-            run.__enter__()
+        run.__enter__()
         plan = run.plan()
         engine = self.engine(plan["bf16"], plan["total"])
         found = run.load_state()
         notes = list(plan["notes"])
-        session = self.session(engine, run if self.group.rank == 0 else None, ())
+        session = self.session(engine, run, ())
         if found is not None:
             tensors, counters, warnings = found
             session.resume(tensors, counters)
             notes += [f"Resumed at {counters['seen']:,} of {plan['total']:,} examples.", *warnings]
         if plan["versions"]["torch"] != torch.__version__:
-            notes.append(f"Begun with torch {plan['versions']['torch']}, going on with {torch.__version__}: "
-                         "the result may differ in the last bits.")
-        if self.group.rank == 0:
-            run.trim_log(engine.clock.seen)
+            notes.append(
+                f"Begun with torch {plan['versions']['torch']}, going on with {torch.__version__}: "
+                "the result may differ in the last bits."
+            )
+        run.trim_log(engine.clock.seen)
         session.notes = tuple(notes)
         return Job(session, run, self.config, self.data)
 
     def _costs(self, session: Session, engine: Engine) -> tuple[float, float]:
         """Seconds of one score and one sample grid; the first score also prepares what scoring needs."""
-        tensors, spent = engine.average(0), []
-        for action in (session.judge, session.judge, session.sample):
-            start = time.perf_counter()
-            if action is not None:
-                action(tensors, 0) if action is session.judge else action(tensors)
-            spent.append(time.perf_counter() - start)
-        return spent[1], spent[2]
+        tensors, judge, sample = engine.average(0), session.judge, session.sample
+        if judge is not None:
+            judge(tensors, 0)
+        times = [time.perf_counter()]
+        if judge is not None:
+            judge(tensors, 0)
+        times.append(time.perf_counter())
+        if sample is not None:
+            sample(tensors)
+        times.append(time.perf_counter())
+        return times[1] - times[0], times[2] - times[1]
 
     def session(self, engine: Engine, run: Run | None, notes: tuple[str, ...]) -> Session:
         """An engine with its pictures, scores, header and watch."""
         spec, domain = self.data.spec, self.config.domain
         info = {"recipe": self.config.recipe, "seed": self.config.train.seed}
-        generator = copy.deepcopy(engine.nets["G"]).to(self.device)
-        model = Model(generator, spec, info)
+        model = Model(engine.nets["G"], spec, info, device=self.device)
 
         def load(tensors: Mapping[str, Tensor]) -> Model:
-            generator.load_state_dict(tensors)
+            model.generator.load_state_dict(tensors)
             return model
 
         def show(tensors: Mapping[str, Tensor], seen: int) -> str:
-            samples = load(tensors).sample(_GRID, seed=0)
             name = f"samples/{seen:012d}.png"
             assert run is not None
-            domain.show(samples.numpy()).save(run.path(name))
+            domain.show(rows(load(tensors), 0, _GRID, seed=0)[0]).save(run.path(name))
+            run.adopt(name)
             return name
 
         def sample(tensors: Mapping[str, Tensor]) -> Tensor:
-            return torch.from_numpy(load(tensors).sample(_GRID, seed=0).numpy().astype(np.float32))
+            return torch.from_numpy(rows(load(tensors), 0, _GRID, seed=0)[0].astype(np.float32))
 
         judge = None
         if self.config.train.judge:
-            extractor = domain.extractor(self.data, on_progress=lambda done, total: self.work("Preparing the judge", done, total))
+            extractor, reference = self.judging
 
             def judge(tensors: Mapping[str, Tensor], seen: int) -> tuple[dict[str, float], dict[str, float], str]:
                 load(tensors)
-                found = score(lambda start, stop: rows(model, start, stop), self.data, extractor, count=_SCORED)
-                return found.scores, found.floor, extractor.name
+                scores, floor = score(
+                    lambda start, n: rows(model, start, n),
+                    self.data,
+                    extractor,
+                    count=_SCORED,
+                    reference=reference,
+                )
+                return scores, floor, score_key(extractor)
 
         def header(seen: int, half_life: float) -> dict[str, Any]:
-            return {"format": 1, "recipe": self.config.recipe, "networks": to_dict(self.config.networks), "spec": spec.to_dict(),
-                    "seen": seen, "half_life": half_life, "domain": to_dict(domain),
-                    "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)}}
+            return {
+                "format": 1,
+                "recipe": self.config.recipe,
+                "networks": to_dict(self.config.networks),
+                "spec": spec.to_dict(),
+                "seen": seen,
+                "half_life": half_life,
+                "domain": to_dict(domain),
+                "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
+            }
 
         few = self.data.train[np.linspace(0, len(self.data.train) - 1, min(_GRID, len(self.data.train))).astype(int)]
         watch = Watch(spread(torch.from_numpy(self.data.raw(few).astype(np.float32))))
@@ -269,7 +350,14 @@ def begin_from(engine: Engine, source: str) -> None:
         flat.copy_(engine.flats["G"].data)
 
 
-def rows(model: Model, start: int, stop: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
-    """Samples [start, stop) of a seed as the metrics want them: (array as on disk, labels or None)."""
-    samples = model.sample(stop - start, seed=seed, start=start)
-    return samples.numpy(), samples.labels
+def rows(model: Model, start: int, count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
+    """Samples start..start+count-1 of a seed as the metrics want them: (array as on disk, labels or None)."""
+    made = np.concatenate([part for _, part in model.stream(count, seed, start=start)])
+    return made, model.label_list(None, np.arange(start, start + count))
+
+
+def judging(data: Any, work: Work) -> tuple[FeatureExtractor, Reference]:
+    """The feature extractor for a data set and its view of the real data; both are cached beside the packed data."""
+    cache = cache_folder(None)[0]
+    extractor = pick(data, cache, progress=work)
+    return extractor, Reference.of(data, extractor, cache, progress=work)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ganworks.engine import Engine
-from ganworks.settings import Budget
+from ganworks.engine import Engine, NonFiniteError
+from ganworks.settings import Budget, Precision
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Pace:
     speed: float
 
     @property
-    def name(self) -> str:
+    def name(self) -> Precision:
         """As it is written in a configuration."""
         return "bf16" if self.bf16 else "fp32"
 
@@ -29,16 +29,21 @@ def measure(make: Callable[[bool], Engine], bf16: bool, seconds: float) -> Pace:
     for _ in range(3):
         engine.step()
     start, seen = time.perf_counter(), engine.clock.seen
-    while (spent := time.perf_counter() - start) < seconds or engine.clock.seen - seen < 2 * engine.batch:
-        engine.step()
-    return Pace(bf16, (engine.clock.seen - seen) / spent if spent else float("inf"))
+    while time.perf_counter() - start < seconds or engine.clock.seen - seen < 2 * engine.batch:
+        try:
+            engine.step()
+        except NonFiniteError:
+            if engine.clock.seen == seen:
+                raise
+            break  # the training itself will meet this, roll back and explain
+    return Pace(bf16, (engine.clock.seen - seen) / (time.perf_counter() - start))
 
 
 def choose(make: Callable[[bool], Engine], precision: str, budget: Budget) -> Pace:
     """The faster allowed precision; bf16 has to win by 10 % because fp32 is the safer one."""
     seconds = min(2.0, 0.02 * budget.seconds) if budget.seconds else 0.4
-    if precision != "auto":
-        return measure(make, precision == "bf16", seconds)
+    if precision != "auto":  # nothing hangs on the pace of an example budget but the estimate that is shown
+        return measure(make, precision == "bf16", seconds if budget.seconds else 0.1)
     full, half = (measure(make, bf16, max(0.3, seconds / 2)) for bf16 in (False, True))
     best = half if half.speed > 1.1 * full.speed else full
     return measure(make, best.bf16, seconds)

@@ -1,4 +1,4 @@
-"""`ganworks VERB ... key=value`: a thin skin over the verbs of `ganworks.api`, which is imported when a verb needs it."""
+"""`ganworks VERB ... key=value`: a thin skin over the verbs, which are imported when one is called."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def _only(options: Options, known: Sequence[str], verb: str) -> None:
 
 def _one(places: list[str], what: str, verb: str) -> str:
     if len(places) != 1:
-        raise UsageError(f"`ganworks {verb}` needs {what}; it got {len(places)} words. `ganworks {verb} --help` shows how.")
+        raise UsageError(
+            f"`ganworks {verb}` needs {what}; it got {len(places)} words. `ganworks {verb} --help` shows how."
+        )
     return places[0]
 
 
@@ -93,7 +95,12 @@ def _train(places: list[str], options: Options) -> int:
     from ganworks import recipes
 
     out, data = options.pop("out", None), options.pop("data", None)
-    if len(places) == 1 and places[0] not in recipes.TABLE and data is None and (Path(places[0]).exists() or ":" in places[0]):
+    if (
+        len(places) == 1
+        and places[0] not in recipes.TABLE
+        and data is None
+        and (Path(places[0]).exists() or ":" in places[0])
+    ):
         places, data = [], places[0]
         print(f"No recipe named: taking `image` for {data}.")
     if len(places) > 1:
@@ -103,7 +110,7 @@ def _train(places: list[str], options: Options) -> int:
     from ganworks import api
 
     model = api.fit(recipe, data, out, evaluate=_flag(options.pop("evaluate", "on")), **options)
-    _next_steps(Path(str(model.info["run"])))
+    _next_steps(Path(str(model.info["path"])).parent)
     return 0
 
 
@@ -117,14 +124,22 @@ def _flag(text: str) -> bool:
 
 def _next_steps(run: Path) -> None:
     grids = sorted((run / "samples").glob("*.png"))
-    print(f"\nRun      {run}\nSamples  {grids[-1] if grids else '-'}\nReport   {run / 'report.html'}\n\nNext:\n"
-          f"  ganworks sample {run} 64 seed=1 out=samples.png\n  ganworks info {run}\n  ganworks eval {run} count=5000")
+    print(
+        f"\nRun      {run}\nSamples  {grids[-1] if grids else '-'}\nReport   {run / 'report.html'}\n\nNext:\n"
+        f"  ganworks sample {run} 64 seed=1 out=samples.png\n  ganworks info {run}\n  ganworks eval {run} count=5000"
+    )
 
 
 def _sample(places: list[str], options: Options) -> int:
     if not 1 <= len(places) <= 2:
-        raise UsageError("`ganworks sample` needs a run (or a generator.safetensors) and a count: ganworks sample runs/a 64 out=folder")
-    _only(options, ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format"), "sample")
+        raise UsageError(
+            "`ganworks sample` needs a run or generator.safetensors, and a count: ganworks sample runs/a 64"
+        )
+    _only(
+        options,
+        ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format"),
+        "sample",
+    )
     from ganworks.verbs import sample
 
     sample(places[0], places[1] if len(places) > 1 else "16", options)
@@ -190,6 +205,12 @@ def _recipes(places: list[str], options: Options) -> int:
 
 
 VERBS: dict[str, Callable[[list[str], Options], Any]] = {
-    "train": _train, "sample": _sample, "eval": _eval, "data": _data, "info": _info, "report": _report, "compare": _compare,
+    "train": _train,
+    "sample": _sample,
+    "eval": _eval,
+    "data": _data,
+    "info": _info,
+    "report": _report,
+    "compare": _compare,
     "recipes": _recipes,
 }

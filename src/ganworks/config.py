@@ -35,8 +35,10 @@ def find_class(path: str) -> type:
     try:
         found = getattr(sys.modules.get(full) or importlib.import_module(full), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"The configuration names {path!r}, which ganworks does not have and which this program "
-                         "has not imported. If it is your own class, import its module before loading.") from error
+        raise UsageError(
+            f"The configuration names {path!r}, which ganworks does not have and which this program "
+            "has not imported. If it is your own class, import its module before loading."
+        ) from error
     if not (isinstance(found, type) and is_dataclass(found)):
         raise UsageError(f"The configuration names {path!r}, which is not a dataclass.")
     return found
@@ -92,8 +94,10 @@ def coerce(declared: Any, raw: Any, where: str) -> Any:
         kinds = [options[0]] * len(raw) if options[-1] is ... else options
         return tuple(from_dict(kind, item, where) for kind, item in zip(kinds, raw, strict=True))
     if origin is dict or declared is dict:
-        return {str(name): from_dict(options[1] if options else Any, item, f"{where}.{name}")
-                for name, item in dict(raw).items()}
+        return {
+            str(name): from_dict(options[1] if options else Any, item, f"{where}.{name}")
+            for name, item in dict(raw).items()
+        }
     if origin is typing.Literal:
         if raw not in options:
             raise UsageError(f"{where} cannot be {raw!r}. {nearest(str(raw), map(str, options))}")
@@ -105,6 +109,7 @@ def _coerce_union(options: tuple, raw: Any, where: str) -> Any:
     if raw is None and type(None) in options:
         return None
     order = sorted((o for o in options if o is not type(None)), key=lambda o: type(raw) is not o)
+    last = UsageError(f"{where} cannot be {raw!r}.")
     for option in order:
         try:
             return from_dict(option, raw, where)
@@ -131,7 +136,8 @@ def _coerce_plain(declared: Any, raw: Any, where: str) -> Any:
         return raw
     if declared not in (bool, int, float, str) and isinstance(raw, declared):
         return raw
-    wanted = {bool: "true or false", int: "a whole number", float: "a finite number"}.get(declared, declared.__name__)
+    names: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a finite number"}
+    wanted = names.get(declared, declared.__name__)
     raise UsageError(f"{where} must be {wanted}, not {raw!r}.")
 
 

@@ -76,7 +76,9 @@ class Engine:
         train = self.config.train
         self.batch, self.slices = train.batch, train.accumulate
         if self.batch % (self.group.world * self.slices):
-            raise GanworksError(f"batch={self.batch} cannot be shared by {self.group.world} processes x {self.slices} slices.")
+            raise GanworksError(
+                f"batch={self.batch} cannot be shared by {self.group.world} processes x {self.slices} slices."
+            )
         self.clock = Clock()
         for net in self.nets.values():
             net.to(self.device).train()
@@ -129,8 +131,14 @@ class Engine:
             data_draw = Draw(key(*salt, "data"), self.batch, rows, self.device)
             return self.feed(start, data_draw)
 
-        return Batch(load, draw, size=self.batch // stride, seen=clock.seen, progress=self.progress,
-                     num_classes=self.num_classes)
+        return Batch(
+            load,
+            draw,
+            size=self.batch // stride,
+            seen=clock.seen,
+            progress=self.progress,
+            num_classes=self.num_classes,
+        )
 
     def _freeze_all_but(self, players: tuple[str, ...]) -> None:
         if players == self._focus:
@@ -162,8 +170,10 @@ class Engine:
             self.group.mean_(grad)
             if not torch.isfinite(grad.sum()) and not torch.isfinite(grad).all():
                 last = {n: round(float(v[-1]), 4) for n, v in self.terms.items() if v}
-                raise NonFiniteError(f"The loss or gradient of {name} is not finite at {self.clock.seen} examples; "
-                                     f"the last losses were {last}.")
+                raise NonFiniteError(
+                    f"The loss or gradient of {name} is not finite at {self.clock.seen} examples; "
+                    f"the last losses were {last}."
+                )
         for name in players:
             self.steppers[name].step(self.progress, self.clock.lr_scale)
         if self.after is not None:
@@ -188,8 +198,9 @@ class Engine:
         """State dict of the averaged generator of one half-life, buffers included; tensors are copies."""
         player = player or self.averaged[0]
         named = self.flats[player].named(self.ema[player][which])
-        return {k: (named[k] if k in named else v).detach().cpu().contiguous().clone()
-                for k, v in self.nets[player].state_dict().items()}
+        return {
+            k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in self.nets[player].state_dict().items()
+        }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """(tensors, counters): all that is needed to go on bit for bit; tensors are copies on the CPU."""
@@ -206,7 +217,9 @@ class Engine:
         """The inverse of `state`. Raises GanworksError that names what is missing or of another shape."""
         missing = [k for k in vars(self.clock) if k not in counters]
         if counters.get("steps"):
-            missing += [f"optim/{n}/{k}" for n, s in self.steppers.items() for k in s.keeps if f"optim/{n}/{k}" not in tensors]
+            missing += [
+                f"optim/{n}/{k}" for n, s in self.steppers.items() for k in s.keeps if f"optim/{n}/{k}" not in tensors
+            ]
         if missing:
             raise GanworksError(f"The saved state is incomplete; it lacks {', '.join(missing[:8])}.")
         self.load_weights(tensors, "the saved state")
@@ -221,7 +234,9 @@ class Engine:
         wanted = {k: v for k, v in self.state()[0].items() if not k.startswith("optim/")}
         wrong = [k for k, v in wanted.items() if k not in tensors or tensors[k].shape != v.shape]
         if wrong:
-            raise GanworksError(f"{where} does not fit these networks: {', '.join(wrong[:8])} is missing or of another shape.")
+            raise GanworksError(
+                f"{where} does not fit these networks: {', '.join(wrong[:8])} is missing or of another shape."
+            )
         with torch.no_grad():
             for name, flat in self.flats.items():
                 flat.data.copy_(tensors[f"param/{name}"])

@@ -7,6 +7,8 @@ cent of a bare loop when networks are tiny.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -29,7 +31,9 @@ class Flat:
         device = params[0].device
         self.data = torch.zeros(total, device=device)
         self.grad = torch.zeros(total, device=device)
-        self._layout = [(start, p.shape, channels_last and p.dim() == 4) for start, p in zip(starts, params, strict=True)]
+        self._layout = [
+            (start, p.shape, channels_last and p.dim() == 4) for start, p in zip(starts, params, strict=True)
+        ]
         for p, data, grad in zip(params, self.views(self.data), self.views(self.grad), strict=True):
             data.copy_(p.data)
             p.data, p.grad = data, grad
@@ -51,7 +55,7 @@ class Flat:
         return dict(zip(self.names, self.views(flat), strict=True))
 
 
-_KINDS = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}
+_KINDS: dict[str, Any] = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}
 
 
 class Stepper:
@@ -61,13 +65,16 @@ class Stepper:
         self.flat, self.settings = flat, settings
         self.leaf = nn.Parameter(flat.data)
         self.leaf.grad = flat.grad
-        extra = {
+        extra: dict[str, Any] = {
             "adam": {"betas": settings.betas, "eps": settings.eps, "fused": True},
             "rmsprop": {"alpha": settings.betas[1], "eps": settings.eps, "foreach": False},
             "sgd": {"momentum": settings.betas[0], "fused": True},
         }[settings.name]
-        self.keeps = {"adam": ("exp_avg", "exp_avg_sq", "step"), "rmsprop": ("square_avg", "step"),
-                      "sgd": ("momentum_buffer",) if settings.betas[0] else ()}[settings.name]
+        self.keeps = {
+            "adam": ("exp_avg", "exp_avg_sq", "step"),
+            "rmsprop": ("square_avg", "step"),
+            "sgd": ("momentum_buffer",) if settings.betas[0] else (),
+        }[settings.name]
         self.optimizer = _KINDS[settings.name]([self.leaf], lr=settings.lr, **extra)
 
     def step(self, progress: float, scale: float) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor
 from ganworks.events import Alarm
 
 _ADVICE = {
-    "discriminator-won": "Raise the penalty (game.r1 and game.r2 x4), add augmentation (game.augment=color,translation,cutout), "
+    "discriminator-won": "Raise the penalty (game.r1 and game.r2 x4), add augmentation "
+    "(game.augment=color,translation,cutout), "
     "or lower d.lr. With few examples, augmentation is the first thing to try.",
     "divergence": "Lower both learning rates (x0.5), raise the penalty, or use a larger batch.",
     "collapse": "Raise the penalty x4 or use the default paired loss (game.loss=relativistic); check that the data "
@@ -54,18 +55,35 @@ class Watch:
         apart = float((real[:, None] > fake[None, :]).float().mean())
         found = []
         if self._lasts("divergence", size > 1e4, 3):
-            found.append(self._alarm("divergence", seen, f"D's logits have grown to {size:.3g}; they are of order 1 to 100 "
-                                                         "in a healthy training."))
+            found.append(
+                self._alarm(
+                    "divergence",
+                    seen,
+                    f"D's logits have grown to {size:.3g}; they are of order 1 to 100 in a healthy training.",
+                )
+            )
         if self._lasts("discriminator-won", progress > 0.05 and apart > 0.9995, self.patience):
-            found.append(self._alarm("discriminator-won", seen, "D ranks every real example above every sample, in "
-                                     f"{self.patience} checks in a row: G no longer learns where to go."))
+            found.append(
+                self._alarm(
+                    "discriminator-won",
+                    seen,
+                    "D ranks every real example above every sample, in "
+                    f"{self.patience} checks in a row: G no longer learns where to go.",
+                )
+            )
         return found
 
     def samples(self, seen: int, x: Tensor) -> list[Alarm]:
         """Check that samples [n, ...] differ from each other as real examples do."""
         ratio = spread(x) / self.real_spread if self.real_spread > 0 else 1.0
         if self._lasts("collapse", ratio < 0.1, 2):
-            return [self._alarm("collapse", seen, f"Samples are nearly alike: their spread is {100 * ratio:.0f} % of real data's.")]
+            return [
+                self._alarm(
+                    "collapse",
+                    seen,
+                    f"Samples are nearly alike: their spread is {100 * ratio:.0f} % of real data's.",
+                )
+            ]
         return []
 
     def _lasts(self, kind: str, bad: bool, needed: int) -> bool:

@@ -13,13 +13,15 @@ from ganworks.errors import UsageError
 
 
 def device(name: str) -> torch.device:
-    """"auto" takes CUDA, then MPS, then the CPU; a device that was asked for and is absent is a UsageError."""
+    """ "auto" takes CUDA, then MPS, then the CPU; a device that was asked for and is absent is a UsageError."""
     has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(d for d in ("cuda", "mps", "cpu") if has[d]))
-    if not has.get(name.split(":")[0], False):
-        raise UsageError(f"device={name} is not available on this machine; use device=auto or one of "
-                         f"{', '.join(d for d, present in has.items() if present)}.")
+    if not has.get(name.partition(":")[0], False):
+        raise UsageError(
+            f"device={name} is not available on this machine; use device=auto or one of "
+            f"{', '.join(d for d, present in has.items() if present)}."
+        )
     return torch.device(name)
 
 
@@ -60,5 +62,12 @@ def speeds(where: torch.device) -> dict[str, float]:
 def describe(where: torch.device) -> dict[str, object]:
     """Plain facts for the run folder; no host name, no user name."""
     chip = torch.cuda.get_device_name(where) if where.type == "cuda" else platform.processor() or platform.machine()
-    return {"device": where.type, "chip": chip, "cores": cores(), "threads": torch.get_num_threads(),
-            "system": platform.system(), "python": platform.python_version(), "torch": torch.__version__}
+    return {
+        "device": where.type,
+        "chip": chip,
+        "cores": cores(),
+        "threads": torch.get_num_threads(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }

@@ -6,11 +6,9 @@ exist. A kill at any byte therefore leaves the run as it was at the last complet
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
-import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,14 +17,15 @@ from typing import Any
 from torch import Tensor
 
 from ganworks import weights
+from ganworks.card import FILE as GENERATOR
 from ganworks.config import difference, dump_yaml, from_dict, load_yaml, to_dict
 from ganworks.data.spec import Spec
 from ganworks.errors import GanworksError, UsageError
 from ganworks.events import Event, to_line
 from ganworks.settings import Config
 
-GENERATOR = "generator.safetensors"
 _KEEP = 2
+_FIRST = {".lock", ".probe", "state", "samples", "config.yaml", "spec.yaml", "plan.json"}
 
 
 class Run:
@@ -34,7 +33,7 @@ class Run:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.manifest: dict[str, Any] = {"format": 1, "files": {}, "pending": {}}
+        self.manifest: dict[str, Any] = {"format": 1, "files": {}}
         self._lock: Any = None
         self._log: Any = None
 
@@ -46,7 +45,7 @@ class Run:
     @classmethod
     def create(cls, folder: Path, config: Config, spec: Spec, plan: Mapping[str, Any]) -> Run:
         """A new run with its description; refuses a folder that holds something else."""
-        if folder.exists() and (not folder.is_dir() or any(p.name != ".lock" for p in folder.iterdir())):
+        if folder.exists() and not cls._left_over(folder):
             raise UsageError(f"{folder} exists and is not a run of ganworks; name another folder with out=.")
         run = cls(folder)
         run._probe()
@@ -59,6 +58,15 @@ class Run:
         run.seal()
         return run
 
+    @staticmethod
+    def _left_over(folder: Path) -> bool:
+        """True for an empty folder, or one in which a start was killed before its first manifest."""
+        if not folder.is_dir():
+            return False
+        weights.sweep(folder)
+        names = {p.name for p in folder.iterdir()}
+        return not names or (".lock" in names and names <= _FIRST and not any((folder / "state").glob("*")))
+
     @classmethod
     def open(cls, folder: Path | str) -> Run:
         """An existing run; raises UsageError when the folder is none or its manifest is damaged."""
@@ -68,8 +76,9 @@ class Run:
         run = cls(folder)
         try:
             run.manifest = json.loads((folder / "manifest.json").read_text())
-            assert isinstance(run.manifest["files"], dict) and isinstance(run.manifest["pending"], dict)
-        except (ValueError, KeyError, AssertionError, TypeError) as error:
+            if not all(isinstance(entry["sha256"], str) for entry in run.manifest["files"].values()):
+                raise ValueError("no digest")
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise UsageError(f"{folder / 'manifest.json'} is damaged; restore it from a copy of the run.") from error
         return run
 
@@ -97,9 +106,12 @@ class Run:
         if plan["data"]["fingerprint"] != fingerprint:
             lines.append("the data: its contents changed since the run began")
         if lines:
-            raise UsageError(f"{self.folder} was trained with other settings:\n  " + "\n  ".join(lines) +
-                             "\nUse the settings it began with to go on, or start a new run with out=NEW "
-                             f"(init={self.folder} begins from its weights).")
+            raise UsageError(
+                f"{self.folder} was trained with other settings:\n  "
+                + "\n  ".join(lines)
+                + "\nUse the settings it began with to go on, or start a new run with out=NEW "
+                f"(init={self.folder} begins from its weights)."
+            )
 
     # Lock
 
@@ -127,12 +139,15 @@ class Run:
             probe.write_bytes(b"x")
             probe.unlink()
         except OSError as error:
-            raise UsageError(f"The run folder {self.folder} cannot be written: {error.strerror}. "
-                             "Name a folder that you can write with out=FOLDER.") from error
+            raise UsageError(
+                f"The run folder {self.folder} cannot be written: {error.strerror}. "
+                "Name a folder that you can write with out=FOLDER."
+            ) from error
 
     def _take_lock(self) -> None:
         if self._lock is not None:
             return
+        weights.sweep(self.folder)
         handle = (self.folder / ".lock").open("a+")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,8 +155,10 @@ class Run:
             handle.seek(0)
             owner = handle.read().strip() or "another process"
             handle.close()
-            raise UsageError(f"{self.folder} is being trained by {owner}. Wait for it or stop it; "
-                             "out=FOLDER starts a run of its own.") from error
+            raise UsageError(
+                f"{self.folder} is being trained by {owner}. Wait for it or stop it; "
+                "out=FOLDER starts a run of its own."
+            ) from error
         handle.truncate(0)
         handle.write(f"process {os.getpid()} on {socket.gethostname()}")
         handle.flush()
@@ -160,58 +177,42 @@ class Run:
 
     def verify(self, name: str) -> None:
         """Raise UsageError unless the file is there and is byte for byte what was saved."""
-        entry, pending = self.manifest["files"].get(name), self.manifest["pending"].get(name)
+        entry = self.manifest["files"].get(name) or {}
         if not self.path(name).is_file():
             raise UsageError(f"{self.path(name)} is missing.")
-        if weights.sha256(self.path(name)) not in ((entry or {}).get("sha256"), pending):
-            raise UsageError(f"{self.path(name)} was changed or damaged after it was saved (sha256 differs from manifest.json).")
+        if weights.sha256(self.path(name)) != entry.get("sha256"):
+            raise UsageError(
+                f"{self.path(name)} was changed or damaged after it was saved (sha256 differs from manifest.json)."
+            )
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file atomically and enter it in the manifest (sealed by `seal`)."""
-        data = content.encode() if isinstance(content, str) else content
-        self._room(len(data))
-        self._guard(lambda: weights.replace_file(self.path(name), data))
-        self._enter(name)
+        self._enter(name, weights.replace_file(self.path(name), content))
         return self.path(name)
 
-    def _enter(self, name: str) -> None:
-        path = self.path(name)
-        self.manifest["files"][name] = {"sha256": weights.sha256(path), "bytes": path.stat().st_size}
-        self.manifest["pending"].pop(name, None)
+    def adopt(self, name: str) -> None:
+        """Enter a file that was written by other means, e.g. a picture."""
+        self._enter(name, weights.sha256(self.path(name)))
+
+    def _enter(self, name: str, digest: str) -> None:
+        self.manifest["files"][name] = {"sha256": digest, "bytes": self.path(name).stat().st_size}
 
     def seal(self) -> None:
         """Write the manifest: from here on, what was written belongs to the run."""
         data = json.dumps(self.manifest, indent=1, sort_keys=True).encode()
-        self._guard(lambda: weights.replace_file(self.path("manifest.json"), data))
-
-    def _room(self, size: int) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if free < 1.2 * size:
-            raise GanworksError(f"The disk of {self.folder} is full: {size / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB free. "
-                                "What was saved before is intact; make room and give the same command again.")
-
-    def _guard(self, action: Any) -> None:
-        try:
-            action()
-        except OSError as error:
-            what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "your quota is used up", errno.EFBIG: "the file is too large",
-                    errno.EROFS: "the disk is read-only"}.get(error.errno or 0, error.strerror)
-            raise GanworksError(f"{self.folder} could not be written: {what}. What was saved before is intact; "
-                                "mend it and give the same command again.") from error
+        weights.replace_file(self.path("manifest.json"), data)
 
     # State
 
     def save_state(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> Path:
         """Save a state to go on from; the newest two are kept."""
         name = f"state/{counters['seen']:012d}.safetensors"
-        self._room(sum(t.nbytes for t in tensors.values()))
-        self._guard(lambda: weights.write(self.path(name), tensors, {"counters": json.dumps(dict(counters))}))
-        self._enter(name)
+        self._enter(name, weights.write(self.path(name), tensors, {"counters": json.dumps(dict(counters))}))
         states = sorted(n for n in self.manifest["files"] if n.startswith("state/"))
         for old in states[:-_KEEP]:
             del self.manifest["files"][old]
         self.seal()
-        for path in self.path("state").iterdir():
+        for path in self.path("state").iterdir():  # what a kill left behind, and what is too old
             if f"state/{path.name}" not in self.manifest["files"]:
                 path.unlink(missing_ok=True)
         return self.path(name)
@@ -225,24 +226,18 @@ class Run:
         names = sorted((n for n in self.manifest["files"] if n.startswith("state/")), reverse=True)
         for name in names:
             try:
-                self.verify(name)
-                tensors, meta = weights.read(self.path(name), finite=False)
+                expect = self.manifest["files"][name]["sha256"]
+                tensors, meta = weights.read(self.path(name), allow_nonfinite=True, expect=expect)
                 return tensors, json.loads(meta["counters"]), reasons
-            except (GanworksError, KeyError, ValueError) as error:
-                reasons.append(str(error))
+            except (GanworksError, OSError, KeyError, ValueError) as error:
+                reasons.append(f"{name} was passed over: {error}")
         if names:
             raise UsageError("No saved state of this run can be read:\n  " + "\n  ".join(reasons))
         return None
 
     def save_generator(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Path:
-        """Replace generator.safetensors; both the old and the new content are valid until the manifest is sealed."""
-        staged = self.path(f"state/.{GENERATOR}")
-        self._room(sum(t.nbytes for t in tensors.values()))
-        self._guard(lambda: weights.write(staged, tensors, {"ganworks": json.dumps(header)}))
-        self.manifest["pending"][GENERATOR] = weights.sha256(staged)
-        self.seal()
-        self._guard(lambda: os.replace(staged, self.path(GENERATOR)))
-        self._enter(GENERATOR)
+        """Replace generator.safetensors; a kill before the manifest follows leaves a file that vouches for itself."""
+        self._enter(GENERATOR, weights.write(self.path(GENERATOR), tensors, {"ganworks": json.dumps(header)}))
         self.seal()
         return self.path(GENERATOR)
 
@@ -250,13 +245,16 @@ class Run:
 
     def log(self, event: Event) -> None:
         """Append one event to metrics.jsonl."""
-        def append() -> None:
+        try:
             if self._log is None:
                 self._log = self.path("metrics.jsonl").open("a", encoding="utf-8")
             self._log.write(json.dumps(to_line(event)) + "\n")
             self._log.flush()
-
-        self._guard(append)
+        except OSError as error:
+            raise GanworksError(
+                f"{self.folder}/metrics.jsonl could not be written: {error.strerror}. What was saved before is "
+                "intact; mend it and give the same command again."
+            ) from error
 
     def trim_log(self, seen: int) -> None:
         """Drop what was logged after the state that training goes on from."""
@@ -270,4 +268,4 @@ class Run:
                     kept.append(line)
             except (ValueError, KeyError, TypeError):
                 continue
-        self._guard(lambda: weights.replace_file(path, "".join(f"{line}\n" for line in kept).encode()))
+        weights.replace_file(path, "".join(f"{line}\n" for line in kept))

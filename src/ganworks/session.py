@@ -86,7 +86,9 @@ class Session:
         engine = self.engine
         with self.stop.signals():
             try:
-                yield from self._keep(Started(engine.clock.seen, engine.total, self.notes, str(self.run.folder) if self.run else ""))
+                yield from self._keep(
+                    Started(engine.clock.seen, engine.total, self.notes, str(self.run.folder) if self.run else "")
+                )
                 if self._saved_at < 0 and engine.clock.seen == 0:
                     yield from self._save()
                 yield from self._train()
@@ -142,12 +144,13 @@ class Session:
             yield from self._score()
 
     def _show(self) -> Iterator[Event]:
-        if engine_weights := (self.show or self.sample) and self.engine.average(0):
-            if self.watch is not None and self.sample is not None and self.engine.progress > 0.1:
-                for alarm in self.watch.samples(self.engine.clock.seen, self.sample(engine_weights)):
-                    yield from self._keep(alarm)
-            if self.show is not None and self.engine.group.rank == 0:
-                yield from self._keep(Shown(self.engine.clock.seen, self.show(engine_weights, self.engine.clock.seen)))
+        engine = self.engine
+        average, seen = engine.average(0), engine.clock.seen
+        if self.watch is not None and self.sample is not None and engine.progress > 0.1:
+            for alarm in self.watch.samples(seen, self.sample(average)):
+                yield from self._keep(alarm)
+        if self.show is not None and engine.group.rank == 0:
+            yield from self._keep(Shown(seen, self.show(average, seen)))
 
     def _score(self) -> Iterator[Event]:
         """Score every averaged generator; the best one so far becomes generator.safetensors."""
@@ -157,8 +160,17 @@ class Session:
         for which, half_life in enumerate(lives):
             try:
                 scores, floor, extractor = self.judge(self.engine.average(which), clock.seen)
-            except (RuntimeError, ValueError, MemoryError) as error:  # a score is missing; the training is not
-                alarm = Alarm(clock.seen, "score", f"Scoring failed: {error}", "The training goes on; `ganworks eval` can be run later.")
+            except (
+                RuntimeError,
+                ValueError,
+                MemoryError,
+            ) as error:  # a score is missing; the training is not
+                alarm = Alarm(
+                    clock.seen,
+                    "score",
+                    f"Scoring failed: {error}",
+                    "The training goes on; `ganworks eval` can be run later.",
+                )
                 yield from self._keep(alarm)
                 return self._publish(which)
             value = scores.get(self.objective, float("inf"))
@@ -175,7 +187,9 @@ class Session:
         if not match:
             return False
         if match[1] not in scores:
-            raise GanworksError(f"until={match[0]} asks for a score that is not measured here; there are {', '.join(scores)}.")
+            raise GanworksError(
+                f"until={match[0]} asks for a score that is not measured here; there are {', '.join(scores)}."
+            )
         value, bar = scores[match[1]], float(match[3])
         return value < bar if match[2] == "<" else value > bar
 
@@ -212,10 +226,16 @@ class Session:
         self.engine.load(tensors, counters)
         if retries > _RETRIES:
             yield from self._keep(Alarm(seen, "non-finite", str(error), advice("non-finite"), fatal=True))
-            raise GanworksError(f"{error} It came back after {_RETRIES} attempts from the last good state "
-                                f"({counters['seen']} examples), which is kept. Try precision=fp32, a lower lr, or a larger penalty.")
+            raise GanworksError(
+                f"{error} It came back after {_RETRIES} attempts from the last good state "
+                f"({counters['seen']} examples), which is kept. Try precision=fp32, a lower lr, or a larger penalty."
+            )
         self.engine.clock.retries, self.engine.clock.lr_scale = retries, scale
-        yield from self._keep(Alarm(seen, "non-finite", f"{error} Went back to {counters['seen']} examples (attempt {retries}).",
-                                    advice("non-finite")))
-
-
+        yield from self._keep(
+            Alarm(
+                seen,
+                "non-finite",
+                f"{error} Went back to {counters['seen']} examples (attempt {retries}).",
+                advice("non-finite"),
+            )
+        )

@@ -69,7 +69,7 @@ class Budget:
 
     @staticmethod
     def parse(text: str | int) -> Budget:
-        """"90s", "10m", "2h" are time; "200k", "1M", "5000" are examples. Note: m is minutes, M is million."""
+        """ "90s", "10m", "2h" are time; "200k", "1M", "5000" are examples. Note: m is minutes, M is million."""
         match = BUDGET.fullmatch(str(text).strip())
         if not match or float(match[1]) <= 0:
             raise UsageError(f"budget must be a time (90s, 10m, 2h) or a number of examples (200k, 1M), not {text!r}.")

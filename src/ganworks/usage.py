@@ -22,7 +22,8 @@ Every verb explains itself: ganworks train --help. Exit codes: 0 done, 1 failed,
 _TRAIN = """\
 ganworks train [RECIPE] data=PATH [key=value ...]
 
-RECIPE   image (the default: looks at data and budget, chooses the rest), r3gan, dcgan, mlp, wgan, wgan-gp, lsgan, points.
+RECIPE   image (the default: looks at data and budget, chooses the rest), r3gan, dcgan, mlp, wgan,
+         wgan-gp, lsgan, points.
 data     a folder of images (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz,
          IDX files or a folder of them, digits (built in), hub:NAME (extra `hub`).
 out      the run folder; default runs/<data>-<recipe>-<n>. The same command again goes on where it stopped.
@@ -60,7 +61,7 @@ seed     sample 17 of a seed is the same bytes alone or among 50,000.
 labels   a class by name or number, or several: labels=3  labels=cat,dog
 truncation=0.7         closer to the average: more typical, less varied
 interpolate=1,2,3      a walk between seeds: out=walk.png is a strip, out=walk.gif an animation; steps=8
-device=auto|cpu|cuda|mps   mark=off   leave the "generated" marks out (recorded in the log of the run)
+device=auto|cpu|cuda|mps   mark=off   no "generated" marks in the files
 """
 
 _EVAL = """\

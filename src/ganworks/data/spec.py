@@ -46,13 +46,20 @@ class Spec:
         try:
             shape = tuple(int(n) for n in raw["shape"])
             spec = Spec(
-                kind=str(raw["kind"]), shape=shape, classes=tuple(str(c) for c in raw.get("classes", ())),
-                low=float(raw.get("low", 0.0)), high=float(raw.get("high", 255.0)),
+                kind=str(raw["kind"]),
+                shape=shape,
+                classes=tuple(str(c) for c in raw.get("classes", ())),
+                low=float(raw.get("low", 0.0)),
+                high=float(raw.get("high", 255.0)),
                 dtype=str(raw.get("dtype", "uint8")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"The data spec is damaged ({error!r}); it must hold kind, shape and classes.") from error
-        if not 1 <= len(shape) <= 4 or any(not 1 <= n <= 65536 for n in shape) or spec.dtype not in ("uint8", "float32"):
+        if (
+            not 1 <= len(shape) <= 4
+            or any(not 1 <= n <= 65536 for n in shape)
+            or spec.dtype not in ("uint8", "float32")
+        ):
             raise UsageError(f"The data spec is damaged: shape {shape}, dtype {spec.dtype!r}.")
         return spec
 
@@ -99,8 +106,16 @@ class Batch(dict[str, Tensor]):
     size: rows in this batch. num_classes: 0 when unconditional.
     """
 
-    def __init__(self, load: Callable[[], dict[str, Tensor]], draw: Draw, *, size: int, seen: int = 0,
-                 progress: float = 0.0, num_classes: int = 0):
+    def __init__(
+        self,
+        load: Callable[[], dict[str, Tensor]],
+        draw: Draw,
+        *,
+        size: int,
+        seen: int = 0,
+        progress: float = 0.0,
+        num_classes: int = 0,
+    ):
         super().__init__()
         self._load, self.draw, self.size = load, draw, size
         self.seen, self.progress, self.num_classes = seen, progress, num_classes

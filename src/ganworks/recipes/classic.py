@@ -14,8 +14,15 @@ def dcgan(facts: Facts) -> Config:
     Paper: Radford, Metz, Chintala 2015 (arXiv 1511.06434): Adam 2e-4, beta1 0.5, batch 64 (the paper's is 128).
     """
     adam = Optimizer(lr=2e-4, betas=(0.5, 0.999))
-    return Config("dcgan", facts.domain, DCGAN(), Adversarial(loss="non-saturating", r1=0.0, r2=0.0), g=adam, d=adam,
-                  train=Train(batch=64))
+    return Config(
+        "dcgan",
+        facts.domain,
+        DCGAN(),
+        Adversarial(loss="non-saturating", r1=0.0, r2=0.0),
+        g=adam,
+        d=adam,
+        train=Train(batch=64),
+    )
 
 
 def mlp(facts: Facts) -> Config:
@@ -24,8 +31,15 @@ def mlp(facts: Facts) -> Config:
     Paper: Goodfellow et al. 2014 (arXiv 1406.2661), with LeakyReLU and Adam 2e-4, batch 100, as in the tutorials.
     """
     adam = Optimizer(lr=2e-4, betas=(0.5, 0.999))
-    return Config("mlp", facts.domain, MLP(hidden=(256, 256), z_dim=64), Adversarial(loss="non-saturating", r1=0.0, r2=0.0), g=adam,
-                  d=adam, train=Train(batch=100))
+    return Config(
+        "mlp",
+        facts.domain,
+        MLP(hidden=(256, 256), z_dim=64),
+        Adversarial(loss="non-saturating", r1=0.0, r2=0.0),
+        g=adam,
+        d=adam,
+        train=Train(batch=100),
+    )
 
 
 def wgan(facts: Facts) -> Config:
@@ -39,13 +53,13 @@ def wgan(facts: Facts) -> Config:
 
 
 def wgan_gp(facts: Facts) -> Config:
-    """WGAN-GP: Wasserstein critic with a gradient penalty of 10 on interpolates, no batch norm in the critic.
+    """WGAN-GP: Wasserstein critic with a gradient penalty of 10 on interpolates and no batch norm.
 
-    Paper: Gulrajani et al. 2017 (arXiv 1704.00028), algorithm 1: Adam 1e-4, betas (0, 0.9), batch 64, five critic turns.
+    Paper: Gulrajani et al. 2017 (arXiv 1704.00028), alg. 1: Adam 1e-4, betas (0, 0.9), batch 64, five critic turns.
     """
     adam = Optimizer(lr=1e-4, betas=(0.0, 0.9))
     game = Adversarial(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)
-    return Config("wgan-gp", facts.domain, DCGAN(d_norm="none"), game, g=adam, d=adam, train=Train(batch=64))
+    return Config("wgan-gp", facts.domain, DCGAN(norm="none"), game, g=adam, d=adam, train=Train(batch=64))
 
 
 def lsgan(facts: Facts) -> Config:
@@ -54,5 +68,12 @@ def lsgan(facts: Facts) -> Config:
     Paper: Mao et al. 2016 (arXiv 1611.04076): Adam, beta1 0.5; here lr 2e-4, batch 64 as in DCGAN.
     """
     adam = Optimizer(lr=2e-4, betas=(0.5, 0.999))
-    return Config("lsgan", facts.domain, DCGAN(), Adversarial(loss="least-squares", r1=0.0, r2=0.0), g=adam, d=adam,
-                  train=Train(batch=64))
+    return Config(
+        "lsgan",
+        facts.domain,
+        DCGAN(),
+        Adversarial(loss="least-squares", r1=0.0, r2=0.0),
+        g=adam,
+        d=adam,
+        train=Train(batch=64),
+    )

@@ -15,7 +15,15 @@ def image(facts: Facts) -> Config:
     """
     adam = Optimizer(lr=1e-3, lr_end=1e-5, betas=(0.0, 0.95))
     game = Adversarial(loss="relativistic", r1=1.0, r2=1.0)
-    return Config("image", facts.domain, R3GAN(widths=(64, 64), group_size=0), game, g=adam, d=adam, train=Train(batch=64))
+    return Config(
+        "image",
+        facts.domain,
+        R3GAN(widths=(64, 64), group_size=0),
+        game,
+        g=adam,
+        d=adam,
+        train=Train(batch=64),
+    )
 
 
 def r3gan(facts: Facts) -> Config:
@@ -28,4 +36,12 @@ def r3gan(facts: Facts) -> Config:
     gamma = 0.05 if size <= 32 else 2.0 * (size / 64) ** 2
     adam = Optimizer(lr=2e-4, lr_end=5e-5, betas=(0.0, 0.99), beta2_start=0.9, burn_in=0.1)
     game = Adversarial(loss="relativistic", r1=gamma, r2=gamma, r1_end=gamma / 10, r2_end=gamma / 10, burn_in=0.1)
-    return Config("r3gan", facts.domain, R3GAN(), game, g=adam, d=adam, train=Train(batch=256 if size > 32 else 512, ema=(500_000.0,)))
+    return Config(
+        "r3gan",
+        facts.domain,
+        R3GAN(),
+        game,
+        g=adam,
+        d=adam,
+        train=Train(batch=256 if size > 32 else 512, ema=(500_000.0,)),
+    )

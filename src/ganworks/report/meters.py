@@ -9,7 +9,8 @@ class Meters:
     """One bar after another; a new label ends the bar before it. Nothing is shown for work under two seconds."""
 
     def __init__(self) -> None:
-        self.label, self.meter = "", None
+        self.label = ""
+        self.meter: Meter | None = None
 
     def __enter__(self) -> Meters:
         return self

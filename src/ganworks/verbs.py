@@ -1,0 +1,124 @@
+"""What the command line does for `sample`, `eval` and `data`: read the words, call the verb, print what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganworks.config import find_class, override, parse
+from ganworks.errors import UsageError
+from ganworks.report.meters import Meters
+
+_BULK = 1000  # above this many samples, work that can restart where it stopped
+
+
+def whole(text: str, name: str) -> int:
+    """A whole number in plain digits; anything else is a UsageError that names it."""
+    if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit() or len(text) > 20:
+        raise UsageError(f"{name} must be a whole number, not {text[:40]!r}.")
+    return int(text)
+
+
+def decimal(text: str, name: str) -> float:
+    """A number; anything else is a UsageError that names it."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(f"{name} must be a number, not {text[:40]!r}.") from error
+
+
+def chosen_labels(text: str | None) -> Any:
+    """ "3" -> "3"; "cat,dog" -> ["cat", "dog"]; None stays None. The model reads names and numbers."""
+    return None if text is None else text.split(",") if "," in text else text
+
+
+def sample(source: str, count: str, options: dict[str, str]) -> None:
+    """ganworks sample SOURCE COUNT key=value ...; see usage.py."""
+    from ganworks.model import Model
+
+    n = whole(count, "the count of samples")
+    model = Model.load(source, device=options.get("device", "auto"))
+    mark = parse(options.get("mark", "on"))
+    if not isinstance(mark, bool):
+        raise UsageError(f"mark is on or off, not {options['mark']!r}.")
+    out = Path(options.get("out", "samples"))
+    facts = {
+        "labels": chosen_labels(options.get("labels")),
+        "truncation": decimal(options.get("truncation", "1"), "truncation"),
+    }
+    if "interpolate" in options:
+        walk(model, options, out, mark, facts)
+        return
+    seed = whole(options.get("seed", "0"), "seed")
+    if n > _BULK and out.suffix in ("", ".zip"):
+        from ganworks.bulk import generate
+
+        with Meters() as meters:
+            generate(
+                model,
+                n,
+                out,
+                seed=seed,
+                mark=mark,
+                on_progress=lambda done, total: meters("Sampling", done, total),
+                **facts,
+            )
+        print(f"{n:,} samples of seed {seed} are in {out}.")
+        return
+    written = model.sample(n, seed=seed, **facts).save(out, mark=mark)
+    print(f"{n} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
+
+
+def walk(model: Any, options: dict[str, str], out: Path, mark: bool, facts: dict[str, Any]) -> None:
+    """interpolate=1,2,3: from seed to seed; a .png is a strip, a .gif or .webp an animation."""
+    seeds = [whole(word, "interpolate") for word in options["interpolate"].split(",")]
+    if len(seeds) < 2:
+        raise UsageError("interpolate needs two seeds or more: interpolate=1,2.")
+    moving = out.suffix in (".gif", ".webp", ".apng")
+    steps = whole(options.get("steps", "24" if moving else "8"), "steps")
+    path = model.walk(seeds, steps, **facts)
+    written = path.save(out, mark=mark, **({} if out.suffix != ".png" else {"columns": steps}))
+    print(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")
+
+
+def evaluate(run: str, options: dict[str, str]) -> None:
+    """ganworks eval RUN key=value ...; see usage.py."""
+    from ganworks import api
+
+    with Meters() as meters:
+        report = api.evaluate(
+            run,
+            options.get("data"),
+            on_work=meters,
+            count=whole(options.get("count", "10000"), "count"),
+            seed=whole(options.get("seed", "0"), "seed"),
+        )
+    print_report(report.to_dict())
+    print(f"\nPictures {run}/eval/   Report {run}/report.html")
+
+
+def print_report(found: dict[str, Any]) -> None:
+    """The metrics of an eval.json, each beside the value of real data."""
+    print(f"Judged by {found['extractor']} on {found['count']:,} samples; 'real' is held-out real data.\n")
+    print(f"{'':14} {'value':>9} {'95 % interval':>19} {'real':>9}")
+    for name, m in found["metrics"].items():
+        interval = f"{m['low']:.4g} to {m['high']:.4g}" if m["low"] is not None else ""
+        print(f"{name:14} {m['value']:9.4g} {interval:>19} {m['floor']:9.4g}  {m['meaning']}")
+    for warning in found["warnings"]:
+        print(f"\n! {warning}")
+    if found["memorisation"].get("sentence"):
+        print(f"\n{found['memorisation']['sentence']}")
+
+
+def data(path: str, options: dict[str, str]) -> None:
+    """ganworks data PATH key=value ...; see usage.py."""
+    from ganworks.data.look import look
+
+    sheet = Path(options.pop("out", "contact-sheet.png"))
+    settings = {name.removeprefix("domain."): value for name, value in options.items()}
+    domain = override(find_class("domains.images.Images")(), {"on_corrupt": "skip", **settings})
+    with Meters() as meters:
+        found = look(path, domain, on_progress=lambda done, total: meters("Reading the data", done, total))
+    print("\n".join(found.lines))
+    found.sheet.save(sheet)
+    print(f"\nContact sheet: {sheet}\nTrain on it:   ganworks train data={path}")
