@@ -40,8 +40,8 @@ def events(rounds: int = 60, total: int = 180_000, scored: int = 8, alarms: bool
             "g_loss": 0.8 + 0.6 * part + 0.1 * rng.normal(),
             "r1": 0.02 + 0.1 * math.exp(-i / 9),
             "r2": 0.015 + 0.09 * math.exp(-i / 8),
-            "_real": 0.4 + part + 0.1 * rng.normal(),
-            "_fake": -0.3 - part + 0.1 * rng.normal(),
+            "real": 0.4 + part + 0.1 * rng.normal(),
+            "fake": -0.3 - part + 0.1 * rng.normal(),
         }
         lines.append(
             {
@@ -126,7 +126,7 @@ def build(
             "fingerprint": "0" * 64,
             "count": 1797,
             "train": 1617,
-            "held_out": 180,
+            "held": 180,
             "duplicates": 0,
             "corrupt": 0,
             "modes": "L",

@@ -24,7 +24,7 @@ from ganworks.report.compare import compare
 from ganworks.report.curves import Floor, Series, downsample, line_chart, linear_ticks, sparkline, time_ticks
 from ganworks.report.html import write_report
 from ganworks.report.info import info
-from ganworks.report.pictures import spread
+from ganworks.report.pictures import embed, spread
 from ganworks.report.read import as_event, frames, read_run
 from ganworks.report.units import count, duration, short_number, size
 
@@ -98,6 +98,8 @@ def test_large_pictures_stay_within_eight_megabytes(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8)
     for i in range(1, 15):
         Image.fromarray(noise).save(run / "samples" / f"{i * 1000:012d}.png", compress_level=1)
+    picture = embed(run / "samples" / "000000001000.png", 60_000)
+    assert picture and picture.uri.startswith("data:image/webp") and len(picture.uri) <= 60_000 * 4 / 3 + 40
     page, text = page_of(run)
     assert len(page.all("img")) == 11 and 2_000_000 < len(text) < 8_000_000
 
@@ -132,9 +134,7 @@ def test_a_torn_line_is_ignored_and_damage_is_said(tmp_path: Path) -> None:
 def test_a_resume_replaces_what_it_does_again(tmp_path: Path) -> None:
     lines = fake_run.events(rounds=10, total=1000, scored=5)[:-1]
     again = [{**e, "speed": 7.0} for e in lines if e["event"] == "round" and e["seen"] > 500]
-    run = read_run(
-        fake_run.build(tmp_path, lines=[*lines, {"event": "started", "seen": 500, "total": 1000}, *again])
-    )
+    run = read_run(fake_run.build(tmp_path, lines=[*lines, {"event": "started", "seen": 500, "total": 1000}, *again]))
     seen = [e["seen"] for e in run.rounds]
     assert seen == sorted(set(seen)) == [100 * i for i in range(1, 11)]
     assert [e["speed"] == 7.0 for e in run.rounds] == [False] * 5 + [True] * 5
@@ -215,9 +215,13 @@ def test_advice_follows_what_was_found(tmp_path: Path) -> None:
     assert any("budget=4.5m" in t and "init=" in t and "-longer" in t for t in texts)
     import shlex
 
-    assert f"data=/data/{fake_run.HOSTILE}" in shlex.split(
-        next(t for t in texts if t.startswith("ganworks train"))
-    )
+    assert f"data=/data/{fake_run.HOSTILE}" in shlex.split(next(t for t in texts if t.startswith("ganworks train")))
+
+
+def test_a_run_that_has_hardly_begun_is_not_blamed_for_it(tmp_path: Path) -> None:
+    lines = fake_run.events(rounds=4, total=500, scored=4)[:4]
+    run = read_run(fake_run.build(tmp_path, lines=lines, evaluated=False))
+    assert [f.title for f in advice.findings(run)] == ["It has hardly begun"]
 
 
 def test_an_interrupted_run_is_told_how_to_go_on(tmp_path: Path) -> None:
@@ -279,9 +283,7 @@ def test_charts_survive_any_numbers() -> None:
         chart = line_chart([Series("<b>", bad)], title="t", x_label="x", log=log, floor=Floor("f", math.nan))
         assert "nan" not in chart and "inf" not in chart and "&lt;b&gt;" in chart
         for at in re.findall(r'd="M([^"]+)"', chart):
-            assert all(
-                -1 <= float(n) <= 481 for n in re.findall(r"-?\d+\.?\d*", at.split("h")[0].split("v")[0])
-            )
+            assert all(-1 <= float(n) <= 481 for n in re.findall(r"-?\d+\.?\d*", at.split("h")[0].split("v")[0]))
     assert line_chart([Series("a", [(1, math.nan)])], title="t", x_label="x") == ""
     assert line_chart([Series("a", [(5, 2.0)] * 3)], title="t", x_label="x").count("<path") > 2
 

@@ -58,16 +58,14 @@ def commands(run: Run) -> list[Command]:
 
 def train_command(run: Run, longer: bool = False) -> str:
     """The command that made this run; with `longer`, the same with a larger budget into a new folder."""
-    given = mapping(run.plan.get("given"))
-    given = {
-        k: v
-        for k, v in given.items()
-        if k not in ("recipe", "out") and isinstance(v, str | int | float | list)
-    }
+    raw = mapping(run.plan.get("given"))
+    given = {k: v for k, v in raw.items() if k != "recipe" and isinstance(v, str | int | float | list)}
+    given.pop("train.budget", None)
     given.setdefault("data", data_path(run))
-    given.setdefault("budget", _budget(run))
+    given["budget"] = _budget(run)
     given["out"] = str(run.folder)
     if longer:
+        given.pop("train.init", None)
         given |= {"budget": longer_budget(run), "out": f"{run.folder}-longer", "init": str(run.folder)}
     settings = [f"{name}={_setting(value)}" for name, value in given.items() if value != ""]
     return shlex.join(["ganworks", "train", str(run.config.get("recipe") or "image"), *settings])
@@ -86,8 +84,13 @@ def data_path(run: Run) -> str:
     return str(found) if isinstance(found, str) else ""
 
 
+def _given_budget(run: Run) -> object:
+    given = mapping(run.plan.get("given"))
+    return given.get("train.budget") or given.get("budget")
+
+
 def _budget(run: Run) -> str:
-    budget = mapping(run.plan.get("given")).get("budget") or mapping(run.config.get("train")).get("budget")
+    budget = _given_budget(run) or mapping(run.config.get("train")).get("budget")
     return str(budget) if isinstance(budget, str | int) and not isinstance(budget, bool) else ""
 
 
@@ -102,50 +105,44 @@ def longer_budget(run: Run) -> str:
     return f"{value:.10g}{unit}" if unit != "s" else f"{math.ceil(value)}s"
 
 
+_COPIES = Finding("bad", "Samples come close to training examples", (
+    "Look at the nearest neighbours before you share anything. More data, more augmentation or a shorter "
+    "training "
+    "help; so does a smaller network."))  # fmt: skip
+_EARLY = Finding("note", "It has hardly begun", (
+    "So few examples teach only rough shapes, and the scores below say no more than that. Give it more "
+    "time: the "
+    "command below goes on from here."))  # fmt: skip
+_MISSING = Finding("bad", "Kinds of data are missing", (
+    "Try a stronger penalty (larger r1 and r2), a larger batch, or the r3gan recipe, whose loss was made "
+    "against this. "
+    "If the data has classes, train with its labels."))  # fmt: skip
+_CLASSES = Finding("note", "The asked class is not always made", (
+    "Train for longer, and check that the labels of the data are right."))  # fmt: skip
+_UNJUDGED = Finding("note", "Nobody has judged this run yet", "Run the eval command below.")
+_FINE = Finding("good", "Nothing to mend", "Use it; the sample command below makes as many as you like.")
+_EARLY_END = 20_000  # examples: below this a poor score means little
+
+
 def findings(run: Run) -> list[Finding]:
-    """What the alarms and scores say, worst first; never empty for a run that has scores."""
-    found = _from_alarms(run)
+    """What the alarms and scores say, worst first."""
     scores = {s.metric.name: s for s in words.scores_of(run)}
     grades = {name: words.judge(score).grade for name, score in scores.items()}
-    for name in ("authenticity", "copied"):
-        if grades.get(name) in ("fair", "poor"):
-            found.append(
-                Finding(
-                    "bad",
-                    "Samples come close to training examples",
-                    (
-                        "Look at the nearest neighbours before you share anything. More data, more "
-                        "augmentation or a shorter training help; so does a smaller network."
-                    ),
-                )
-            )
-            break
-    if grades.get("coverage") in ("fair", "poor") or grades.get("recall") == "poor":
-        found.append(
-            Finding(
-                "bad",
-                "Kinds of data are missing",
-                (
-                    "Try a stronger penalty (a higher gamma), a larger batch, or the r3gan recipe, whose "
-                    "loss was made against this. If the data has classes, train with its labels."
-                ),
-            )
-        )
-    if grades.get("agreement") in ("fair", "poor"):
-        found.append(
-            Finding(
-                "note",
-                "The asked class is not always made",
-                ("Train for longer, and check that the labels of the data are right."),
-            )
-        )
+    weak = ("fair", "poor")
+    found = _from_alarms(run)
+    if grades.get("authenticity") in weak or grades.get("copied") in weak:
+        found.append(_COPIES)
+    if run.seen < _EARLY_END and grades.get("frechet") == "poor":
+        return [*found, _EARLY]
+    if grades.get("coverage") in weak or grades.get("recall") == "poor":
+        found.append(_MISSING)
+    if grades.get("agreement") in weak:
+        found.append(_CLASSES)
     found += _from_curve(run, grades.get("frechet", "unknown"))
-    if run.state == "finished" and not run.scored and not run.evaluation:
-        found.append(Finding("note", "Nobody has judged this run yet", "Run the eval command below."))
+    if run.state == "finished" and not scores:
+        found.append(_UNJUDGED)
     if not found and "excellent" in (grades.get("frechet"), grades.get("kernel")):
-        found.append(
-            Finding("good", "Nothing to mend", "Use it; the sample command below makes as many as you like.")
-        )
+        found.append(_FINE)
     return found
 
 
@@ -178,7 +175,7 @@ def _from_curve(run: Run, grade: str) -> list[Finding]:
                 (
                     f"The distance fell from {units.short_number(values[-3])} to "
                     f"{units.short_number(values[-1])} over the last three scores. More time will help "
-                    "most; the command below trains on from here."
+                    "most; the command below goes on from here."
                 ),
             )
         ]

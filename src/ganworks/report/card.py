@@ -93,11 +93,7 @@ def _data(run: Run) -> str:
     if isinstance(classes, list) and classes:
         names = ", ".join(code(c) for c in classes[:20]) + (", ..." if len(classes) > 20 else "")
         lines.append(f"- {len(classes)} classes: {names}")
-    for key, value in data.items():
-        if key not in ("path", "source", "root", "shape", "classes", "name") and isinstance(
-            value, str | int | float
-        ):
-            lines.append(f"- {text(key.replace('_', ' ').capitalize())}: {text(value)}")
+    lines += [f"- {title}: {value:,}" for title, value in units.facts(data)]
     return "## Data\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 

@@ -130,25 +130,24 @@ def _term_lines(run: Run) -> dict[str, list[tuple[float, float]]]:
     lines: dict[str, list[tuple[float, float]]] = {}
     for event in run.rounds:
         for name, value in mapping(event.get("losses")).items():
-            lines.setdefault(name, []).append((number(event.get("seen")), number(value)))
+            lines.setdefault(name.lstrip("_"), []).append((number(event.get("seen")), number(value)))
     return lines
 
 
+_WATCHED = {"real": "real examples", "fake": "made-up examples"}
+
+
 def _logit_chart(run: Run) -> str:
-    names = {"_real": "real examples", "_fake": "made-up examples"}
     lines = _term_lines(run)
-    return line_chart(
-        [Series(text, lines[name]) for name, text in names.items() if name in lines],
-        title="Discriminator outputs",
-        x_label="examples seen",
-    )
+    series = [Series(text, lines[name]) for name, text in _WATCHED.items() if name in lines]
+    return line_chart(series, title="Discriminator outputs", x_label="examples seen")
 
 
 _LOSSES = {"g_loss": "generator", "d_loss": "discriminator"}
 
 
 def _loss_chart(run: Run) -> str:
-    lines = {n: p for n, p in _term_lines(run).items() if n.endswith("loss") and not n.startswith("_")}
+    lines = {n: p for n, p in _term_lines(run).items() if n.endswith("loss")}
     order = sorted(lines, key=lambda n: (list(_LOSSES).index(n) if n in _LOSSES else 9, n))
     return line_chart(
         [Series(_LOSSES.get(n, n), lines[n]) for n in order[:6]], title="Losses", x_label="examples seen"
@@ -156,7 +155,7 @@ def _loss_chart(run: Run) -> str:
 
 
 def _penalty_chart(run: Run) -> str:
-    lines = {n: p for n, p in _term_lines(run).items() if not n.endswith("loss") and not n.startswith("_")}
+    lines = {n: p for n, p in _term_lines(run).items() if not n.endswith("loss") and n not in _WATCHED}
     values = [v for line in lines.values() for _, v in line if math.isfinite(v) and v > 0]
     wide = bool(values) and max(values) > 30 * min(values)
     return line_chart(

@@ -88,7 +88,8 @@ def _state(run: Run, width: int, unicode: bool) -> Rows:
 
 def _losses(run: Run, width: int, unicode: bool) -> Rows:
     names = sorted(
-        mapping(run.last.get("losses")), key=lambda n: (n.startswith("_"), not n.endswith("loss"), n)
+        mapping(run.last.get("losses")),
+        key=lambda n: (n.lstrip("_") in ("real", "fake"), not n.endswith("loss"), n),
     )
     rows = []
     for name in names:

@@ -32,14 +32,11 @@ def good(run: Run) -> str:
     source = (
         "From the full evaluation."
         if words.from_report(run.evaluation)
-        else "From the quick scores during training; the full evaluation, with confidence intervals, is one "
-        "command."
+        else "From the quick scores during training; the full evaluation, with confidence intervals, is one command."
     )
     extractors = sorted({s.extractor for s in scores if s.extractor})
     if extractors:
-        source += (
-            f" Features: {', '.join(extractors)}. Scores of other features cannot be compared with these."
-        )
+        source += f" Features: {', '.join(extractors)}. Scores of other features cannot be compared with these."
     intro = (
         "<p>Each score stands beside its <b>floor</b>: the same score of real examples that were held out "
         "and never trained on. Real data does not score perfectly either, so the floor is what perfect "
@@ -89,15 +86,15 @@ def _cell(entry: dict[str, object], title: str, key: str, beside: str) -> str:
     return f'<td class="num" data-name="{title}">{words.score_text(share, value)}{sub}</td>'
 
 
+_COPYING = {"excellent": "Clear", "fair": "Doubtful", "poor": "Copies"}
+
+
 def _score_row(score: Score) -> str:
     verdict = words.judge(score)
     arrow = {"lower": "lower is better", "higher": "higher is better", "near": ""}[score.metric.better]
     sub = f'<span class="sub">{escape(score.metric.short)} {arrow and f"({arrow})"}</span>'
-    pill = (
-        ""
-        if verdict.grade == "unknown"
-        else f'<span class="pill {verdict.grade}">{verdict.grade.capitalize()}</span>'
-    )
+    name = _COPYING.get(verdict.grade) if score.metric.better == "near" else verdict.grade.capitalize()
+    pill = f'<span class="pill {verdict.grade}">{name}</span>' if verdict.grade != "unknown" else ""
     text = f'<span class="sub">{escape(verdict.text)}</span>'
     return (
         f'<tr><th scope="row">{escape(score.metric.title)}{sub}</th>'
@@ -112,9 +109,7 @@ def _score_row(score: Score) -> str:
 def _with_interval(score: Score, value: float, low: float, high: float) -> str:
     text = words.score_text(score.metric, value)
     if math.isfinite(low) and math.isfinite(high):
-        text += (
-            f"<small>{words.score_text(score.metric, low)} to {words.score_text(score.metric, high)}</small>"
-        )
+        text += f"<small>{words.score_text(score.metric, low)} to {words.score_text(score.metric, high)}</small>"
     return text
 
 
@@ -126,8 +121,7 @@ def _gauge(score: Score) -> str:
     stops = [0.0, *edges, 1.0]
     grades = words.GRADES[::-1] if len(edges) == 3 else ("poor", "fair", "excellent")
     zones = "".join(
-        f'<rect class="zone {grade}" x="{4 + 112 * a:.1f}" y="5" width="{112 * (b - a) - 2:.1f}" height="6" '
-        'rx="2"/>'
+        f'<rect class="zone {grade}" x="{4 + 112 * a:.1f}" y="5" width="{112 * (b - a) - 2:.1f}" height="6" rx="2"/>'
         for grade, a, b in zip(grades, stops[:-1], stops[1:], strict=True)
     )
     return (
@@ -137,9 +131,7 @@ def _gauge(score: Score) -> str:
 
 
 def _explain(scores: list[Score]) -> str:
-    items = "".join(
-        f"<p><b>{escape(s.metric.title)}.</b> {escape(s.metric.long)}</p>" for s in scores if s.metric.long
-    )
+    items = "".join(f"<p><b>{escape(s.metric.title)}.</b> {escape(s.metric.long)}</p>" for s in scores if s.metric.long)
     bands = (
         "<p>The intervals are 95 % confidence intervals: with other random samples the value would mostly "
         "fall inside. A distance up to 1.5 times the floor counts as excellent, up to 3 as good, up to 8 as "
@@ -161,8 +153,7 @@ def _evaluation_pictures(run: Run) -> str:
             title = named.get(name) or path.stem.replace("_", " ").capitalize()
             text = _CAPTIONS.get(path.stem, "")
             figures.append(
-                f"<figure>{image_tag(image, title)}<figcaption><b>{escape(title)}.</b> "
-                f"{text}</figcaption></figure>"
+                f"<figure>{image_tag(image, title)}<figcaption><b>{escape(title)}.</b> {text}</figcaption></figure>"
             )
     return f'<div class="pictures">{"".join(figures)}</div>' if figures else ""
 

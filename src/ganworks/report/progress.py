@@ -25,7 +25,11 @@ REASONS = {
     "interrupted": "interrupted; the same command goes on from here",
     "stopped": "stopped; the same command goes on from here",
 }  # fmt: skip
-_NAMES = {"d_loss": "d", "g_loss": "g", "_real": "real", "_fake": "fake"}
+_TOLD = ("frechet", "coverage", "agreement")  # the scores that a line has room for
+_NAMES = {
+    "d_loss": "d",
+    "g_loss": "g",
+}
 
 
 class Display:
@@ -105,6 +109,7 @@ class Display:
 
     def _on_scored(self, event: Event) -> None:
         scores = words.from_report(event)
+        scores = [s for s in scores if s.metric.name in _TOLD] or scores[:2]
         if not scores:
             return
         texts = [_score_text(s) for s in scores]
@@ -162,8 +167,8 @@ def _amount(event: Event) -> str:
 
 def _losses(event: Event) -> list[str]:
     """Losses first, then penalties, then what is only watched."""
-    terms = {name: number(value) for name, value in mapping(event.get("losses")).items()}
-    order = sorted(terms, key=lambda n: (n.startswith("_"), not n.endswith("loss")))
+    terms = {name.lstrip("_"): number(value) for name, value in mapping(event.get("losses")).items()}
+    order = sorted(terms, key=lambda n: (n in ("real", "fake"), not n.endswith("loss"), "d" not in n))
     return [f"{_NAMES.get(name, name)} {short_number(terms[name])}" for name in order]
 
 

@@ -11,6 +11,7 @@ from ganworks.report.pictures import Picture, embed, image_tag
 from ganworks.report.read import Run, frames, mapping, number
 
 _HERO_BYTES = 900_000
+_SETTINGS = 5  # of each part of the configuration, in the summary
 
 STATES = {
     "finished": "Finished",
@@ -73,7 +74,7 @@ def _tiles(run: Run) -> str:
         tiles.append(("Speed", f"{units.short_number(run.seen / run.seconds)}/s"))
     main = next((s for s in words.scores_of(run) if s.metric.name in ("frechet", "kernel")), None)
     if main and math.isfinite(main.ratio):
-        tiles.append(("Distance to real data", f"{units.short_number(main.ratio)}× the floor"))
+        tiles.append(("Distance to real data", f"{main.ratio:.{1 if main.ratio < 9.95 else 0}f}× the floor"))
     return (
         '<dl class="facts">'
         + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
@@ -136,24 +137,9 @@ def _data_rows(run: Run) -> list[tuple[str, str]]:
         rows.append(
             ("Classes", f"{len(classes)}: {names}" if classes else "none: it makes any kind of example")
         )
-    for key, value in mapping(run.plan.get("data")).items():
-        if key not in ("path", "source", "root", "shape", "classes", "fingerprint", "name") and isinstance(
-            value, str | int | float
-        ):
-            text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _plain(value)
-            rows.append((_DATA_NAMES.get(key) or key.replace("_", " ").capitalize(), text))
-    return rows
-
-
-_DATA_NAMES = {
-    "count": "Examples",
-    "train": "Trained on",
-    "held": "Held out for judging",
-    "held_out": "Held out for judging",
-    "modes": "Pixel formats",
-    "corrupt": "Could not be read",
-    "duplicates": "Exact duplicates",
-}
+    rows += [(title, f"{value:,}") for title, value in units.facts(mapping(run.plan.get("data")))]
+    notes = mapping(run.plan.get("data")).get("notes")
+    return rows + [("How it was read", str(note)) for note in (notes[:6] if isinstance(notes, list) else [])]
 
 
 def _method_rows(run: Run) -> list[tuple[str, str]]:
@@ -177,10 +163,11 @@ def _method_rows(run: Run) -> list[tuple[str, str]]:
 
 
 def _tree(tree: dict[str, object]) -> str:
+    """A part of the configuration in one line: its name and what is switched on; all of it stands at the
+    end."""
     name = str(tree.get("is", "")).rpartition(".")[2]
-    rest = ", ".join(
-        f"{k} {_plain(v)}" for k, v in tree.items() if k != "is" and not isinstance(v, dict) and v != ""
-    )
+    usual = [(k, v) for k, v in tree.items() if k != "is" and v and not isinstance(v, dict)]
+    rest = ", ".join(f"{k} {_plain(v)}" for k, v in usual[:_SETTINGS])
     return f"{name}: {rest}" if name and rest else name or rest
 
 

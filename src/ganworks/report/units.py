@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 
 def short_number(value: float) -> str:
@@ -59,3 +60,15 @@ def percent(part: float) -> str:
 def times(ratio: float) -> str:
     """2.34 -> "2.3 times"."""
     return f"{ratio:.1f} times" if ratio < 9.95 else f"{ratio:,.0f} times"
+
+
+_FACTS = {"count": "Examples", "train": "Trained on", "held": "Held out for judging",
+          "duplicates": "Exact duplicates", "corrupt": "Could not be read"}  # fmt: skip
+
+
+def facts(data: Mapping[str, object]) -> list[tuple[str, int]]:
+    """The counts of a data summary that a person wants to know, with their names."""
+    values = ((title, data.get(key)) for key, title in _FACTS.items())
+    return [
+        (title, value) for title, value in values if isinstance(value, int) and not isinstance(value, bool)
+    ]

@@ -257,17 +257,28 @@ def _gap(score: Score) -> float:
 
 
 def position(score: Score) -> tuple[float, tuple[float, ...]]:
-    """Where a score stands from far off (0) to real data (1), and where grades part; NaN: nowhere."""
-    if judge(score).grade == "unknown" or (score.metric.better == "lower" and not math.isfinite(score.ratio)):
-        return math.nan, ()
-    if score.metric.name == "kernel":
+    """Where a score stands from far off (0) to real data (1), and where grades part; NaN: nowhere.
+
+    Every grade takes an equal part of the scale; distances run by their logarithm inside it.
+    """
+    if judge(score).grade == "unknown" or score.metric.name == "kernel":
         return math.nan, ()
     if score.metric.better == "lower":
-        edges = tuple(1 - math.log(s) / math.log(_WORST_RATIO) for s in reversed(RATIO_STEPS))
-        return _clip(1 - math.log(max(score.ratio, 1.0)) / math.log(_WORST_RATIO)), edges
+        if not math.isfinite(score.ratio):
+            return math.nan, ()
+        bounds = [-math.log(step) for step in (_WORST_RATIO, *reversed(RATIO_STEPS), 1.0)]
+        return _place(-math.log(max(score.ratio, 1.0)), bounds)
     if score.metric.better == "higher":
-        return _clip(score.value / score.floor), tuple(reversed(SHARE_STEPS))
-    return _clip(1 - _gap(score) / _WORST_GAP), tuple(1 - s / _WORST_GAP for s in reversed(GAP_STEPS))
+        return _place(score.value / score.floor, [0.0, *reversed(SHARE_STEPS), 1.0])
+    return _place(-_gap(score), [-_WORST_GAP, *(-step for step in reversed(GAP_STEPS)), 0.0])
+
+
+def _place(value: float, bounds: list[float]) -> tuple[float, tuple[float, ...]]:
+    """Where a value lies among rising bounds, each step as wide as the others, and the inner bounds."""
+    steps = len(bounds) - 1
+    edges = tuple(i / steps for i in range(1, steps))
+    at = max((i for i in range(steps) if value >= bounds[i]), default=0)
+    return _clip((at + (value - bounds[at]) / (bounds[at + 1] - bounds[at])) / steps), edges
 
 
 def _clip(part: float) -> float:
@@ -334,4 +345,4 @@ def score_text(metric: Metric, value: float) -> str:
     """A score as people read it: shares in per cent, all others with three digits."""
     if not metric.share or not math.isfinite(value):
         return short_number(value)
-    return f"{value * 100:.{1 if 0 < value < 0.02 or 0.98 < value < 1 else 0}f} %"
+    return f"{value * 100:.{1 if 0.0005 <= value < 0.02 or 0.98 < value < 0.9995 else 0}f} %"
