@@ -29,12 +29,7 @@ def png(width, height, rows=b"", colour_type=2, depth=8):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "WEBP"])
@@ -43,9 +38,7 @@ def test_lossless_rgb_and_grey_are_kept(kind):
     assert np.array_equal(decode(encode(Image.fromarray(RGB), kind, **options)), RGB.transpose(2, 0, 1))
     if kind != "WEBP":
         assert np.array_equal(decode(encode(Image.fromarray(GREY), kind)), GREY[None])
-        assert np.array_equal(
-            decode(encode(Image.fromarray(GREY), kind), channels=3), GREY[None].repeat(3, 0)
-        )
+        assert np.array_equal(decode(encode(Image.fromarray(GREY), kind), channels=3), GREY[None].repeat(3, 0))
 
 
 @pytest.mark.parametrize("background, value", [("white", 255), ("black", 0), ("#804020", (0x80, 0x40, 0x20))])
@@ -176,7 +169,7 @@ def test_truncated_files_are_corrupt_and_never_grey(kind):
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
     data = encode(Image.fromarray(RNG.integers(0, 256, (64, 64, 3), np.uint8)), kind)
     for keep in (0.05, 0.3, 0.5, 0.9):
-        with pytest.raises(DecodeError, match='"cat.x" cannot be read'):
+        with pytest.raises(DecodeError, match=r'"cat\.x" cannot be read'):
             decode(data[: int(len(data) * keep)], "cat.x")
 
 

@@ -50,11 +50,7 @@ def test_rows_batches_and_labels():
     rows = np.array([5, 299, 5, 0])
     assert np.array_equal(data.raw(rows), X[rows].transpose(0, 3, 1, 2)) and data.raw(rows).dtype == np.uint8
     batch = data.fetch(rows)
-    assert (
-        batch["x"].dtype == torch.float32
-        and batch["y"].dtype == torch.int64
-        and batch["y"].tolist() == [2, 2, 2, 0]
-    )
+    assert batch["x"].dtype == torch.float32 and batch["y"].dtype == torch.int64 and batch["y"].tolist() == [2, 2, 2, 0]
     expected = torch.from_numpy(X[rows].transpose(0, 3, 1, 2).astype(np.float32)) / 127.5 - 1
     torch.testing.assert_close(batch["x"], expected, atol=1e-6, rtol=0)
     both = Images().open(np.array([[[0, 255]]], np.uint8)).fetch([0])
@@ -73,9 +69,7 @@ def test_many_files_in_threads_keep_their_order(tmp_path, monkeypatch):
     assert seen[0] == (0, 101) and (101, 101) in seen and seen[-1] == (7, 7) and seen[-2] == (6, 7)
     data = Images(size=8).open(root)
     for k in (0, 16, 100):
-        assert np.array_equal(
-            data.raw([k])[0], np.asarray(Image.open(root / f"{k:03d}.png")).transpose(2, 0, 1)
-        )
+        assert np.array_equal(data.raw([k])[0], np.asarray(Image.open(root / f"{k:03d}.png")).transpose(2, 0, 1))
 
 
 def test_second_open_reads_nothing_and_is_quick(tmp_path, monkeypatch):
@@ -89,10 +83,7 @@ def test_second_open_reads_nothing_and_is_quick(tmp_path, monkeypatch):
 
 def test_changed_files_or_settings_pack_anew(tmp_path):
     root = images(tmp_path / "d")
-    prints = [
-        Images(**s).open(root).fingerprint
-        for s in ({}, {"size": 4}, {"channels": 1}, {"background": "black"})
-    ]
+    prints = [Images(**s).open(root).fingerprint for s in ({}, {"size": 4}, {"channels": 1}, {"background": "black"})]
     assert len(set(prints)) == 3 and prints[0] == prints[3]  # opaque images: the background changes nothing
     Image.new("RGB", (8, 8)).save(root / "000.png")
     assert Images().open(root).fingerprint not in prints
@@ -127,9 +118,7 @@ def test_empty_and_identical_sets():
     with pytest.raises(UsageError, match="holds no images"):
         Images().open(X[:0])
     data = Images().open(np.zeros((50, 4, 4), np.uint8))
-    assert (
-        len(data.train) == 50 and len(data.held) == 0 and "all images are identical" in data.summary["notes"]
-    )
+    assert len(data.train) == 50 and len(data.held) == 0 and "all images are identical" in data.summary["notes"]
 
 
 def test_at_most_ten_thousand_are_held_out():

@@ -94,9 +94,7 @@ def test_labels_csv(tmp_path, text):
     source = open_source(tmp_path)
     assert opened(source) == [("a.png", "cat"), ("b.png", "dog")]
     assert open_source(
-        zipped(
-            tmp_path / "z.zip", [("in/a.png", png()), ("in/b.png", png()), ("in/labels.csv", text.encode())]
-        )
+        zipped(tmp_path / "z.zip", [("in/a.png", png()), ("in/b.png", png()), ("in/labels.csv", text.encode())])
     ).classes == ("cat", "dog")
 
 
@@ -110,9 +108,7 @@ def test_labels_csv_that_does_not_fit_is_an_error(tmp_path, text):
 
 
 def test_zip_is_read_in_place(tmp_path):
-    path = zipped(
-        tmp_path / "d.zip", [("d/cat/1.png", png(1)), ("d/dog/2.png", png(2)), ("d/dog/.x.png", b"")]
-    )
+    path = zipped(tmp_path / "d.zip", [("d/cat/1.png", png(1)), ("d/dog/2.png", png(2)), ("d/dog/.x.png", b"")])
     before = sorted(tmp_path.iterdir())
     source = open_source(path)
     assert opened(source) == [("d/cat/1.png", "cat"), ("d/dog/2.png", "dog")] and source.get(1) == png(2)
@@ -244,9 +240,7 @@ def test_strange_names_are_all_listed_in_a_stable_order(tmp_path):
     shown = [source.name(k) for k in range(len(source))]
     assert len(shown) == len(names) and all(n.isprintable() and n.encode() for n in shown)
     assert r"new\nline.png" in shown and r"\udcff\udcfe.png" in shown
-    assert [source.get(k) for k in range(len(names))] == [
-        png(names.index(n)) for n in sorted(names, key=source_order)
-    ]
+    assert [source.get(k) for k in range(len(names))] == [png(names.index(n)) for n in sorted(names, key=source_order)]
     assert source.stamp() == open_source(tmp_path).stamp()
 
 

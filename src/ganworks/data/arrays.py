@@ -165,9 +165,7 @@ def number_labels(values: np.ndarray, count: int, where: str) -> tuple[np.ndarra
         )
     if values.dtype.kind == "f":
         if not np.isfinite(values).all() or (values != np.rint(values)).any():
-            raise UsageError(
-                f'The labels of "{where}" are not whole numbers. Give class numbers, or labels=off.'
-            )
+            raise UsageError(f'The labels of "{where}" are not whole numbers. Give class numbers, or labels=off.')
         values = values.astype(np.int64)
     found, numbered = np.unique(values, return_inverse=True)
     names = tuple(v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in found.tolist())

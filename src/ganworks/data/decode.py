@@ -66,9 +66,7 @@ def colour(text: str) -> tuple[int, int, int]:
     try:
         return ImageColor.getrgb(text)[:3]
     except (ValueError, AttributeError) as error:
-        raise UsageError(
-            f'background "{text}" is no colour; give a name such as white, or "#8040ff".'
-        ) from error
+        raise UsageError(f'background "{text}" is no colour; give a name such as white, or "#8040ff".') from error
 
 
 def header(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -151,9 +149,7 @@ def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise DecodeError(name, f"its header says {width} x {height} pixels.")
     if width * height > max_pixels:
-        raise DecodeError(
-            name, f"{width} x {height} is more than {max_pixels:,} pixels; make it smaller first."
-        )
+        raise DecodeError(name, f"{width} x {height} is more than {max_pixels:,} pixels; make it smaller first.")
 
 
 def _check_webp(data: bytes, name: str, max_pixels: int) -> None:
@@ -180,9 +176,7 @@ def _check_png(data: bytes, name: str) -> None:
         if end > len(data):
             raise DecodeError(name, "the file is cut short.")
         if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise DecodeError(
-                name, f"wrong checksum in its {printable(data[at + 4 : at + 8].decode('latin1'))} chunk."
-            )
+            raise DecodeError(name, f"wrong checksum in its {printable(data[at + 4 : at + 8].decode('latin1'))} chunk.")
         if data[at + 4 : at + 8] == b"IEND":
             return
         at = end
@@ -196,9 +190,7 @@ def _first_frame(image: Image.Image, notes: Notes) -> None:
         image.seek(0)
 
 
-def _to_array(
-    image: Image.Image, channels: int | None, background: str, notes: Notes, name: str
-) -> np.ndarray:
+def _to_array(image: Image.Image, channels: int | None, background: str, notes: Notes, name: str) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
         image = _eight_bit(image, notes, name)
     alpha = image.has_transparency_data

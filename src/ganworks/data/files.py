@@ -139,19 +139,12 @@ def from_idx(path: Path) -> ArraySource:
     if path.is_dir():
         path = idx_in_folder(path) or path
     shape, dtype, _ = _idx_head(path)
-    beside = path.with_name(
-        path.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1")
-    )
+    beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1"))
     found = [
-        p
-        for p in (beside, beside.with_suffix(""), beside.with_name(beside.name + ".gz"))
-        if p != path and p.is_file()
+        p for p in (beside, beside.with_suffix(""), beside.with_name(beside.name + ".gz")) if p != path and p.is_file()
     ]
     labels = found[0] if found else None
-    notes = [
-        f"images from {path.name}"
-        + (f", labels from {labels.name}" if labels else ", no labels file beside it")
-    ]
+    notes = [f"images from {path.name}" + (f", labels from {labels.name}" if labels else ", no labels file beside it")]
 
     def given() -> np.ndarray | None:
         return np.array(_unpack_idx(labels)) if labels else None

@@ -85,10 +85,7 @@ class FolderListing:
                 raise OSError("it is now a link out of the folder")
         file = os.open(
             path,
-            os.O_RDONLY
-            | getattr(os, "O_NONBLOCK", 0)
-            | getattr(os, "O_NOFOLLOW", 0)
-            | getattr(os, "O_BINARY", 0),
+            os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0),
         )
         with os.fdopen(file, "rb") as stream:
             if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -105,9 +102,7 @@ def order_key(name: str) -> tuple[bytes, bytes]:
     """Sorts names alike on every host: by the UTF-8 bytes of the composed form, then as they are."""
     raw = name.encode("utf-8", "surrogateescape")
     return (
-        (raw, raw)
-        if name.isascii()
-        else (unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape"), raw)
+        (raw, raw) if name.isascii() else (unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape"), raw)
     )
 
 
@@ -119,9 +114,7 @@ class ZipListing:
     def __init__(self, path: Path, inside: str = ""):
         self.root, self.notes = path, []
         if zip_count(path) > MAX_COUNT:
-            raise UsageError(
-                f'"{printable(str(path))}" holds {zip_count(path):,} members; the limit is {MAX_COUNT:,}.'
-            )
+            raise UsageError(f'"{printable(str(path))}" holds {zip_count(path):,} members; the limit is {MAX_COUNT:,}.')
         try:
             self.archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -145,9 +138,7 @@ class ZipListing:
         self.names = sorted(found, key=order_key)
         self.infos = [found[n] for n in self.names]
         self.sizes = [i.file_size for i in self.infos]
-        self.digest = hashlib.blake2b(
-            f"{file_mark(path)} {inside}".encode("utf-8", "surrogateescape"), digest_size=16
-        )
+        self.digest = hashlib.blake2b(f"{file_mark(path)} {inside}".encode("utf-8", "surrogateescape"), digest_size=16)
 
     def read(self, index: int) -> bytes:
         """The bytes of a member; its checksum is checked by zipfile."""
@@ -180,6 +171,4 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
         seen[folded] = raw
     check_ratio(printable(str(path)), [(printable(i.filename), i.file_size, i.compress_size) for i in infos])
     if sum(i.compress_size for i in infos) > path.stat().st_size:
-        raise UsageError(
-            f'The members of "{printable(str(path))}" overlap: a decompression bomb, which is not opened.'
-        )
+        raise UsageError(f'The members of "{printable(str(path))}" overlap: a decompression bomb, which is not opened.')

@@ -157,8 +157,7 @@ def _candidates(bits: np.ndarray) -> set[tuple[int, int]]:
                 differ = np.bitwise_count(bits[group][:, None] ^ bits[group][None])
                 left, right = np.nonzero(np.triu(differ <= NEAR_BITS, 1))
                 pairs.update(
-                    (min(a, b), max(a, b))
-                    for a, b in zip(group[left].tolist(), group[right].tolist(), strict=True)
+                    (min(a, b), max(a, b)) for a, b in zip(group[left].tolist(), group[right].tolist(), strict=True)
                 )
         if len(pairs) > MAX_PAIRS:
             break

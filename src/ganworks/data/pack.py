@@ -76,10 +76,7 @@ def pack(
     root, notes = cache_folder(cache)
     text = json.dumps([FORMAT, source.stamp(), settings], sort_keys=True, default=str)
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source.path).stem)[:40].strip("-") or "data"
-    folder = (
-        root
-        / f"{name}-{hashlib.blake2b(text.encode('utf-8', 'surrogateescape'), digest_size=10).hexdigest()}"
-    )
+    folder = root / f"{name}-{hashlib.blake2b(text.encode('utf-8', 'surrogateescape'), digest_size=10).hexdigest()}"
     ready = open_pack(folder, held_out)
     if ready is None:
         _clean(root)
@@ -105,27 +102,20 @@ def cache_folder(cache: str | Path | None) -> tuple[Path, list[str]]:
     except (OSError, RuntimeError) as error:
         if given:
             raise UsageError(
-                f'The cache folder "{given}" cannot be written ({error}). '
-                "Set GANWORKS_CACHE to a folder that can."
+                f'The cache folder "{given}" cannot be written ({error}). Set GANWORKS_CACHE to a folder that can.'
             ) from error
         root = Path(tempfile.gettempdir()) / f"ganworks-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
         try:
             _probe(root)
         except OSError as problem:
-            raise UsageError(
-                f"No folder for packed data can be written ({problem}). Set GANWORKS_CACHE."
-            ) from problem
+            raise UsageError(f"No folder for packed data can be written ({problem}). Set GANWORKS_CACHE.") from problem
         return root, [f'the home cache cannot be written; packed into "{root}"']
     return root, []
 
 
 def _probe(root: Path) -> None:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (
-        hasattr(os, "getuid")
-        and root.parent == Path(tempfile.gettempdir())
-        and root.stat().st_uid != os.getuid()
-    ):
+    if hasattr(os, "getuid") and root.parent == Path(tempfile.gettempdir()) and root.stat().st_uid != os.getuid():
         raise PermissionError(f"{root} belongs to somebody else")
     with tempfile.TemporaryFile(dir=root):
         pass
@@ -170,8 +160,8 @@ class _Writer:
 
     def __init__(self, source: Source, conversion: Conversion, work: Path):
         self.source, self.conversion, self.work, total = source, conversion, work, len(source)
-        self.hashes, self.kept = np.zeros((total, 2), np.uint64), np.zeros(total, np.int64)
-        self.sizes: Counter[str] = Counter()
+        self.hashes, self.kept = np.zeros(total, "V16"), np.zeros(total, np.int64)
+        self.sizes: Counter[tuple[int, ...]] = Counter()
         self.modes: Counter[str] = Counter()
         self.warnings: Counter[str] = Counter()
         self.corrupt: list[tuple[str, str]] = []
@@ -194,9 +184,7 @@ class _Writer:
                     self.corrupt.append((item.name, item.reason))
             if not self.done:
                 name, reason = self.corrupt[0]
-                raise UsageError(
-                    f'"{self.source.path}": none of its {total:,} images can be read. {name}: {reason}'
-                )
+                raise UsageError(f'"{self.source.path}": none of its {total:,} images can be read. {name}: {reason}')
             file.seek(0)
             _npy_header(file, (self.done, *spec.shape), spec.dtype)
             _sync(file)
@@ -214,10 +202,9 @@ class _Writer:
         if data.shape != spec.shape or data.dtype != spec.dtype:
             raise ValueError(f"item {index} became {data.dtype} {data.shape}, not {spec.dtype} {spec.shape}")
         file.write(data.data)
-        digest = hashlib.blake2b(data.data, digest_size=16).digest()
-        self.hashes[self.done] = np.frombuffer(digest, "<u8")
+        self.hashes[self.done] = hashlib.blake2b(data.data, digest_size=16).digest()
         self.kept[self.done] = index
-        self.sizes["x".join(map(str, item.size))] += 1
+        self.sizes[item.size] += 1
         self.modes[item.mode] += 1
         if item.warnings:
             self.warnings.update(item.warnings)
@@ -229,7 +216,7 @@ class _Writer:
         labels = source.labels if spec.classes else None
         if labels is not None:
             self._save("y.npy", labels[self.kept[: self.done]])
-        self._save("hash.npy", self.hashes[: self.done])
+        self._save("hash.npy", self.hashes[: self.done].view("<u8").reshape(-1, 2))
         facts = {
             "format": FORMAT,
             "source": printable(source.path),
@@ -239,7 +226,7 @@ class _Writer:
             "count": self.done,
             "corrupt": self.corrupt[:10_000],
             "corrupt_count": len(self.corrupt),
-            "sizes": dict(self.sizes.most_common(50)),
+            "sizes": {"x".join(map(str, size)): times for size, times in self.sizes.most_common(50)},
             "distinct_sizes": len(self.sizes),
             "modes": dict(self.modes.most_common()),
             "warnings": dict(self.warnings.most_common(50)),

@@ -42,9 +42,7 @@ class Packed:
         self.spec = Spec.from_dict(facts["spec"])
         mapped = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
         self.hashes = np.load(folder / "hash.npy", allow_pickle=False)
-        self.labels: np.ndarray | None = (
-            np.load(folder / "y.npy", allow_pickle=False) if self.spec.classes else None
-        )
+        self.labels: np.ndarray | None = np.load(folder / "y.npy", allow_pickle=False) if self.spec.classes else None
         self._check(mapped)
         self._map = mapped
         self._x = np.asarray(mapped)
@@ -56,11 +54,7 @@ class Packed:
 
     def _check(self, x: np.ndarray) -> None:
         count = self.facts["count"]
-        whole = (
-            x.shape == (count, *self.spec.shape)
-            and x.dtype == self.spec.dtype
-            and self.hashes.shape == (count, 2)
-        )
+        whole = x.shape == (count, *self.spec.shape) and x.dtype == self.spec.dtype and self.hashes.shape == (count, 2)
         if not whole or (self.labels is not None and self.labels.shape != (count,)):
             raise ValueError("the pack does not hold what it says")
 

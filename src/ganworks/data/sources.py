@@ -66,9 +66,7 @@ def _open_path(path: Path, labels: bool) -> Source:
             'or IDX file, "digits", or "hub:NAME".'
         )
     if not path.is_file():
-        raise UsageError(
-            f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.'
-        )
+        raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
     return _open_file(path, inside, labels)
 
 
@@ -109,9 +107,7 @@ class FileSource:
         self.path, self.listing, self.kind = printable(str(path)), listing, listing.kind
         self.notes = list(listing.notes)
         wanted = [i for i, n in enumerate(listing.names) if n.lower().endswith(SUFFIXES)]
-        others = (
-            len(listing.names) - len(wanted) - sum(n.lower().endswith("labels.csv") for n in listing.names)
-        )
+        others = len(listing.names) - len(wanted) - sum(n.lower().endswith("labels.csv") for n in listing.names)
         if others:
             self.notes.append(f"{others} files are no images by their names and were left out")
         if not wanted:
@@ -135,9 +131,7 @@ class FileSource:
             elif len(splits) == len(tops) and any(t.lower().startswith("train") for t in splits):
                 train = next(t for t in splits if t.lower().startswith("train"))
                 left = ", ".join(f"{t}/" for t in splits if t != train)
-                self.notes.append(
-                    f"only {train}/ is used; {left} left out (give the path of that folder to use it)"
-                )
+                self.notes.append(f"only {train}/ is used; {left} left out (give the path of that folder to use it)")
                 base += f"{train}/"
                 wanted = [i for i in wanted if self.listing.names[i].startswith(base)]
             else:
@@ -169,9 +163,7 @@ class FileSource:
             if all("/" not in r for r in rest):
                 return None, ()
             if any("/" not in r for r in rest):
-                self.notes.append(
-                    "images lie beside sub-folders, so the sub-folders were not taken for classes"
-                )
+                self.notes.append("images lie beside sub-folders, so the sub-folders were not taken for classes")
                 return None, ()
             found = [r.partition("/")[0] for r in rest]
         classes = sorted({str(f) for f in found}, key=natural_key)
@@ -205,9 +197,7 @@ class FileSource:
         try:
             data = self._read(at)
         except Exception as error:  # a damaged zip member may raise anything: zlib, struct, OSError
-            raise DecodeError(
-                self.name(index), f"its bytes cannot be read ({printable(str(error))[:160]})."
-            ) from error
+            raise DecodeError(self.name(index), f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
         if len(data) > MAX_BYTES:
             raise DecodeError(self.name(index), f"more than {MAX_BYTES:,} bytes.")
         return data
@@ -227,9 +217,7 @@ class FileSource:
 def natural_key(name: str) -> tuple:
     """Sorts obj2 before obj10."""
     parts = re.split(r"(\d+)", unicodedata.normalize("NFC", name))
-    return tuple((int(p), "") if k % 2 and len(p) < 19 else (-1, p) for k, p in enumerate(parts)), order_key(
-        name
-    )
+    return tuple((int(p), "") if k % 2 and len(p) < 19 else (-1, p) for k, p in enumerate(parts)), order_key(name)
 
 
 def read_labels(data: bytes, where: str) -> dict[str, str]:
@@ -246,26 +234,16 @@ def read_labels(data: bytes, where: str) -> dict[str, str]:
         dialect = _Semicolon if ";" in text.partition("\n")[0] else dialect
     rows = [[c.strip() for c in row] for row in csv.reader(io.StringIO(text), dialect) if row]
     if not rows or any(len(r) < 2 for r in rows):
-        raise UsageError(
-            f'labels.csv of "{printable(where)}" needs two columns in each line: file name and label.'
-        )
+        raise UsageError(f'labels.csv of "{printable(where)}" needs two columns in each line: file name and label.')
     name, label = 0, 1
     if not rows[0][0].lower().endswith(SUFFIXES):
         head = [c.lower() for c in rows.pop(0)]
         name = next(
-            (
-                k
-                for k, c in enumerate(head)
-                if c in ("file", "filename", "file_name", "name", "image", "path")
-            ),
+            (k for k, c in enumerate(head) if c in ("file", "filename", "file_name", "name", "image", "path")),
             0,
         )
-        label = next(
-            (k for k, c in enumerate(head) if c in ("label", "class", "target", "y")), 1 if name == 0 else 0
-        )
-    return {
-        r[name].replace("\\", "/").removeprefix("./"): r[label] for r in rows if len(r) > max(name, label)
-    }
+        label = next((k for k, c in enumerate(head) if c in ("label", "class", "target", "y")), 1 if name == 0 else 0)
+    return {r[name].replace("\\", "/").removeprefix("./"): r[label] for r in rows if len(r) > max(name, label)}
 
 
 class _Semicolon(csv.excel):

@@ -59,9 +59,7 @@ class Images:
         if any(isinstance(s, bool) or not 1 <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
             raise UsageError(f"size must be 1 to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
         if self.channels is not None and not 1 <= self.channels <= 1024:
-            raise UsageError(
-                f"channels must be 1 (grey), 3 (RGB), or 2 and 4 with alpha, not {self.channels!r}."
-            )
+            raise UsageError(f"channels must be 1 (grey), 3 (RGB), or 2 and 4 with alpha, not {self.channels!r}.")
         if not isinstance(self.labels, bool) and self.labels not in ("on", "off"):
             raise UsageError(f"labels must be on or off, not {self.labels!r}.")
         if not 0 <= self.crop <= MAX_SIDE:
@@ -164,9 +162,7 @@ def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conver
 
     def convert(data: bytes, name: str) -> Item:
         found = Notes()
-        array = decode(
-            data, name, channels=domain.channels, background=domain.background, near=size, notes=found
-        )
+        array = decode(data, name, channels=domain.channels, background=domain.background, near=size, notes=found)
         if len(array) != channels:
             if channels == 1 and (array != array[:1]).any():
                 found.warnings["colour image made grey (channels=3 keeps colour)"] += 1
@@ -189,9 +185,7 @@ def _look_at_sizes(source: Any) -> tuple[tuple[int, int], str]:
         except DecodeError:
             continue
     if not sizes:
-        raise UsageError(
-            f'"{printable(source.path)}": none of the images looked at can be read; see `ganworks data`.'
-        )
+        raise UsageError(f'"{printable(source.path)}": none of the images looked at can be read; see `ganworks data`.')
     if len(sizes) == 1:
         size = next(iter(sizes))
         if max(size) <= MAX_SIDE:
@@ -199,8 +193,7 @@ def _look_at_sizes(source: Any) -> tuple[tuple[int, int], str]:
     side = int(np.median([min(s) for s in sizes.elements()]))
     chosen = max(1, min(DEFAULT_SIDE, side))
     return (chosen, chosen), (
-        f"{len(sizes)} different sizes, median short side {side}: made {chosen} x {chosen} "
-        "(size= chooses another)"
+        f"{len(sizes)} different sizes, median short side {side}: made {chosen} x {chosen} (size= chooses another)"
     )
 
 
@@ -220,10 +213,9 @@ def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) 
     size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size or (own[1], own[2])
     channels = domain.channels or own[0]
     if channels != own[0] and not (channels in MODES and own[0] in MODES):
-        raise UsageError(
-            f'"{source.path}" has {own[0]} channels; channels={channels} cannot be made from them.'
-        )
+        raise UsageError(f'"{source.path}" has {own[0]} channels; channels={channels} cannot be made from them.')
     to_stored, spec_range, notes = stored_range(source)
+    mode = f"{source.dtype} with {own[0]} channel{'s' * (own[0] > 1)}"
 
     def convert(data: np.ndarray, name: str) -> Item:
         if data.dtype.kind == "f" and not np.isfinite(data).all():
@@ -231,7 +223,7 @@ def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) 
         array = to_stored(data)
         if channels != own[0]:
             array = change_channels(array, channels, domain.background)
-        return Item(resize(array, size, domain.fit, domain.background), own[1:], f"{source.dtype}x{own[0]}")
+        return Item(resize(array, size, domain.fit, domain.background), own[1:], mode)
 
     return Conversion(Spec("images", (channels, *size), classes, **spec_range), convert, notes)
 
@@ -248,9 +240,7 @@ def _shift(x: Tensor, draw: Draw, flip: bool, crop: int) -> Tensor:
         columns = torch.where(mirrored, width - 1 - columns, columns)
     rows, columns = (i.expand(len(x), -1) for i in (rows, columns))
     batch = torch.arange(len(x), device=x.device)[:, None, None]
-    return (
-        x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
-    )
+    return x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:

@@ -41,9 +41,7 @@ def resize(array: np.ndarray, size: tuple[int, int], fit: str, background: str =
     return _padded(out, size, background) if inner != size else out
 
 
-def _resized(
-    array: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float] | None
-) -> np.ndarray:
+def _resized(array: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> np.ndarray:
     target, lanczos = (size[1], size[0]), Image.Resampling.LANCZOS
     if array.dtype == np.uint8 and len(array) in MODES:
         out = np.asarray(to_image(array).resize(target, lanczos, box, reducing_gap=3.0))
@@ -57,9 +55,7 @@ def _padded(array: np.ndarray, size: tuple[int, int], background: str) -> np.nda
     channels, height, width = array.shape
     back = np.asarray(colour(background), array.dtype)
     grey = np.asarray(Image.new("RGB", (1, 1), colour(background)).convert("L")).reshape(1)
-    fill = {1: grey, 2: np.array([grey[0], 0]), 3: back, 4: np.array([*back, 0])}.get(
-        channels, np.zeros(channels)
-    )
+    fill = {1: grey, 2: np.array([grey[0], 0]), 3: back, 4: np.array([*back, 0])}.get(channels, np.zeros(channels))
     out = np.broadcast_to(fill.astype(array.dtype)[:, None, None], (channels, *size)).copy()
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     out[:, top : top + height, left : left + width] = array
@@ -77,9 +73,7 @@ def change_channels(array: np.ndarray, channels: int, background: str) -> np.nda
         back = np.asarray(colour(background)).reshape(3, 1, 1) / 255
         shown = shown * alpha + (back if len(shown) == 3 else back.mean(0, keepdims=True)) * (1 - alpha)
     if channels <= 2 and len(shown) == 3:
-        shown = (shown * np.array([0.299, 0.587, 0.114]).reshape(3, 1, 1)).sum(
-            0, keepdims=True
-        )  # ITU-R BT.601
+        shown = (shown * np.array([0.299, 0.587, 0.114]).reshape(3, 1, 1)).sum(0, keepdims=True)  # ITU-R BT.601
     elif channels >= 3 and len(shown) == 1:
         shown = shown.repeat(3, 0)
     out = np.concatenate([shown, alpha]) if channels in (2, 4) else shown
@@ -97,9 +91,7 @@ def viewable(x: Tensor | np.ndarray) -> np.ndarray:
     return x if x.shape[1] != 2 else np.concatenate([x[:, :1].repeat(3, 1), x[:, 1:]], 1)
 
 
-def grid(
-    x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None
-) -> Image.Image:
+def grid(x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None) -> Image.Image:
     """Images [B, C, H, W] side by side as one picture, each at least about 64 pixels wide, with captions if
     given.
     """
