@@ -70,4 +70,7 @@ def test_interval_has_the_width_of_the_true_spread():
     draws = [gauss(s, 300, 8, shift=0.3) for s in range(100, 160)]
     values = [sample_distance(x, reference, repeats=2).value for x in draws]
     found = sample_distance(gauss(7, 300, 8, shift=0.3), reference, repeats=50)
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * np.std(values), rel=0.35)
+    width = found.high - found.low
+    assert width / 2 == pytest.approx(1.96 * np.std(values), rel=0.35)
+    four = sample_distance(gauss(8, 1200, 8, shift=0.3), reference, 300, repeats=50)
+    assert four.high - four.low == pytest.approx(width / 2, rel=0.35)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ganworks.metrics import kernel
 from ganworks.metrics.kernel import kernel_distance, unbiased_mmd
 
 
@@ -46,6 +47,14 @@ def test_distance_is_seeded_leaves_the_global_state_and_brackets_the_truth():
     assert a == b and (np.random.get_state()[1] == before).all()
     assert kernel_distance(x, y, subsets=20, seed=1) != a
     assert a.low < unbiased_mmd(x, y) < a.high
+
+
+def test_subsets_are_of_1000_or_half_of_what_there_is(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(kernel, "unbiased_mmd", lambda x, y: sizes.append((len(x), len(y))) or len(sizes))
+    kernel_distance(np.zeros((5000, 1)), np.zeros((2500, 1)))
+    kernel_distance(np.zeros((5000, 1)), np.zeros((90, 1)), subsets=3)
+    assert sizes == [(1000, 1000)] * 100 + [(45, 45)] * 3
 
 
 def test_too_few_examples_are_refused():

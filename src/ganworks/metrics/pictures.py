@@ -103,7 +103,7 @@ def class_sheet(sample: Sample, dataset: Dataset, judged: Judged, each: int = 10
 
 
 def _certainty(judged: Judged, index: int, label: int, name: str) -> str:
-    return name if judged.chances is None else f"{name} {judged.chances[index, label]:.0%}"
+    return name if judged.chances is None else f"{name}: {judged.chances[index, label]:.0%}"
 
 
 def failure_sheet(sample: Sample, dataset: Dataset, judged: Judged, found: Measured,
@@ -119,7 +119,7 @@ def failure_sheet(sample: Sample, dataset: Dataset, judged: Judged, found: Measu
     worst = np.argsort(judged.chances[everyone, wanted], kind="stable")[:count]
     captions = []
     for i in worst:
-        seen = f"seen {names[judged.predicted[i]]} {judged.chances[i].max():.0%}"
+        seen = f"seen {names[judged.predicted[i]]}: {judged.chances[i].max():.0%}"
         captions.append(seen if judged.asked is None else f"asked {names[judged.asked[i]]}\n{seen}")
     return grid(fetch(sample, worst), dataset.spec, 8, captions)
 
@@ -130,7 +130,7 @@ def missed_sheet(dataset: Dataset, real: Reference, found: Measured, count: int 
     captions = []
     for i in worst:
         label = "" if dataset.labels is None else dataset.spec.classes[dataset.labels[real.held_rows[i]]]
-        captions.append(f"{label} x {found.gap[i]:.1f}".strip())
+        captions.append(f"{label}  gap {found.gap[i]:.1f}".strip())
     return grid(dataset.raw(real.held_rows[worst]), dataset.spec, 8, captions)
 
 
