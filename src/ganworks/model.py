@@ -150,8 +150,8 @@ class Model:
         """
         if not self.spec.num_classes:
             if labels is not None:
-                raise UsageError(f"labels={str(labels)[:60]}: this model was trained without labels. Leave "
-                                 f"labels out.")
+                raise UsageError(f"labels={_show(labels)}: this model was trained without labels. "
+                                 "Leave labels out.")
             return None
         if labels is None:
             return np.arange(self.spec.num_classes)
@@ -161,7 +161,7 @@ class Model:
             wrong = labels[(labels < 0) | (labels >= self.spec.num_classes)]
             table = labels.astype(np.int64) if not len(wrong) else np.array([self._label(int(wrong[0]))])
         else:
-            several = isinstance(labels, list | tuple | np.ndarray)
+            several = isinstance(labels, list | tuple | np.ndarray) and np.shape(labels) != ()
             table = np.array([self._label(item) for item in (labels if several else [labels])], np.int64)
         if not len(table):
             raise UsageError("labels is empty: name at least one class.")
@@ -173,7 +173,7 @@ class Model:
         return None if table is None else table[indices % len(table)]
 
     def _label(self, label: Any) -> int:
-        label = label.item() if isinstance(label, np.generic | Tensor) and label.ndim == 0 else label
+        label = label.item() if isinstance(label, np.generic | np.ndarray | Tensor) and label.ndim == 0 else label
         if isinstance(label, str):
             if label in self.classes:
                 return self.classes.index(label)
@@ -181,9 +181,9 @@ class Model:
                 raise UsageError(f"There is no class {label[:60]!r}. {nearest(label[:60], self.classes)}")
             label = int(label)
         if type(label) is not int or not 0 <= label < self.spec.num_classes:
-            raise UsageError(f"labels must be a class name or a number from 0 to "
+            raise UsageError("labels must be a class name or a number from 0 to "
                              f"{self.spec.num_classes - 1}, not "
-                             f"{str(label)[:60]}. Known classes: {', '.join(self.classes[:20])}.")
+                             f"{_show(label)}. Known classes: {', '.join(self.classes[:20])}.")
         return label
 
     def decode(self, z: Tensor | np.ndarray, labels: Labels = None) -> Samples:
@@ -316,11 +316,19 @@ def pick_device(name: str | torch.device) -> torch.device:
 
 def _whole(value: Any, name: str, low: int, high: int) -> int:
     if type(value) is not int and not isinstance(value, np.integer):
-        raise UsageError(f"{name} must be a whole number, not {str(value)[:60]!r} ({type(value).__name__}).")
+        raise UsageError(f"{name} must be a whole number, not {_show(value)} ({type(value).__name__}).")
     if not low <= value <= high:
-        shown = str(value) if abs(value) < 10**40 else "a number of many digits"
-        raise UsageError(f"{name} must be from {low} to {high}, not {shown}.")
+        raise UsageError(f"{name} must be from {low} to {high}, not {_show(value)}.")
     return int(value)
+
+
+def _show(value: Any) -> str:
+    """A value as a message can hold it: short, and safe for numbers of thousands of digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def check_seed(seed: Any) -> int:
@@ -343,7 +351,7 @@ def check_truncation(truncation: Any) -> float:
     number = isinstance(truncation, int | float | np.number) and not isinstance(truncation, bool)
     if not number or not 0 < truncation <= 10:
         raise UsageError(f"truncation must be a number above 0 and up to 10 (1 = as trained), not "
-                         f"{str(truncation)[:60]}.")
+                         f"{_show(truncation)}.")
     return float(truncation)
 
 
