@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ganworks import weights
 from ganworks.config import from_dict, to_dict
@@ -94,13 +95,22 @@ def _check_sizes(raw: Any, file: Path) -> None:
         raise UsageError(f"{file}: a setting of its networks is {str(raw)[:40]}, above {_LARGEST_SETTING}.")
 
 
+class _NoDraws(TorchFunctionMode):
+    """Leaves out random initialisation: tensors without memory need none, and torch would load its compiler for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.__name__ in ("normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path) -> nn.Module:
     """The generator that the header describes; first without memory, to refuse what does not fit."""
     networks = from_dict(Any, raw, f"{file}: networks")
     if not hasattr(networks, "build"):
         raise UsageError(f"{file}: {str(raw)[:100]} does not name networks.")
     try:
-        with torch.random.fork_rng([]), torch.device("meta"):
+        with torch.device("meta"), _NoDraws():
             players = networks.build(spec)
     except (NotImplementedError, RuntimeError):
         players = {}  # a network that needs real numbers while it is built
