@@ -240,9 +240,12 @@ class Model:
             half = 0.5 if self.spec.dtype == "uint8" else 0.0
             middle = torch.full((), (high + low) / 2 + half, device=x.device)
             x = torch.add(middle, x, alpha=(high - low) / 2)  # one pass over memory
-            if self.spec.dtype == "uint8":
-                x = x.clamp_(0, 255).to(torch.uint8)  # drops the fraction: with the half added, it rounds
-            return x.contiguous().cpu().numpy()
+            if self.spec.dtype != "uint8":
+                return x.contiguous().cpu().numpy()
+            x = x.clamp_(0, 255)  # the cast drops the fraction: with the half added above, it rounds
+            if self.device.type == "cpu":  # NumPy casts four times faster than torch there
+                return x.contiguous().numpy().astype(np.uint8)
+            return x.to(torch.uint8).contiguous().cpu().numpy()
 
     def _choose_chunk(self) -> int:
         """Rows per run: a power of two that depends on the network alone, so that bytes do not depend on
