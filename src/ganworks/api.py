@@ -8,11 +8,12 @@ from typing import Any
 
 from torch import nn
 
-from ganworks.assemble import Job, Work, assemble, rows
+from ganworks.assemble import Job, Work, assemble, judgeable, rows
 from ganworks.config import find_class
 from ganworks.errors import UsageError
 from ganworks.events import Event, Finished
 from ganworks.model import Model
+from ganworks.report.card import write_card
 from ganworks.report.html import write_report
 from ganworks.report.meters import Meters
 from ganworks.report.progress import Display
@@ -30,6 +31,12 @@ def _job(recipe: str, data: Any, out: Any, settings: dict[str, Any], work: Work)
         )
     modules = {name: settings.pop(name) for name in list(settings) if isinstance(settings[name], nn.Module)}
     return assemble(recipe, data, out, settings, modules, work)
+
+
+def _publish(folder: Path) -> None:
+    """The pages that people read: report.html and the model card, README.md."""
+    write_report(folder)
+    write_card(folder)
 
 
 def train(
@@ -50,7 +57,7 @@ def train(
     try:
         yield from job.session.events()
         if job.run is not None:
-            write_report(job.run.folder)
+            _publish(job.run.folder)
     finally:
         if job.run is not None:
             job.run.close()
@@ -81,14 +88,14 @@ def fit(
             job.run.close()
     assert job.run is not None
     if isinstance(last, Finished) and last.reason == "interrupted":
-        write_report(job.run.folder)
+        _publish(job.run.folder)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
-    if evaluate and job.config.train.judge:
+    if evaluate and job.config.train.judge and judgeable(job.data):
         from ganworks.judge import judge
 
         with Meters() as meters:
             judge(job.run.folder, data=job.data, work=meters)
-    write_report(job.run.folder)
+    _publish(job.run.folder)
     return load(job.run.folder)
 
 
@@ -102,7 +109,7 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
     from ganworks.judge import judge
 
     found = judge(Path(run), data=data, work=on_work, **options)
-    write_report(Path(run))
+    _publish(Path(run))
     return found
 
 

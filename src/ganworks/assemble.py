@@ -27,7 +27,7 @@ from ganworks.errors import UsageError, nearest
 from ganworks.health import Watch, spread
 from ganworks.metrics.evaluate import score
 from ganworks.metrics.features import FeatureExtractor, pick, score_key
-from ganworks.metrics.reference import Reference
+from ganworks.metrics.reference import FEWEST, Reference
 from ganworks.model import Model
 from ganworks.run import Run
 from ganworks.session import Session
@@ -218,8 +218,10 @@ class _Builder:
             precision=pace.name,
         )
         self.config = replace(self.config, train=train)
+        few = f"Only {len(self.data.held)} examples are held out, too few to judge samples by: no scores."
         notes = (
             *self.config.notes,
+            *([] if judgeable(self.data) else [few]),
             f"{pace.name} on {self.device.type}: {pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
         )
@@ -301,7 +303,7 @@ class _Builder:
             return torch.from_numpy(rows(load(tensors), 0, _GRID, seed=0)[0].astype(np.float32))
 
         judge = None
-        if self.config.train.judge:
+        if self.config.train.judge and judgeable(self.data):
             extractor, reference = self.judging
 
             def judge(tensors: Mapping[str, Tensor], seen: int) -> tuple[dict[str, float], dict[str, float], str]:
@@ -346,14 +348,18 @@ def begin_from(engine: Engine, source: str) -> None:
         return
     tensors, _ = weights.read(path)
     weights.load_into(engine.nets["G"], tensors)
-    for flat in engine.ema["G"]:
-        flat.copy_(engine.flats["G"].data)
+    engine.restart_averages("G")
 
 
 def rows(model: Model, start: int, count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
     """Samples start..start+count-1 of a seed as the metrics want them: (array as on disk, labels or None)."""
     made = np.concatenate([part for _, part in model.stream(count, seed, start=start)])
     return made, model.label_list(None, np.arange(start, start + count))
+
+
+def judgeable(data: Any) -> bool:
+    """Whether enough is held out to judge samples by."""
+    return len(data.held) >= FEWEST
 
 
 def judging(data: Any, work: Work) -> tuple[FeatureExtractor, Reference]:

@@ -87,6 +87,10 @@ class Engine:
         self.steppers = {name: Stepper(flat, self.config.optimizer(name)) for name, flat in self.flats.items()}
         self.averaged = [name for name in self.nets if name.upper().startswith("G")]
         self.ema = {name: [self.flats[name].data.clone() for _ in train.ema] for name in self.averaged}
+        self.moving = {
+            n: {k: b for k, b in self.nets[n].named_buffers() if b.is_floating_point()} for n in self.averaged
+        }
+        self.ema_moving = {n: [[b.clone() for b in self.moving[n].values()] for _ in train.ema] for n in self.averaged}
         self.after = getattr(self.game, "after", None)
         self.terms: dict[str, list[Tensor]] = {}
         self.logits: dict[str, Tensor] = {}
@@ -182,9 +186,13 @@ class Engine:
     def _average(self) -> None:
         train, seen = self.config.train, self.clock.seen
         for name in self.averaged:
-            for half_life, flat in zip(train.ema, self.ema[name], strict=True):
+            moving = list(self.moving[name].values())
+            for half_life, flat, buffers in zip(train.ema, self.ema[name], self.ema_moving[name], strict=True):
                 life = min(half_life, train.ema_ramp * seen)
-                flat.lerp_(self.flats[name].data, 1.0 - 0.5 ** (self.batch / life) if life > 0 else 1.0)
+                weight = 1.0 - 0.5 ** (self.batch / life) if life > 0 else 1.0
+                flat.lerp_(self.flats[name].data, weight)
+                if buffers:  # the statistics of batch norm belong to the weights that made them
+                    torch._foreach_lerp_(buffers, moving, weight)
 
     def means(self) -> dict[str, float]:
         """Mean of every loss term since the last call."""
@@ -195,12 +203,20 @@ class Engine:
         return out
 
     def average(self, which: int = 0, player: str | None = None) -> dict[str, Tensor]:
-        """State dict of the averaged generator of one half-life, buffers included; tensors are copies."""
+        """State dict of the averaged generator of one half-life, averaged buffers included; tensors are copies."""
         player = player or self.averaged[0]
         named = self.flats[player].named(self.ema[player][which])
+        named |= dict(zip(self.moving[player], self.ema_moving[player][which], strict=True))
         return {
             k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in self.nets[player].state_dict().items()
         }
+
+    def restart_averages(self, player: str) -> None:
+        """Let the averages of a player begin at its present weights."""
+        for flat, buffers in zip(self.ema[player], self.ema_moving[player], strict=True):
+            flat.copy_(self.flats[player].data)
+            for mean, now in zip(buffers, self.moving[player].values(), strict=True):
+                mean.copy_(now)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """(tensors, counters): all that is needed to go on bit for bit; tensors are copies on the CPU."""
@@ -211,6 +227,8 @@ class Engine:
             tensors |= {f"optim/{name}/{k}": v for k, v in self.steppers[name].state().items()}
         for name, flats in self.ema.items():
             tensors |= {f"ema/{name}/{i}": flat for i, flat in enumerate(flats)}
+            for i, buffers in enumerate(self.ema_moving[name]):
+                tensors |= {f"ema/{name}/{i}/{k}": b for k, b in zip(self.moving[name], buffers, strict=True)}
         return {k: v.detach().cpu().clone() for k, v in tensors.items()}, dict(vars(self.clock))
 
     def load(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
@@ -245,3 +263,5 @@ class Engine:
             for name, flats in self.ema.items():
                 for i, flat in enumerate(flats):
                     flat.copy_(tensors[f"ema/{name}/{i}"])
+                    for k, b in zip(self.moving[name], self.ema_moving[name][i], strict=True):
+                        b.copy_(tensors[f"ema/{name}/{i}/{k}"])

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -206,18 +207,26 @@ class Model:
             parts.append(self._run(part, some, key("decode", first))[: self.chunk - fill])
         return self.wrap(np.concatenate(parts), seed=None, labels=y)
 
-    def interpolate(self, a: int, b: int, steps: int = 9, labels: Labels = None, truncation: float = 1.0
-                    ) -> Samples:
-        """`steps` samples from sample 0 of seed `a` to sample 0 of seed `b`, along the great circle between
-        them (White 2016, arXiv 1609.04468), which stays at the length of latents that the generator knows."""
+    def walk(self, seeds: Sequence[int], steps: int = 9, labels: Labels = None, truncation: float = 1.0) -> Samples:
+        """From sample 0 of each seed to that of the next, `steps` samples a leg, both ends included.
+
+        Along the great circle between two latents (White 2016, arXiv 1609.04468), which stays at the length of
+        latents that the generator knows. Raises UsageError for fewer than two seeds.
+        """
         truncation, steps = check_truncation(truncation), check_count(steps, "steps")
-        ends = [self.latents(1, check_seed(seed), truncation)[0].double() for seed in (a, b)]
+        if len(seeds) < 2:
+            raise UsageError(f"A walk needs two seeds or more, not {list(seeds)}.")
+        stops = [self.latents(1, check_seed(seed), truncation)[0].double() for seed in seeds]
         if labels is None and self.spec.num_classes:
             labels = 0
-        path = torch.stack([slerp(ends[0], ends[1], t) for t in np.linspace(0.0, 1.0, steps)])
-        made = self.decode(path.float(), labels)
-        facts = {"interpolation": [a, b], "truncation": truncation}
-        return self.wrap(made.data, seed=None, labels=made.labels, **facts)
+        legs = [slerp(a, b, t) for n, (a, b) in enumerate(pairwise(stops))
+                for t in np.linspace(0.0, 1.0, steps)[min(n, 1) :]]
+        made = self.decode(torch.stack(legs).float(), labels)
+        return self.wrap(made.data, seed=None, labels=made.labels, interpolation=list(seeds), truncation=truncation)
+
+    def interpolate(self, a: int, b: int, steps: int = 9, labels: Labels = None, truncation: float = 1.0) -> Samples:
+        """`walk` between two seeds: `steps` samples from a to b."""
+        return self.walk([a, b], steps, labels, truncation)
 
     @property
     def row_bytes(self) -> int:

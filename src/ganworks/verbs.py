@@ -72,12 +72,10 @@ def sample(source: str, count: str, options: dict[str, str]) -> None:
 def walk(model: Any, options: dict[str, str], out: Path, mark: bool, facts: dict[str, Any]) -> None:
     """interpolate=1,2,3: from seed to seed; a .png is a strip, a .gif or .webp an animation."""
     seeds = [whole(word, "interpolate") for word in options["interpolate"].split(",")]
-    if len(seeds) < 2:
-        raise UsageError("interpolate needs two seeds or more: interpolate=1,2.")
     moving = out.suffix in (".gif", ".webp", ".apng")
     steps = whole(options.get("steps", "24" if moving else "8"), "steps")
     path = model.walk(seeds, steps, **facts)
-    written = path.save(out, mark=mark, **({} if out.suffix != ".png" else {"columns": steps}))
+    written = path.save(out, mark=mark, **({"columns": len(path)} if out.suffix == ".png" else {}))
     print(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")
 
 

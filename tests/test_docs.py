@@ -1,0 +1,60 @@
+"""Every command and every block of Python in the README and the docs is run, with a small budget."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganworks import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").glob("*.md") if p.stem != "benchmarks")]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.S)
+
+
+def cheap(text: str) -> str:
+    """The same with a budget of 256 examples; `image` on tiny networks."""
+    return re.sub(r"""budget=(["']?)[\w.]+\1""", r"budget=\g<1>256\g<1>", text)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(120):
+        Image.fromarray(rng.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / "photos" / f"{k}.png")
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_blocks_run(page, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("COLUMNS", "80")
+    for block in blocks(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(cheap(line), comments=True)
+            if words and words[0] == "ganworks":
+                small = ["train.precision=fp32"] if words[1] == "train" else []
+                assert cli.main(words[1:] + small) == 0, f"{line}\n{capsys.readouterr().err}"
+    for number, block in enumerate(blocks(page, "python")):
+        name = f"block_{page.stem.replace('-', '_')}_{number}"
+        (place / f"{name}.py").write_text(cheap(block))
+        namespace = {"__name__": "__main__", "__file__": str(place / f"{name}.py")}
+        module = type(sys)("__main__")
+        module.__dict__.update(namespace)
+        monkeypatch.setitem(sys.modules, "__main__", module)
+        exec(compile(cheap(block), f"{page.name} block {number}", "exec"), module.__dict__)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
