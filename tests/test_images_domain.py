@@ -158,8 +158,8 @@ def test_augmentation_is_keyed_and_does_what_it_says():
 
 
 def test_rotation_keeps_lengths():
-    x = torch.full((40, 1, 31, 41), -1.0)
-    x[:, :, 15, 15:26] = 1.0  # a horizontal bar, 11 long
+    x = torch.full((40, 1, 31, 81), -1.0)
+    x[:, :, 15, 35:46] = 1.0  # a horizontal bar, 11 long
     out = Images(rotate=45.0).prepare(x, Draw(0, 40, slice(None)))
     slopes = []
     for picture in (out > -0.8).squeeze(1):

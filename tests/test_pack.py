@@ -94,6 +94,7 @@ def test_split_depends_on_content_alone():
     data, order = Images().open((X, Y)), RNG.permutation(300)
     moved = Images().open((X[order], Y[order]))
     assert set(order[moved.held]) == set(data.held) and moved.fingerprint != data.fingerprint
+    assert len({Images().open(d).fingerprint for d in ((X, Y), X, (X, Y[::-1]), (X, Y + 1))}) == 4
     assert sorted([*data.train, *data.held]) == list(range(300)) and len(data.held) == 30
     assert len(Images(held_out=0.0).open((X, Y)).held) == 0
 
@@ -230,7 +231,7 @@ def test_files_may_vanish_after_packing(tmp_path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_stays_flat(tmp_path):
-    """200,000 images of 1.6 kB (320 MB): packing, a pass over all, and opening again within 100 MB."""
+    """200,000 images of 1.6 kB (320 MB): packing, a pass over all, and opening again in far less than that."""
     code = textwrap.dedent("""
         import numpy as np, torch
         from ganworks.data.order import Order
@@ -248,18 +249,19 @@ def test_memory_stays_flat(tmp_path):
         def resident():
             return int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) / 1024
 
-        from ganworks.data import pack
+        from ganworks.data import pack, packed
         from ganworks.data.spec import Spec
         torch.set_num_threads(1)
+        packed.RELEASE_AFTER = 32 << 20
         start = resident()
         plan = pack.Conversion(Spec("images", (1, 40, 40)), lambda x, name: pack.Item(x, (40, 40), "L"))
         data = pack.pack(Many(), lambda: plan, {}, cache=CACHE)
-        packed, order = resident(), Order(len(data.train), 0)
+        after, order = resident(), Order(len(data.train), 0)
         total = 0
         for k in range(0, len(data.train), 256):
             total += len(data.fetch(data.train[order.take(k, 256)])["x"])
         assert data.raw([7])[0, 0].ravel()[5] == 5
-        print(start, packed - start, resident() - packed)
+        print(start, after - start, resident() - after)
     """)
     command = [sys.executable, "-c", f"CACHE = {str(tmp_path)!r}\n{code}"]
     out = subprocess.run(
@@ -267,4 +269,4 @@ def test_memory_stays_flat(tmp_path):
     )
     _, packing_grew, reading_grew = map(float, out.stdout.split())
     assert packing_grew < 60, out.stdout
-    assert reading_grew < 320, out.stdout
+    assert reading_grew < 160, out.stdout

@@ -8,6 +8,7 @@ import struct
 import sys
 import unicodedata
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -373,3 +374,30 @@ def test_hub_without_the_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(UsageError, match=r"ganworks\[hub\]"):
         open_source("hub:mnist")
+
+
+def test_hub_data_sets(monkeypatch):
+    kinds = {"img": type("Image", (), {})(), "label": type("ClassLabel", (), {"names": ["cat", "dog"]})()}
+
+    class Rows:
+        features, info, _fingerprint = kinds, SimpleNamespace(dataset_size=99), "abc"
+
+        def cast_column(self, column, feature):
+            assert column == "img" and feature == "bytes"
+            return self
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, at):
+            return [1, 0] if at == "label" else {"img": {"bytes": png(at)}}
+
+    fake = SimpleNamespace(load_dataset=lambda name, split: Rows() if (name, split) == ("me/pets", "test") else 1 / 0)
+    fake.Image = lambda decode: "pixels" if decode else "bytes"
+    monkeypatch.setitem(sys.modules, "datasets", fake)
+    source = open_source("hub:me/pets:test")
+    assert opened(source) == [("hub:me/pets:test[0]", "dog"), ("hub:me/pets:test[1]", "cat")] and source.get(1) == png(
+        1
+    )
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        open_source("hub:me/cars")
