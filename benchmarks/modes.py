@@ -4,8 +4,8 @@
     python benchmarks/modes.py grid25 --seeds 2 game.loss=hinge
 
 Protocol (Lin et al. 2018, 1712.04086, section 4.1): 100,000 training points (10 % of them held out here),
-2,500 samples of the averaged generator; a sample is of high quality within 3 sd of a mode. Ring: 8 modes on the
-unit circle, sd 0.01. Grid: 25 modes at {-4, -2, 0, 2, 4}^2, sd 0.05.
+2,500 samples of the averaged generator; a sample is of high quality within 3 sd of a mode. Ring: 8 modes on
+the unit circle, sd 0.01. Grid: 25 modes at {-4, -2, 0, 2, 4}^2, sd 0.05.
 """
 
 from __future__ import annotations
