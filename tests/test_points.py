@@ -10,6 +10,8 @@ import torch
 from ganworks.data.spec import Draw
 from ganworks.domains.points import Points, centres, mixture, quality
 from ganworks.errors import UsageError
+from ganworks.recipes.points import points
+from ganworks.settings import Budget, Facts
 
 
 def test_the_mixtures_themselves_reach_the_ceiling_of_the_protocol():
@@ -135,3 +137,14 @@ def test_points_are_trained_on_as_they_are_and_judged_by_themselves():
     assert Points().prepare(x, Draw(0, len(x), slice(0, len(x)))) is x
     features = Points().extractor(data)(data.raw(data.train))
     np.testing.assert_allclose(features, x.numpy(), atol=1e-6)
+
+
+def test_the_recipe_follows_the_columns_and_its_deep_players_keep_the_signal():
+    data = Points(count=500).open(np.random.default_rng(0).standard_normal((500, 5)))
+    config = points(Facts(data.spec, len(data.train), Budget(), "cpu", 50.0, Points()))
+    torch.manual_seed(0)
+    nets = config.networks.build(data.spec)
+    assert nets["G"].z_dim == 5 and config.game.gammas(0)[0] >= 100 * config.game.gammas(1)[0] > 0
+    z = torch.randn(512, 5)
+    assert nets["G"](z).shape == (512, 5) and 0.3 < nets["G"](z).std() < 3, "torch's default leaves 0.03"
+    assert nets["D"](z).std() > 0.3
