@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import ganworks as gw
-from ganworks import assemble, calibrate
+from ganworks import builder, calibrate
 from ganworks.errors import GanworksError, UsageError
 from ganworks.events import Alarm, Finished, Round, Saved, Scored, Shown, Started
 from ganworks.health import Watch, spread
@@ -77,7 +77,7 @@ def test_an_unknown_target_is_a_sentence(tmp_path):
 
 def test_a_score_that_fails_is_missing_and_the_training_goes_on(judged, tmp_path, monkeypatch):
     calls = [0]
-    real = assemble.score
+    real = builder.score
 
     def broken(*args, **kwargs):
         calls[0] += 1
@@ -85,7 +85,7 @@ def test_a_score_that_fails_is_missing_and_the_training_goes_on(judged, tmp_path
             raise RuntimeError("out of memory")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(assemble, "score", broken)
+    monkeypatch.setattr(builder, "score", broken)
     events = train(tmp_path / "run", **{"train.score": 250, "train.show": 500})
     assert [e.kind for e in events if isinstance(e, Alarm)].count("score") == 4 and events[-1].reason == "budget"
     a, b = (Run.open(p).load_state()[0] for p in (judged[0], tmp_path / "run"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ganworks.assemble import Job, Work, assemble, judgeable, rows
+from ganworks.assemble import assemble
+from ganworks.builder import Job, Work, judgeable
 from ganworks.config import find_class
 from ganworks.errors import UsageError
 from ganworks.events import Event, Finished
@@ -17,7 +18,6 @@ from ganworks.report.card import write_card
 from ganworks.report.html import write_report
 from ganworks.report.meters import Meters
 from ganworks.report.progress import Display
-from ganworks.run import Run
 
 
 def _silent(label: str, done: int, total: int) -> None:
@@ -118,6 +118,3 @@ def look(path: str | Path, **settings: Any) -> Any:
     from ganworks.data.look import look as find
 
     return find(path, find_class("domains.images.Images")(**settings))
-
-
-__all__ = ["Callable", "Run", "evaluate", "fit", "load", "look", "rows", "train"]

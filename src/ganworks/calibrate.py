@@ -6,16 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 from ganworks.engine import Engine, NonFiniteError
 from ganworks.settings import Budget, Precision
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Measured examples per second in one precision."""
+    """Measured examples per second in one precision with so many threads."""
 
     bf16: bool
     speed: float
+    threads: int = 1
 
     @property
     def name(self) -> Precision:
@@ -23,10 +26,10 @@ class Pace:
         return "bf16" if self.bf16 else "fp32"
 
 
-def measure(make: Callable[[bool], Engine], bf16: bool, seconds: float) -> Pace:
+def measure(engine: Engine, threads: int, seconds: float) -> Pace:
     """Steps of a throw-away engine for `seconds` after a warm-up."""
-    engine = make(bf16)
-    for _ in range(3):
+    torch.set_num_threads(threads)
+    for _ in range(2):
         engine.step()
     start, seen = time.perf_counter(), engine.clock.seen
     while time.perf_counter() - start < seconds or engine.clock.seen - seen < 2 * engine.batch:
@@ -36,17 +39,27 @@ def measure(make: Callable[[bool], Engine], bf16: bool, seconds: float) -> Pace:
             if engine.clock.seen == seen:
                 raise
             break  # the training itself will meet this, roll back and explain
-    return Pace(bf16, (engine.clock.seen - seen) / (time.perf_counter() - start))
+    return Pace(engine.bf16, (engine.clock.seen - seen) / (time.perf_counter() - start), threads)
 
 
-def choose(make: Callable[[bool], Engine], precision: str, budget: Budget) -> Pace:
-    """The faster allowed precision; bf16 has to win by 10 % because fp32 is the safer one."""
-    seconds = min(2.0, 0.02 * budget.seconds) if budget.seconds else 0.4
-    if precision != "auto":  # nothing hangs on the pace of an example budget but the estimate that is shown
-        return measure(make, precision == "bf16", seconds if budget.seconds else 0.1)
-    full, half = (measure(make, bf16, max(0.3, seconds / 2)) for bf16 in (False, True))
-    best = half if half.speed > 1.1 * full.speed else full
-    return measure(make, best.bf16, seconds)
+def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, cores: int, budget: Budget) -> Pace:
+    """The fastest of the allowed precisions and numbers of threads (0: any), measured; leaves the threads set.
+
+    bf16 and more threads have to win by a tenth: fp32 is the safer one, and one thread leaves a core to others.
+    """
+    counts = [threads] if threads else sorted({1, cores})
+    engines = [make(bf16) for bf16 in ([False, True] if precision == "auto" else [precision == "bf16"])]
+    tries = len(counts) * len(engines)
+    whole = min(3.0, 0.02 * budget.seconds) if budget.seconds else 0.8
+    if tries == 1:  # nothing hangs on the pace of an example budget but the estimate that is shown
+        return measure(engines[0], counts[0], whole if budget.seconds else 0.1)
+    best, chosen = Pace(False, 0.0), engines[0]
+    for engine in engines:
+        for count in counts:
+            pace = measure(engine, count, max(0.15, whole / (tries + 1)))
+            if pace.speed > 1.1 * best.speed:
+                best, chosen = pace, engine
+    return measure(chosen, best.threads, max(0.3, whole / 2))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganworks.assemble import Work, judging, rows
+from ganworks.builder import Work, judging, rows
 from ganworks.errors import UsageError
 from ganworks.metrics.evaluate import Report, evaluate
 from ganworks.model import Model
