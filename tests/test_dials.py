@@ -62,5 +62,5 @@ def test_gamma_grows_with_the_image_and_falls_over_the_training():
 def test_every_choice_is_explained_with_its_number():
     settings, why = choose(MNIST)
     text = " ".join(why)
-    assert f"Width {settings['width']}" in text and f"{settings['lr']:g}" in text
+    assert f"Width {settings['width']} for the generator" in text and f"{settings['lr']:g}" in text
     assert f"{settings['examples']:,}" in text and f"Gamma {settings['gamma']:g}" in text
