@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/modes.json"))
     parser.add_argument("--runs", type=Path, default=Path("runs/modes"))
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     settings = dict(word.split("=", 1) for word in given.what if "=" in word)
     names = [word for word in given.what if "=" not in word] or list(PUBLISHED)
     unknown = [name for name in names if name not in PUBLISHED]
