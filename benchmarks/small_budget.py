@@ -3,8 +3,8 @@
     python benchmarks/small_budget.py DATA/mnist DATA/fashion-mnist [--seconds 300] [--seeds 1]
 
 DATA/...: folders with the four IDX files. Both train unconditionally on the same training part; both are judged on
-10,000 samples by the same classifier of the real data. The tutorial DCGAN is written from its description: 32 pixels, three
-strided convolutions of 64, 128 and 256 channels, batch norm, binary cross-entropy, Adam 2e-4 with beta1 0.5,
+10,000 samples by the same classifier of the real data. The tutorial DCGAN is written from its description: 32 pixels,
+three strided convolutions of 64, 128 and 256 channels, batch norm, binary cross-entropy, Adam 2e-4 with beta1 0.5,
 batch 64, fp32. It gets the whole time for training; the recipe's scores and pictures count against its own.
 """
 
