@@ -22,8 +22,15 @@ from typing import Any
 import common
 
 NAME = "kills"
-SETTINGS = {"budget": "60k", "batch": "64", "train.judge": "off", "train.precision": "fp32", "train.save": "0.2", "train.threads": "1",
-            "train.show": "20000"}  # fmt: skip
+SETTINGS = {
+    "budget": "60k",
+    "batch": "64",
+    "train.judge": "off",
+    "train.precision": "fp32",
+    "train.save": "0.2",
+    "train.threads": "1",
+    "train.show": "20000",
+}
 
 
 def command(out: Path) -> list[str]:
@@ -90,8 +97,11 @@ def contents(out: Path) -> dict[str, Any]:
     found = Run.open(out).load_state()
     assert found is not None
     tensors, counters, _ = found
-    return {**{k: v.numpy().tobytes() for k, v in tensors.items()}, **{k: v for k, v in counters.items() if k != "seconds"},
-            "generator": (out / "generator.safetensors").read_bytes()}  # fmt: skip
+    return {
+        **{k: v.numpy().tobytes() for k, v in tensors.items()},
+        **{k: v for k, v in counters.items() if k != "seconds"},
+        "generator": (out / "generator.safetensors").read_bytes(),
+    }
 
 
 def main() -> None:
@@ -123,8 +133,13 @@ def main() -> None:
                 ganworks.load(out)
         list(ganworks.train("mlp", data="digits", out=out, **SETTINGS))
         same = contents(out) == contents(straight)
-    row = {"kills": counts["killed"], "in saves": counts["killed in a save"], "finished between": counts["finished before"],
-           "bit-identical": same, **common.machine()}  # fmt: skip
+    row = {
+        "kills": counts["killed"],
+        "in saves": counts["killed in a save"],
+        "finished between": counts["finished before"],
+        "bit-identical": same,
+        **common.machine(),
+    }
     common.save(NAME, [row])
     print(common.table(row.keys(), [row.values()]))
     sys.exit(0 if same else 1)

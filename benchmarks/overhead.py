@@ -65,10 +65,24 @@ def noise() -> np.ndarray:
 def ours(case: dict[str, Any], data: Any, folder: Path) -> Iterator[int]:
     """Yields examples seen, about twice a second."""
     events = ganworks.train(
-        case["recipe"], data=data, out=folder, labels=False, networks=case["networks"], batch=case["batch"],
+        case["recipe"],
+        data=data,
+        out=folder,
+        labels=False,
+        networks=case["networks"],
+        batch=case["batch"],
         budget="100M",
-        **{"train.judge": False, "train.show": 10**9, "train.save": 1e9, "train.threads": torch.get_num_threads(),
-           "train.precision": "bf16" if case["bf16"] else "fp32", "game.r1": 0.3, "game.r2": 0.3})  # fmt: skip
+        **{
+            "train.judge": False,
+            "train.show": 10**9,
+            "train.save": 1e9,
+            "train.threads": torch.get_num_threads(),
+            "train.precision": "bf16" if case["bf16"] else "fp32",
+            "game.r1": 0.3,
+            "game.augment": "",
+            "game.r2": 0.3,
+        },
+    )
     for event in events:
         if isinstance(event, Round):
             yield event.seen

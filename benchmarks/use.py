@@ -83,8 +83,14 @@ def sample(name: str, networks: Any, shape: tuple[int, ...], rounds: int = 12) -
         for _ in model.stream(count):
             pass
         ratios.append(count / (time.perf_counter() - began) / plain)
-    return {"what": f"sampling {name}", "best batch": best, "bare": round(speeds[best]), "value": round(statistics.median(ratios), 3),
-            "unit": "x bare", "threads": torch.get_num_threads()}  # fmt: skip
+    return {
+        "what": f"sampling {name}",
+        "best batch": best,
+        "bare": round(speeds[best]),
+        "value": round(statistics.median(ratios), 3),
+        "unit": "x bare",
+        "threads": torch.get_num_threads(),
+    }
 
 
 def memory() -> dict[str, Any]:
@@ -134,8 +140,11 @@ def main() -> None:
         from ganworks.networks.dcgan import DCGAN
         from ganworks.networks.mlp import MLP
 
-        for name, networks, shape in (("Compact 32, 28x28", Compact(width=32), (1, 28, 28)), ("DCGAN 64, 32x32", DCGAN(), (3, 32, 32)),
-                                      ("MLP 256-256, 28x28", MLP(), (1, 28, 28))):  # fmt: skip
+        for name, networks, shape in (
+            ("Compact 32, 28x28", Compact(width=32), (1, 28, 28)),
+            ("DCGAN 64, 32x32", DCGAN(), (3, 32, 32)),
+            ("MLP 256-256, 28x28", MLP(), (1, 28, 28)),
+        ):
             rows.append(sample(name, networks, shape) | common.machine())
     if "memory" in given.what:
         rows.append(memory() | common.machine())

@@ -28,6 +28,12 @@ def test_override_reads_strings_and_reaches_down():
     assert made.d == sample().d
 
 
+def test_a_word_that_yaml_reads_as_something_else_stays_a_word():
+    texts = {"": "", "off": "off", "on": "on", "1e3": "1000.0", "color": "color"}
+    for text, wanted in texts.items():
+        assert c.override(Config("x", None, None, None), {"recipe": text}).recipe == wanted
+
+
 def test_zero_becomes_a_float():
     """Adam refuses betas of mixed types; 0 is the commonest GAN setting."""
     made = c.override(Optimizer(), {"betas": "[0, 0.9]"})

@@ -200,3 +200,26 @@ def test_evaluation_mode_and_random_state_are_left_alone():
     e.average(0)
     e.means()
     assert torch.equal(before, torch.get_rng_state()) and len(POINTS) == 1000
+
+
+@pytest.mark.parametrize(("name", "make"), [
+    ("adam", lambda p: torch.optim.Adam(p, lr=1e-2, betas=(0.5, 0.9), eps=1e-8)),
+    ("rmsprop", lambda p: torch.optim.RMSprop(p, lr=1e-2, alpha=0.9, eps=1e-8)),
+    ("sgd", lambda p: torch.optim.SGD(p, lr=1e-2, momentum=0.5)),
+])
+def test_steppers_are_torchs_optimisers(name, make):
+    from ganworks.flat import Flat, Stepper
+
+    one, two = nn.Linear(5, 3), nn.Linear(5, 3)
+    two.load_state_dict(one.state_dict())
+    flat, reference = Flat(one, channels_last=False), make(two.parameters())
+    stepper = Stepper(flat, Optimizer(name=name, lr=1e-2, betas=(0.5, 0.9)))
+    for k in range(5):
+        gradients = [torch.randn(p.shape, generator=torch.Generator().manual_seed(k)) for p in two.parameters()]
+        for mine, theirs, g in zip(one.parameters(), two.parameters(), gradients, strict=True):
+            mine.grad.copy_(g)
+            theirs.grad = g.clone()
+        stepper.step(0.0, 1.0)
+        reference.step()
+    for mine, theirs in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)

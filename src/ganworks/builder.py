@@ -188,7 +188,7 @@ class Builder:
 
         def show(tensors: Mapping[str, Tensor], seen: int) -> str:
             columns = spec.num_classes if 2 <= spec.num_classes <= 16 else None  # one class, one column
-            count = _GRID if columns is None else columns * max(1, round(_GRID / columns))
+            count = getattr(domain, "showing", _GRID) if columns is None else columns * max(1, round(_GRID / columns))
             name = f"samples/{seen:012d}.png"
             assert run is not None
             domain.show(rows(load(tensors), 0, count, seed=0)[0], columns=columns).save(run.path(name))

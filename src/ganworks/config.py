@@ -130,7 +130,9 @@ def _coerce_plain(declared: Any, raw: Any, where: str) -> Any:
             number = math.nan
         if math.isfinite(number):
             return number
-    if declared is str and isinstance(raw, str | int | float | bool):
+    if declared is str and (raw is None or isinstance(raw, bool)):  # YAML's reading of a word or of nothing
+        return {None: "", False: "off", True: "on"}[raw]
+    if declared is str and isinstance(raw, str | int | float):
         return raw if isinstance(raw, str) else yaml.safe_dump(raw).split("\n")[0]
     if not isinstance(declared, type) or getattr(declared, "_is_protocol", False):
         return raw

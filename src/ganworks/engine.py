@@ -7,6 +7,7 @@ holds the tensors and a handful of counters is enough to go on bit for bit.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -159,7 +160,7 @@ class Engine:
         means = {name: term.float().mean() for name, term in terms.items() if not name.startswith("_")}
         total = torch.stack(list(means.values())).sum() if len(means) > 1 else next(iter(means.values()))
         (total / self.slices if self.slices > 1 else total).backward()
-        if not torch.isfinite(total.detach()):  # shared with every process through the gradient
+        if not math.isfinite(float(total.detach())):  # shared with every process through the gradient
             for name in self._focus:
                 self.flats[name].grad.fill_(torch.nan)
         for name, mean in means.items():
@@ -172,7 +173,7 @@ class Engine:
         for name in players:
             grad = self.flats[name].grad
             self.group.mean_(grad)
-            if not torch.isfinite(grad.sum()) and not torch.isfinite(grad).all():
+            if not math.isfinite(float(grad.sum())) and not torch.isfinite(grad).all():
                 last = {n: round(float(v[-1]), 4) for n, v in self.terms.items() if v}
                 raise NonFiniteError(
                     f"The loss or gradient of {name} is not finite at {self.clock.seen} examples; "
@@ -224,7 +225,7 @@ class Engine:
         for name, flat in self.flats.items():
             tensors[f"param/{name}"] = flat.data
             tensors |= {f"buffer/{name}/{k}": v for k, v in self.nets[name].named_buffers()}
-            tensors |= {f"optim/{name}/{k}": v for k, v in self.steppers[name].state().items()}
+            tensors |= {f"optim/{name}/{k}": v for k, v in self.steppers[name].kept.items()}
         for name, flats in self.ema.items():
             tensors |= {f"ema/{name}/{i}": flat for i, flat in enumerate(flats)}
             for i, buffers in enumerate(self.ema_moving[name]):
@@ -234,10 +235,8 @@ class Engine:
     def load(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
         """The inverse of `state`. Raises GanworksError that names what is missing or of another shape."""
         missing = [k for k in vars(self.clock) if k not in counters]
-        if counters.get("steps"):
-            missing += [
-                f"optim/{n}/{k}" for n, s in self.steppers.items() for k in s.keeps if f"optim/{n}/{k}" not in tensors
-            ]
+        wanted = [f"optim/{n}/{k}" for n, s in self.steppers.items() for k in s.kept]
+        missing += [name for name in wanted if name not in tensors]
         if missing:
             raise GanworksError(f"The saved state is incomplete; it lacks {', '.join(missing[:8])}.")
         self.load_weights(tensors, "the saved state")
