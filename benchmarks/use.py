@@ -29,7 +29,7 @@ def start(data: str) -> dict[str, Any]:
         "import time; t = time.time()\n"
         "import sys, ganworks\n"
         "from ganworks.events import Round\n"
-        "events = ganworks.train('image', data=sys.argv[1], out=sys.argv[2], budget='100k', **{'train.precision': 'fp32'})\n"
+        "events = ganworks.train('image', data=sys.argv[1], out=sys.argv[2], budget='100k')\n"
         "next(e for e in events if isinstance(e, Round))\n"
         "print(time.time() - t)\n"
     )

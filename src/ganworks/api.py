@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,16 @@ def train(
     job = _job(recipe, data, out, settings, on_work)
     try:
         yield from job.session.events()
-        if job.run is not None:
-            _publish(job.run.folder)
+        _publish(job.run.folder)
     finally:
-        if job.run is not None:
-            job.run.close()
+        job.run.close()
+
+
+def mirror(folder: Path) -> Any:
+    """Where events go for TensorBoard: FOLDER/tensorboard."""
+    from ganworks.report.tensorboard import Mirror
+
+    return Mirror(folder / "tensorboard")
 
 
 def fit(
@@ -69,24 +75,25 @@ def fit(
     out: str | Path | None = None,
     *,
     evaluate: bool = True,
+    tensorboard: bool = False,
     **settings: Any,
 ) -> Model:
     """Train with a progress bar, evaluate, write the report, and return the model.
 
-    Arguments as for `train`. evaluate=False leaves the evaluation out. Raises KeyboardInterrupt after Ctrl-C; the
-    run is saved and the same call goes on.
+    Arguments as for `train`. evaluate=False leaves the evaluation out. tensorboard=True mirrors the events to
+    RUN/tensorboard (extra `log`). Raises KeyboardInterrupt after Ctrl-C; the run is saved and the same call goes on.
     """
     with Meters() as meters:
         job = _job(recipe, data, out, settings, meters)
     last: Event | None = None
     try:
-        with Display() as display:
+        with Display() as display, mirror(job.run.folder) if tensorboard else nullcontext(display) as second:
             for last in job.session.events():
                 display(last)
+                if tensorboard:
+                    second(last)
     finally:
-        if job.run is not None:
-            job.run.close()
-    assert job.run is not None
+        job.run.close()
     if isinstance(last, Finished) and last.reason == "interrupted":
         _publish(job.run.folder)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")

@@ -43,7 +43,7 @@ class Job:
     """A training ready to start: `session.events()` runs it."""
 
     session: Session
-    run: Run | None
+    run: Run
     config: Config
     data: Any
 

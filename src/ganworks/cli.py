@@ -109,7 +109,9 @@ def _train(places: list[str], options: Options) -> int:
     recipes.find_name(recipe)
     from ganworks import api
 
-    model = api.fit(recipe, data, out, evaluate=_flag(options.pop("evaluate", "on")), **options)
+    extra = {name: _flag(options.pop(name, default)) for name, default in (("evaluate", "on"), ("tensorboard", "off"))}
+    settings: dict[str, Any] = {**extra, **options}
+    model = api.fit(recipe, data, out, **settings)
     _next_steps(Path(str(model.info["path"])).parent)
     return 0
 

@@ -43,7 +43,7 @@ Everything else by its full name, as in the run's config.yaml
   game.     loss r1 r2 gp clip n_critic augment train penalty_backend ...
   g. d.     name lr lr_end betas beta2_start eps burn_in warmup
   train.    batch budget until seed device precision accumulate ema ema_ramp score show save judge init threads
-  evaluate=off   no full evaluation at the end
+  evaluate=off   no full evaluation at the end;   tensorboard=on   mirror everything to TensorBoard (extra `log`)
 
 Examples
   ganworks train data=./cats size=64 budget=30m domain.flip=on

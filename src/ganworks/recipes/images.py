@@ -46,7 +46,9 @@ def image(facts: Facts) -> Config:
         burn_in=1.0,
         augment=chosen["augment"],
     )
-    networks = Compact(width=chosen["width"], blocks=chosen["blocks"], z_dim=chosen["z_dim"])
+    networks = Compact(
+        width=chosen["width"], d_width=chosen.get("d_width", 0), blocks=chosen["blocks"], z_dim=chosen["z_dim"]
+    )
     train = Train(batch=chosen["batch"], precision=chosen["precision"], ema=(_FOREVER,), ema_ramp=chosen["ema_ramp"])
     return Config("image", facts.domain, networks, game, g=adam, d=adam, train=train, notes=tuple(reasons))
 
