@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from pathlib import Path
 from typing import Any
 
+import common
+
+NAME = "modes"
 SAMPLES = 2500
 SAMPLE_SEED = 12345
 PUBLISHED = {  # modes, high quality %, reverse KL: 1712.04086, table 1 (means over 10 seeds)
@@ -42,21 +44,7 @@ def run(data: str, seed: int, settings: dict[str, str], runs: Path) -> dict[str,
     seconds, spent = time.monotonic() - started, time.process_time() - spent
     found = quality(model.sample(SAMPLES, seed=SAMPLE_SEED).numpy(), *centres(data))
     return {"data": data, "seed": seed, "settings": settings, **found, "seconds": round(seconds, 1),
-            "cpu_seconds": round(spent, 1), "threads": torch.get_num_threads(), "torch": torch.__version__,
-            "machine": platform.processor() or platform.machine()}
-
-
-def load(path: Path) -> list[dict[str, Any]]:
-    """Rows that are there already."""
-    return json.loads(path.read_text()) if path.exists() else []
-
-
-def save(path: Path, rows: list[dict[str, Any]]) -> None:
-    """All rows, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
-    partial.replace(path)
+            "cpu_seconds": round(spent, 1), "threads": torch.get_num_threads(), **common.machine()}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -87,7 +75,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Mode coverage beside the published rows.")
     parser.add_argument("what", nargs="*", help="ring8, grid25 (default both), key=value settings")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/modes.json"))
     parser.add_argument("--runs", type=Path, default=Path("runs/modes"))
     given = parser.parse_intermixed_args()
     settings = dict(word.split("=", 1) for word in given.what if "=" in word)
@@ -95,13 +82,13 @@ def main() -> None:
     unknown = [name for name in names if name not in PUBLISHED]
     if unknown:
         parser.error(f"no such data: {', '.join(unknown)}; there are {', '.join(PUBLISHED)}")
-    rows = load(given.results)
+    rows = common.load(NAME)
     for seed in range(given.seeds):
         for data in names:
             key = {"data": data, "seed": seed, "settings": settings}
-            if not any(key.items() <= row.items() for row in rows):
+            if common.missing(rows, key):
                 rows.append(run(data, seed, settings, given.runs))
-                save(given.results, rows)
+                common.save(NAME, rows)
                 print(json.dumps(rows[-1]), flush=True)
     print(table(rows))
 

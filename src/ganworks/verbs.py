@@ -114,9 +114,10 @@ def data(path: str, options: dict[str, str]) -> None:
 
     sheet = Path(options.pop("out", "contact-sheet.png"))
     settings = {name.removeprefix("domain."): value for name, value in options.items()}
+    asked = "".join(f" domain.{name}={value}" for name, value in settings.items())
     domain = override(find_class("domains.images.Images")(), {"on_corrupt": "skip", **settings})
     with Meters() as meters:
         found = look(path, domain, on_progress=lambda done, total: meters("Reading the data", done, total))
     print("\n".join(found.lines))
     found.sheet.save(sheet)
-    print(f"\nContact sheet: {sheet}\nTrain on it:   ganworks train data={path}")
+    print(f"\nContact sheet: {sheet}\nTrain on it:   ganworks train data={path}{asked}")
