@@ -19,6 +19,7 @@ from ganworks.report.card import write_card
 from ganworks.report.html import write_report
 from ganworks.report.meters import Meters
 from ganworks.report.progress import Display
+from ganworks.run import Run
 
 
 def _silent(label: str, done: int, total: int) -> None:
@@ -34,10 +35,14 @@ def _job(recipe: str, data: Any, out: Any, settings: dict[str, Any], work: Work)
     return assemble(recipe, data, out, settings, modules, work)
 
 
-def _publish(folder: Path) -> None:
-    """The pages that people read: report.html and the model card, README.md."""
-    write_report(folder)
-    write_card(folder)
+def publish(folder: Path) -> Path:
+    """Write the pages that people read, report.html and the model card README.md; returns the report."""
+    pages = write_report(folder), write_card(folder)
+    run = Run.open(folder)
+    for page in pages:
+        run.adopt(page.name)
+    run.seal()
+    return pages[0]
 
 
 def train(
@@ -57,7 +62,7 @@ def train(
     job = _job(recipe, data, out, settings, on_work)
     try:
         yield from job.session.events()
-        _publish(job.run.folder)
+        publish(job.run.folder)
     finally:
         job.run.close()
 
@@ -95,14 +100,14 @@ def fit(
     finally:
         job.run.close()
     if isinstance(last, Finished) and last.reason == "interrupted":
-        _publish(job.run.folder)
+        publish(job.run.folder)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
     if evaluate and job.config.train.judge and judgeable(job.data):
         from ganworks.judge import judge
 
         with Meters() as meters:
             judge(job.run.folder, data=job.data, work=meters)
-    _publish(job.run.folder)
+    publish(job.run.folder)
     return load(job.run.folder)
 
 
@@ -116,7 +121,7 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
     from ganworks.judge import judge
 
     found = judge(Path(run), data=data, work=on_work, **options)
-    _publish(Path(run))
+    publish(Path(run))
     return found
 
 

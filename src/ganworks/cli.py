@@ -177,9 +177,9 @@ def _info(places: list[str], options: Options) -> int:
 def _report(places: list[str], options: Options) -> int:
     run = _one(places, "a run folder", "report")
     _only(options, (), "report")
-    from ganworks.report.html import write_report
+    from ganworks.api import publish
 
-    print(write_report(Path(run)))
+    print(publish(Path(run)))
     return 0
 
 
