@@ -16,7 +16,8 @@ UTILISATION = 0.7  # of the measured convolution speed that whole training steps
 UNITS_G, UNITS_D = 4, 15  # forward passes per example and step, with both penalties exact
 WIDER = 1.5  # G over D, as G runs 4 times for D's 15. MNIST, 200 CPU seconds: distance 19.8, at equal width 25.6
 LR = 3e-3  # D of width 32, batch 64; MNIST, 30,000 to 130,000 examples: coverage .505 at 4e-3, .457 at 2e-3
-# Gamma at 28 pixels, at the start and at the end of the budget. MNIST, 180 CPU seconds, distance and coverage:
+# Gamma at 28 pixels, at the start and at the end of the budget: between two of these trials on MNIST with 180 CPU
+# seconds each (distance, coverage), not itself tried:
 # 1 to .1: 15.9, .791; 3 to .3: 12.2, .764; 3 to .05: 14.1, .798; .3 to .03 in 200 seconds: 19.8, .791.
 GAMMA, GAMMA_END = 3.0, 0.1
 FEW = 20_000  # examples below which a discriminator may learn them by heart
