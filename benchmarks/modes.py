@@ -75,6 +75,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Mode coverage beside the published rows.")
     parser.add_argument("what", nargs="*", help="ring8, grid25 (default both), key=value settings")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--name", default=NAME, help="of the results; two processes need two")
     parser.add_argument("--runs", type=Path, default=Path("runs/modes"))
     given = parser.parse_intermixed_args()
     settings = dict(word.split("=", 1) for word in given.what if "=" in word)
@@ -82,13 +84,13 @@ def main() -> None:
     unknown = [name for name in names if name not in PUBLISHED]
     if unknown:
         parser.error(f"no such data: {', '.join(unknown)}; there are {', '.join(PUBLISHED)}")
-    rows = common.load(NAME)
-    for seed in range(given.seeds):
+    rows = common.load(given.name)
+    for seed in range(given.first, given.first + given.seeds):
         for data in names:
             key = {"data": data, "seed": seed, "settings": settings}
             if common.missing(rows, key):
                 rows.append(run(data, seed, settings, given.runs))
-                common.save(NAME, rows)
+                common.save(given.name, rows)
                 print(json.dumps(rows[-1]), flush=True)
     print(table(rows))
 
