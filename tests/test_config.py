@@ -53,6 +53,7 @@ def test_zero_becomes_a_float():
         ({"g.betas": [0.5]}, ("2 values",)),
         ({"g.betas": [0.5, 1.5]}, ("betas",)),
         ({"train.until": "fd=3"}, ("until",)),
+    ({"train.judge": False, "train.until": "fd<3"}, ("until", "judge")),
     ],
 )
 def test_wrong_settings_name_the_key_and_the_value(settings, words):

@@ -51,11 +51,19 @@ def test_the_stream_of_events(judged):
 def test_the_best_snapshot_is_the_one_that_is_kept(judged):
     out, events = judged
     scored = [e for e in events if isinstance(e, Scored)]
-    best = min(scored, key=lambda e: e.scores["fd"])
-    assert Model.load(out).info["seen"] == best.seen
-    assert [e.best for e in scored] == [
-        e.scores["fd"] == min(s.scores["fd"] for s in scored[: i + 1]) for i, e in enumerate(scored)
-    ]
+    assert Model.load(out).info["seen"] == [e for e in scored if e.best][-1].seen
+    values = [e.scores["fd"] for e in scored]
+    assert [e.best for e in scored] == [k == 0 or v < 1.1 * min(values[:k]) for k, v in enumerate(values)]
+
+
+def test_a_worse_snapshot_does_not_replace_a_better_one(tmp_path, monkeypatch):
+    """Scores 5, 2, 2.1, 9: the third is within the noise of the best and longer trained; the fourth is not."""
+    values = iter([0.0, 0.0, 5.0, 2.0, 2.1, 9.0])
+    monkeypatch.setattr(builder, "score", lambda *args, **kwargs: ({"fd": next(values)}, {"fd": 1.0}))
+    events = train(tmp_path / "run", **{"train.score": 250, "train.show": 10_000})
+    assert [e.best for e in events if isinstance(e, Scored)] == [True, True, True, False]
+    assert Model.load(tmp_path / "run").info["seen"] == 750
+    assert Run.open(tmp_path / "run").load_state()[1]["best"] == 2.0
 
 
 def test_scores_do_not_touch_the_training(judged, tmp_path):

@@ -21,6 +21,7 @@ from ganworks.settings import UNTIL
 
 _RETRIES = 3
 _CHECKS = 200  # health checks in a training
+_NOISE = 1.1  # a score of so many samples is no surer than this: within it of the best, the longer training wins
 
 Weights = dict[str, Tensor]
 
@@ -174,9 +175,10 @@ class Session:
                 yield from self._keep(alarm)
                 return self._publish(which)
             value = scores.get(self.objective, float("inf"))
-            best = self.engine.group.same(value) < clock.best
+            value = self.engine.group.same(value)
+            best = value < clock.best * _NOISE
+            clock.best = min(clock.best, value)
             if best:
-                clock.best = value
                 self._publish(which)
             yield from self._keep(Scored(clock.seen, scores, floor, best, extractor, half_life))
             self._reached = self._reached or self._hits(scores)

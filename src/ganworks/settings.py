@@ -114,6 +114,8 @@ class Train:
             raise UsageError("ema needs at least one half-life of 0 or more examples, and ema_ramp above 0.")
         if self.until and not UNTIL.fullmatch(self.until):
             raise UsageError(f'until must look like "fd<5" or "coverage>0.9", not {self.until!r}.')
+        if self.until and not self.judge:
+            raise UsageError(f"until={self.until} needs scores, but train.judge is off.")
 
 
 UNTIL = re.compile(r"\s*([a-z_]+)\s*(<|>)\s*(-?\d+(?:\.\d+)?)\s*")
