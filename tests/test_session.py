@@ -184,3 +184,10 @@ def test_spread_is_the_mean_squared_distance():
     x = torch.randn(30, 4, dtype=torch.float64)
     pairs = ((x[:, None] - x[None]) ** 2).mean(2)
     assert spread(x) == pytest.approx(float(pairs.sum() / (30 * 29)))
+
+
+def test_an_unconditional_generator_is_judged_by_the_labels_that_it_does_not_use(tmp_path):
+    events = train(tmp_path / "run", labels=False)
+    scored = [e for e in events if isinstance(e, Scored)]
+    assert scored and scored[0].extractor.startswith("clf-") and "agreement" not in scored[0].scores
+    assert Model.load(tmp_path / "run").classes == ()

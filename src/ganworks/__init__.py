@@ -1,6 +1,6 @@
 """ganworks: train a GAN on your data, know how good it is, use it anywhere.
 
-The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `evaluate`, `recipes`. Nothing else is
+The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `evaluate`, `look`. Nothing else is
 promised. They are imported when first used: `import ganworks` is instant.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "evaluate", "fit", "load", "look", "recipes", "train"]
+__all__ = ["__version__", "evaluate", "fit", "load", "look", "train"]
 
 _VERBS = {"train", "fit", "load", "evaluate", "look"}
 

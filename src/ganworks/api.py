@@ -106,7 +106,7 @@ def fit(
         from ganworks.judge import judge
 
         with Meters() as meters:
-            judge(job.run.folder, data=job.data, work=meters)
+            judge(job.run.folder, data=data, opened=job.data, work=meters)
     publish(job.run.folder)
     return load(job.run.folder)
 

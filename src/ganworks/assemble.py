@@ -110,7 +110,7 @@ def assemble(
         config = old.config()
     else:
         config = _configure(function, domain, dataset, values)
-    builder = Builder(config, dataset, modules, work)
+    builder = Builder(config, dataset, data, modules, work)
     if old is not None:
         return builder.resumed(old)
     return builder.fresh(folder, given)

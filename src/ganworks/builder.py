@@ -51,8 +51,8 @@ class Job:
 class Builder:
     """Makes engines and the closures around them."""
 
-    def __init__(self, config: Config, dataset: Any, modules: Mapping[str, nn.Module], work: Work):
-        self.config, self.data, self.modules, self.work = config, dataset, modules, work
+    def __init__(self, config: Config, dataset: Any, source: Any, modules: Mapping[str, nn.Module], work: Work):
+        self.config, self.data, self.source, self.modules, self.work = config, dataset, source, modules, work
         self.device = machine.device(config.train.device)
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
@@ -62,7 +62,7 @@ class Builder:
     @cached_property
     def judging(self) -> tuple[FeatureExtractor, Reference]:
         """Prepared once for all sessions of this builder."""
-        return judging(self.data, self.work)
+        return judging(with_labels(self.config.domain, self.data, self.source), self.work)
 
     def nets(self) -> dict[str, nn.Module]:
         """Fresh players, initialised from the seed; the caller's own modules in place of named ones."""
@@ -256,6 +256,21 @@ def rows(model: Model, start: int, count: int, seed: int = 1) -> tuple[np.ndarra
     """Samples start..start+count-1 of a seed as the metrics want them: (array as on disk, labels or None)."""
     made = np.concatenate([part for _, part in model.stream(count, seed, start=start)])
     return made, model.label_list(None, np.arange(start, start + count))
+
+
+def with_labels(domain: Any, data: Any, source: Any) -> Any:
+    """The data set to judge by: the same examples with their labels, where labels=off left some out.
+
+    An unconditional generator is better judged by a classifier than by random features. The split into training
+    and held-out examples follows from their contents, so it is the same one.
+    """
+    if data.labels is not None or getattr(domain, "labels", None) not in (False, "off"):
+        return data
+    other = replace(domain, labels=True).open(source)
+    same = (
+        other.labels is not None and np.array_equal(other.train, data.train) and np.array_equal(other.held, data.held)
+    )
+    return other if same else data
 
 
 def judgeable(data: Any) -> bool:

@@ -6,33 +6,36 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganworks.builder import Work, judging, rows
+from ganworks.builder import Work, judging, rows, with_labels
 from ganworks.errors import UsageError
 from ganworks.metrics.evaluate import Report, evaluate
 from ganworks.model import Model
 from ganworks.run import Run
 
 
-def judge(folder: Path, *, data: Any = None, work: Work, count: int = 10_000, seed: int = 0) -> Report:
+def judge(
+    folder: Path, *, data: Any = None, opened: Any = None, work: Work, count: int = 10_000, seed: int = 0
+) -> Report:
     """Judge the published generator of a run on `count` samples; returns what eval.json holds.
 
-    data: an open data set, a path, or None for the path that the run was trained on. Raises UsageError when the
-    data is not found or is not the data of the run.
+    data: what the run was trained on, None for the path that it remembers. opened: the data set that came of it, if it
+    is open already. Raises UsageError when the data is not found or is not the data of the run.
     """
     run = Run.open(folder)
     plan, config = run.plan(), run.config()
-    if data is None or isinstance(data, str | Path):
-        path = str(data) if data is not None else plan["given"]["data"]
-        if path == "<array>":
-            raise UsageError("This run was trained on an array in memory; give it again with data=.")
-        data = config.domain.open(path, on_progress=lambda done, total: work("Reading the data", done, total))
-    if data.fingerprint != plan["data"]["fingerprint"]:
+    source = plan["given"]["data"] if data is None else data
+    if isinstance(source, str) and source == "<array>":
+        raise UsageError("This run was trained on an array in memory; give it again with data=.")
+    if opened is None:
+        opened = config.domain.open(source, on_progress=lambda done, total: work("Reading the data", done, total))
+    if opened.fingerprint != plan["data"]["fingerprint"]:
         raise UsageError(
             "This is not the data that the run was trained on (its fingerprint differs), so held-out and "
             "training examples cannot be told apart. Name the original with data=PATH."
         )
+    judged = with_labels(config.domain, opened, source)
     model = Model.load(folder)
-    extractor, reference = judging(data, work)
+    extractor, reference = judging(judged, work)
     about = {
         "generator": model.fingerprint,
         "seen": model.info.get("seen"),
@@ -41,7 +44,7 @@ def judge(folder: Path, *, data: Any = None, work: Work, count: int = 10_000, se
     }
     report = evaluate(
         lambda start, n: rows(model, start, n, seed=seed + 1),
-        data,
+        judged,
         extractor,
         count=count,
         seed=seed,

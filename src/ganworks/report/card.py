@@ -141,5 +141,5 @@ def _limits(run: Run) -> str:
              "- Whoever publishes samples answers for the rights in the training data and for saying that "
              "they are "
              "generated."]  # fmt: skip
-    lines += [f"- {text(f.title)}. {text(f.advice)}" for f in advice.findings(run) if f.kind == "bad"]
+    lines += [f"- {text(f.title).rstrip('.')}. {text(f.advice)}" for f in advice.findings(run) if f.kind == "bad"]
     return "## Limits\n\n" + "\n".join(lines) + "\n"

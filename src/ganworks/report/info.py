@@ -118,7 +118,7 @@ def _scores(run: Run) -> Rows:
 
 def _warnings(run: Run) -> Rows:
     rows = [(f.title, f.advice) for f in advice.findings(run) if f.kind == "bad"]
-    return [("!", f"{title}. {text}") for title, text in rows] + [("!", p) for p in run.problems]
+    return [("!", f"{title.rstrip('.')}. {text}") for title, text in rows] + [("!", p) for p in run.problems]
 
 
 def _files(run: Run) -> Rows:
