@@ -125,10 +125,14 @@ def _flag(text: str) -> bool:
 
 
 def _next_steps(run: Path) -> None:
+    from ganworks.report.html import summary
+    from ganworks.report.read import read_run
+
     grids = sorted((run / "samples").glob("*.png"))
     print(
-        f"\nRun      {run}\nSamples  {grids[-1] if grids else '-'}\nReport   {run / 'report.html'}\n\nNext:\n"
-        f"  ganworks sample {run} 64 seed=1 out=samples.png\n  ganworks info {run}\n  ganworks eval {run} count=5000"
+        f"\n{summary(read_run(run))}\n\nRun      {run}\nSamples  {grids[-1] if grids else '-'}\n"
+        f"Report   {run / 'report.html'}\n\nNext:\n  ganworks sample {run} 64 seed=1 out=samples.png\n"
+        f"  ganworks info {run}\n  ganworks eval {run} count=5000"
     )
 
 
