@@ -28,6 +28,11 @@ def test_override_reads_strings_and_reaches_down():
     assert made.d == sample().d
 
 
+def test_tuples_need_no_brackets():
+    made = c.override(sample(), {"networks.hidden": "8,16", "g.betas": "0,0.9"})
+    assert made.networks.hidden == (8, 16) and made.g.betas == (0.0, 0.9)
+
+
 def test_a_word_that_yaml_reads_as_something_else_stays_a_word():
     texts = {"": "", "off": "off", "on": "on", "1e3": "1000.0", "color": "color"}
     for text, wanted in texts.items():

@@ -87,7 +87,9 @@ def coerce(declared: Any, raw: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _coerce_union(options, raw, where)
     if origin is tuple:
-        if isinstance(raw, str | bytes) or not hasattr(raw, "__iter__"):
+        if isinstance(raw, str):
+            raw = [parse(word) for word in raw.split(",")]  # size=64,96 needs no brackets
+        if not hasattr(raw, "__iter__"):
             raw = [raw]
         if options[-1] is not ... and len(raw) != len(options):
             raise UsageError(f"{where} needs {len(options)} values, not {raw!r}.")

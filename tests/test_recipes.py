@@ -1,0 +1,67 @@
+"""Every recipe on an odd little data set: it trains, resumes exactly, publishes a generator that samples alone."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import ganworks as gw
+from ganworks import recipes
+from ganworks.errors import UsageError
+from ganworks.run import Run
+
+SMALL = {"batch": 8, "budget": 48, "train.judge": False, "train.precision": "fp32", "train.threads": 1}
+IMAGES = [name for name, entry in recipes.TABLE.items() if entry[2] == recipes.IMAGES]
+
+
+def data(classes: int):
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 255, (40, 3, 12, 9), np.uint8)
+    return x if not classes else (x, np.arange(40) % classes)
+
+
+def narrow(name: str) -> dict:
+    """The recipe's own networks, small enough for a test."""
+    return {"networks.hidden": [16]} if name == "mlp" else {"networks.width": 16 if name == "r3gan" else 8}
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("name", IMAGES)
+def test_image_recipes(name, classes, tmp_path):
+    settings = SMALL | narrow(name)
+    straight, out = tmp_path / "straight", tmp_path / "run"
+    list(gw.train(name, data=data(classes), out=straight, **settings))
+    for event in gw.train(name, data=data(classes), out=out, **{**settings, "train.save": 0.0}):
+        if getattr(event, "path", "").startswith(str(out / "state")) and event.seen >= 24:
+            break
+    assert 24 <= Run.open(out).load_state()[1]["seen"] < 48
+    list(gw.train(name, data=data(classes), out=out, **{**settings, "train.save": 0.0}))
+    first, second = (Run.open(p).load_state()[0] for p in (straight, out))
+    assert all(torch.equal(v, second[k]) for k, v in first.items())
+    alone = shutil.copy(straight / "generator.safetensors", tmp_path / "alone.safetensors")
+    samples = gw.load(alone, device="cpu").sample(5, seed=1)
+    assert samples.numpy().shape == (5, 3, 12, 9) and samples.numpy().dtype == np.uint8
+
+
+def test_the_points_recipe(tmp_path):
+    list(gw.train("points", data="ring8", out=tmp_path / "run", budget=512, batch=128))
+    assert gw.load(tmp_path / "run", device="cpu").sample(7).numpy().shape == (7, 2)
+
+
+@pytest.mark.parametrize("name", recipes.TABLE)
+def test_docstrings_are_claims(name):
+    text = recipes.describe(name)
+    assert "arXiv" in text and len(text.splitlines()[0]) > 30
+
+
+def test_image_says_why(tmp_path):
+    events = gw.train("image", data=data(0), out=tmp_path / "run", budget=8, batch=8, **{"train.judge": False})
+    notes = " ".join(next(events).notes)
+    events.close()
+    assert all(word in notes for word in ("Width", "Learning rate", "Gamma", "examples/s"))
+
+
+def test_an_unknown_recipe():
+    with pytest.raises(UsageError, match="dcgan"):
+        recipes.find("dcgna")
