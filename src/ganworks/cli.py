@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ Options = dict[str, str]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted (resumable)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    warnings.formatwarning = lambda message, *_, **__: f"Note: {message}\n"  # a sentence, without the line of code
     try:
         return _dispatch(words)
     except KeyboardInterrupt as interrupt:

@@ -71,7 +71,7 @@ def render(run: Run) -> str:
 
 def summary(run: Run) -> str:
     """The verdict in one plain sentence, for the end of a training."""
-    verdict = words.headline(words.scores_of(run))
+    verdict = words.verdict(run)
     return verdict.text if verdict.grade == "unknown" else f"{verdict.grade.capitalize()}. {verdict.text}"
 
 

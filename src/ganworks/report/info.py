@@ -112,7 +112,7 @@ def _scores(run: Run) -> Rows:
         grade = "" if verdict.grade == "unknown" else f": {verdict.grade}"
         rows.append((score.metric.title, value + grade))
     if rows:
-        rows.append(("Verdict", words.headline(words.scores_of(run)).text))
+        rows.append(("Verdict", words.verdict(run).text))
     return rows
 
 

@@ -31,7 +31,7 @@ judged by comparing samples with real data that the training never saw.</p></det
 
 def hero(run: Run) -> str:
     """Name, verdict in one sentence, the latest samples, and the few numbers that matter most."""
-    verdict = words.headline(words.scores_of(run))
+    verdict = words.verdict(run)
     grade = {"unknown": "Not judged yet"}.get(verdict.grade, verdict.grade.capitalize())
     picture = _picture_at(run)
     figure = ""

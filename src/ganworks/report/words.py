@@ -341,6 +341,25 @@ def headline(scores: list[Score]) -> Verdict:
     return Verdict(worst, text)
 
 
+FEW_HELD_OUT = 50  # real examples below which the scores are no ground for a verdict
+
+
+def verdict(run: Run) -> Verdict:
+    """`headline`, held back where the scores cannot carry it: too few real examples, or untrained features."""
+    scores = scores_of(run)
+    found, held = headline(scores), number(mapping(run.plan.get("data")).get("held"))
+    if scores and held < FEW_HELD_OUT:
+        return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at the pictures.")
+    untrained = any(score.extractor.startswith("randconv") for score in scores)
+    if untrained and found.grade in ("excellent", "good"):
+        return Verdict(
+            "good",
+            f"{found.text} The judge was an untrained network, which hardly notices when kinds of data are missing; "
+            "data with labels gets a sharper one.",
+        )
+    return found
+
+
 def score_text(metric: Metric, value: float) -> str:
     """A score as people read it: shares in per cent, all others with three digits."""
     if not metric.share or not math.isfinite(value):
