@@ -93,7 +93,7 @@ def one(path: Path, method: str, seconds: float, seed: int, runs: Path) -> dict[
     """Train one generator and judge it."""
     torch.set_num_threads(torch.get_num_threads())
     labelled = Images().open(path)
-    extractor, reference = judging(labelled, lambda *_: None)
+    extractor, reference = judging(Images(), labelled, lambda *_: None)
     data = Images(labels=False).open(path)
     folder = runs / f"{path.name}-{method}-{seed}-{seconds:.0f}s"
     began = time.monotonic()

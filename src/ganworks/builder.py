@@ -25,7 +25,7 @@ from ganworks.engine import Engine
 from ganworks.errors import UsageError
 from ganworks.health import Watch, spread
 from ganworks.metrics.evaluate import score
-from ganworks.metrics.features import FeatureExtractor, pick, score_key
+from ganworks.metrics.features import FeatureExtractor, score_key
 from ganworks.metrics.reference import FEWEST, Reference
 from ganworks.model import Model
 from ganworks.run import Run
@@ -62,7 +62,8 @@ class Builder:
     @cached_property
     def judging(self) -> tuple[FeatureExtractor, Reference]:
         """Prepared once for all sessions of this builder."""
-        return judging(with_labels(self.config.domain, self.data, self.source), self.work)
+        domain = self.config.domain
+        return judging(domain, with_labels(domain, self.data, self.source), self.work)
 
     def nets(self) -> dict[str, nn.Module]:
         """Fresh players, initialised from the seed; the caller's own modules in place of named ones."""
@@ -278,8 +279,8 @@ def judgeable(data: Any) -> bool:
     return len(data.held) >= FEWEST
 
 
-def judging(data: Any, work: Work) -> tuple[FeatureExtractor, Reference]:
+def judging(domain: Any, data: Any, work: Work) -> tuple[FeatureExtractor, Reference]:
     """The feature extractor for a data set and its view of the real data; both are cached beside the packed data."""
     cache = cache_folder(None)[0]
-    extractor = pick(data, cache, progress=work)
+    extractor = domain.extractor(data, cache, work)
     return extractor, Reference.of(data, extractor, cache, progress=work)

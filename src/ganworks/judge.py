@@ -35,7 +35,7 @@ def judge(
         )
     judged = with_labels(config.domain, opened, source)
     model = Model.load(folder)
-    extractor, reference = judging(judged, work)
+    extractor, reference = judging(config.domain, judged, work)
     about = {
         "generator": model.fingerprint,
         "seen": model.info.get("seen"),

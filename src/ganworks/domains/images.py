@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from ganworks.data.sources import open_source
 from ganworks.data.spec import Draw, Spec
 from ganworks.domains.pixels import change_channels, grid, png_mark, resize, to_image
 from ganworks.errors import UsageError
+from ganworks.metrics.features import FeatureExtractor, pick
 
 MAX_SIDE = 4096
 LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
@@ -116,6 +117,15 @@ class Images:
         if self.flip or self.crop:
             x = _shift(x, draw, self.flip, self.crop)
         return _turn(x, draw, self.rotate) if self.rotate else x
+
+    def extractor(
+        self,
+        dataset: Packed,
+        cache: str | Path | None = None,
+        on_progress: Callable[[str, int, int], None] | None = None,
+    ) -> FeatureExtractor:
+        """The features that judge samples: a classifier where there are labels, else random convolutions."""
+        return pick(dataset, None if cache is None else Path(cache), progress=on_progress)
 
     def show(
         self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None

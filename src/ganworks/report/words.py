@@ -349,7 +349,7 @@ def verdict(run: Run) -> Verdict:
     scores = scores_of(run)
     found, held = headline(scores), number(mapping(run.plan.get("data")).get("held"))
     if scores and held < FEW_HELD_OUT:
-        return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at the pictures.")
+        return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at pictures.")
     untrained = any(score.extractor.startswith("randconv") for score in scores)
     if untrained and found.grade in ("excellent", "good"):
         return Verdict(
