@@ -50,7 +50,7 @@ def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, c
     counts = [threads] if threads else sorted({1, cores})
     engines = [make(bf16) for bf16 in ([False, True] if precision == "auto" else [precision == "bf16"])]
     tries = len(counts) * len(engines)
-    whole = min(3.0, 0.02 * budget.seconds) if budget.seconds else 0.8
+    whole = min(2.0, 0.02 * budget.seconds) if budget.seconds else 0.8
     if tries == 1:  # nothing hangs on the pace of an example budget but the estimate that is shown
         return measure(engines[0], counts[0], whole if budget.seconds else 0.1)
     best, chosen = Pace(False, 0.0), engines[0]
