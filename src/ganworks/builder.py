@@ -34,6 +34,7 @@ from ganworks.settings import Budget, Config
 
 _GRID = 64  # samples on a progress grid
 _SCORED = 1000  # samples of a score during training
+_RELABELLED = 200_000  # examples up to which data is packed again with its labels, for a sharper judge
 
 Work = Callable[[str, int, int], None]  # (label, done, total)
 
@@ -265,7 +266,8 @@ def with_labels(domain: Any, data: Any, source: Any) -> Any:
     An unconditional generator is better judged by a classifier than by random features. The split into training
     and held-out examples follows from their contents, so it is the same one.
     """
-    if data.labels is not None or getattr(domain, "labels", None) not in (False, "off"):
+    unused = data.labels is None and getattr(domain, "labels", None) in (False, "off")
+    if not unused or len(data) > _RELABELLED:
         return data
     other = replace(domain, labels=True).open(source)
     same = (

@@ -81,7 +81,7 @@ def plan(budget: Budget, pace: Pace, batch: int, judging: float, showing: float,
     scores = 8 if judging <= 0 else int(max(1, min(8, 0.1 * seconds / (judging * lives))))
     shows = 20 if showing <= 0 else int(max(4, min(20, 0.05 * seconds / showing)))
     looking = scores * judging * lives + shows * showing
-    examples = budget.examples or max(batch, int((0.96 * seconds - looking) * pace.speed))
+    examples = budget.examples or max(batch, int((0.93 * seconds - looking) * pace.speed))
     total = max(1, round(examples / batch)) * batch
     every = [max(batch, -(-total // n // batch) * batch) for n in (scores, shows)]
     return Plan(total, every[0], every[1], total / pace.speed + looking)
