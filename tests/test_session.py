@@ -58,7 +58,7 @@ def test_the_best_snapshot_is_the_one_that_is_kept(judged):
 
 def test_a_worse_snapshot_does_not_replace_a_better_one(tmp_path, monkeypatch):
     """Scores 5, 2, 2.1, 9: the third is within the noise of the best and longer trained; the fourth is not."""
-    values = iter([0.0, 0.0, 5.0, 2.0, 2.1, 9.0])
+    values = iter([5.0, 2.0, 2.1, 9.0])
     monkeypatch.setattr(builder, "score", lambda *args, **kwargs: ({"fd": next(values)}, {"fd": 1.0}))
     events = train(tmp_path / "run", **{"train.score": 250, "train.show": 10_000})
     assert [e.best for e in events if isinstance(e, Scored)] == [True, True, True, False]
@@ -84,14 +84,9 @@ def test_an_unknown_target_is_a_sentence(tmp_path):
 
 
 def test_a_score_that_fails_is_missing_and_the_training_goes_on(judged, tmp_path, monkeypatch):
-    calls = [0]
-    real = builder.score
 
     def broken(*args, **kwargs):
-        calls[0] += 1
-        if calls[0] > 2:  # the first two are timed before the training
-            raise RuntimeError("out of memory")
-        return real(*args, **kwargs)
+        raise RuntimeError("out of memory")
 
     monkeypatch.setattr(builder, "score", broken)
     events = train(tmp_path / "run", **{"train.score": 250, "train.show": 500})

@@ -29,8 +29,7 @@ class Pace:
 def measure(engine: Engine, threads: int, seconds: float) -> Pace:
     """Steps of a throw-away engine for `seconds` after a warm-up."""
     torch.set_num_threads(threads)
-    for _ in range(2):
-        engine.step()
+    engine.step()
     start, seen = time.perf_counter(), engine.clock.seen
     while time.perf_counter() - start < seconds or engine.clock.seen - seen < 2 * engine.batch:
         try:
@@ -45,21 +44,23 @@ def measure(engine: Engine, threads: int, seconds: float) -> Pace:
 def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, cores: int, budget: Budget) -> Pace:
     """The fastest of the allowed precisions and numbers of threads (0: any), measured; leaves the threads set.
 
-    bf16 and more threads have to win by a tenth: fp32 is the safer one, and one thread leaves a core to others.
+    First the precision on all cores, then one thread. bf16 and more threads have to win by a tenth: fp32 is the safer
+    one, and one thread leaves a core to others. Takes about 2 % of a time budget, at most 2 seconds; an example budget
+    needs the pace for an estimate only.
     """
-    counts = [threads] if threads else sorted({1, cores})
+    whole = min(2.0, 0.02 * budget.seconds) if budget.seconds else 0.4
+    each, many = max(0.1, whole / 6), threads or cores
     engines = [make(bf16) for bf16 in ([False, True] if precision == "auto" else [precision == "bf16"])]
-    tries = len(counts) * len(engines)
-    whole = min(2.0, 0.02 * budget.seconds) if budget.seconds else 0.8
-    if tries == 1:  # nothing hangs on the pace of an example budget but the estimate that is shown
-        return measure(engines[0], counts[0], whole if budget.seconds else 0.1)
-    best, chosen = Pace(False, 0.0), engines[0]
-    for engine in engines:
-        for count in counts:
-            pace = measure(engine, count, max(0.15, whole / (tries + 1)))
-            if pace.speed > 1.1 * best.speed:
-                best, chosen = pace, engine
-    return measure(chosen, best.threads, max(0.3, whole / 2))
+    if len(engines) == 1 and threads:
+        return measure(engines[0], threads, whole / 2 if budget.seconds else 0.1)
+    paces = [measure(engine, many, each) for engine in engines]
+    best = 1 if len(paces) > 1 and paces[1].speed > 1.1 * paces[0].speed else 0
+    pace = paces[best]
+    if not threads and cores > 1:
+        single = measure(engines[best], 1, each)
+        pace = single if pace.speed < 1.1 * single.speed else pace
+    torch.set_num_threads(pace.threads)
+    return measure(engines[best], pace.threads, whole / 2) if budget.seconds else pace
 
 
 @dataclass(frozen=True)

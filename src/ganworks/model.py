@@ -289,7 +289,7 @@ class Model:
             raise UsageError(f"The generator makes {list(found[1:])}, the data spec says "
                              f"{list(self.spec.shape)}.")
         large = 1 if self.device.type == "cpu" else 8
-        room, most = (8_500_000, 128) if self._format is torch.channels_last else (450_000, 256)
+        room, most = (8_500_000, 128) if self._format is torch.channels_last else (900_000, 1024)
         rows = min(most * large, max(8, room * large // (4 * largest[0])), 2**36 * large // max(1, work[0]))
         return 2 ** int(math.log2(max(1, rows)))
 
