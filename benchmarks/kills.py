@@ -109,9 +109,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    import torch
+
     import ganworks
     from ganworks.run import Run
 
+    torch.set_num_threads(1)  # a forked process cannot use the threads of the one that it came from
     chance, counts = random.Random(given.seed), {"killed": 0, "killed in a save": 0, "finished before": 0}
     with tempfile.TemporaryDirectory() as folder:
         straight, out = Path(folder) / "straight", Path(folder) / "run"

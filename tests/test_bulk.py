@@ -90,7 +90,7 @@ def test_kill_in_the_middle_again_and_again(tmp_path, name, form):
     (tmp_path / "clean").mkdir()
     generate(model, 1000, tmp_path / "clean" / name, 1, form=form, shard=50)
     out, killed = tmp_path / name, 0
-    for pause in (0.05, 0.1, 0.15, 0.2):
+    for pause in (0.01, 0.02, 0.05, 0.1):
         child = multiprocessing.get_context("fork").Process(target=_slowly, args=(out, form))
         child.start()
         time.sleep(pause)
