@@ -59,16 +59,19 @@ class Samples:
         return [picture(x, self.spec) for x in self.data]
 
     def grid(self, columns: int | None = None) -> Image.Image:
-        """All samples in one picture, row by row; `columns` defaults to about a square, or one column per
-        class."""
-        pictures = self.images()
+        """All samples in one picture, row by row, tiny ones enlarged so that a person sees them.
+
+        columns: by default about a square, or one column per class.
+        """
+        pictures = [enlarged(image) for image in self.images()]
         if columns is None:
             columns = self.spec.num_classes if self.spec.num_classes > 1 else ceil(len(pictures) ** 0.5)
         columns = max(1, min(columns, len(pictures)))
         wide, tall = pictures[0].size
-        gap = 1 if max(wide, tall) < 64 else 2
+        gap = 2
         rows = -(-len(pictures) // columns)
-        sheet = Image.new(pictures[0].mode, (columns * (wide + gap) - gap, rows * (tall + gap) - gap))
+        size = (columns * (wide + gap) - gap, rows * (tall + gap) - gap)
+        sheet = Image.new(pictures[0].mode, size, "white")
         for k, image in enumerate(pictures):
             sheet.paste(image, (k % columns * (wide + gap), k // columns * (tall + gap)))
         return sheet
@@ -103,13 +106,17 @@ class Samples:
         file in `NAME.unmarked.json`. Returns the files written. Raises UsageError for an unknown suffix.
         """
         path = Path(path)
+
+        def moving() -> list[Image.Image]:
+            return [enlarged(image) for image in self.images()]
+
         writers: dict[str, Callable[[], bytes]] = {
             ".png": lambda: marks.encode([self.grid(columns)], "png", self.note() if mark else None),
             ".npz": lambda: npz_bytes(self, mark),
             ".zip": lambda: zip_bytes([*self.files(mark), *_lists(self, mark)]),
-            ".gif": lambda: marks.encode(self.images(), "gif", self.note() if mark else None, fps),
-            ".webp": lambda: marks.encode(self.images(), "webp", self.note() if mark else None, fps),
-            ".apng": lambda: marks.encode(self.images(), "png", self.note() if mark else None, fps),
+            ".gif": lambda: marks.encode(moving(), "gif", self.note() if mark else None, fps),
+            ".webp": lambda: marks.encode(moving(), "webp", self.note() if mark else None, fps),
+            ".apng": lambda: marks.encode(moving(), "png", self.note() if mark else None, fps),
         }
         suffix = path.suffix.lower()
         if suffix and suffix not in writers and not path.is_dir():
@@ -172,6 +179,12 @@ def picture(x: np.ndarray, spec: Spec) -> Image.Image:
     if len(x) in (3, 4):
         return Image.fromarray(np.ascontiguousarray(x.transpose(1, 2, 0)))
     return Image.fromarray(np.ascontiguousarray(x.reshape(-1, x.shape[2])))
+
+
+def enlarged(image: Image.Image) -> Image.Image:
+    """Pixel by pixel to about 64 on the longer side, at most eightfold; larger images as they are."""
+    factor = max(1, min(8, 64 // max(image.size)))
+    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
 
 def npz_bytes(samples: Samples, mark: bool = True) -> bytes:
