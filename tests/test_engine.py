@@ -73,7 +73,7 @@ ENTRIES = [
     "ema/G/1",
     *(f"optim/{n}/{k}" for n in "GD" for k in ("exp_avg", "exp_avg_sq", "step")),
 ]
-COUNTERS = ["steps", "seen", "position", "retries", "lr_scale", "best"]
+COUNTERS = ["steps", "seen", "position", "retries", "lr_scale", "best", "reached"]
 
 
 def test_the_state_holds_these_entries():
@@ -98,7 +98,7 @@ def test_no_tensor_can_be_left_out_of_the_state(entry):
 @pytest.mark.parametrize("counter", COUNTERS)
 def test_no_counter_can_be_left_out_of_the_state(counter):
     first = run(engine(), 4)
-    first.clock.retries, first.clock.lr_scale, first.clock.best = 1, 0.5, 3.0
+    first.clock.retries, first.clock.lr_scale, first.clock.best, first.clock.reached = 1, 0.5, 3.0, True
     tensors, counters = first.state()
     straight = engine()
     straight.load(tensors, counters)

@@ -76,6 +76,8 @@ def test_scores_do_not_touch_the_training(judged, tmp_path):
 def test_a_target_ends_the_training(tmp_path):
     events = train(tmp_path / "run", until="fd>0", **{"train.score": 250})
     assert events[-1].reason == "target" and events[-1].seen == 250
+    again = train(tmp_path / "run", until="fd>0", **{"train.score": 250})
+    assert again[-1].reason == "target" and again[-1].seen == 250 and not any(isinstance(e, Scored) for e in again)
 
 
 def test_an_unknown_target_is_a_sentence(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from ganworks.config import find_class, override, parse
 from ganworks.errors import UsageError, nearest
 from ganworks.run import Run
 from ganworks.settings import Budget, Config, Facts
+from ganworks.weights import read_texts
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "size": ("domain.size",),
@@ -68,9 +70,15 @@ def find_folder(data: Any, recipe: str, given: Mapping[str, Any]) -> Path:
 
 
 def finished(folder: Path, plan: Mapping[str, Any]) -> bool:
-    """True when the newest saved state has used the whole budget."""
+    """True when the newest saved state has used the whole budget, reached its target, or cannot be read."""
     states = sorted(n for n in Run.open(folder).manifest["files"] if n.startswith("state/"))
-    return bool(states) and int(Path(states[-1]).stem) >= plan["total"]
+    if not states or not (folder / states[-1]).is_file():
+        return False
+    try:
+        counters = json.loads(read_texts(folder / states[-1])["counters"])
+        return counters["reached"] or counters["seen"] >= plan["total"]
+    except (UsageError, KeyError, ValueError):
+        return True
 
 
 def _alone() -> None:

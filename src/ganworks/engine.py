@@ -53,6 +53,7 @@ class Clock:
     retries: int = 0
     lr_scale: float = 1.0
     best: float = float("inf")
+    reached: bool = False
 
 
 @dataclass

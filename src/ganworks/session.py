@@ -79,7 +79,6 @@ class Session:
         self.show_every = train.show or max(self.engine.batch, total // 20)
         self.check_every = max(1, total // self.engine.batch // _CHECKS)
         self._good = self.engine.state()
-        self._reached = False
         self._saved_at = -1
 
     def events(self) -> Iterator[Event]:
@@ -96,7 +95,8 @@ class Session:
             except GeneratorExit:
                 list(self._save())
                 raise
-            reason = "target" if self._reached else "budget" if engine.clock.seen >= engine.total else "interrupted"
+            spent = engine.clock.seen >= engine.total
+            reason = "target" if engine.clock.reached else "budget" if spent else "interrupted"
             yield from self._save()
             yield from self._keep(Finished(engine.clock.seen, self.seconds, reason))
 
@@ -109,7 +109,7 @@ class Session:
         engine, clock = self.engine, self.engine.clock
         last_save = mark = time.monotonic()
         seen_at_mark = clock.seen
-        while clock.seen < engine.total and not self._reached and not engine.group.any(self.stop.asked):
+        while clock.seen < engine.total and not clock.reached and not engine.group.any(self.stop.asked):
             before = clock.seen
             try:
                 engine.step()
@@ -181,7 +181,7 @@ class Session:
             if best:
                 self._publish(which)
             yield from self._keep(Scored(clock.seen, scores, floor, best, extractor, half_life))
-            self._reached = self._reached or self._hits(scores)
+            clock.reached = clock.reached or self._hits(scores)
         return None
 
     def _hits(self, scores: dict[str, float]) -> bool:
