@@ -125,7 +125,7 @@ def assemble(
 
 
 def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, values: Mapping[str, Any]) -> Config:
-    where = machine.device(str(values.get("train.device", "auto")))
+    where = machine.pick_device(str(values.get("train.device", "auto")))
     measured = machine.speeds(where)
     budget = Budget.parse(values.get("train.budget", "10m"))
     facts = Facts(dataset.spec, len(dataset.train), budget, where.type, max(measured.values()), domain, dict(values))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import ganworks
-from ganworks import calibrate, machine, weights
+from ganworks import calibrate, card, machine, weights
 from ganworks.config import to_dict
 from ganworks.data.feed import DataFeed
 from ganworks.data.order import Order
@@ -54,7 +54,7 @@ class Builder:
 
     def __init__(self, config: Config, dataset: Any, source: Any, modules: Mapping[str, nn.Module], work: Work):
         self.config, self.data, self.source, self.modules, self.work = config, dataset, source, modules, work
-        self.device = machine.device(config.train.device)
+        self.device = machine.pick_device(config.train.device)
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
         self.budget = Budget.parse(config.train.budget)
@@ -213,17 +213,16 @@ class Builder:
                 )
                 return scores, floor, score_key(extractor)
 
-        def header(seen: int, half_life: float) -> dict[str, Any]:
-            return {
-                "format": 1,
+        def header(seen: int, half_life: float) -> dict[str, str]:
+            facts = {
                 "recipe": self.config.recipe,
                 "networks": to_dict(self.config.networks),
-                "spec": spec.to_dict(),
                 "seen": seen,
                 "half_life": half_life,
                 "domain": to_dict(domain),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
             }
+            return card.header(spec, facts)
 
         few = self.data.train[np.linspace(0, len(self.data.train) - 1, min(_GRID, len(self.data.train))).astype(int)]
         watch = Watch(spread(torch.from_numpy(self.data.raw(few).astype(np.float32))))

@@ -9,19 +9,20 @@ import time
 import torch
 from torch.nn import functional as F
 
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, nearest
 
 
-def device(name: str) -> torch.device:
-    """ "auto" takes CUDA, then MPS, then the CPU; a device that was asked for and is absent is a UsageError."""
-    has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(d for d in ("cuda", "mps", "cpu") if has[d]))
-    if not has.get(name.partition(":")[0], False):
-        raise UsageError(
-            f"device={name} is not available on this machine; use device=auto or one of "
-            f"{', '.join(d for d, present in has.items() if present)}."
-        )
+def pick_device(name: str | torch.device) -> torch.device:
+    """"auto" is the first of cuda, mps, cpu that is there. Raises UsageError for one that is not."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    kind = str(name).partition(":")[0]
+    if kind == "auto":
+        return torch.device(next(option for option, found in there.items() if found))
+    if kind not in there:
+        raise UsageError(f"device={str(name)!r} is unknown. {nearest(kind, ['auto', *there])}")
+    if not there[kind]:
+        raise UsageError(f"device={str(name)!r}: this machine or this build of torch has none. Use "
+                         f"device=auto or cpu.")
     return torch.device(name)
 
 

@@ -27,6 +27,7 @@ from ganworks import weights
 from ganworks.card import header, locate, read_card, rebuild
 from ganworks.data.spec import Spec, key
 from ganworks.errors import GanworksError, UsageError, nearest
+from ganworks.machine import pick_device
 from ganworks.samples import Samples
 
 _BLOCK = 64  # latents per keyed draw; changing it changes every sample
@@ -308,20 +309,6 @@ def _own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
         if seed is not None:
             torch.manual_seed(seed)
         yield
-
-
-def pick_device(name: str | torch.device) -> torch.device:
-    """"auto" is the first of cuda, mps, cpu that is there. Raises UsageError for one that is not."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    kind = str(name).partition(":")[0]
-    if kind == "auto":
-        return torch.device(next(option for option, found in there.items() if found))
-    if kind not in there:
-        raise UsageError(f"device={str(name)!r} is unknown. {nearest(kind, ['auto', *there])}")
-    if not there[kind]:
-        raise UsageError(f"device={str(name)!r}: this machine or this build of torch has none. Use "
-                         f"device=auto or cpu.")
-    return torch.device(name)
 
 
 # Checks -------------------------------------------------------------------------------------------

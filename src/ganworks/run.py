@@ -235,9 +235,9 @@ class Run:
             raise UsageError("No saved state of this run can be read:\n  " + "\n  ".join(reasons))
         return None
 
-    def save_generator(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Path:
+    def save_generator(self, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> Path:
         """Replace generator.safetensors; a kill before the manifest follows leaves a file that vouches for itself."""
-        self._enter(GENERATOR, weights.write(self.path(GENERATOR), tensors, {"ganworks": json.dumps(header)}))
+        self._enter(GENERATOR, weights.write(self.path(GENERATOR), tensors, header))
         self.seal()
         return self.path(GENERATOR)
 

@@ -65,7 +65,7 @@ class Session:
     notes: tuple[str, ...] = ()
     show: Callable[[Weights, int], str] | None = None
     judge: Callable[[Weights, int], tuple[dict[str, float], dict[str, float], str]] | None = None
-    header: Callable[[int, float], dict[str, Any]] | None = None
+    header: Callable[[int, float], dict[str, str]] | None = None
     sample: Callable[[Weights], Tensor] | None = None
     watch: Watch | None = None
     objective: str = "fd"
