@@ -1,0 +1,58 @@
+"""Losses on patch logits and on discriminator features, per example.
+
+Logits are a map [B, 1, h, w] or a list of maps (one per scale); every term is the mean over an example's patches,
+then over the scales, so that its size does not depend on how many there are. All terms are [B] float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ganworks.games.losses import Loss
+
+Maps = Tensor | Sequence[Tensor]
+
+
+def _list(maps: Maps) -> list[Tensor]:
+    return [maps] if isinstance(maps, Tensor) else list(maps)
+
+
+def per_example(maps: Maps) -> Tensor:
+    """The mean of each example over its patches and over the scales: [B] float32."""
+    return torch.stack([m.float().flatten(1).mean(1) for m in _list(maps)]).mean(0)
+
+
+def discriminator_terms(loss: Loss, real: Maps, fake: Maps) -> Tensor:
+    """D's loss [B] from logits on real and on made examples; with a paired loss, patch by patch."""
+    return per_example([loss.discriminator(r, f) for r, f in zip(_list(real), _list(fake), strict=True)])
+
+
+def generator_terms(loss: Loss, real: Maps | None, fake: Maps) -> Tensor:
+    """G's loss [B]; `real` may be None unless `loss.paired`."""
+    if real is None:
+        return per_example([loss.generator(None, f) for f in _list(fake)])
+    return per_example([loss.generator(r, f) for r, f in zip(_list(real), _list(fake), strict=True)])
+
+
+def patch_terms(loss: Loss, real: Maps, fake: Maps) -> tuple[Tensor, Tensor]:
+    """(D's loss [B], G's loss [B]) from the same logits, for games that update both in one turn."""
+    return discriminator_terms(loss, real, fake), generator_terms(loss, real, fake)
+
+
+def feature_matching(real: Sequence, fake: Sequence) -> Tensor:
+    """[B]: L1 between D's features of the real and of the made example (pix2pixHD, 1711.11585, equation 4).
+
+    real, fake: what `features` of a discriminator returns, one list of maps or one for each scale. The logits, last
+    in each list, do not count. Summed over the layers, averaged over elements and scales; no gradient reaches
+    `real`.
+    """
+    if isinstance(real[0], Tensor):
+        real, fake = [real], [fake]
+    scales = []
+    for r, f in zip(real, fake, strict=True):
+        pairs = zip(r[:-1], f[:-1], strict=True)
+        scales.append(torch.stack([(a.detach().float() - b.float()).abs().flatten(1).mean(1) for a, b in pairs]).sum(0))
+    return torch.stack(scales).mean(0)
