@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganworks.errors import UsageError
+from ganworks.layers.norms import instance_norm
 from ganworks.layers.strided import init_dcgan
 
 MapNormName = Literal["instance", "batch", "none"]
@@ -30,10 +31,10 @@ class InstanceNorm(nn.GroupNorm):
     def __init__(self, channels: int):
         super().__init__(channels, channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2:].numel() > 1:
-            return super().forward(x)
-        return x * self.weight.to(x.dtype)[:, None, None] + self.bias.to(x.dtype)[:, None, None]
+    def forward(self, input: Tensor) -> Tensor:
+        if input.shape[2:].numel() > 1:
+            return instance_norm(input, self.weight, self.bias, self.eps)
+        return input * self.weight.to(input.dtype)[:, None, None] + self.bias.to(input.dtype)[:, None, None]
 
 
 def map_norm(name: MapNormName, channels: int) -> nn.Module:
