@@ -24,9 +24,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import ganworks
-from ganworks.builder import judging, rows
 from ganworks.domains.images import Images
 from ganworks.metrics.evaluate import evaluate
+from ganworks.metrics.sampling import rows, seen_by
 
 NAME = "small_budget"
 COUNT = 10_000
@@ -93,7 +93,7 @@ def one(path: Path, method: str, seconds: float, seed: int, runs: Path) -> dict[
     """Train one generator and judge it."""
     torch.set_num_threads(torch.get_num_threads())
     labelled = Images().open(path)
-    extractor, reference = judging(Images(), labelled, lambda *_: None)
+    extractor, reference = seen_by(Images(), labelled, lambda *_: None)
     data = Images(labels=False).open(path)
     folder = runs / f"{path.name}-{method}-{seed}-{seconds:.0f}s"
     began = time.monotonic()

@@ -134,15 +134,20 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
     from ganworks.assemble import ALIASES
     from ganworks.cli import VERBS
 
-    assert sorted(VERBS) == ["compare", "data", "eval", "info", "recipes", "report", "sample", "train"]
+    assert sorted(VERBS) == [
+        *("apply", "compare", "data", "eval", "info", "predict", "recipes", "report", "sample", "train")
+    ]
     assert sorted(ALIASES) == [
         "batch",
         "budget",
+        "degrade",
         "device",
+        "direction",
         "init",
         "labels",
         "loss",
         "lr",
+        "scale",
         "seed",
         "size",
         "until",

@@ -95,9 +95,19 @@ def bad_sources(folder):
     np.save(folder / "objects.npy", np.array([{}, {}]), allow_pickle=True)
     np.savez(folder / "other.npz", z=np.zeros((5, 2)))
     (folder / "torn.npy").write_bytes((folder / "flat.npy").read_bytes()[:90])
-    return {"words.csv": "four", "short.csv": "not 2 numbers", "gap.csv": "row 1", "empty.csv": "empty",
-            "flat.npy": r"\[5\]", "same.npy": "all values", "objects.npy": "no readable", "other.npz": "'z'",
-            "torn.npy": "no readable", "none.csv": "no file", "picture.png": "mixture"}
+    return {
+        "words.csv": "four",
+        "short.csv": "not 2 numbers",
+        "gap.csv": "row 1",
+        "empty.csv": "empty",
+        "flat.npy": r"\[5\]",
+        "same.npy": "all values",
+        "objects.npy": "no readable",
+        "other.npz": "'z'",
+        "torn.npy": "no readable",
+        "none.csv": "no file",
+        "picture.png": "mixture",
+    }
 
 
 def test_wrong_sources_are_refused_with_the_reason(tmp_path):
@@ -121,7 +131,7 @@ def test_pictures_show_the_points():
     data = Points(count=500).open("ring8")
     picture = np.asarray(Points().show(data.raw(np.arange(500))))
     assert picture.shape == (480, 480, 3)
-    blue = (picture[..., 2].astype(int) - picture[..., 0] > 60)
+    blue = picture[..., 2].astype(int) - picture[..., 0] > 60
     middle = slice(200, 280)
     assert blue.sum() > 100 and not blue[middle, middle].any(), "a ring is hollow"
     odd = torch.full((3, 2), math.nan)
@@ -134,7 +144,8 @@ def test_pictures_show_the_points():
 def test_points_are_trained_on_as_they_are_and_judged_by_themselves():
     data = Points(count=100).open("grid25")
     x = data.fetch(data.train)["x"]
-    assert Points().prepare(x, Draw(0, len(x), slice(0, len(x)))) is x
+    batch = Points().batch(data, data.train[:4], Draw(0, 4, slice(0, 4)))
+    assert torch.equal(batch["x"], data.fetch(data.train[:4])["x"])
     features = Points().extractor(data)(data.raw(data.train))
     np.testing.assert_allclose(features, x.numpy(), atol=1e-6)
 

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 import ganworks as gw
-from ganworks import builder, calibrate
+from ganworks import calibrate
 from ganworks.errors import GanworksError, UsageError
 from ganworks.events import Alarm, Finished, Round, Saved, Scored, Shown, Started
 from ganworks.health import Watch, spread
+from ganworks.metrics import sampling
 from ganworks.model import Model
 from ganworks.run import Run
 from ganworks.settings import Budget
@@ -59,7 +60,7 @@ def test_the_best_snapshot_is_the_one_that_is_kept(judged):
 def test_a_worse_snapshot_does_not_replace_a_better_one(tmp_path, monkeypatch):
     """Scores 5, 2, 2.1, 9: the third is within the noise of the best and longer trained; the fourth is not."""
     values = iter([5.0, 2.0, 2.1, 9.0])
-    monkeypatch.setattr(builder, "score", lambda *args, **kwargs: ({"fd": next(values)}, {"fd": 1.0}))
+    monkeypatch.setattr(sampling, "score", lambda *args, **kwargs: ({"fd": next(values)}, {"fd": 1.0}))
     events = train(tmp_path / "run", **{"train.score": 250, "train.show": 10_000})
     assert [e.best for e in events if isinstance(e, Scored)] == [True, True, True, False]
     assert Model.load(tmp_path / "run").info["seen"] == 750
@@ -90,7 +91,7 @@ def test_a_score_that_fails_is_missing_and_the_training_goes_on(judged, tmp_path
     def broken(*args, **kwargs):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(builder, "score", broken)
+    monkeypatch.setattr(sampling, "score", broken)
     events = train(tmp_path / "run", **{"train.score": 250, "train.show": 500})
     assert [e.kind for e in events if isinstance(e, Alarm)].count("score") == 4 and events[-1].reason == "budget"
     a, b = (Run.open(p).load_state()[0] for p in (judged[0], tmp_path / "run"))

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from ganworks.assemble import assemble
-from ganworks.builder import Job, Work, judgeable
+from ganworks.builder import Job, Work
 from ganworks.config import find_class
 from ganworks.errors import UsageError
 from ganworks.events import Event, Finished
@@ -102,7 +102,7 @@ def fit(
     if isinstance(last, Finished) and last.reason == "interrupted":
         publish(job.run.folder)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
-    if evaluate and job.config.train.judge and judgeable(job.data):
+    if evaluate and job.config.train.judge and job.judged:
         from ganworks.judge import judge
 
         with Meters() as meters:

@@ -28,6 +28,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "until": ("train.until",),
     "init": ("train.init",),
     "loss": ("game.loss",),
+    "direction": ("domain.direction",),
+    "scale": ("domain.scale",),
+    "degrade": ("domain.degrade",),
     "lr": ("g.lr", "d.lr"),
 }
 _ROOTS = ("domain", "networks", "game", "g", "d", "train")

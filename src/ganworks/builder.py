@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,24 +20,41 @@ from ganworks import calibrate, card, machine, weights
 from ganworks.config import to_dict
 from ganworks.data.feed import DataFeed
 from ganworks.data.order import Order
-from ganworks.data.pack import cache_folder
 from ganworks.data.spec import key
 from ganworks.engine import Engine
 from ganworks.errors import UsageError
 from ganworks.health import Watch, spread
-from ganworks.metrics.evaluate import score
-from ganworks.metrics.features import FeatureExtractor, score_key
-from ganworks.metrics.reference import FEWEST, Reference
-from ganworks.model import Model
 from ganworks.run import Run
-from ganworks.session import Session
+from ganworks.session import Session, Weights
 from ganworks.settings import Budget, Config
 
-_GRID = 64  # samples on a progress grid
-_SCORED = 1000  # samples of a score during training
-_RELABELLED = 200_000  # examples up to which data is packed again with its labels, for a sharper judge
-
 Work = Callable[[str, int, int], None]  # (label, done, total)
+Nets = dict[str, nn.Module]
+Scores = tuple[dict[str, float], dict[str, float], str]
+
+
+class Judge(Protocol):
+    """What a domain's `judge` returns: it looks at the published players and says how good they are.
+
+    objective, noise: see `Session`. ready: whether there is enough to judge by. examples: real outputs and `sample`:
+    made ones for the collapse watch (None: no watch). show: what a person looks at. score: values, those of real data,
+    and the extractor's name. costs: seconds of one score and of one picture. evaluate: everything; has `to_dict`.
+    """
+
+    objective: str
+
+    @property
+    def noise(self) -> float | None: ...
+    @property
+    def ready(self) -> bool: ...
+    def examples(self) -> Tensor | None: ...
+    def sample(self, nets: Nets) -> Tensor | None: ...
+    def show(self, nets: Nets) -> Any: ...
+    def score(self, nets: Nets) -> Scores: ...
+    def costs(self, nets: Nets) -> tuple[float, float]: ...
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
+    ) -> Any: ...
 
 
 @dataclass
@@ -47,6 +65,7 @@ class Job:
     run: Run
     config: Config
     data: Any
+    judged: bool = True  # whether there is enough to judge by
 
 
 class Builder:
@@ -61,10 +80,14 @@ class Builder:
         self.order = Order(len(dataset.train), key(config.train.seed, "order"))
 
     @cached_property
-    def judging(self) -> tuple[FeatureExtractor, Reference]:
-        """Prepared once for all sessions of this builder."""
-        domain = self.config.domain
-        return judging(domain, with_labels(domain, self.data, self.source), self.work)
+    def judge(self) -> Judge:
+        """Looks at what the trained players make; prepared once for all sessions of this builder."""
+        return self.config.domain.judge(self.data, self.source, self.config, self.work)
+
+    @property
+    def makes(self) -> dict[str, str]:
+        """The players that are of use after the training, the main one first, and what for."""
+        return getattr(self.config.networks, "makes", {"G": "sample"})
 
     def nets(self) -> dict[str, nn.Module]:
         """Fresh players, initialised from the seed; the caller's own modules in place of named ones."""
@@ -79,7 +102,7 @@ class Builder:
         return nets
 
     def engine(self, bf16: bool, total: int) -> Engine:
-        feed = DataFeed(self.data, self.order, self.config.domain.prepare, self.device)
+        feed = DataFeed(self.data, self.order, self.config.domain.batch, self.device)
         engine = Engine(
             self.nets(),
             self.config.game,
@@ -89,6 +112,7 @@ class Builder:
             self.data.spec.num_classes,
             self.device,
             bf16,
+            averaged=tuple(self.makes),
         )
         if self.config.train.init:
             begin_from(engine, self.config.train.init)
@@ -98,7 +122,7 @@ class Builder:
         """Calibrate, write down the plan, begin."""
         self._refuse_unusable()
         probe = self.engine(False, 1)
-        judging, showing = self._costs(self.session(probe, None, ()), probe)
+        judging, showing = self._costs(probe)
         train = self.config.train
         cores = machine.cores() if self.device.type == "cpu" else torch.get_num_threads()
         pace = calibrate.choose(
@@ -113,10 +137,10 @@ class Builder:
             threads=pace.threads,
         )
         self.config = replace(self.config, train=train)
-        few = f"Only {len(self.data.held)} examples are held out, too few to judge samples by: no scores."
+        few = f"Only {len(self.data.held)} examples are held out, too few to judge by: no scores."
         notes = (
             *self.config.notes,
-            *([] if judgeable(self.data) else [few]),
+            *([] if self.judge.ready else [few]),
             f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
             f"{pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
@@ -137,7 +161,7 @@ class Builder:
         }
         run = Run.create(folder, self.config, self.data.spec, record)
         engine = self.engine(pace.bf16, plan.total)
-        return Job(self.session(engine, run, notes), run, self.config, self.data)
+        return Job(self.session(engine, run, notes), run, self.config, self.data, self.judge.ready)
 
     def _refuse_unusable(self) -> None:
         if not len(self.data.train):
@@ -162,71 +186,61 @@ class Builder:
             )
         run.trim_log(engine.clock.seen)
         session.notes = tuple(notes)
-        return Job(session, run, self.config, self.data)
+        return Job(session, run, self.config, self.data, self.judge.ready)
 
-    def _costs(self, session: Session, engine: Engine) -> tuple[float, float]:
-        """Seconds of one score and of one sample grid, from the time of a grid of samples."""
-        assert session.sample is not None
-        start = time.perf_counter()
-        samples = session.sample(engine.average(0))
-        made = time.perf_counter()
-        if session.judge is None:
-            return 0.0, made - start
-        extractor, _ = self.judging
-        extractor(samples.numpy().astype(self.data.spec.dtype))
-        return (time.perf_counter() - start) * _SCORED / len(samples) + 0.2, made - start
+    def _costs(self, engine: Engine) -> tuple[float, float]:
+        """Seconds of one score and of one picture."""
+        judging, showing = self.judge.costs(self._shadow(engine)(engine.averages(0)))
+        return (judging if self.config.train.judge else 0.0), showing
+
+    def _shadow(self, engine: Engine) -> Callable[[Weights], Nets]:
+        """Copies of the published players, ready to use, that take on averaged weights."""
+        nets = {name: copy.deepcopy(engine.nets[name]).eval().requires_grad_(False) for name in engine.averaged}
+
+        def load(weights: Weights) -> Nets:
+            for name, tensors in weights.items():
+                nets[name].load_state_dict(tensors)
+            return nets
+
+        return load
 
     def session(self, engine: Engine, run: Run | None, notes: tuple[str, ...]) -> Session:
         """An engine with its pictures, scores, header and watch."""
-        spec, domain = self.data.spec, self.config.domain
-        info = {"recipe": self.config.recipe, "seed": self.config.train.seed}
-        model = Model(engine.nets["G"], spec, info, device=self.device)
+        judge, load = self.judge, self._shadow(engine)
 
-        def load(tensors: Mapping[str, Tensor]) -> Model:
-            model.generator.load_state_dict(tensors)
-            return model
-
-        def show(tensors: Mapping[str, Tensor], seen: int) -> str:
-            columns = spec.num_classes if 2 <= spec.num_classes <= 16 else None  # one class, one column
-            count = getattr(domain, "showing", _GRID) if columns is None else columns * max(1, round(_GRID / columns))
+        def show(weights: Weights, seen: int) -> str:
             name = f"samples/{seen:012d}.png"
             assert run is not None
-            domain.show(rows(load(tensors), 0, count, seed=0)[0], columns=columns).save(run.path(name))
+            judge.show(load(weights)).save(run.path(name))
             run.adopt(name)
             return name
 
-        def sample(tensors: Mapping[str, Tensor]) -> Tensor:
-            return torch.from_numpy(rows(load(tensors), 0, _GRID, seed=0)[0].astype(np.float32))
-
-        judge = None
-        if self.config.train.judge and judgeable(self.data):
-            extractor, reference = self.judging
-
-            def judge(tensors: Mapping[str, Tensor], seen: int) -> tuple[dict[str, float], dict[str, float], str]:
-                load(tensors)
-                scores, floor = score(
-                    lambda start, n: rows(model, start, n),
-                    self.data,
-                    extractor,
-                    count=_SCORED,
-                    reference=reference,
-                )
-                return scores, floor, score_key(extractor)
-
-        def header(seen: int, half_life: float) -> dict[str, str]:
+        def header(player: str, seen: int, half_life: float) -> dict[str, str]:
             facts = {
                 "recipe": self.config.recipe,
                 "networks": to_dict(self.config.networks),
+                "player": player,
+                "use": self.makes.get(player, "sample"),
                 "seen": seen,
                 "half_life": half_life,
-                "domain": to_dict(domain),
+                "domain": to_dict(self.config.domain),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
             }
-            return card.header(spec, facts)
+            return card.header(self.data.spec, facts)
 
-        few = self.data.train[np.linspace(0, len(self.data.train) - 1, min(_GRID, len(self.data.train))).astype(int)]
-        watch = Watch(spread(torch.from_numpy(self.data.raw(few).astype(np.float32))))
-        return Session(engine, run, notes, show if run else None, judge, header, sample, watch)
+        real = judge.examples()
+        return Session(
+            engine,
+            run,
+            notes,
+            show if run else None,
+            (lambda weights: judge.score(load(weights))) if self.config.train.judge and judge.ready else None,
+            header,
+            lambda weights: judge.sample(load(weights)),
+            None if real is None else Watch(spread(real)),
+            judge.objective,
+            judge.noise,
+        )
 
 
 def given_plainly(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,7 +249,7 @@ def given_plainly(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def begin_from(engine: Engine, source: str) -> None:
-    """Warm start: all players from a run's newest state, or G alone from a generator.safetensors.
+    """Warm start: all players from a run's newest state, or one from a published file such as generator.safetensors.
 
     Optimisers and counters start fresh. Raises UsageError when the networks are not the same.
     """
@@ -246,40 +260,10 @@ def begin_from(engine: Engine, source: str) -> None:
             raise UsageError(f"init={source}: this run has no saved state yet.")
         engine.load_weights(found[0], source)
         return
-    tensors, _ = weights.read(path)
-    weights.load_into(engine.nets["G"], tensors)
-    engine.restart_averages("G")
-
-
-def rows(model: Model, start: int, count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
-    """Samples start..start+count-1 of a seed as the metrics want them: (array as on disk, labels or None)."""
-    made = np.concatenate([part for _, part in model.stream(count, seed, start=start)])
-    return made, model.label_list(None, np.arange(start, start + count))
-
-
-def with_labels(domain: Any, data: Any, source: Any) -> Any:
-    """The data set to judge by: the same examples with their labels, where labels=off left some out.
-
-    An unconditional generator is better judged by a classifier than by random features. The split into training
-    and held-out examples follows from their contents, so it is the same one.
-    """
-    unused = data.labels is None and getattr(domain, "labels", None) in (False, "off")
-    if not unused or len(data) > _RELABELLED:
-        return data
-    other = replace(domain, labels=True).open(source)
-    same = (
-        other.labels is not None and np.array_equal(other.train, data.train) and np.array_equal(other.held, data.held)
-    )
-    return other if same else data
-
-
-def judgeable(data: Any) -> bool:
-    """Whether enough is held out to judge samples by."""
-    return len(data.held) >= FEWEST
-
-
-def judging(domain: Any, data: Any, work: Work) -> tuple[FeatureExtractor, Reference]:
-    """The feature extractor for a data set and its view of the real data; both are cached beside the packed data."""
-    cache = cache_folder(None)[0]
-    extractor = domain.extractor(data, cache, work)
-    return extractor, Reference.of(data, extractor, cache, progress=work)
+    tensors, texts = weights.read(path)
+    player = json.loads(texts.get("ganworks", "{}")).get("player", "G")
+    if player not in engine.nets:
+        raise UsageError(f"init={source} holds {player}; this game has {', '.join(engine.nets)}.")
+    weights.load_into(engine.nets[player], tensors)
+    if player in engine.averaged:
+        engine.restart_averages(player)

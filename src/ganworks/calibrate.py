@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -27,8 +28,21 @@ class Pace:
 
 
 def measure(engine: Engine, threads: int, seconds: float) -> Pace:
-    """Steps of a throw-away engine for `seconds` after a warm-up."""
+    """Steps of a throw-away engine for `seconds` after a warm-up, in each phase of its game.
+
+    A game whose turns change with progress says where (`phases`, fractions from 0.0 on); each counts by its share.
+    """
     torch.set_num_threads(threads)
+    starts = (*getattr(engine.game, "phases", (0.0,)), 1.0)
+    cost = 0.0
+    for start, end in pairwise(starts):
+        engine.clock.seen = int((start + end) / 2 * engine.total) if len(starts) > 2 else engine.clock.seen
+        cost += (end - start) / _speed(engine, seconds / (len(starts) - 1))
+    return Pace(engine.bf16, 1 / cost, threads)
+
+
+def _speed(engine: Engine, seconds: float) -> float:
+    """Examples per second."""
     engine.step()
     start, seen = time.perf_counter(), engine.clock.seen
     while time.perf_counter() - start < seconds or engine.clock.seen - seen < 2 * engine.batch:
@@ -38,7 +52,7 @@ def measure(engine: Engine, threads: int, seconds: float) -> Pace:
             if engine.clock.seen == seen:
                 raise
             break  # the training itself will meet this, roll back and explain
-    return Pace(engine.bf16, (engine.clock.seen - seen) / (time.perf_counter() - start), threads)
+    return (engine.clock.seen - seen) / (time.perf_counter() - start)
 
 
 def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, cores: int, budget: Budget) -> Pace:

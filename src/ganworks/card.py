@@ -8,6 +8,7 @@ as JSON. What a card names is checked before anything is imported or allocated f
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ganworks.errors import UsageError
 
 _LARGEST_SETTING = 65536
 FILE = "generator.safetensors"
+_FILES = {"G": FILE, "C": "classifier.safetensors"}
 
 
 def save_generator(path: str | Path, generator: nn.Module, networks: Any, spec: Spec, **facts: Any) -> str:
@@ -38,16 +40,59 @@ def header(spec: Spec, card: dict[str, Any]) -> dict[str, str]:
     return {"ganworks": json.dumps({**card, "format": 1, "spec": spec.to_dict()})}
 
 
-def locate(path: Path) -> tuple[Path, str | None]:
-    """(generator file, its SHA-256 from the run's manifest or None)."""
+def file_of(player: str) -> str:
+    """Where a player is published: G, C and G_back in generator, classifier and generator-back.safetensors."""
+    return _FILES.get(player) or f"{player.replace('G', 'generator', 1).replace('_', '-').lower()}.safetensors"
+
+
+def locate(path: Path, name: str = FILE) -> tuple[Path, str | None]:
+    """(file of a published network, its SHA-256 from the run's manifest or None)."""
     if not path.exists():
-        raise UsageError(f"{path} does not exist. Name a run folder or a {FILE}.")
+        raise UsageError(f"{path} does not exist. Name a run folder or a {name}.")
     if not path.is_dir():
         return path, None
-    file = path / FILE
+    file = path / name
     if not file.exists():
-        raise UsageError(f"{path} has no {FILE}. Is it a run folder, and has its training saved yet?")
+        raise UsageError(f"{path} has no {name}. Is it a run folder, and has its training saved yet?")
     return file, _expected(path, file)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network that a training published, rebuilt: what it is (card), what its data is (spec), where it came from."""
+
+    net: nn.Module
+    spec: Spec
+    card: dict[str, Any]
+    file: Path
+
+    @property
+    def use(self) -> str:
+        """What it is for: "sample", "apply" or "predict"."""
+        return str(self.card.get("use", "sample"))
+
+
+def load_net(path: str | Path, name: str = FILE, *, allow_nonfinite: bool = False) -> Published:
+    """The network in a run folder (its file `name`) or in a safetensors file; no data is needed.
+
+    Raises UsageError for anything but an intact safetensors file whose header describes networks that fit.
+    """
+    file, expect = locate(Path(path), name)
+    tensors, texts = weights.read(file, allow_nonfinite=allow_nonfinite, expect=expect)
+    card = read_card(texts, file)
+    spec = Spec.from_dict(card["spec"])
+    net = rebuild(card["networks"], spec, tensors, file, str(card.get("player", "G")))
+    weights.load_into(net, tensors, str(file))
+    return Published(net, spec, card, file)
+
+
+def published(folder: str | Path) -> dict[str, Published]:
+    """All networks that a run has published, by player."""
+    folder = Path(folder)
+    found = [load_net(folder, path.name) for path in sorted(folder.glob("*.safetensors"))]
+    if not found:
+        locate(folder)
+    return {str(entry.card.get("player", "G")): entry for entry in found}
 
 
 def _expected(folder: Path, file: Path) -> str | None:
@@ -60,8 +105,9 @@ def _expected(folder: Path, file: Path) -> str | None:
         entry = files.get(FILE)
         digest = entry.get("sha256") if isinstance(entry, dict) else entry
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{manifest} is damaged ({str(error)[:100]}). Load {file} itself to use it "
-                         f"unchecked.") from error
+        raise UsageError(
+            f"{manifest} is damaged ({str(error)[:100]}). Load {file} itself to use it unchecked."
+        ) from error
     # A save replaces the generator first and the manifest last. When it was interrupted between the two, the
     # generator is the newer file; the digest that it carries in itself still guards it.
     interrupted = file.stat().st_mtime_ns > manifest.stat().st_mtime_ns and weights.is_sealed(file)
@@ -71,10 +117,12 @@ def _expected(folder: Path, file: Path) -> str | None:
 def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
     """The header's description of the generator, checked."""
     if "ganworks" not in texts:
-        raise UsageError(f"{file} holds tensors, but its header does not say which networks they belong to. "
-                         f"It was not "
-                         "written by ganworks; build the networks yourself and use "
-                         "ganworks.weights.load_into.")
+        raise UsageError(
+            f"{file} holds tensors, but its header does not say which networks they belong to. "
+            f"It was not "
+            "written by ganworks; build the networks yourself and use "
+            "ganworks.weights.load_into."
+        )
     try:
         card = json.loads(texts["ganworks"])
         version, _ = card["format"], (card["networks"], card["spec"])
@@ -104,8 +152,8 @@ class _NoDraws(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path) -> nn.Module:
-    """The generator that the header describes; first without memory, to refuse what does not fit."""
+def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path, player: str = "G") -> nn.Module:
+    """The network that the header describes; first without memory, to refuse what does not fit."""
     networks = from_dict(Any, raw, f"{file}: networks")
     if not hasattr(networks, "build"):
         raise UsageError(f"{file}: {str(raw)[:100]} does not name networks.")
@@ -115,9 +163,11 @@ def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path) -> nn.
     except (NotImplementedError, RuntimeError):
         players = {}  # a network that needs real numbers while it is built
     if players:
-        weights.check_fits(players["G"], tensors, str(file))
+        if player not in players:
+            raise UsageError(f"{file}: its networks have no player {player[:40]!r}.")
+        weights.check_fits(players[player], tensors, str(file))
         numbers = {name: sum(p.numel() for p in player.parameters()) for name, player in players.items()}
-        if sum(numbers.values()) > 100 * numbers["G"] + 10**8:
+        if sum(numbers.values()) > 100 * numbers[player] + 10**8:
             raise UsageError(f"{file}: its networks would need {sum(numbers.values()):.2g} parameters.")
     with torch.random.fork_rng([]):
-        return networks.build(spec)["G"]
+        return networks.build(spec)[player]

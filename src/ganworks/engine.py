@@ -28,8 +28,11 @@ LossFn = Callable[[Nets, Batch], dict[str, Tensor]]
 class Game(Protocol):
     """Who moves, in which order, and what each minimises."""
 
-    def turns(self, step: int) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """(players, loss) pairs of one step; loss(nets, batch) -> named terms [B], '_name' for shown-only."""
+    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """(players, loss) pairs of one step; loss(nets, batch) -> named terms [B], '_name' for shown-only.
+
+        progress: the share of the budget that is spent.
+        """
         ...
 
 
@@ -61,7 +64,8 @@ class Engine:
     """Players, optimisers and averages of one training.
 
     feed returns the batch for a stretch of the data order; total is the budget in examples.
-    bf16: autocast. after: the game's optional `after(nets, players)`, called when a turn's update is done.
+    bf16: autocast. averaged: the players of which moving averages are kept, the main one first.
+    after: the game's optional `after(nets, players)`, called when a turn's update is done.
     """
 
     nets: Nets
@@ -73,6 +77,7 @@ class Engine:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     bf16: bool = False
     group: Group = field(default_factory=Group)
+    averaged: tuple[str, ...] = ("G",)
 
     def __post_init__(self) -> None:
         train = self.config.train
@@ -85,9 +90,9 @@ class Engine:
         for net in self.nets.values():
             net.to(self.device).train()
         convolutional = any(p.dim() == 4 for net in self.nets.values() for p in net.parameters())
+        self.averaged = tuple(name for name in self.averaged if name in self.nets)
         self.flats = {name: Flat(net, convolutional) for name, net in self.nets.items()}
         self.steppers = {name: Stepper(flat, self.config.optimizer(name)) for name, flat in self.flats.items()}
-        self.averaged = [name for name in self.nets if name.upper().startswith("G")]
         self.ema = {name: [self.flats[name].data.clone() for _ in train.ema] for name in self.averaged}
         self.moving = {
             n: {k: b for k, b in self.nets[n].named_buffers() if b.is_floating_point()} for n in self.averaged
@@ -107,7 +112,7 @@ class Engine:
         """All turns of one step. Raises NonFiniteError before any update of the turn that failed."""
         clock = self.clock
         self._seed_layers(key(self.config.train.seed, "layers", clock.steps, clock.retries, self.group.rank))
-        for turn, (players, loss) in enumerate(self.game.turns(clock.steps)):
+        for turn, (players, loss) in enumerate(self.game.turns(clock.steps, self.progress)):
             self._freeze_all_but(players)
             for name in players:
                 self.flats[name].grad.zero_()
@@ -212,6 +217,10 @@ class Engine:
         return {
             k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in self.nets[player].state_dict().items()
         }
+
+    def averages(self, which: int = 0) -> dict[str, dict[str, Tensor]]:
+        """State dicts of all averaged players of one half-life."""
+        return {player: self.average(which, player) for player in self.averaged}
 
     def restart_averages(self, player: str) -> None:
         """Let the averages of a player begin at its present weights."""

@@ -6,17 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganworks.builder import Work, judging, rows, with_labels
+from ganworks.builder import Work
+from ganworks.card import published
 from ganworks.errors import UsageError
-from ganworks.metrics.evaluate import Report, evaluate
-from ganworks.model import Model
 from ganworks.run import Run
 
 
-def judge(
-    folder: Path, *, data: Any = None, opened: Any = None, work: Work, count: int = 10_000, seed: int = 0
-) -> Report:
-    """Judge the published generator of a run on `count` samples; returns what eval.json holds.
+def judge(folder: Path, *, data: Any = None, opened: Any = None, work: Work, count: int = 10_000, seed: int = 0) -> Any:
+    """Judge the published networks of a run on `count` samples; returns what eval.json holds.
 
     data: what the run was trained on, None for the path that it remembers. opened: the data set that came of it, if it
     is open already. Raises UsageError when the data is not found or is not the data of the run.
@@ -33,22 +30,13 @@ def judge(
             "This is not the data that the run was trained on (its fingerprint differs), so held-out and "
             "training examples cannot be told apart. Name the original with data=PATH."
         )
-    judged = with_labels(config.domain, opened, source)
-    model = Model.load(folder)
-    extractor, reference = judging(config.domain, judged, work)
-    about = {
-        "generator": model.fingerprint,
-        "seen": model.info.get("seen"),
-        "half_life": model.info.get("half_life"),
-        "truncation": 1.0,
-    }
-    report = evaluate(
-        lambda start, n: rows(model, start, n, seed=seed + 1),
-        judged,
-        extractor,
+    found = published(folder)
+    main = next(iter(found.values())).card
+    about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
+    report = config.domain.judge(opened, source, config, work).evaluate(
+        {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
         count=count,
         seed=seed,
-        reference=reference,
         pictures=folder / "eval",
         progress=work,
         about=about,

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks import weights
-from ganworks.card import header, locate, read_card, rebuild
+from ganworks.card import header, load_net
 from ganworks.data.spec import Spec, key
 from ganworks.errors import GanworksError, UsageError, nearest
 from ganworks.machine import pick_device
@@ -64,13 +64,10 @@ class Model:
         Raises UsageError for anything but an intact safetensors file whose header describes networks that
         fit.
         """
-        file, expect = locate(Path(path))
-        tensors, texts = weights.read(file, allow_nonfinite=allow_nonfinite, expect=expect)
-        card = read_card(texts, file)
-        spec = Spec.from_dict(card["spec"])
-        generator = rebuild(card["networks"], spec, tensors, file)
-        weights.load_into(generator, tensors, str(file))
-        return Model(generator, spec, {**card, "path": str(file)}, device=device)
+        found = load_net(path, allow_nonfinite=allow_nonfinite)
+        if found.use != "sample":
+            raise UsageError(f"{found.file} does not make samples from nothing; `ganworks {found.use}` uses it.")
+        return Model(found.net, found.spec, {**found.card, "path": str(found.file)}, device=device)
 
     def save(self, path: str | Path) -> str:
         """Write a self-describing `generator.safetensors`; returns its SHA-256. Needs `info["networks"]`."""

@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from ganworks import weights
-from ganworks.card import FILE as GENERATOR
+from ganworks.card import file_of
 from ganworks.config import difference, dump_yaml, from_dict, load_yaml, to_dict
 from ganworks.data.spec import Spec
 from ganworks.errors import GanworksError, UsageError
@@ -235,11 +235,14 @@ class Run:
             raise UsageError("No saved state of this run can be read:\n  " + "\n  ".join(reasons))
         return None
 
-    def save_generator(self, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> Path:
-        """Replace generator.safetensors; a kill before the manifest follows leaves a file that vouches for itself."""
-        self._enter(GENERATOR, weights.write(self.path(GENERATOR), tensors, header))
+    def publish(self, nets: Mapping[str, tuple[Mapping[str, Tensor], Mapping[str, str]]]) -> None:
+        """Replace the published networks: player -> (tensors, header), each in a file of its own.
+
+        A kill before the manifest follows leaves files that vouch for themselves.
+        """
+        for player, (tensors, header) in nets.items():
+            self._enter(file_of(player), weights.write(self.path(file_of(player)), tensors, header))
         self.seal()
-        return self.path(GENERATOR)
 
     # Log
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -21,9 +22,9 @@ from ganworks.settings import UNTIL
 
 _RETRIES = 3
 _CHECKS = 200  # health checks in a training
-_NOISE = 1.1  # a score of so many samples is no surer than this: within it of the best, the longer training wins
+_NOISE = 0.1  # a score of so many samples is no surer than this share of it
 
-Weights = dict[str, Tensor]
+Weights = dict[str, dict[str, Tensor]]  # by player
 
 
 class Stop:
@@ -55,20 +56,23 @@ class Stop:
 class Session:
     """Drives an engine through its budget.
 
-    show(weights, seen) -> path of a sample grid. judge(weights, seen) -> (scores, floor, extractor), or None.
-    header(seen, half_life) -> what generator.safetensors says of itself. sample(weights) -> a few samples for
-    the collapse check. objective: the score by which the best snapshot is kept (lower is better).
+    Weights are the state dicts of the published players. show(weights, seen) -> path of a picture.
+    judge(weights) -> (scores, floor, extractor), or None. header(player, seen, half_life) -> what a published file
+    says of itself. sample(weights) -> a few samples for the collapse check, or None. objective: the score by which
+    the best snapshot is kept, lower is better, with "-" before it higher, "" for the newest. noise: a difference
+    that says nothing, so that the longer training wins; None: a tenth of the best score.
     """
 
     engine: Engine
     run: Run | None
     notes: tuple[str, ...] = ()
     show: Callable[[Weights, int], str] | None = None
-    judge: Callable[[Weights, int], tuple[dict[str, float], dict[str, float], str]] | None = None
-    header: Callable[[int, float], dict[str, str]] | None = None
-    sample: Callable[[Weights], Tensor] | None = None
+    judge: Callable[[Weights], tuple[dict[str, float], dict[str, float], str]] | None = None
+    header: Callable[[str, int, float], dict[str, str]] | None = None
+    sample: Callable[[Weights], Tensor | None] | None = None
     watch: Watch | None = None
     objective: str = "fd"
+    noise: float | None = None
     stop: Stop = field(default_factory=Stop)
     seconds: float = 0.0
     round_every: float = 0.5
@@ -146,9 +150,10 @@ class Session:
 
     def _show(self) -> Iterator[Event]:
         engine = self.engine
-        average, seen = engine.average(0), engine.clock.seen
+        average, seen = engine.averages(0), engine.clock.seen
         if self.watch is not None and self.sample is not None and engine.progress > 0.1:
-            for alarm in self.watch.samples(seen, self.sample(average)):
+            made = self.sample(average)
+            for alarm in () if made is None else self.watch.samples(seen, made):
                 yield from self._keep(alarm)
         if self.show is not None and engine.group.rank == 0:
             yield from self._keep(Shown(seen, self.show(average, seen)))
@@ -160,7 +165,7 @@ class Session:
             return self._publish(0)
         for which, half_life in enumerate(lives):
             try:
-                scores, floor, extractor = self.judge(self.engine.average(which), clock.seen)
+                scores, floor, extractor = self.judge(self.engine.averages(which))
             except (
                 RuntimeError,
                 ValueError,
@@ -174,15 +179,22 @@ class Session:
                 )
                 yield from self._keep(alarm)
                 return self._publish(which)
-            value = scores.get(self.objective, float("inf"))
-            value = self.engine.group.same(value)
-            best = value < clock.best * _NOISE
+            value = self.engine.group.same(self._value(scores))
+            noise = _NOISE * abs(clock.best) if self.noise is None else self.noise
+            best = value <= clock.best + noise
             clock.best = min(clock.best, value)
             if best:
                 self._publish(which)
             yield from self._keep(Scored(clock.seen, scores, floor, best, extractor, half_life))
             clock.reached = clock.reached or self._hits(scores)
         return None
+
+    def _value(self, scores: dict[str, float]) -> float:
+        """What the best snapshot has least of."""
+        if not self.objective:
+            return 0.0
+        sign, name = (-1, self.objective[1:]) if self.objective.startswith("-") else (1, self.objective)
+        return sign * scores.get(name, sign * math.inf)
 
     def _hits(self, scores: dict[str, float]) -> bool:
         match = UNTIL.fullmatch(self.engine.config.train.until)
@@ -197,8 +209,9 @@ class Session:
 
     def _publish(self, which: int) -> None:
         if self.run is not None and self.header is not None and self.engine.group.rank == 0:
-            half_life = self.engine.config.train.ema[which]
-            self.run.save_generator(self.engine.average(which), self.header(self.engine.clock.seen, half_life))
+            half_life, seen = self.engine.config.train.ema[which], self.engine.clock.seen
+            nets = self.engine.averages(which)
+            self.run.publish({name: (net, self.header(name, seen, half_life)) for name, net in nets.items()})
 
     def _save(self) -> Iterator[Event]:
         clock = self.engine.clock
@@ -209,7 +222,7 @@ class Session:
         if self.run is None or self.engine.group.rank:
             return
         tensors, counters = self._good
-        if "generator.safetensors" not in self.run.manifest["files"]:
+        if not any(name.endswith(".safetensors") and "/" not in name for name in self.run.manifest["files"]):
             self._publish(0)
         path = self.run.save_state(tensors, counters | {"seconds": self.seconds})
         yield from self._keep(Saved(clock.seen, str(path)))

@@ -19,8 +19,6 @@ class Source(Protocol):
     spec: Spec
     train: np.ndarray
 
-    def fetch(self, indices: np.ndarray) -> dict[str, Tensor]: ...
-
 
 class Order(Protocol):
     """A keyed endless order over the training examples."""
@@ -32,18 +30,21 @@ class Order(Protocol):
 class DataFeed:
     """Reads global positions [start, start + total), keeps this rank's rows, augments and moves them.
 
-    prepare: the domain's data augmentation, (x, draw) -> x. x leaves as float32, channels last when it has 4 axes.
+    rows: the domain's `batch`, (data, indices, draw) -> tensors: it reads, crops, degrades and augments with keyed
+    randomness. Tensors with 4 axes leave channels last.
     """
 
     data: Source
     order: Order
-    prepare: Callable[[Tensor, Draw], Tensor]
+    rows: Callable[[Any, np.ndarray, Draw], dict[str, Tensor]]
     device: torch.device
 
     def __call__(self, start: int, draw: Draw) -> dict[str, Any]:
         places = self.order.take(start, draw.total)[draw.rows]
-        batch = self.data.fetch(self.data.train[places])
-        batch["x"] = self.prepare(batch["x"], Draw(draw.generator.initial_seed(), draw.total, draw.rows))
-        if batch["x"].dim() == 4:
-            batch["x"] = batch["x"].contiguous(memory_format=torch.channels_last)
-        return {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
+        own = Draw(draw.generator.initial_seed(), draw.total, draw.rows)  # on the CPU, where the data is
+        batch = self.rows(self.data, self.data.train[places], own)
+        return {name: _laid_out(value).to(self.device, non_blocking=True) for name, value in batch.items()}
+
+
+def _laid_out(value: Tensor) -> Tensor:
+    return value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganworks.errors import UsageError
+
+_LARGEST_FACTS = 1_000_000  # bytes as JSON
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Spec:
     classes: names of the classes in label order; empty when the data has no labels.
     low, high: data values that the network values -1 and +1 stand for (uint8 images: 0 and 255).
     dtype: numpy name of the data on disk, "uint8" or "float32"; samples are written back in it.
+    source: shape of what the generator is given, e.g. (3, 64, 64) for a translator; () for latents alone.
+    facts: plain facts that the domain needs to use a network without its data, e.g. {"scale": 4}.
     """
 
     kind: str
@@ -30,6 +35,8 @@ class Spec:
     low: float = 0.0
     high: float = 255.0
     dtype: str = "uint8"
+    source: tuple[int, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def num_classes(self) -> int:
@@ -38,13 +45,15 @@ class Spec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types only, for YAML and safetensors headers."""
-        return {**asdict(self), "shape": list(self.shape), "classes": list(self.classes)}
+        plain = {**asdict(self), "shape": list(self.shape), "classes": list(self.classes), "source": list(self.source)}
+        return {k: v for k, v in plain.items() if v or k not in ("source", "facts")}
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> Spec:
         """The inverse of `to_dict`; refuses anything that is not a sane spec with a `UsageError`."""
         try:
             shape = tuple(int(n) for n in raw["shape"])
+            source = tuple(int(n) for n in raw.get("source", ()))
             spec = Spec(
                 kind=str(raw["kind"]),
                 shape=shape,
@@ -52,15 +61,15 @@ class Spec:
                 low=float(raw.get("low", 0.0)),
                 high=float(raw.get("high", 255.0)),
                 dtype=str(raw.get("dtype", "uint8")),
+                source=source,
+                facts=dict(raw.get("facts", {})),
             )
+            size = len(json.dumps(spec.facts))
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"The data spec is damaged ({error!r}); it must hold kind, shape and classes.") from error
-        if (
-            not 1 <= len(shape) <= 4
-            or any(not 1 <= n <= 65536 for n in shape)
-            or spec.dtype not in ("uint8", "float32")
-        ):
-            raise UsageError(f"The data spec is damaged: shape {shape}, dtype {spec.dtype!r}.")
+        sane = all(1 <= n <= 65536 for n in (*shape, *source)) and 1 <= len(shape) <= 4 and len(source) <= 4
+        if not sane or spec.dtype not in ("uint8", "float32") or size > _LARGEST_FACTS:
+            raise UsageError(f"The data spec is damaged: shape {shape}, source {source}, dtype {spec.dtype!r}.")
         return spec
 
 

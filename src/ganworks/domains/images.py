@@ -22,6 +22,7 @@ from ganworks.data.spec import Draw, Spec
 from ganworks.domains.pixels import change_channels, grid, png_mark, resize, to_image
 from ganworks.errors import UsageError
 from ganworks.metrics.features import FeatureExtractor, pick
+from ganworks.metrics.sampling import SampleJudge
 
 MAX_SIDE = 4096
 LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
@@ -110,6 +111,11 @@ class Images:
             return _plan_arrays(self, source, classes)
         return _plan_files(self, source, classes)
 
+    def batch(self, data: Packed, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """Examples of these indices: x [B, C, H, W], augmented, and y [B] with labels."""
+        batch = data.fetch(indices)
+        return batch | {"x": self.prepare(batch["x"], draw)}
+
     def prepare(self, x: Tensor, draw: Draw) -> Tensor:
         """Augment a batch [B, C, H, W]: flip, shift by whole pixels, rotate; keyed by `draw`, without
         gradient.
@@ -117,6 +123,10 @@ class Images:
         if self.flip or self.crop:
             x = _shift(x, draw, self.flip, self.crop)
         return _turn(x, draw, self.rotate) if self.rotate else x
+
+    def judge(self, data: Packed, source: Any, config: Any, work: Any) -> SampleJudge:
+        """Judges samples against held-out images."""
+        return SampleJudge(data, source, config, work)
 
     def extractor(
         self,

@@ -24,6 +24,7 @@ from ganworks.data.packed import split
 from ganworks.data.spec import Draw, Spec
 from ganworks.errors import UsageError, nearest
 from ganworks.metrics.features import Identity
+from ganworks.metrics.sampling import SampleJudge
 
 MIXTURES = ("ring8", "grid25", "spiral")
 MAX_BYTES = 4 << 30
@@ -191,9 +192,13 @@ class Points:
         x, y = readers[file.suffix.lower()](file)
         return file.name, file.suffix[1:].lower(), x, y
 
-    def prepare(self, x: Tensor, draw: Draw) -> Tensor:
-        """Points are trained on as they are."""
-        return x
+    def batch(self, data: Any, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """Points of these indices, as they are."""
+        return data.fetch(indices)
+
+    def judge(self, data: Any, source: Any, config: Any, work: Any) -> SampleJudge:
+        """Judges samples by the points themselves."""
+        return SampleJudge(data, source, config, work)
 
     def extractor(self, dataset: Any, cache: str | Path | None = None, on_progress: Any = None) -> Identity:
         """What the metrics look at: the points themselves."""

@@ -124,7 +124,7 @@ class Adversarial:
     def _augment(self) -> DiffAugment | None:
         return DiffAugment(self.augment) if DiffAugment(self.augment).names else None
 
-    def turns(self, step: int) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """Who moves in this step, in order, and what it minimises."""
         if self.train != "G":
             for _ in range(self.n_critic):

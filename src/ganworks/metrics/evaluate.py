@@ -96,7 +96,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types only, ready for JSON: numbers that are not finite become None."""
-        return _plain(asdict(self))
+        return plain(asdict(self))
 
 
 @dataclass
@@ -285,12 +285,12 @@ def _versions() -> dict[str, str]:
             "python": platform.python_version()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Containers and NumPy numbers as JSON knows them."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,8 @@ from typing import Any
 from ganworks.errors import UsageError, nearest
 
 IMAGES, POINTS = "domains.images.Images", "domains.points.Points"
+PAIRS, UNPAIRED, MULTI = "domains.pairs.Pairs", "domains.unpaired.Unpaired", "domains.multi.Multi"
+RESTORE, HOLES, PARTIAL = "domains.restore.Restore", "domains.holes.Holes", "domains.partial.Partial"
 
 # name -> (module in this package, function, domain class)
 TABLE: dict[str, tuple[str, str, str]] = {
@@ -22,6 +24,20 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "wgan-gp": ("classic", "wgan_gp", IMAGES),
     "lsgan": ("classic", "lsgan", IMAGES),
     "points": ("points", "points", POINTS),
+    "pix2pix": ("translate", "pix2pix", PAIRS),
+    "pix2pixhd": ("translate", "pix2pixhd", PAIRS),
+    "spade": ("translate", "spade", PAIRS),
+    "cyclegan": ("cycle", "cyclegan", UNPAIRED),
+    "dualgan": ("cycle", "dualgan", UNPAIRED),
+    "cut": ("contrastive", "cut", UNPAIRED),
+    "fastcut": ("contrastive", "fastcut", UNPAIRED),
+    "sincut": ("contrastive", "sincut", UNPAIRED),
+    "stargan": ("star", "stargan", MULTI),
+    "superres": ("restore", "superres", RESTORE),
+    "restore": ("restore", "restore", RESTORE),
+    "inpaint": ("inpaint", "inpaint", HOLES),
+    "classify": ("classify", "classify", PARTIAL),
+    "acgan": ("classify", "acgan", PARTIAL),
 }
 
 

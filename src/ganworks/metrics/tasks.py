@@ -1,0 +1,75 @@
+"""What the judges of tasks share: numbers with intervals beside those of simple baselines, and the report of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ganworks.data.spec import key
+from ganworks.metrics.evaluate import Metric, plain
+
+_DRAWS = 1000
+
+
+@dataclass
+class TaskReport:
+    """What a full evaluation of a task found; `to_dict` is eval.json.
+
+    metrics: name -> Metric. baselines: name -> {metric: value}, simple methods and ceilings measured on the same
+    examples. tables: {"title", "columns": [...], "rows": [[...]]}. pictures: title -> file name. count: examples.
+    """
+
+    metrics: dict[str, Metric]
+    count: int
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, str] = field(default_factory=dict)
+    protocol: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    extractor: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types only, ready for JSON: numbers that are not finite become None."""
+        return plain(asdict(self))
+
+
+def metric(
+    values: Sequence[float] | np.ndarray | float,
+    floor: float | None = None,
+    *,
+    better: str = "lower",
+    meaning: str = "",
+) -> Metric:
+    """The mean of one value per example with a 95 % bootstrap interval over examples; a bare number has none.
+
+    floor: what real data, or the best that can be had, gets. better: "lower", "higher" or "floor" (as near as can be).
+    """
+    items = np.atleast_1d(np.asarray(values, np.float64))
+    value = float(items.mean())
+    low, high = interval(items) if len(items) > 1 else (float("nan"), float("nan"))
+    known = float("nan") if floor is None else float(floor)
+    ratio = value / known if floor is not None and known > 0 else None
+    return Metric(value, low, high, known, float("nan"), float("nan"), ratio, better, meaning)
+
+
+def interval(items: np.ndarray) -> tuple[float, float]:
+    """Percentile bootstrap interval (95 %) of the mean of items [n]; the same numbers give the same interval."""
+    rng = np.random.default_rng(key("bootstrap", len(items)))
+    means = np.array([items[rng.integers(len(items), size=len(items))].mean() for _ in range(_DRAWS)])
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def timed(judge: Any, nets: Mapping[str, Any]) -> tuple[float, float]:
+    """Seconds of one score (0 when nothing can be scored) and of one picture, by doing each once."""
+    start = time.perf_counter()
+    judge.show(nets)
+    shown = time.perf_counter()
+    if judge.ready:
+        judge.score(nets)
+    return (time.perf_counter() - shown if judge.ready else 0.0), shown - start
