@@ -79,8 +79,8 @@ def pack(
     folder = root / f"{name}-{hashlib.blake2b(text.encode('utf-8', 'surrogateescape'), digest_size=10).hexdigest()}"
     ready = open_pack(folder, held_out)
     if ready is None:
-        _clean(root)
-        with _temporary(root, folder) as work:
+        clean(root)
+        with temporary(root, folder) as work:
             writer = _Writer(source, plan(), work)
             writer.write(on_corrupt, on_progress)
             writer.finish(notes)
@@ -121,18 +121,21 @@ def _probe(root: Path) -> None:
         pass
 
 
-def _clean(root: Path) -> None:
+def clean(root: Path) -> None:
     """Remove what packing runs that were killed left behind a day ago or earlier."""
     for left in root.glob(".packing-*"):
         if time.time() - left.stat().st_mtime > 86_400:
             shutil.rmtree(left, ignore_errors=True)
 
 
-class _temporary:
-    """A folder beside `folder` that takes its name on success and vanishes on failure."""
+class temporary:
+    """A folder beside `folder` that takes its name on success and vanishes on failure.
 
-    def __init__(self, root: Path, folder: Path):
-        self.folder = folder
+    ready(folder): whether another process was faster and the folder is there and whole.
+    """
+
+    def __init__(self, root: Path, folder: Path, ready: Callable[[Path], Any] = lambda folder: open_pack(folder, 0.1)):
+        self.folder, self.ready = folder, ready
         self.work = Path(tempfile.mkdtemp(prefix=".packing-", dir=root))
 
     def __enter__(self) -> Path:
@@ -144,7 +147,7 @@ class _temporary:
                 shutil.rmtree(self.folder, ignore_errors=True)  # only a damaged one can be there
                 self.work.replace(self.folder)
         except OSError:
-            if open_pack(self.folder, 0.1) is None:  # else another process was faster, with the same content
+            if not self.ready(self.folder):  # else another process was faster, with the same content
                 raise
         finally:
             shutil.rmtree(self.work, ignore_errors=True)
@@ -173,9 +176,9 @@ class _Writer:
         row = np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape))
         self._check_space(row * total)
         with (self.work / "x.npy").open("wb") as file:
-            _npy_header(file, (total, *spec.shape), spec.dtype)
+            npy_header(file, (total, *spec.shape), spec.dtype)
             chunk = max(1, min(1024, (32 << 20) // row))
-            for index, item in _converted(self.source, self.conversion.convert, chunk, on_progress):
+            for index, item in converted(self.source, self.conversion.convert, chunk, on_progress):
                 if isinstance(item, Item):
                     self._add(file, index, item)
                 elif on_corrupt == "error":
@@ -186,8 +189,8 @@ class _Writer:
                 name, reason = self.corrupt[0]
                 raise UsageError(f'"{self.source.path}": none of its {total:,} images can be read. {name}: {reason}')
             file.seek(0)
-            _npy_header(file, (self.done, *spec.shape), spec.dtype)
-            _sync(file)
+            npy_header(file, (self.done, *spec.shape), spec.dtype)
+            sync(file)
 
     def _check_space(self, size: int) -> None:
         free = shutil.disk_usage(self.work).free
@@ -234,27 +237,27 @@ class _Writer:
         }
         with (self.work / "fingerprint.json").open("wb") as file:
             file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
-            _sync(file)
+            sync(file)
 
     def _save(self, name: str, array: np.ndarray) -> None:
         with (self.work / name).open("wb") as file:
             np.save(file, array, allow_pickle=False)
-            _sync(file)
+            sync(file)
 
 
-def _sync(file: Any) -> None:
+def sync(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
 
 
-def _npy_header(file: Any, shape: tuple[int, ...], dtype: str) -> None:
+def npy_header(file: Any, shape: tuple[int, ...], dtype: str) -> None:
     """A header whose length does not depend on the count (numpy leaves room for it to grow)."""
     np.lib.format.write_array_header_2_0(
         file, {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
     )
 
 
-def _converted(
+def converted(
     source: Source, convert: Callable[[Any, str], Item], chunk: int, on_progress: Progress | None
 ) -> Iterator[tuple[int, Item | DecodeError]]:
     """Every item in order, with no more than one chunk in memory; encoded images are decoded by threads."""
