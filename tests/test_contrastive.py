@@ -1,0 +1,177 @@
+"""PatchNCE against a plain loop, and what CUT, FastCUT and SinCUT promise."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ganworks.data.spec import Batch, Draw, Spec
+from ganworks.errors import UsageError
+from ganworks.games.contrastive import Contrastive, nce, patches, positions
+from ganworks.networks.contrastive import Contrastive as Networks
+from ganworks.networks.contrastive import Heads
+
+SPEC = Spec("unpaired", (3, 16, 16), source=(3, 16, 16))
+SMALL = Networks(width=4, blocks=2, d_width=4, layers=1, features=8)
+
+
+def unit(*shape, seed=0):
+    v = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return v / v.norm(dim=-1, keepdim=True)
+
+
+def slow_nce(queries, keys, temperature, across):
+    """-log(exp(q.k+ / t) / sum exp(q.k / t)), written with loops over floats."""
+    out = []
+    for b in range(len(queries)):
+        total = 0.0
+        for p in range(queries.shape[1]):
+            q = queries[b, p].double()
+            others = [k for image in (keys if across else keys[b : b + 1]) for k in image.double()]
+            below = sum(math.exp(float(q @ k) / temperature) for k in others)
+            total -= math.log(math.exp(float(q @ keys[b, p].double()) / temperature) / below)
+        out.append(total / queries.shape[1])
+    return torch.tensor(out)
+
+
+@pytest.mark.parametrize("across", [False, True], ids=["image", "batch"])
+def test_nce_is_the_published_formula(across):
+    q, k = unit(3, 5, 4, seed=1), unit(3, 5, 4, seed=2)
+    assert torch.allclose(nce(q, k, 0.5, across), slow_nce(q, k, 0.5, across), atol=1e-5)
+    one_place = nce(q[:, :1], k[:, :1], 0.5, across)
+    assert bool((one_place > 0).all()) == across  # one place of one image has nothing to be told from
+
+
+def test_no_gradient_reaches_the_keys():
+    q, k = unit(2, 4, 3, seed=1).requires_grad_(), unit(2, 4, 3, seed=2).requires_grad_()
+    nce(q, k, 0.07).sum().backward()
+    assert q.grad.abs().sum() > 0 and k.grad is None
+
+
+def test_positions_are_different_places_and_follow_the_draw():
+    maps = [torch.zeros(4, 2, 8, 8), torch.zeros(4, 5, 3, 3)]
+    at = positions(maps, 16, Draw(1, 4, slice(None)))
+    assert [tuple(p.shape) for p in at] == [(4, 16), (4, 9)]  # a map of 9 places gives 9
+    for places, m in zip(at, maps, strict=True):
+        assert all(len(set(row.tolist())) == len(row) for row in places)
+        assert 0 <= places.min() and places.max() < m.shape[2] * m.shape[3]
+    again = positions(maps, 16, Draw(1, 4, slice(1, 3)))  # another process's rows see the same numbers
+    assert all(torch.equal(a[1:3], b) for a, b in zip(at, again, strict=True))
+    assert not torch.equal(at[0], positions(maps, 16, Draw(2, 4, slice(None)))[0])
+
+
+def test_patches_are_the_features_at_these_places():
+    m = torch.arange(2 * 3 * 4 * 5.0).view(2, 3, 4, 5)
+    at = torch.tensor([[7, 0], [19, 6]])
+    got = patches([m, m.contiguous(memory_format=torch.channels_last)], [at, at])
+    for found in got:
+        for b in range(2):
+            for n, place in enumerate(at[b].tolist()):
+                assert torch.equal(found[b, n], m[b, :, place // 5, place % 5])
+
+
+class Pointwise(nn.Module):
+    """An encoder that treats every pixel alike, so that mirroring commutes with it; translates by `change`."""
+
+    def __init__(self, change=lambda x: x):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 1)
+        self.change = change
+
+    def forward(self, src, y=None):
+        return self.change(src)
+
+    def encode(self, x, layers=()):
+        first = self.first(x)
+        return [first, self.second(first.tanh())]
+
+
+def pointwise(change=lambda x: x):
+    torch.manual_seed(0)
+    return {"G": Pointwise(change), "D": nn.Conv2d(3, 1, 3), "GF": Heads((6, 6), 8)}
+
+
+def batch_of(count=4, size=16, seed=3):
+    g = torch.Generator().manual_seed(seed)
+    x, src = (torch.rand(count, 3, size, size, generator=g) * 2 - 1 for _ in range(2))
+    return Batch(lambda: {"x": x, "src": src}, Draw(seed, count, slice(None)), size=count)
+
+
+def test_an_output_in_its_place_costs_less_than_one_in_disorder():
+    def shuffled(x):
+        order = torch.randperm(256, generator=torch.Generator().manual_seed(5))
+        return x.flatten(2)[:, :, order].view_as(x)
+
+    game = Contrastive(patches=64, identity=0.0)
+    kept = game.generator_turn(pointwise(), batch_of())["nce"]
+    lost = game.generator_turn(pointwise(shuffled), batch_of())["nce"]
+    assert (kept + 1 < lost).all()
+    assert (lost > math.log(64)).all()  # worse than guessing among 64 places
+
+
+def test_mirrored_features_are_mirrored_back():
+    plain, flipped = Contrastive(identity=0.0), Contrastive(identity=0.0, flip=1.0)
+    nets, batch = pointwise(), batch_of()
+    src = batch["src"]
+    straight = plain.contrast(nets, src, src, Draw(9, 4, slice(None)))
+    back = flipped.contrast(nets, src, src.flip(3), Draw(9, 4, slice(None)), torch.ones(4, 1, 1, 1, dtype=torch.bool))
+    wrong = flipped.contrast(nets, src, src.flip(3), Draw(9, 4, slice(None)), torch.zeros(4, 1, 1, 1, dtype=torch.bool))
+    assert torch.allclose(straight, back, atol=1e-5)
+    assert (wrong > straight + 1).all()
+
+
+def test_g_is_given_the_mirrored_source():
+    given = []
+    game, batch = Contrastive(identity=0.0, flip=0.5), batch_of(count=32)
+    game.generator_turn(pointwise(lambda x: (given.append(x), x)[1]), batch)
+    src = batch["src"]
+    mirrored = [torch.equal(a, b) for a, b in zip(given[0], src.flip(3), strict=True)]
+    kept = [torch.equal(a, b) for a, b in zip(given[0], src, strict=True)]
+    assert sum(mirrored) + sum(kept) == 32 and 6 < sum(mirrored) < 26
+
+
+def test_terms_of_the_published_games():
+    torch.manual_seed(0)
+    nets, batch = SMALL.build(SPEC), batch_of()
+    cut = Contrastive().generator_turn(nets, batch)
+    assert {"g_loss", "nce", "identity"} <= set(cut) and all(v.shape == (4,) for v in cut.values())
+    fast = Contrastive(nce=10.0, identity=0.0, flip=0.5).generator_turn(nets, batch)
+    assert "identity" not in fast
+    single = Contrastive(identity=0.0, l1=2.0, negatives="batch", r1=1.0)
+    same = nets["G"](batch["x"])
+    assert torch.allclose(
+        single.generator_turn(nets, batch)["l1"], 2 * (same - batch["x"]).abs().mean((1, 2, 3)), atol=1e-5
+    )
+    assert (single.discriminator_turn(nets, batch)["r1"] > 0).all()
+    assert [players for players, _ in Contrastive().turns(0)] == [("D",), ("G", "GF")]
+
+
+def test_the_terms_reach_the_players_that_they_should():
+    torch.manual_seed(0)
+    nets, batch = SMALL.build(SPEC), batch_of()
+    terms = Contrastive().generator_turn(nets, batch)
+    (terms["nce"] + terms["identity"]).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in nets["GF"].parameters() if p.dim() > 1)
+    reached = [p.grad is not None for p in nets["G"].parameters()]
+    assert all(reached)  # the encoder as the judge, and everything as the maker of what is judged
+    assert all(p.grad is None for p in nets["D"].parameters())
+
+
+def test_heads_fit_what_the_encoder_gives():
+    for blocks in (1, 2, 5):
+        nets = dataclasses.replace(SMALL, blocks=blocks).build(SPEC)
+        maps = nets["G"].encode(torch.zeros(1, 3, 16, 16))
+        assert [m.shape[1] for m in maps] == [head[0].in_features for head in nets["GF"].heads]
+        out = nets["GF"]([torch.randn(1, 7, m.shape[1]) for m in maps])
+        assert all(torch.allclose(v.norm(dim=-1), torch.ones(1, 7), atol=1e-5) for v in out)
+
+
+def test_refusals_say_what_to_do():
+    with pytest.raises(UsageError, match="as many channels"):
+        SMALL.build(Spec("unpaired", (1, 16, 16), source=(3, 16, 16)))
+    with pytest.raises(UsageError, match="hinge"):
+        Contrastive(loss="relativistic")
+    with pytest.raises(UsageError, match="temperature"):
+        Contrastive(temperature=0.0)
