@@ -102,7 +102,7 @@ def _expected(folder: Path, file: Path) -> str | None:
     try:
         raw = json.loads(manifest.read_text(encoding="utf-8"))
         files = raw.get("files", raw)
-        entry = files.get(FILE)
+        entry = files.get(file.name)
         digest = entry.get("sha256") if isinstance(entry, dict) else entry
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise UsageError(
