@@ -1,7 +1,7 @@
 """ganworks: train a GAN on your data, know how good it is, use it anywhere.
 
-The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `evaluate`, `look`. Nothing else is
-promised. They are imported when first used: `import ganworks` is instant.
+The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `apply`, `predict`,
+`evaluate`, `look`. Nothing else is promised. They are imported when first used: `import ganworks` is instant.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "evaluate", "fit", "load", "look", "train"]
+__all__ = ["__version__", "apply", "evaluate", "fit", "load", "look", "predict", "train"]
 
-_VERBS = {"train", "fit", "load", "evaluate", "look"}
+_VERBS = {"train", "fit", "load", "apply", "predict", "evaluate", "look"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,12 +9,16 @@ from typing import Any
 
 from torch import nn
 
+from ganworks import weights
+from ganworks.applied import Applied
 from ganworks.assemble import assemble
 from ganworks.builder import Job, Work
+from ganworks.card import Published, file_of, load_net, read_card
 from ganworks.config import find_class
 from ganworks.errors import UsageError
 from ganworks.events import Event, Finished
 from ganworks.model import Model
+from ganworks.predicting import Predictor
 from ganworks.report.card import write_card
 from ganworks.report.html import write_report
 from ganworks.report.meters import Meters
@@ -82,8 +86,8 @@ def fit(
     evaluate: bool = True,
     tensorboard: bool = False,
     **settings: Any,
-) -> Model:
-    """Train with a progress bar, evaluate, write the report, and return the model.
+) -> Model | Applied | Predictor:
+    """Train with a progress bar, evaluate, write the report, and return the model (see `load`).
 
     Arguments as for `train`. evaluate=False leaves the evaluation out. tensorboard=True mirrors the events to
     RUN/tensorboard (extra `log`). Raises KeyboardInterrupt after Ctrl-C; the run is saved and the same call goes on.
@@ -111,9 +115,47 @@ def fit(
     return load(job.run.folder)
 
 
-def load(path: str | Path, device: str = "auto") -> Model:
-    """A trained generator from a run folder or a generator.safetensors."""
-    return Model.load(path, device=device)
+def load(path: str | Path, device: str = "auto") -> Model | Applied | Predictor:
+    """What was trained, from a run folder or a published file: no data is needed.
+
+    A `Model` makes samples, an `Applied` turns pictures into pictures, a `Predictor` names the class of pictures;
+    of a run with several networks the one that its training is for.
+    """
+    found = _main(Path(path))
+    if found.use == "sample":
+        return Model(found.net, found.spec, {**found.card, "path": str(found.file)}, device=device)
+    uses = {"apply": Applied, "predict": Predictor}
+    if found.use not in uses:
+        raise UsageError(f"{found.file} is for {found.use[:40]!r}, which this ganworks does not know. Update ganworks.")
+    return uses[found.use](found, device=device)
+
+
+def _main(path: Path) -> Published:
+    """The published network of a run that its networks' `makes` names first, or the one in a file."""
+    for file in sorted(path.glob("*.safetensors")) if path.is_dir() else []:
+        networks = read_card(weights.read_texts(file), file)["networks"]
+        made = find_class(networks["is"]) if isinstance(networks, dict) and "is" in networks else None
+        return load_net(path, file_of(next(iter(getattr(made, "makes", {"G": "sample"})))))
+    return load_net(path)
+
+
+def apply(run: str | Path, image: Any, out: str | Path | None = None, *, seed: int = 0, **options: Any) -> Any:
+    """Put pictures through a trained translator or restorer; no training data is needed.
+
+    image: a picture, array or tensor, returned changed (see `Applied.apply`); with `out`, a file, folder or video,
+    written there (see `applying.apply_files`), and what was done is returned. options: label=, tile=, mask=, ...
+    """
+    model = Applied.load(run, reverse=bool(options.pop("reverse", False)))
+    if out is None:
+        return model.apply(image, seed, **options)
+    from ganworks.applying import apply_files
+
+    return apply_files(model, image, out, seed=seed, **options)
+
+
+def predict(run: str | Path, data: Any) -> Any:
+    """The classes of pictures by a trained classifier, with probabilities; see `Predictor.predict`."""
+    return Predictor.load(run).predict(data)
 
 
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:

@@ -127,14 +127,15 @@ def _flag(text: str) -> bool:
 
 
 def _next_steps(run: Path) -> None:
+    from ganworks.report.advice import commands
     from ganworks.report.html import summary
     from ganworks.report.read import read_run
 
-    grids = sorted((run / "samples").glob("*.png"))
+    grids, found = sorted((run / "samples").glob("*.png")), read_run(run)
+    lines = "\n  ".join([*[command.text for command in commands(found)][:2], f"ganworks info {run}"])
     print(
-        f"\n{summary(read_run(run))}\n\nRun      {run}\nSamples  {grids[-1] if grids else '-'}\n"
-        f"Report   {run / 'report.html'}\n\nNext:\n  ganworks sample {run} 64 seed=1 out=samples.png\n"
-        f"  ganworks info {run}\n  ganworks eval {run} count=5000"
+        f"\n{summary(found)}\n\nRun      {run}\nPicture  {grids[-1] if grids else '-'}\n"
+        f"Report   {run / 'report.html'}\n\nNext:\n  {lines}"
     )
 
 

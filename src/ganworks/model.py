@@ -86,11 +86,7 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the generator's tensors, the same on every device: names the model in marks."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.generator.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return fingerprint(self.generator)
 
     # Sampling -------------------------------------------------------------------------------------
 
@@ -237,7 +233,7 @@ class Model:
         noise: seed for generators that draw while they run; the global random state is left as it was.
         """
         labels = None if y is None else torch.from_numpy(y).to(self.device)
-        with torch.inference_mode(), _own_randomness(self.device, noise if self._draws else None):
+        with torch.inference_mode(), own_randomness(self.device, noise if self._draws else None):
             x = self.generator(z.to(self.device), labels).float()
             if not math.isfinite(x.sum()):
                 raise GanworksError("The generator made NaN or infinite values: its training had diverged. "
@@ -292,8 +288,17 @@ class Model:
         return 2 ** int(math.log2(max(1, rows)))
 
 
+def fingerprint(net: nn.Module) -> str:
+    """SHA-256 over a network's tensors, the same on every device."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(net.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 @contextmanager
-def _own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
+def own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
     """Seeded global randomness inside, the old state back afterwards; nothing when `seed` is None.
 
     On CUDA also kernels that are chosen by shape alone and keep full float32.

@@ -121,7 +121,7 @@ def decode(
     notes = Notes() if notes is None else notes
     image = header(data, name, max_pixels)
     if image.format == "PNG":
-        _check_png(data, name)
+        check_png(data, name)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -167,7 +167,7 @@ def _check_webp(data: bytes, name: str, max_pixels: int) -> None:
     _check_size(*size, name, max_pixels)
 
 
-def _check_png(data: bytes, name: str) -> None:
+def check_png(data: bytes, name: str) -> None:
     """Walk the chunks up to IEND and check each CRC, which Pillow does not do for pixel data (PNG 5.3)."""
     at = 8
     while at + 12 <= len(data):
