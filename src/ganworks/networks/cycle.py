@@ -1,0 +1,109 @@
+"""Players of translation with a way back: two generators, and for each side a discriminator with a memory.
+
+CycleGAN: Zhu et al. 2017 (1703.10593), residual generators; DualGAN: Yi et al. 2017 (1704.02510), U-Nets. The memory
+is the image history of Shrivastava et al. 2017 (1612.07828, section 2.3), 50 images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.data.spec import Draw, Spec
+from ganworks.errors import UsageError
+from ganworks.networks.patchgan import PatchGAN, fitting_layers
+from ganworks.networks.translator import Residual
+from ganworks.networks.unet import Pix2Pix, UNet, levels_for
+
+
+class Remembering(nn.Module):
+    """A discriminator, images [B, C, H, W] -> what `net` returns, that keeps the last `size` generated images.
+
+    They are buffers, float16, so that a training goes on exactly where it stopped. It replaces the oldest image where
+    the paper's history replaces a random one.
+    """
+
+    def __init__(self, net: nn.Module, size: int, shape: tuple[int, ...]):
+        super().__init__()
+        self.net, self.size = net, size
+        self.register_buffer("images", torch.zeros(size, *shape, dtype=torch.float16))
+        self.register_buffer("written", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+    @torch.no_grad()
+    def remember(self, made: Tensor) -> None:
+        """Write a batch [B, C, H, W] over the oldest images. Raises UsageError when it is larger than the memory."""
+        count = len(made)
+        if count > self.size:
+            raise UsageError(f"networks.memory={self.size} is less than a batch of {count}; give at least {count}.")
+        at = (self.written + torch.arange(count, device=made.device)) % self.size
+        self.images[at] = made.to(self.images.dtype)
+        self.written += count
+
+    @torch.no_grad()
+    def recall(self, count: int, draw: Draw, share: float = 0.5) -> Tensor:
+        """The newest `count` images, each with probability `share` replaced by any that is remembered; float32."""
+        rows = torch.arange(count, device=self.written.device)
+        newest = (self.written - count + rows) % self.size
+        known = self.written.clamp(max=self.size)
+        numbers = draw.uniform(2)[:count]
+        older = (numbers[:, 0] * known).long().clamp(max=self.size - 1)
+        return self.images[torch.where(numbers[:, 1] < share, older, newest)].float()
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Two translators G (source to target) and G_back, two patch discriminators D (target) and D_back.
+
+    generator: "residual" (CycleGAN) or "unet" (DualGAN; `blocks`, `resample`, `init` and `residual` then do nothing).
+    width, blocks, resample, init, residual: of the translators, see `translator.Residual`.
+    d_width, d_layers (at most; small images get fewer), d_norm: of the discriminators. memory: generated images that a
+    discriminator keeps, at least a batch.
+    """
+
+    generator: Literal["residual", "unet"] = "residual"
+    width: int = 64
+    blocks: int = 9
+    resample: Literal["strided", "filter"] = "strided"
+    init: Literal["normal", "xavier"] = "normal"
+    residual: bool = False
+    d_width: int = 64
+    d_layers: int = 3
+    d_norm: Literal["instance", "none"] = "instance"
+    memory: int = 50
+
+    makes: ClassVar[dict[str, str]] = {"G": "apply", "G_back": "apply"}
+
+    def __post_init__(self) -> None:
+        if self.generator not in ("residual", "unet"):
+            raise UsageError(f"generator must be residual or unet, not {self.generator!r}.")
+        if min(self.width, self.d_width, self.d_layers, self.memory) < 1:
+            raise UsageError(f"width, d_width, d_layers and memory of {self} must be at least 1.")
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """{"G", "G_back", "D", "D_back"} with fresh weights from torch's global generator."""
+        if len(spec.shape) != 3 or len(spec.source) != 3:
+            raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
+        a, b = spec.source[0], spec.shape[0]
+        return {
+            "G": self._translator(a, b, spec),
+            "G_back": self._translator(b, a, spec),
+            "D": self._judge(spec.shape),
+            "D_back": self._judge(spec.source),
+        }
+
+    def _translator(self, inputs: int, outputs: int, spec: Spec) -> nn.Module:
+        if self.generator == "residual":
+            cfg = Residual(self.width, self.blocks, self.resample, init=self.init, residual=self.residual)
+            return cfg.build(inputs, outputs)
+        cfg = Pix2Pix(width=self.width, dropout=0.0, up="resize")
+        return UNet(inputs, outputs, cfg, levels_for(*spec.shape[1:]))
+
+    def _judge(self, shape: tuple[int, ...]) -> Remembering:
+        layers = fitting_layers(*shape[1:], most=self.d_layers)
+        return Remembering(PatchGAN(shape[0], self.d_width, layers, self.d_norm), self.memory, shape)
