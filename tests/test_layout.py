@@ -176,3 +176,25 @@ def test_help_lists_every_setting():
     words = set(re.findall(r"\w+", HELP["train"]))
     missing = {f.name for cls in (Images, Optimizer, Train) for f in fields(cls)} - words
     assert not missing
+
+
+def test_there_is_one_training_loop():
+    """Gradients are made for players by the engine alone; machine.py measures speed, classifier.py trains a judge."""
+    allowed = {"engine", "machine", "metrics.classifier"}
+    for path in FILES:
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        named = {n.func.attr for n in calls if isinstance(n.func, ast.Attribute)}
+        assert "backward" not in named or name(path) in allowed, f"{name(path)} trains on its own"
+
+
+def test_shared_code_knows_no_task():
+    """No comparison with the name of a recipe or of a kind of data outside networks, games, domains and recipes."""
+    from ganworks import recipes
+
+    kinds = {"images", "points", "pairs", "unpaired", "multi", "restore", "holes", "partial"}
+    for path in FILES:
+        if name(path).split(".")[0] in {"networks", "games", "domains", "recipes", "data"}:
+            continue
+        for node in (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Compare | ast.match_case)):
+            words = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+            assert not words & (kinds | set(recipes.TABLE)), f"{name(path)} asks for {words}"
