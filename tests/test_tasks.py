@@ -238,3 +238,8 @@ def test_images_come_with_their_path(tmp_path: Path):
     assert torch.equal(first["x"], second["x"]) and first["y"].tolist() == [1, 1]
     plain = data.fetch(np.array([3, 1]))["x"]
     assert all(torch.equal(a, b) or torch.equal(a, b.flip(-1)) for a, b in zip(first["x"], plain, strict=True))
+
+
+def test_a_recipe_of_ones_own_needs_its_domain(tmp_path):
+    with pytest.raises(UsageError, match="domain=MyDomain"):
+        list(gw.train(points, data="ring8", out=tmp_path / "run", budget=100))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ganworks.applied import Applied
 from ganworks.assemble import assemble
 from ganworks.builder import Job, Work
 from ganworks.card import Published, file_of, load_net, read_card
-from ganworks.config import find_class
+from ganworks.config import find_class, from_dict
 from ganworks.errors import UsageError
 from ganworks.events import Event, Finished
 from ganworks.model import Model
@@ -24,13 +24,16 @@ from ganworks.report.html import write_report
 from ganworks.report.meters import Meters
 from ganworks.report.progress import Display
 from ganworks.run import Run
+from ganworks.settings import Config, Facts
+
+Recipe = Callable[[Facts], Config]
 
 
 def _silent(label: str, done: int, total: int) -> None:
     """Preparation goes unreported."""
 
 
-def _job(recipe: str, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
+def _job(recipe: str | Recipe, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
     if data is None:
         raise UsageError(
             "Say what to train on: data=FOLDER, a .zip, .npy/.npz, IDX files, or data=digits for a first try."
@@ -50,7 +53,7 @@ def publish(folder: Path) -> Path:
 
 
 def train(
-    recipe: str = "image",
+    recipe: str | Recipe = "image",
     data: Any = None,
     out: str | Path | None = None,
     *,
@@ -59,8 +62,8 @@ def train(
 ) -> Iterator[Event]:
     """Train and yield events (ganworks.events); leaving the loop saves the run, the same call goes on with it.
 
-    recipe: a name from `ganworks recipes`. data: a path, "digits", an array [N, ...] or a pair (x, y). out: the run
-    folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`, `**{"networks.width": 64}`, or modules `G=`, `D=`.
+    recipe: a name from `ganworks recipes`, or a function of your own with its domain=. data: a path, "digits", an array
+    [N, ...] or a pair (x, y). out: the run folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`, `**{"networks.width": 64}`, or modules `G=`, `D=`.
     on_work(label, done, total) hears of preparation. Raises UsageError for wrong use.
     """
     job = _job(recipe, data, out, settings, on_work)
@@ -79,7 +82,7 @@ def mirror(folder: Path) -> Any:
 
 
 def fit(
-    recipe: str = "image",
+    recipe: str | Recipe = "image",
     data: Any = None,
     out: str | Path | None = None,
     *,
@@ -133,9 +136,8 @@ def load(path: str | Path, device: str = "auto") -> Model | Applied | Predictor:
 def _main(path: Path) -> Published:
     """The published network of a run that its networks' `makes` names first, or the one in a file."""
     for file in sorted(path.glob("*.safetensors")) if path.is_dir() else []:
-        networks = read_card(weights.read_texts(file), file)["networks"]
-        made = find_class(networks["is"]) if isinstance(networks, dict) and "is" in networks else None
-        return load_net(path, file_of(next(iter(getattr(made, "makes", {"G": "sample"})))))
+        networks = from_dict(Any, read_card(weights.read_texts(file), file)["networks"], f"{file}: networks")
+        return load_net(path, file_of(next(iter(getattr(networks, "makes", {"G": "sample"})))))
     return load_net(path)
 
 

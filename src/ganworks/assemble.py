@@ -93,7 +93,7 @@ def _alone() -> None:
 
 
 def assemble(
-    recipe: str,
+    recipe: str | Callable[[Facts], Config],
     data: Any,
     out: Any,
     settings: Mapping[str, Any],
@@ -103,16 +103,17 @@ def assemble(
     """Everything from names to a session; resumes when `out` already holds this training."""
     function, domain_path = recipes.find(recipe)
     values = expand(settings)
+    name = recipe if isinstance(recipe, str) else function.__name__
     given = {
-        "recipe": recipe,
+        "recipe": name,
         "data": describe_data(data),
         **values,
         **{k: type(m).__qualname__ for k, m in modules.items()},
     }
     _alone()
-    folder = Path(out) if out else find_folder(data, recipe, given)
+    folder = Path(out) if out else find_folder(data, name, given)
     old = Run.open(folder) if Run.exists(folder) else None
-    domain = override(find_class(domain_path)(), {k[7:]: v for k, v in values.items() if k.startswith("domain.")})
+    domain = _domain(domain_path, values)
     dataset = domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
     if old is not None:
         old.refuse_changes(given, dataset.fingerprint)
@@ -127,10 +128,18 @@ def assemble(
     return builder.fresh(folder, given)
 
 
+def _domain(path: str, values: Mapping[str, Any]) -> Any:
+    """The recipe's domain, or the caller's own, with the settings that the user gave."""
+    own = values.get("domain")
+    if own is None and not path:
+        raise UsageError("A recipe of your own needs its domain: domain=MyDomain().")
+    return override(own or find_class(path)(), {k[7:]: v for k, v in values.items() if k.startswith("domain.")})
+
+
 def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, values: Mapping[str, Any]) -> Config:
     where = machine.pick_device(str(values.get("train.device", "auto")))
     measured = machine.speeds(where)
     budget = Budget.parse(values.get("train.budget", "10m"))
     facts = Facts(dataset.spec, len(dataset.train), budget, where.type, max(measured.values()), domain, dict(values))
     config = function(facts)
-    return override(config, {k: v for k, v in values.items() if not k.startswith("domain.")})
+    return override(config, {k: v for k, v in values.items() if k.split(".")[0] != "domain"})

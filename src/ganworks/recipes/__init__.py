@@ -12,7 +12,9 @@ from ganworks.errors import UsageError, nearest
 
 IMAGES, POINTS = "domains.images.Images", "domains.points.Points"
 PAIRS, UNPAIRED, MULTI = "domains.pairs.Pairs", "domains.unpaired.Unpaired", "domains.multi.Multi"
+SINGLE = "domains.single.Single"
 RESTORE, HOLES, PARTIAL = "domains.restore.Restore", "domains.holes.Holes", "domains.partial.Partial"
+ENLARGE = "domains.restore.Enlarge"
 
 # name -> (module in this package, function, domain class)
 TABLE: dict[str, tuple[str, str, str]] = {
@@ -31,9 +33,9 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "dualgan": ("cycle", "dualgan", UNPAIRED),
     "cut": ("contrastive", "cut", UNPAIRED),
     "fastcut": ("contrastive", "fastcut", UNPAIRED),
-    "sincut": ("contrastive", "sincut", UNPAIRED),
+    "sincut": ("contrastive", "sincut", SINGLE),
     "stargan": ("star", "stargan", MULTI),
-    "superres": ("restore", "superres", RESTORE),
+    "superres": ("restore", "superres", ENLARGE),
     "restore": ("restore", "restore", RESTORE),
     "inpaint": ("inpaint", "inpaint", HOLES),
     "classify": ("classify", "classify", PARTIAL),
@@ -47,8 +49,13 @@ def find_name(name: str) -> None:
         raise UsageError(f'There is no recipe "{name}". {nearest(name, TABLE)}')
 
 
-def find(name: str) -> tuple[Callable[..., Any], str]:
-    """(recipe function, domain class path) of a name; UsageError names the nearest one."""
+def find(name: str | Callable[..., Any]) -> tuple[Callable[..., Any], str]:
+    """(recipe function, domain class path) of a name; UsageError names the nearest one.
+
+    A function is a recipe of the caller's own; it comes with the domain that it is for (`domain=`).
+    """
+    if callable(name):
+        return name, ""
     find_name(name)
     module, function, domain = TABLE[name]
     return getattr(importlib.import_module(f"ganworks.recipes.{module}"), function), domain
