@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch.nn.functional as F
@@ -51,6 +51,8 @@ class Unpaired:
     background: str = "white"
     on_corrupt: Literal["error", "skip"] = "error"
     held_out: float = 0.1
+
+    options: ClassVar[dict[str, str]] = {"native": "on: translate at the picture's own size, not that of the training"}
 
     def __post_init__(self) -> None:
         self.images(self.size)  # refuses what images refuses

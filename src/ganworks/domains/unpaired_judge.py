@@ -27,7 +27,7 @@ _SHOWN, _SCORED, _WATCHED, _TOGETHER = 8, 200, 32, 32
 MEANING = {
     "kid": "Kernel distance of translated images to the target set; about 0 is perfect.",
     "kid_back": "The same for images translated back, to the source set.",
-    "stats": "1000 x Frechet distance of colours, contrast and sharpness (12 statistics of RGB) to the target set.",
+    "stats": "1000 x Frechet distance of colour, contrast and sharpness (12 independent statistics) to the targets.",
     "structure": "Correlation of edges with the input; 1 keeps every edge, 0 has nothing to do with the input.",
     "cycle": "L1 between an image and its translation there and back, as a share of the range; 0 is perfect.",
     "truth": "L1 to the true translation, where held-out files are paired by name.",
@@ -123,7 +123,7 @@ class Judge:
         made = self.forth(nets, a)
         out: dict[str, np.ndarray | float] = {
             "kid": kernel_distance(ahead(made), ahead(b)).value,
-            "stats": unpaired.statistics_distance(made, b),
+            "stats": unpaired.statistics_distance(made, b, independent=True),
             "structure": unpaired.structure(a, made),
         }
         if "G_back" in nets:
@@ -141,7 +141,7 @@ class Judge:
         seen_a, seen_b = self.data.seen("source", len(a)), self.data.seen("target", len(b))
         return {
             "kid": kernel_distance(ahead(seen_b), ahead(b)).value,
-            "stats": unpaired.statistics_distance(seen_b, b),
+            "stats": unpaired.statistics_distance(seen_b, b, independent=True),
             "kid_back": kernel_distance(behind(seen_a), behind(a)).value,
         }
 
@@ -155,7 +155,7 @@ class Judge:
         for name, images in (("the input itself", a), ("colour transfer", moved)):
             out[name] = {
                 "kid": kernel_distance(extractor(images), extractor(b)).value,
-                "stats": unpaired.statistics_distance(images, b),
+                "stats": unpaired.statistics_distance(images, b, independent=True),
                 "structure": float(unpaired.structure(a, images).mean()),
             }
             if self.data.paired:
