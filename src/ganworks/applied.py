@@ -7,6 +7,7 @@ and the frames of a film share their noise.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,13 @@ class Applied:
     def __init__(self, found: Published, *, device: str | torch.device = "auto"):
         if found.use != "apply":
             raise UsageError(f"{found.file} is no translator or restorer; `ganworks {found.use}` uses it.")
-        self.spec, self.info = found.spec, {**found.card, "path": str(found.file)}
+        self.info = {**found.card, "path": str(found.file)}
+        back = found.card.get("player") == "G_back"  # it makes what the other network is given
+        self.spec = replace(found.spec, shape=found.spec.source, source=found.spec.shape) if back else found.spec
         self.domain = from_dict(Any, found.card.get("domain"), f"{found.file}: domain")
         if not hasattr(self.domain, "apply"):
             raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot be applied to pictures.")
         self.device = pick_device(device)
-        self.backwards = str(found.card.get("player", "G")) == "G_back"
         self.net = found.net.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)  # pyrefly: ignore
 
     @staticmethod
@@ -69,8 +71,12 @@ class Applied:
     @property
     def channels(self) -> int:
         """Channels of the pictures that the network is given."""
-        shape = self.spec.shape if self.backwards or not self.spec.source else self.spec.source
-        return shape[0]
+        return (self.spec.source or self.spec.shape)[0]
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """What the domain's `apply` understands, name -> meaning; None when the domain does not say."""
+        return getattr(self.domain, "options", None)
 
     def run(self, x: Tensor, seed: int = 0, **options: Any) -> Tensor:
         """x [1, C, H, W] float32 in [-1, 1], any size -> [1, C', H', W'] in [-1, 1] on the CPU.
@@ -78,14 +84,9 @@ class Applied:
         options: what the domain understands (label, tile, mask [1, 1, H, W] with 1 = hole, ...). Raises UsageError for
         options that it does not, GanworksError when memory is short or the network makes no numbers.
         """
-        known = getattr(self.domain, "options", None)
         for name in options:
-            if known is not None and name not in known:
-                raise UsageError(
-                    f'This model has no option "{name}". {nearest(name, known) if known else "It has none."}'
-                )
-        if self.backwards:
-            options = {"reverse": True, **options}
+            if self.options is not None and name not in self.options:
+                raise UsageError(f'This model has no option "{name}". {nearest(name, self.options or ("none",))}')
         x = x.to(self.device, torch.float32, memory_format=torch.channels_last)
         options = {name: v.to(self.device) if isinstance(v, Tensor) else v for name, v in options.items()}
         try:

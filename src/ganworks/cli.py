@@ -155,6 +155,31 @@ def _sample(places: list[str], options: Options) -> int:
     return 0
 
 
+def _apply(places: list[str], options: Options) -> int:
+    if len(places) != 2:
+        raise UsageError(
+            "`ganworks apply` needs a run (or its generator.safetensors) and a picture, folder or video: "
+            "ganworks apply runs/a photo.jpg out=result.png"
+        )
+    from ganworks.uses import apply
+
+    apply(places[0], places[1], options)
+    return 0
+
+
+def _predict(places: list[str], options: Options) -> int:
+    if len(places) != 2:
+        raise UsageError(
+            "`ganworks predict` needs a run (or its classifier.safetensors) and pictures: "
+            "ganworks predict runs/a photos/ out=classes.csv"
+        )
+    _only(options, ("out", "top", "device"), "predict")
+    from ganworks.uses import predict
+
+    predict(places[0], places[1], options)
+    return 0
+
+
 def _eval(places: list[str], options: Options) -> int:
     run = _one(places, "a run folder", "eval")
     _only(options, ("data", "count", "seed", "extractor"), "eval")
@@ -216,6 +241,8 @@ def _recipes(places: list[str], options: Options) -> int:
 VERBS: dict[str, Callable[[list[str], Options], Any]] = {
     "train": _train,
     "sample": _sample,
+    "apply": _apply,
+    "predict": _predict,
     "eval": _eval,
     "data": _data,
     "info": _info,

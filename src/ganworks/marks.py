@@ -1,8 +1,8 @@
 """Marks that say "made by a generator" in the metadata of every file that ganworks writes.
 
-PNG, WebP and GIF carry the IPTC term `trainedAlgorithmicMedia` (XMP) and a JSON note with model, seed and
-index; arrays and archives carry the note as an entry. A mark is information for honest readers: whoever wants
-to remove it can.
+PNG, WebP, GIF, JPEG and TIFF carry the IPTC term `trainedAlgorithmicMedia` (XMP; pictures that a model changed:
+`compositeWithTrainedAlgorithmicMedia`) and a JSON note with model, seed and index; arrays and archives carry the note
+as an entry. A mark is information for honest readers: whoever wants to remove it can.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 SOURCE = "trainedAlgorithmicMedia"
-_TERM = f"http://cv.iptc.org/newscodes/digitalsourcetype/{SOURCE}"
+_TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _LARGEST = 4 * 2**20
 
 
@@ -31,12 +31,15 @@ def note(**facts: Any) -> dict[str, Any]:
 
 def xmp(mark: dict[str, Any]) -> str:
     """The note as an XMP packet with IPTC's digital source type."""
-    return ('<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-            '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
-            'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-            'xmlns:dc="http://purl.org/dc/elements/1.1/" '
-            f'Iptc4xmpExt:DigitalSourceType="{_TERM}" dc:source={quoteattr(json.dumps(mark))}/></rdf:RDF>'
-            '</x:xmpmeta><?xpacket end="w"?>')
+    term = quoteattr(_TERMS + str(mark.get("digitalSourceType", SOURCE)))
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+        'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/" '
+        f"Iptc4xmpExt:DigitalSourceType={term} dc:source={quoteattr(json.dumps(mark))}/></rdf:RDF>"
+        '</x:xmpmeta><?xpacket end="w"?>'
+    )
 
 
 def encode(frames: list[Image.Image], form: str, mark: dict[str, Any] | None, fps: float = 12.0) -> bytes:
@@ -65,7 +68,7 @@ def encode(frames: list[Image.Image], form: str, mark: dict[str, Any] | None, fp
 
 
 def read(path: str | Path) -> dict[str, Any] | None:
-    """The note in a PNG, WebP, GIF, npz or zip file, or None when it carries none."""
+    """The note in a PNG, WebP, GIF, JPEG, TIFF, npz or zip file, or None when it carries none."""
     path = Path(path)
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
@@ -75,10 +78,10 @@ def read(path: str | Path) -> dict[str, Any] | None:
             if "mark.json" not in archive.namelist() or archive.getinfo("mark.json").file_size > _LARGEST:
                 return None
             return json.loads(archive.read("mark.json"))
-    with Image.open(path, formats=("PNG", "WEBP", "GIF")) as image:
-        if image.format == "WEBP":
-            packet = image.info.get("xmp", b"").decode(errors="replace")
-            return _from_xmp(packet)
+    with Image.open(path, formats=("PNG", "WEBP", "GIF", "JPEG", "TIFF")) as image:
+        if image.format in ("WEBP", "JPEG", "TIFF"):
+            packet = getattr(image, "tag_v2", {}).get(700) or image.info.get("xmp", b"")
+            return _from_xmp(packet.decode(errors="replace"))
         text = image.info.get("ganworks") or image.info.get("comment")
         return json.loads(text) if text else None
 

@@ -7,6 +7,8 @@ ganworks: train a GAN on your data, know how good it is, use it anywhere.
 
   ganworks train [RECIPE] data=PATH [key=value ...]    train; the same command again resumes
   ganworks sample RUN 64 out=FOLDER|.png|.npz|.zip     make samples; needs no data
+  ganworks apply RUN PICTURE|FOLDER|VIDEO out=OUT      put pictures through a trained translator or restorer
+  ganworks predict RUN PICTURE|FOLDER [out=.csv]       name their classes with a trained classifier
   ganworks eval RUN                                    judge it against real data that it never saw
   ganworks data PATH                                   look at a data set before you train
   ganworks info RUN        ganworks report RUN         where a run stands; its page, report.html
@@ -64,6 +66,49 @@ interpolate=1,2,3      a walk between seeds: out=walk.png is a strip, out=walk.g
 device=auto|cpu|cuda|mps   mark=off   no "generated" marks in the files
 """
 
+_APPLY = """\
+ganworks apply RUN INPUT [out=PATH] [seed=0] [key=value ...]
+
+Puts pictures through a translator or restorer that was trained with pix2pix, cyclegan, superres, inpaint, ...
+The training data is not needed.
+
+RUN      a run folder, or just its generator.safetensors.
+INPUT    a picture of any size; a folder or zip of them, at any depth; a GIF, WebP or PNG animation; a video
+         (.mp4 .mov .webm .mkv .avi, with pip install 'ganworks[video]').
+out      a file for one input, a folder for many; default: the folder applied/. Names are kept; inputs are never
+         overwritten. Large folders restart where they stopped when the same command is given again.
+seed     the noise of models that draw some. Same input, same seed: same bytes, alone or in a folder.
+format=png       write all stills of a folder in this form (lossless, where the inputs are JPEG)
+mask=FILE|FOLDER what to fill in, white, as large as its picture; in a folder by NAME or NAME_mask.png
+reverse=on       the way back, where two ways were trained (cyclegan, dualgan)
+sheet=FILE.png   before and after, side by side
+device=auto|cpu|cuda|mps   mark=off   no note "edited by a generative model" in the files
+
+Options of the model itself
+  label=NAME     the class to make (stargan)
+  tile=256       work in parts of this side: less memory (superres, restore, inpaint, stargan)
+  native=on      at the picture's own scale instead of the training's (pix2pix, cyclegan, cut)
+
+Kept: EXIF (its orientation applied once), transparency, 16 bits in PNG and TIFF, colour profiles, frame times, sound.
+
+Examples
+  ganworks apply runs/superres-1 old.jpg out=large.png
+  ganworks apply runs/photos-inpaint-1 scans/ mask=scratches/ out=clean/ format=png
+  ganworks apply runs/horse-cyclegan-1 film.mp4 out=zebra.mp4
+"""
+
+_PREDICT = """\
+ganworks predict RUN INPUT [out=FILE.csv|FILE.json] [top=3]
+
+Names the class of pictures, with probabilities. RUN was trained with classify; its data is not needed.
+
+RUN      a run folder, or just its classifier.safetensors.
+INPUT    a picture, a folder or zip of them, .npy, .npz or IDX files. Where they come with labels that the
+         classifier knows (a sub-folder for each class, labels.csv, y), the accuracy is printed, too.
+out      .csv (file, class, probability, one column for each class) or .json.
+top=3    how many classes to print for each picture.   device=auto|cpu|cuda|mps
+"""
+
 _EVAL = """\
 ganworks eval RUN [data=PATH] [count=10000] [seed=0]
 
@@ -83,6 +128,8 @@ why; and a contact sheet. Nothing is changed.
 HELP = {
     "train": _TRAIN,
     "sample": _SAMPLE,
+    "apply": _APPLY,
+    "predict": _PREDICT,
     "eval": _EVAL,
     "data": _DATA,
     "info": "ganworks info RUN\n\nWhere a run stands: budget, losses, scores beside real data, files.\n",

@@ -23,7 +23,10 @@ FORMS = {
 SUFFIX = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif", "TIFF": ".tif", "BMP": ".bmp", "PPM": ".ppm"}
 _MOVING = ("PNG", "WEBP", "GIF")
 _ALPHA = ("PNG", "WEBP", "GIF", "TIFF")
-QUALITY = 95  # of JPEG
+_SAVED: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True},
+}
 
 
 def form_of(suffix: str) -> str:
@@ -63,7 +66,7 @@ def encode(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None =
 
 def _at_size(about: About, raster: Raster) -> About:
     """EXIF that states the size states the new one; a profile of another kind of colour goes."""
-    if about.exif is not None and (table := about.exif.get_ifd(0x8769)):
+    if about.exif is not None and (table := about.exif.get(0x8769)):
         for tag, value in ((0xA002, raster.size[1]), (0xA003, raster.size[0])):
             if tag in table:
                 table[tag] = value
@@ -108,12 +111,14 @@ def picture(raster: Raster, alpha: bool = True) -> Image.Image:
 def _pillow(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None) -> bytes:
     images = [_image(frame, about.form) for frame in frames]
     options: dict[str, Any] = {"icc_profile": about.icc} if about.icc else {}
-    if about.exif is not None and about.form in ("PNG", "JPEG", "WEBP", "TIFF"):
+    if about.form == "TIFF":  # libtiff, which compresses, writes no EXIF tables
+        options["exif"] = _tiff_tags(about, mark)
+        options |= {} if about.exif is not None else {"compression": "tiff_adobe_deflate"}
+    elif about.exif is not None and about.form in ("PNG", "JPEG", "WEBP"):
         options["exif"] = about.exif.tobytes()
     if about.dpi and about.form in ("PNG", "JPEG", "TIFF"):
         options["dpi"] = about.dpi
-    options |= {"JPEG": {"quality": QUALITY, "subsampling": 0}, "WEBP": {"lossless": True, "exact": True},
-                "TIFF": {"compression": "tiff_adobe_deflate"}}.get(about.form, {})  # fmt: skip
+    options |= _SAVED.get(about.form, {})
     if len(images) > 1:
         times = [round(d) for d in about.durations]
         options |= {"save_all": True, "append_images": images[1:], "duration": times, "loop": about.loop}
@@ -121,6 +126,16 @@ def _pillow(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None)
     buffer = io.BytesIO()
     images[0].save(buffer, format=about.form, **options, **_mark_options(about.form, mark))
     return buffer.getvalue()
+
+
+def _tiff_tags(about: About, mark: dict[str, Any] | None) -> Image.Exif:
+    """EXIF and the XMP packet as tags: Pillow writes either of its two arguments for them, not both."""
+    tags = Image.Exif()
+    if about.exif is not None:
+        tags.load(about.exif.tobytes())
+    if mark is not None:
+        tags[700] = marks.xmp(mark).encode()
+    return tags
 
 
 def _image(raster: Raster, form: str) -> Image.Image:
@@ -142,6 +157,4 @@ def _mark_options(form: str, mark: dict[str, Any] | None) -> dict[str, Any]:
         return {"pnginfo": info}
     if form in ("JPEG", "WEBP"):
         return {"xmp": marks.xmp(mark).encode()}
-    if form == "TIFF":
-        return {"tiffinfo": {700: marks.xmp(mark).encode()}}
     return {"comment": json.dumps(mark).encode()} if form == "GIF" else {}

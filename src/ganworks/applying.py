@@ -1,0 +1,372 @@
+"""Files through a trained translator: one picture, a folder or zip of them, an animation, a video.
+
+Results are written whole or not at all. A folder remembers in `applied.jsonl` which output came from which input and
+model, so that the same command goes on where it stopped and does again only what has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ganworks import marks, weights
+from ganworks.applied import Applied, mask_tensor
+from ganworks.data.decode import MAX_BYTES, DecodeError, printable
+from ganworks.data.decode import SUFFIXES as PICTURES
+from ganworks.data.listings import FolderListing, ZipListing
+from ganworks.errors import GanworksError, UsageError, nearest
+from ganworks.rasters import video
+from ganworks.rasters.read import Picture, Raster, read
+from ganworks.rasters.write import encode, form_of
+from ganworks.samples import make_folder
+
+RECORD = "applied.jsonl"
+STILLS = (*PICTURES, ".apng")
+_EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
+_SAME_WORDS = 8  # so many first failures with the same words: the command is wrong, not the pictures
+
+Progress = Callable[[str, int, int], None] | None
+
+
+@dataclass
+class Outcome:
+    """What was done. pairs: (input, output) of what is finished; kept: how many of them were finished before.
+
+    failed: (name, reason). left: files in the folder that are neither pictures nor videos.
+    """
+
+    out: Path
+    pairs: list[tuple[Path, Path]] = field(default_factory=list)
+    kept: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """How each file is treated: by which model, with which seed, options and masks, marked or not.
+
+    suffix: that of the outputs, "" as the inputs. among_inputs: whether the masks lie in the folder of the inputs.
+    """
+
+    model: Applied
+    seed: int
+    options: dict[str, Any]
+    mask: Path | None
+    mark: bool
+    suffix: str = ""
+    among_inputs: bool = False
+
+    def facts(self, content: str, mask: Path | None) -> dict[str, Any]:
+        """All that an output follows from; the same facts give the same bytes."""
+        shown = {name: str(value) for name, value in sorted(self.options.items())}
+        found = {"input": content, "model": self.model.fingerprint, "seed": self.seed, "marked": self.mark, **shown}
+        return found if mask is None else {**found, "mask": weights.sha256(mask)}
+
+    def note(self, facts: dict[str, Any]) -> dict[str, Any] | None:
+        """The mark of an output."""
+        about = {name: value for name, value in facts.items() if name != "marked"}
+        recipe = self.model.info.get("recipe")
+        return marks.note(recipe=recipe, **about, edited=True, digitalSourceType=_EDITED) if self.mark else None
+
+    def mask_of(self, name: str) -> Path | None:
+        """The mask of an input: the file that was given, or NAME or NAME_mask.png in the folder that was given."""
+        if self.mask is None or self.mask.is_file():
+            return self.mask
+        stem = Path(name).with_suffix("")
+        names = [Path(name), *(stem.with_suffix(s) for s in PICTURES), stem.with_name(f"{stem.name}_mask.png")]
+        beside = [n for n in names if n.stem.endswith("_mask") or not self.among_inputs]
+        for candidate in beside:
+            if (self.mask / candidate).is_file():
+                return self.mask / candidate
+        raise UsageError(f'"{printable(name)}" has no mask in {self.mask}: neither its own name nor {names[-1].name}.')
+
+
+def apply_files(
+    model: Applied,
+    source: str | Path,
+    out: str | Path | None = None,
+    *,
+    seed: int = 0,
+    mark: bool = True,
+    mask: str | Path | None = None,
+    form: str = "",
+    on_progress: Progress = None,
+    **options: Any,
+) -> Outcome:
+    """Apply a model to a picture file, an animation, a video, or all of them in a folder or zip.
+
+    out: a file or folder for one input, a folder for many; None: the folder `applied`. Names and forms are kept; the
+    form is that of an `out` that is a file, or `form` ("png", "tif", ...) for all stills of a folder. mask: a file, or
+    a folder with one for each input; white is what is filled in.
+    on_progress(label, done, total). Raises UsageError for wrong use, DecodeError when a single input cannot be read;
+    of many, those that fail are named in the outcome and the others are done.
+    """
+    source, out = Path(source), Path("applied" if out is None else out)
+    mask = None if mask is None else Path(mask)
+    if mask is not None and not mask.exists():
+        raise UsageError(f"There is no mask {mask}.")
+    if not source.exists():
+        raise UsageError(f'There is nothing at "{printable(str(source))}" to apply the model to.')
+    many = source.is_dir() or source.suffix.lower() == ".zip"
+    beside = mask is not None and mask.is_dir() and source.is_dir() and mask.resolve() == source.resolve()
+    job = Job(model, seed, options, mask, mark, f".{form.lower().lstrip('.')}" if form else "", beside)
+    if job.suffix:
+        form_of(job.suffix)
+    return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
+
+
+def _single(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
+    target = out if out.suffix and not out.is_dir() else out / _renamed([source.name], job.suffix)[0]
+    if source.suffix.lower() not in (*STILLS, *video.SUFFIXES):
+        known = ", ".join((*STILLS, *video.SUFFIXES))
+        raise UsageError(f'"{printable(source.name)}" is neither a picture nor a video by its name ({known}).')
+    _refuse_overwriting(target, _places([source, *([job.mask] if job.mask else [])]))
+    make_folder(target.parent)
+    item = _Item(source.name, source, lambda: _read_file(source))
+    _make(job, item, target, None, source.name, on_progress)
+    return Outcome(out, [(source, target)])
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One input: its name below the folder, where it lies (for a zip: the zip), how it is read."""
+
+    name: str
+    path: Path
+    read: Callable[[], bytes]
+
+    @property
+    def film(self) -> bool:
+        return self.name.lower().endswith(video.SUFFIXES)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DecodeError(printable(path.name), f"{error.strerror or error}.") from error
+    if len(data) > MAX_BYTES:
+        raise DecodeError(printable(path.name), f"more than {MAX_BYTES:,} bytes.")
+    return data
+
+
+# Many -----------------------------------------------------------------------------------------------------------------
+
+
+def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
+    if out.suffix.lower() in (*STILLS, *video.SUFFIXES) and not out.is_dir():
+        raise UsageError(f"{out} is the name of one file, but {source} holds many. Give a folder: out=applied.")
+    if source.is_dir() and out.resolve() == source.resolve():
+        raise UsageError(f"out={out} is the folder of the inputs, which are never overwritten. Choose another.")
+    items, left = _items(job, source, out)
+    if not items:
+        raise UsageError(f'"{printable(str(source))}" holds no pictures; their names end in {", ".join(STILLS)}.')
+    make_folder(out)
+    weights.sweep(out)
+    record, outcome = Record(out), Outcome(out, left=left)
+    inputs = _places({item.path for item in items})
+    names = _renamed([item.name for item in items], job.suffix)
+    for done, (item, name) in enumerate(zip(items, names, strict=True)):
+        target = out / name
+        if on_progress:
+            on_progress("Applying", done, len(items))
+        try:
+            _refuse_overwriting(target, inputs)
+            outcome.kept += _make(job, item, target, record, name, on_progress if item.film else None)
+            outcome.pairs.append((item.path, target))
+        except GanworksError as error:
+            outcome.failed.append((item.name, error.reason if isinstance(error, DecodeError) else str(error)))
+            _stop_if_hopeless(outcome, error, len(items))
+    if on_progress:
+        on_progress("Applying", len(items), len(items))
+    return outcome
+
+
+def _renamed(names: list[str], suffix: str) -> list[str]:
+    """Names of the outputs: stills with another suffix; behind the old one where two would be called the same."""
+    if not suffix:
+        return names
+    new = [name if name.lower().endswith(video.SUFFIXES) else str(Path(name).with_suffix(suffix)) for name in names]
+    often = Counter(new)
+    return [b if often[b] == 1 else f"{a}{suffix}" for a, b in zip(names, new, strict=True)]
+
+
+def _stop_if_hopeless(outcome: Outcome, error: GanworksError, count: int) -> None:
+    """Raise the error of pictures that all failed with the same words: an option is wrong, or the model is."""
+    reasons = {reason for _, reason in outcome.failed}
+    enough = len(outcome.failed) >= min(_SAME_WORDS, max(count, 2))
+    if enough and not outcome.pairs and len(reasons) == 1 and not isinstance(error, DecodeError):
+        raise error
+
+
+def _items(job: Job, source: Path, out: Path) -> tuple[list[_Item], int]:
+    """The pictures and videos of a folder or zip, without those that this command made or reads as masks."""
+    listing = FolderListing(source) if source.is_dir() else ZipListing(source)
+    skipped = [path.resolve() for path in (out, job.mask) if path is not None and path.is_dir()]
+    items, left = [], 0
+    for index, name in enumerate(listing.names):
+        path = listing.root / name if source.is_dir() else source
+        own = any(path.resolve().is_relative_to(folder) for folder in skipped if folder != source.resolve())
+        if own or (job.among_inputs and Path(name).stem.endswith("_mask")):
+            continue
+        if not name.lower().endswith((*STILLS, *video.SUFFIXES)):
+            left += 1
+            continue
+        items.append(_Item(name, path, _reader(listing, index)))
+    return items, left
+
+
+def _reader(listing: FolderListing | ZipListing, index: int) -> Callable[[], bytes]:
+    def get() -> bytes:
+        name = printable(listing.names[index])
+        if listing.sizes[index] > MAX_BYTES:
+            raise DecodeError(name, f"more than {MAX_BYTES:,} bytes.")
+        try:
+            return listing.read(index)
+        except Exception as error:  # a damaged zip member may raise anything
+            raise DecodeError(name, f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
+
+    return get
+
+
+class Record:
+    """What a folder of outputs knows about them: one line of JSON each, the last one counts."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.path = folder, folder / RECORD
+        self.lines: dict[str, dict[str, Any]] = {}
+        raw = self.path.read_bytes() if self.path.exists() else b""
+        self.torn = bool(raw) and not raw.endswith(b"\n")  # as a kill leaves it
+        for text in raw.splitlines():
+            try:
+                line = json.loads(text)
+                self.lines[line["output"]] = line
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def owns(self, name: str) -> bool:
+        """Whether an output of this name was made, or begun, by this verb."""
+        return name in self.lines
+
+    def finished(self, name: str, facts: dict[str, Any]) -> bool:
+        """Whether the output follows from the same facts and is still what was written."""
+        line = self.lines.get(name, {})
+        try:
+            return line.get("facts") == facts and line.get("sha256") == weights.sha256(self.folder / name)
+        except OSError:
+            return False
+
+    def add(self, name: str, facts: dict[str, Any], digest: str | None) -> None:
+        """Write down an output, before it is put into its place."""
+        line = {"output": name, "facts": facts, "sha256": digest}
+        with self.path.open("ab") as file:
+            file.write((b"\n" if self.torn else b"") + json.dumps(line).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.torn, self.lines[name] = False, line
+
+
+# One ------------------------------------------------------------------------------------------------------------------
+
+
+def _places(paths: Iterable[Path]) -> set[tuple[int, int]]:
+    """Device and number of each file, whatever its name."""
+    facts = (path.stat() for path in paths if path.exists())
+    return {(fact.st_dev, fact.st_ino) for fact in facts}
+
+
+def _refuse_overwriting(target: Path, inputs: set[tuple[int, int]]) -> None:
+    """UsageError when the output would take the place of an input, by whatever name."""
+    if _places([target]) & inputs:
+        raise UsageError(f"{target} is the input itself, which is never overwritten. Give another out=.")
+
+
+def _make(job: Job, item: _Item, target: Path, record: Record | None, name: str, on_progress: Progress) -> bool:
+    """Make one output, called `name` in the record; True when it was there already. Raises GanworksError."""
+    mask = job.mask_of(item.name)
+    if item.film:
+        if target.suffix.lower() not in video.SUFFIXES:
+            raise UsageError(f"A video stays a video: {nearest(target.suffix.lower(), video.SUFFIXES)}")
+        if item.path.suffix.lower() == ".zip":
+            raise DecodeError(printable(item.name), "a video inside a zip; unpack it first.")
+    data = b"" if item.film else item.read()
+    content = weights.sha256(item.path) if item.film else hashlib.sha256(data).hexdigest()
+    facts = job.facts(content, mask)
+    if record is not None:
+        if record.finished(name, facts):
+            return True
+        if target.exists() and not record.owns(name):
+            raise UsageError(f"{target} is there already and was not made by `ganworks apply`. Choose another folder.")
+    make_folder(target.parent)
+    if item.film:
+        if record is not None:
+            record.add(name, facts, None)  # begun: should it be killed, the file that is there is ours
+        _film(job, item, target, mask, facts, on_progress)
+        if record is not None:
+            record.add(name, facts, weights.sha256(target))
+        return False
+    made = _picture(job, item, data, target, mask, facts, on_progress)
+    if record is not None:
+        record.add(name, facts, hashlib.sha256(made).hexdigest())
+    weights.replace_file(target, made)
+    return False
+
+
+def _picture(
+    job: Job, item: _Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
+) -> bytes:
+    """The encoded output of one picture or animation."""
+    found = read(data, printable(item.name))
+    options = _with_mask(job, mask, found)
+    frames = []
+    for done, frame in enumerate(found.frames):
+        frames.append(job.model.raster(frame, job.seed, **options))
+        if on_progress:
+            on_progress(printable(item.name), done + 1, len(found.frames))
+    about = replace(found.about, form=form_of(target.suffix or f".{found.about.form.lower()}"))
+    return encode(frames, about, job.note(facts))
+
+
+def _with_mask(job: Job, mask: Path | None, found: Picture) -> dict[str, Any]:
+    return job.options if mask is None else {**job.options, "mask": mask_tensor(mask, found.frames[0].size)}
+
+
+def _film(
+    job: Job,
+    item: _Item,
+    target: Path,
+    mask: Path | None,
+    facts: dict[str, Any],
+    on_progress: Progress,
+) -> None:
+    """One video, written frame by frame."""
+    ready: dict[tuple[int, int], dict[str, Any]] = {}
+
+    def run(frame: Any) -> Any:
+        raster = Raster(frame)
+        if raster.size not in ready:
+            extra = {} if mask is None else {"mask": mask_tensor(mask, raster.size)}
+            ready[raster.size] = {**job.options, **extra}
+        return job.model.raster(raster, job.seed, **ready[raster.size]).colour
+
+    def progress(done: int, count: int) -> None:
+        if on_progress:
+            on_progress(printable(item.name), done, count)
+
+    note = job.note(facts)
+    with weights.replacing(target) as file:
+        video.convert(item.path, file, target.suffix, run, note=json.dumps(note) if note else "", on_frame=progress)
+
+
+def pairs_of(outcome: Outcome, most: int = 12) -> Iterator[tuple[Path, Path]]:
+    """The finished stills among the results, the first `most` of them."""
+    stills = [(a, b) for a, b in outcome.pairs if b.suffix.lower() in STILLS and a.suffix.lower() in STILLS]
+    yield from stills[:most]
