@@ -1,0 +1,35 @@
+"""Restoration and super-resolution."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ganworks.games.restore import Restoration
+from ganworks.networks.restorer import Restorer
+from ganworks.settings import Config, Facts, Optimizer, Train
+
+_LR = 1e-3
+
+
+def superres(facts: Facts) -> Config:
+    """Super-resolution x2, x3 or x4: L1 for 70 % of the budget, then a discriminator adds the detail that L1 averages.
+
+    Trunk: EDSR (Lim et al. 2017, arXiv 1707.02921) at the size of the input, small enough for minutes on a CPU;
+    networks.trunk=rrdb networks.width=64 networks.blocks=23 is ESRGAN's (Wang et al. 2018, arXiv 1809.00219). The
+    adversarial stage is ESRGAN's idea with a paired relativistic loss and feature matching in place of VGG19, unless
+    game.vgg names its weights. game.adversarial_from=1 trains for PSNR alone; docs/restoration.md has figures.
+    """
+    config = restore(facts)
+    return replace(config, recipe="superres", game=Restoration(adversarial_from=0.7))
+
+
+def restore(facts: Facts) -> Config:
+    """Undo a degradation: degrade=noise=25, blur=2, jpeg=40, grey, or a chain such as blur=1.5+noise=10+jpeg=60.
+
+    The network and the first stage of `superres` at scale 1, trained in L1 on half-resolution features;
+    game.adversarial_from=0.7 adds the adversarial stage, which colourisation and strong blur gain from.
+    """
+    g = Optimizer(lr=_LR, lr_end=1e-7, betas=(0.9, 0.99), warmup=0.01)
+    d = Optimizer(lr=4e-4, lr_end=1e-5, betas=(0.5, 0.99))
+    train = Train(batch=16, ema=(4_000.0,))
+    return Config("restore", facts.domain, Restorer(), Restoration(), g=g, d=d, train=train)
