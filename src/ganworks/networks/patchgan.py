@@ -21,7 +21,7 @@ from ganworks.layers.strided import init_dcgan
 MapNormName = Literal["instance", "batch", "none"]
 
 
-class InstanceNorm(nn.GroupNorm):
+class InstanceNorm(nn.Module):
     """Each channel of each example to mean 0 and variance 1, then a learned scale and shift; [B, C, H, W].
 
     A map of one pixel has no variance and would become 0 everywhere: it keeps its value and is only scaled and
@@ -29,12 +29,13 @@ class InstanceNorm(nn.GroupNorm):
     """
 
     def __init__(self, channels: int):
-        super().__init__(channels, channels)
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
 
-    def forward(self, input: Tensor) -> Tensor:
-        if input.shape[2:].numel() > 1:
-            return instance_norm(input, self.weight, self.bias, self.eps)
-        return input * self.weight.to(input.dtype)[:, None, None] + self.bias.to(input.dtype)[:, None, None]
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:].numel() > 1:
+            return instance_norm(x, self.weight, self.bias)
+        return x * self.weight.to(x.dtype)[:, None, None] + self.bias.to(x.dtype)[:, None, None]
 
 
 def map_norm(name: MapNormName, channels: int) -> nn.Module:

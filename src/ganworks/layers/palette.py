@@ -1,0 +1,43 @@
+"""Label maps as pictures: a small table of colours turns colours into class numbers and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def colour_table(palette: Sequence[Sequence[int]]) -> Tensor:
+    """Colours 0..255, [K][C], as float32 [K, C] in [-1, 1]."""
+    return torch.tensor([list(colour) for colour in palette], dtype=torch.float32) / 127.5 - 1
+
+
+def nearest(x: Tensor, table: Tensor) -> Tensor:
+    """Pictures [B, C, H, W] -> the number of the nearest colour of `table` [K, C], int64 [B, H, W]; ties: the first."""
+    table = table.to(x.device, torch.float32)
+    scores = table @ x.float().flatten(2) - 0.5 * table.square().sum(1)[:, None]
+    return scores.argmax(1).unflatten(1, x.shape[2:])
+
+
+def paint(index: Tensor, table: Tensor) -> Tensor:
+    """Class numbers [B, H, W] -> pictures [B, C, H, W] in the colours of `table` [K, C]."""
+    return F.embedding(index, table.to(index.device)).permute(0, 3, 1, 2)
+
+
+def one_hot(index: Tensor, classes: int) -> Tensor:
+    """Class numbers [B, H, W] -> float32 [B, classes, H, W] of zeros and ones."""
+    return F.one_hot(index, classes).permute(0, 3, 1, 2).float()
+
+
+def mixed(logits: Tensor, table: Tensor) -> Tensor:
+    """Logits [B, K, H, W] -> pictures [B, C, H, W] in the colour of the likeliest class.
+
+    The gradient is that of the average colour under softmax (straight-through, Bengio et al. 2013, 1308.3432).
+    """
+    hard = paint(logits.argmax(1), table)
+    if not logits.requires_grad:
+        return hard
+    soft = torch.einsum("bkhw,kc->bchw", logits.float().softmax(1), table.to(logits.device))
+    return hard + (soft - soft.detach())
