@@ -1,0 +1,159 @@
+"""Filling holes: first the nearest picture in L1, then one whose filled part a patch discriminator takes for real.
+
+LaMa (Suvorov et al. 2021, 2109.07161), section 2.2, calls a patch fake only where it holds filled pixels; free-form
+inpainting (Yu et al. 2019, 1806.03589) and LaMa add feature matching and perceptual terms. Every term here is a mean
+over the hole (patches and features: over their share of it), so that its size does not depend on the hole's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganworks.data.spec import Batch
+from ganworks.errors import UsageError
+from ganworks.games.losses import Loss, loss
+from ganworks.games.patches import per_example
+from ganworks.layers.vgg import VGG19, load_vgg, perceptual
+
+Terms = dict[str, Tensor]
+_LEAST = 1e-3  # gradient energy below which texture is not told from none; values are in [-1, 1]
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """Settings of the game. batch: x [B, C, H, W] in [-1, 1], mask [B, 1, H, W] with 1 = hole, src = both in one.
+
+    D sees the composite: the real picture with the filled hole.
+
+    adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never (L1 alone).
+    loss: of the adversarial part, a name from `losses.LOSSES`. gan, match: weights of its term in G's loss and of
+        feature matching. r1: gamma of the gradient penalty on real pictures (0: off; published: 0.001).
+    hole, known: weights of L1 in the hole and on the known pixels.
+    detail: weight of the difference in local gradient strength, over `window` pixels, from the moment D joins: as much
+        texture as there was, wherever its grains lie.
+    vgg: path of VGG19 weights (safetensors) for a perceptual term of weight `perceptual`; "": none.
+    """
+
+    adversarial_from: float = 0.6
+    loss: str = "hinge"
+    gan: float = 0.01
+    match: float = 0.1
+    r1: float = 0.0
+    hole: float = 1.0
+    known: float = 0.05
+    detail: float = 0.5
+    window: int = 9
+    perceptual: float = 0.1
+    vgg: str = ""
+
+    def __post_init__(self) -> None:
+        loss(self.loss)
+        if not 0 <= self.adversarial_from <= 1:
+            raise UsageError(f"adversarial_from is a fraction of the budget, 0 to 1, not {self.adversarial_from}.")
+        for name in ("gan", "match", "r1", "hole", "known", "detail", "perceptual"):
+            if not 0 <= getattr(self, name) <= 1e6:
+                raise UsageError(f"{name} must lie between 0 and 1e6, not {getattr(self, name)}.")
+        if not 1 <= self.window <= 99 or self.window % 2 == 0:
+            raise UsageError(f"window must be an odd number of pixels from 1 to 99, not {self.window}.")
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    @cached_property
+    def _vgg(self) -> VGG19 | None:
+        return load_vgg(self.vgg) if self.vgg and self.perceptual else None
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Fractions of the budget where the turns change."""
+        return (0.0, self.adversarial_from) if 0 < self.adversarial_from < 1 else (0.0,)
+
+    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """G alone at first; later D, then G."""
+        if progress < self.adversarial_from or self.adversarial_from == 1:
+            yield ("G",), self.pixel_turn
+        else:
+            yield ("D",), self.discriminator_turn
+            yield ("G",), self.generator_turn
+
+    def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """l1 and known, each [B]."""
+        return self._pixels(nets["G"](batch["src"]), batch)
+
+    def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """d_loss and, where weighted, r1, each [B]; _real and _fake are the logits on the patches of the hole."""
+        D, x, mask = nets["D"], batch["x"], batch["mask"]
+        with torch.no_grad():
+            fake = composite(nets["G"](batch["src"]), x, mask)
+        real = x.detach().requires_grad_() if self.r1 else x
+        r, f = (D(real), D(fake)) if self.r1 else D(torch.cat([x, fake])).chunk(2)
+        terms = {"d_loss": in_hole(self._loss.discriminator(r, f), mask)}
+        if self.r1:
+            (slope,) = torch.autograd.grad(per_example(r).sum(), real, create_graph=True)
+            terms["r1"] = self.r1 / 2 * slope.float().square().flatten(1).sum(1)
+        return {**terms, "_real": in_hole(r.detach(), mask), "_fake": in_hole(f.detach(), mask)}
+
+    def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """g_loss, l1, known and, where weighted, match, detail and perceptual, each [B]."""
+        D, x, mask = nets["D"], batch["x"], batch["mask"]
+        made = nets["G"](batch["src"])
+        fake = composite(made, x, mask)
+        found, wanted = D.features(fake), None
+        if self._loss.paired or self.match:
+            with torch.no_grad():
+                wanted = D.features(x)
+        adversarial = self._loss.generator(None if wanted is None else wanted[-1], found[-1])
+        terms = {"g_loss": self.gan * in_hole(adversarial, mask), **self._pixels(made, batch)}
+        if wanted is not None and self.match:
+            terms["match"] = self.match * matching(wanted, found, mask)
+        if self.detail:
+            terms["detail"] = self.detail * texture(fake, x, mask, self.window)
+        if self._vgg is not None:
+            terms["perceptual"] = self.perceptual * perceptual(self._vgg.to(x.device), fake, x)
+        return {**terms, "_fake": in_hole(found[-1].detach(), mask)}
+
+    def _pixels(self, made: Tensor, batch: Batch) -> Terms:
+        apart, mask = (made.float() - batch["x"]).abs(), batch["mask"]
+        terms = {"l1": self.hole * in_hole(apart, mask)}
+        return {**terms, "known": self.known * in_hole(apart, 1 - mask)} if self.known else terms
+
+
+def composite(made: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """`made` in the hole, x everywhere else; x's layout."""
+    return torch.where(mask > 0.5, made.to(x.dtype), x)
+
+
+def in_hole(values: Tensor, mask: Tensor) -> Tensor:
+    """[B]: the mean of a map [B, c, h, w] over the hole; on a smaller map a place counts by its share of hole."""
+    values = values.float()
+    if values.shape[2:] != mask.shape[2:]:
+        mask = F.adaptive_avg_pool2d(mask, values.shape[2:])
+    return (values * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1]).clamp_min(1e-6)
+
+
+def matching(real: Sequence[Tensor], fake: Sequence[Tensor], mask: Tensor) -> Tensor:
+    """[B]: L1 between D's features in the hole, summed over the layers; the logits, last, do not count."""
+    pairs = zip(real[:-1], fake[:-1], strict=True)
+    return torch.stack([in_hole((r.detach().float() - f.float()).abs(), mask) for r, f in pairs]).sum(0)
+
+
+def texture(made: Tensor, real: Tensor, mask: Tensor, window: int) -> Tensor:
+    """[B]: squared difference of the local strength of gradients, sqrt(mean of squared steps over the window)."""
+    strength = [(_energy(image, window) + _LEAST).sqrt() for image in (made, real)]
+    return in_hole((strength[0] - strength[1]).square(), mask)
+
+
+def _energy(x: Tensor, window: int) -> Tensor:
+    """Squared steps to the right and downwards, averaged over channels and a window: [B, 1, H, W] float32."""
+    x = x.float()
+    across, down = (x[..., 1:] - x[..., :-1]).square(), (x[:, :, 1:] - x[:, :, :-1]).square()
+    steps = (F.pad(across, (0, 1, 0, 0)) + F.pad(down, (0, 0, 0, 1))).mean(1, keepdim=True)
+    return F.avg_pool2d(steps, window, 1, window // 2, count_include_pad=False)

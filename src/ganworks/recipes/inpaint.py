@@ -1,0 +1,21 @@
+"""Inpainting: the hole in a photo filled from what is around it."""
+
+from __future__ import annotations
+
+from ganworks.games.inpaint import Inpainting
+from ganworks.networks.inpaint import Inpaint
+from ganworks.settings import Config, Facts, Optimizer, Train
+
+
+def inpaint(facts: Facts) -> Config:
+    """Fill holes of any shape: gated convolutions that correct a smooth fill, first in L1, then against patches.
+
+    Gated convolutions: Yu et al. 2019 (arXiv 1806.03589); the adversarial part judges only patches with filled pixels,
+    as LaMa does (Suvorov et al. 2021, arXiv 2109.07161), whose Fourier convolutions are networks.blocks_of=fourier.
+    Smaller than either, no VGG19 unless game.vgg names its weights, and a term that asks for as much texture as
+    there was. game.adversarial_from=1 trains for L1 alone, which is sharper in no place.
+    """
+    g = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.5, 0.99), warmup=0.01)
+    d = Optimizer(lr=4e-4, lr_end=4e-5, betas=(0.5, 0.99))
+    train = Train(batch=8, ema=(1_000.0,))
+    return Config("inpaint", facts.domain, Inpaint(), Inpainting(), g=g, d=d, train=train)
