@@ -56,7 +56,7 @@ def test_positions_are_different_places_and_follow_the_draw():
     assert [tuple(p.shape) for p in at] == [(4, 16), (4, 9)]  # a map of 9 places gives 9
     for places, m in zip(at, maps, strict=True):
         assert all(len(set(row.tolist())) == len(row) for row in places)
-        assert 0 <= places.min() and places.max() < m.shape[2] * m.shape[3]
+        assert places.min() >= 0 and places.max() < m.shape[2] * m.shape[3]
     again = positions(maps, 16, Draw(1, 4, slice(1, 3)))  # another process's rows see the same numbers
     assert all(torch.equal(a[1:3], b) for a, b in zip(at, again, strict=True))
     assert not torch.equal(at[0], positions(maps, 16, Draw(2, 4, slice(None)))[0])
@@ -137,7 +137,7 @@ def test_terms_of_the_published_games():
     nets, batch = SMALL.build(SPEC), batch_of()
     cut = Contrastive().generator_turn(nets, batch)
     assert {"g_loss", "nce", "identity"} <= set(cut) and all(v.shape == (4,) for v in cut.values())
-    fast = Contrastive(nce=10.0, identity=0.0, flip=0.5).generator_turn(nets, batch)
+    fast = Contrastive(nce=5.0, identity=0.0, flip=0.5).generator_turn(nets, batch)
     assert "identity" not in fast
     single = Contrastive(identity=0.0, l1=2.0, negatives="batch", r1=1.0)
     same = nets["G"](batch["x"])

@@ -26,8 +26,15 @@ Nets = dict[str, Any]
 Terms = dict[str, Tensor]
 LossFn = Callable[[Nets, Batch], Terms]
 
-RANGES = {"adversarial": (0, 1e4), "nce": (0, 1e4), "identity": (0, 1), "l1": (0, 1e4), "flip": (0, 1),
-          "patches": (2, 4096), "temperature": (1e-3, 100), "r1": (0, 1e6)}
+RANGES = {
+    "nce": (0, 1e4),
+    "identity": (0, 1),
+    "l1": (0, 1e4),
+    "flip": (0, 1),
+    "patches": (2, 4096),
+    "temperature": (1e-3, 100),
+    "r1": (0, 1e6),
+}
 
 
 def positions(maps: Sequence[Tensor], count: int, draw: Draw) -> list[Tensor]:
@@ -66,18 +73,19 @@ def nce(queries: Tensor, keys: Tensor, temperature: float, across: bool = False)
 class Contrastive:
     """Settings of the game.
 
-    loss: a name from `losses.LOSSES`; adversarial: weight of G's side of it.
-    nce: weight of PatchNCE (CUT 1, FastCUT 10). identity: its share that compares real targets with what G makes of
-    them (CUT 0.5, FastCUT 0). l1: weight of the L1 distance between these (SinCUT).
+    loss: a name from `losses.LOSSES`. nce: weight of PatchNCE. identity: its share that compares real targets with
+    what G makes of them (CUT 0.5, FastCUT 0). l1: weight of the L1 distance between these (SinCUT).
     patches: places compared for each layer, at most. temperature: of equation 3.
     negatives: other places of the same "image", or of all images in the "batch" (SinCUT).
     flip: share of the sources that G sees mirrored, its features being mirrored back (FastCUT 0.5).
     r1: gamma of the zero-centred penalty on real images, of the mean over the patches; 0: off.
+
+    Weights are relative to losses.py, whose least squares for G is half the published one: CUT's 1 is 0.5 here,
+    FastCUT's 10 is 5.
     """
 
     loss: str = "least-squares"
-    adversarial: float = 1.0
-    nce: float = 1.0
+    nce: float = 0.5
     identity: float = 0.5
     l1: float = 0.0
     patches: int = 256
@@ -127,7 +135,7 @@ class Contrastive:
         fake = made[:count]
         logits = D(fake)
         terms = {
-            "g_loss": self.adversarial * generator_terms(self._loss, None, logits),
+            "g_loss": generator_terms(self._loss, None, logits),
             "nce": self.nce * (1 - self.identity) * self.contrast(nets, src, fake, batch.draw, mirrored),
         }
         if self.identity:

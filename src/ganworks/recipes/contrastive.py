@@ -1,0 +1,47 @@
+"""Unpaired translation by contrast: one generator, no way back."""
+
+from __future__ import annotations
+
+from ganworks.games.contrastive import Contrastive
+from ganworks.networks.contrastive import Contrastive as Networks
+from ganworks.settings import Config, Facts, Optimizer, Train
+
+_ADAM = Optimizer(lr=2e-4, lr_end=2e-6, betas=(0.5, 0.999))
+
+
+def cut(facts: Facts) -> Config:
+    """CUT: translation between two sets of images that are no pairs, held to its input patch by patch.
+
+    Paper: Park et al. 2020 (arXiv 2007.15651): least squares, PatchNCE on five layers and the same on real targets,
+    residual generator with low-pass filters, Adam 2e-4 (0.5, 0.999), batch 1, 400 epochs.
+    """
+    game = Contrastive()
+    return _config("cut", facts, game)
+
+
+def fastcut(facts: Facts) -> Config:
+    """FastCUT: CUT without the second contrast, with ten times the weight on the first and mirrored sources.
+
+    Paper: Park et al. 2020 (arXiv 2007.15651), section 4.1: 200 epochs in place of 400.
+    """
+    game = Contrastive(nce=5.0, identity=0.0, flip=0.5)
+    return _config("fastcut", facts, game)
+
+
+def _config(name: str, facts: Facts, game: Contrastive) -> Config:
+    train = Train(batch=1, ema=(1e12,), ema_ramp=0.02)
+    return Config(name, facts.domain, Networks(width=32, blocks=4, d_width=32), game, g=_ADAM, d=_ADAM, train=train)
+
+
+def sincut(facts: Facts) -> Config:
+    """SinCUT: one image in the manner of another; trainA/ and trainB/ hold one image each, and crops are trained on.
+
+    Paper: Park et al. 2020 (arXiv 2007.15651), section 4.4: negatives from the whole batch, R1, and an L1 distance
+    between real crops of the target and what G makes of them. Not as there: the residual generator and the patch
+    discriminator of `cut` in place of StyleGAN2's, and all places of a layer in place of a few.
+    """
+    adam = Optimizer(lr=5e-4, lr_end=5e-6, betas=(0.0, 0.99))
+    game = Contrastive(loss="non-saturating", nce=4.0, identity=0.0, l1=1.0, negatives="batch", patches=32, r1=1.0)
+    networks = Networks(width=32, blocks=4, d_width=32, norm="none")
+    train = Train(batch=8, ema=(1e12,), ema_ramp=0.02)
+    return Config("sincut", facts.domain, networks, game, g=adam, d=adam, train=train)
