@@ -34,7 +34,9 @@ _MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "Defau
 class Applied:
     """A network that turns pictures into pictures. Use `Applied.load`.
 
-    net, spec, info: what was published (info is its card). domain: rebuilt from the card; its `apply` does the work.
+    net, spec, info: what was published (info is its card). domain: rebuilt from the card; its `apply` does the work. A
+    domain may also say: `options`, name -> meaning of what its `apply` understands; `channels_of(spec)`, see
+    `channels`; `keeps_grey`, that a grey picture has a grey result.
     """
 
     def __init__(self, found: Published, *, device: str | torch.device = "auto"):
@@ -69,9 +71,10 @@ class Applied:
         return fingerprint(self.net)
 
     @property
-    def channels(self) -> int:
-        """Channels of the pictures that the network is given."""
-        return (self.spec.source or self.spec.shape)[0]
+    def channels(self) -> int | None:
+        """Channels of the pictures that the network is given; None when the domain sees to any number itself."""
+        own = getattr(self.domain, "channels_of", None)
+        return own(self.spec) if own else (self.spec.source or self.spec.shape)[0]
 
     @property
     def options(self) -> dict[str, str] | None:
@@ -125,7 +128,7 @@ class Applied:
     def _planes(self, raster: Raster) -> tuple[np.ndarray, np.ndarray | None]:
         """What the network is given [C, H, W] float32 in 0..top, and the alpha that goes beside it."""
         colour = raster.colour
-        wanted = self.channels
+        wanted = len(colour) if self.channels is None else self.channels
         if wanted not in (1, 2, 3, 4):
             raise UsageError(f"This model takes {wanted} channels, not a picture; use run() on arrays.")
         if wanted <= 2 and len(colour) == 3:
@@ -145,8 +148,8 @@ class Applied:
         options: as for `run`; mask may also be a path, an image or an array [H, W]. Raises UsageError.
         """
         if isinstance(image, Tensor):
-            if image.ndim != 4 or len(image) != 1 or image.shape[1] != self.channels:
-                raise UsageError(f"A tensor must be [1, {self.channels}, H, W] in [-1, 1], not {list(image.shape)}.")
+            if image.ndim != 4 or len(image) != 1 or image.shape[1] != (self.channels or image.shape[1]):
+                raise UsageError(f"A tensor must be [1, {self.channels or 'C'}, H, W], not {list(image.shape)}.")
             return self.run(image, seed, **self.ready(options, (image.shape[2], image.shape[3])))
         if isinstance(image, np.ndarray):
             raster = _of_array(image)

@@ -52,7 +52,10 @@ class Holes:
     on_corrupt: Literal["error", "skip"] = "error"
     held_out: float = 0.1
 
-    options: ClassVar[tuple[str, ...]] = ("mask", "tile")
+    options: ClassVar[dict[str, str]] = {
+        "mask": "an image of the same size, white where the picture is to be filled (needed)",
+        "tile": f"side in pixels of what is filled at once, 0 for everything; {TILE} unless told",
+    }
     keeps_grey: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -100,12 +103,13 @@ class Holes:
 
         All drawn by `draw`, for each row by itself.
         """
-        size, numbers = data.spec.shape[1:], draw.uniform(6)
-        rows = [self._crop(data, int(i), size, n) for i, n in zip(indices, numbers, strict=True)]
-        x, mask = torch.cat(rows), self.holes()(*size, draw)
+        _, height, width = data.spec.shape
+        numbers = draw.uniform(6)
+        rows = [self._crop(data, int(i), (height, width), n) for i, n in zip(indices, numbers, strict=True)]
+        x, mask = torch.cat(rows), self.holes()(height, width, draw)
         return {"x": x, "mask": mask, "src": with_hole(x, mask)}
 
-    def _crop(self, data: Photos, index: int, size: tuple[int, ...], numbers: Tensor) -> Tensor:
+    def _crop(self, data: Photos, index: int, size: tuple[int, int], numbers: Tensor) -> Tensor:
         """One crop [1, C, *size]: cut up to `zoom` times larger, as far as the photo reaches."""
         room = min(m / n for m, n in zip(data.shapes[index, 1:].tolist(), size, strict=True))
         scale = max(1.0, min(self.zoom ** float(numbers[5]), room))

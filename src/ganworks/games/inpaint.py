@@ -135,7 +135,7 @@ def in_hole(values: Tensor, mask: Tensor) -> Tensor:
     """[B]: the mean of a map [B, c, h, w] over the hole; on a smaller map a place counts by its share of hole."""
     values = values.float()
     if values.shape[2:] != mask.shape[2:]:
-        mask = F.adaptive_avg_pool2d(mask, values.shape[2:])
+        mask = F.adaptive_avg_pool2d(mask, (values.shape[2], values.shape[3]))
     return (values * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1]).clamp_min(1e-6)
 
 

@@ -51,7 +51,7 @@ def gradient_energy(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def energy_ratio(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
-    """Gradient energy in all holes together, over the truth's: 1 = as much texture as there was; NaN for a flat truth."""
+    """Gradient energy in all holes together, over the truth's: 1 = as much texture as there was. NaN: flat truth."""
     filled, truth, mask = _checked(filled, truth, mask)
     real = gradient_energy(truth, mask).sum()
     return float(gradient_energy(filled, mask).sum() / real) if real > 0 else float("nan")

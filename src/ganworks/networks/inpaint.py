@@ -36,7 +36,8 @@ def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: in
     """A convolution that keeps the size; weights N(0, gain^2 / fan-in), biases 0 (He et al. 2015)."""
     layer = nn.Conv2d(inputs, outputs, size, stride, dilation * (size - 1) // 2, dilation)
     nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
