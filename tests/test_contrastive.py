@@ -3,11 +3,15 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from recipe_checks import check_recipe
 from torch import nn
 
 from ganworks.data.spec import Batch, Draw, Spec
+from ganworks.domains.single import Single, SingleJudge
 from ganworks.errors import UsageError
 from ganworks.games.contrastive import Contrastive, nce, patches, positions
 from ganworks.networks.contrastive import Contrastive as Networks
@@ -104,7 +108,7 @@ def test_an_output_in_its_place_costs_less_than_one_in_disorder():
         order = torch.randperm(256, generator=torch.Generator().manual_seed(5))
         return x.flatten(2)[:, :, order].view_as(x)
 
-    game = Contrastive(patches=64, identity=0.0)
+    game = Contrastive(patches=64, nce=1.0, identity=0.0)
     kept = game.generator_turn(pointwise(), batch_of())["nce"]
     lost = game.generator_turn(pointwise(shuffled), batch_of())["nce"]
     assert (kept + 1 < lost).all()
@@ -175,3 +179,66 @@ def test_refusals_say_what_to_do():
         Contrastive(loss="relativistic")
     with pytest.raises(UsageError, match="temperature"):
         Contrastive(temperature=0.0)
+
+
+def stripes(count, across, size=24):
+    """Images [n, H, W, 3] of stripes: down in warm or across in cold colours."""
+    r = np.random.default_rng(int(across))
+    wave = np.sin(np.arange(size)[None] * r.uniform(0.5, 1.5, (count, 1)) + r.uniform(0, 6, (count, 1)))
+    lines = np.broadcast_to(wave[:, None, :] if across else wave[:, :, None], (count, size, size))
+    colour = np.array([60, 90, 200] if across else [200, 120, 40])
+    return (lines[..., None] * 40 + colour).clip(0, 255).astype(np.uint8)
+
+
+TINY = {"size": 24, "networks.width": 4, "networks.blocks": 1, "networks.d_width": 4, "networks.layers": 1,
+        "networks.features": 8, "game.patches": 16}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["cut", "fastcut", "sincut"])
+def test_recipes(name, tmp_path):
+    sides = stripes(20, False), stripes(20, True)
+    if name == "sincut":
+        sides = tuple(side[:1].repeat(2, 1).repeat(2, 2) for side in sides)
+    nets = check_recipe(name, sides, tmp_path, **{**TINY, "batch": 4, "budget": 24})
+    assert list(nets) == ["G"] and nets["G"].use == "apply"  # neither D nor the heads are published
+
+
+def test_one_image_a_side_becomes_crops_of_it(tmp_path):
+    for folder, across in (("trainA", False), ("trainB", True)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(stripes(1, across, 120)[0]).save(tmp_path / folder / "only.png")
+    domain = Single(size=24, zoom=4.0, flip=False)
+    data = domain.open(tmp_path)
+    whole = data.whole("source")
+    assert whole.shape == (1, 3, 96, 96) and data.spec.shape == data.spec.source == (3, 24, 24)
+    batch = domain.batch(data, data.train.repeat(8), Draw(1, 8, slice(None)))
+    windows = np.lib.stride_tricks.sliding_window_view(whole[0] / 127.5 - 1, (24, 24), (1, 2))
+    for crop in batch["src"].numpy():
+        assert (np.abs(windows - crop[:, None, None]).max((0, 3, 4)) < 1e-5).any()
+    assert len({crop.tobytes() for crop in batch["src"].numpy()}) > 1
+    seen, unseen = data.seen("target", 6), data.unseen("target", 6)
+    assert seen.shape == unseen.shape == (6, 3, 24, 24) and not np.array_equal(seen, unseen)
+    assert np.array_equal(seen, Single(size=24, zoom=4.0, flip=False).open(tmp_path).seen("target", 6))
+
+
+def test_one_image_is_applied_at_the_scale_of_its_training():
+    sizes = []
+
+    class Same(nn.Module):
+        def forward(self, x, y=None):
+            sizes.append(tuple(x.shape[2:]))
+            return x
+
+    x = torch.linspace(-0.9, 0.9, 70).expand(1, 3, 50, 70)
+    out = Single(size=24, zoom=4.0).apply(Same(), x, Spec("unpaired", (3, 24, 24), source=(3, 24, 24)), {})
+    assert sizes == [(96, 134)] and out.shape == x.shape
+    assert (out - x).abs().mean() < 0.05
+
+
+def test_the_judge_of_one_image_shows_it_whole():
+    data = Single(size=24, zoom=4.0).open((stripes(1, False, 96), stripes(1, True, 96)))
+    judge = SingleJudge(data, "cpu")
+    nets = {"G": SMALL.build(data.spec)["G"].eval()}
+    assert judge.ready and judge.show(nets).size == (3 * 96 + 8, 96 + 4)
+    scores, floors, _ = judge.score(nets)
+    assert floors["stats"] < scores["stats"]

@@ -171,8 +171,10 @@ def test_recipe(tmp_path):
 
 def test_squares_become_the_asked_colour(tmp_path):
     data = squares()
-    settings = {"game.loss": "hinge", "game.gp": 0, "game.r1": 0.1, "game.n_critic": 1, "lr": 2e-3, "game.cycle": 5, "game.classify": 3,
-                "networks.residual": False, "batch": 16, "budget": 2000, "train.judge": False}  # fmt: skip
+    settings = {
+        "game.loss": "hinge", "game.gp": 0, "game.r1": 0.1, "game.n_critic": 1, "game.cycle": 5, "game.classify": 3,
+        "networks.residual": False, "lr": 2e-3, "batch": 16, "budget": 2000, "train.judge": False,
+    }  # fmt: skip
     list(gw.train("stargan", data=data, out=tmp_path / "run", **{**SMALL, "train.precision": "fp32", **settings}))
     judge = MultiJudge(Multi().open(data), lambda *_: None)
     scores = judge.score({"G": published(tmp_path / "run")["G"].net.eval()})[0]
