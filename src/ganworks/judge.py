@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ganworks.beforeafter import draw_pairs
 from ganworks.builder import Work
 from ganworks.card import published
 from ganworks.errors import UsageError
@@ -41,6 +42,8 @@ def judge(folder: Path, *, data: Any = None, opened: Any = None, work: Work, cou
         progress=work,
         about=about,
     )
+    if (shown := found.get("G")) is not None and shown.use == "apply":
+        draw_pairs(shown, config.domain, opened, folder / "eval")
     run.write("eval.json", json.dumps(report.to_dict(), indent=1))
     for path in sorted((folder / "eval").glob("*.png")):
         run.adopt(f"eval/{path.name}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -45,6 +45,11 @@ class Multi(Images):
 
     The settings are those of `Images`; without labels, or with one class, there is nothing to translate to.
     """
+
+    options: ClassVar[dict[str, str]] = {
+        "label": "the class to make, by name or number (needed)",
+        "tile": f"side above which the picture is worked on in parts, 0 for never; {_TILE} unless told",
+    }
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Packed:
         """Pack the data (or open its pack). Raises UsageError when it has fewer than two classes."""

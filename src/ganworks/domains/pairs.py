@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -53,6 +53,11 @@ class Pairs:
     fit: Literal["crop", "stretch"] = "crop"
     on_corrupt: Literal["error", "skip"] = "error"
     held_out: float = 0.1
+
+    options: ClassVar[dict[str, str]] = {
+        "native": "on: translate at the picture's own size, not that of the training",
+        "noise": "off: without the network's noise",
+    }
 
     def __post_init__(self) -> None:
         sides = (self.size,) if isinstance(self.size, int) else self.size or ()
