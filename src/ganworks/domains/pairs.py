@@ -82,7 +82,7 @@ class Pairs:
         """Pack the pairs (or open their pack). path: whatever `data.pairs.open_pairs` takes."""
         source = open_pairs(path)
         settings = {
-            "domain": "pairs", "size": self.size, "labels": self.labels, "palette": self.palette, "fit": self.fit,
+            "domain": "pairs 1", "size": self.size, "labels": self.labels, "palette": self.palette, "fit": self.fit,
             "side": self.direction if self.palette or self.labels not in ("auto", "off", False) else "",
         }  # fmt: skip
         packed = pack(
@@ -205,7 +205,7 @@ class PairData:
     def summary(self) -> dict[str, Any]:
         """Plain facts: what was found, what it became, how it is split."""
         out = {**self.packed.summary, "train": len(self.train), "held": len(self.held), "classes": {}}
-        notes = list(out["notes"])
+        notes: list[str] = list(self.packed.summary["notes"])
         if self.packed.labels is not None:
             notes = [note for note in notes if not note.startswith("held out")]
             notes.append(f"{len(self.held)} pairs of their own folder are judged by and never trained on")
@@ -220,10 +220,11 @@ def _plan(domain: Pairs, source: PairSource) -> Conversion:
     """Look at the pairs and decide size, channels and palettes."""
     some = [_decoded(source, int(i)) for i in np.unique(np.linspace(0, len(source) - 1, LOOK).round())]
     notes: list[str] = []
-    size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size
-    if size is None:
+    if domain.size is None:
         size, note = _look_at_sizes(source)
         notes.append(note)
+    else:
+        size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size
     facts: dict[str, Any] = {}
     for n, side in enumerate("AB"):
         grey = all(len(pair[n]) == 1 for pair in some)

@@ -1,10 +1,11 @@
-"""Dropout that is noise: a part of the network while it is trained and while it is used."""
+"""Noise that is a part of a network while it is trained and while it is used: dropout, and latents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -27,10 +28,24 @@ class Noise(nn.Module):
         return f"p={self.p}"
 
 
+class Latent(nn.Module):
+    """Standard normal latents [rows, size], one for each image, drawn from torch's global generator in every mode."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.size, self.on = size, True
+
+    def forward(self, like: Tensor) -> Tensor:
+        """As many rows as `like` has, on its device; zeros, the likeliest latent, where there is to be no noise."""
+        if not self.on:
+            return like.new_zeros(len(like), self.size)
+        return torch.randn(len(like), self.size, device=like.device)
+
+
 @contextmanager
 def silent(net: nn.Module, off: bool = True) -> Iterator[None]:
     """No noise in `net` inside the block (with off=False: nothing changes)."""
-    layers = [m for m in net.modules() if isinstance(m, Noise)]
+    layers = [m for m in net.modules() if isinstance(m, Noise | Latent)]
     before = [m.on for m in layers]
     try:
         for m in layers:

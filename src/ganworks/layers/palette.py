@@ -17,7 +17,8 @@ def colour_table(palette: Sequence[Sequence[int]]) -> Tensor:
 def nearest(x: Tensor, table: Tensor) -> Tensor:
     """Pictures [B, C, H, W] -> the number of the nearest colour of `table` [K, C], int64 [B, H, W]; ties: the first."""
     table = table.to(x.device, torch.float32)
-    scores = table @ x.float().flatten(2) - 0.5 * table.square().sum(1)[:, None]
+    with torch.autocast(x.device.type, enabled=False):
+        scores = table @ x.float().flatten(2) - 0.5 * table.square().sum(1)[:, None]
     return scores.argmax(1).unflatten(1, x.shape[2:])
 
 

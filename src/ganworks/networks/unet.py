@@ -39,19 +39,45 @@ def doubled(inputs: int, outputs: int, up: Up, bias: bool) -> nn.Module:
     return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias))
 
 
-class UNet(nn.Module):
+class Paired(nn.Module):
     """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in [-1, 1], float32; any size.
 
-    Sides are reflected up to a multiple of 2**levels and cut back. palette: colours [K][outputs] of a label map to
-    be made; then the network ends in K logits per pixel and its output is the colour of the likeliest.
+    Sides are reflected up to a multiple of `multiple` and cut back. palette: colours [K][outputs] of a label map to be
+    made; then `body` ends in K logits per pixel and the output is the colour of the likeliest.
     """
 
-    def __init__(self, inputs: int, outputs: int, cfg: Pix2Pix, levels: int, palette: list | None = None):
+    def __init__(self, multiple: int, palette: list | None):
         super().__init__()
+        self.multiple = multiple
+        self.register_buffer("table", colour_table(palette) if palette else None, persistent=False)
+
+    def body(self, src: Tensor) -> Tensor:
+        """Sides that are multiples of `multiple` -> what comes before tanh or softmax, of the same size."""
+        raise NotImplementedError
+
+    def _run(self, src: Tensor) -> Tensor:
+        height, width = src.shape[2:]
+        src = reflected(src, -height % self.multiple, -width % self.multiple)
+        return self.body(src)[:, :, :height, :width].float()
+
+    def logits(self, src: Tensor) -> Tensor:
+        """Logits [B, K, H, W] of the colours of the palette; only for a network that makes label maps."""
+        if self.table is None:
+            raise UsageError("This network makes pictures, not label maps: it has no logits.")
+        return self._run(src)
+
+    def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
+        out = self._run(src)
+        return out.tanh() if self.table is None else mixed(out, self.table)  # pyrefly: ignore
+
+
+class UNet(Paired):
+    """The encoder and the decoder of pix2pix; see `Paired`."""
+
+    def __init__(self, inputs: int, outputs: int, cfg: Pix2Pix, levels: int, palette: list | None = None):
+        super().__init__(2**levels, palette)
         widths = [cfg.width * min(8, 2**n) for n in range(levels)]
         bare = cfg.norm == "none"
-        self.multiple = 2**levels
-        self.register_buffer("table", colour_table(palette) if palette else None, persistent=False)
         downs: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 4, 2, 1, bias=bare)]
         for n in range(1, levels):
             innermost = n == levels - 1
@@ -65,29 +91,19 @@ class UNet(nn.Module):
             layers = [nn.ReLU(), doubled(given, widths[n - 1], cfg.up, bare), map_norm(cfg.norm, widths[n - 1])]
             ups.append(nn.Sequential(*layers, *([Noise(cfg.dropout)] if n in noisy else [])))
         self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
-        self.last = nn.Sequential(nn.ReLU(), doubled(2 * widths[0], len(palette) if palette else outputs, cfg.up, True))
+        last = doubled(2 * widths[0], len(palette) if palette else outputs, cfg.up, True)
+        self.last = nn.Sequential(nn.ReLU(), last)
         self.apply(init_dcgan)
 
-    def _run(self, src: Tensor) -> Tensor:
-        height, width = src.shape[2:]
-        x, skips = reflected(src, -height % self.multiple, -width % self.multiple), []
+    def body(self, src: Tensor) -> Tensor:
+        x, skips = src, []
         for down in self.downs:
             x = down(x)
             skips.append(x)
         skips.pop()
         for up in self.ups:
             x = torch.cat([up(x), skips.pop()], 1)
-        return self.last(x)[:, :, :height, :width].float()
-
-    def logits(self, src: Tensor) -> Tensor:
-        """Logits [B, K, H, W] of the colours of the palette; only for a network that makes label maps."""
-        if self.table is None:
-            raise UsageError("This network makes pictures, not label maps: it has no logits.")
-        return self._run(src)
-
-    def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
-        out = self._run(src)
-        return out.tanh() if self.table is None else mixed(out, self.table)  # pyrefly: ignore
+        return self.last(x)
 
 
 def check_pair(spec: Spec, name: str) -> tuple[int, int]:
