@@ -23,7 +23,7 @@ import torch
 
 import ganworks as gw
 from ganworks.card import load_net
-from ganworks.config import find_class, from_dict
+from ganworks.config import from_dict
 from ganworks.data.crops import open_photos
 from ganworks.domains.restore_judge import NAMES, Judge, compare, levels
 from ganworks.events import Scored
@@ -83,7 +83,7 @@ def scores(folder: Path, photos: Any, options: dict[str, Any]) -> dict[str, dict
 def seams(folder: Path, photos: Any, tile: int = 96) -> float:
     """Greatest difference between tiled and untiled, in levels of 255, over the photos given as input."""
     found = load_net(folder)
-    domain, worst = from_dict(find_class("domains.restore.Restore"), found.card["domain"]), 0.0
+    domain, worst = from_dict(Any, found.card["domain"]), 0.0
     source = open_photos(photos)
     for index in range(min(3, len(source))):
         x = source.scaled(source.whole(index)[None])

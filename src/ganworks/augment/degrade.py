@@ -216,7 +216,7 @@ def gaussians(along: Tensor, across: Tensor, angle: Tensor, radius: int) -> Tens
 
 def filtered(x: Tensor, kernels: Tensor) -> Tensor:
     """Each image [B, C, H, W] with its own kernel [B, k, k]; borders reflected."""
-    b, c, height, width = x.shape
+    b, _, height, width = x.shape
     radius = min(kernels.shape[1] // 2, height - 1, width - 1)
     cut = kernels.shape[1] // 2 - radius
     if cut:

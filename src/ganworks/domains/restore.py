@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,11 @@ class Restore:
     background, on_corrupt, held_out: as for `images`. Raises UsageError for values outside these.
     """
 
+    options: ClassVar[dict[str, str]] = {
+        "tile": f"pixels a side that are worked on at once ({TILE}); 0: the whole image",
+        "ensemble": "on: mean over the 8 mirrored and turned versions; 8 times slower, a little nearer",
+    }
+
     degrade: str = "realistic"
     scale: int = 1
     size: int | None = None
@@ -64,6 +69,11 @@ class Restore:
         """The degradation."""
         return Degrade(self.degrade, self.scale)
 
+    @property
+    def keeps_grey(self) -> bool:
+        """Whether a grey picture stays grey; not where the network is there to colour it."""
+        return all(step.name != "grey" for step in self.chain.steps)
+
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Photos:
         """Pack the photos at their own sizes (or open their pack). path: whatever `open_source` takes."""
         photos = open_photos(
@@ -80,7 +90,8 @@ class Restore:
             raise UsageError("degrade=jpeg needs 8-bit images; these are floats with a range of their own.")
         source = (self.chain.channels(channels), side // self.scale, side // self.scale)
         small = photos.smaller((side, side))
-        notes = [f"{small} of {len(photos)} photos are smaller than a crop and reflected at their borders"] * (small > 0)
+        note = f"{small} of {len(photos)} photos are smaller than a crop and reflected at their borders"
+        notes = [note] if small else []
         facts = {"scale": self.scale, "degrade": self.degrade}
         return photos.describe(*notes, kind="restore", shape=(channels, side, side), source=source, facts=facts)
 
@@ -101,16 +112,17 @@ class Restore:
 
         return Judge(self, data, config)
 
+    def channels_of(self, spec: Spec) -> None:
+        """None: `apply` takes pictures of any number of channels that has a meaning."""
+
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """Restore x [1, C, H, W] in [-1, 1], any size: [1, C', scale H, scale W] in [-1, 1].
 
-        options: tile, side in pixels of x of what is given to the network at once (256; 0: everything). ensemble:
-        on averages the results for the 8 mirrored and turned versions (slower by 8 times, 0.1 to 0.2 dB better).
+        options: see `Restore.options`. Raises UsageError for channels that the network is not for.
         """
-        if getattr(net, "reach", 0) <= 0:
-            raise UsageError("This network says no `reach`: it is no restoring network.")
+        reach, multiple = getattr(net, "reach", OVERLAP), getattr(net, "shrink", 1)
         tile, scale = int(options.get("tile", TILE)), int(spec.facts.get("scale", 1))
-        overlap = min(OVERLAP, -(-4 * int(net.reach) // 3))  # tiles keep what has 3/4 of the overlap around it
+        overlap = min(OVERLAP, -(-4 * reach // 3))  # tiles keep what has 3/4 of the overlap around it
         tile = max(tile, 2 * overlap + 16) if tile else 0
         ensemble = str(options.get("ensemble", "off")).lower() in ("on", "true", "1")
 
@@ -118,7 +130,7 @@ class Restore:
             return _ensemble(net, part) if ensemble else net(part).float()
 
         def whole(given: Tensor) -> Tensor:
-            return tiled(run, given, tile, overlap, scale, int(net.shrink)).clamp(-1, 1)  # pyrefly: ignore
+            return tiled(run, given, tile, overlap, scale, multiple).clamp(-1, 1)
 
         return _with_channels(whole, x, spec.source[0], spec.shape[0])
 

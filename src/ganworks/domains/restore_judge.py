@@ -179,7 +179,7 @@ class Judge:
         border = f"{self.scale} pixels of border cut off" if self.scale > 1 else "no border cut off"
         return [
             f"{count} held-out photos, whole, degraded by {self.domain.chain.text}, scale {self.scale}; 8-bit results.",
-            f"PSNR, SSIM and L1 on {channels}, {border}; SSIM with an 11x11 Gaussian window, sigma 1.5, K 0.01 and 0.03.",
+            f"PSNR, SSIM and L1 on {channels}, {border}; SSIM with an 11x11 Gaussian window of sigma 1.5.",
             f"High frequencies: luma above the Nyquist frequency of the image {max(2, self.scale)} times smaller.",
         ]
 

@@ -50,11 +50,11 @@ def with_noise(a: np.ndarray, b: np.ndarray, scale: int, energy: float = 0.9, se
     out = np.asarray(a, np.float64).copy()
     rng = np.random.default_rng(seed)
     gain = 219 / 255 if out.shape[1] in (1, 3) else 1.0  # what the luma keeps of grey noise
-    for x, plane, original in zip(out, _plane(a), _plane(b), strict=True):
+    for row, (plane, original) in enumerate(zip(_plane(a), _plane(b), strict=True)):
         noise = rng.standard_normal(plane.shape)
         made, wanted = (high_frequencies(p, scale) for p in (plane, original))
         lacking = max(0.0, energy * (wanted**2).sum() - (made**2).sum())
-        x += noise * np.sqrt(lacking / (high_frequencies(noise * gain, scale) ** 2).sum())
+        out[row] += noise * np.sqrt(lacking / (high_frequencies(noise * gain, scale) ** 2).sum())
     return out
 
 
