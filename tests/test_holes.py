@@ -164,11 +164,14 @@ def test_measures_look_at_the_hole_alone():
     assert holes.energy_ratio(flat, truth, mask) < 0.4
 
 
-def test_the_border_of_the_hole_counts_as_gradient():
+def test_steps_in_the_hole_and_across_its_edge_are_told_apart():
     mask = np.zeros((1, 1, 6, 6))
     mask[..., 2:4, 2:4] = 1
     patch = mask * 10.0
-    assert holes.gradient_energy(patch, mask).tolist() == [8 * 100.0]  # 4 pixels with 2 outer sides each
+    assert holes.gradient_energy(patch, mask).tolist() == [0.0]
+    assert holes.gradient_energy(patch, mask, seams=True).tolist() == [8 * 100.0]  # 4 pixels with 2 outer sides each
+    patch[..., 2, 2] = 13.0
+    assert holes.gradient_energy(patch, mask).tolist() == [2 * 9.0]
 
 
 def test_mean_fill_and_areas():

@@ -123,6 +123,10 @@ class Holes:
 
         return Judge(self, data)
 
+    def channels_of(self, spec: Spec) -> int:
+        """Channels of the pictures that `apply` is given: the mask comes beside them."""
+        return spec.shape[0]
+
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """Fill the hole of x [1, C, H, W] in [-1, 1], any size; all other pixels come back as they are.
 

@@ -27,7 +27,8 @@ MEANING = {
     "hole_l1": ("lower", "Mean difference from the truth in the hole, as a share of the range."),
     "hole_psnr": ("higher", "Peak signal-to-noise ratio in the hole, in dB."),
     "ssim": ("higher", "Structural similarity of the whole filled picture to the truth."),
-    "energy": ("floor", "Gradient energy in the hole over the truth's: 1 = as much texture, a blur has about 0.1."),
+    "energy": ("floor", "Gradient energy in the hole over the truth's: 1 = as much texture, a blur has below 0.1."),
+    "seams": ("floor", "The same for steps across the edge of the hole: above 1 the fill does not join."),
 }
 
 
@@ -139,12 +140,9 @@ class Judge:
         values, fills = holes.measure(made, real, mask), self._baselines(real, mask)
         metrics = {}
         for name, (better, meaning) in MEANING.items():
-            metrics[name] = tasks.metric(
-                holes.energy_ratio(made, real, mask) if name == "energy" else values[name],
-                1.0 if name == "energy" else None,
-                better=better,
-                meaning=meaning,
-            )
+            ratio = name in ("energy", "seams")
+            found = holes.energy_ratio(made, real, mask, name == "seams") if ratio else values[name]
+            metrics[name] = tasks.metric(found, 1.0 if ratio else None, better=better, meaning=meaning)
         pictures.mkdir(parents=True, exist_ok=True)
         self.show(nets).save(pictures / "filled.png")
         progress("Judging", 2, 2)
@@ -172,7 +170,8 @@ class Judge:
         for name, fill in (("mean fill", holes.mean_fill), ("harmonic fill", holes.harmonic)):
             made = fill(real, mask)
             found = {k: float(np.nanmean(v)) for k, v in holes.measure(made, real, mask).items() if k != "area"}
-            out[name] = {**found, "energy": holes.energy_ratio(made, real, mask)}
+            ratios = [holes.energy_ratio(made, real, mask, seams) for seams in (False, True)]
+            out[name] = {**found, "energy": ratios[0], "seams": ratios[1]}
         return out
 
 

@@ -1,7 +1,7 @@
 """How well a hole was filled, measured in the hole: L1, PSNR and gradient energy, beside mean and harmonic fill.
 
 Images are [n, C, H, W] on the scale 0..255, masks [n, 1, H, W] with 1 = hole. L1 alone is won by a blur: the ratio of
-gradient energy shows it (a smooth fill has about 0.1, the truth 1), and L1 in turn shows texture that is not there.
+gradient energy shows it (a smooth fill has below 0.1, the truth 1), and L1 in turn shows texture that is not there.
 """
 
 from __future__ import annotations
@@ -39,22 +39,24 @@ def hole_psnr(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.nda
     return np.minimum(MOST_DB, 10 * np.log10(RANGE**2 / np.maximum(error, 1e-300)))
 
 
-def gradient_energy(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Sum over the channels of the squared steps between neighbours [n], wherever one of the two lies in the hole.
+def gradient_energy(images: np.ndarray, mask: np.ndarray, seams: bool = False) -> np.ndarray:
+    """Sum over the channels of the squared steps between neighbours [n] that both lie in the hole.
 
-    The steps across the edge of the hole belong to it: a fill that does not join its surroundings has too much.
+    seams: instead those across the edge of the hole. They are kept apart, since a fill that does not join its
+    surroundings has steps there that are no texture: the mean colour would pass for as rough as the truth.
     """
     x, inside = np.asarray(images, np.float64), np.asarray(mask) > 0.5
-    across = (np.diff(x, axis=3) ** 2 * (inside[..., 1:] | inside[..., :-1])).sum((1, 2, 3))
-    down = (np.diff(x, axis=2) ** 2 * (inside[:, :, 1:] | inside[:, :, :-1])).sum((1, 2, 3))
+    pair = np.logical_xor if seams else np.logical_and
+    across = (np.diff(x, axis=3) ** 2 * pair(inside[..., 1:], inside[..., :-1])).sum((1, 2, 3))
+    down = (np.diff(x, axis=2) ** 2 * pair(inside[:, :, 1:], inside[:, :, :-1])).sum((1, 2, 3))
     return across + down
 
 
-def energy_ratio(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
-    """Gradient energy in all holes together, over the truth's: 1 = as much texture as there was. NaN: flat truth."""
+def energy_ratio(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray, seams: bool = False) -> float:
+    """Gradient energy of all holes together, over the truth's: 1 = as much texture as there was. NaN: flat truth."""
     filled, truth, mask = _checked(filled, truth, mask)
-    real = gradient_energy(truth, mask).sum()
-    return float(gradient_energy(filled, mask).sum() / real) if real > 0 else float("nan")
+    real = gradient_energy(truth, mask, seams).sum()
+    return float(gradient_energy(filled, mask, seams).sum() / real) if real > 0 else float("nan")
 
 
 def mean_fill(truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
