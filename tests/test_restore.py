@@ -177,7 +177,7 @@ def test_terms_and_gradients(name):
     assert all(p.grad is None for p in nets["G"].parameters())
     assert sum(float(p.grad.abs().sum()) for p in nets["D"].parameters()) > 0
     terms = g_turn(nets, batch)
-    assert {k: v.shape for k, v in terms.items()} == {k: (3,) for k in ("g_loss", "l1", "match", "_fake")}
+    assert {k: v.shape for k, v in terms.items()} == dict.fromkeys(("g_loss", "l1", "match", "_fake"), (3,))
     for term in ("g_loss", "l1", "match"):
         grads = torch.autograd.grad(terms[term].sum(), list(nets["G"].parameters()), retain_graph=True)
         assert sum(float(g.abs().sum()) for g in grads) > 0
