@@ -24,13 +24,22 @@ def cheap(text: str) -> str:
     return re.sub(r"""budget=(["']?)[\w.]+\1""", r"budget=\g<1>256\g<1>", text)
 
 
+def pictures(folder, count, seed, wide=32):
+    """`count` random PNGs, 32 pixels high, in a new folder."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for k in range(count):
+        Image.fromarray(rng.integers(0, 255, (32, wide, 3), np.uint8)).save(folder / f"{k}.png")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
+    """photos/; pairs/ (A left, B right); seasons/ (trainA, trainB); kinds/ (a folder for each class)."""
     folder = tmp_path_factory.mktemp("docs")
-    (folder / "photos").mkdir()
-    rng = np.random.default_rng(0)
-    for k in range(120):
-        Image.fromarray(rng.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / "photos" / f"{k}.png")
+    pictures(folder / "photos", 120, 0)
+    pictures(folder / "pairs" / "train", 60, 1, wide=64)
+    for seed, name in enumerate(("seasons/trainA", "seasons/trainB", "kinds/cat", "kinds/dog"), 2):
+        pictures(folder / name, 60, seed)
     return folder
 
 

@@ -221,6 +221,7 @@ class Builder:
                 "networks": to_dict(self.config.networks),
                 "player": player,
                 "use": self.makes.get(player, "sample"),
+                "main": player == next(iter(self.makes)),
                 "seen": seen,
                 "half_life": half_life,
                 "domain": to_dict(self.config.domain),

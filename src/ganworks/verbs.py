@@ -96,16 +96,35 @@ def evaluate(run: str, options: dict[str, str]) -> None:
 
 
 def print_report(found: dict[str, Any]) -> None:
-    """The metrics of an eval.json, each beside the value of real data."""
-    print(f"Judged by {found['extractor']} on {found['count']:,} samples; 'real' is held-out real data.\n")
-    print(f"{'':14} {'value':>9} {'95 % interval':>19} {'real':>9}")
+    """The metrics of an eval.json, each beside the value of real data or of the best that can be had."""
+    by = f"Judged by {found['extractor']} on" if found.get("extractor") else "Judged on"
+    task = "baselines" in found
+    real = "'best' is what the best gets" if task else "'real' is held-out real data"
+    print(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.\n")
+    wide = max(14, *(len(name) for name in found["metrics"])) if found["metrics"] else 14
+    print(f"{'':{wide}} {'value':>9} {'95 % interval':>19} {'best' if task else 'real':>9}")
     for name, m in found["metrics"].items():
+        value, floor = (f"{m[part]:.4g}" if m[part] is not None else "" for part in ("value", "floor"))
         interval = f"{m['low']:.4g} to {m['high']:.4g}" if m["low"] is not None else ""
-        print(f"{name:14} {m['value']:9.4g} {interval:>19} {m['floor']:9.4g}  {m['meaning']}")
+        print(f"{name:{wide}} {value:>9} {interval:>19} {floor:>9}  {m['meaning']}")
+    print_baselines(found)
     for warning in found["warnings"]:
         print(f"\n! {warning}")
-    if found["memorisation"].get("sentence"):
+    if found.get("memorisation", {}).get("sentence"):
         print(f"\n{found['memorisation']['sentence']}")
+
+
+def print_baselines(found: dict[str, Any]) -> None:
+    """What simple methods get on the same examples, one line each, below this model."""
+    if not found.get("baselines"):
+        return
+    names = [n for n in found["metrics"] if any(n in values for values in found["baselines"].values())]
+    rows = {"this model": {n: found["metrics"][n]["value"] for n in names}, **found["baselines"]}
+    wide = max(len(name) for name in rows)
+    print(f"\n{'':{wide}} " + " ".join(f"{n[:14]:>14}" for n in names))
+    for name, values in rows.items():
+        cells = ("" if values.get(n) is None else f"{values[n]:.4g}" for n in names)
+        print(f"{name:{wide}} " + " ".join(f"{cell:>14}" for cell in cells))
 
 
 def data(path: str, options: dict[str, str]) -> None:

@@ -28,7 +28,8 @@ def compare(folders: Sequence[str | Path], *, width: int = 80, unicode: bool = T
     runs = [read_run(folder, tail=_TAIL) for folder in folders]
     found = [{s.metric.name: s for s in words.scores_of(run)} for run in runs]
     rows = [("", [run.name for run in runs]), *_training(runs)]
-    names = [n for n in words.METRICS if any(n in scores for scores in found)]
+    others = [name for scores in found for name in scores if name not in words.METRICS]
+    names = [n for n in dict.fromkeys([*words.METRICS, *others]) if any(n in scores for scores in found)]
     rows += [_row(name, [scores.get(name) for scores in found]) for name in names]
     left = max(len(title) for title, _ in rows)
     column = max(
@@ -61,7 +62,7 @@ def _training(runs: list[Run]) -> list[tuple[str, list[str]]]:
 
 
 def _row(name: str, scores: list[Score | None]) -> tuple[str, list[str]]:
-    metric = words.METRICS[name]
+    metric = next(s.metric for s in scores if s is not None)
     best = _best([s for s in scores if s is not None])
     cells = [
         words.score_text(metric, s.value) + (" *" if s is best else "  ") if s else "-  " for s in scores

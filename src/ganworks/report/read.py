@@ -34,6 +34,7 @@ class Run:
     rounds, shown, saved, scored: events in the order of `seen`, without those that a resume has replaced.
     alarms: all of them, in the order in which they happened.
     age: seconds since the last line was written, NaN when there is none.
+    use: what was trained is for "sample", "apply" or "predict".
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Run:
     started: Event = field(default_factory=dict)
     finished: Event = field(default_factory=dict)
     age: float = math.nan
+    use: str = "sample"
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -149,6 +151,7 @@ def read_run(folder: str | Path, tail: int | None = None) -> Run:
         plan=_tree(folder / "plan.json", problems),
         evaluation=_tree(folder / "eval.json", problems),
         age=_age(log),
+        use=_use(folder),
         problems=problems,
         **groups,
     )
@@ -191,6 +194,25 @@ def _size(path: Path) -> int:
         return path.lstat().st_size
     except OSError:  # it was replaced while we looked
         return 0
+
+
+def _use(folder: Path) -> str:
+    """What the published networks say that they are for; of several, the one that calls itself the main one."""
+    found = [card for path in sorted(folder.glob("*.safetensors")) if (card := _card(path))]
+    found.sort(key=lambda card: (card.get("main") is not True, card.get("use") != "predict"))
+    use = found[0].get("use") if found else None
+    return use if use in ("sample", "apply", "predict") else "sample"
+
+
+def _card(path: Path) -> dict[str, Any]:
+    """The description in the head of a safetensors file; empty for a file without one."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            head = json.loads(file.read(length)) if length <= _TEXT_LIMIT else {}
+        return mapping(json.loads(mapping(mapping(head).get("__metadata__")).get("ganworks", "{}")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return {}
 
 
 def _age(path: Path) -> float:

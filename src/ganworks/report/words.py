@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ganworks.report.glossary import METRICS, Metric, metric_for, stated
 from ganworks.report.read import Run, mapping, number
 from ganworks.report.units import percent, short_number, times
 
@@ -23,122 +24,11 @@ _WORST_RATIO, _WORST_GAP = 24.0, 0.5  # the far ends of the gauges
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One metric. better: "lower" and "higher" are graded against the floor, "near" should equal it."""
-
-    name: str
-    title: str
-    better: Literal["lower", "higher", "near"]
-    short: str
-    long: str
-    share: bool = False
-
-
-METRICS: dict[str, Metric] = {
-    m.name: m
-    for m in (
-        Metric(
-            "frechet",
-            "Fréchet distance",
-            "lower",
-            "How far the samples are from real data, as a whole.",
-            "Both sets are turned into features and summarised by their average and spread; this is the "
-            "distance between the two summaries. It notices blur, wrong colours, noise and missing kinds of "
-            "data. It does not notice copying.",
-        ),
-        Metric(
-            "kernel",
-            "Kernel distance",
-            "lower",
-            "The same question, asked in a way that is fair for few samples.",
-            "Compares all pairs of features instead of a summary, so it has no bias when there are few "
-            "samples. Values slightly below zero are normal and mean: no difference found.",
-        ),
-        Metric(
-            "precision",
-            "Precision",
-            "higher",
-            "The share of samples that look like real data.",
-            "A sample counts when it lies as near to a real example as real examples lie to each other.",
-            share=True,
-        ),
-        Metric(
-            "recall",
-            "Recall",
-            "higher",
-            "The share of real data that the generator could have made.",
-            "The mirror of precision: a real example counts when it lies near the samples.",
-            share=True,
-        ),
-        Metric(
-            "density",
-            "Density",
-            "higher",
-            "How firmly the samples sit where real data is common.",
-            "Like precision, but steadier: a sample in a crowded place counts more. It can go above 1.",
-        ),
-        Metric(
-            "coverage",
-            "Coverage",
-            "higher",
-            "The share of real data that has a sample close by.",
-            "Low coverage means that the generator leaves kinds of data out, the commonest failure of a GAN.",
-            share=True,
-        ),
-        Metric(
-            "authenticity",
-            "Authenticity",
-            "near",
-            "Whether samples are new, or copies of the training data.",
-            "The share of samples that lie further from their nearest training example than that example "
-            "lies from its own neighbours. Copies push it towards 0. It should be close to what held-out "
-            "real data gets.",
-            share=True,
-        ),
-        Metric(
-            "agreement",
-            "Label agreement",
-            "higher",
-            "How often a sample is of the class that was asked for.",
-            "A classifier that was trained on real data names each sample; this is how often it names the "
-            "class that the generator was asked to make.",
-            share=True,
-        ),
-        Metric(
-            "copied",
-            "Near copies",
-            "near",
-            "The share of samples that almost repeat a training example.",
-            "A sample counts when it lies nearer to a training example than all but 1 % of unseen real data "
-            "do. "
-            "It should be about 1 %.",
-            share=True,
-        ),
-    )
-}
-
-_ALIASES = {
-    "fd": "frechet",
-    "frechet_distance": "frechet",
-    "fid": "frechet",
-    "kd": "kernel",
-    "kid": "kernel",
-    "mmd": "kernel",
-    "kernel_distance": "kernel",
-    "auth": "authenticity",
-    "authpct": "authenticity",
-    "authentic": "authenticity",
-    "accuracy": "agreement",
-    "label_agreement": "agreement",
-    "labels": "agreement",
-    "class_accuracy": "agreement",
-    "copies": "copied",
-}
-
-
-@dataclass(frozen=True)
 class Score:
-    """A metric's value beside its floor. low, high: 95 % interval; NaN where not known."""
+    """A metric's value beside its floor. low, high: 95 % interval; NaN where not known.
+
+    beside: what simple methods and ceilings get on the same examples, where the evaluation of a task measured it.
+    """
 
     metric: Metric
     value: float
@@ -148,6 +38,7 @@ class Score:
     floor_low: float = math.nan
     floor_high: float = math.nan
     extractor: str = ""
+    beside: tuple[tuple[str, float], ...] = ()
 
     @property
     def ratio(self) -> float:
@@ -163,31 +54,32 @@ class Verdict:
     text: str
 
 
-def metric_for(key: str) -> Metric:
-    """The metric that a key such as "fd/clf-mnist@ab12" names; an unknown one is shown without a grade."""
-    base = (
-        key.split("/", maxsplit=1)[0]
-        .split("@", maxsplit=1)[0]
-        .strip()
-        .lower()
-        .replace(" ", "_")
-        .replace("-", "_")
-    )
-    known = METRICS.get(_ALIASES.get(base, base))
-    return known or Metric(base, key.split("/", maxsplit=1)[0][:60], "near", "", "")
-
-
 def judge(score: Score) -> Verdict:
     """The verdict on one score (rules in docs/numbers.md). Without a floor there is none."""
     if not math.isfinite(score.value):
         return Verdict("unknown", "This could not be computed.")
     if score.metric.name not in METRICS:
-        return Verdict("unknown", "")
+        return Verdict("unknown", comparison(score))
     if not math.isfinite(score.floor):
         return Verdict("unknown", "There is no held-out value to compare with.")
     if score.metric.better == "near":
         return _judge_copying(score)
     return _judge_distance(score) if score.metric.better == "lower" else _judge_share(score)
+
+
+def comparison(score: Score, most: int = 4) -> str:
+    """Which of the methods beside it a score beats, and which it does not; "" without any."""
+    if score.metric.better == "near" or not math.isfinite(score.value):
+        return ""
+    sign = 1 if score.metric.better == "lower" else -1
+    named = sorted(score.beside, key=lambda pair: sign * pair[1])
+    parts = []
+    for text, kept in (("Better than", [p for p in named if sign * p[1] > sign * score.value]),
+                       ("Behind", [p for p in reversed(named) if sign * p[1] <= sign * score.value])):  # fmt: skip
+        shown = [f"{name} ({score_text(score.metric, value)})" for name, value in kept[:most]]
+        more = [f"{len(kept) - most} more"] if len(kept) > most else []
+        parts += [f"{text} {', '.join([*shown, *more])}."] if kept else []
+    return " ".join(parts)
 
 
 def _judge_distance(score: Score) -> Verdict:
@@ -290,6 +182,8 @@ def scores_of(run: Run) -> list[Score]:
     found = from_report(run.evaluation)
     if not found and (best := run.best):
         found = from_report(best)
+    if run.use != "sample":
+        return found
     order = list(METRICS)
     return sorted(found, key=lambda s: order.index(s.metric.name) if s.metric.name in METRICS else 99)
 
@@ -299,13 +193,17 @@ def from_report(report: Mapping[str, Any]) -> list[Score]:
     event ("scores" and "floor": a number for each name). What is not finite is left out."""
     values = mapping(report.get("metrics")) or mapping(report.get("scores"))
     floors, extractor = mapping(report.get("floor")), str(report.get("extractor") or "")
+    baselines = {name: mapping(values) for name, values in mapping(report.get("baselines")).items()}
     scores = []
     for key, raw in values.items():
         item = mapping(raw) or {"value": raw, "floor": floors.get(key)}
         if key != "fd_ratio" and math.isfinite(number(item.get("value"))):
             value, low, high, floor, floor_low, floor_high = (number(item.get(name)) for name in _FIELDS)
             own = key.partition("/")[2] or extractor
-            scores.append(Score(metric_for(key), value, floor, low, high, floor_low, floor_high, own))
+            others = {name: number(values.get(key)) for name, values in baselines.items()}
+            beside = tuple((name, other) for name, other in others.items() if math.isfinite(other))
+            metric = stated(key, item) if "baselines" in report else metric_for(key)
+            scores.append(Score(metric, value, floor, low, high, floor_low, floor_high, own, beside))
     return scores
 
 
@@ -347,6 +245,10 @@ FEW_HELD_OUT = 50  # real examples below which the scores are no ground for a ve
 def verdict(run: Run) -> Verdict:
     """`headline`, held back where the scores cannot carry it: too few real examples, or untrained features."""
     scores = scores_of(run)
+    if run.use != "sample" and scores:
+        main = scores[0]
+        text = comparison(main) or "Compare it with other runs on the same data."
+        return Verdict("unknown", f"{main.metric.title} {score_text(main.metric, main.value)} on held-out data. {text}")
     found, held = headline(scores), number(mapping(run.plan.get("data")).get("held"))
     if scores and held < FEW_HELD_OUT:
         return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at pictures.")

@@ -1,0 +1,145 @@
+"""What each metric is called, means, and in which direction it is better: known ones, and those that a task states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric. better: "lower" and "higher" are graded against the floor, "near" should equal it."""
+
+    name: str
+    title: str
+    better: Literal["lower", "higher", "near"]
+    short: str
+    long: str
+    share: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric(
+            "frechet",
+            "Fréchet distance",
+            "lower",
+            "How far the samples are from real data, as a whole.",
+            "Both sets are turned into features and summarised by their average and spread; this is the "
+            "distance between the two summaries. It notices blur, wrong colours, noise and missing kinds of "
+            "data. It does not notice copying.",
+        ),
+        Metric(
+            "kernel",
+            "Kernel distance",
+            "lower",
+            "The same question, asked in a way that is fair for few samples.",
+            "Compares all pairs of features instead of a summary, so it has no bias when there are few "
+            "samples. Values slightly below zero are normal and mean: no difference found.",
+        ),
+        Metric(
+            "precision",
+            "Precision",
+            "higher",
+            "The share of samples that look like real data.",
+            "A sample counts when it lies as near to a real example as real examples lie to each other.",
+            share=True,
+        ),
+        Metric(
+            "recall",
+            "Recall",
+            "higher",
+            "The share of real data that the generator could have made.",
+            "The mirror of precision: a real example counts when it lies near the samples.",
+            share=True,
+        ),
+        Metric(
+            "density",
+            "Density",
+            "higher",
+            "How firmly the samples sit where real data is common.",
+            "Like precision, but steadier: a sample in a crowded place counts more. It can go above 1.",
+        ),
+        Metric(
+            "coverage",
+            "Coverage",
+            "higher",
+            "The share of real data that has a sample close by.",
+            "Low coverage means that the generator leaves kinds of data out, the commonest failure of a GAN.",
+            share=True,
+        ),
+        Metric(
+            "authenticity",
+            "Authenticity",
+            "near",
+            "Whether samples are new, or copies of the training data.",
+            "The share of samples that lie further from their nearest training example than that example "
+            "lies from its own neighbours. Copies push it towards 0. It should be close to what held-out "
+            "real data gets.",
+            share=True,
+        ),
+        Metric(
+            "agreement",
+            "Label agreement",
+            "higher",
+            "How often a sample is of the class that was asked for.",
+            "A classifier that was trained on real data names each sample; this is how often it names the "
+            "class that the generator was asked to make.",
+            share=True,
+        ),
+        Metric(
+            "copied",
+            "Near copies",
+            "near",
+            "The share of samples that almost repeat a training example.",
+            "A sample counts when it lies nearer to a training example than all but 1 % of unseen real data "
+            "do. "
+            "It should be about 1 %.",
+            share=True,
+        ),
+    )
+}
+
+_ALIASES = {
+    "fd": "frechet",
+    "frechet_distance": "frechet",
+    "fid": "frechet",
+    "kd": "kernel",
+    "kid": "kernel",
+    "mmd": "kernel",
+    "kernel_distance": "kernel",
+    "auth": "authenticity",
+    "authpct": "authenticity",
+    "authentic": "authenticity",
+    "label_agreement": "agreement",
+    "labels": "agreement",
+    "copies": "copied",
+}
+
+
+def metric_for(key: str) -> Metric:
+    """The metric that a key such as "fd/clf-mnist@ab12" names; an unknown one is shown without a grade."""
+    base = key.split("/", maxsplit=1)[0].split("@", maxsplit=1)[0].strip().lower().replace(" ", "_").replace("-", "_")
+    known = METRICS.get(_ALIASES.get(base, base))
+    return known or Metric(base, title_of(key), "near", "", "")
+
+
+_SHORT = {"l1", "l2", "kid", "fid", "psnr", "ssim", "lpips", "ece", "mae", "rmse"}
+
+
+def title_of(key: str) -> str:
+    """ "gradient_energy" -> "Gradient energy"; what is known by its letters is written in capitals."""
+    names = key.split("/", maxsplit=1)[0][:60].replace("_", " ").split()
+    shown = " ".join(n.upper() if n.lower() in _SHORT else {"miou": "mIoU", "iou": "IoU"}.get(n, n) for n in names)
+    return shown[:1].upper() + shown[1:] if not shown.startswith("mIoU") else shown
+
+
+def stated(key: str, item: Mapping[str, Any]) -> Metric:
+    """The metric of a task as its evaluation describes it; one that is known keeps its title and its grades."""
+    known, meaning = metric_for(key), str(item.get("meaning") or "")
+    sides: dict[str, Literal["lower", "higher"]] = {"lower": "lower", "higher": "higher"}
+    if known.name in METRICS:
+        return replace(known, short=meaning or known.short, long="" if meaning else known.long)
+    return replace(known, better=sides.get(str(item.get("better")), "near"), short=meaning)
