@@ -4,7 +4,7 @@ patch_fd is for blur and artefacts, which L1 rewards or overlooks. Frechet dista
 Gaussians of features of 8x8 patches: the luma of the 64 pixels, the two chroma differences in 2x2 cells, and in 2x2
 cells the mean size of the horizontal and the vertical step between neighbours, which, unlike a covariance, tells edges
 from noise. Features are whitened by the true images and the distance is divided by their number, so that every
-frequency counts alike: 0 the same, about 1 when nothing of the true variation is left.
+frequency counts alike: 0 the same, of the order of 1 when nothing of the true variation is left.
 """
 
 from __future__ import annotations
