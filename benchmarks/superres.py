@@ -37,8 +37,8 @@ BARS = {"x4": ("psnr", 30.48), "x2": ("psnr", 36.0)}
 def tasks(work: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     """Row -> (recipe, settings)."""
     return {
-        "x4": ("superres", {"scale": 4, "budget": "280k", **PSNR}),
-        "x2": ("superres", {"scale": 2, "budget": "160k", **PSNR}),
+        "x4": ("superres", {"scale": 4, "budget": "200k", **PSNR}),
+        "x2": ("superres", {"scale": 2, "budget": "120k", **PSNR}),
         "x4-gan": (
             "superres",
             {"scale": 4, "budget": "24k", "game.adversarial_from": 0.0, "lr": 3e-4, "init": str(work / "x4")},

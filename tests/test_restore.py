@@ -220,6 +220,7 @@ def test_the_judge_knows_better_from_worse(photos, tmp_path):
     assert base["lanczos + white noise"]["detail"] > 0.7 > base["bicubic"]["detail"]
     assert base["lanczos + white noise"]["detail_match"] < base["bicubic"]["detail_match"]
     assert (tmp_path / "eval" / "restored.png").exists()
+    assert Image.open(tmp_path / "eval" / "photo-4-after.png").size[0] >= 60
     scores = judge.score(nets)[0]
     nets["G"].last.weight.data.normal_(0, 0.3)
     assert judge.score(nets)[0]["psnr"] < scores["psnr"] - 3

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganworks.augment.degrade import FILTERS
 from ganworks.data.spec import Draw, key
-from ganworks.domains.pixels import grid
+from ganworks.domains.pixels import grid, to_image, viewable
 from ganworks.metrics import fidelity, tasks
 from ganworks.metrics.detail import detail, with_noise
 
@@ -149,6 +149,9 @@ class Judge:
         pictures.mkdir(parents=True, exist_ok=True)
         if triples:
             _sheet(triples).save(pictures / "restored.png")
+        for number, (before, after, _) in enumerate(triples[:SHOWN], 1):
+            for name, image in (("before", before), ("after", after)):
+                to_image(viewable(image)[0]).save(pictures / f"photo-{number}-{name}.png")
         return tasks.TaskReport(
             metrics={name: self._metric(name, rows.get("", [])) for name in NAMES} if rows else {},
             count=len(held),
