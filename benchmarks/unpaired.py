@@ -47,6 +47,8 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "digits/cyclegan": ("cyclegan", {}),
     "facades/cyclegan": ("cyclegan", {}),
     "facades/dualgan": ("dualgan", {}),
+    "facades/cut": ("cut", {"budget": 14_000}),
+    "facades/fastcut": ("fastcut", {"budget": 22_000}),
     "seasons/cyclegan": ("cyclegan", {}),
 }
 
@@ -312,7 +314,7 @@ def main() -> None:
             sys.exit(done.stderr[-2000:])
         row = json.loads(done.stdout.splitlines()[-1])
         print(json.dumps({k: v for k, v in row.items() if k not in ("baselines", "settings")}), file=sys.stderr)
-        rows = [old for old in rows if old["row"] != name] + [row]
+        rows = [old for old in common.load(NAME) if old["row"] != name] + [row]  # another process may have saved
         if not args.set:
             common.save(NAME, rows)
     print(show(rows))

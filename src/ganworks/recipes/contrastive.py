@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ganworks.games.contrastive import Contrastive
 from ganworks.networks.contrastive import Contrastive as Networks
 from ganworks.settings import Config, Facts, Optimizer, Train
 
-_ADAM = Optimizer(lr=2e-4, lr_end=2e-6, betas=(0.5, 0.999))
+_PUBLISHED = Optimizer(lr=2e-4, lr_end=2e-6, betas=(0.5, 0.999))
+_SMALL = replace(_PUBLISHED, lr=3e-4, lr_end=3e-6)
 
 
 def cut(facts: Facts) -> Config:
     """CUT: translation between two sets of images that are no pairs, held to its input patch by patch.
 
     Paper: Park et al. 2020 (arXiv 2007.15651): least squares, PatchNCE on five layers and the same on real targets,
-    residual generator with low-pass filters, Adam 2e-4 (0.5, 0.999), batch 1, 400 epochs.
+    residual generator with low-pass filters, Adam 2e-4 (0.5, 0.999), batch 1. On a CPU a smaller network, fewer
+    patches and batch 2, so that minutes suffice at 64 pixels.
     """
-    game = Contrastive()
-    return _config("cut", facts, game)
+    return _config("cut", facts, Contrastive())
 
 
 def fastcut(facts: Facts) -> Config:
     """FastCUT: CUT without the second contrast, with ten times the weight on the first and mirrored sources.
 
-    Paper: Park et al. 2020 (arXiv 2007.15651), section 4.1: 200 epochs in place of 400.
+    Paper: Park et al. 2020 (arXiv 2007.15651), section 4.1. On a CPU smaller, as `cut`.
     """
-    game = Contrastive(nce=5.0, identity=0.0, flip=0.5)
-    return _config("fastcut", facts, game)
-
-
-def _config(name: str, facts: Facts, game: Contrastive) -> Config:
-    train = Train(batch=1, ema=(1e12,), ema_ramp=0.02)
-    return Config(name, facts.domain, Networks(width=32, blocks=4, d_width=32), game, g=_ADAM, d=_ADAM, train=train)
+    return _config("fastcut", facts, Contrastive(nce=5.0, identity=0.0, flip=0.5))
 
 
 def sincut(facts: Facts) -> Config:
@@ -43,5 +40,17 @@ def sincut(facts: Facts) -> Config:
     adam = Optimizer(lr=5e-4, lr_end=5e-6, betas=(0.0, 0.99))
     game = Contrastive(loss="non-saturating", nce=4.0, identity=0.0, l1=1.0, negatives="batch", patches=32, r1=1.0)
     networks = Networks(width=32, blocks=4, d_width=32, norm="none")
-    train = Train(batch=8, ema=(1e12,), ema_ramp=0.02)
-    return Config("sincut", facts.domain, networks, game, g=adam, d=adam, train=train)
+    return Config("sincut", facts.domain, networks, game, g=adam, d=adam, train=_train(8))
+
+
+def _config(name: str, facts: Facts, game: Contrastive) -> Config:
+    if facts.device != "cpu":
+        return Config(name, facts.domain, Networks(), game, g=_PUBLISHED, d=_PUBLISHED, train=_train(1))
+    networks = Networks(width=24, blocks=4, d_width=32)
+    notes = ("A small generator, as there is no GPU: networks.width=64 networks.blocks=9 is the published one.",)
+    game = replace(game, patches=64)
+    return Config(name, facts.domain, networks, game, g=_SMALL, d=_SMALL, train=_train(2), notes=notes)
+
+
+def _train(batch: int) -> Train:
+    return Train(batch=batch, ema=(1e12,), ema_ramp=0.02)
