@@ -30,7 +30,8 @@ def side_by_side(pairs: Sequence[tuple[str, Image.Image, Image.Image]]) -> Image
     cells = []
     for name, before, after in pairs:
         right = shown(after.convert("RGB"))
-        left = before.convert("RGB").resize(right.size, Image.Resampling.BICUBIC)
+        left = before.convert("RGB")
+        left = shown(left) if left.size == after.size else left.resize(right.size, Image.Resampling.BICUBIC)
         cells.append((name, left, right))
     columns = 1 if len(cells) < 4 else 2
     wide = max(2 * right.width for _, _, right in cells) + 2 * _GAP

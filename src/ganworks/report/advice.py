@@ -34,9 +34,7 @@ def commands(run: Run) -> list[Command]:
     if run.state in ("interrupted", "stopped"):
         found.append(Command(train_command(run), "go on exactly where it stopped"))
     if run.state != "empty":
-        found.append(
-            Command(f"ganworks sample {folder} 64 seed=0 out={picture}", "make 64 new samples as one picture")
-        )
+        found.append(_using(run.use, folder, picture))
         found.append(
             Command(
                 f"ganworks eval {folder}",
@@ -54,6 +52,15 @@ def commands(run: Run) -> list[Command]:
         )
         found.append(Command(f"ganworks compare {folder} {folder}-longer", "put two runs side by side"))
     return found
+
+
+def _using(use: str, folder: str, picture: str) -> Command:
+    """The command that uses what was trained."""
+    if use == "apply":
+        return Command(f"ganworks apply {folder} picture.jpg out={picture}", "put pictures or a video through it")
+    if use == "predict":
+        return Command(f"ganworks predict {folder} pictures/ out=classes.csv", "name the classes of new pictures")
+    return Command(f"ganworks sample {folder} 64 seed=0 out={picture}", "make 64 new samples as one picture")
 
 
 def train_command(run: Run, longer: bool = False) -> str:

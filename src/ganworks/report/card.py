@@ -70,12 +70,20 @@ def _intro(run: Run) -> str:
             "What it makes is generated, not real.\n")  # fmt: skip
 
 
+_FILES = {"sample": "generator.safetensors", "apply": "generator.safetensors", "predict": "classifier.safetensors"}
+_CALLS = {
+    "sample": "samples = model.sample(16, seed=0)",
+    "apply": 'picture = model.apply("picture.jpg")',
+    "predict": 'found = model.predict("pictures/")\nprint(found.names[0], found.best(0))',
+}
+
+
 def _use(run: Run) -> str:
     return (
         "## How to use it\n\n```python\nimport ganworks as gw\n\n"
-        f'model = gw.load("{_literal(run)}")  # or generator.safetensors alone; the data is not needed\n'
-        "samples = model.sample(16, seed=0)\n```\n\n"
-        "The file `generator.safetensors` describes itself and holds no code.\n"
+        f'model = gw.load("{_literal(run)}")  # or {_FILES[run.use]} alone; the data is not needed\n'
+        f"{_CALLS[run.use]}\n```\n\n"
+        f"The file `{_FILES[run.use]}` describes itself and holds no code.\n"
     )
 
 

@@ -38,6 +38,13 @@ def _finding(finding: advice.Finding) -> str:
     )
 
 
+_FILM = {
+    "sample": ("Samples", "The same random numbers every time, so each place in the grid shows one sample grow."),
+    "apply": ("Results", "The same held-out examples every time."),
+    "predict": ("Pictures", "The same examples every time."),
+}
+
+
 def _film(run: Run) -> str:
     """The sample grids as a strip to scroll; the script turns it into one picture with a slider."""
     best = number(run.best.get("seen"))
@@ -49,25 +56,29 @@ def _film(run: Run) -> str:
         if image := embed(path, _FRAME_BYTES):
             text = f"After {units.count(seen)} examples" if seen else "Before training"
             figures.append(
-                f"<figure>{image_tag(image, f'Generated samples: {text.lower()}')}"
+                f"<figure>{image_tag(image, f'{_FILM[run.use][0]}: {text.lower()}')}"
                 f"<figcaption>{text}</figcaption></figure>"
             )
     return (
-        "<h3>Samples through time</h3><p>The same random numbers every time, so each place in the grid "
-        "shows one sample as it grows.</p>"
-        f'<div class="film" tabindex="0" role="group" aria-label="Samples through '
+        f"<h3>{_FILM[run.use][0]} through time</h3><p>{_FILM[run.use][1]}</p>"
+        f'<div class="film" tabindex="0" role="group" aria-label="{_FILM[run.use][0]} through '
         f'time">{"".join(figures)}</div>'
     )
 
 
+_SCORE = {
+    False: (
+        "Score against the floor",
+        "The distance from real data, over time. The dashed line is what held-out real "
+        "data gets: the closer to it, the better.",
+    ),
+    True: ("Score over time", "Measured on held-out examples during the training."),
+}
+
+
 def _charts(run: Run) -> str:
     charts = [
-        (
-            "Score against the floor",
-            "The distance from real data, over time. The dashed line is what held-out real "
-            "data gets: the closer to it, the better.",
-            _score_chart(run),
-        ),
+        (*_SCORE[run.use != "sample"], _score_chart(run)),
         (
             "What the discriminator thinks",
             "Its output on real and on made-up examples; higher means “looks real”. Two "
@@ -111,7 +122,7 @@ def _score_chart(run: Run) -> str:
         [Series(words.metric_for(name).title, lines[name], marks=len(values) < 30)],
         floor=floor,
         log=wide,
-        title="Score against the floor",
+        title=_SCORE[run.use != "sample"][0],
         x_label="training time",
         time=True,
         y_zero=True,

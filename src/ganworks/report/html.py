@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from ganworks.report import course, judged, sections, words
+from ganworks.report import course, judged, sections, tasks, words
 from ganworks.report.read import Run, read_run
 
 
@@ -48,6 +48,7 @@ def render(run: Run) -> str:
         (
             sections.hero(run),
             sections.trained(run),
+            tasks.sliders(run),
             judged.good(run),
             course.went(run),
             sections.next_steps(run),
@@ -64,7 +65,7 @@ def render(run: Run) -> str:
         body=body,
         title=escape(f"{run.name} · ganworks report"),
         footer="Written by ganworks from the files of this run. Everything is inside this one file; it "
-        "loads nothing and sends nothing. Pictures of generated data are generated, not real.",
+        "loads nothing and sends nothing. Pictures that a network made are generated, not real.",
     )
     return page.encode("utf-8", "replace").decode("utf-8")
 

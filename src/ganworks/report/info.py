@@ -123,6 +123,7 @@ def _warnings(run: Run) -> Rows:
 
 def _files(run: Run) -> Rows:
     sizes = size_on_disk(run.folder)
-    known = ("generator.safetensors", "state/", "samples/", "metrics.jsonl", "eval.json", "report.html")
+    nets = [name for name in sizes if name.endswith(".safetensors")]
+    known = (*nets, "state/", "samples/", "metrics.jsonl", "eval.json", "report.html")
     rows = [(name, units.size(sizes[name])) for name in known if name in sizes]
     return [*rows, ("all", f"{units.size(sum(sizes.values()))} in {run.folder}")]

@@ -6,7 +6,7 @@ import math
 from html import escape
 from pathlib import Path
 
-from ganworks.report import words
+from ganworks.report import tasks, words
 from ganworks.report.pictures import embed, image_tag
 from ganworks.report.read import Run, mapping, number
 from ganworks.report.words import Score
@@ -37,19 +37,29 @@ def good(run: Run) -> str:
     extractors = sorted({s.extractor for s in scores if s.extractor})
     if extractors:
         source += f" Features: {', '.join(extractors)}. Scores of other features cannot be compared with these."
-    intro = (
-        "<p>Each score stands beside its <b>floor</b>: the same score of real examples that were held out "
-        "and never trained on. Real data does not score perfectly either, so the floor is what perfect "
-        "looks like.</p>"
-    )
+    task = run.use != "sample"
+    intro = _TASK if task else _FLOOR
     rows = "".join(_score_row(s) for s in scores)
     table = (
         '<div class="table"><table class="scores"><thead><tr><th scope="col">What is measured</th>'
-        '<th scope="col">This generator</th><th scope="col">Held-out real data</th>'
+        f'<th scope="col">This {"model" if task else "generator"}</th>'
+        f'<th scope="col">{"Best that can be had" if task else "Held-out real data"}</th>'
         f'<th scope="col">What it means</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
-    tail = f'<p class="dim">{escape(source)}</p>{_warnings(run)}{_explain(scores)}{_classes(run)}'
+    beside = tasks.baselines(run) + tasks.tables(run) + tasks.protocol(run) if tasks.is_task(run) else ""
+    tail = f'<p class="dim">{escape(source)}</p>{_warnings(run)}{beside}{_explain(scores)}{_classes(run)}'
     return head + intro + table + tail + _evaluation_pictures(run) + "</section>"
+
+
+_FLOOR = (
+    "<p>Each score stands beside its <b>floor</b>: the same score of real examples that were held out "
+    "and never trained on. Real data does not score perfectly either, so the floor is what perfect "
+    "looks like.</p>"
+)
+_TASK = (
+    "<p>Measured on examples that were held out and never trained on. A number alone says little: read each beside "
+    "what simple methods get on the same examples, and beside the best that can be had, where that is known.</p>"
+)
 
 
 def _warnings(run: Run) -> str:
@@ -132,12 +142,16 @@ def _gauge(score: Score) -> str:
 
 def _explain(scores: list[Score]) -> str:
     items = "".join(f"<p><b>{escape(s.metric.title)}.</b> {escape(s.metric.long)}</p>" for s in scores if s.metric.long)
+    graded = any(words.judge(score).grade != "unknown" for score in scores)
     bands = (
-        "<p>The intervals are 95 % confidence intervals: with other random samples the value would mostly "
-        "fall inside. A distance up to 1.5 times the floor counts as excellent, up to 3 as good, up to 8 as "
-        "fair. A share counts as excellent from 95 % of the floor, good from 80 %, fair from 55 %.</p>"
+        "A distance up to 1.5 times the floor counts as excellent, up to 3 as good, up to 8 as "
+        "fair. A share counts as excellent from 95 % of the floor, good from 80 %, fair from 55 %."
     )
-    return f"<details><summary>What these numbers measure</summary>{items}{bands}</details>"
+    intervals = (
+        "<p>The intervals are 95 % confidence intervals: with other random samples the value would mostly "
+        f"fall inside. {bands if graded else ''}</p>"
+    )
+    return f"<details><summary>What these numbers measure</summary>{items}{intervals}</details>"
 
 
 def _evaluation_pictures(run: Run) -> str:
@@ -145,6 +159,7 @@ def _evaluation_pictures(run: Run) -> str:
     folder = run.folder / "eval"
     named = {str(name): title for title, name in mapping(run.evaluation.get("pictures")).items()}
     names = [*named, *(path.name for path in sorted(folder.glob("*.png")) if path.name not in named)]
+    names = [name for name in names if not tasks.is_pair(Path(name))]
     figures = []
     for name in names[:_PICTURES]:
         path = folder / Path(name).name
@@ -165,4 +180,5 @@ _CAPTIONS = {
     "classes": "Each class as it was asked for.",
     "failures": "Those furthest from real data: the worst to expect.",
     "missed": "What the generator leaves out.",
+    "before-after": "Held-out examples, chosen evenly and not by hand.",
 }

@@ -32,16 +32,16 @@ judged by comparing samples with real data that the training never saw.</p></det
 def hero(run: Run) -> str:
     """Name, verdict in one sentence, the latest samples, and the few numbers that matter most."""
     verdict = words.verdict(run)
-    grade = {"unknown": "Not judged yet"}.get(verdict.grade, verdict.grade.capitalize())
+    unknown = "Measured" if run.use != "sample" and words.scores_of(run) else "Not judged yet"
+    grade = unknown if verdict.grade == "unknown" else verdict.grade.capitalize()
     picture = _picture_at(run)
     figure = ""
     if picture:
         seen, image = picture
-        alt = f"Grid of generated samples after {units.count(seen)} training examples"
+        alt, caption = _SHOWN[run.use]
+        after = f" after {units.count(seen)} examples" if seen else ""
         figure = (
-            f"<figure>{image_tag(image, alt)}<figcaption>Made by this "
-            f"generator{f' after {units.count(seen)} examples' if seen else ''}. None of these are "
-            "real.</figcaption></figure>"
+            f"<figure>{image_tag(image, alt.format(after))}<figcaption>{caption.format(after)}</figcaption></figure>"
         )
     intro = (
         f'<div><p class="kicker">Training report</p><h1>{escape(run.name)}</h1><p '
@@ -52,15 +52,27 @@ def hero(run: Run) -> str:
     return f'<header class="hero{"" if figure else " plain"}">{intro}{figure}</header>{_tiles(run)}'
 
 
+_SHOWN = {  # text alternative and caption of the latest picture
+    "sample": ("Grid of generated samples{}", "Made by this generator{}. None of these are real."),
+    "apply": ("Examples and what the network makes of them{}", "Held-out examples, and what it makes of them{}."),
+    "predict": ("Examples and what the network says of them{}", "Held-out examples, and what it says of them{}."),
+}
+_ARE = {
+    "sample": "A generator that learned from",
+    "apply": "A network that turns pictures into pictures, trained on",
+    "predict": "A classifier that learned from",
+}
+
+
 def _what(run: Run) -> str:
-    """One sentence: which generator, of what data."""
+    """One sentence: which network, of what data."""
     data = mapping(run.plan.get("data"))
     size = number(data.get("count", data.get("images", data.get("examples"))))
     path = advice.data_path(run)
     name = str(data.get("name") or (Path(path).name if path else "")) or "the data"
     kind = str(run.spec.get("kind") or "examples")
     many = f"{units.count(size)} {kind}" if math.isfinite(size) else kind
-    return f"A generator that learned from {escape(many)} of {escape(name)}."
+    return f"{_ARE[run.use]} {escape(many)} of {escape(name)}."
 
 
 def _tiles(run: Run) -> str:
@@ -132,7 +144,7 @@ def _data_rows(run: Run) -> list[tuple[str, str]]:
             )
             text = f"{shape[2]} × {shape[1]} pixels, {colours}"
         rows.append(("One example", text))
-    if isinstance(classes, list):
+    if isinstance(classes, list) and (classes or run.use == "sample"):
         names = ", ".join(str(c) for c in classes[:12]) + (", …" if len(classes) > 12 else "")
         rows.append(
             ("Classes", f"{len(classes)}: {names}" if classes else "none: it makes any kind of example")

@@ -74,8 +74,10 @@ def comparison(score: Score, most: int = 4) -> str:
     sign = 1 if score.metric.better == "lower" else -1
     named = sorted(score.beside, key=lambda pair: sign * pair[1])
     parts = []
-    for text, kept in (("Better than", [p for p in named if sign * p[1] > sign * score.value]),
-                       ("Behind", [p for p in reversed(named) if sign * p[1] <= sign * score.value])):  # fmt: skip
+    groups = (("Better than", [p for p in named if sign * p[1] > sign * score.value]),
+              ("Level with", [p for p in named if p[1] == score.value]),
+              ("Behind", [p for p in reversed(named) if sign * p[1] < sign * score.value]))  # fmt: skip
+    for text, kept in groups:
         shown = [f"{name} ({score_text(score.metric, value)})" for name, value in kept[:most]]
         more = [f"{len(kept) - most} more"] if len(kept) > most else []
         parts += [f"{text} {', '.join([*shown, *more])}."] if kept else []
