@@ -47,7 +47,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "digits/cyclegan": ("cyclegan", {}),
     "facades/cyclegan": ("cyclegan", {}),
     "facades/dualgan": ("dualgan", {}),
-    "facades/cut": ("cut", {"budget": 14_000}),
+    "facades/cut": ("cut", {"budget": 16_000}),
     "facades/fastcut": ("fastcut", {"budget": 22_000}),
     "seasons/cyclegan": ("cyclegan", {}),
 }

@@ -16,6 +16,7 @@ from ganworks.errors import UsageError
 from ganworks.games.contrastive import Contrastive, nce, patches, positions
 from ganworks.networks.contrastive import Contrastive as Networks
 from ganworks.networks.contrastive import Heads
+from ganworks.networks.cycle import Remembering
 
 SPEC = Spec("unpaired", (3, 16, 16), source=(3, 16, 16))
 SMALL = Networks(width=4, blocks=2, d_width=4, layers=1, features=8)
@@ -91,10 +92,14 @@ class Pointwise(nn.Module):
         first = self.first(x)
         return [first, self.second(first.tanh())]
 
+    def traced(self, src, layers=()):
+        return self(src), self.encode(src, layers)
+
 
 def pointwise(change=lambda x: x):
     torch.manual_seed(0)
-    return {"G": Pointwise(change), "D": nn.Conv2d(3, 1, 3), "GF": Heads((6, 6), 8)}
+    judge = Remembering(nn.Conv2d(3, 1, 3), 64, (3, 16, 16))
+    return {"G": Pointwise(change), "D": judge, "GF": Heads((6, 6), 8)}
 
 
 def batch_of(count=4, size=16, seed=3):
@@ -120,10 +125,23 @@ def test_mirrored_features_are_mirrored_back():
     nets, batch = pointwise(), batch_of()
     src = batch["src"]
     straight = plain.contrast(nets, src, src, Draw(9, 4, slice(None)))
+    known = plain.contrast(nets, src, src, Draw(9, 4, slice(None)), maps=nets["G"].encode(src))
     back = flipped.contrast(nets, src, src.flip(3), Draw(9, 4, slice(None)), torch.ones(4, 1, 1, 1, dtype=torch.bool))
     wrong = flipped.contrast(nets, src, src.flip(3), Draw(9, 4, slice(None)), torch.zeros(4, 1, 1, 1, dtype=torch.bool))
-    assert torch.allclose(straight, back, atol=1e-5)
+    assert torch.allclose(straight, back, atol=1e-5) and torch.allclose(straight, known, atol=1e-5)
     assert (wrong > straight + 1).all()
+
+
+def test_sources_and_targets_are_contrasted_each_with_themselves():
+    torch.manual_seed(0)
+    nets, batch = SMALL.build(SPEC), batch_of()
+    made = nets["G"](torch.cat([batch["src"], batch["x"]]))
+    for negatives in ("image", "batch"):
+        game = Contrastive(nce=1.0, negatives=negatives)
+        terms = game.generator_turn(nets, batch_of())
+        for name, part, given in (("nce", made[:4], batch["src"]), ("identity", made[4:], batch["x"])):
+            alone = game.contrast(nets, given, part, Draw(3, 4, slice(None)))
+            assert torch.allclose(terms[name], 0.5 * alone, atol=1e-4)
 
 
 def test_g_is_given_the_mirrored_source():
@@ -144,12 +162,15 @@ def test_terms_of_the_published_games():
     fast = Contrastive(nce=5.0, identity=0.0, flip=0.5).generator_turn(nets, batch)
     assert "identity" not in fast
     single = Contrastive(identity=0.0, l1=2.0, negatives="batch", r1=1.0)
-    same = nets["G"](batch["x"])
-    assert torch.allclose(
-        single.generator_turn(nets, batch)["l1"], 2 * (same - batch["x"]).abs().mean((1, 2, 3)), atol=1e-5
-    )
-    assert (single.discriminator_turn(nets, batch)["r1"] > 0).all()
-    assert [players for players, _ in Contrastive().turns(0)] == [("D",), ("G", "GF")]
+    made, same = nets["G"](batch["src"]), nets["G"](batch["x"])
+    terms = single.generator_turn(nets, batch)
+    assert torch.allclose(terms["l1"], 2 * (same - batch["x"]).abs().mean((1, 2, 3)), atol=1e-5)
+    logits = [nets["D"](x).mean((1, 2, 3)) for x in (batch["x"], made)]
+    terms = single.discriminator_turn(nets, batch)
+    assert (terms["r1"] > 0).all()
+    assert torch.allclose(terms["_real"], logits[0], atol=1e-4)
+    assert torch.allclose(terms["_fake"], logits[1], atol=1e-2)  # D sees what G has just made, kept as float16
+    assert [players for players, _ in Contrastive().turns(0)] == [("G", "GF"), ("D",)]
 
 
 def test_the_terms_reach_the_players_that_they_should():

@@ -108,56 +108,75 @@ class Contrastive:
         return loss(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """D, then G and the heads together."""
-        yield ("D",), self.discriminator_turn
+        """G and the heads together, then D, who sees what was just made."""
         yield ("G", "GF"), self.generator_turn
+        yield ("D",), self.discriminator_turn
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """Terms [B] of G and GF: g_loss, nce, and identity and l1 where asked for."""
+        G, D = nets["G"], nets["D"]
+        src, x, count = batch["src"], batch["x"], len(batch["src"])
+        given = torch.cat([src, x]) if self.identity or self.l1 else src
+        if self.flip:
+            mirrored = (batch.draw.uniform() < self.flip)[:, None, None, None]
+            mirrored = torch.cat([mirrored, torch.zeros_like(mirrored)])[: len(given)]
+            made, maps = G(torch.where(mirrored, given.flip(3), given)), None
+        else:
+            mirrored = None
+            made, maps = G.traced(given)
+        D.remember(made[:count].detach())
+        logits = D(made[:count])
+        terms = {"g_loss": generator_terms(self._loss, None, logits)}
+        judged = given if self.identity else src
+        costs = self.contrast(nets, judged, made[: len(judged)], batch.draw, mirrored, maps).split(count)
+        terms["nce"] = self.nce * (1 - self.identity) * costs[0]
+        if self.identity:
+            terms["identity"] = self.nce * self.identity * costs[1]
+        if self.l1:
+            terms["l1"] = self.l1 * (made[count:].float() - x.float()).abs().flatten(1).mean(1)
+        return {**terms, "_fake": per_example(logits).detach()}
+
+    def contrast(
+        self,
+        nets: Nets,
+        given: Tensor,
+        made: Tensor,
+        draw: Draw,
+        mirrored: Tensor | None = None,
+        maps: Sequence[Tensor] | None = None,
+    ) -> Tensor:
+        """PatchNCE [n] between images and what G made of them, the mean over the layers of `G.encode`.
+
+        n: one batch, or several one after the other, compared at the same places. mirrored [n, 1, 1, 1]: where `made`
+        stems from the mirrored image. maps: what `G.encode(given)` gives, where it is known already.
+        """
+        G, GF, count = nets["G"], nets["GF"], len(made)
+        with torch.no_grad():
+            maps = G.encode(given) if maps is None else [m[:count].detach() for m in maps]
+            places = positions(maps, self.patches, draw)
+            size = len(places[0])
+            at = [p.repeat(count // size, 1) for p in places]
+            keys = GF(patches(maps, at))
+        maps = G.encode(made)
+        if mirrored is not None:
+            maps = [torch.where(mirrored[:count], m.flip(3), m) for m in maps]
+        queries = GF(patches(maps, at))
+        layers = [self._nce(q, k, size) for q, k in zip(queries, keys, strict=True)]
+        return torch.stack(layers).mean(0)
+
+    def _nce(self, queries: Tensor, keys: Tensor, size: int) -> Tensor:
+        """`nce` of images among themselves, or of each batch of `size` images."""
+        if self.negatives == "image":
+            return nce(queries, keys, self.temperature)
+        parts = zip(queries.split(size), keys.split(size), strict=True)
+        return torch.cat([nce(q, k, self.temperature, across=True) for q, k in parts])
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """D's terms [B]: d_loss, and r1 where asked for; _real and _fake are the mean logits."""
-        G, D = nets["G"], nets["D"]
-        real = batch["x"]
-        with torch.no_grad():
-            fake = G(batch["src"]).to(real.dtype)
+        D, real = nets["D"], batch["x"]
+        fake = D.recall(len(real), batch.draw, 0.0).to(real.dtype).contiguous(memory_format=torch.channels_last)
         r, f = D(torch.cat([real, fake])).split(len(real))
         terms = {"d_loss": discriminator_terms(self._loss, r, f)}
         if self.r1:
             terms["r1"] = r1(lambda x: per_example(D(x)), real, self.r1)
         return {**terms, "_real": per_example(r).detach(), "_fake": per_example(f).detach()}
-
-    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """Terms [B] of G and GF: g_loss, nce, and identity and l1 where asked for."""
-        G, D = nets["G"], nets["D"]
-        src, count = batch["src"], len(batch["src"])
-        mirrored = (batch.draw.uniform() < self.flip)[:, None, None, None] if self.flip else None
-        given = src if mirrored is None else torch.where(mirrored, src.flip(3), src)
-        again = bool(self.identity or self.l1)
-        made = G(torch.cat([given, batch["x"]])) if again else G(given)
-        fake = made[:count]
-        logits = D(fake)
-        terms = {
-            "g_loss": generator_terms(self._loss, None, logits),
-            "nce": self.nce * (1 - self.identity) * self.contrast(nets, src, fake, batch.draw, mirrored),
-        }
-        if self.identity:
-            same = self.contrast(nets, batch["x"], made[count:], batch.draw)
-            terms["identity"] = self.nce * self.identity * same
-        if self.l1:
-            terms["l1"] = self.l1 * (made[count:].float() - batch["x"].float()).abs().flatten(1).mean(1)
-        return {**terms, "_fake": per_example(logits).detach()}
-
-    def contrast(self, nets: Nets, src: Tensor, made: Tensor, draw: Draw, mirrored: Tensor | None = None) -> Tensor:
-        """PatchNCE [B] between images and what G made of them, the mean over the layers of `G.encode`.
-
-        mirrored [B, 1, 1, 1]: where `made` stems from the mirrored image.
-        """
-        G, GF = nets["G"], nets["GF"]
-        with torch.no_grad():
-            maps = G.encode(src)
-            at = positions(maps, self.patches, draw)
-            keys = GF(patches(maps, at))
-        maps = G.encode(made)
-        if mirrored is not None:
-            maps = [torch.where(mirrored, m.flip(3), m) for m in maps]
-        queries = GF(patches(maps, at))
-        pairs = zip(queries, keys, strict=True)
-        return torch.stack([nce(q, k, self.temperature, self.negatives == "batch") for q, k in pairs]).mean(0)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
 from ganworks.layers.strided import init_dcgan
+from ganworks.networks.cycle import Remembering
 from ganworks.networks.patchgan import PatchGAN, fitting_layers
 from ganworks.networks.translator import Residual, Translator
 
@@ -50,7 +51,8 @@ class Contrastive:
     """Settings of the players.
 
     width, blocks, resample: of the translator (networks.translator.Residual; published 64, 9, filter).
-    d_width, layers, norm: of the patch discriminator; small images get fewer layers. features: width of the heads.
+    d_width, layers, norm: of the patch discriminator; small images get fewer layers. memory: made images that it keeps
+    from G's turn to its own, at least a batch. features: width of the heads.
     """
 
     width: int = 64
@@ -59,12 +61,13 @@ class Contrastive:
     d_width: int = 64
     layers: int = 3
     norm: Literal["instance", "none"] = "instance"
+    memory: int = 32
     features: int = 256
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
-        if min(self.d_width, self.layers, self.features) < 1:
-            raise UsageError(f"d_width, layers and features of {self} must be at least 1.")
+        if min(self.d_width, self.layers, self.features, self.memory) < 1:
+            raise UsageError(f"d_width, layers, features and memory of {self} must be at least 1.")
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": translator, "D": PatchGAN, "GF": heads} with fresh weights from torch's global generator."""
@@ -80,6 +83,6 @@ class Contrastive:
         layers = fitting_layers(*size, most=self.layers)
         return {
             "G": generator,
-            "D": PatchGAN(channels, self.d_width, layers, self.norm),
+            "D": Remembering(PatchGAN(channels, self.d_width, layers, self.norm), self.memory, spec.shape),
             "GF": Heads(tapped(generator, channels, self.width), self.features),
         }

@@ -92,29 +92,40 @@ class Translator(nn.Module):
         self.apply(cfg.fill)
 
     def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.traced(src)[0]
+
+    def traced(self, src: Tensor, layers: Sequence[int] = ()) -> tuple[Tensor, list[Tensor]]:
+        """The translation, and what `encode` would return for these layers, from one pass."""
         height, width = src.shape[2:]
-        h = x = pad_to_multiple(src, MULTIPLE)
-        for layer in self.layers:
-            h = layer(h)
+        x = pad_to_multiple(src, MULTIPLE)
+        h, kept = self._through(x, len(self.layers), self._wanted(layers))
         h = h.float()
         if self.residual:
             h = h + torch.atanh(0.98 * x.float().clamp(-1, 1))
-        return h.tanh()[:, :, :height, :width]
+        return h.tanh()[:, :, :height, :width], kept
 
     def encode(self, x: Tensor, layers: Sequence[int] = ()) -> list[Tensor]:
         """Outputs of the layers at these positions (none given: `taps`), each [B, C, h, w], in ascending order.
 
         Nothing beyond the last position is computed. Raises UsageError for a position that does not exist.
         """
+        wanted = self._wanted(layers)
+        return self._through(pad_to_multiple(x, MULTIPLE), max(wanted) + 1, wanted)[1]
+
+    def _wanted(self, layers: Sequence[int]) -> set[int]:
         wanted = set(layers or self.taps)
         if not wanted <= set(range(len(self.layers))):
             raise UsageError(f"This generator has the layers 0 to {len(self.layers) - 1}, not {sorted(wanted)}.")
-        out, h = [], pad_to_multiple(x, MULTIPLE)
-        for position, layer in enumerate(self.layers[: max(wanted) + 1]):
+        return wanted
+
+    def _through(self, h: Tensor, stop: int, wanted: set[int]) -> tuple[Tensor, list[Tensor]]:
+        """The output of the layers before `stop`, and those of the wanted ones."""
+        kept = []
+        for position, layer in enumerate(self.layers[:stop]):
             h = layer(h)
             if position in wanted:
-                out.append(h)
-        return out
+                kept.append(h)
+        return h, kept
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
