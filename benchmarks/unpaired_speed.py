@@ -35,7 +35,7 @@ METHODS = {"cyclegan": {}, "dualgan": {}, "cut": {"patches": 256}, "cut, 64 patc
 
 def engine(method: str, data: Any, size: tuple[int, int, int], batch: int) -> Engine:
     """A training of one method, ready to step."""
-    function, _ = recipes.find(method.split(",")[0])
+    function, _ = recipes.find(method.split(",", maxsplit=1)[0])
     config = function(Facts(data.spec, len(data.train), Budget(examples=1000), "cpu", 100.0, Unpaired(size=SIDE)))
     width, blocks, judge = size
     config = replace(
