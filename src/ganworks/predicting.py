@@ -131,7 +131,7 @@ class Predictor:
         self.net = found.net.to(self.device).eval().requires_grad_(False)
         settings = {name: getattr(self.domain, name) for name in ("fit", "background") if hasattr(self.domain, name)}
         channels, height, width = self.spec.shape
-        self._reader = Images(size=(height, width), channels=channels, labels=True, on_corrupt="skip", **settings)
+        self._reader = Images(size=(height, width), channels=channels, labels=False, on_corrupt="skip", **settings)
 
     @staticmethod
     def load(path: str | Path, *, device: str | torch.device = "auto") -> Predictor:
