@@ -66,7 +66,7 @@ def _kind(run: Run) -> list[str]:
 def _intro(run: Run) -> str:
     verdict = words.verdict(run)
     state = "" if run.state in ("finished", "empty") else f" The training is not complete ({run.state})."
-    return (f"A generative adversarial network trained with ganworks. {verdict.text}{state} "
+    return (f"A generative adversarial network trained with ganworks. {text(verdict.text)}{state} "
             "What it makes is generated, not real.\n")  # fmt: skip
 
 
