@@ -107,7 +107,7 @@ def test_turns():
         Game(loss="relativistic")
 
 
-def test_batches_and_judge_of_squares():
+def test_batches_and_judge_of_squares(tmp_path):
     data = Multi().open(squares())
     assert data.spec.kind == "multi" and data.spec.source == data.spec.shape == (3, 16, 16)
     batch = Multi(flip=True).batch(data, data.train[:8], Draw(1, 8, slice(None)))
@@ -136,6 +136,13 @@ def test_batches_and_judge_of_squares():
     assert scores[Painter]["agreement"] > 0.9 and scores[Idle]["agreement"] < 0.1
     assert scores[Painter]["cycle"] < 0.001 and scores[Painter]["structure"] > 0.9
     assert scores[Idle]["structure"] == pytest.approx(1)
+    settings = {"count": 100, "seed": 0, "pictures": tmp_path / "eval", "progress": None, "about": {}}
+    report = judge.evaluate({"G": Painter()}, **settings).to_dict()
+    assert report["metrics"]["agreement"]["value"] > 0.9
+    assert report["metrics"]["kid"]["value"] < 0.2 * report["baselines"]["unchanged image"]["kid"]
+    assert report["baselines"]["unchanged image"]["agreement"] < 0.1
+    assert sum(row[1] for row in report["tables"][0]["rows"]) == report["count"] == len(data.held)
+    assert (tmp_path / "eval" / "classes.png").exists()
 
 
 def test_apply_by_name_or_number_at_any_size(tmp_path):

@@ -93,7 +93,7 @@ def class_number(spec: Spec, label: Any) -> int:
         return names.index(wanted)
     if wanted.isdecimal() and int(wanted) < len(names):
         return int(wanted)
-    raise UsageError(f"There is no class {str(label)!r}. {nearest(wanted, spec.classes)} The classes are {some}.")
+    raise UsageError(f"There is no class {str(label)!r}. {nearest(wanted, spec.classes)}")
 
 
 class MultiJudge:
@@ -158,7 +158,10 @@ class MultiJudge:
             name: metric(values[name], floor, better="lower" if name == "cycle" else "higher", meaning=MEANING[name])
             for name, floor in {"agreement": accuracy, "cycle": 0.0, "structure": 1.0}.items()
         }
-        distances, rows = self._by_class(values, made, asked, where)
+        before = self.data.raw(where)
+        coloured = self._coloured(before, asked)
+        sets = {"translated": made, "unchanged": before, "coloured": coloured}
+        distances, rows = self._by_class(values["agreement"], sets, asked)
         if distances["translated"]:
             metrics["kid"] = metric(
                 float(np.mean(distances["translated"])), float(np.mean(distances["real"])), meaning=MEANING["kid"]
@@ -168,7 +171,7 @@ class MultiJudge:
         return TaskReport(
             metrics,
             len(where),
-            baselines=self._baselines(where, asked, distances),
+            baselines=self._baselines(before, coloured, asked, distances),
             tables=[{"title": "By class", "columns": ["class", "asked", "agreement", "kid"], "rows": rows}],
             pictures={"Each line: an image, then that image as each class": "classes.png"},
             protocol=[
@@ -225,39 +228,40 @@ class MultiJudge:
         return np.rint((stored - spec.low) / (spec.high - spec.low) * 255).clip(0, 255).astype(np.uint8)
 
     def _by_class(
-        self, values: dict[str, np.ndarray], made: np.ndarray, asked: np.ndarray, where: np.ndarray
+        self, agreed: np.ndarray, sets: dict[str, np.ndarray], asked: np.ndarray
     ) -> tuple[dict[str, list[float]], list[list[Any]]]:
-        """Kernel distances to real training images of each class that has enough, and a line for each class."""
-        labels, spec = self.data.labels, self.data.spec
+        """Kernel distances of sets of images to real training images of each class that has enough; a line for each."""
+        labels, data = self.data.labels, self.data
         assert labels is not None
-        distances: dict[str, list[float]] = {"translated": [], "real": [], "unchanged": []}
+        distances: dict[str, list[float]] = {name: [] for name in ("real", *sets)}
         rows: list[list[Any]] = []
-        for k, name in enumerate(spec.classes):
+        for k, name in enumerate(data.spec.classes):
             chosen, shown = asked == k, None
-            real = self.classifier(self.data.raw(spaced(self.data.train[labels[self.data.train] == k], _FULL)))
-            held = self.data.held[labels[self.data.held] == k]
+            real = self.classifier(data.raw(spaced(data.train[labels[data.train] == k], _FULL)))
+            held = data.held[labels[data.held] == k]
             if min(len(real), len(held), chosen.sum()) >= 4:
-                compared = {"translated": made[chosen], "real": self.data.raw(held)}
-                compared["unchanged"] = self.data.raw(where[chosen])
-                for which, images in compared.items():
-                    distances[which].append(unbiased_mmd(self.classifier(images), real))
+                distances["real"].append(unbiased_mmd(self.classifier(data.raw(held)), real))
+                for which, images in sets.items():
+                    distances[which].append(unbiased_mmd(self.classifier(images[chosen]), real))
                 shown = round(distances["translated"][-1], 4)
-            agreed = round(float(values["agreement"][chosen].mean()), 4) if chosen.any() else None
-            rows.append([name, int(chosen.sum()), agreed, shown])
+            rows.append(
+                [name, int(chosen.sum()), round(float(agreed[chosen].mean()), 4) if chosen.any() else None, shown]
+            )
         return distances, rows
 
     def _baselines(
-        self, where: np.ndarray, asked: np.ndarray, distances: dict[str, list[float]]
+        self, before: np.ndarray, coloured: np.ndarray, asked: np.ndarray, distances: dict[str, list[float]]
     ) -> dict[str, dict[str, float]]:
         """What changing nothing, and changing the colours alone, would get."""
-        before = self.data.raw(where)
-        out = {"unchanged image": {"structure": 1.0, "cycle": 0.0}, "colours of the class": {}}
-        coloured = self._coloured(before, asked)
-        for name, images in (("unchanged image", before), ("colours of the class", coloured)):
+        kept = structure(self._seen(before), self._seen(coloured))
+        out = {"unchanged image": {"structure": 1.0, "cycle": 0.0}, "colours of the class": {"structure": kept.mean()}}
+        for (name, row), (which, images) in zip(
+            out.items(), (("unchanged", before), ("coloured", coloured)), strict=True
+        ):
+            out[name] = {k: float(v) for k, v in row.items()}
             out[name]["agreement"] = float((self.classifier.predict(images)[0] == asked).mean())
-        out["colours of the class"]["structure"] = float(structure(self._seen(before), self._seen(coloured)).mean())
-        if distances["unchanged"]:
-            out["unchanged image"]["kid"] = float(np.mean(distances["unchanged"]))
+            if distances[which]:
+                out[name]["kid"] = float(np.mean(distances[which]))
         return out
 
     def _coloured(self, images: np.ndarray, asked: np.ndarray) -> np.ndarray:
