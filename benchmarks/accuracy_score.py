@@ -1,13 +1,13 @@
 """Classification accuracy score of class-conditional samples: train on generated images, test on real ones.
 
-    python benchmarks/accuracy_score.py DATA/mnist DATA/fashion-mnist [--run RUN RUN] [--budget 200k]
+    python benchmarks/accuracy_score.py DATA/mnist DATA/fashion-mnist [--run RUN RUN] [--budget 320k]
 
 DATA/...: folders with the four IDX files. One generator per data set is trained with the `image` recipe and labels
 (or taken from finished run folders, in the order of the data). The judge is fixed and cheap: PCA with 64 components
 fitted on the first 10,000 real training images, then the vote of the 3 nearest of 10,000 generated images, 1,000 a
 class, on the official 10,000 test images (CAS: Ravuri and Vinyals 2019, 1905.10887). Beside it: the same judge
 trained on the 10,000 real images (ceiling) and on samples of one Gaussian per class in the PCA space (floor); and,
-against a generator that repeats a few good images, the share of test images whose nearest generated image is shared
+against a generator that repeats a few good images (which would raise the score), the share of test images whose nearest generated image is shared
 by no other test image, over the same of real images (variety).
 """
 
@@ -26,6 +26,7 @@ import numpy as np
 import ganworks
 
 NAME = "accuracy_score"
+TRUNCATION = 0.9  # of 1, .9, .8, .7 the best of both data sets on 10,000 training images that no PCA was fitted on
 COUNT, PARTS, NEAR = 10_000, 64, 3
 BARS = {"mnist": 0.92, "fashion-mnist": 0.78}
 
@@ -74,6 +75,12 @@ class Judge:
             used |= set(near[:, 0].tolist())
         return right / len(self.test), len(used) / len(z)
 
+    def made(self, model: ganworks.Model, truncation: float) -> tuple[float, float]:
+        """The score of 10,000 samples."""
+        made = model.sample(COUNT, seed=1, truncation=truncation)
+        assert made.labels is not None
+        return self.score(self.project(made.data.reshape(COUNT, -1).astype(np.float32) / 255), made.labels)
+
 
 def gaussians(judge: Judge, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """1,000 points of one Gaussian per class in the PCA space."""
@@ -92,15 +99,16 @@ def one(folder: Path, run: Path | None, budget: str, runs: Path) -> dict[str, An
         ganworks.fit("image", folder, run, budget=budget, evaluate=False, **{"train.judge": False})
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     rounds = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    made = ganworks.load(run).sample(COUNT, seed=1)
-    judge = Judge(data["x"][:COUNT], data["xt"], data["yt"])
-    score, variety = judge.score(judge.project(made.data.reshape(COUNT, -1).astype(np.float32) / 255), made.labels)
+    judge, model = Judge(data["x"][:COUNT], data["xt"], data["yt"]), ganworks.load(run)
+    whole, _ = judge.made(model, 1.0)
+    score, variety = judge.made(model, TRUNCATION)
     real, spread = judge.score(judge.project(data["x"][:COUNT]), data["y"][:COUNT].astype(np.int64))
     floor, _ = judge.score(*gaussians(judge, data["x"][:COUNT], data["y"][:COUNT], np.random.default_rng(0)))
     return {
         "data": folder.name,
         "budget": budget,
         "cas": score,
+        "cas_untruncated": whole,
         "gaussian": floor,
         "real": real,
         "variety": round(variety / spread, 3),
@@ -115,10 +123,20 @@ def one(folder: Path, run: Path | None, budget: str, runs: Path) -> dict[str, An
 
 def show(found: list[dict[str, Any]]) -> str:
     """The table, in Markdown."""
-    head = ["data", "CAS", "bar", "class Gaussians", "real images", "variety (real 1)", "examples seen", "CPU seconds"]
+    head = [
+        "data",
+        f"CAS at truncation {TRUNCATION}",
+        "at 1",
+        "bar",
+        "class Gaussians",
+        "real images",
+        "variety (real 1)",
+        "examples seen",
+        "CPU seconds",
+    ]
     cells = [
         [
-            *(r["data"], f"{r['cas']:.3f}", BARS.get(r["data"], "")),
+            *(r["data"], f"{r['cas']:.3f}", f"{r['cas_untruncated']:.3f}", BARS.get(r["data"], "")),
             *(f"{r['gaussian']:.3f}", f"{r['real']:.3f}", r["variety"], f"{r['seen']:,}", r["cpu_seconds"]),
         ]
         for r in found
@@ -131,7 +149,7 @@ def main() -> None:
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--run", nargs="*", type=Path, default=[], help="finished runs, in the order of the data")
     parser.add_argument("--cpu", nargs="*", type=float, default=[], help="CPU seconds that these runs took")
-    parser.add_argument("--budget", default="200k")
+    parser.add_argument("--budget", default="320k")
     parser.add_argument("--runs", type=Path, default=Path("runs/accuracy-score"))
     given = parser.parse_args()
     found = common.load(NAME)

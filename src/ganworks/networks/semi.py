@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -102,10 +102,10 @@ class DenseGenerator(nn.Module):
     normal, as everywhere in this package, and are mapped to uniform ones by the normal distribution function.
     """
 
-    def __init__(self, net: Semi, spec: Spec):
+    def __init__(self, z_dim: int, hidden: tuple[int, ...], spec: Spec):
         super().__init__()
-        self.z_dim, self.shape = net.z_dim, spec.shape
-        sizes = [net.z_dim, *net.g_hidden]
+        self.z_dim, self.shape = z_dim, spec.shape
+        sizes = [z_dim, *hidden]
         layers: list[nn.Module] = []
         for a, b in pairwise(sizes):
             layers += [nn.Linear(a, b, bias=False), nn.BatchNorm1d(b), nn.Softplus()]
@@ -175,38 +175,43 @@ class Semi:
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"C": DenseClassifier, "G": DenseGenerator} with fresh weights; examples of any shape."""
         need_classes(spec, "A classifier")
-        return {"C": DenseClassifier(self, spec), "G": DenseGenerator(self, spec)}
+        return {"C": DenseClassifier(self, spec), "G": DenseGenerator(self.z_dim, self.g_hidden, spec)}
 
 
 @dataclass(frozen=True)
 class SemiConv:
     """Convolutional classifier, and a compact generator beside it, for images [C, H, W] of any size.
 
-    width: channels of C's largest map, twice as many on each smaller one. g_width, z_dim: of G, as in `Compact`;
-    g_width 0: no generator (the games that train C alone). dropout: before C's hidden layer.
+    width: channels of C's largest map, twice as many on each smaller one. generator: "dense" is cheap and enough to
+    teach C what is not an image, "compact" makes better pictures, "none" is for games that train C alone. g_width: of
+    G, as in `Compact` (times 16 in the dense one's layers). z_dim: size of the latent. dropout: before C's hidden
+    layer.
     """
 
     width: int = 32
+    generator: Literal["dense", "compact", "none"] = "dense"
     g_width: int = 32
     z_dim: int = 64
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.width, self.z_dim) < 1 or self.g_width < 0 or not 0 <= self.dropout < 1:
-            raise UsageError(f"SemiConv needs width, z_dim >= 1, g_width >= 0 and dropout in [0, 1); got {self}.")
+        if min(self.width, self.z_dim, self.g_width) < 1 or not 0 <= self.dropout < 1:
+            raise UsageError(f"SemiConv needs widths and z_dim of at least 1 and dropout in [0, 1); got {self}.")
 
     @property
     def makes(self) -> dict[str, str]:
         """Who is published, and what for."""
-        return {"C": "predict", "G": "sample"} if self.g_width else {"C": "predict"}
+        return {"C": "predict", "G": "sample"} if self.generator != "none" else {"C": "predict"}
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"C": ConvClassifier} and, with g_width, {"G": compact generator without classes}."""
+        """{"C": ConvClassifier} and a generator without classes, {"G": ...}, unless that is "none"."""
         need_classes(spec, "A classifier")
         if len(spec.shape) != 3:
             raise UsageError(f"SemiConv reads images [C, H, W], not shape {list(spec.shape)}; use networks.semi.Semi.")
         nets: dict[str, nn.Module] = {"C": ConvClassifier(self.width, self.dropout, spec)}
-        if self.g_width:
+        if self.generator == "dense":
+            nets["G"] = DenseGenerator(self.z_dim, (16 * self.g_width,) * 2, spec)
+        if self.generator == "compact":
             made = Compact(width=self.g_width, z_dim=self.z_dim).build(replace(spec, classes=()))
             nets["G"] = made["G"]
         return nets

@@ -26,7 +26,7 @@ def classify(facts: Facts) -> Config:
     adam = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.5, 0.99), warmup=0.01)
     known = "the labels alone" if variant == "supervised" else f'the variant "{variant}"'
     notes = (f"Learns from {known}; game.variant chooses another.",)
-    networks = SemiConv(g_width=0 if alone else 24)
+    networks = SemiConv(generator="none" if alone else "dense")
     train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.05)
     return Config("classify", facts.domain, networks, SemiSupervised(), g=adam, d=adam, train=train, notes=notes)
 
