@@ -226,10 +226,9 @@ def both_ways(nets: dict[str, Any], images: np.ndarray) -> tuple[np.ndarray, np.
     """Images translated, and translated back where there is a way back; uint8."""
     from ganworks.domains.unpaired_judge import translate
 
-    spec = nets["G"].spec
-    source = type(spec)(spec.kind, spec.source)
-    made = translate(nets["G"].net, images, source, spec)
-    return made, translate(nets["G_back"].net, made, spec, source) if "G_back" in nets else None
+    forth = nets["G"]
+    made = translate(forth.net, images, forth.spec)
+    return made, translate(forth.net, images, forth.spec, nets["G_back"].net) if "G_back" in nets else None
 
 
 def l1(there: np.ndarray | None, images: np.ndarray) -> float | None:

@@ -184,7 +184,7 @@ def test_judge_knows_a_perfect_translator_from_a_poor_one(tmp_path):
     )
     assert "cycle" not in report.metrics and report.baselines["the input itself"]["structure"] == pytest.approx(1)
     assert (tmp_path / "eval" / "translations.png").exists() and report.to_dict()["warnings"]
-    assert np.array_equal(translate(good, data.unseen("source"), judge.back, data.spec), data.unseen("target"))
+    assert np.array_equal(translate(good, data.unseen("source"), data.spec), data.unseen("target"))
 
 
 def test_statistics_see_colour_and_sharpness_and_structure_sees_neither():
@@ -209,3 +209,44 @@ def test_colour_transfer_gives_the_other_set_its_colours():
     moved = unpaired.colour_transfer(x, x, y).astype(float)
     assert np.abs(moved.mean((0, 2, 3)) - y.mean((0, 2, 3))).max() < 6
     assert np.abs(unpaired.colour_transfer(x, x, x).astype(int) - x).max() <= 1
+
+
+COLOURS = np.array([[0, 0, 170], [0, 85, 255], [255, 170, 0], [170, 0, 0]], np.uint8)
+
+
+def test_label_maps_become_planes_and_colours_again(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / folder).mkdir()
+        for n in range(5):
+            maps = COLOURS[rng.integers(0, 4, (6, 6))].repeat(4, 0).repeat(4, 1)
+            image = Image.fromarray(maps) if folder.endswith("B") else picture(n, (24, 24))
+            image.save(tmp_path / folder / f"{n}.png")
+    domain = Unpaired(size=12, labels="on")
+    data = domain.open(tmp_path)
+    assert data.palettes[0] is None and sorted(data.palettes[1]) == sorted(COLOURS.tolist())
+    assert data.spec.shape == (4, 12, 12) and data.spec.source == (3, 12, 12)
+    one = domain.batch(data, data.train, Draw(0, 5, slice(None)))
+    assert set(one["x"].unique().tolist()) == {-1.0, 1.0} and (one["x"].sum(1) == -2).all()
+    held = data.unseen("target")
+    assert {tuple(c) for c in held.transpose(0, 2, 3, 1).reshape(-1, 3)} <= {tuple(c) for c in COLOURS}
+    spec, turned = data.spec, Spec.from_dict({**data.spec.to_dict(), "shape": [3, 12, 12], "source": [4, 12, 12]})
+    same = torch.nn.Conv2d(4, 4, 1, bias=False)
+    torch.nn.init.eye_(same.weight[:, :, 0, 0])
+    to_labels = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1))
+    x = torch.from_numpy(held[:1]).float() / 127.5 - 1
+    with torch.no_grad():
+        made = domain.apply(to_labels, torch.rand(1, 3, 30, 30) * 2 - 1, spec, {})
+        back = domain.apply(torch.nn.Sequential(same, torch.nn.Conv2d(4, 3, 1)), x, turned, {"native": "on"})
+    assert made.shape == (1, 3, 30, 30) and back.shape == x.shape
+    colours = (made + 1) * 127.5
+    assert {tuple(c) for c in colours.round().byte().permute(0, 2, 3, 1).reshape(-1, 3).tolist()} <= {
+        tuple(c) for c in COLOURS.tolist()
+    }
+    same_maps = translate(same, held, Spec.from_dict({**spec.to_dict(), "source": [4, 12, 12], "facts": {
+        "palettes": [data.palettes[1]] * 2, "given": [4, 12, 12]}}))  # fmt: skip
+    assert np.array_equal(same_maps, held)
+    net = torch.nn.ModuleDict({"G": to_labels, "G_back": torch.nn.Conv2d(4, 3, 1)})
+    scores, *_ = Judge(data).score(net)
+    assert {"cycle", "truth", "kid_back"} <= set(scores)
+    Judge(data).show(net)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.data.arrays import ArraySource, Source
+from ganworks.data.decode import Notes, decode
 from ganworks.data.listings import ZipListing
+from ganworks.data.pack import Conversion, Item, pack
 from ganworks.data.packed import Packed
 from ganworks.data.sources import open_source
 from ganworks.data.spec import Draw, Spec
 from ganworks.domains.images import MAX_SIDE, Images
+from ganworks.domains.palettes import find_palette, index_of, majority
 from ganworks.domains.pixels import resize
 from ganworks.errors import UsageError
+from ganworks.layers.palette import colour_table, nearest, one_hot, paint
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
 TEST = ("testA", "testB"), ("test/A", "test/B"), ("valA", "valB"), ("val/A", "val/B")
@@ -38,6 +44,8 @@ class Unpaired:
     direction: "AtoB" learns to make B from A, "BtoA" the other way.
     zoom: training images are stored this much larger and cropped at random (286 / 256 as published; 1: no crops).
     flip: mirror half of the images of both sides.
+    labels: on: a side that is a label map (a picture of few colours) is taken as classes: networks see one plane for
+        each colour, and colours come back when the network is used. Sides then differ in channels.
     channels: 1 or 3; None: 1 if both sets are grey, else 3. fit, background, on_corrupt: as for `images`.
     held_out: share of each side that is never trained on, where the data has no testA/ and testB/.
     """
@@ -46,6 +54,7 @@ class Unpaired:
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     zoom: float = 1.1171875
     flip: bool = True
+    labels: bool | str = False
     channels: int | None = None
     fit: Literal["crop", "stretch", "pad"] = "crop"
     background: str = "white"
@@ -76,30 +85,42 @@ class Unpaired:
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Sides:
         """Pack both sides (or open their packs). path: see LAYOUT; in Python also two arrays. Raises UsageError."""
         train, test = find_sides(path)
-        plans = [self.images(self.size).plan(open_source(p, labels=False)).spec for p in train]
+        sources = [open_source(p, labels=False) for p in train]
+        palettes = [palette_of(source) if self.labels in (True, "on") else None for source in sources]
+        plans = [self.images(self.size).plan(source).spec for source in sources]
         channels = max(plan.shape[0] for plan in plans)
         size = _common_size([plan.shape[1:] for plan in plans])
         stored = tuple(min(MAX_SIDE, round(self.zoom * side)) for side in size)
 
         def packs(paths: tuple[Any, Any] | None, of: tuple[int, ...], held: float) -> list[Packed] | None:
             domain = replace(self.images(of, channels), held_out=held)  # pyrefly: ignore
-            return None if paths is None else [domain.open(p, cache, on_progress) for p in paths]
+            if paths is None:
+                return None
+            return [
+                domain.open(p, cache, on_progress)
+                if palette is None
+                else pack_maps(domain, p, palette, cache, on_progress)
+                for p, palette in zip(paths, palettes, strict=True)
+            ]
 
         trained, tested = packs(train, stored, 0.0 if test else self.held_out), packs(test, size, 0.0)
         assert trained is not None
         paired = test is not None and _same_names(*test)
         if self.direction == "BtoA":
-            trained, tested = trained[::-1], tested and tested[::-1]
-        return Sides(trained, tested, size, self.direction, paired)
+            trained, tested, palettes = trained[::-1], tested and tested[::-1], palettes[::-1]
+        return Sides(trained, tested, size, self.direction, paired, palettes)
 
     def batch(self, data: Sides, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """src [B, C, H, W] of the side that is given, x of the side that is made, drawn independently."""
         src = data.source.train[indices % len(data.source.train)]
         x = data.target.train[draw.integers(len(data.target.train)).numpy()]
-        return {"src": self._jittered(data.source, src, data, draw), "x": self._jittered(data.target, x, data, draw)}
+        return {"src": self._jittered(data, 0, src, draw), "x": self._jittered(data, 1, x, draw)}
 
-    def _jittered(self, side: Packed, indices: np.ndarray, data: Sides, draw: Draw) -> Tensor:
-        return jitter(side.fetch(indices)["x"], data.spec.shape[1:], draw, self.flip)
+    def _jittered(self, data: Sides, side: int, indices: np.ndarray, draw: Draw) -> Tensor:
+        packed, palette = (data.source, data.target)[side], data.palettes[side]
+        rows = torch.from_numpy(packed.raw(indices)) if palette else packed.fetch(indices)["x"]
+        rows = jitter(rows, data.size, draw, self.flip)
+        return planes(rows[:, 0].long(), len(palette)) if palette else rows
 
     def judge(self, data: Sides, source: Any, config: Any, work: Any) -> Any:
         """What says how good a training is: see `unpaired_judge.Judge`."""
@@ -114,13 +135,16 @@ class Unpaired:
         with the option `native`. Sides are padded by reflection inside.
         """
         height, width = x.shape[2:]
+        given, made = palettes_of(spec)
         native = str(options.get("native", "off")).lower() in ("on", "true", "1")
-        if x.shape[1] != spec.source[0]:
-            x = x.mean(1, keepdim=True) if spec.source[0] == 1 else x[:, :1].expand(-1, spec.source[0], -1, -1)
         scale = 1.0 if native else min(spec.source[1:]) / min(height, width)
         inner = [max(8, round(scale * side)) for side in (height, width)]
-        y = net(_scaled(x, inner)).float()
-        return _scaled(y, [height, width]).clamp(-1, 1)
+        if given:
+            x = planes(nearest(x.expand(-1, 3, -1, -1), colour_table(given)), len(given))
+        elif x.shape[1] != spec.source[0]:
+            x = x.mean(1, keepdim=True) if spec.source[0] == 1 else x[:, :1].expand(-1, spec.source[0], -1, -1)
+        y = _scaled(net(_scaled(x, inner)).float(), [height, width])
+        return paint(y.argmax(1), colour_table(made)) if made else y.clamp(-1, 1)
 
 
 class Sides:
@@ -128,17 +152,30 @@ class Sides:
 
     train: positions of an epoch, as many as the larger side has examples. held: positions of held-out examples, as
     many as both sides have. paired: whether held-out files have the same names on both sides, so that each has a truth.
+    palettes: colours of a side that is a label map, else None, source first.
     """
 
     labels = None
 
     def __init__(
-        self, trained: list[Packed], tested: list[Packed] | None, size: tuple[int, int], direction: str, paired: bool
+        self,
+        trained: list[Packed],
+        tested: list[Packed] | None,
+        size: tuple[int, int],
+        direction: str,
+        paired: bool,
+        palettes: Sequence[list[list[int]] | None] = (None, None),
     ):
         self.source, self.target = trained
         self.size, self.tested, self.paired = size, tested, paired and tested is not None
-        facts = {"direction": direction, "short_side": min(size)}
-        given, made = ((side.spec.shape[0], *size) for side in trained)
+        self.palettes = tuple(palettes)
+        given, made = (
+            (len(palette) if palette else side.spec.shape[0], *size)
+            for side, palette in zip(trained, palettes, strict=True)
+        )
+        facts: dict[str, Any] = {"direction": direction, "short_side": min(size)}
+        if any(palettes):
+            facts |= {"palettes": list(palettes), "given": list(given)}
         self.spec = replace(self.target.spec, kind="unpaired", shape=made, source=given, facts=facts)
         self.train = np.arange(max(len(self.source.train), len(self.target.train)))
         held = tested if tested else trained
@@ -155,16 +192,21 @@ class Sides:
     def seen(self, which: Literal["source", "target"], count: int) -> np.ndarray:
         """Up to `count` training examples of one side, spread evenly, [n, C, H, W] as on disk."""
         side = self.source if which == "source" else self.target
-        return self._fitted(side.raw(side.train[_spread(len(side.train), count)]))
+        return self._fitted(side.raw(side.train[_spread(len(side.train), count)]), which)
 
     def unseen(self, which: Literal["source", "target"], count: int = 10_000) -> np.ndarray:
         """Up to `count` held-out examples of one side, spread evenly, [n, C, H, W] as on disk."""
         k = 0 if which == "source" else 1
         side = self.tested[k] if self.tested else (self.source, self.target)[k]
         kept = self._kept(side)
-        return self._fitted(side.raw(kept[_spread(len(kept), count)]))
+        return self._fitted(side.raw(kept[_spread(len(kept), count)]), which)
 
-    def _fitted(self, rows: np.ndarray) -> np.ndarray:
+    def _fitted(self, rows: np.ndarray, which: str) -> np.ndarray:
+        palette = self.palettes[0 if which == "source" else 1]
+        if palette:
+            height, width = rows.shape[2:]
+            index = [majority(row[0], self.size, (0, 0, width, height), len(palette)) for row in rows]
+            return np.array(palette, np.uint8)[np.array(index, np.int64)].transpose(0, 3, 1, 2)
         return np.stack([resize(row, self.size, "stretch") for row in rows]) if len(rows) else rows
 
     @property
@@ -266,4 +308,46 @@ def _scaled(x: Tensor, size: list[int]) -> Tensor:
     return F.interpolate(x, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
 
 
-__all__ = ["Sides", "Unpaired", "find_sides", "jitter"]
+def palette_of(source: Source) -> list[list[int]] | None:
+    """The colours of a set of label maps, found in up to 16 of them; None for pictures and arrays."""
+    if isinstance(source, ArraySource):
+        return None
+    some = _spread(len(source), 16)
+    return find_palette([decode(source.get(k), source.name(k), channels=3) for k in some])  # pyrefly: ignore
+
+
+def pack_maps(domain: Images, path: Any, palette: list[list[int]], cache: Any, on_progress: Progress | None) -> Packed:
+    """Pack label maps as class numbers uint8 [1, H, W] of the domain's size: the commonest class under each pixel."""
+    source, size = open_source(path, labels=False), domain.size
+    assert isinstance(size, tuple)
+
+    def convert(data: Any, name: str) -> Item:
+        notes = Notes()
+        array = decode(data, name, channels=3, background=domain.background, notes=notes)
+        height, width = array.shape[1:]
+        tall, wide = height, width
+        if domain.fit == "crop":
+            scale = max(size[0] / height, size[1] / width)
+            tall, wide = min(height, size[0] / scale), min(width, size[1] / scale)
+        box = ((width - wide) / 2, (height - tall) / 2, (width + wide) / 2, (height + tall) / 2)
+        index = majority(index_of(array, palette), size, box, len(palette))
+        return Item(index[None], notes.size, notes.mode, tuple(notes.warnings))
+
+    settings = {"domain": "unpaired maps", "size": size, "palette": palette, "fit": domain.fit}
+    plan = lambda: Conversion(Spec("images", (1, *size)), convert, [f"a label map of {len(palette)} colours"])  # noqa: E731
+    how = {"cache": cache, "on_corrupt": domain.on_corrupt, "held_out": domain.held_out, "on_progress": on_progress}
+    return pack(source, plan, settings, **how)
+
+
+def palettes_of(spec: Spec) -> tuple[Any, Any]:
+    """Palettes (or None) of what a network of this spec is given and of what it makes, for both directions."""
+    found = spec.facts.get("palettes", (None, None))
+    return tuple(found if list(spec.source) == spec.facts.get("given", list(spec.source)) else found[::-1])
+
+
+def planes(index: Tensor, classes: int) -> Tensor:
+    """Class numbers [B, H, W] -> float32 [B, classes, H, W]: 1 where a pixel has the class, else -1."""
+    return 2 * one_hot(index, classes) - 1
+
+
+__all__ = ["Sides", "Unpaired", "find_sides", "jitter", "planes"]

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from ganworks.data.spec import Spec
 from ganworks.domains.pixels import grid
+from ganworks.domains.unpaired import palettes_of, planes
+from ganworks.layers.palette import colour_table, nearest, paint
 from ganworks.metrics import fidelity, tasks, unpaired
 from ganworks.metrics.features import RandomConv, score_key, to_unit
 from ganworks.metrics.kernel import kernel_distance
@@ -34,16 +36,25 @@ MEANING = {
 }
 
 
-def translate(net: nn.Module, images: np.ndarray, spec: Spec, out: Spec) -> np.ndarray:
-    """Images as on disk [n, C, H, W] through a translator, 32 at a time; uint8 [n, C', H, W] as `out` says."""
+def translate(net: nn.Module, images: np.ndarray, spec: Spec, back: nn.Module | None = None) -> np.ndarray:
+    """Images uint8 [n, C, H, W] through a translator of this spec, 32 at a time -> uint8 [n, C', H, W].
+
+    back: a second network that is given what the first one made, not rounded: the way back, [n, C, H, W].
+    """
     device = next(net.parameters()).device
-    parts = []
+    given, made = palettes_of(spec)
+    made = made if back is None else given
+    plain, parts = Spec(spec.kind, spec.source, low=spec.low, high=spec.high), []
     with torch.inference_mode():
         for start in range(0, len(images), _TOGETHER):
-            x = to_unit(images[start : start + _TOGETHER], spec).to(device, memory_format=torch.channels_last)
-            parts.append(net(x).float().cpu().contiguous().numpy())
-    y = (np.concatenate(parts) + 1) * ((out.high - out.low) / 2) + out.low
-    return np.rint(y).clip(0, 255).astype(np.uint8) if out.dtype == "uint8" else y.astype(np.float32)
+            x = to_unit(images[start : start + _TOGETHER], plain)
+            if given:
+                x = planes(nearest(x, colour_table(given)), len(given))
+            y = net(x.to(device, memory_format=torch.channels_last)).float()
+            y = (y if back is None else back(y).float()).cpu().contiguous()
+            parts.append((paint(y.argmax(1), colour_table(made)) if made else y).numpy())
+    y = (np.concatenate(parts) + 1) * ((spec.high - spec.low) / 2) + spec.low
+    return np.rint(y).clip(0, 255).astype(np.uint8) if spec.dtype == "uint8" else y.astype(np.float32)
 
 
 class Judge:
@@ -75,11 +86,11 @@ class Judge:
 
     def forth(self, nets: Nets, images: np.ndarray) -> np.ndarray:
         """Source images translated, as on disk."""
-        return translate(nets["G"], images, self.back, self.spec)
+        return translate(nets["G"], images, self.spec)
 
     def backwards(self, nets: Nets, images: np.ndarray) -> np.ndarray:
         """Target images translated back, as on disk."""
-        return translate(nets["G_back"], images, self.spec, self.back)
+        return translate(nets["G_back"], images, self.back)
 
     def examples(self) -> Tensor | None:
         """Real target images, for the collapse watch."""
@@ -96,7 +107,7 @@ class Judge:
         rows = [a, made]
         if "G_back" in nets:
             returned = self.backwards(nets, b)
-            rows += [self.backwards(nets, made), b, returned, self.forth(nets, returned)]
+            rows += [translate(nets["G"], a, self.spec, nets["G_back"]), b, returned, self.forth(nets, returned)]
         elif a.shape[1:] == b.shape[1:]:
             rows += [b, self.forth(nets, b)]
         columns = min(len(row) for row in rows)
@@ -108,7 +119,9 @@ class Judge:
 
     @cached_property
     def _extractors(self) -> tuple[RandomConv, RandomConv]:
-        return RandomConv(self.spec), RandomConv(self.back)
+        shapes = [side.shape[1:] for side in (self.data.seen("target", 1), self.data.seen("source", 1))]
+        ahead, behind = (RandomConv(replace(self.spec, shape=shape)) for shape in shapes)
+        return ahead, behind
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """Quick scores on up to 200 held-out images a side, the floors of real data, the extractor's key."""
@@ -129,8 +142,11 @@ class Judge:
         if "G_back" in nets:
             returned = self.backwards(nets, b)
             out["kid_back"] = kernel_distance(behind(returned), behind(a)).value
-            there = fidelity.l1(self.backwards(nets, made), a), fidelity.l1(self.forth(nets, returned), b)
-            out["cycle"] = np.concatenate(there)
+            there = (
+                translate(nets["G"], a, self.spec, nets["G_back"]),
+                translate(nets["G_back"], b, self.back, nets["G"]),
+            )
+            out["cycle"] = np.concatenate([fidelity.l1(there[0], a), fidelity.l1(there[1], b)])
         if self.data.paired:
             out["truth"] = fidelity.l1(made, b[: len(made)])
         return out
