@@ -6,9 +6,9 @@ DATA/...: folders with the four IDX files. One generator per data set is trained
 (or taken from finished run folders, in the order of the data). The judge is fixed and cheap: PCA with 64 components
 fitted on the first 10,000 real training images, then the vote of the 3 nearest of 10,000 generated images, 1,000 a
 class, on the official 10,000 test images (CAS: Ravuri and Vinyals 2019, 1905.10887). Beside it: the same judge
-trained on the 10,000 real images (ceiling) and on samples of one Gaussian per class in the PCA space (floor); and,
-against a generator that repeats a few good images (which would raise the score), the share of test images whose nearest generated image is shared
-by no other test image, over the same of real images (variety).
+trained on the 10,000 real images (ceiling) and on samples of one Gaussian per class in the PCA space (floor). Variety
+guards against a generator that repeats a few good images: the share of generated images that are the nearest one of
+some test image, over the same share of real images.
 """
 
 from __future__ import annotations

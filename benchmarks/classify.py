@@ -47,7 +47,7 @@ def test_set(task: str, data: Path, domain: Partial) -> tuple[torch.Tensor, np.n
     return packed.fetch(np.arange(len(packed)))["x"], labels
 
 
-def one(task: str, data: Path, variant: str, seed: int, budget: str, runs: Path) -> dict[str, Any]:
+def one(task: str, data: Path, variant: str, seed: int, budget: str, runs: Path, threads: int) -> dict[str, Any]:
     """Train one classifier and test it."""
     folder = runs / f"{task}-{variant}-{budget}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -60,6 +60,7 @@ def one(task: str, data: Path, variant: str, seed: int, budget: str, runs: Path)
         "seed": seed,
         "domain.label_seed": seed,
         "train.judge": False,
+        "train.threads": threads,
         **TASKS[task],
         **chosen,
     }
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--budget", default="512k")
     parser.add_argument("--variants", nargs="+", default=["supervised", "consistency"])
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as pay")
     parser.add_argument("--runs", type=Path, default=Path("runs/classify"))
     given = parser.parse_args()
     found = common.load(NAME)
@@ -118,7 +120,7 @@ def main() -> None:
         for variant in given.variants:
             key = {"task": given.task, "variant": variant, "seed": seed, "budget": given.budget}
             if common.missing(found, key):
-                found.append(one(given.task, given.data, variant, seed, given.budget, given.runs))
+                found.append(one(given.task, given.data, variant, seed, given.budget, given.runs, given.threads))
                 common.save(NAME, found)
                 print(json.dumps(found[-1]), flush=True)
     print(show(found))
