@@ -90,8 +90,8 @@ class Pix2PixHD:
 
     width: channels of G at its full size (even). downs: halvings in G; 0: at most 4, down to 8 pixels. blocks: residual
     blocks on the smallest map. enhancer, fine_blocks: whether a local enhancer works at the full size, and its blocks.
-    up: "deconv" (published) or "resize" (against checkerboards). d_width, d_layers (0: as many as fit, at most 3),
-    scales: of D. labels: as in `unet.Pix2Pix`.
+    up: "deconv" (published) or "resize" (against checkerboards). d_width, d_layers (0: patches of a quarter of the
+    image), scales: of D. labels: as in `unet.Pix2Pix`.
     """
 
     width: int = 64

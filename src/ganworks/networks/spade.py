@@ -94,7 +94,7 @@ class Spade:
 
     width: channels of G at the full size, up to 16 times as many on smaller maps (published: 64). hidden: channels
     between the label map and its scale and shift (128). z_dim: size of the latent drawn for each image; 0: none.
-    d_width, d_layers (0: as many as fit, at most 3), scales, spectral: of D. labels: as in `unet.Pix2Pix`.
+    d_width, d_layers (0: patches of a quarter of the image), scales, spectral: of D. labels: as in `unet.Pix2Pix`.
     """
 
     width: int = 64

@@ -21,7 +21,7 @@ from ganworks.layers.noise import Noise
 from ganworks.layers.palette import colour_table, mixed
 from ganworks.layers.strided import init_dcgan
 from ganworks.layers.tiles import reflected
-from ganworks.networks.patchgan import MultiScale, PatchGAN, fitting_layers, map_norm
+from ganworks.networks.patchgan import MapNormName, MultiScale, PatchGAN, fitting_layers, map_norm
 
 Up = Literal["deconv", "resize"]
 
@@ -115,15 +115,23 @@ def check_pair(spec: Spec, name: str) -> tuple[int, int]:
     return spec.source[0], spec.shape[0]
 
 
+def patch_layers(height: int, width: int) -> int:
+    """Strided layers of D whose patches span about a quarter of the image, as the published 70 of 256 pixels do: 1 (16
+    pixels) up to 90, 2 (34) up to 181, else 3 (70); fewer where the image is too small for them."""
+    side = min(height, width)
+    return fitting_layers(height, width, 1 if side <= 90 else 2 if side <= 181 else 3)
+
+
 def patch_player(
-    channels: int, spec: Spec, width: int, layers: int, scales: int, norm: str, spectral: bool
+    channels: int, spec: Spec, width: int, layers: int, scales: int, norm: MapNormName, spectral: bool
 ) -> nn.Module:
-    """The discriminator of a translation: one PatchGAN, or `scales` of them; layers 0: as many as fit, at most 3."""
-    height, wide = (side // 2 ** (scales - 1) for side in spec.shape[1:])
-    layers = layers or fitting_layers(height, wide)
+    """The discriminator of a translation: one PatchGAN, or `scales` of them; layers 0: see `patch_layers`."""
+    height, wide = spec.shape[1:]
+    half = 2 ** (scales - 1)
+    layers = layers or min(patch_layers(height, wide), fitting_layers(height // half, wide // half))
     if scales == 1:
-        return PatchGAN(channels, width, layers, norm, spectral)  # pyrefly: ignore
-    return MultiScale(channels, width, layers, scales, norm, spectral)  # pyrefly: ignore
+        return PatchGAN(channels, width, layers, norm, spectral)
+    return MultiScale(channels, width, layers, scales, norm, spectral)
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ class Pix2Pix:
 
     width: channels of the first layer of G, up to 8 times as many further in. levels: halvings in G; 0: down to one
     pixel. dropout: the noise's probability. norm: of G, "instance" or "none". up: "deconv" (published) or "resize"
-    (against checkerboards). d_width, d_layers (0: as many as fit, at most 3), d_norm, spectral, scales: of D.
+    (against checkerboards). d_width, d_layers (0: patches of a quarter of the image), d_norm, spectral, scales: of D.
     labels: whether a target that is a label map is made from one logit per colour (on) or like any picture (off).
     """
 
@@ -143,7 +151,7 @@ class Pix2Pix:
     up: Up = "deconv"
     d_width: int = 64
     d_layers: int = 0
-    d_norm: Literal["instance", "batch", "none"] = "instance"
+    d_norm: MapNormName = "instance"
     scales: int = 1
     spectral: bool = False
     labels: bool = True

@@ -6,7 +6,8 @@ widest networks are chosen that still see each pair a hundred times within the b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ganworks.games.translate import Translate
 from ganworks.networks.pix2pixhd import Pix2PixHD
@@ -16,6 +17,7 @@ from ganworks.settings import Config, Facts, Optimizer, Train
 
 WIDTHS = (16, 24, 32, 48, 64)
 EPOCHS, FEWEST, MOST = 100, 20_000, 200_000  # times that a pair should be seen; examples, at least and at most
+FEW, SHIFT = 5_000, 12  # pairs below which they are also shifted, and by which part of a side
 UTILISATION = 0.3  # of the measured convolution speed that these steps reach on a CPU
 GFLOP = {"pix2pix": 1.4, "pix2pixhd": 5.0, "spade": 7.0}  # one example at 64 pixels, both networks 32 wide, all turns
 _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
@@ -49,21 +51,28 @@ def scale(facts: Facts, recipe: str) -> Scale:
     return Scale(width, reachable(width), (said + ".",))
 
 
+def domain(facts: Facts) -> Any:
+    """The user's domain; few pairs are shifted while training, unless the user says how far."""
+    if facts.count >= FEW or "domain.crop" in facts.given:
+        return facts.domain
+    return replace(facts.domain, crop=min(facts.spec.shape[1:]) // SHIFT)
+
+
 def pix2pix(facts: Facts) -> Config:
     """pix2pix: a U-Net that is judged patch by patch and held to the truth by 100 times the L1 distance.
 
     Paper: Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004): its networks at 64 wide (U-Net 54.4 M parameters at 256
-    pixels, 70x70 PatchGAN 2.77 M). Different here: instance norm in place of batch norm at batch 1, so that training
-    and use are the same network; averaged weights; label maps as targets are made from one logit per colour and held
-    to the truth by cross-entropy.
+    pixels, 70x70 PatchGAN 2.77 M; smaller patches for smaller images). Different here: instance norm in place of batch
+    norm at batch 1, so that training and use are the same network; averaged weights; a label map as target is made
+    from one logit per colour, by cross-entropy and without a discriminator.
     """
     chosen = scale(facts, "pix2pix")
     labels = "target_palette" in facts.spec.facts
     game = Translate(gan=0.0 if labels else 1.0, ce=1.0 if labels else 0.0)
-    adam = Optimizer(lr=5e-4, lr_end=0.0, betas=(0.5, 0.999), warmup=0.01)
+    adam = Optimizer(lr=1e-3 if labels else 5e-4, lr_end=0.0, betas=(0.5, 0.999), warmup=0.01)
     networks = Pix2Pix(width=chosen.width, d_width=chosen.width)
     train = Train(batch=8, ema=(_FOREVER,), ema_ramp=0.05)
-    return Config("pix2pix", facts.domain, networks, game, g=adam, d=adam, train=train, notes=chosen.notes)
+    return Config("pix2pix", domain(facts), networks, game, g=adam, d=adam, train=train, notes=chosen.notes)
 
 
 def pix2pixhd(facts: Facts) -> Config:
@@ -77,7 +86,7 @@ def pix2pixhd(facts: Facts) -> Config:
     adam = Optimizer(lr=2e-4, lr_end=0.0, betas=(0.5, 0.999), warmup=0.01)
     networks = Pix2PixHD(width=chosen.width, d_width=chosen.width, blocks=9 if chosen.width >= 48 else 4)
     train = Train(batch=4, ema=(_FOREVER,), ema_ramp=0.05)
-    return Config("pix2pixhd", facts.domain, networks, game, g=adam, d=adam, train=train, notes=chosen.notes)
+    return Config("pix2pixhd", domain(facts), networks, game, g=adam, d=adam, train=train, notes=chosen.notes)
 
 
 def spade(facts: Facts) -> Config:
@@ -93,7 +102,7 @@ def spade(facts: Facts) -> Config:
     if chosen.width == WIDTHS[-1]:
         networks = Spade()
     train = Train(batch=8, ema=(_FOREVER,), ema_ramp=0.05)
-    return Config("spade", facts.domain, networks, game, g=g, d=d, train=train, notes=chosen.notes)
+    return Config("spade", domain(facts), networks, game, g=g, d=d, train=train, notes=chosen.notes)
 
 
 def _ce(facts: Facts) -> float:
