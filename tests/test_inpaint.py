@@ -152,12 +152,23 @@ def test_l1_in_the_hole_and_on_known_pixels_are_weighted_apart():
     assert torch.allclose(found["l1"], torch.tensor(1.0)) and torch.allclose(found["known"], torch.tensor(0.75))
 
 
-def test_texture_knows_strength_but_not_place():
+def test_texture_knows_energy_but_not_place():
     noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     moved, mask = noise.roll((5, 9), (2, 3)), torch.ones(1, 1, 64, 64)
     apart = texture(0.3 * noise, 0.3 * moved, mask, 9)
-    assert apart < 0.05 * texture(torch.zeros_like(noise), 0.3 * noise, mask, 9)
+    assert apart < 0.1 * texture(torch.zeros_like(noise), 0.3 * noise, mask, 9)
     assert texture(0.6 * noise, 0.3 * noise, mask, 9) > 10 * apart
+
+
+def test_the_least_texture_term_has_the_mean_energy():
+    """Of smooth and rough truths alike, half of the energy of the rough one: not that of their average picture."""
+    rough = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    mask, truths = torch.ones(1, 1, 64, 64), (torch.zeros_like(rough), rough)
+
+    def cost(scale):
+        return sum(float(texture(scale * rough, truth, mask, 63)) for truth in truths)
+
+    assert min((0.4, 0.5, 0.6, 0.7, 0.8, 1.0), key=cost) == 0.7  # 0.7^2 is about one half
 
 
 def test_matching_leaves_out_the_logits_and_what_is_known():

@@ -23,7 +23,7 @@ from ganworks.games.patches import per_example
 from ganworks.layers.vgg import VGG19, load_vgg, perceptual
 
 Terms = dict[str, Tensor]
-_LEAST = 1e-3  # gradient energy below which texture is not told from none; values are in [-1, 1]
+_USUAL = 0.02  # gradient energy of photos in [-1, 1], about: the unit of `texture`
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,20 @@ class Inpainting:
     loss: of the adversarial part, a name from `losses.LOSSES`. gan, match: weights of its term in G's loss and of
         feature matching. r1: gamma of the gradient penalty on real pictures (0: off; published: 0.001).
     hole, known: weights of L1 in the hole and on the known pixels.
-    detail: weight of the difference in local gradient strength, over `window` pixels, from the moment D joins: as much
-        texture as there was, wherever its grains lie.
+    detail: weight of the difference in gradient energy, averaged over `window` pixels, from the moment D joins: as
+        much texture as there was, wherever its grains lie.
     vgg: path of VGG19 weights (safetensors) for a perceptual term of weight `perceptual`; "": none.
     """
 
-    adversarial_from: float = 0.6
+    adversarial_from: float = 0.65
     loss: str = "hinge"
     gan: float = 0.01
-    match: float = 0.1
+    match: float = 0.05
     r1: float = 0.0
     hole: float = 1.0
     known: float = 0.05
-    detail: float = 0.5
-    window: int = 9
+    detail: float = 0.3
+    window: int = 5
     perceptual: float = 0.1
     vgg: str = ""
 
@@ -146,9 +146,12 @@ def matching(real: Sequence[Tensor], fake: Sequence[Tensor], mask: Tensor) -> Te
 
 
 def texture(made: Tensor, real: Tensor, mask: Tensor, window: int) -> Tensor:
-    """[B]: squared difference of the local strength of gradients, sqrt(mean of squared steps over the window)."""
-    strength = [(_energy(image, window) + _LEAST).sqrt() for image in (made, real)]
-    return in_hole((strength[0] - strength[1]).square(), mask)
+    """[B]: squared difference of the local gradient energies, in units of 0.02.
+
+    Where the truth is uncertain, the least of it is reached by its expected energy: as much texture as there is on
+    average in such a place. A difference of pictures is least for their average, which has too little.
+    """
+    return in_hole((_energy(made, window) - _energy(real, window)).square(), mask) / _USUAL
 
 
 def _energy(x: Tensor, window: int) -> Tensor:

@@ -15,7 +15,7 @@ def inpaint(facts: Facts) -> Config:
     Smaller than either, no VGG19 unless game.vgg names its weights, and a term that asks for as much texture as
     there was. game.adversarial_from=1 trains for L1 alone, which is sharper in no place.
     """
-    g = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.5, 0.99), warmup=0.01)
-    d = Optimizer(lr=4e-4, lr_end=4e-5, betas=(0.5, 0.99))
-    train = Train(batch=8, ema=(1_000.0,))
+    g = Optimizer(lr=1e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.005)
+    d = Optimizer(lr=1e-3, lr_end=4e-5, betas=(0.5, 0.99))
+    train = Train(batch=8, ema=(1_500.0,))
     return Config("inpaint", facts.domain, Inpaint(), Inpainting(), g=g, d=d, train=train)
