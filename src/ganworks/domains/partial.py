@@ -128,13 +128,17 @@ class Partial:
 
     def __post_init__(self) -> None:
         count = isinstance(self.labels, int) and not isinstance(self.labels, bool)
-        if self.labels not in (True, "on") and not (count and self.labels >= 2):  # pyrefly: ignore
+        if not self._all and not (count and int(self.labels) >= 2):
             raise UsageError(f"labels must be on, or how many are used (2 or more), not {self.labels!r}.")
         if self.per_class < 0 or self.label_seed < 0:
             raise UsageError("per_class and label_seed must be 0 or more.")
         if self.per_class and count:
             raise UsageError(f"Give per_class={self.per_class} or labels={self.labels}, not both.")
         _ = self.images
+
+    @property
+    def _all(self) -> bool:
+        return self.labels is True or self.labels == "on"
 
     @cached_property
     def images(self) -> Images:
@@ -154,7 +158,7 @@ class Partial:
 
     def keep(self, labels: np.ndarray, given: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Which of the labelled images `given` keep their labels [N]; indices in no order."""
-        if not self.per_class and self.labels in (True, "on"):
+        if not self.per_class and self._all:
             kept = given
         else:
             counts = np.bincount(labels[given], minlength=len(names))
