@@ -24,6 +24,7 @@ MAX_SIDE = 4096
 DEFAULT_SIDE = 64
 CONTEXT = 64  # pixels around a hole, and beyond a tile, that the network sees
 TILE = 768
+STEP = 64  # tiles begin at multiples of this, so that what repeats every 64 pixels in a network fits together
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Holes:
         rows, columns = _around(hole[0, 0].any(1)), _around(hole[0, 0].any(0))
         src = with_hole(x, hole.to(x.dtype))[:, :, rows, columns]
         out = x.clone()
-        out[:, :, rows, columns] = tiled(net, src, tile, CONTEXT).to(x.dtype).clamp(-1, 1)
+        out[:, :, rows, columns] = tiled(net, src, tile, CONTEXT, multiple=STEP).to(x.dtype).clamp(-1, 1)
         return torch.where(hole, out, x)
 
 

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from ganworks.networks.patchgan import PatchGAN, fitting_layers
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
+GRAIN = 64  # pixels
 BRANCH = 0.3  # what a residual branch adds at first: from 0 it needs a hundred steps to matter
 
 
@@ -140,6 +142,9 @@ class Filler(nn.Module):
     The full size is read and made by one convolution over patches of `patch` x `patch` pixels; then come `downs`
     halvings, blocks on the smallest map, and the way back beside the maps of the way down. The result is the whole
     picture; whoever uses it keeps the known pixels of the original. Sides that fit no whole map are padded.
+
+    In the hole the network is also given `GRAIN` x `GRAIN` fixed random numbers, repeated: where its surroundings are
+    smooth, convolutions could otherwise make texture only as a regular screen.
     """
 
     def __init__(self, cfg: Inpaint, channels: int):
@@ -148,7 +153,9 @@ class Filler(nn.Module):
         gated = cfg.blocks_of == "gated"
         layer = partial(Gated, gate=cfg.gate) if gated else _Plain
         self.channels, self.patch, self.multiple = channels, cfg.patch, cfg.patch * 2**cfg.downs
-        self.enter = layer((channels + 1) * cfg.patch**2, widths[0], 3 if cfg.patch > 1 else 5)
+        numbers = np.random.default_rng(0).standard_normal((1, 1, GRAIN, GRAIN), np.float32)
+        self.register_buffer("grain", torch.from_numpy(numbers))
+        self.enter = layer((channels + 2) * cfg.patch**2, widths[0], 3 if cfg.patch > 1 else 5)
         pairs = list(pairwise(widths))
         self.downs = nn.ModuleList(layer(a, b, stride=2) for a, b in pairs)
         far = max(1, round(widths[-1] * cfg.far))
@@ -167,7 +174,8 @@ class Filler(nn.Module):
         picture, hole = src[:, : self.channels].float(), src[:, self.channels :].float()
         base = smooth_fill(picture, hole)
         edges = (0, -width % self.multiple, 0, -height % self.multiple)
-        x, kept = F.pad(torch.cat([base, hole], 1), edges, mode="replicate"), []
+        grain = self.grain.repeat(1, 1, -(-height // GRAIN), -(-width // GRAIN))[:, :, :height, :width]
+        x, kept = F.pad(torch.cat([base, hole, grain * hole], 1), edges, mode="replicate"), []
         x = self.enter(F.pixel_unshuffle(x, self.patch))
         for down in self.downs:
             kept.append(x)
