@@ -28,6 +28,7 @@ from ganworks.layers.palette import colour_table, nearest, one_hot, paint
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
 TEST = ("testA", "testB"), ("test/A", "test/B"), ("valA", "valB"), ("val/A", "val/B")
+SOFT = 0.3  # classes are trained on as +-0.7 to +-1: exact values would tell a real label map from a made one
 LAYOUT = (
     "Give a folder or zip with trainA/ and trainB/ (testA/ and testB/ are held out), with train/A and train/B, or with "
     'A/ and B/; or two folders: data="summer,winter".'
@@ -120,7 +121,10 @@ class Unpaired:
         packed, palette = (data.source, data.target)[side], data.palettes[side]
         rows = torch.from_numpy(packed.raw(indices)) if palette else packed.fetch(indices)["x"]
         rows = jitter(rows, data.size, draw, self.flip)
-        return planes(rows[:, 0].long(), len(palette)) if palette else rows
+        if not palette:
+            return rows
+        out = planes(rows[:, 0].long(), len(palette))
+        return out * (1 - SOFT * draw.uniform(*out.shape[1:]))
 
     def judge(self, data: Sides, source: Any, config: Any, work: Any) -> Any:
         """What says how good a training is: see `unpaired_judge.Judge`."""

@@ -20,6 +20,7 @@ from ganworks.errors import UsageError
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, generator_terms, per_example
 from ganworks.games.penalties import clip_weights, gradient_penalty, r1
+from ganworks.settings import half_cosine
 
 Nets = dict[str, Any]
 Terms = dict[str, Tensor]
@@ -31,6 +32,7 @@ RANGES = {
     "history": (0, 1),
     "gp": (0, 1e6),
     "r1": (0, 1e6),
+    "r1_end": (0, 1e6),
     "clip": (0, 1e3),
     "n_critic": (1, 1000),
     "identity_until": (0, 1),
@@ -50,8 +52,9 @@ class Cycle:
     back. identity: weight of the L1 distance between a target image and what G makes of it (0: off; it keeps colours
     that need no change), up to the fraction `identity_until` of the budget.
     history: share of the generated images that a discriminator sees from its memory of earlier ones.
-    gp: weight of WGAN-GP's penalty. r1: gamma of the zero-centred penalty on real images. clip: limit of the
-    discriminators' weights (WGAN). Each 0: off. n_critic: discriminator turns per generator turn.
+    gp: weight of WGAN-GP's penalty. r1: gamma of the zero-centred penalty on real images, which a half cosine brings
+    to r1_end at the end of the budget (None: constant). clip: limit of the discriminators' weights (WGAN). Each 0: off.
+    n_critic: discriminator turns per generator turn.
 
     Weights are relative to losses.py, whose least squares for G is half the published one: published 10 is 5 here.
     """
@@ -63,6 +66,7 @@ class Cycle:
     history: float = 0.5
     gp: float = 0.0
     r1: float = 0.0
+    r1_end: float | None = None
     clip: float = 0.0
     n_critic: int = 1
 
@@ -70,7 +74,7 @@ class Cycle:
         if loss(self.loss).paired:
             raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
         for name, (least, most) in RANGES.items():
-            if not least <= getattr(self, name) <= most:
+            if getattr(self, name) is not None and not least <= getattr(self, name) <= most:
                 raise UsageError(f"game.{name} must lie between {least} and {most}, not {getattr(self, name)}.")
 
     @cached_property
@@ -125,7 +129,8 @@ class Cycle:
             mean = lambda x: per_example(D(x))  # noqa: E731
             terms[f"gp{side}"] = gradient_penalty(mean, real, fake, batch.draw, weight=self.gp)
         if self.r1:
-            terms[f"r1{side}"] = r1(lambda x: per_example(D(x)), real, self.r1)
+            gamma = self.r1 if self.r1_end is None else half_cosine(self.r1, self.r1_end, batch.progress)
+            terms[f"r1{side}"] = r1(lambda x: per_example(D(x)), real, gamma)
         if not side:
             terms |= {"_real": per_example(r).detach(), "_fake": per_example(f).detach()}
         return terms

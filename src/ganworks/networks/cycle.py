@@ -6,10 +6,12 @@ is the image history of Shrivastava et al. 2017 (1612.07828, section 2.3), 50 im
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.data.spec import Draw, Spec
@@ -56,17 +58,49 @@ class Remembering(nn.Module):
         return self.images[torch.where(numbers[:, 1] < share, older, newest)].float()
 
 
+class Dense(nn.Module):
+    """src [B, C, H, W] -> tanh of one linear map from all its values to all of the result [B, C', H', W'].
+
+    Nothing is local, so it can turn, mirror and move; nothing is nonlinear, so it cannot redraw one thing as another.
+    Images of another size are brought to that of the training and back.
+    """
+
+    def __init__(self, source: tuple[int, ...], shape: tuple[int, ...]):
+        super().__init__()
+        self.source, self.shape = source, shape
+        self.map = nn.Linear(math.prod(source), math.prod(shape))
+        nn.init.zeros_(self.map.weight)
+        nn.init.zeros_(self.map.bias)
+
+    def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
+        size, own = src.shape[2:], self.source[1:]
+        if size != own:
+            src = F.interpolate(src, own, mode="bilinear", antialias=True)
+        out = self.map(src.flatten(1)).float().tanh().unflatten(1, self.shape)
+        return out if size == own else F.interpolate(out, size, mode="bilinear", antialias=True)
+
+
+def dense_judge(shape: tuple[int, ...], width: int) -> nn.Module:
+    """Images [B, *shape] -> logits [B, 1]: fully connected, 8 x width and 4 x width units, LeakyReLU 0.2."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(math.prod(shape), 8 * width), nn.LeakyReLU(0.2),
+        nn.Linear(8 * width, 4 * width), nn.LeakyReLU(0.2), nn.Linear(4 * width, 1),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Cycle:
     """Two translators G (source to target) and G_back, two patch discriminators D (target) and D_back.
 
-    generator: "residual" (CycleGAN) or "unet" (DualGAN; `blocks`, `resample`, `init` and `residual` then do nothing).
+    generator: "residual" (CycleGAN), "unet" (DualGAN), or "dense": one linear map, for small images whose translation
+        moves things far, with fully connected discriminators. `blocks`, `resample`, `init` and `residual` are for the
+        first alone.
     width, blocks, resample, init, residual: of the translators, see `translator.Residual`.
     d_width, d_layers (at most; small images get fewer), d_norm: of the discriminators. memory: generated images that a
     discriminator keeps, at least a batch.
     """
 
-    generator: Literal["residual", "unet"] = "residual"
+    generator: Literal["residual", "unet", "dense"] = "residual"
     width: int = 64
     blocks: int = 9
     resample: Literal["strided", "filter"] = "strided"
@@ -80,8 +114,8 @@ class Cycle:
     makes: ClassVar[dict[str, str]] = {"G": "apply", "G_back": "apply"}
 
     def __post_init__(self) -> None:
-        if self.generator not in ("residual", "unet"):
-            raise UsageError(f"generator must be residual or unet, not {self.generator!r}.")
+        if self.generator not in ("residual", "unet", "dense"):
+            raise UsageError(f"generator must be residual, unet or dense, not {self.generator!r}.")
         if min(self.width, self.d_width, self.d_layers, self.memory) < 1:
             raise UsageError(f"width, d_width, d_layers and memory of {self} must be at least 1.")
 
@@ -89,21 +123,24 @@ class Cycle:
         """{"G", "G_back", "D", "D_back"} with fresh weights from torch's global generator."""
         if len(spec.shape) != 3 or len(spec.source) != 3:
             raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
-        a, b = spec.source[0], spec.shape[0]
         return {
-            "G": self._translator(a, b, spec),
-            "G_back": self._translator(b, a, spec),
+            "G": self._translator(spec.source, spec.shape),
+            "G_back": self._translator(spec.shape, spec.source),
             "D": self._judge(spec.shape),
             "D_back": self._judge(spec.source),
         }
 
-    def _translator(self, inputs: int, outputs: int, spec: Spec) -> nn.Module:
+    def _translator(self, source: tuple[int, ...], shape: tuple[int, ...]) -> nn.Module:
+        if self.generator == "dense":
+            return Dense(source, shape)
         if self.generator == "residual":
             cfg = Residual(self.width, self.blocks, self.resample, init=self.init, residual=self.residual)
-            return cfg.build(inputs, outputs)
+            return cfg.build(source[0], shape[0])
         cfg = Pix2Pix(width=self.width, dropout=0.0, up="resize")
-        return UNet(inputs, outputs, cfg, levels_for(*spec.shape[1:]))
+        return UNet(source[0], shape[0], cfg, levels_for(*shape[1:]))
 
     def _judge(self, shape: tuple[int, ...]) -> Remembering:
+        if self.generator == "dense":
+            return Remembering(dense_judge(shape, self.d_width), self.memory, shape)
         layers = fitting_layers(*shape[1:], most=self.d_layers)
         return Remembering(PatchGAN(shape[0], self.d_width, layers, self.d_norm), self.memory, shape)
