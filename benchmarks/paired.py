@@ -26,9 +26,9 @@ COLOURS = ["#0000aa", "#0000ff", "#0055ff", "#00aaff", "#00ffff", "#55ffaa", "#a
            "#ff0000", "#aa0000"]  # fmt: skip
 SHARED = {"size": 64, "train.precision": "bf16", "train.threads": 1, "networks.width": 32, "networks.d_width": 32}
 ROWS: dict[str, dict[str, Any]] = {
-    "photo to labels": {"direction": "AtoB", "budget": 40_000},
-    "labels to photo": {"direction": "BtoA", "budget": 20_000},
-    "labels to photo, L1 alone": {"direction": "BtoA", "budget": 20_000, "game.gan": 0.0},
+    "photo to labels": {"direction": "AtoB", "budget": 32_000},
+    "labels to photo": {"direction": "BtoA", "budget": 12_000},
+    "labels to photo, L1 alone": {"direction": "BtoA", "budget": 12_000, "game.gan": 0.0},
 }
 
 

@@ -12,6 +12,8 @@ from torch import nn
 from ganworks.data.pairs import open_pairs
 from ganworks.data.spec import Draw, Spec
 from ganworks.domains.pairs import Pairs
+from ganworks.domains.pairs import _magnified as magnified
+from ganworks.domains.pairs import _window as window
 from ganworks.domains.palettes import find_palette, index_of, majority
 from ganworks.errors import UsageError
 
@@ -220,3 +222,28 @@ def test_apply_makes_label_maps_of_the_palette_only():
     x = torch.rand(1, 1, 50, 40) * 2 - 1
     out = Pairs().apply(Negative(), x, spec, {})
     assert out.shape == x.shape and set(out.unique().tolist()) == {-1.0, 1.0}
+
+
+def test_zoom_keeps_both_sides_together_and_labels_pure(tmp_path):
+    for k in range(6):
+        both = label_map(k)
+        save(tmp_path / "d" / f"{k}.png", np.concatenate([both, both], 1))
+    domain = Pairs(size=32, zoom=1.0, flip=False)
+    data = domain.open(tmp_path / "d", cache=tmp_path / "cache")
+    batch, plain = domain.batch(data, np.arange(6), Draw(1, 6, slice(None))), data.pairs(np.arange(6))[0]
+    assert torch.equal(batch["src"], batch["x"]) and not torch.equal(batch["x"], plain)
+    assert {tuple(p) for p in pixels(batch["x"]).reshape(-1, 3)} <= {tuple(c) for c in COLOURS.tolist()}
+    ramp = torch.linspace(-1, 1, 64).expand(5, 1, 64, 64)
+    shown = magnified(ramp, window(Draw(3, 5, slice(None)), 1.0), False)
+    slope = (shown[:, 0, 0, -4] - shown[:, 0, 0, 4]) / (ramp[:, 0, 0, -4] - ramp[:, 0, 0, 4])
+    assert ((slope > 0.49) & (slope <= 1.01)).all() and slope.std() > 0.05
+
+
+def test_tint_changes_the_source_alone(tmp_path):
+    for k in range(4):
+        save(tmp_path / "d" / f"{k}.png", np.concatenate([photo(k), photo(100 + k)], 1))
+    domain = Pairs(size=16, labels="off", tint=0.3, flip=False)
+    data = domain.open(tmp_path / "d", cache=tmp_path / "cache")
+    batch, (src, x) = domain.batch(data, np.arange(4), Draw(1, 4, slice(None))), data.pairs(np.arange(4))
+    assert torch.equal(batch["x"], x) and not torch.equal(batch["src"], src)
+    assert batch["src"].abs().max() <= 1 and (batch["src"] - src).abs().mean() < 0.5

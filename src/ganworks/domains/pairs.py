@@ -38,6 +38,8 @@ class Pairs:
         target is one, "off" takes both for pictures. palette: its colours, when they are known ("#0000aa", "red").
     flip, crop: while training, mirror half of the pairs, and shift them by up to `crop` pixels with reflected
         borders; both sides alike.
+    zoom: while training, magnify height and width, each by itself, by up to this share; both sides alike.
+    tint: while training, change brightness, contrast and saturation of a source that is a picture by up to this share.
     fit: how another aspect ratio is made to fit: cut the middle out, or stretch.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
     held_out: the share that is never trained on when there is no test/ or val/ folder.
@@ -50,6 +52,8 @@ class Pairs:
     palette: tuple[str, ...] = ()
     flip: bool = True
     crop: int = 0
+    zoom: float = 0.0
+    tint: float = 0.0
     fit: Literal["crop", "stretch"] = "crop"
     on_corrupt: Literal["error", "skip"] = "error"
     held_out: float = 0.1
@@ -71,6 +75,8 @@ class Pairs:
             raise UsageError(f'fit must be "crop" or "stretch", not {self.fit!r}.')
         if not 0 <= self.crop <= MAX_SIDE:
             raise UsageError(f"crop must be 0 or more pixels, not {self.crop!r}.")
+        if not 0 <= self.zoom <= 4 or not 0 <= self.tint <= 1:
+            raise UsageError(f"zoom must lie in 0 to 4 and tint in 0 to 1, not {self.zoom!r} and {self.tint!r}.")
         if self.on_corrupt not in ("error", "skip"):
             raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
         if not 0 <= self.held_out <= 0.5:
@@ -97,11 +103,20 @@ class Pairs:
         return PairData(packed, self.direction)
 
     def batch(self, data: PairData, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x (target) and src (source), [B, C, H, W] in [-1, 1]; both flipped and shifted alike."""
+        """x (target) and src (source), [B, C, H, W] in [-1, 1]; flipped, shifted and magnified alike."""
         rows = torch.from_numpy(data.packed.raw(indices))
         if self.flip or self.crop:
             rows = shifted(rows, draw, self.flip, self.crop)
         src, x = data.split(rows)
+        facts = data.spec.facts
+        if self.zoom:
+            window = _window(draw, self.zoom)
+            src, x = (
+                _magnified(src, window, "source_palette" in facts),
+                _magnified(x, window, "target_palette" in facts),
+            )
+        if self.tint and "source_palette" not in facts:
+            src = _tinted(src, draw, self.tint)
         return {"x": x, "src": src}
 
     def judge(self, data: PairData, source: Any, config: Any, work: Any) -> PairJudge:
@@ -123,6 +138,28 @@ class Pairs:
         with silent(net, not noise):
             made = net(src).float()
         return _scaled(made, (height, width), spec.facts.get("target_palette"))
+
+
+def _window(draw: Draw, zoom: float) -> Tensor:
+    """A random part of each image as an affine map [B, 2, 3]: 1 / (1 + zoom) to 1 of each side, anywhere inside."""
+    size = 1 / (1 + zoom * draw.uniform(2))
+    place = (2 * draw.uniform(2) - 1) * (1 - size)
+    return torch.cat([torch.diag_embed(size), place[:, :, None]], 2)
+
+
+def _magnified(x: Tensor, window: Tensor, labels: bool) -> Tensor:
+    """[B, C, H, W] that shows the windows only; label maps keep their colours."""
+    where = F.affine_grid(window, list(x.shape), align_corners=False)
+    return F.grid_sample(x, where, "nearest" if labels else "bilinear", "reflection", align_corners=False)
+
+
+def _tinted(x: Tensor, draw: Draw, share: float) -> Tensor:
+    """Brightness, contrast (about the image's mean) and saturation (about grey), each changed by up to `share`."""
+    add, contrast, saturate = ((2 * draw.uniform(3) - 1) * share)[:, :, None, None, None].unbind(1)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    x = (x - mean) * (1 + contrast) + mean + add
+    grey = x.mean(1, keepdim=True)
+    return ((x - grey) * (1 + saturate) + grey).clamp(-1, 1)
 
 
 def _switch(options: dict[str, Any], name: str, default: bool) -> bool:

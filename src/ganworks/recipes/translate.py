@@ -17,7 +17,8 @@ from ganworks.settings import Config, Facts, Optimizer, Train
 
 WIDTHS = (16, 24, 32, 48, 64)
 EPOCHS, FEWEST, MOST = 100, 20_000, 200_000  # times that a pair should be seen; examples, at least and at most
-FEW, SHIFT = 5_000, 12  # pairs below which they are also shifted, and by which part of a side
+FEW, SHIFT = 5_000, 12  # pairs below which they are changed more while training; part of a side that shifts them
+ZOOM, TINT = 0.25, 0.3  # the same for label maps to be made, where the photo may be blurred and coloured
 UTILISATION = 0.3  # of the measured convolution speed that these steps reach on a CPU
 GFLOP = {"pix2pix": 1.4, "pix2pixhd": 5.0, "spade": 7.0}  # one example at 64 pixels, both networks 32 wide, all turns
 _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
@@ -52,10 +53,13 @@ def scale(facts: Facts, recipe: str) -> Scale:
 
 
 def domain(facts: Facts) -> Any:
-    """The user's domain; few pairs are shifted while training, unless the user says how far."""
-    if facts.count >= FEW or "domain.crop" in facts.given:
+    """The user's domain; few pairs are shifted, and magnified and tinted where that does the target no harm."""
+    if facts.count >= FEW:
         return facts.domain
-    return replace(facts.domain, crop=min(facts.spec.shape[1:]) // SHIFT)
+    wanted: dict[str, Any] = {"crop": min(facts.spec.shape[1:]) // SHIFT}
+    if "target_palette" in facts.spec.facts:
+        wanted |= {"zoom": ZOOM, "tint": TINT}
+    return replace(facts.domain, **{k: v for k, v in wanted.items() if f"domain.{k}" not in facts.given})
 
 
 def pix2pix(facts: Facts) -> Config:
