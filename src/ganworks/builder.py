@@ -225,6 +225,7 @@ class Builder:
                 "seen": seen,
                 "half_life": half_life,
                 "domain": to_dict(self.config.domain),
+                "options": dict(getattr(self.config.domain, "options", {})),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
             }
             return card.header(self.data.spec, facts)

@@ -34,7 +34,7 @@ def commands(run: Run) -> list[Command]:
     if run.state in ("interrupted", "stopped"):
         found.append(Command(train_command(run), "go on exactly where it stopped"))
     if run.state != "empty":
-        found.append(_using(run.use, folder, picture))
+        found.append(_using(run, folder, picture))
         found.append(
             Command(
                 f"ganworks eval {folder}",
@@ -54,11 +54,14 @@ def commands(run: Run) -> list[Command]:
     return found
 
 
-def _using(use: str, folder: str, picture: str) -> Command:
-    """The command that uses what was trained."""
-    if use == "apply":
-        return Command(f"ganworks apply {folder} picture.jpg out={picture}", "put pictures or a video through it")
-    if use == "predict":
+def _using(run: Run, folder: str, picture: str) -> Command:
+    """The command that uses what was trained, with the options that it cannot do without."""
+    if run.use == "apply":
+        options = mapping(run.card.get("options"))
+        needed = "".join(f" {name}=..." for name, meaning in options.items() if "(needed)" in str(meaning))
+        command = f"ganworks apply {folder} picture.jpg{needed} out={picture}"
+        return Command(command, "put pictures or a video through it")
+    if run.use == "predict":
         return Command(f"ganworks predict {folder} pictures/ out=classes.csv", "name the classes of new pictures")
     return Command(f"ganworks sample {folder} 64 seed=0 out={picture}", "make 64 new samples as one picture")
 

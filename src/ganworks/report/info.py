@@ -28,7 +28,8 @@ def info(folder: str | Path, *, width: int = 80, unicode: bool = True) -> list[s
     """
     run = read_run(folder, tail=_TAIL)
     parts = [("", _state(run, width, unicode)), ("Last losses", _losses(run, width, unicode)),
-             ("Scores", _scores(run)), ("Warnings", _warnings(run)), ("Files", _files(run))]  # fmt: skip
+             ("Scores", _scores(run)), ("Options of apply", _options(run)),
+             ("Warnings", _warnings(run)), ("Files", _files(run))]  # fmt: skip
     lines = [run.name]
     for title, rows in parts:
         if rows:
@@ -119,6 +120,11 @@ def _scores(run: Run) -> Rows:
 def _warnings(run: Run) -> Rows:
     rows = [(f.title, f.advice) for f in advice.findings(run) if f.kind == "bad"]
     return [("!", f"{title.rstrip('.')}. {text}") for title, text in rows] + [("!", p) for p in run.problems]
+
+
+def _options(run: Run) -> Rows:
+    """What `ganworks apply` takes for this model besides the options of all."""
+    return [(name, str(meaning)) for name, meaning in mapping(run.card.get("options")).items() if run.use == "apply"]
 
 
 def _files(run: Run) -> Rows:

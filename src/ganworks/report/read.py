@@ -34,7 +34,7 @@ class Run:
     rounds, shown, saved, scored: events in the order of `seen`, without those that a resume has replaced.
     alarms: all of them, in the order in which they happened.
     age: seconds since the last line was written, NaN when there is none.
-    use: what was trained is for "sample", "apply" or "predict".
+    card: what the published network that the training is for says of itself.
     """
 
     folder: Path
@@ -50,13 +50,19 @@ class Run:
     started: Event = field(default_factory=dict)
     finished: Event = field(default_factory=dict)
     age: float = math.nan
-    use: str = "sample"
+    card: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """The folder's own name."""
         return self.folder.resolve().name
+
+    @property
+    def use(self) -> str:
+        """What was trained is for "sample", "apply" or "predict"."""
+        use = self.card.get("use")
+        return use if use in ("sample", "apply", "predict") else "sample"
 
     @property
     def last(self) -> Event:
@@ -151,7 +157,7 @@ def read_run(folder: str | Path, tail: int | None = None) -> Run:
         plan=_tree(folder / "plan.json", problems),
         evaluation=_tree(folder / "eval.json", problems),
         age=_age(log),
-        use=_use(folder),
+        card=_main_card(folder),
         problems=problems,
         **groups,
     )
@@ -196,12 +202,11 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _use(folder: Path) -> str:
-    """What the published networks say that they are for; of several, the one that calls itself the main one."""
+def _main_card(folder: Path) -> dict[str, Any]:
+    """What the published networks say of themselves; of several, that which calls itself the main one."""
     found = [card for path in sorted(folder.glob("*.safetensors")) if (card := _card(path))]
     found.sort(key=lambda card: (card.get("main") is not True, card.get("use") != "predict"))
-    use = found[0].get("use") if found else None
-    return use if use in ("sample", "apply", "predict") else "sample"
+    return found[0] if found else {}
 
 
 def _card(path: Path) -> dict[str, Any]:
