@@ -263,3 +263,24 @@ def test_the_judge_of_one_image_shows_it_whole():
     assert judge.ready and judge.show(nets).size == (3 * 96 + 8, 96 + 4)
     scores, floors, _ = judge.score(nets)
     assert floors["stats"] < scores["stats"]
+
+
+def test_noise_is_what_d_sees_and_nothing_else():
+    seen = []
+
+    class Looking(nn.Conv2d):
+        def forward(self, x):
+            seen.append(x.detach())
+            return super().forward(x)
+
+    nets, batch = pointwise(), batch_of()
+    nets["D"].net = Looking(3, 1, 3)
+    game = Contrastive(identity=0.0, noise=0.5)
+    clean = Contrastive(identity=0.0).generator_turn(nets, batch_of())
+    noisy = game.generator_turn(nets, batch)
+    game.discriminator_turn(nets, batch)
+    assert torch.allclose(clean["nce"], noisy["nce"], atol=1e-5)
+    assert torch.equal(seen[0], batch["src"])
+    for shown, image in ((seen[1], batch["src"]), (seen[2][:4], batch["x"]), (seen[2][4:], batch["src"])):
+        assert 0.45 < (shown - image).std() < 0.55
+    assert not torch.allclose(seen[2][:4] - batch["x"], seen[2][4:] - batch["src"], atol=0.1)

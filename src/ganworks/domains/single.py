@@ -82,4 +82,4 @@ class SingleJudge(Judge):
     def show(self, nets: Mapping[str, nn.Module]) -> Image.Image:
         """The image, its translation, and the image whose manner was asked for."""
         given, wanted = self.data.whole("source"), self.data.whole("target")
-        return grid(np.concatenate([given, translate(nets["G"], given, self.back, self.spec), wanted]), 3)
+        return grid(np.concatenate([given, translate(nets["G"], given, self.spec), wanted]), 3)

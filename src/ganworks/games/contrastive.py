@@ -78,6 +78,8 @@ class Contrastive:
     patches: places compared for each layer, at most. temperature: of equation 3.
     negatives: other places of the same "image", or of all images in the "batch" (SinCUT).
     flip: share of the sources that G sees mirrored, its features being mirrored back (FastCUT 0.5).
+    noise: deviation of the Gaussian noise in what D sees, real or made (Sonderby et al. 2016, 1610.04490): D then
+    judges what is where, not how crisp an edge is or how exact a colour.
     r1: gamma of the zero-centred penalty on real images, of the mean over the patches; 0: off.
 
     Weights are relative to losses.py, whose least squares for G is half the published one: CUT's 1 is 0.5 here,
@@ -92,6 +94,7 @@ class Contrastive:
     temperature: float = 0.07
     negatives: Literal["image", "batch"] = "image"
     flip: float = 0.0
+    noise: float = 0.0
     r1: float = 0.0
 
     def __post_init__(self) -> None:
@@ -125,7 +128,7 @@ class Contrastive:
             mirrored = None
             made, maps = G.traced(given)
         D.remember(made[:count].detach())
-        logits = D(made[:count])
+        logits = D(self._noisy(made[:count], batch.draw))
         terms = {"g_loss": generator_terms(self._loss, None, logits)}
         judged = given if self.identity else src
         costs = self.contrast(nets, judged, made[: len(judged)], batch.draw, mirrored, maps).split(count)
@@ -171,11 +174,15 @@ class Contrastive:
         parts = zip(queries.split(size), keys.split(size), strict=True)
         return torch.cat([nce(q, k, self.temperature, across=True) for q, k in parts])
 
+    def _noisy(self, x: Tensor, draw: Draw) -> Tensor:
+        return x + self.noise * draw.normal(*x.shape[1:]).to(x.dtype) if self.noise else x
+
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """D's terms [B]: d_loss, and r1 where asked for; _real and _fake are the mean logits."""
         D, real = nets["D"], batch["x"]
         fake = D.recall(len(real), batch.draw, 0.0).to(real.dtype).contiguous(memory_format=torch.channels_last)
-        r, f = D(torch.cat([real, fake])).split(len(real))
+        shown = torch.cat([self._noisy(real, batch.draw), self._noisy(fake, batch.draw)])
+        r, f = D(shown).split(len(real))
         terms = {"d_loss": discriminator_terms(self._loss, r, f)}
         if self.r1:
             terms["r1"] = r1(lambda x: per_example(D(x)), real, self.r1)
