@@ -47,7 +47,7 @@ def commands(run: Run) -> list[Command]:
         found.append(
             Command(
                 train_command(run, longer=True),
-                f"train on for longer ({longer_budget(run)}), starting from this generator",
+                f"train on for longer ({longer_budget(run)}), starting from what it has learned",
             )
         )
         found.append(Command(f"ganworks compare {folder} {folder}-longer", "put two runs side by side"))

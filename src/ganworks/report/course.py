@@ -76,6 +76,12 @@ _SCORE = {
 }
 
 
+_TERMS = {
+    False: ("Penalties", "Terms that keep the discriminator calm. They usually fall as its slopes flatten."),
+    True: ("Single terms", "What the losses are made of besides, and what is only watched."),
+}
+
+
 def _charts(run: Run) -> str:
     charts = [
         (*_SCORE[run.use != "sample"], _score_chart(run)),
@@ -90,11 +96,7 @@ def _charts(run: Run) -> str:
             "They balance each other and need not fall. Sudden jumps or a flat zero are warnings.",
             _loss_chart(run),
         ),
-        (
-            "Penalties",
-            "Terms that keep the discriminator calm. They usually fall as its slopes flatten.",
-            _penalty_chart(run),
-        ),
+        (*_TERMS[run.use != "sample"], _penalty_chart(run, _TERMS[run.use != "sample"][0])),
         ("Speed", "Training examples per second.", _speed_chart(run)),
     ]
     figures = "".join(
@@ -165,13 +167,13 @@ def _loss_chart(run: Run) -> str:
     )
 
 
-def _penalty_chart(run: Run) -> str:
+def _penalty_chart(run: Run, title: str) -> str:
     lines = {n: p for n, p in _term_lines(run).items() if not n.endswith("loss") and n not in _WATCHED}
     values = [v for line in lines.values() for _, v in line if math.isfinite(v) and v > 0]
     wide = bool(values) and max(values) > 30 * min(values)
     return line_chart(
         [Series(n, lines[n]) for n in sorted(lines)[:6]],
-        title="Penalties",
+        title=title,
         x_label="examples seen",
         log=wide,
         y_zero=True,

@@ -109,7 +109,7 @@ def _scores(run: Run) -> Rows:
             low, high = (words.score_text(score.metric, v) for v in (score.low, score.high))
             value += f" ({low} to {high})"
         if math.isfinite(score.floor):
-            value += f", real data {words.score_text(score.metric, score.floor)}"
+            value += f", {'real data' if run.use == 'sample' else 'best'} {words.score_text(score.metric, score.floor)}"
         grade = "" if verdict.grade == "unknown" else f": {verdict.grade}"
         rows.append((score.metric.title, value + grade))
     if rows:

@@ -26,7 +26,7 @@ def good(run: Run) -> str:
     head = '<section id="good"><h2>How good it is</h2>'
     if not scores:
         return head + (
-            "<p>This run has not been judged yet. Samples may look fine to the eye and still miss half of "
+            "<p>This run has not been judged yet. What it makes may look fine to the eye and still miss half of "
             "the data, so have it judged before you rely on it; the command is below.</p></section>"
         )
     source = (

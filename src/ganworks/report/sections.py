@@ -70,7 +70,7 @@ def _what(run: Run) -> str:
     size = number(data.get("count", data.get("images", data.get("examples"))))
     path = advice.data_path(run)
     name = str(data.get("name") or (Path(path).name if path else "")) or "the data"
-    kind = str(run.spec.get("kind") or "examples")
+    kind = str(run.spec.get("kind") or "examples") if run.use == "sample" else "pictures"
     many = f"{units.count(size)} {kind}" if math.isfinite(size) else kind
     return f"{_ARE[run.use]} {escape(many)} of {escape(name)}."
 
