@@ -183,6 +183,23 @@ def test_arrays_tensors_and_images_go_the_same_way(tmp_path):
             model.apply(wrong)
 
 
+def test_arrays_of_many_channels_keep_their_layout(tmp_path):
+    run = publish(tmp_path / "run", channels=5, shift=2 * 1000 / 65535)
+    (tmp_path / "in").mkdir()
+    array = noise(5, 6, 7, dtype=np.uint16) // 2
+    np.save(tmp_path / "in" / "first.npy", array)
+    np.save(tmp_path / "in" / "last.npy", array.transpose(1, 2, 0))
+    np.save(tmp_path / "in" / "other.npy", array[:4])
+    done = apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out")
+    assert np.array_equal(np.load(tmp_path / "out" / "first.npy"), array + 1000)
+    assert np.array_equal(np.load(tmp_path / "out" / "last.npy"), array.transpose(1, 2, 0) + 1000)
+    assert [name for name, _ in done.failed] == ["other.npy"] and "takes 5 channels" in done.failed[0][1]
+    floats = array.astype(np.float32) / 65535 * 255  # the data's own range is 0 to 255
+    out = gw.apply(run, tmp_path / "in" / "first.npy", tmp_path / "f.npy")
+    assert out.pairs[0][1] == tmp_path / "f.npy"
+    assert np.abs(Applied.load(run).values(floats) - floats - 1000 / 65535 * 255).max() < 1e-3
+
+
 def test_the_way_back_is_another_network(tmp_path):
     run = publish(tmp_path / "run", shift=0.2)
     array = np.full((4, 4, 3), 100, np.uint8)
@@ -371,7 +388,7 @@ def test_the_command_line(run, photos, tmp_path, monkeypatch, capsys):
         (["apply", "run"], "picture, folder or video"),
         (["apply", "run", "nowhere.png"], "nothing at"),
         (["apply", "run", "photos", "out=x.png"], "holds many"),
-        (["apply", "run", "photos/a.png", "out=x.mp4"], "x.mp4" if False else "mp4"),
+        (["apply", "run", "photos/a.png", "out=x.mp4"], "mp4"),
         (["apply", "run", "photos/a.png", "sede=2"], '"sede"'),
         (["apply", "run", "photos", "sede=2"], '"sede"'),
         (["apply", "run", "photos/notes.txt"], "neither a picture nor a video"),

@@ -143,8 +143,9 @@ class Applied:
     def apply(self, image: Any, seed: int = 0, **options: Any) -> Any:
         """One picture through the network.
 
-        image: a path or a PIL image -> a PIL image (8 bits, upright); an array [H, W], [H, W, 1] or [H, W, 3 or 4] of
-        uint8, uint16 or float in 0..1 -> an array of the same kind; a tensor [1, C, H, W] in [-1, 1] -> a tensor.
+        image: a path (of an animation the first frame) or a PIL image -> a PIL image, 8 bits, upright; an array [H, W],
+        [H, W, 1] or [H, W, 3 or 4] of uint8, uint16 or float in 0..1 -> an array of the same kind (others: `values`); a
+        tensor [1, C, H, W] in [-1, 1] -> a tensor.
         options: as for `run`; mask may also be a path, an image or an array [H, W]. Raises UsageError.
         """
         if isinstance(image, Tensor):
@@ -158,6 +159,30 @@ class Applied:
             return planes[0] if image.ndim == 2 and len(planes) == 1 else np.stack(planes, -1)
         raster = still(image) if isinstance(image, Image.Image) else read(_bytes(image), str(image)).frames[0]
         return picture(self.raster(raster, seed, **self.ready(options, raster.size)))
+
+    def values(self, array: np.ndarray, seed: int = 0, **options: Any) -> np.ndarray:
+        """An array [H, W], [C, H, W] or [H, W, C] of any number of channels -> an array laid out alike.
+
+        Network values -1 and 1 stand for 0 and the largest value of uint8 and uint16, and for the data's own range
+        (spec.low, spec.high) of floats. Of two axes that may hold the channels, the shorter one does.
+        """
+        if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "uf":
+            raise UsageError(f"An array must be [H, W], [C, H, W] or [H, W, C], not {array.dtype} {list(array.shape)}.")
+        last = array.ndim == 3 and array.shape[2] <= array.shape[0]
+        planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0) if last else array
+        if self.channels not in (None, len(planes)):
+            raise UsageError(
+                f"This model takes {self.channels} channels; the array {list(array.shape)} has {len(planes)}."
+            )
+        whole = array.dtype.kind == "u"
+        low, high = (0.0, float(np.iinfo(array.dtype).max)) if whole else (self.spec.low, self.spec.high)
+        if not np.isfinite(planes).all():
+            raise UsageError("The array holds values that are not finite.")
+        x = torch.from_numpy(((planes.astype(np.float64) - low) * (2 / (high - low)) - 1).astype(np.float32))[None]
+        made = self.run(x, seed, **self.ready(options, (x.shape[2], x.shape[3])))[0].double().numpy()
+        made = low + (made + 1) * ((high - low) / 2)
+        made = (np.rint(made) if whole else made).astype(array.dtype)
+        return np.moveaxis(made, 0, -1) if last else made[0] if array.ndim == 2 and len(made) == 1 else made
 
     def ready(self, options: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
         """Options with the mask as a tensor [1, 1, H, W], 1 = hole, checked against the picture's size."""

@@ -7,6 +7,7 @@ model, so that the same command goes on where it stopped and does again only wha
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections import Counter
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ganworks import marks, weights
 from ganworks.applied import Applied, mask_tensor
@@ -28,6 +31,7 @@ from ganworks.samples import make_folder
 
 RECORD = "applied.jsonl"
 STILLS = (*PICTURES, ".apng")
+KNOWN = (*STILLS, ".npy", *video.SUFFIXES)
 _EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
 _SAME_WORDS = 8  # so many first failures with the same words: the command is wrong, not the pictures
 
@@ -124,9 +128,10 @@ def apply_files(
 
 def _single(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
     target = out if out.suffix and not out.is_dir() else out / _renamed([source.name], job.suffix)[0]
-    if source.suffix.lower() not in (*STILLS, *video.SUFFIXES):
-        known = ", ".join((*STILLS, *video.SUFFIXES))
-        raise UsageError(f'"{printable(source.name)}" is neither a picture nor a video by its name ({known}).')
+    if source.suffix.lower() not in KNOWN:
+        raise UsageError(
+            f'"{printable(source.name)}" is neither a picture nor a video by its name ({", ".join(KNOWN)}).'
+        )
     _refuse_overwriting(target, _places([source, *([job.mask] if job.mask else [])]))
     make_folder(target.parent)
     item = _Item(source.name, source, lambda: _read_file(source))
@@ -162,7 +167,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
-    if out.suffix.lower() in (*STILLS, *video.SUFFIXES) and not out.is_dir():
+    if out.suffix.lower() in KNOWN and not out.is_dir():
         raise UsageError(f"{out} is the name of one file, but {source} holds many. Give a folder: out=applied.")
     if source.is_dir() and out.resolve() == source.resolve():
         raise UsageError(f"out={out} is the folder of the inputs, which are never overwritten. Choose another.")
@@ -170,7 +175,8 @@ def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
     if not items:
         raise UsageError(f'"{printable(str(source))}" holds no pictures; their names end in {", ".join(STILLS)}.')
     make_folder(out)
-    weights.sweep(out)
+    for folder in (out, *(path for path in out.rglob("*") if path.is_dir())):
+        weights.sweep(folder)
     record, outcome = Record(out), Outcome(out, left=left)
     inputs = _places({item.path for item in items})
     names = _renamed([item.name for item in items], job.suffix)
@@ -194,7 +200,7 @@ def _renamed(names: list[str], suffix: str) -> list[str]:
     """Names of the outputs: stills with another suffix; behind the old one where two would be called the same."""
     if not suffix:
         return names
-    new = [name if name.lower().endswith(video.SUFFIXES) else str(Path(name).with_suffix(suffix)) for name in names]
+    new = [name if not name.lower().endswith(STILLS) else str(Path(name).with_suffix(suffix)) for name in names]
     often = Counter(new)
     return [b if often[b] == 1 else f"{a}{suffix}" for a, b in zip(names, new, strict=True)]
 
@@ -217,7 +223,7 @@ def _items(job: Job, source: Path, out: Path) -> tuple[list[_Item], int]:
         own = any(path.resolve().is_relative_to(folder) for folder in skipped if folder != source.resolve())
         if own or (job.among_inputs and Path(name).stem.endswith("_mask")):
             continue
-        if not name.lower().endswith((*STILLS, *video.SUFFIXES)):
+        if not name.lower().endswith(KNOWN):
             left += 1
             continue
         items.append(_Item(name, path, _reader(listing, index)))
@@ -313,7 +319,10 @@ def _make(job: Job, item: _Item, target: Path, record: Record | None, name: str,
         if record is not None:
             record.add(name, facts, weights.sha256(target))
         return False
-    made = _picture(job, item, data, target, mask, facts, on_progress)
+    if item.name.lower().endswith(".npy"):
+        made = _array(job, item, data, target, mask)
+    else:
+        made = _picture(job, item, data, target, mask, facts, on_progress)
     if record is not None:
         record.add(name, facts, hashlib.sha256(made).hexdigest())
     weights.replace_file(target, made)
@@ -333,6 +342,20 @@ def _picture(
             on_progress(printable(item.name), done + 1, len(found.frames))
     about = replace(found.about, form=form_of(target.suffix or f".{found.about.form.lower()}"))
     return encode(frames, about, job.note(facts))
+
+
+def _array(job: Job, item: _Item, data: bytes, target: Path, mask: Path | None) -> bytes:
+    """The output of one array of any number of channels, which has no place for a mark."""
+    if target.suffix.lower() != ".npy":
+        raise UsageError(f"{item.name} is an array, and so is what comes of it: give out=NAME.npy.")
+    try:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        raise DecodeError(printable(item.name), f"damaged or no array ({printable(str(error))[:160]}).") from error
+    buffer = io.BytesIO()
+    made = job.model.values(array, job.seed, **job.options, **({} if mask is None else {"mask": mask}))
+    np.save(buffer, np.ascontiguousarray(made), allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _with_mask(job: Job, mask: Path | None, found: Picture) -> dict[str, Any]:
