@@ -211,3 +211,17 @@ def test_width_follows_the_budget():
     assert scale(facts(600, 256), "pix2pix").width < scale(facts(600), "pix2pix").width
     assert "fewer than" in scale(facts(10), "pix2pix").notes[0]
     assert pix2pix(facts(600)).game.gan == 1.0
+
+
+def test_few_pairs_are_changed_more_unless_the_user_says_how():
+    def domain(count, facts, **given):
+        spec = Spec("pairs", (3, 64, 64), source=(3, 64, 64), facts=facts)
+        asked = {k.removeprefix("domain."): v for k, v in given.items()}
+        found = Facts(spec, count, Budget(seconds=60), "cpu", 400.0, Pairs(**asked), given)
+        chosen = pix2pix(found).domain
+        return chosen.crop, chosen.zoom, chosen.tint
+
+    labels = {"target_palette": PALETTE}
+    assert domain(400, {}) == (5, 0, 0) and domain(10_000, labels) == (0, 0, 0)
+    assert domain(400, labels) == (5, 0.25, 0.3)
+    assert domain(400, labels, **{"domain.zoom": 0.0, "domain.crop": 2}) == (2, 0, 0.3)

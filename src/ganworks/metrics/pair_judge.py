@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from ganworks.data.spec import key
 from ganworks.layers.palette import colour_table, nearest
-from ganworks.metrics import paired, tasks
+from ganworks.metrics import lpips, paired, tasks
 from ganworks.metrics.estimate import untouched_random_state
 from ganworks.metrics.fidelity import l1, psnr, ssim
 
@@ -36,6 +36,7 @@ MEANING = {
     "psnr": ("higher", "peak signal-to-noise ratio to the true image in dB, range 255, all channels"),
     "ssim": ("higher", "structural similarity to the true image: Gaussian window 11x11, sigma 1.5, mean of channels"),
     "patch_fd": ("lower", "Frechet distance of 8x8 patches to those of the true images: blur and artefacts"),
+    "lpips": ("lower", "learned perceptual distance to the true image: AlexNet, version 0.1"),
     "accuracy": ("higher", "share of the pixels that have the true class"),
     "miou": ("higher", "intersection over union, mean over the classes"),
 }
@@ -164,6 +165,9 @@ class PairJudge:
             name: tasks.metric(measure(made, true), better=MEANING[name][0], meaning=MEANING[name][1])
             for name, measure in (("l1", l1), ("psnr", psnr), ("ssim", ssim))
         }
+        perceptual = lpips.available() if min(true.shape[2:]) >= lpips.SMALLEST and true.shape[1] in (1, 3) else None
+        if perceptual is not None:
+            metrics["lpips"] = tasks.metric(perceptual(made, true), meaning=MEANING["lpips"][1])
         others = self.targets(self._others(len(true)))
         floor = patches.distance(others)
         metrics["patch_fd"] = tasks.metric(patches.distance(made), floor, meaning=MEANING["patch_fd"][1])
