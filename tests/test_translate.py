@@ -53,6 +53,8 @@ def test_terms_are_what_they_say():
 def test_the_discriminator_is_shown_pairs():
     """Its loss depends on the source beside the target, not on the target alone."""
     players, b = nets(), batch()
+    for p in players["D"].parameters():
+        p.data.mul_(20)  # at the initial weights of 0.02 all logits are alike
     game = Translate()
     loss = game.discriminator_turn(players, b)["d_loss"]
     other = Batch(lambda: {"src": b["src"].flip(0), "x": b["x"]}, b.draw, size=3)
