@@ -87,9 +87,7 @@ def majority(
     if index.shape == size and box == (0, 0, size[1], size[0]):
         return index
     shares = [
-        np.asarray(
-            Image.fromarray((index == k) * np.float32(1)).resize((size[1], size[0]), Image.Resampling.BOX, box)
-        )
+        np.asarray(Image.fromarray((index == k) * np.float32(1)).resize((size[1], size[0]), Image.Resampling.BOX, box))
         for k in range(classes)
     ]
     return np.argmax(shares, 0).astype(np.uint8)
