@@ -112,10 +112,11 @@ def test_batches_are_keyed_and_labels_belong_to_their_images():
     domain = Partial(per_class=5)
     data = domain.open((x, y))
     one, two = (domain.batch(data, data.train[:16], Draw(3, 16, slice(None))) for _ in range(2))
-    assert all(torch.equal(one[k], two[k]) for k in one) and set(one) == {"x", "xl", "y"}
+    assert all(torch.equal(one[k], two[k]) for k in one) and set(one) == {"x", "xl", "y", "prior"}
     assert torch.equal(one["x"], data.images(data.train[:16]))
     known = {data.images([i])[0].numpy().tobytes(): data.labels[i] for i in data.known}
     assert all(known[image.numpy().tobytes()] == label for image, label in zip(one["xl"], one["y"], strict=True))
+    torch.testing.assert_close(one["prior"], torch.full((16, 3), 1 / 3))
     other = domain.batch(data, data.train[:16], Draw(4, 16, slice(None)))
     assert not torch.equal(one["xl"], other["xl"])
 

@@ -1,5 +1,6 @@
 """Learning from few labels: the K + 1 loss against its definition, feature matching, consistency, the networks."""
 
+import numpy as np
 import pytest
 import torch
 from recipe_checks import check_recipe
@@ -10,6 +11,7 @@ from ganworks.data.spec import Batch, Draw, Spec
 from ganworks.errors import UsageError
 from ganworks.games.semi import (
     SemiSupervised,
+    balance_loss,
     entropy,
     fake_loss,
     feature_distance,
@@ -30,6 +32,7 @@ def batch(count=6, seed=0):
         "xl": torch.rand(count, 1, 8, 8, generator=g) * 2 - 1,
     }
     parts["y"] = torch.arange(count) % 3
+    parts["prior"] = torch.tensor([0.5, 0.25, 0.25]).expand(count, 3)
     return Batch(lambda: parts, Draw(seed, count, slice(None)), size=count, num_classes=3)
 
 
@@ -81,6 +84,20 @@ def test_feature_distance_is_of_the_means():
     assert feature_distance(real, real.flip(0)).tolist() == [0.0, 0.0]
 
 
+def test_balance_is_zero_for_the_expected_shares_and_grows_when_a_class_is_swallowed():
+    prior = torch.tensor([[0.5, 0.5]]).expand(4, 2)
+    sure = torch.tensor([[40.0, 0.0], [40.0, 0.0], [0.0, 40.0], [0.0, 40.0]], requires_grad=True)
+    assert balance_loss(sure, prior).tolist() == pytest.approx([0.0] * 4, abs=1e-6)
+    three = torch.tensor([[3.0, 0.0], [3.0, 0.0], [3.0, 0.0], [0.0, 3.0]], requires_grad=True)
+    share = three.softmax(1)[:, 0].mean().item()
+    wanted = 0.5 * np.log(0.5 / share) + 0.5 * np.log(0.5 / (1 - share))
+    found = balance_loss(three, prior)
+    assert found[0].item() == pytest.approx(wanted, abs=1e-6)
+    found.mean().backward()
+    assert (three.grad[:, 1] < 0).all(), "descent makes the class that is missing more likely"
+    assert balance_loss(sure[:2], torch.tensor([[1.0, 0.0]] * 2))[0].item() == pytest.approx(0, abs=1e-6)
+
+
 def test_only_sure_answers_teach_and_not_through_the_weak_view():
     weak = torch.tensor([[4.0, 0.0], [0.1, 0.0]], requires_grad=True)
     strong = torch.tensor([[0.0, 1.0], [0.0, 1.0]], requires_grad=True)
@@ -99,7 +116,11 @@ def test_turns_and_terms_of_every_variant(variant):
         terms = loss(players, batch())
         assert all(v.shape == (6,) for v in terms.values())
         seen[who] = {k for k in terms if not k.startswith("_")}
-    wanted = {"label"} | ({"consistency"} if game.consists else set()) | ({"d_real", "d_fake"} if game.plays else set())
+    wanted = (
+        {"label"}
+        | ({"consistency", "balance"} if game.consists else set())
+        | ({"d_real", "d_fake"} if game.plays else set())
+    )
     assert seen["C",] == wanted | (set() if variant == "supervised" else {"entropy"})
     assert (("G",) in seen) == (variant in ("gan", "both"))
 

@@ -176,11 +176,12 @@ class Partial:
 
     def batch(self, data: PartialData, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x [B, C, H, W]: the images of these indices, whether labelled or not; xl [B, C, H, W] and y [B]: labelled
-        ones, drawn with replacement.
+        ones, drawn with replacement; prior [B, K]: the shares of the classes among the labels, in every row.
         """
         chosen = data.known[draw.integers(len(data.known)).numpy()]
         both = self.images.prepare(data.images(indices), draw), self.images.prepare(data.images(chosen), draw)
-        return {"x": both[0], "xl": both[1], "y": torch.from_numpy(data.labels[chosen])}
+        prior = torch.from_numpy(data.counts / data.counts.sum()).float().expand(len(chosen), -1)
+        return {"x": both[0], "xl": both[1], "y": torch.from_numpy(data.labels[chosen]), "prior": prior}
 
     def judge(self, data: PartialData, source: Any, config: Any, work: Callable[[str, int, int], None]) -> ClassJudge:
         """The judge of the classifier: accuracy and calibration on the held-out labelled images."""

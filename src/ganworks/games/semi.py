@@ -65,12 +65,25 @@ def sure_loss(weak: Tensor, strong: Tensor, confidence: float) -> tuple[Tensor, 
     return label_loss(strong, answer) * mask, mask
 
 
+def balance_loss(logits: Tensor, prior: Tensor) -> Tensor:
+    """KL from the classes' expected shares to the mean answer of the batch, in nats: [B], the same for all.
+
+    Without it a class that few labels show badly is swallowed by its neighbour, as every answer of C confirms the next
+    (the fairness term of CatGAN, Springenberg 2015, 1511.06390, equation 6, for given shares). logits: [B, K];
+    prior: [B, K], rows alike, each summing to 1.
+    """
+    mean, wanted = logits.float().softmax(1).mean(0), prior.float().mean(0)
+    return torch.special.xlogy(wanted, wanted / mean.clamp_min(1e-8)).sum().expand(len(logits))
+
+
 @dataclass(frozen=True)
 class SemiSupervised:
     """Who learns from what. Reads x (all images), xl and y (labelled ones) of a batch.
 
     variant: see the module. realness, consistency, entropy: weights of the terms. confidence: the chance from
     which C's own answer on an image counts. matching: what G learns from, C's mean features or C's realness.
+    balance: weight of the demand that the classes be as frequent among all images as among the labelled ones: 0 where
+    the labels were not drawn that way.
     strength, label_strength: of the other views that C sees of unlabelled and of labelled images (0: as they are).
     """
 
@@ -78,13 +91,14 @@ class SemiSupervised:
     realness: float = 1.0
     consistency: float = 1.0
     entropy: float = 0.0
+    balance: float = 1.0
     confidence: float = 0.95
     matching: Literal["features", "realness"] = "features"
     strength: float = 1.0
     label_strength: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("realness", "consistency", "entropy", "strength", "label_strength"):
+        for name in ("realness", "consistency", "entropy", "balance", "strength", "label_strength"):
             if not 0 <= getattr(self, name) <= 1000:
                 raise UsageError(f"{name} must lie between 0 and 1000, not {getattr(self, name)}.")
         if not 0 <= self.confidence < 1:
@@ -111,7 +125,7 @@ class SemiSupervised:
             yield ("G",), self.generator_turn
 
     def classifier_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """C's terms, each [B]: labels; real and fake of the K + 1 classes; consistency; entropy."""
+        """C's terms, each [B]: labels; real and fake of the K + 1 classes; consistency; entropy; balance."""
         C, parts = nets["C"], {"label": view(batch["xl"], batch.draw, self.label_strength)}
         if self.consists:
             parts["strong"] = view(batch["x"], batch.draw, self.strength)
@@ -131,6 +145,8 @@ class SemiSupervised:
             terms |= self._playing(answers["real"], answers["fake"])
         if self.entropy and self.variant != "supervised":
             terms["entropy"] = self.entropy * entropy(answers.get("real", answers.get("strong")))
+        if self.balance and self.consists:
+            terms["balance"] = self.balance * balance_loss(answers["strong"], batch["prior"])
         return terms
 
     def _playing(self, real: Tensor, fake: Tensor) -> Terms:
