@@ -34,8 +34,12 @@ def draw_pairs(found: Published, domain: Any, data: Any, folder: Path, count: in
     if not len(held) or not hasattr(domain, "apply") or _own(folder):
         return []
     chosen = held[np.unique(np.linspace(0, len(held) - 1, min(count, len(held))).round().astype(int))]
-    batch = domain.batch(data, chosen, Draw(key("before-after"), len(chosen), slice(None)))
-    pairs = [_pair(found.net, domain, found.spec, batch, row) for row in range(len(chosen))]
+    if hasattr(data, "unseen"):  # two sets without pairs: their batches are drawn from the training side
+        raw = torch.from_numpy(data.unseen("source", len(chosen))).float()
+        batch = {"src": (raw - found.spec.low) * (2 / (found.spec.high - found.spec.low)) - 1}
+    else:
+        batch = domain.batch(data, chosen, Draw(key("before-after"), len(chosen), slice(None)))
+    pairs = [_pair(found.net, domain, found.spec, batch, row) for row in range(len(batch["src"]))]
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for number, pair in enumerate(pairs, 1):
