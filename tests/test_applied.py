@@ -389,7 +389,7 @@ def test_the_command_line(run, photos, tmp_path, monkeypatch, capsys):
         (["apply", "run", "nowhere.png"], "nothing at"),
         (["apply", "run", "photos", "out=x.png"], "holds many"),
         (["apply", "run", "photos/a.png", "out=x.mp4"], "mp4"),
-        (["apply", "run", "photos/a.png", "sede=2"], '"sede"'),
+        (["apply", "run", "photos/a.png", "sede=2"], 'Did you mean "seed"'),
         (["apply", "run", "photos", "sede=2"], '"sede"'),
         (["apply", "run", "photos/notes.txt"], "neither a picture nor a video"),
         (["apply", "run", "photos/a.png", "mask=nowhere"], "no mask"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.config import parse
-from ganworks.errors import GanworksError, UsageError
+from ganworks.errors import GanworksError, UsageError, nearest
 from ganworks.report.meters import Meters
 from ganworks.verbs import whole
 from ganworks.weights import replace_file
@@ -34,6 +34,9 @@ def apply(run: str, source: str, options: dict[str, str]) -> None:
     reverse = switch(options.get("reverse", "off"), "reverse")
     model = Applied.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
+    for name in asked if model.options is not None else ():
+        if name not in model.options:
+            raise UsageError(f'This model has no option "{name}". {nearest(name, (*OWN, *model.options))}')
     with Meters() as meters:
         done = apply_files(
             model,
