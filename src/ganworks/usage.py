@@ -24,10 +24,15 @@ Every verb explains itself: ganworks train --help. Exit codes: 0 done, 1 failed,
 _TRAIN = """\
 ganworks train [RECIPE] data=PATH [key=value ...]
 
-RECIPE   image (the default: looks at data and budget, chooses the rest), r3gan, dcgan, mlp, wgan,
-         wgan-gp, lsgan, points.
+RECIPE   new samples: image (the default: looks at data and budget, chooses the rest), r3gan, dcgan, mlp, wgan,
+           wgan-gp, lsgan, points
+         pictures to pictures: pix2pix, pix2pixhd, spade (of pairs); cyclegan, dualgan, cut, fastcut, sincut (of
+           two sets); stargan (of classes); superres, restore, inpaint (of photos)
+         classes: classify (few labels suffice), acgan
+         `ganworks recipes NAME` says what each is for.
 data     a folder of images (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz,
          IDX files or a folder of them, digits (built in), hub:NAME (extra `hub`).
+         Pairs: side by side in one image, or folders A/ and B/ with equal names. Two sets: trainA/ and trainB/.
 out      the run folder; default runs/<data>-<recipe>-<n>. The same command again goes on where it stopped.
 
 Often used
@@ -37,6 +42,8 @@ Often used
   batch=64  lr=1e-3  seed=0  device=auto|cpu|cuda|mps
   loss=NAME         minimax, non-saturating, least-squares, hinge, wasserstein, relativistic
   until="fd<5"      stop when a score is reached
+  scale=2           superres: how many times larger;   degrade=noise=25   restore: what to undo
+  direction=BtoA    pairs and two sets: from the right side, or from B, to the left, or to A
   init=RUN          begin from another run's weights (warm start), or from a generator.safetensors
 
 Everything else by its full name, as in the run's config.yaml

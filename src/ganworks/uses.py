@@ -34,9 +34,10 @@ def apply(run: str, source: str, options: dict[str, str]) -> None:
     reverse = switch(options.get("reverse", "off"), "reverse")
     model = Applied.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
-    for name in asked if model.options is not None else ():
-        if name not in model.options:
-            raise UsageError(f'This model has no option "{name}". {nearest(name, (*OWN, *model.options))}')
+    known = asked if model.options is None else model.options
+    for name in asked:
+        if name not in known:
+            raise UsageError(f'This model has no option "{name}". {nearest(name, (*OWN, *known))}')
     with Meters() as meters:
         done = apply_files(
             model,
