@@ -11,7 +11,7 @@ from recipe_checks import check_recipe
 from ganworks.data.spec import Batch, Draw, Spec
 from ganworks.errors import UsageError
 from ganworks.games.cycle import Cycle as Game
-from ganworks.networks.cycle import Cycle, Remembering
+from ganworks.networks.cycle import Cycle, Remembering, Turning
 
 SPEC = Spec("unpaired", (3, 16, 16), source=(3, 16, 16))
 TINY = Cycle(width=4, blocks=1, d_width=4, d_layers=1, memory=6)
@@ -67,6 +67,7 @@ def test_generator_terms_are_the_published_ones():
     assert set(terms) == {*expected, "_fake"}
     for name, value in expected.items():
         torch.testing.assert_close(terms[name].detach(), value, rtol=1e-4, atol=1e-5)
+    assert Game(r1=4.0, r1_end=1.0).r1_at(0.5) == pytest.approx(2.5) and Game(r1=4.0).r1_at(0.5) == 4
     late = Game(identity_until=0.5).generator_turn(nets, batch(progress=0.6))
     assert not any(name.startswith("identity") for name in late)
 
@@ -122,6 +123,27 @@ def test_sides_may_differ_in_channels():
     one = Batch(lambda: {"src": src, "x": x}, Draw(0, 2, slice(None)), size=2)
     terms = Game().generator_turn(nets, one)
     assert "cycle" in terms and "identity" not in terms
+
+
+def test_turning_begins_with_all_eight_views_and_learns_the_right_one():
+    torch.manual_seed(0)
+    turning = Turning(torch.nn.Identity())
+    x = torch.rand(4, 3, 8, 8)
+    views = turning.views(x)
+    assert len({v.numpy().tobytes() for v in views}) == 8
+    torch.testing.assert_close(turning(x), torch.stack(views).mean(0))
+    for wanted in (3, 6):
+        turning.way.data.zero_()
+        optimiser = torch.optim.Adam(turning.parameters(), 4e-4)
+        for _ in range(400):
+            loss = (turning(x) - views[wanted]).abs().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        assert int(turning.way.argmax()) == wanted and loss < 0.01
+    assert turning(torch.rand(1, 3, 10, 14)).shape == (1, 3, 10, 14)
+    nets = Cycle(width=4, blocks=1, d_width=4, d_layers=1, turning=True).build(SPEC)
+    assert nets["G"](torch.rand(2, 3, 16, 16)).shape == (2, 3, 16, 16)
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,10 @@ class Cycle:
         for _ in range(self.n_critic):
             yield ("D", "D_back"), self.discriminator_turn
 
+    def r1_at(self, progress: float) -> float:
+        """Gamma of R1 at a fraction of the budget."""
+        return self.r1 if self.r1_end is None else half_cosine(self.r1, self.r1_end, progress)
+
     def after(self, nets: Nets, players: tuple[str, ...]) -> None:
         """Weight clipping, when asked for."""
         if self.clip and "D" in players:
@@ -129,8 +133,7 @@ class Cycle:
             mean = lambda x: per_example(D(x))  # noqa: E731
             terms[f"gp{side}"] = gradient_penalty(mean, real, fake, batch.draw, weight=self.gp)
         if self.r1:
-            gamma = self.r1 if self.r1_end is None else half_cosine(self.r1, self.r1_end, batch.progress)
-            terms[f"r1{side}"] = r1(lambda x: per_example(D(x)), real, gamma)
+            terms[f"r1{side}"] = r1(lambda x: per_example(D(x)), real, self.r1_at(batch.progress))
         if not side:
             terms |= {"_real": per_example(r).detach(), "_fake": per_example(f).detach()}
         return terms
