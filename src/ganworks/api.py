@@ -64,7 +64,8 @@ def train(
 
     recipe: a name from `ganworks recipes`, or a function of your own with its domain=. data: a path, "digits", an array
     [N, ...] or a pair (x, y). out: the run folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`,
-    `**{"networks.width": 64}`, or modules `G=`, `D=`. on_work(label, done, total) hears of preparation. Raises UsageError for wrong use.
+    `**{"networks.width": 64}`, or modules `G=`, `D=`. on_work(label, done, total) hears of preparation. Raises
+    UsageError for wrong use.
     """
     job = _job(recipe, data, out, settings, on_work)
     try:
