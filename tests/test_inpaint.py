@@ -39,7 +39,9 @@ def test_the_generator_begins_as_the_smooth_fill_and_takes_any_size(kind, patch)
     G = built(blocks_of=kind, patch=patch)["G"]
     for size in ((32, 32), (31, 45), (3, 5)):
         x, mask, src = pictures(h=size[0], w=size[1])
-        assert torch.equal(G(src), smooth_fill(x * (1 - mask), mask))
+        fill, grain = G.parts(src)
+        assert torch.equal(fill, smooth_fill(x * (1 - mask), mask))
+        assert 0 < grain.abs().mean() < 0.03 and torch.equal(G(src), fill + grain)
         out = shaken(G)(src)
         assert out.shape == x.shape and out.isfinite().all()
         torch.nn.init.zeros_(G.leave.weight)
@@ -87,6 +89,26 @@ def test_the_spectrum_is_in_float32_under_autocast_and_shifts_go_through():
     assert rolled.isfinite().all() and 0.5 < float((rolled.std() / layer(x).std()).detach()) < 2
 
 
+def test_grain_has_no_low_frequencies_and_no_pattern():
+    numbers = built()["G"].grain[0, 0]
+    power = torch.fft.fft2(numbers).abs().square()
+    assert numbers.std() == pytest.approx(1, abs=0.01) and power[0, 0] < 1e-6
+    assert power[:16, :16].mean() < 0.01 * power.mean() and power.max() < 0.02 * power.sum()
+    steps = (numbers - numbers.roll(1, 0)).square().mean() + (numbers - numbers.roll(1, 1)).square().mean()
+    assert 7 < steps < 7.5  # 4 for white noise, 8 for a chessboard
+
+
+def test_the_texture_term_moves_the_grain_alone():
+    nets = built()
+    x, mask, src = pictures()
+    shaken(nets["G"])
+    game = Inpainting(gan=0.0, match=0.0, hole=0.0, known=0.0, detail=1.0)
+    found = game.generator_turn(nets, batch(x, mask, src))
+    found["detail"].sum().backward()
+    by_output = nets["G"].leave.bias.grad.view(4, -1).abs().sum(1)  # three colours, then the strength
+    assert (by_output[:3] == 0).all() and by_output[3] > 0
+
+
 def test_wrong_networks_are_explained():
     with pytest.raises(UsageError, match="gated or fourier"):
         Inpaint(blocks_of="plain")  # pyrefly: ignore
@@ -131,22 +153,22 @@ def test_terms_of_g_vanish_for_the_truth_but_the_adversarial_one():
             super().__init__()
             self.x = x
 
-        def forward(self, src):
-            return self.x
+        def parts(self, src):
+            return self.x, torch.zeros_like(self.x[:, :1])
 
     x, mask, src = pictures()
     nets = {"G": Truth(x), "D": built()["D"]}
     found = Inpainting().generator_turn(nets, batch(x, mask, src))
-    assert all(found[name].abs().max() == 0 for name in ("l1", "known", "match", "detail"))
-    assert torch.allclose(found["g_loss"], 0.01 * loss("hinge").generator(None, found["_fake"]), atol=1e-6)
+    assert all(found[name].abs().max() == 0 for name in ("l1", "known", "grain", "match", "detail"))
+    assert torch.allclose(found["g_loss"], 0.005 * loss("hinge").generator(None, found["_fake"]), atol=1e-6)
 
 
 def test_l1_in_the_hole_and_on_known_pixels_are_weighted_apart():
     x, mask, src = pictures()
 
     class Off(torch.nn.Module):
-        def forward(self, src):
-            return x + torch.where(mask > 0, 0.5, 0.25)
+        def parts(self, src):
+            return x + torch.where(mask > 0, 0.5, 0.25), torch.full_like(mask, 9.0)
 
     found = Inpainting(hole=2.0, known=3.0).pixel_turn({"G": Off()}, batch(x, mask, src))
     assert torch.allclose(found["l1"], torch.tensor(1.0)) and torch.allclose(found["known"], torch.tensor(0.75))

@@ -36,19 +36,19 @@ class Inpainting:
     loss: of the adversarial part, a name from `losses.LOSSES`. gan, match: weights of its term in G's loss and of
         feature matching. r1: gamma of the gradient penalty on real pictures (0: off; published: 0.001).
     hole, known: weights of L1 in the hole and on the known pixels.
-    detail: weight of the difference in gradient energy, averaged over `window` pixels, from the moment D joins: as
-        much texture as there was, wherever its grains lie.
+    detail: weight of the difference in gradient energy, averaged over `window` pixels: as much texture as there was,
+        wherever its grains lie. With the L1 of the picture with grain, it sets the strength of the grain alone.
     vgg: path of VGG19 weights (safetensors) for a perceptual term of weight `perceptual`; "": none.
     """
 
-    adversarial_from: float = 0.65
+    adversarial_from: float = 0.75
     loss: str = "hinge"
-    gan: float = 0.01
-    match: float = 0.05
+    gan: float = 0.005
+    match: float = 0.02
     r1: float = 0.0
     hole: float = 1.0
     known: float = 0.05
-    detail: float = 0.3
+    detail: float = 0.5
     window: int = 5
     perceptual: float = 0.1
     vgg: str = ""
@@ -85,8 +85,9 @@ class Inpainting:
             yield ("G",), self.generator_turn
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """l1 and known, each [B]."""
-        return self._pixels(nets["G"](batch["src"]), batch)
+        """l1, known, grain and, where weighted, detail, each [B]."""
+        fill, grain = nets["G"].parts(batch["src"])
+        return self._truth(fill, grain, batch)
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """d_loss and, where weighted, r1, each [B]; _real and _fake are the logits on the patches of the hole."""
@@ -102,28 +103,33 @@ class Inpainting:
         return {**terms, "_real": in_hole(r.detach(), mask), "_fake": in_hole(f.detach(), mask)}
 
     def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """g_loss, l1, known and, where weighted, match, detail and perceptual, each [B]."""
+        """g_loss, l1, known, grain and, where weighted, match, detail and perceptual, each [B]."""
         D, x, mask = nets["D"], batch["x"], batch["mask"]
-        made = nets["G"](batch["src"])
-        fake = composite(made, x, mask)
+        fill, grain = nets["G"].parts(batch["src"])
+        fake = composite(fill + grain, x, mask)
         found, wanted = D.features(fake), None
         if self._loss.paired or self.match:
             with torch.no_grad():
                 wanted = D.features(x)
         adversarial = self._loss.generator(None if wanted is None else wanted[-1], found[-1])
-        terms = {"g_loss": self.gan * in_hole(adversarial, mask), **self._pixels(made, batch)}
+        terms = {"g_loss": self.gan * in_hole(adversarial, mask), **self._truth(fill, grain, batch)}
         if wanted is not None and self.match:
             terms["match"] = self.match * matching(wanted, found, mask)
-        if self.detail:
-            terms["detail"] = self.detail * texture(fake, x, mask, self.window)
         if self._vgg is not None:
             terms["perceptual"] = self.perceptual * perceptual(self._vgg.to(x.device), fake, x)
         return {**terms, "_fake": in_hole(found[-1].detach(), mask)}
 
-    def _pixels(self, made: Tensor, batch: Batch) -> Terms:
-        apart, mask = (made.float() - batch["x"]).abs(), batch["mask"]
+    def _truth(self, fill: Tensor, grain: Tensor, batch: Batch) -> Terms:
+        """Distances to the truth: of the fill alone, and of the picture with its grain, for which the fill is fixed."""
+        x, mask = batch["x"], batch["mask"]
+        apart, grained = (fill - x).abs(), fill.detach() + grain
         terms = {"l1": self.hole * in_hole(apart, mask)}
-        return {**terms, "known": self.known * in_hole(apart, 1 - mask)} if self.known else terms
+        if self.known:
+            terms["known"] = self.known * in_hole(apart, 1 - mask)
+        terms["grain"] = self.hole * in_hole((grained - x).abs(), mask)
+        if self.detail:
+            terms["detail"] = self.detail * texture(composite(grained, x, mask), x, mask, self.window)
+        return terms
 
 
 def composite(made: Tensor, x: Tensor, mask: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from ganworks.networks.patchgan import PatchGAN, fitting_layers
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
-GRAIN = 64  # pixels
+GRAIN, FAINT = 64, 4.0  # pixels; the strength of the grain is softplus(what the network says - FAINT), 0.02 at first
 BRANCH = 0.3  # what a residual branch adds at first: from 0 it needs a hundred steps to matter
 
 
@@ -133,6 +133,18 @@ class FourierBlock(nn.Module):
         return x + self.scale * self.leave(act(self.enter(x)))
 
 
+def grain() -> Tensor:
+    """Random numbers [1, 1, GRAIN, GRAIN], the same ones always, of mean 0 and variance 1, fitting when repeated.
+
+    Second differences along both axes, twice, leave the finest frequencies: of all textures of the same gradient
+    energy these change the values least.
+    """
+    numbers = np.random.default_rng(0).standard_normal((GRAIN, GRAIN))
+    for axis in (0, 1, 0, 1):
+        numbers = 2 * numbers - np.roll(numbers, 1, axis) - np.roll(numbers, -1, axis)
+    return torch.from_numpy((numbers / numbers.std()).astype(np.float32))[None, None]
+
+
 # The generator ------------------------------------------------------------------------------------
 
 
@@ -143,8 +155,9 @@ class Filler(nn.Module):
     halvings, blocks on the smallest map, and the way back beside the maps of the way down. The result is the whole
     picture; whoever uses it keeps the known pixels of the original. Sides that fit no whole map are padded.
 
-    In the hole the network is also given `GRAIN` x `GRAIN` fixed random numbers, repeated: where its surroundings are
-    smooth, convolutions could otherwise make texture only as a regular screen.
+    The picture is a fill plus grain: fixed random numbers of high frequencies, GRAIN x GRAIN and repeated, times a
+    strength that the network finds for every pixel. Convolutions alone can make fine texture on smooth ground only
+    as a regular screen. The grain of films is coded in this way in AV1 (Norkin and Birkbeck 2018, DCC).
     """
 
     def __init__(self, cfg: Inpaint, channels: int):
@@ -153,9 +166,8 @@ class Filler(nn.Module):
         gated = cfg.blocks_of == "gated"
         layer = partial(Gated, gate=cfg.gate) if gated else _Plain
         self.channels, self.patch, self.multiple = channels, cfg.patch, cfg.patch * 2**cfg.downs
-        numbers = np.random.default_rng(0).standard_normal((1, 1, GRAIN, GRAIN), np.float32)
-        self.register_buffer("grain", torch.from_numpy(numbers))
-        self.enter = layer((channels + 2) * cfg.patch**2, widths[0], 3 if cfg.patch > 1 else 5)
+        self.register_buffer("grain", grain())
+        self.enter = layer((channels + 1) * cfg.patch**2, widths[0], 3 if cfg.patch > 1 else 5)
         pairs = list(pairwise(widths))
         self.downs = nn.ModuleList(layer(a, b, stride=2) for a, b in pairs)
         far = max(1, round(widths[-1] * cfg.far))
@@ -164,9 +176,14 @@ class Filler(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.ups = nn.ModuleList(layer(b, a) for a, b in reversed(pairs))
         self.merge = nn.ModuleList(layer(2 * a, a) for a, _ in reversed(pairs))
-        self.leave = conv(widths[0], channels * cfg.patch**2, 3, gain=0.0)
+        self.leave = conv(widths[0], (channels + 1) * cfg.patch**2, 3, gain=0.0)
 
     def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
+        fill, grain = self.parts(src)
+        return fill + grain
+
+    def parts(self, src: Tensor) -> tuple[Tensor, Tensor]:
+        """(fill [B, C, H, W], grain [B, 1, H, W]), float32; the picture is their sum."""
         if src.shape[1] != self.channels + 1:
             raise UsageError(f"This network fills pictures of {self.channels} channels and needs the mask as one more, "
                              f"not {src.shape[1]} in all.")  # fmt: skip
@@ -174,8 +191,7 @@ class Filler(nn.Module):
         picture, hole = src[:, : self.channels].float(), src[:, self.channels :].float()
         base = smooth_fill(picture, hole)
         edges = (0, -width % self.multiple, 0, -height % self.multiple)
-        grain = self.grain.repeat(1, 1, -(-height // GRAIN), -(-width // GRAIN))[:, :, :height, :width]
-        x, kept = F.pad(torch.cat([base, hole, grain * hole], 1), edges, mode="replicate"), []
+        x, kept = F.pad(torch.cat([base, hole], 1), edges, mode="replicate"), []
         x = self.enter(F.pixel_unshuffle(x, self.patch))
         for down in self.downs:
             kept.append(x)
@@ -184,7 +200,9 @@ class Filler(nn.Module):
         for up, merge in zip(self.ups, self.merge, strict=True):
             x = up(F.interpolate(x, scale_factor=2, mode="nearest"))
             x = merge(torch.cat([x, kept.pop()], 1))
-        return base + F.pixel_shuffle(self.leave(x).float(), self.patch)[:, :, :height, :width]
+        more = F.pixel_shuffle(self.leave(x).float(), self.patch)[:, :, :height, :width]
+        numbers = self.grain.repeat(1, 1, -(-height // GRAIN), -(-width // GRAIN))[:, :, :height, :width]
+        return base + more[:, :-1], F.softplus(more[:, -1:] - FAINT) * numbers
 
 
 class _Plain(nn.Module):
