@@ -26,7 +26,7 @@ from ganworks.networks.patchgan import PatchGAN, fitting_layers
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
-GRAIN, FAINT = 64, 4.0  # pixels; the strength of the grain is softplus(what the network says - FAINT), 0.02 at first
+GRAIN, FAINT = 64, 0.1  # pixels; strengths of the grain below which it bends towards 0, of values in [-1, 1]
 BRANCH = 0.3  # what a residual branch adds at first: from 0 it needs a hundred steps to matter
 
 
@@ -202,7 +202,7 @@ class Filler(nn.Module):
             x = merge(torch.cat([x, kept.pop()], 1))
         more = F.pixel_shuffle(self.leave(x).float(), self.patch)[:, :, :height, :width]
         numbers = self.grain.repeat(1, 1, -(-height // GRAIN), -(-width // GRAIN))[:, :, :height, :width]
-        return base + more[:, :-1], F.softplus(more[:, -1:] - FAINT) * numbers
+        return base + more[:, :-1], F.softplus(more[:, -1:] - FAINT, beta=1 / FAINT) * numbers
 
 
 class _Plain(nn.Module):
