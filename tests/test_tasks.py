@@ -102,7 +102,8 @@ def recipe(monkeypatch):
     return "points"
 
 
-SETTINGS = {"budget": 400, "batch": 50, "train.precision": "fp32", "train.threads": 1, "train.score": 100, "train.judge": True}
+SETTINGS = {"budget": 400, "batch": 50, "train.precision": "fp32", "train.threads": 1}
+SETTINGS |= {"train.score": 100, "train.judge": True}
 
 
 def test_every_player_of_use_is_published_and_the_best_by_its_own_measure(recipe, tmp_path, monkeypatch):

@@ -121,7 +121,7 @@ class Images:
         gradient.
         """
         if self.flip or self.crop:
-            x = _shift(x, draw, self.flip, self.crop)
+            x = shift(x, draw, self.flip, self.crop)
         return _turn(x, draw, self.rotate) if self.rotate else x
 
     def judge(self, data: Packed, source: Any, config: Any, work: Any) -> SampleJudge:
@@ -248,7 +248,7 @@ def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) 
     return Conversion(Spec("images", (channels, *size), classes, **spec_range), convert, notes)
 
 
-def _shift(x: Tensor, draw: Draw, flip: bool, crop: int) -> Tensor:
+def shift(x: Tensor, draw: Draw, flip: bool, crop: int) -> Tensor:
     """Mirror and shift by reading rows and columns in another order; the border reflects."""
     height, width = x.shape[2:]
     rows, columns = (torch.arange(n, device=x.device)[None] for n in (height, width))

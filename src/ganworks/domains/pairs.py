@@ -17,7 +17,7 @@ from ganworks.data.decode import DecodeError, Notes, decode, upright_size
 from ganworks.data.pack import Conversion, Item, Packed, Progress, pack
 from ganworks.data.pairs import PairSource, open_pairs
 from ganworks.data.spec import Draw, Spec
-from ganworks.domains.images import _shift as shifted
+from ganworks.domains.images import shift as shifted
 from ganworks.domains.palettes import Palette, find_palette, index_of, majority, parse_palette
 from ganworks.domains.pixels import change_channels, grid, resize
 from ganworks.errors import UsageError
