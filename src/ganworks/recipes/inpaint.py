@@ -12,8 +12,8 @@ def inpaint(facts: Facts) -> Config:
 
     Gated convolutions: Yu et al. 2019 (arXiv 1806.03589); the adversarial part judges only patches with filled pixels,
     as LaMa does (Suvorov et al. 2021, arXiv 2109.07161), whose Fourier convolutions are networks.blocks_of=fourier.
-    Smaller than either, no VGG19 unless game.vgg names its weights, and a term that asks for as much texture as
-    there was. game.adversarial_from=1 trains for L1 alone, which is sharper in no place.
+    Smaller than either, and without VGG19 unless game.vgg names its weights; fine texture is grain of a strength
+    that the network predicts. game.adversarial_from=1 game.detail=0 trains for L1 alone.
     """
     g = Optimizer(lr=1e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.005)
     d = Optimizer(lr=1e-3, lr_end=4e-5, betas=(0.5, 0.99))
