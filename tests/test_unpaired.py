@@ -227,7 +227,7 @@ def test_label_maps_become_planes_and_colours_again(tmp_path):
     assert data.palettes[0] is None and sorted(data.palettes[1]) == sorted(COLOURS.tolist())
     assert data.spec.shape == (4, 12, 12) and data.spec.source == (3, 12, 12)
     one = domain.batch(data, data.train, Draw(0, 5, slice(None)))
-    assert 0.7 <= one["x"].abs().min() and one["x"].abs().max() <= 1 and ((one["x"] > 0).sum(1) == 1).all()
+    assert one["x"].abs().min() >= 0.7 and one["x"].abs().max() <= 1 and ((one["x"] > 0).sum(1) == 1).all()
     held = data.unseen("target")
     assert {tuple(c) for c in held.transpose(0, 2, 3, 1).reshape(-1, 3)} <= {tuple(c) for c in COLOURS}
     spec, turned = data.spec, Spec.from_dict({**data.spec.to_dict(), "shape": [3, 12, 12], "source": [4, 12, 12]})
