@@ -23,7 +23,7 @@ from ganworks.games.patches import per_example
 from ganworks.layers.vgg import VGG19, load_vgg, perceptual
 
 Terms = dict[str, Tensor]
-_USUAL = 0.02  # gradient energy of photos in [-1, 1], about: the unit of `texture`
+_USUAL = 0.05  # gradient energy of photos in [-1, 1], about: the unit of `texture`
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Inpainting:
     r1: float = 0.0
     hole: float = 1.0
     known: float = 0.05
-    detail: float = 0.5
+    detail: float = 0.1
     window: int = 5
     perceptual: float = 0.1
     vgg: str = ""
@@ -152,12 +152,13 @@ def matching(real: Sequence[Tensor], fake: Sequence[Tensor], mask: Tensor) -> Te
 
 
 def texture(made: Tensor, real: Tensor, mask: Tensor, window: int) -> Tensor:
-    """[B]: squared difference of the local gradient energies, in units of 0.02.
+    """[B]: difference d of the local gradient energies, squared while small: 2 (sqrt(1 + d^2) - 1), d in units of 0.05.
 
-    Where the truth is uncertain, the least of it is reached by its expected energy: as much texture as there is on
+    Where the truth is uncertain, a squared difference is least for its expected energy: as much texture as there is on
     average in such a place. A difference of pictures is least for their average, which has too little.
     """
-    return in_hole((_energy(made, window) - _energy(real, window)).square(), mask) / _USUAL
+    apart = (_energy(made, window) - _energy(real, window)) / _USUAL
+    return in_hole(2 * ((1 + apart.square()).sqrt() - 1), mask)
 
 
 def _energy(x: Tensor, window: int) -> Tensor:

@@ -26,7 +26,8 @@ from ganworks.networks.patchgan import PatchGAN, fitting_layers
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
-GRAIN, FAINT = 64, 0.1  # pixels; strengths of the grain below which it bends towards 0, of values in [-1, 1]
+GRAIN = 64  # pixels
+STRONGEST, FAINT = 0.5, 3.0  # the strength of grain is STRONGEST sigmoid(s - FAINT), in [-1, 1]: 0.024 at first
 BRANCH = 0.3  # what a residual branch adds at first: from 0 it needs a hundred steps to matter
 
 
@@ -176,14 +177,18 @@ class Filler(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.ups = nn.ModuleList(layer(b, a) for a, b in reversed(pairs))
         self.merge = nn.ModuleList(layer(2 * a, a) for a, _ in reversed(pairs))
-        self.leave = conv(widths[0], (channels + 1) * cfg.patch**2, 3, gain=0.0)
+        self.leave = conv(widths[0], channels * cfg.patch**2, 3, gain=0.0)
+        self.rough = nn.Sequential(layer(widths[0], widths[0]), conv(widths[0], cfg.patch**2, 3, gain=0.0))
 
     def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
         fill, grain = self.parts(src)
         return fill + grain
 
     def parts(self, src: Tensor) -> tuple[Tensor, Tensor]:
-        """(fill [B, C, H, W], grain [B, 1, H, W]), float32; the picture is their sum."""
+        """(fill [B, C, H, W], grain [B, 1, H, W]), float32; the picture is their sum.
+
+        What the grain learns does not reach the layers that the fill comes from.
+        """
         if src.shape[1] != self.channels + 1:
             raise UsageError(f"This network fills pictures of {self.channels} channels and needs the mask as one more, "
                              f"not {src.shape[1]} in all.")  # fmt: skip
@@ -201,8 +206,9 @@ class Filler(nn.Module):
             x = up(F.interpolate(x, scale_factor=2, mode="nearest"))
             x = merge(torch.cat([x, kept.pop()], 1))
         more = F.pixel_shuffle(self.leave(x).float(), self.patch)[:, :, :height, :width]
+        strength = F.pixel_shuffle(self.rough(x.detach()).float(), self.patch)[:, :, :height, :width]
         numbers = self.grain.repeat(1, 1, -(-height // GRAIN), -(-width // GRAIN))[:, :, :height, :width]
-        return base + more[:, :-1], F.softplus(more[:, -1:] - FAINT, beta=1 / FAINT) * numbers
+        return base + more, STRONGEST * (strength - FAINT).sigmoid() * numbers
 
 
 class _Plain(nn.Module):

@@ -15,7 +15,7 @@ def inpaint(facts: Facts) -> Config:
     Smaller than either, and without VGG19 unless game.vgg names its weights; fine texture is grain of a strength
     that the network predicts. game.adversarial_from=1 game.detail=0 trains for L1 alone.
     """
-    g = Optimizer(lr=1e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.005)
+    g = Optimizer(lr=1e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.02)
     d = Optimizer(lr=1e-3, lr_end=4e-5, betas=(0.5, 0.99))
     train = Train(batch=8, ema=(1_500.0,))
     return Config("inpaint", facts.domain, Inpaint(), Inpainting(), g=g, d=d, train=train)
