@@ -41,7 +41,14 @@ def tasks(work: Path) -> dict[str, tuple[str, dict[str, Any]]]:
         "x2": ("superres", {"scale": 2, "budget": "60k", **PSNR}),
         "x4-gan": (
             "superres",
-            {"scale": 4, "budget": "6k", "game.adversarial_from": 0.0, "lr": 4.5e-4, "init": str(work / "x4")},
+            {
+                "scale": 4,
+                "budget": "5k",
+                "game.adversarial_from": 0.0,
+                "game.gan": 0.02,
+                "lr": 4.5e-4,
+                "init": str(work / "x4"),
+            },
         ),
         "noise=25": ("restore", {"degrade": "noise=25", "budget": "8k"}),
         "blur=2": ("restore", {"degrade": "blur=2", "budget": "8k"}),

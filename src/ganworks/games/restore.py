@@ -36,7 +36,7 @@ class Restoration:
 
     adversarial_from: float = 1.0
     loss: str = "relativistic"
-    gan: float = 0.02
+    gan: float = 0.01
     pixel: float = 1.0
     match: float = 0.1
     perceptual: float = 0.1
