@@ -36,7 +36,8 @@ def acgan(facts: Facts) -> Config:
     by class, then a classifier learns from real and generated ones.
 
     Differs from the paper: hinge loss, augmentation of what D sees (2006.10738), weight norm in D, and 28 to 64 pixels
-    where the paper has 128. The report says what the generated images were worth: nothing is not rare.
+    where the paper has 128. The report says what the generated images were worth;
+    on digits with 50 labels they did harm (docs/classification.md).
     """
     if not facts.spec.num_classes:
         raise UsageError("acgan needs labels.")
