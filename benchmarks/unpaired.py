@@ -53,7 +53,7 @@ SMALLER = {"networks.width": 16, "networks.blocks": 3, "game.noise": 0.4}  # of 
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "digits/cyclegan": ("cyclegan", DIGITS),
     "facades/cyclegan": ("cyclegan", {"domain.labels": "on", "budget": 10_000}),
-    "facades/dualgan": ("dualgan", {"domain.labels": "on", "budget": 4_000}),
+    "facades/dualgan": ("dualgan", {"domain.labels": "on", "budget": 10_000}),
     "facades/cut": ("cut", {**SMALLER, "budget": 6_000}),
     "facades/fastcut": ("fastcut", {**SMALLER, "budget": 9_000}),
     "seasons/cyclegan": ("cyclegan", {"networks.residual": True, "networks.blocks": 3, "budget": 3_000}),

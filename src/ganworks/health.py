@@ -14,8 +14,8 @@ from torch import Tensor
 from ganworks.events import Alarm
 
 _ADVICE = {
-    "discriminator-won": "Lower d.lr; where the game has them, raise its penalty (game.r1, game.r2) or add augmentation "
-    "(game.augment). With few examples, augmentation is the first thing to try.",
+    "discriminator-won": "Lower d.lr; where the game has them, raise its penalty (game.r1, game.r2) or add "
+    "augmentation (game.augment). With few examples, augmentation is the first thing to try.",
     "divergence": "Lower both learning rates (x0.5), raise the penalty, or use a larger batch.",
     "collapse": "Raise the penalty x4 or use the default paired loss (game.loss=relativistic); check that the data "
     "itself is varied with `ganworks data`.",
