@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 import pkgutil
 from dataclasses import is_dataclass
 
@@ -22,10 +23,11 @@ SHAPES = [(1, 8, 8), (3, 17, 23), (4, 30, 20), (2, 28, 28)]
 
 
 def _found() -> list[type]:
-    """Every dataclass with `build` that a module of ganworks.networks defines."""
+    """Every dataclass whose `build(spec)` returns G and D to sample from; those of tasks (`makes`) have own tests."""
     modules = [importlib.import_module(f"ganworks.networks.{m.name}") for m in pkgutil.iter_modules(networks.__path__)]
     return [c for m in modules for c in vars(m).values()
-            if isinstance(c, type) and is_dataclass(c) and hasattr(c, "build") and c.__module__ == m.__name__]
+            if isinstance(c, type) and is_dataclass(c) and hasattr(c, "build") and c.__module__ == m.__name__
+            and not hasattr(c, "makes") and list(inspect.signature(c.build).parameters) == ["self", "spec"]]
 
 
 def _small(kind: type):

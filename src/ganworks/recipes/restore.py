@@ -27,7 +27,9 @@ def restore(facts: Facts) -> Config:
     """Undo a degradation: degrade=noise=25, blur=2, jpeg=40, grey, or a chain such as blur=1.5+noise=10+jpeg=60.
 
     The network and the first stage of `superres` at scale 1, trained in L1 on half-resolution features;
-    game.adversarial_from=0.7 adds the adversarial stage, which colourisation and strong blur gain from.
+    game.adversarial_from=0.7 adds the adversarial stage, which colourisation and strong blur gain from. The trunk is
+    EDSR's without norms (Lim et al. 2017, arXiv 1707.02921); degrade=realistic follows Wang et al. 2021 (arXiv
+    2107.10833) with one round of degradation.
     """
     g = Optimizer(lr=_LR, lr_end=1e-7, betas=(0.9, 0.99), warmup=0.01)
     d = Optimizer(lr=4e-4, lr_end=1e-5, betas=(0.5, 0.99))
