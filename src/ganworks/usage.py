@@ -58,6 +58,8 @@ Examples
   ganworks train data=./cats size=64 budget=30m domain.flip=on
   ganworks train dcgan data=mnist/ labels=off budget=200k loss=hinge d.lr=4e-4
   ganworks train r3gan data=photos.zip game.augment=color,translation,cutout
+  ganworks train pix2pix data=pairs.zip direction=BtoA size=64 budget=20m
+  ganworks train superres data=photos.zip scale=2 budget=15m
 """
 
 _SAMPLE = """\

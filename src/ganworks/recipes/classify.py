@@ -32,12 +32,11 @@ def classify(facts: Facts) -> Config:
 
 
 def acgan(facts: Facts) -> Config:
-    """More training images for a small labelled set: AC-GAN (Odena, Olah and Shlens 2017, arXiv 1610.09585) makes them
-    by class, then a classifier learns from real and generated ones.
+    """More images for a small labelled set: AC-GAN makes them by class, and a classifier learns from both kinds.
 
-    Differs from the paper: hinge loss, augmentation of what D sees (2006.10738), weight norm in D, and 28 to 64 pixels
-    where the paper has 128. The report says what the generated images were worth;
-    on digits with 50 labels they did harm (docs/classification.md).
+    Paper: Odena, Olah and Shlens 2017 (arXiv 1610.09585). Differs from it: hinge loss, augmentation of what D sees
+    (2006.10738), weight norm in D, and 28 to 64 pixels where the paper has 128. The report says what the generated
+    images were worth; on digits with 50 labels they did harm (docs/classification.md).
     """
     if not facts.spec.num_classes:
         raise UsageError("acgan needs labels.")
