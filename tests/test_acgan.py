@@ -13,14 +13,14 @@ from ganworks.networks.acgan import ACGAN
 SPEC = Spec("images", (1, 8, 8), ("a", "b", "c"))
 
 
-def batch(count=6):
+def batch(count=6, progress=0.0):
     g = torch.Generator().manual_seed(0)
     parts = {
         "x": torch.rand(count, 1, 8, 8, generator=g) * 2 - 1,
         "xl": torch.rand(count, 1, 8, 8, generator=g) * 2 - 1,
     }
     parts["y"] = torch.arange(count) % 3
-    return Batch(lambda: parts, Draw(0, count, slice(None)), size=count, num_classes=3)
+    return Batch(lambda: parts, Draw(0, count, slice(None)), size=count, num_classes=3, progress=progress)
 
 
 def nets():
@@ -34,7 +34,7 @@ def total(terms):
 
 def test_two_phases():
     game = AuxiliaryClasses(start=0.5)
-    assert [who for who, _ in game.turns(0, 0.49)] == [("D",), ("G",)]
+    assert [who for who, _ in game.turns(0, 0.49)] == [("D",), ("G",), ("C",)]
     assert [who for who, _ in game.turns(0, 0.5)] == [("C",)]
     assert game.phases == (0.0, 0.5)
 
@@ -72,11 +72,11 @@ def test_the_label_changes_what_the_generator_makes():
     assert not torch.equal(G(z, torch.tensor([0, 0])), G(z, torch.tensor([1, 1])))
 
 
-def test_generated_images_teach_the_classifier_only_where_asked_for():
-    for weight in (0.0, 0.5):
+def test_generated_images_teach_the_classifier_only_where_asked_for_and_when_they_are_finished():
+    for weight, progress in ((0.0, 0.7), (0.5, 0.5), (0.5, 0.7)):
         players = nets()
-        terms = AuxiliaryClasses(generated=weight).classifier_turn(players, batch())
-        assert ("generated" in terms) == bool(weight)
+        terms = AuxiliaryClasses(start=0.6, generated=weight).classifier_turn(players, batch(progress=progress))
+        assert ("generated" in terms) == (weight > 0 and progress > 0.6)
         total(terms).backward()
         assert all(p.grad is None for p in players["G"].parameters()), "G is finished"
         assert all(p.grad is not None for p in players["C"].parameters())

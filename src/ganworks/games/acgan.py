@@ -30,9 +30,9 @@ class AuxiliaryClasses:
     """Settings of the game. Reads x (all images), xl and y (labelled ones) of a batch.
 
     loss: of realness, a name from `losses.LOSSES`. classes: weight of the class terms of D and G. augment: DiffAugment
-    policy of what D sees, which few images need. start: fraction of the budget at which G is finished and C begins.
-    generated: weight of the generated images in C's loss, 0 to 1 and more; real ones weigh 1. label_strength: of the
-    other views that C sees, of real and generated images alike.
+    policy of what D sees, which few images need. start: fraction of the budget at which G is finished and C, which
+    has learned from the labels so far, is given generated images as well. generated: weight of these in C's loss, 0 to
+    1 and more; real ones weigh 1. label_strength: of the other views that C sees, of real and generated images alike.
     """
 
     loss: str = "hinge"
@@ -61,7 +61,7 @@ class AuxiliaryClasses:
 
     @property
     def phases(self) -> tuple[float, ...]:
-        """Where the turns change: G and D play first, then C learns."""
+        """Where the turns change: G and D play first; then C alone learns, from what G makes, too."""
         return (0.0, self.start)
 
     def alone(self) -> SemiSupervised:
@@ -69,12 +69,11 @@ class AuxiliaryClasses:
         return SemiSupervised(variant="supervised", label_strength=self.label_strength)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """D and G, until `start`; then C."""
+        """D, G, and C on the labels, until `start`; then C alone, on generated images, too."""
         if progress < self.start:
             yield ("D",), self.discriminator_turn
             yield ("G",), self.generator_turn
-        else:
-            yield ("C",), self.classifier_turn
+        yield ("C",), self.classifier_turn
 
     def _seen(self, x: Tensor, batch: Batch) -> Tensor:
         return self._augment(x, self._augment.draw(batch.draw)) if self._augment.names else x
@@ -113,9 +112,9 @@ class AuxiliaryClasses:
         return {"g_loss": self._loss.generator(r, f), "g_class": self.classes * label_loss(told, asked)}
 
     def classifier_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """C's terms, each [B]: cross-entropy of labelled images, and of generated ones with the class asked for."""
+        """C's terms, each [B]: cross-entropy of labelled images; once G is finished, of generated ones as well."""
         xl = view(batch["xl"], batch.draw, self.label_strength)
-        if not self.generated:
+        if not self.generated or batch.progress < self.start:
             return {"label": label_loss(nets["C"](xl), batch["y"])}
         with torch.no_grad():
             made, asked = self._made(nets["G"], batch)
