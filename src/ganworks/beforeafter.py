@@ -28,10 +28,11 @@ def draw_pairs(found: Published, domain: Any, data: Any, folder: Path, count: in
     """Write up to `count` pairs and `before-after.png`, all of them side by side, into `folder`; returns the files.
 
     found: the network, its spec and card. domain, data: as for the training. Nothing is written where there is nothing
-    held out, or where `folder` has pairs already.
+    held out, where examples are no pictures, or where `folder` has pairs already.
     """
     held = np.asarray(data.held)
-    if not len(held) or not hasattr(domain, "apply") or _own(folder):
+    pictures = len(found.spec.shape) == 3 and len(found.spec.source or found.spec.shape) == 3
+    if not len(held) or not pictures or not hasattr(domain, "apply") or _own(folder):
         return []
     chosen = held[np.unique(np.linspace(0, len(held) - 1, min(count, len(held))).round().astype(int))]
     if hasattr(data, "unseen"):  # two sets without pairs: their batches are drawn from the training side
