@@ -36,7 +36,7 @@ def acgan(facts: Facts) -> Config:
 
     Paper: Odena, Olah and Shlens 2017 (arXiv 1610.09585). Differs from it: hinge loss, augmentation of what D sees
     (2006.10738), weight norm in D, and 28 to 64 pixels where the paper has 128. The report says what the generated
-    images were worth; on digits with 50 labels they did harm (docs/classification.md).
+    images were worth; on digits with 50 labels that was nothing (docs/classification.md).
     """
     if not facts.spec.num_classes:
         raise UsageError("acgan needs labels.")
