@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ganworks.data.arrays import ArraySource, Source, release, stored_range
-from ganworks.data.decode import DecodeError, Notes, colour, decode, printable
+from ganworks.data.decode import DecodeError, Notes, all_grey, colour, decode, printable
 from ganworks.data.pack import (
     LEAVE_OUT,
     Item,
@@ -220,7 +220,7 @@ class _Plan:
             if channels is not None and channels > 4:
                 raise UsageError(f"channels={channels}: image files have 1 to 4; give arrays (.npy, .npz) for more.")
             spec_range = {}
-            self.channels = channels or (1 if _all_grey(source, background) else 3)
+            self.channels = channels or (1 if all_grey(source, background, LOOK) else 3)
             if channels is None:
                 self.notes = [["all images are grey: one channel", "colour images: three channels"][self.channels > 1]]
         self.spec = Spec("photos", (self.channels, LEAST, LEAST), **spec_range)
@@ -237,17 +237,6 @@ class _Plan:
         if min(array.shape[1:]) < LEAST:
             raise DecodeError(name, f"{size[1]} x {size[0]} pixels; it needs at least {LEAST} x {LEAST}.")
         return Item(array, size, mode, tuple(found.warnings))
-
-
-def _all_grey(source: Any, background: str) -> bool:
-    for index in np.unique(np.linspace(0, len(source) - 1, min(len(source), LOOK)).round().astype(int)):
-        try:
-            array = decode(source.get(index), source.name(index), background=background, near=(32, 32))
-        except DecodeError:
-            continue
-        if len(array) != 1 and (array != array[:1]).any():
-            return False
-    return True
 
 
 def _write(

@@ -25,6 +25,7 @@ import warnings
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
@@ -139,6 +140,18 @@ def decode(
         raise DecodeError(name, "not enough memory to decode it.") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
         raise DecodeError(name, f"damaged or cut short ({_short(error)}).") from error
+
+
+def all_grey(source: Any, background: str, most: int) -> bool:
+    """Whether up to `most` images of a source, evenly spread, have no colour; unreadable ones do not count."""
+    for index in np.unique(np.linspace(0, len(source) - 1, min(most, len(source))).round().astype(int)):
+        try:
+            array = decode(source.get(index), source.name(index), background=background, near=(32, 32))
+        except DecodeError:
+            continue
+        if len(array) != 1 and (array != array[:1]).any():
+            return False
+    return True
 
 
 def _short(error: object) -> str:

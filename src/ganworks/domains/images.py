@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganworks.data.arrays import ArraySource, Source, stored_range
-from ganworks.data.decode import MODES, DecodeError, Notes, colour, decode, printable, upright_size
+from ganworks.data.decode import MODES, DecodeError, Notes, all_grey, colour, decode, printable, upright_size
 from ganworks.data.pack import Conversion, Item, Packed, Progress, pack
 from ganworks.data.sources import open_source
 from ganworks.data.spec import Draw, Spec
@@ -175,7 +175,7 @@ def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conver
         notes.append(note)
     channels = domain.channels
     if channels is None:
-        channels = 1 if _all_grey(source, domain.background) else 3
+        channels = 1 if all_grey(source, domain.background, LOOK_PIXELS) else 3
         notes.append("all images are grey: one channel" if channels == 1 else "colour images: three channels")
     elif channels > 4:
         raise UsageError(f"channels={channels}: image files have 1 to 4; give arrays (.npy, .npz) for more.")
@@ -215,17 +215,6 @@ def _look_at_sizes(source: Any) -> tuple[tuple[int, int], str]:
     return (chosen, chosen), (
         f"{len(sizes)} different sizes, median short side {side}: made {chosen} x {chosen} (size= chooses another)"
     )
-
-
-def _all_grey(source: Any, background: str) -> bool:
-    for index in _some(source, LOOK_PIXELS):
-        try:
-            array = decode(source.get(index), source.name(index), background=background, near=(32, 32))
-        except DecodeError:
-            continue
-        if len(array) != 1 and (array != array[:1]).any():
-            return False
-    return True
 
 
 def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) -> Conversion:
