@@ -20,6 +20,7 @@ from ganworks.data.spec import Batch
 from ganworks.errors import UsageError
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import per_example
+from ganworks.games.stages import alone, check_start, phases
 from ganworks.layers.vgg import VGG19, load_vgg, perceptual
 
 Terms = dict[str, Tensor]
@@ -55,8 +56,7 @@ class Inpainting:
 
     def __post_init__(self) -> None:
         loss(self.loss)
-        if not 0 <= self.adversarial_from <= 1:
-            raise UsageError(f"adversarial_from is a fraction of the budget, 0 to 1, not {self.adversarial_from}.")
+        check_start(self.adversarial_from)
         for name in ("gan", "match", "r1", "hole", "known", "detail", "perceptual"):
             if not 0 <= getattr(self, name) <= 1e6:
                 raise UsageError(f"{name} must lie between 0 and 1e6, not {getattr(self, name)}.")
@@ -74,11 +74,11 @@ class Inpainting:
     @property
     def phases(self) -> tuple[float, ...]:
         """Fractions of the budget where the turns change."""
-        return (0.0, self.adversarial_from) if 0 < self.adversarial_from < 1 else (0.0,)
+        return phases(self.adversarial_from)
 
     def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Any]]:
         """G alone at first; later D, then G."""
-        if progress < self.adversarial_from or self.adversarial_from == 1:
+        if alone(progress, self.adversarial_from):
             yield ("G",), self.pixel_turn
         else:
             yield ("D",), self.discriminator_turn

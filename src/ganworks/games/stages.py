@@ -1,0 +1,21 @@
+"""Games of two stages: G alone on distances to the truth, then D beside it from a fraction of the budget on."""
+
+from __future__ import annotations
+
+from ganworks.errors import UsageError
+
+
+def check_start(start: float) -> None:
+    """Raise UsageError unless `start` is a fraction of the budget; 0: D at once, 1: never."""
+    if not 0 <= start <= 1:
+        raise UsageError(f"adversarial_from is a fraction of the budget, 0 to 1, not {start}.")
+
+
+def phases(start: float) -> tuple[float, ...]:
+    """Fractions of the budget where the turns change."""
+    return (0.0, start) if 0 < start < 1 else (0.0,)
+
+
+def alone(progress: float, start: float) -> bool:
+    """Whether G still plays alone."""
+    return progress < start or start == 1
