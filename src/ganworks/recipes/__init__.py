@@ -15,6 +15,8 @@ PAIRS, UNPAIRED, MULTI = "domains.pairs.Pairs", "domains.unpaired.Unpaired", "do
 SINGLE = "domains.single.Single"
 RESTORE, HOLES, PARTIAL = "domains.restore.Restore", "domains.holes.Holes", "domains.partial.Partial"
 ENLARGE = "domains.restore.Enlarge"
+AUDIO, VOCODER, TEXT = "domains.audio.Audio", "domains.vocoder.Vocoder", "domains.text.Text"
+VIDEO, TABLES, SERIES = "domains.video.Video", "domains.table.Table", "domains.series.Series"
 
 # name -> (module in this package, function, domain class)
 TABLE: dict[str, tuple[str, str, str]] = {
@@ -40,6 +42,18 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "inpaint": ("inpaint", "inpaint", HOLES),
     "classify": ("classify", "classify", PARTIAL),
     "acgan": ("classify", "acgan", PARTIAL),
+    "audio": ("audio", "audio", AUDIO),
+    "wavegan": ("audio", "wavegan", AUDIO),
+    "specgan": ("audio", "specgan", AUDIO),
+    "vocoder": ("vocoder", "vocoder", VOCODER),
+    "text": ("text", "text", TEXT),
+    "seqgan": ("text", "seqgan", TEXT),
+    "relgan": ("text", "relgan", TEXT),
+    "video": ("video", "video", VIDEO),
+    "video3d": ("video", "video3d", VIDEO),
+    "table": ("table", "table", TABLES),
+    "series": ("series", "series", SERIES),
+    "timegan": ("series", "timegan", SERIES),
 }
 
 
