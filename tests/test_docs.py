@@ -5,9 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
-import numpy as np
+import doc_folders
 import pytest
-from PIL import Image
 
 from ganworks import cli
 
@@ -24,22 +23,11 @@ def cheap(text: str) -> str:
     return re.sub(r"""budget=(["']?)[\w.]+\1""", r"budget=\g<1>256\g<1>", text)
 
 
-def pictures(folder, count, seed, wide=32):
-    """`count` random PNGs, 32 pixels high, in a new folder."""
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
-    for k in range(count):
-        Image.fromarray(rng.integers(0, 255, (32, wide, 3), np.uint8)).save(folder / f"{k}.png")
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """photos/; pairs/ (A left, B right); seasons/ (trainA, trainB); kinds/ (a folder for each class)."""
+    """A folder with data of every kind."""
     folder = tmp_path_factory.mktemp("docs")
-    pictures(folder / "photos", 120, 0)
-    pictures(folder / "pairs" / "train", 60, 1, wide=64)
-    for seed, name in enumerate(("seasons/trainA", "seasons/trainB", "kinds/cat", "kinds/dog"), 2):
-        pictures(folder / name, 60, seed)
+    doc_folders.everything(folder)
     return folder
 
 
