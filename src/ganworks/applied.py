@@ -18,12 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.card import FILE, Published, file_of, load_net
+from ganworks.checks import check_seed
 from ganworks.config import from_dict
 from ganworks.data.decode import decode
 from ganworks.data.spec import key
 from ganworks.errors import GanworksError, UsageError, nearest
 from ganworks.machine import pick_device
-from ganworks.model import check_seed, fingerprint, own_randomness
+from ganworks.model import fingerprint, own_randomness
 from ganworks.rasters.read import Raster, read, still
 from ganworks.rasters.write import picture, resized
 

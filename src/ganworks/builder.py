@@ -27,6 +27,7 @@ from ganworks.health import Watch, spread
 from ganworks.run import Run
 from ganworks.session import Session, Weights
 from ganworks.settings import Budget, Config
+from ganworks.weights import replace_file
 
 Work = Callable[[str, int, int], None]  # (label, done, total)
 Nets = dict[str, nn.Module]
@@ -37,7 +38,8 @@ class Judge(Protocol):
     """What a domain's `judge` returns: it looks at the published players and says how good they are.
 
     objective, noise: see `Session`. ready: whether there is enough to judge by. examples: real outputs and `sample`:
-    made ones for the collapse watch (None: no watch). show: what a person looks at. score: values, those of real data,
+    made ones for the collapse watch (None: no watch). show: what a person looks at, a picture or (suffix, content) of
+    another file, e.g. (".txt", b"..."). score: values, those of real data,
     and the extractor's name. costs: seconds of one score and of one picture. evaluate: everything; has `to_dict`.
     """
 
@@ -209,9 +211,14 @@ class Builder:
         judge, load = self.judge, self._shadow(engine)
 
         def show(weights: Weights, seen: int) -> str:
-            name = f"samples/{seen:012d}.png"
             assert run is not None
-            judge.show(load(weights)).save(run.path(name))
+            shown = judge.show(load(weights))
+            suffix, content = shown if isinstance(shown, tuple) else (".png", None)
+            name = f"samples/{seen:012d}{suffix}"
+            if content is None:
+                shown.save(run.path(name))
+            else:
+                replace_file(run.path(name), content)
             run.adopt(name)
             return name
 

@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 
 from ganworks import weights
+from ganworks.checks import check_count, check_seed, check_truncation
 from ganworks.config import difference
 from ganworks.errors import UsageError
-from ganworks.model import Labels, Model, check_count, check_seed, check_truncation
-from ganworks.samples import EPOCH, Samples, make_folder, npz_bytes
+from ganworks.model import Labels, Model
+from ganworks.samples import EPOCH, Pictures, Samples, make_folder, npz_bytes
 
 Progress = Callable[[int, int], None] | None
 _DONE = "done.jsonl"
@@ -50,8 +51,9 @@ def generate(model: Model, count: int, out: str | Path, seed: int = 0, labels: L
              on_progress: Progress = None) -> Bulk:
     """Samples 0 to `count - 1` of `seed` into a folder or zip; the same call again goes on where it stopped.
 
-    out: a folder (PNGs named by index), or NAME.zip of such PNGs. form: "png", "npz" (shards
-    `shard-00000.npz` with x, index, y), "zip", or "auto" = zip by suffix, png for pictures, else npz.
+    out: a folder (files named by index), or NAME.zip of such files. form: "npz" (shards `shard-00000.npz` with x,
+    index, y), "zip", one of the maker's (PNGs for pictures; shards `shard-00000.csv` for a table), or "auto" = zip by
+    suffix, a file each where the kind has that, else shards.
     shard: samples per line of progress. on_progress: called with (samples done, count).
     Raises UsageError when `out` was begun with other settings (with the differences) or is in use by another
     process, GanworksError when the disk is full; what is finished stays and counts.
@@ -64,6 +66,7 @@ def generate(model: Model, count: int, out: str | Path, seed: int = 0, labels: L
         "model": model.fingerprint, "seed": seed, "truncation": truncation, "shard": shard, "form": form,
         "mark": mark, "device": model.device.type,
         "labels": None if labels is None else hashlib.sha256(labels.tobytes()).hexdigest()[:16],
+        **{name: str(value) for name, value in model.options.items()},
     }
     folder = out.with_name(f".{out.name}.parts") if form == "zip" else out
     if form == "zip" and out.exists() and not folder.exists():
@@ -71,7 +74,7 @@ def generate(model: Model, count: int, out: str | Path, seed: int = 0, labels: L
     make_folder(folder)
     begun = time.monotonic()
     with _only_one(folder):
-        kept = _resume(folder, settings, count, shard)
+        kept = _resume(folder, settings, count, shard, each(model))
         job = _Job(model, folder, seed, labels, truncation, form, mark)
         made = _work(job, kept, count, shard, on_progress)
         if form == "zip":
@@ -82,16 +85,23 @@ def generate(model: Model, count: int, out: str | Path, seed: int = 0, labels: L
 
 
 def _form(form: str, out: Path, model: Model) -> str:
-    known = ("auto", "png", "npz", "zip")
-    if form not in known:
-        raise UsageError(f"form={form!r} is unknown; it can be {', '.join(known)}.")
+    maker = model.maker or (Pictures() if len(model.spec.shape) == 3 else None)
+    each, forms = (maker.each[1:], [f[1:] for f in maker.forms]) if maker else ("", [])
     if form == "auto":
-        form = "zip" if out.suffix.lower() == ".zip" else "png" if len(model.spec.shape) == 3 else "npz"
-    if form != "npz" and len(model.spec.shape) != 3:
-        raise UsageError(f"Samples of shape {model.spec.shape} are no pictures; use form='npz'.")
-    if form != "zip" and (out.suffix.lower() in (".zip", ".npz", ".png", ".gif", ".webp") or out.is_file()):
-        raise UsageError(f"{out} must be the name of a folder for form={form!r}, or end in .zip.")
+        form = "zip" if out.suffix.lower() == ".zip" else each or next(iter(forms), "npz")
+    known = ["npz", *(["zip", each] if each else forms)]
+    if form not in known:
+        what = "" if maker else f"Samples of shape {model.spec.shape} are no pictures; "
+        raise UsageError(f"{what}form={form!r} is unknown here; it can be auto, {', '.join(known)}.")
+    suffixes = (".zip", ".npz", ".png", ".gif", ".webp", *(f".{known}" for known in forms))
+    if form != "zip" and (out.suffix.lower() in suffixes or out.is_file()):
+        raise UsageError(f"{out} must be the name of a folder for form={form!r}{', or end in .zip' if each else ''}.")
     return form
+
+
+def each(model: Model) -> str:
+    """The suffix of samples that are a file each."""
+    return (model.maker or Pictures).each
 
 
 @dataclass(frozen=True)
@@ -113,11 +123,13 @@ class _Job:
                                truncation=self.truncation)
 
     def write(self, samples: Samples, number: int) -> str:
-        """Write one shard; the SHA-256 of its content. PNGs need no care: an unfinished shard is written
-        again."""
-        if self.form == "npz":
-            path = self.folder / f"shard-{number:05d}.npz"
-            return weights.replace_file(path, npz_bytes(samples, self.mark))
+        """Write one shard; the SHA-256 of its content. Files of their own need no care: an unfinished shard is
+        written again."""
+        if self.form != "zip" and f".{self.form}" != each(self.model):
+            path = self.folder / f"shard-{number:05d}.{self.form}"
+            npz = self.form == "npz"
+            content = npz_bytes(samples, self.mark) if npz else self.model.maker.encode(samples, path.suffix, self.mark)
+            return weights.replace_file(path, content)
         digest = hashlib.sha256()
         for name, content in samples.files(self.mark):
             try:
@@ -171,7 +183,7 @@ def _append(folder: Path, line: dict[str, Any]) -> None:
         raise weights.explain(error, path, 200) from error
 
 
-def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int) -> set[int]:
+def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suffix: str) -> set[int]:
     """Numbers of the shards that are finished and intact; starts the record when there is none."""
     path = folder / _DONE
     lines = _read_record(path)
@@ -185,7 +197,7 @@ def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int) -> s
         raise UsageError(f"{folder} already holds {most} samples, more than count={count}. Choose another "
                          f"folder.")
     whole = {n for n, line in entries.items() if line["stop"] == min(count, (n + 1) * shard)}
-    return {n for n in whole if _digest(folder, settings["form"], entries[n]) == entries[n]["sha256"]}
+    return {n for n in whole if _digest(folder, settings["form"], entries[n], suffix) == entries[n]["sha256"]}
 
 
 def _read_record(path: Path) -> list[dict[str, Any]]:
@@ -210,13 +222,13 @@ def _same_settings(old: dict[str, Any], new: dict[str, Any], where: Path) -> Non
                                       "Use the old settings to go on, or another place."]))
 
 
-def _digest(folder: Path, form: str, line: dict[str, Any]) -> str:
+def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
     try:
-        if form == "npz":
-            return weights.sha256(folder / f"shard-{line['shard']:05d}.npz")
+        if form != "zip" and f".{form}" != suffix:
+            return weights.sha256(folder / f"shard-{line['shard']:05d}.{form}")
         digest = hashlib.sha256()
         for index in range(line["start"], line["stop"]):
-            digest.update(hashlib.sha256((folder / f"{index:08d}.png").read_bytes()).digest())
+            digest.update(hashlib.sha256((folder / f"{index:08d}{suffix}").read_bytes()).digest())
         return digest.hexdigest()
     except OSError:
         return ""
@@ -242,14 +254,15 @@ def _only_one(folder: Path) -> Iterator[None]:
 # One zip ------------------------------------------------------------------------------------------
 
 def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, count: int) -> None:
-    """Put the finished PNGs into `out`, uncompressed, in order, with fixed dates: the same bytes every
+    """Put the finished files into `out`, uncompressed, in order, with fixed dates: the same bytes every
     time."""
+    suffix = each(model)
     note = model.wrap(np.zeros(0), seed=settings["seed"]).note()
     note |= {"count": count, "marked": settings["mark"]}
-    size = sum((folder / f"{index:08d}.png").stat().st_size + 300 for index in range(count))
+    size = sum((folder / f"{index:08d}{suffix}").stat().st_size + 300 for index in range(count))
     with weights.replacing(out, size) as file, zipfile.ZipFile(file, "w") as archive:
         for index in range(count):
-            name = f"{index:08d}.png"
+            name = f"{index:08d}{suffix}"
             archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes())
         for name, table in (("mark.json", note), ("settings.json", settings)):
             archive.writestr(zipfile.ZipInfo(name, EPOCH), json.dumps(table, indent=1))

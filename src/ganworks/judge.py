@@ -1,4 +1,4 @@
-"""`ganworks eval`: a run's generator against held-out real data; writes eval.json and the pictures under eval/."""
+"""`ganworks eval`: a run's generator against held-out real data; writes eval.json, and what it shows under eval/."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def judge(folder: Path, *, data: Any = None, opened: Any = None, work: Work, cou
     if (shown := found.get("G")) is not None and shown.use == "apply":
         draw_pairs(shown, config.domain, opened, folder / "eval")
     run.write("eval.json", json.dumps(report.to_dict(), indent=1))
-    for path in sorted((folder / "eval").glob("*.png")):
+    for path in sorted((folder / "eval").glob("[!.]*.*")):
         run.adopt(f"eval/{path.name}")
     run.seal()
     return report

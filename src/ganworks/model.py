@@ -25,14 +25,14 @@ from torch import Tensor, nn
 
 from ganworks import weights
 from ganworks.card import header, load_net
+from ganworks.checks import check_count, check_index, check_seed, check_truncation, show
+from ganworks.config import from_dict
 from ganworks.data.spec import Spec, key
 from ganworks.errors import GanworksError, UsageError, nearest
 from ganworks.machine import pick_device
 from ganworks.samples import Samples
 
 _BLOCK = 64  # latents per keyed draw; changing it changes every sample
-_LARGEST_SEED = 2**63 - 1
-_LARGEST_COUNT = 10**9
 
 # A class for all, several that repeat, or None for all classes in turn.
 Labels = None | int | str | Sequence[int | str] | np.ndarray | Tensor
@@ -49,12 +49,38 @@ class Model:
                  device: str | torch.device = "auto"):
         self.spec, self.info = spec, dict(info or {})
         self.device = pick_device(device)
-        self.generator = copy.deepcopy(generator).to(self.device).eval().requires_grad_(False)
-        self.z_dim = int(generator.z_dim)  # pyrefly: ignore
-        convolves = any(p.dim() == 4 for p in self.generator.parameters())
+        self.net = copy.deepcopy(generator).to(self.device).eval().requires_grad_(False)
+        convolves = any(p.dim() == 4 for p in self.net.parameters())
         self._format = torch.channels_last if convolves else torch.preserve_format
-        self.generator.to(memory_format=self._format)  # pyrefly: ignore
+        self.net.to(memory_format=self._format)  # pyrefly: ignore
+        self.domain = _domain(self.info.get("domain"))
+        self._begin({})
+
+    def _begin(self, options: dict[str, Any]) -> None:
+        """The generator to sample with under these options of the domain."""
+        self.options = options
+        prepare = getattr(self.domain, "prepare", None)
+        made = prepare(self.net, self.spec, options) if prepare else self.net
+        self.generator = made.to(self.device).eval().requires_grad_(False)
+        self.z_dim = int(self.generator.z_dim)  # pyrefly: ignore
         self.chunk = self._choose_chunk()
+
+    def prepared(self, **options: Any) -> Model:
+        """This model under options of its domain, e.g. temperature=0.8; raises UsageError for one it does not have."""
+        known = getattr(self.domain, "options", {}) if hasattr(self.domain, "prepare") else {}
+        for name in options:
+            if name not in known:
+                raise UsageError(f'This model has no option "{name}". {nearest(name, known or ("none",))}')
+        if options == self.options:
+            return self
+        other = copy.copy(self)
+        other._begin(options)
+        return other
+
+    @property
+    def maker(self) -> Any:
+        """What writes its samples as files: its domain where that can, else None (pictures, arrays)."""
+        return self.domain if hasattr(self.domain, "encode") else None
 
     @staticmethod
     def load(path: str | Path, *, device: str | torch.device = "auto", allow_nonfinite: bool = False
@@ -76,7 +102,7 @@ class Model:
                              "unknown, so that "
                              "the file could not be loaded again. Pass info={'networks': to_dict(networks)}.")
         card = {name: fact for name, fact in self.info.items() if name != "path"}
-        return weights.write(path, self.generator.state_dict(), header(self.spec, card))
+        return weights.write(path, self.net.state_dict(), header(self.spec, card))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -86,19 +112,21 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the generator's tensors, the same on every device: names the model in marks."""
-        return fingerprint(self.generator)
+        return fingerprint(self.net)
 
     # Sampling -------------------------------------------------------------------------------------
 
-    def sample(self, n: int = 1, seed: int = 0, labels: Labels = None, truncation: float = 1.0, start: int = 0
-               ) -> Samples:
+    def sample(self, n: int = 1, seed: int = 0, labels: Labels = None, truncation: float = 1.0, start: int = 0,
+               **options: Any) -> Samples:
         """Samples `start` to `start + n - 1` of `seed`.
 
         labels: one class (index or name) for all, a sequence that is repeated to n, or None: sample i gets
         class i % num_classes. truncation: the latents' standard deviation, 1 = as trained; less gives more
-        typical and less varied samples. Raises UsageError for values out of range and for more than fits into
-        memory.
+        typical and less varied samples. options: what the domain offers, see `prepared`. Raises UsageError for
+        values out of range and for more than fits into memory.
         """
+        if options:
+            return self.prepared(**options).sample(n, seed, labels, truncation, start)
         check_count(n, "n")
         need, free = n * self.row_bytes, _free_memory()
         if need > 0.6 * free:
@@ -115,8 +143,9 @@ class Model:
         """`Samples` of rows that this model made, with the facts for their marks."""
         if facts.get("truncation") == 1.0:
             facts.pop("truncation")
-        facts = {"model": self.fingerprint, "recipe": self.info.get("recipe"), **facts}
-        return Samples(data, self.spec, seed, np.arange(start, start + len(data)), labels, facts)
+        given = {name: str(value)[:200] for name, value in self.options.items()}
+        facts = {"model": self.fingerprint, "recipe": self.info.get("recipe"), **given, **facts}
+        return Samples(data, self.spec, seed, np.arange(start, start + len(data)), labels, facts, self.maker)
 
     def stream(self, n: int, seed: int = 0, labels: Labels = None, truncation: float = 1.0, start: int = 0
                ) -> Iterator[tuple[int, np.ndarray]]:
@@ -145,7 +174,7 @@ class Model:
         """
         if not self.spec.num_classes:
             if labels is not None:
-                raise UsageError(f"labels={_show(labels)}: this model was trained without labels. "
+                raise UsageError(f"labels={show(labels)}: this model was trained without labels. "
                                  "Leave labels out.")
             return None
         if labels is None:
@@ -178,7 +207,7 @@ class Model:
         if type(label) is not int or not 0 <= label < self.spec.num_classes:
             raise UsageError("labels must be a class name or a number from 0 to "
                              f"{self.spec.num_classes - 1}, not "
-                             f"{_show(label)}. Known classes: {', '.join(self.classes[:20])}.")
+                             f"{show(label)}. Known classes: {', '.join(self.classes[:20])}.")
         return label
 
     def decode(self, z: Tensor | np.ndarray, labels: Labels = None) -> Samples:
@@ -288,6 +317,16 @@ class Model:
         return 2 ** int(math.log2(max(1, rows)))
 
 
+def _domain(given: Any) -> Any:
+    """The domain of a card; None for a card without one, or of a program's own that is not there now."""
+    if not isinstance(given, dict):
+        return given
+    try:
+        return from_dict(Any, given, "domain")
+    except UsageError:
+        return None
+
+
 def fingerprint(net: nn.Module) -> str:
     """SHA-256 over a network's tensors, the same on every device."""
     digest = hashlib.sha256()
@@ -311,49 +350,6 @@ def own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
         if seed is not None:
             torch.manual_seed(seed)
         yield
-
-
-# Checks -------------------------------------------------------------------------------------------
-
-def _whole(value: Any, name: str, low: int, high: int) -> int:
-    if type(value) is not int and not isinstance(value, np.integer):
-        raise UsageError(f"{name} must be a whole number, not {_show(value)} ({type(value).__name__}).")
-    if not low <= value <= high:
-        raise UsageError(f"{name} must be from {low} to {high}, not {_show(value)}.")
-    return int(value)
-
-
-def _show(value: Any) -> str:
-    """A value as a message can hold it: short, and safe for numbers of thousands of digits."""
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def check_seed(seed: Any) -> int:
-    """A whole number from 0 to 2**63 - 1, else UsageError."""
-    return _whole(seed, "seed", 0, _LARGEST_SEED)
-
-
-def check_count(n: Any, name: str = "n") -> int:
-    """A whole number from 1 to 10**9, else UsageError."""
-    return _whole(n, name, 1, _LARGEST_COUNT)
-
-
-def check_index(start: Any) -> int:
-    """A whole number from 0 to 2**53, else UsageError."""
-    return _whole(start, "start", 0, 2**53)
-
-
-def check_truncation(truncation: Any) -> float:
-    """A number above 0 and up to 10, else UsageError."""
-    number = isinstance(truncation, int | float | np.number) and not isinstance(truncation, bool)
-    if not number or not 0 < truncation <= 10:
-        raise UsageError(f"truncation must be a number above 0 and up to 10 (1 = as trained), not "
-                         f"{_show(truncation)}.")
-    return float(truncation)
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

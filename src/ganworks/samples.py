@@ -1,16 +1,18 @@
-"""What a generator made: an array that knows its seed, and can be looked at and saved, marked as
-generated."""
+"""What a generator made: an array that knows its seed, and can be looked at and saved, marked as generated.
+
+The kind of file is a matter of the `Maker`: a domain that has `encode` is one, `Pictures` serves all others.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from PIL import Image
@@ -23,13 +25,28 @@ from ganworks.weights import replace_file
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
 
 
+class Maker(Protocol):
+    """Writes samples as files of their kind.
+
+    forms: suffixes that `encode` knows, the usual one first. each: the suffix of samples that are a file each, in a
+    folder or zip; "" for samples that belong together in one file. encode: all samples as the bytes of one file, the
+    same bytes for the same samples. A maker may have `decode(samples)`, what `Samples.items` is.
+    """
+
+    @property
+    def forms(self) -> tuple[str, ...]: ...
+    @property
+    def each(self) -> str: ...
+    def encode(self, samples: Samples, suffix: str, mark: bool) -> bytes: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Generated examples.
 
     data: [n, *spec.shape] in the data's own range and type (images: uint8 [n, C, H, W]).
     seed, indices [n]: sample `indices[k]` of `seed` is `data[k]`. labels: [n] int64, or None without classes.
-    facts: what the files' marks say about the model.
+    facts: what the files' marks say about the model. maker: writes them; None: pictures, where they are any.
     """
 
     data: np.ndarray
@@ -38,6 +55,7 @@ class Samples:
     indices: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     labels: np.ndarray | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    maker: Any = None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -53,6 +71,12 @@ class Samples:
     def numpy(self) -> np.ndarray:
         """[n, *shape] in the data's own range and type."""
         return self.data
+
+    @property
+    def items(self) -> Any:
+        """The samples as what they are: pictures, texts, a table, sounds ...; see the domain's `decode`."""
+        decode = getattr(self.maker, "decode", None)
+        return decode(self) if decode else self.images()
 
     def images(self) -> list[Image.Image]:
         """One picture per sample. Channels other than 1, 3 or 4 are set below each other in grey."""
@@ -92,41 +116,37 @@ class Samples:
         return marks.note(**self.facts, seed=self.seed, index=int(self.indices[k]), label=label)
 
     def files(self, mark: bool = True) -> Iterator[tuple[str, bytes]]:
-        """(name, PNG bytes) per sample, named by index."""
-        for k, x in enumerate(self.data):
-            note = self.note(k) if mark else None
-            yield f"{self.indices[k]:08d}.png", marks.encode([picture(x, self.spec)], "png", note)
+        """(name, content) per sample, named by index: PNGs, or what the maker writes one by one."""
+        maker = self.maker or Pictures()
+        for k, index in enumerate(self.indices):
+            content = maker.encode(self[k], maker.each, mark) if self.maker else maker.single(self, k, mark)
+            yield f"{index:08d}{maker.each}", content
 
-    def save(self, path: str | Path, *, mark: bool = True, columns: int | None = None, fps: float = 12.0
-             ) -> list[Path]:
-        """Write to a folder of PNGs, or by suffix: .png (grid), .npz, .zip (PNGs), .gif/.webp/.apng
-        (animation).
+    def save(self, path: str | Path, *, mark: bool = True, **options: Any) -> list[Path]:
+        """Write to a folder of one file each, or by suffix: .npz, .zip, or a form of the maker.
 
+        Pictures: a folder of PNGs, .png (a grid; columns=), .gif, .webp or .apng (an animation; fps=).
         mark: False leaves the note out of the files and records that in `samples.json`, or beside a single
         file in `NAME.unmarked.json`. Returns the files written. Raises UsageError for an unknown suffix.
         """
-        path = Path(path)
-
-        def moving() -> list[Image.Image]:
-            return [enlarged(image) for image in self.images()]
-
-        writers: dict[str, Callable[[], bytes]] = {
-            ".png": lambda: marks.encode([self.grid(columns)], "png", self.note() if mark else None),
-            ".npz": lambda: npz_bytes(self, mark),
-            ".zip": lambda: zip_bytes([*self.files(mark), *_lists(self, mark)]),
-            ".gif": lambda: marks.encode(moving(), "gif", self.note() if mark else None, fps),
-            ".webp": lambda: marks.encode(moving(), "webp", self.note() if mark else None, fps),
-            ".apng": lambda: marks.encode(moving(), "png", self.note() if mark else None, fps),
-        }
+        path, maker = Path(path), self.maker or Pictures()
         suffix = path.suffix.lower()
-        if suffix and suffix not in writers and not path.is_dir():
-            raise UsageError(f"Cannot write samples as {suffix!r}. {nearest(suffix, writers)} A name "
-                             f"without a suffix "
-                             "is a folder of PNGs.")
-        if path.is_dir() or not suffix:
+        known = (*maker.forms, ".npz", *([".zip"] if maker.each else []))
+        folder = path.is_dir() or not suffix
+        if folder and not maker.each:
+            raise UsageError(f"These samples belong in one file: name one that ends in {' or '.join(known)}.")
+        if not folder and suffix not in known:
+            more = f" A name without a suffix is a folder of {maker.each[1:].upper()}s." if maker.each else ""
+            raise UsageError(f"Cannot write samples as {suffix!r}. {nearest(suffix, known)}{more}")
+        if folder:
             return self._save_folder(path, mark)
         make_folder(path.parent)
-        replace_file(path, writers[suffix]())
+        if suffix == ".npz":
+            replace_file(path, npz_bytes(self, mark))
+        elif suffix == ".zip":
+            replace_file(path, zip_bytes([*self.files(mark), *_lists(self, mark)]))
+        else:
+            replace_file(path, maker.encode(self, suffix, mark, **options))
         if mark or suffix == ".zip":
             return [path]
         aside = path.with_name(path.name + ".unmarked.json")
@@ -142,9 +162,31 @@ class Samples:
         return written
 
 
+class Pictures:
+    """The maker of pictures: a PNG each, a grid of all, or an animation."""
+
+    forms: ClassVar[tuple[str, ...]] = (".png", ".gif", ".webp", ".apng")
+    each: ClassVar[str] = ".png"
+
+    def encode(
+        self, samples: Samples, suffix: str, mark: bool, columns: int | None = None, fps: float = 12.0
+    ) -> bytes:
+        """A grid as .png, all in turn as .gif, .webp or .apng."""
+        note = samples.note() if mark else None
+        if suffix == ".png":
+            return marks.encode([samples.grid(columns)], "png", note)
+        moving = [enlarged(image) for image in samples.images()]
+        return marks.encode(moving, "png" if suffix == ".apng" else suffix[1:], note, fps)
+
+    def single(self, samples: Samples, k: int, mark: bool) -> bytes:
+        """Sample `k` alone as a PNG of its own size."""
+        return marks.encode([picture(samples.data[k], samples.spec)], "png", samples.note(k) if mark else None)
+
+
 def _lists(samples: Samples, mark: bool) -> Iterator[tuple[str, bytes]]:
-    """The entries beside the PNGs: the list of samples, the note."""
-    rows = [{"file": f"{i:08d}.png", "index": int(i)} for i in samples.indices]
+    """The entries beside the files: the list of samples, the note."""
+    each = (samples.maker or Pictures).each
+    rows = [{"file": f"{i:08d}{each}", "index": int(i)} for i in samples.indices]
     for row, label in zip(rows, samples.labels if samples.labels is not None else [], strict=False):
         row |= {"label": int(label), "class": samples.spec.classes[label]}
     note = {"marked": mark, **samples.note()}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganworks.errors import UsageError
 
-_LARGEST_FACTS = 1_000_000  # bytes as JSON
+_LARGEST_FACTS = 4_000_000  # bytes as JSON
 
 
 @dataclass(frozen=True)

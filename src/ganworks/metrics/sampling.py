@@ -63,7 +63,7 @@ class SampleJudge:
             device = next(nets["G"].parameters()).device
             self._model = Model(nets["G"], self.data.spec, info, device=device)
         else:
-            self._model.generator.load_state_dict(nets["G"].state_dict())
+            self._model.net.load_state_dict(nets["G"].state_dict())
         return self._model
 
     def examples(self) -> Tensor:
