@@ -76,8 +76,8 @@ class FolderListing:
             return None
         return (facts.st_size, facts.st_mtime_ns) if inside and stat.S_ISREG(facts.st_mode) else None
 
-    def read(self, index: int) -> bytes:
-        """The bytes of a file. Never blocks: what is no regular file any more is refused."""
+    def read(self, index: int, most: int = MAX_BYTES + 1) -> bytes:
+        """The first `most` bytes of a file. Never blocks: what is no regular file any more is refused."""
         path = self.root / self.names[index]
         if path.is_symlink():
             path = path.resolve()
@@ -90,7 +90,7 @@ class FolderListing:
         with os.fdopen(file, "rb") as stream:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError("it is no regular file")
-            return stream.read(MAX_BYTES + 1)
+            return stream.read(most)
 
 
 def _sorted(found: list[tuple[str, tuple[int, int]]]) -> Iterator[tuple[str, int, int]]:
@@ -140,10 +140,10 @@ class ZipListing:
         self.sizes = [i.file_size for i in self.infos]
         self.digest = hashlib.blake2b(f"{file_mark(path)} {inside}".encode("utf-8", "surrogateescape"), digest_size=16)
 
-    def read(self, index: int) -> bytes:
-        """The bytes of a member; its checksum is checked by zipfile."""
+    def read(self, index: int, most: int = MAX_BYTES + 2) -> bytes:
+        """The first `most` bytes of a member; when that is all, its checksum is checked by zipfile."""
         with self.archive.open(self.infos[index]) as file:
-            return file.read(min(self.sizes[index], MAX_BYTES + 1) + 1)
+            return file.read(min(self.sizes[index] + 1, most))
 
 
 def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
