@@ -15,7 +15,7 @@ import time
 import unicodedata
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -100,18 +100,21 @@ class FileSource:
 
     labels.csv (columns: file name, label) first; else one class per top sub-folder; else none. Outer folders
     that hold nothing but one folder are skipped; of train/ and test/ folders only train/ is used, and a note
-    says so.
+    says so. Files of another sort: a subclass with their `suffixes` and, for messages, `what` they are.
     """
+
+    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
+    what: ClassVar[str] = "images"
 
     def __init__(self, path: Path, listing: FolderListing | ZipListing, labels: bool = True):
         self.path, self.listing, self.kind = printable(str(path)), listing, listing.kind
         self.notes = list(listing.notes)
-        wanted = [i for i, n in enumerate(listing.names) if n.lower().endswith(SUFFIXES)]
+        wanted = [i for i, n in enumerate(listing.names) if n.lower().endswith(self.suffixes)]
         others = len(listing.names) - len(wanted) - sum(n.lower().endswith("labels.csv") for n in listing.names)
         if others:
-            self.notes.append(f"{others} files are no images by their names and were left out")
+            self.notes.append(f"{others} files are no {self.what} by their names and were left out")
         if not wanted:
-            raise UsageError(f'"{self.path}" holds no images; their names end in {", ".join(SUFFIXES)}.')
+            raise UsageError(f'"{self.path}" holds no {self.what}; their names end in {", ".join(self.suffixes)}.')
         self.base, wanted = self._descend(wanted)
         self.indices = np.array(wanted, np.int64)
         self.bytes = sum(listing.sizes[i] for i in wanted)
@@ -149,21 +152,21 @@ class FileSource:
             return None, ()
         names = [self.listing.names[i] for i in self.indices]
         if self._table is not None:
-            given = read_labels(self.listing.read(self._table), self.path)
+            given = read_labels(self.listing.read(self._table), self.path, self.suffixes)
             folder = self.listing.names[self._table].rpartition("/")[0]
             found = [_look_up(given, n, folder) for n in names]
             missing = [n for n, f in zip(names, found, strict=True) if f is None]
             if missing:
                 raise UsageError(
-                    f'labels.csv of "{self.path}" has no line for {len(missing):,} images, the first '
-                    f'"{printable(missing[0])}". Add them, move the images away, or give labels=off.'
+                    f'labels.csv of "{self.path}" has no line for {len(missing):,} {self.what}, the first '
+                    f'"{printable(missing[0])}". Add them, move the {self.what} away, or give labels=off.'
                 )
         else:
             rest = [n[len(self.base) :] for n in names]
             if all("/" not in r for r in rest):
                 return None, ()
             if any("/" not in r for r in rest):
-                self.notes.append("images lie beside sub-folders, so the sub-folders were not taken for classes")
+                self.notes.append(f"{self.what} lie beside sub-folders, so the sub-folders were not taken for classes")
                 return None, ()
             found = [r.partition("/")[0] for r in rest]
         classes = sorted({str(f) for f in found}, key=natural_key)
@@ -220,8 +223,8 @@ def natural_key(name: str) -> tuple:
     return tuple((int(p), "") if k % 2 and len(p) < 19 else (-1, p) for k, p in enumerate(parts)), order_key(name)
 
 
-def read_labels(data: bytes, where: str) -> dict[str, str]:
-    """labels.csv -> {file name: label}. A header line is recognised by its first cell naming no image."""
+def read_labels(data: bytes, where: str, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, str]:
+    """labels.csv -> {file name: label}. A header line is recognised by its first cell naming no such file."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -236,7 +239,7 @@ def read_labels(data: bytes, where: str) -> dict[str, str]:
     if not rows or any(len(r) < 2 for r in rows):
         raise UsageError(f'labels.csv of "{printable(where)}" needs two columns in each line: file name and label.')
     name, label = 0, 1
-    if not rows[0][0].lower().endswith(SUFFIXES):
+    if not rows[0][0].lower().endswith(suffixes):
         head = [c.lower() for c in rows.pop(0)]
         name = next(
             (k for k, c in enumerate(head) if c in ("file", "filename", "file_name", "name", "image", "path")),
