@@ -19,6 +19,8 @@ from ganworks.errors import UsageError
 from ganworks.events import Event, Finished
 from ganworks.model import Model
 from ganworks.predicting import Predictor
+from ganworks.recipes import TABLE
+from ganworks.recognise import Found, is_source, recognise
 from ganworks.report.card import write_card
 from ganworks.report.html import write_report
 from ganworks.report.meters import Meters
@@ -33,13 +35,21 @@ def _silent(label: str, done: int, total: int) -> None:
     """Preparation goes unreported."""
 
 
-def _job(recipe: str | Recipe, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
+def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
+    if data is None and isinstance(recipe, str) and recipe not in TABLE and is_source(recipe):
+        recipe, data = None, recipe
     if data is None:
         raise UsageError(
-            "Say what to train on: data=FOLDER, a .zip, .npy/.npz, IDX files, or data=digits for a first try."
+            "Say what to train on: data=PATH of a folder, .zip, .csv, .txt or .npy, or data=digits for a first try."
         )
     modules = {name: settings.pop(name) for name in list(settings) if isinstance(settings[name], nn.Module)}
-    return assemble(recipe, data, out, settings, modules, work)
+    if isinstance(recipe, str) or callable(recipe):
+        return assemble(recipe, data, out, settings, modules, work)
+    found = recipe or recognise(data)
+    job = assemble(found.recipe, data, out, settings, modules, work, found.because)
+    if recipe is not None:  # it was told already
+        job.session.notes = tuple(note for note in job.session.notes if note != found.because)
+    return job
 
 
 def publish(folder: Path) -> Path:
@@ -53,7 +63,7 @@ def publish(folder: Path) -> Path:
 
 
 def train(
-    recipe: str | Recipe = "image",
+    recipe: str | Recipe | Found | None = None,
     data: Any = None,
     out: str | Path | None = None,
     *,
@@ -62,10 +72,10 @@ def train(
 ) -> Iterator[Event]:
     """Train and yield events (ganworks.events); leaving the loop saves the run, the same call goes on with it.
 
-    recipe: a name from `ganworks recipes`, or a function of your own with its domain=. data: a path, "digits", an array
-    [N, ...] or a pair (x, y). out: the run folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`,
-    `**{"networks.width": 64}`, or modules `G=`, `D=`. on_work(label, done, total) hears of preparation. Raises
-    UsageError for wrong use.
+    recipe: a name from `ganworks recipes`, or a function of your own with its domain=; None: the one that fits the
+    data (see `ganworks.recognise`). data: a path, "digits", an array [N, ...] or a pair (x, y), a list of texts, a
+    DataFrame. out: the run folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`, `**{"networks.width": 64}`, or
+    modules `G=`, `D=`. on_work(label, done, total) hears of preparation. Raises UsageError for wrong use.
     """
     job = _job(recipe, data, out, settings, on_work)
     try:
@@ -83,7 +93,7 @@ def mirror(folder: Path) -> Any:
 
 
 def fit(
-    recipe: str | Recipe = "image",
+    recipe: str | Recipe | Found | None = None,
     data: Any = None,
     out: str | Path | None = None,
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,12 @@ def assemble(
     settings: Mapping[str, Any],
     modules: Mapping[str, nn.Module],
     work: Work,
+    why: str = "",
 ) -> Job:
-    """Everything from names to a session; resumes when `out` already holds this training."""
+    """Everything from names to a session; resumes when `out` already holds this training.
+
+    why: the sentence that says why this recipe was chosen for the data; it becomes the first note of the run.
+    """
     function, domain_path = recipes.find(recipe)
     values = expand(settings)
     name = recipe if isinstance(recipe, str) else function.__name__
@@ -122,6 +127,7 @@ def assemble(
         config = old.config()
     else:
         config = _configure(function, domain, dataset, values)
+        config = replace(config, notes=(why, *config.notes)) if why else config
     builder = Builder(config, dataset, data, modules, work)
     if old is not None:
         return builder.resumed(old)

@@ -94,28 +94,38 @@ def _one(places: list[str], what: str, verb: str) -> str:
 
 
 def _train(places: list[str], options: Options) -> int:
-    from ganworks import recipes
+    recipe, data = _what_to_train(places, options.pop("data", None))
+    chosen: Any = recipe
+    if data is not None and recipe is None:
+        from ganworks.recognise import recognise
 
-    out, data = options.pop("out", None), options.pop("data", None)
-    if (
-        len(places) == 1
-        and places[0] not in recipes.TABLE
-        and data is None
-        and (Path(places[0]).exists() or ":" in places[0])
-    ):
-        places, data = [], places[0]
-        print(f"No recipe named: taking `image` for {data}.")
-    if len(places) > 1:
-        raise UsageError(f"Too many words: {' '.join(places[1:])}. Settings are written key=value, without spaces.")
-    recipe = places[0] if places else "image"
-    recipes.find_name(recipe)
+        chosen = recognise(data)
+        print("\n".join(filter(None, (chosen.because, chosen.otherwise))), flush=True)
     from ganworks import api
 
+    out = options.pop("out", None)
     extra = {name: _flag(options.pop(name, default)) for name, default in (("evaluate", "on"), ("tensorboard", "off"))}
     settings: dict[str, Any] = {**extra, **options}
-    model = api.fit(recipe, data, out, **settings)
+    model = api.fit(chosen, data, out, **settings)
     _next_steps(Path(str(model.info["path"])).parent)
     return 0
+
+
+def _what_to_train(places: list[str], data: str | None) -> tuple[str | None, str | None]:
+    """(recipe, data) of `train RECIPE data=PATH`, `train PATH`, `train RECIPE PATH` and `train data=PATH`."""
+    from ganworks import recipes
+    from ganworks.recognise import is_source
+
+    if len(places) == 2 and data is None and places[0] in recipes.TABLE:
+        places, data = places[:1], places[1]
+    if len(places) > 1:
+        raise UsageError(f"Too many words: {' '.join(places[1:])}. Settings are written key=value, without spaces.")
+    if places and data is None and is_source(places[0]):
+        return None, places[0]
+    if places and places[0] not in recipes.TABLE:
+        nothing = "There is no recipe and nothing at the path" if data is None else "There is no recipe"
+        raise UsageError(f'{nothing} "{places[0]}". {nearest(places[0], recipes.TABLE)}')
+    return (places[0] if places else None), data
 
 
 def _flag(text: str) -> bool:

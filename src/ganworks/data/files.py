@@ -62,22 +62,7 @@ def from_npz(path: Path) -> ArraySource:
     """An .npz file: images under x, images, arr_0 or the largest array; labels under y, labels, label or
     arr_1.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            check_ratio(path, [(i.filename, i.file_size, i.compress_size) for i in archive.infolist()])
-            heads = {i.filename.removesuffix(".npy"): _npy_head(archive, i) for i in archive.infolist()}
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        OSError,
-        EOFError,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
-        raise _damaged(path, error) from error
-    if not heads:
-        raise UsageError(f'"{path}" holds no arrays.')
+    heads = _npz_heads(path)
     images = next((n for n in ("x", "images", "x_train", "data", "arr_0") if n in heads), None)
     images = images or max(heads, key=lambda n: math.prod(heads[n][0]))
     labels = next(
@@ -101,6 +86,37 @@ def from_npz(path: Path) -> ArraySource:
         path.stat().st_size,
         notes,
     )
+
+
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each array of an .npz file by its name, or of an .npy file under ""; nothing is unpacked."""
+    if path.suffix.lower() == ".npz":
+        return {name: shape for name, (shape, _) in _npz_heads(path).items()}
+    try:
+        with path.open("rb") as file:
+            return {"": _read_head(file, path.name)[0]}
+    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        raise _damaged(path, error) from error
+
+
+def _npz_heads(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_ratio(path, [(i.filename, i.file_size, i.compress_size) for i in archive.infolist()])
+            heads = {i.filename.removesuffix(".npy"): _npy_head(archive, i) for i in archive.infolist()}
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        OSError,
+        EOFError,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise _damaged(path, error) from error
+    if not heads:
+        raise UsageError(f'"{path}" holds no arrays.')
+    return heads
 
 
 def _npy_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:

@@ -1,0 +1,212 @@
+"""The first rows of a file as a table: how cells are parted, which columns hold numbers or dates, what goes on in them.
+
+Enough to tell a table from a text, and rows that stand for themselves from steps in time; no more than 200 rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+ROWS, COLUMNS, CELL = 200, 64, 200
+WINDOW = 40  # rows within which neighbours are compared
+ALIKE = 0.65  # lag-1 autocorrelation within a window: prices 0.9, rows in any order 0, iris sorted by class 0.5
+MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "-")
+_FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d", "%Y-%m", "%b %d %Y", "%d %b %Y")
+_CLOCKS = ("", " %H:%M", " %H:%M:%S")
+_TIMES = re.compile(r"(date|time|datetime|timestamp|stamp|day|month|week|hour|t|step|ds|epoch|seconds?)(_?utc)?")
+_UNITS = ((86400 * 365, "year"), (86400 * 28, "month"), (86400 * 7, "week"), (86400, "day"), (3600, "hour"),
+          (60, "minute"), (1, "second"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name ("" without a header), its cells as text, and what they are."""
+
+    name: str
+    cells: tuple[str, ...]
+
+    @cached_property
+    def given(self) -> tuple[str, ...]:
+        """The cells that are not missing."""
+        return tuple(cell for cell in self.cells if cell.lower() not in MISSING)
+
+    @cached_property
+    def kind(self) -> Literal["number", "date", "word", "empty"]:
+        """What at least 95 % of the cells that are not missing are."""
+        if not self.given:
+            return "empty"
+        some = len(self.given) * 0.95
+        plain = not (self.given[0].isdigit() and len(self.given[0]) == 8)  # 20160701 is a date rather than a number
+        for kind, read in (("number", _number), ("date", _when)) if plain else (("date", _when), ("number", _number)):
+            if sum(read(cell) is not None for cell in self.given) >= some:
+                return kind
+        return "word"
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Numbers, or dates in seconds, float64, one for each cell; NaN where there is none."""
+        read = _when if self.kind == "date" else _number
+        found = [read(cell) for cell in self.cells]
+        return np.array([math.nan if value is None else value for value in found])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The first rows of a table, at most 200, of at most 64 columns; wide: of how many columns."""
+
+    columns: tuple[Column, ...]
+    count: int
+    wide: int
+
+    def of(self, kind: str) -> list[Column]:
+        """The columns of a kind, in order."""
+        return [column for column in self.columns if column.kind == kind]
+
+    @property
+    def titled(self) -> bool:
+        """Whether the first row names the columns."""
+        return any(column.name for column in self.columns)
+
+    def clock(self) -> tuple[str, str] | None:
+        """(column, step) of the stamps that go in steady steps through the rows, or None."""
+        for column in self.columns:
+            named = _TIMES.fullmatch(column.name.lower().strip())
+            if (column.kind == "date" or (named and column.kind == "number")) and (step := steady(column)):
+                return column.name or "1", step
+        return None
+
+    def alike(self) -> float:
+        """How alike neighbouring rows are: the median over number columns of the autocorrelation within 40 rows.
+
+        About 0 for rows in any order, also when they are sorted by one column; NaN when it cannot be said.
+        """
+        found = [_autocorrelation(column.values) for column in self.of("number")]
+        found = [value for value in found if math.isfinite(value)]
+        return float(np.median(found)) if found else math.nan
+
+
+def parse(data: bytes, whole: bool = True) -> Rows | None:
+    """The rows of a text in which cells are parted alike in nearly all lines, or None when it is no such text.
+
+    data: its first bytes. whole: False when it goes on, so that the last line may be cut. Comment lines (#) above the
+    rows are left out, but the last of them may name the columns.
+    """
+    text = data[: 1 << 20].decode("utf-8-sig", "replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not whole and len(lines) > 1:
+        lines.pop()
+    head = 0
+    while head < len(lines) and lines[head].startswith("#"):
+        head += 1
+    named = [lines[head - 1].lstrip("# ")] if head else []
+    lines = lines[head : head + ROWS + 1]
+    for mark in (",", "\t", ";", "|", " "):
+        if rows := _parted(lines, mark):
+            titles = (_parted(named, mark) or [[]])[0]
+            return table(rows, titles if len(titles) == len(rows[0]) else [])
+    return None
+
+
+def _parted(lines: Sequence[str], mark: str) -> list[list[str]] | None:
+    """The cells of lines parted by `mark`, when 95 % of them have the same number of cells, two or more."""
+    if mark == " ":
+        rows = [line.split() for line in lines]
+        if not all(_number(cell) is not None for row in rows for cell in row[:COLUMNS]):
+            return None
+    else:
+        try:
+            rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mark, skipinitialspace=True))
+        except csv.Error:
+            return None
+    rows = [[cell.strip()[:CELL] for cell in row] for row in rows if row]
+    wide, often = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+    return [row for row in rows if len(row) == wide] if wide > 1 and often >= 0.95 * len(rows) else None
+
+
+def table(rows: list[list[str]], titles: list[str]) -> Rows:
+    """Rows of cells as columns; without titles the first row names them when it holds no number and others do, or
+    when all its words are new."""
+    first, rest = rows[0], rows[1:]
+    if not titles and rest and _is_header(first, rest):
+        titles, rows = first, rest
+    rows, wide = rows[:ROWS], len(first)
+    columns = tuple(
+        Column(titles[k] if titles else "", tuple(row[k] for row in rows)) for k in range(min(wide, COLUMNS))
+    )
+    return Rows(columns, len(rows), wide)
+
+
+def _is_header(first: list[str], rest: list[list[str]]) -> bool:
+    if any(_number(cell) is not None for cell in first) or len(set(first)) < len(first):
+        return False
+    plain = any(_number(row[k]) is not None for row in rest[:20] for k in range(min(len(first), COLUMNS)))
+    return plain or not any(first[k] in {row[k] for row in rest} for k in range(min(len(first), COLUMNS)))
+
+
+def steady(column: Column) -> str:
+    """ "1 hour" when the stamps go up (or down) in steps of which most are alike; "" otherwise."""
+    at = column.values
+    if len(at) < 3 or not np.isfinite(at).all():
+        return ""
+    steps = np.diff(at)
+    steps = -steps if steps.mean() < 0 else steps
+    if (steps <= 0).any():
+        return ""
+    usual, often = Counter(np.round(steps, 6).tolist()).most_common(1)[0]
+    if often < 0.6 * len(steps) and steps.max() > 1.25 * steps.min():
+        return ""
+    return spell(usual) if column.kind == "date" else f"{usual:g}"
+
+
+def spell(seconds: float) -> str:
+    """3600.0 -> "1 hour", 900.0 -> "15 minutes"."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "second"))
+    many = round(seconds / size, 2)
+    return f"{many:g} {unit}{'s' * (many != 1)}"
+
+
+def _autocorrelation(values: np.ndarray) -> float:
+    """Lag-1 autocorrelation within windows, the sums taken over all of them; NaN for what never changes."""
+    both = own = 0.0
+    for start in range(0, max(1, len(values) - WINDOW // 2), WINDOW):
+        part = values[start : start + WINDOW]
+        part = part[np.isfinite(part)]
+        if len(part) > 3:
+            part = (part - part.mean()) / (abs(part).max() or 1.0)
+            both, own = both + float((part[1:] * part[:-1]).sum()), own + float((part * part).sum())
+    return both / own if own > 0 else math.nan
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _when(cell: str) -> float | None:
+    """A date, with or without a time of day, in seconds; None for anything else."""
+    if not 6 <= len(cell) <= 35 or not any(c.isdigit() for c in cell):
+        return None
+    try:
+        return datetime.fromisoformat(cell).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        pass
+    for form in _FORMATS:
+        for clock in _CLOCKS:
+            try:
+                return datetime.strptime(cell, form + clock).replace(tzinfo=UTC).timestamp()
+            except ValueError:
+                continue
+    return None
