@@ -142,25 +142,25 @@ def test_arrays_with_impossible_values(tmp_path):
 
 def test_augmentation_is_keyed_and_does_what_it_says():
     x = torch.arange(64 * 3 * 10 * 8, dtype=torch.float32).reshape(64, 3, 10, 8)
-    assert Images().prepare(x, Draw(0, 64, slice(None))) is x
-    flipped = Images(flip=True).prepare(x, Draw(0, 64, slice(None)))
+    assert Images().vary(x, Draw(0, 64, slice(None))) is x
+    flipped = Images(flip=True).vary(x, Draw(0, 64, slice(None)))
     mirrored = (flipped == x.flip(3)).flatten(1).all(1)
     assert (mirrored | (flipped == x).flatten(1).all(1)).all() and 16 <= mirrored.sum() <= 48
-    moved = Images(crop=3).prepare(x, Draw(1, 64, slice(None)))
+    moved = Images(crop=3).vary(x, Draw(1, 64, slice(None)))
     padded = torch.nn.functional.pad(x, (3, 3, 3, 3), mode="reflect")
     places = {(i, j): padded[:, :, i : i + 10, j : j + 8] for i in range(7) for j in range(7)}
     hits = [{at for at, p in places.items() if torch.equal(p[k], moved[k])} for k in range(64)]
     assert all(len(h) == 1 for h in hits) and len(set().union(*hits)) > 25
     everything = Images(flip=True, crop=3, rotate=15.0)
-    full = everything.prepare(x, Draw(2, 64, slice(None)))
-    part = everything.prepare(x[16:32], Draw(2, 64, slice(16, 32)))
+    full = everything.vary(x, Draw(2, 64, slice(None)))
+    part = everything.vary(x[16:32], Draw(2, 64, slice(16, 32)))
     assert full.shape == x.shape and torch.equal(full[16:32], part)
 
 
 def test_rotation_keeps_lengths():
     x = torch.full((40, 1, 31, 81), -1.0)
     x[:, :, 15, 35:46] = 1.0  # a horizontal bar, 11 long
-    out = Images(rotate=45.0).prepare(x, Draw(0, 40, slice(None)))
+    out = Images(rotate=45.0).vary(x, Draw(0, 40, slice(None)))
     slopes = []
     for picture in (out > -0.8).squeeze(1):
         rows, columns = torch.nonzero(picture, as_tuple=True)
@@ -172,7 +172,7 @@ def test_rotation_keeps_lengths():
 
 def test_crop_larger_than_the_image():
     x = torch.rand(4, 1, 1, 3)
-    assert Images(crop=50, flip=True).prepare(x, Draw(0, 4, slice(None))).shape == x.shape
+    assert Images(crop=50, flip=True).vary(x, Draw(0, 4, slice(None))).shape == x.shape
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])

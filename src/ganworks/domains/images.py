@@ -114,9 +114,9 @@ class Images:
     def batch(self, data: Packed, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """Examples of these indices: x [B, C, H, W], augmented, and y [B] with labels."""
         batch = data.fetch(indices)
-        return batch | {"x": self.prepare(batch["x"], draw)}
+        return batch | {"x": self.vary(batch["x"], draw)}
 
-    def prepare(self, x: Tensor, draw: Draw) -> Tensor:
+    def vary(self, x: Tensor, draw: Draw) -> Tensor:
         """Augment a batch [B, C, H, W]: flip, shift by whole pixels, rotate; keyed by `draw`, without
         gradient.
         """

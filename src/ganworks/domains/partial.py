@@ -179,7 +179,7 @@ class Partial:
         ones, drawn with replacement; prior [B, K]: the shares of the classes among the labels, in every row.
         """
         chosen = data.known[draw.integers(len(data.known)).numpy()]
-        both = self.images.prepare(data.images(indices), draw), self.images.prepare(data.images(chosen), draw)
+        both = self.images.vary(data.images(indices), draw), self.images.vary(data.images(chosen), draw)
         prior = torch.from_numpy(data.counts / data.counts.sum()).float().expand(len(chosen), -1)
         return {"x": both[0], "xl": both[1], "y": torch.from_numpy(data.labels[chosen]), "prior": prior}
 
