@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -104,9 +104,11 @@ class Adversarial:
     penalty_fraction: float = 1.0
     train: str = "both"
 
+    augmentation: ClassVar[type[DiffAugment]] = DiffAugment  # what `augment` is a policy of
+
     def __post_init__(self) -> None:
         loss(self.loss)
-        DiffAugment(self.augment)
+        self.augmentation(self.augment)
         if self.penalty_backend not in BACKENDS:
             raise UsageError(f"There is no penalty_backend {self.penalty_backend!r}. "
                              f"{nearest(self.penalty_backend, BACKENDS)}")
@@ -122,7 +124,8 @@ class Adversarial:
 
     @cached_property
     def _augment(self) -> DiffAugment | None:
-        return DiffAugment(self.augment) if DiffAugment(self.augment).names else None
+        found = self.augmentation(self.augment)
+        return found if found.names else None
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """Who moves in this step, in order, and what it minimises."""
