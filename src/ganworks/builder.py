@@ -233,6 +233,8 @@ class Builder:
                 "half_life": half_life,
                 "domain": to_dict(self.config.domain),
                 "options": dict(getattr(self.config.domain, "options", {})),
+                "forms": list(getattr(self.config.domain, "forms", ())),
+                "each": getattr(self.config.domain, "each", ""),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
             }
             return card.header(self.data.spec, facts)

@@ -139,12 +139,13 @@ def _flag(text: str) -> bool:
 def _next_steps(run: Path) -> None:
     from ganworks.report.advice import commands
     from ganworks.report.html import summary
-    from ganworks.report.read import read_run
+    from ganworks.report.read import frames, read_run
 
-    grids, found = sorted((run / "samples").glob("*.png")), read_run(run)
+    found = read_run(run)
+    latest = [path for _, path in frames(found)][-1:]
     lines = "\n  ".join([*[command.text for command in commands(found)][:2], f"ganworks info {run}"])
     print(
-        f"\n{summary(found)}\n\nRun      {run}\nPicture  {grids[-1] if grids else '-'}\n"
+        f"\n{summary(found)}\n\nRun      {run}\nLatest   {latest[0] if latest else '-'}\n"
         f"Report   {run / 'report.html'}\n\nNext:\n  {lines}"
     )
 

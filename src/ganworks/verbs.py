@@ -8,6 +8,7 @@ from typing import Any
 from ganworks.config import find_class, override, parse
 from ganworks.errors import UsageError
 from ganworks.report.meters import Meters
+from ganworks.report.read import read_run
 
 _BULK = 1000  # above this many samples, work that can restart where it stopped
 
@@ -91,14 +92,14 @@ def evaluate(run: str, options: dict[str, str]) -> None:
             count=whole(options.get("count", "10000"), "count"),
             seed=whole(options.get("seed", "0"), "seed"),
         )
-    print_report(report.to_dict())
+    print_report(report.to_dict(), read_run(run).use)
     print(f"\nPictures {run}/eval/   Report {run}/report.html")
 
 
-def print_report(found: dict[str, Any]) -> None:
-    """The metrics of an eval.json, each beside the value of real data or of the best that can be had."""
+def print_report(found: dict[str, Any], use: str = "apply") -> None:
+    """The metrics of an eval.json, each beside the value of real data or, for a task, of the best that can be had."""
     by = f"Judged by {found['extractor']} on" if found.get("extractor") else "Judged on"
-    task = "baselines" in found
+    task = "baselines" in found and use != "sample"
     real = "'best' is what the best gets" if task else "'real' is held-out real data"
     print(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.\n")
     wide = max(14, *(len(name) for name in found["metrics"])) if found["metrics"] else 14

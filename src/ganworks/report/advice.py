@@ -63,7 +63,20 @@ def _using(run: Run, folder: str, picture: str) -> Command:
         return Command(command, "put pictures or a video through it")
     if run.use == "predict":
         return Command(f"ganworks predict {folder} pictures/ out=classes.csv", "name the classes of new pictures")
-    return Command(f"ganworks sample {folder} 64 seed=0 out={picture}", "make 64 new samples as one picture")
+    return _sampling(run, folder)
+
+
+def _sampling(run: Run, folder: str) -> Command:
+    """A sheet of pictures, a folder of files, or one file with all: what fits what the generator makes."""
+    shape = run.spec.get("shape")
+    if each := str(run.card.get("each") or "")[:12]:
+        out = shlex.quote(f"{run.folder}-samples")
+        return Command(f"ganworks sample {folder} 16 seed=0 out={out}", f"make 16 new samples, a {each} each")
+    pictures = not run.forms and (not isinstance(shape, list) or len(shape) == 3)
+    form = ".png" if pictures else next(iter(run.forms), ".npz")
+    many, what = ("64", "as one picture") if pictures else ("1000", "in one file")
+    out = shlex.quote(f"{run.folder}{form}")
+    return Command(f"ganworks sample {folder} {many} seed=0 out={out}", f"make {int(many):,} new samples {what}")
 
 
 def train_command(run: Run, longer: bool = False) -> str:

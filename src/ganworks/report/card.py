@@ -12,6 +12,7 @@ import yaml
 
 from ganworks.report import advice, units, words
 from ganworks.report.read import Run, mapping, number, read_run
+from ganworks.report.sections import example
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")
 
@@ -72,7 +73,7 @@ def _intro(run: Run) -> str:
 
 _FILES = {"sample": "generator.safetensors", "apply": "generator.safetensors", "predict": "classifier.safetensors"}
 _CALLS = {
-    "sample": "samples = model.sample(16, seed=0)",
+    "sample": "samples = model.sample(16, seed=0)\n{save}",
     "apply": 'picture = model.apply("picture.jpg")',
     "predict": 'found = model.predict("pictures/")\nprint(found.names[0], found.best(0))',
 }
@@ -82,9 +83,16 @@ def _use(run: Run) -> str:
     return (
         "## How to use it\n\n```python\nimport ganworks as gw\n\n"
         f'model = gw.load("{_literal(run)}")  # or {_FILES[run.use]} alone; the data is not needed\n'
-        f"{_CALLS[run.use]}\n```\n\n"
+        f"{_CALLS[run.use].format(save=_save(run))}\n```\n\n"
         f"The file `{_FILES[run.use]}` describes itself and holds no code.\n"
     )
+
+
+def _save(run: Run) -> str:
+    """What becomes of samples: a file of their kind."""
+    if run.card.get("each") or not run.forms:
+        return 'samples.save("samples")  # a folder; samples.items holds them'
+    return f'samples.save("samples{run.forms[0]}")  # samples.items holds them'
 
 
 def _literal(run: Run) -> str:
@@ -97,7 +105,8 @@ def _data(run: Run) -> str:
     lines = [f"- Source: {code(path)}"] if (path := advice.data_path(run)) else []
     shape, classes = run.spec.get("shape"), run.spec.get("classes")
     if isinstance(shape, list):
-        lines.append(f"- One example: {text(' x '.join(str(n) for n in shape))} (channels first)")
+        said = example(str(run.spec.get("kind")), shape, mapping(run.spec.get("facts")))
+        lines.append(f"- One example: {text(said)}")
     if isinstance(classes, list) and classes:
         names = ", ".join(code(c) for c in classes[:20]) + (", ..." if len(classes) > 20 else "")
         lines.append(f"- {len(classes)} classes: {names}")

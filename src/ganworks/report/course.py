@@ -6,9 +6,9 @@ import math
 from bisect import bisect_right
 from html import escape
 
-from ganworks.report import advice, units, words
+from ganworks.report import advice, media, units, words
 from ganworks.report.curves import Floor, Series, line_chart
-from ganworks.report.pictures import embed, image_tag, spread
+from ganworks.report.pictures import spread
 from ganworks.report.read import Run, frames, mapping, number
 from ganworks.report.sections import STATES
 
@@ -39,26 +39,25 @@ def _finding(finding: advice.Finding) -> str:
 
 
 _FILM = {
-    "sample": ("Samples", "The same random numbers every time, so each place in the grid shows one sample grow."),
+    "sample": ("Samples", "The same random numbers every time, so each place shows one sample grow."),
     "apply": ("Results", "The same held-out examples every time."),
     "predict": ("Pictures", "The same examples every time."),
 }
 
 
 def _film(run: Run) -> str:
-    """The sample grids as a strip to scroll; the script turns it into one picture with a slider."""
+    """What was shown, as a strip to scroll; the script turns it into one place with a slider."""
     best = number(run.best.get("seen"))
     chosen = spread(frames(run), _FRAMES, int(best) if math.isfinite(best) else None)
     if len(chosen) < 2:
         return ""
     figures = []
     for seen, path in chosen:
-        if image := embed(path, _FRAME_BYTES):
-            text = f"After {units.count(seen)} examples" if seen else "Before training"
-            figures.append(
-                f"<figure>{image_tag(image, f'{_FILM[run.use][0]}: {text.lower()}')}"
-                f"<figcaption>{text}</figcaption></figure>"
-            )
+        text = f"After {units.count(seen)} examples" if seen else "Before training"
+        if inside := media.shown(run, path, _FRAME_BYTES, f"{_FILM[run.use][0]}: {text.lower()}"):
+            figures.append(f"<figure>{inside}<figcaption>{text}</figcaption></figure>")
+    if len(figures) < 2:
+        return ""
     return (
         f"<h3>{_FILM[run.use][0]} through time</h3><p>{_FILM[run.use][1]}</p>"
         f'<div class="film" tabindex="0" role="group" aria-label="{_FILM[run.use][0]} through '
@@ -84,7 +83,7 @@ _TERMS = {
 
 def _charts(run: Run) -> str:
     charts = [
-        (*_SCORE[run.use != "sample"], _score_chart(run)),
+        (*_SCORE[run.task], _score_chart(run)),
         (
             "What the discriminator thinks",
             "Its output on real and on made-up examples; higher means “looks real”. Two "
@@ -96,7 +95,7 @@ def _charts(run: Run) -> str:
             "They balance each other and need not fall. Sudden jumps or a flat zero are warnings.",
             _loss_chart(run),
         ),
-        (*_TERMS[run.use != "sample"], _penalty_chart(run, _TERMS[run.use != "sample"][0])),
+        (*_TERMS[run.task], _penalty_chart(run, _TERMS[run.task][0])),
         ("Speed", "Training examples per second.", _speed_chart(run)),
     ]
     figures = "".join(
@@ -124,7 +123,7 @@ def _score_chart(run: Run) -> str:
         [Series(words.metric_for(name).title, lines[name], marks=len(values) < 30)],
         floor=floor,
         log=wide,
-        title=_SCORE[run.use != "sample"][0],
+        title=_SCORE[run.task][0],
         x_label="training time",
         time=True,
         y_zero=True,

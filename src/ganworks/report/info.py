@@ -28,7 +28,7 @@ def info(folder: str | Path, *, width: int = 80, unicode: bool = True) -> list[s
     """
     run = read_run(folder, tail=_TAIL)
     parts = [("", _state(run, width, unicode)), ("Last losses", _losses(run, width, unicode)),
-             ("Scores", _scores(run)), ("Options of apply", _options(run)),
+             ("Scores", _scores(run)), (f"Options of {run.use}", _options(run)),
              ("Warnings", _warnings(run)), ("Files", _files(run))]  # fmt: skip
     lines = [run.name]
     for title, rows in parts:
@@ -123,8 +123,8 @@ def _warnings(run: Run) -> Rows:
 
 
 def _options(run: Run) -> Rows:
-    """What `ganworks apply` takes for this model besides the options of all."""
-    return [(name, str(meaning)) for name, meaning in mapping(run.card.get("options")).items() if run.use == "apply"]
+    """What `ganworks apply` or `ganworks sample` takes for this model besides the options of all."""
+    return [(name, str(meaning)) for name, meaning in mapping(run.card.get("options")).items() if run.use != "predict"]
 
 
 def _files(run: Run) -> Rows:

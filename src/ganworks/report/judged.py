@@ -6,12 +6,13 @@ import math
 from html import escape
 from pathlib import Path
 
-from ganworks.report import tasks, words
-from ganworks.report.pictures import embed, image_tag
-from ganworks.report.read import Run, mapping, number
+from ganworks.report import media, tasks, words
+from ganworks.report.read import SHOWN, Run, mapping, number
 from ganworks.report.words import Score
 
 _PICTURE_BYTES, _PICTURES = 450_000, 6
+_ALL_BYTES, _LEAST_BYTES, _FILES = 3_500_000, 40_000, 30  # of all that the evaluation made; of one when much is there
+_DRAWN = (".png", ".webp", ".gif")
 _CLASSES = 100
 _COLUMNS = (
     ("Share of samples", "share", "real_share"),
@@ -37,16 +38,15 @@ def good(run: Run) -> str:
     extractors = sorted({s.extractor for s in scores if s.extractor})
     if extractors:
         source += f" Features: {', '.join(extractors)}. Scores of other features cannot be compared with these."
-    task = run.use != "sample"
-    intro = _TASK if task else _FLOOR
+    intro = _FLOOR if not run.task else _MADE if run.use == "sample" else _TASK
     rows = "".join(_score_row(s) for s in scores)
     table = (
         '<div class="table"><table class="scores"><thead><tr><th scope="col">What is measured</th>'
-        f'<th scope="col">This {"model" if task else "generator"}</th>'
-        f'<th scope="col">{"Best that can be had" if task else "Held-out real data"}</th>'
+        f'<th scope="col">This {"generator" if run.use == "sample" else "model"}</th>'
+        f'<th scope="col">{"Held-out real data" if run.use == "sample" else "Best that can be had"}</th>'
         f'<th scope="col">What it means</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
-    beside = tasks.baselines(run) + tasks.tables(run) + tasks.protocol(run) if tasks.is_task(run) else ""
+    beside = tasks.baselines(run) + tasks.tables(run) + tasks.protocol(run) if "baselines" in run.evaluation else ""
     tail = f'<p class="dim">{escape(source)}</p>{_warnings(run)}{beside}{_explain(scores)}{_classes(run)}'
     return head + intro + table + tail + _evaluation_pictures(run) + "</section>"
 
@@ -59,6 +59,12 @@ _FLOOR = (
 _TASK = (
     "<p>Measured on examples that were held out and never trained on. A number alone says little: read each beside "
     "what simple methods get on the same examples, and beside the best that can be had, where that is known.</p>"
+)
+
+
+_MADE = (
+    "<p>Measured on new samples and on examples that were held out and never trained on. A number alone says little: "
+    "read each beside what real data itself gets, and beside what simple methods get on the same examples.</p>"
 )
 
 
@@ -108,8 +114,7 @@ def _score_row(score: Score) -> str:
     text = f'<span class="sub">{escape(verdict.text)}</span>'
     return (
         f'<tr><th scope="row">{escape(score.metric.title)}{sub}</th>'
-        f'<td class="num" data-name="This '
-        f'generator">{_with_interval(score, score.value, score.low, score.high)}</td>'
+        f'<td class="num" data-name="This model">{_with_interval(score, score.value, score.low, score.high)}</td>'
         f'<td class="num" data-name="Held-out real data">'
         f"{_with_interval(score, score.floor, score.floor_low, score.floor_high)}</td>"
         f'<td><div class="grade">{pill}{_gauge(score)}</div>{text}</td></tr>'
@@ -155,21 +160,21 @@ def _explain(scores: list[Score]) -> str:
 
 
 def _evaluation_pictures(run: Run) -> str:
-    """What the evaluation drew, with its own titles."""
+    """What the evaluation drew, wrote, recorded and filmed, with its own titles."""
     folder = run.folder / "eval"
-    named = {str(name): title for title, name in mapping(run.evaluation.get("pictures")).items()}
-    names = [*named, *(path.name for path in sorted(folder.glob("*.png")) if path.name not in named)]
-    names = [name for name in names if not tasks.is_pair(Path(name))]
-    figures = []
-    for name in names[:_PICTURES]:
-        path = folder / Path(name).name
-        inside = path.is_file() and path.resolve().is_relative_to(run.folder.resolve())
-        if image := embed(path, _PICTURE_BYTES) if inside else None:
-            title = named.get(name) or path.stem.replace("_", " ").capitalize()
-            text = _CAPTIONS.get(path.stem, "")
-            figures.append(
-                f"<figure>{image_tag(image, title)}<figcaption><b>{escape(title)}.</b> {text}</figcaption></figure>"
-            )
+    named = {Path(str(name)).name: title for title, name in mapping(run.evaluation.get("pictures")).items()}
+    others = (path.name for path in sorted(folder.glob("*")) if path.suffix.lower() in SHOWN)
+    names = [name for name in dict.fromkeys((*named, *others)) if not tasks.is_pair(Path(name))]
+    figures, left, pictures = [], _ALL_BYTES, 0
+    for name in names[:_FILES]:
+        title = named.get(name) or Path(name).stem.replace("_", " ").replace("-", " ").capitalize()
+        drawn = Path(name).suffix.lower() in _DRAWN
+        if drawn and pictures >= _PICTURES:
+            continue
+        if inside := media.shown(run, folder / name, min(left, _PICTURE_BYTES), title):
+            left, pictures = max(_LEAST_BYTES, left - len(inside)), pictures + drawn
+            text = _CAPTIONS.get(Path(name).stem, "")
+            figures.append(f"<figure>{inside}<figcaption><b>{escape(title)}.</b> {text}</figcaption></figure>")
     return f'<div class="pictures">{"".join(figures)}</div>' if figures else ""
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 _FILE_LIMIT = 64 << 20  # a grid larger than this is not opened
 _PIXEL_LIMIT = 100_000_000
+_FORMATS = ("PNG", "WEBP", "GIF", "JPEG")
 _PIXEL_ART = 480  # a grid narrower than this is enlarged without smoothing
 
 
@@ -33,7 +34,8 @@ class Picture:
 def embed(path: Path, budget: int) -> Picture | None:
     """The picture in at most `budget` bytes of file data; None when it is no picture that can be read.
 
-    A PNG that fits is embedded as it is. A larger one becomes WebP, then smaller until it fits.
+    PNG, WebP, GIF or JPEG that fits is embedded as it is. A larger one becomes WebP, then smaller until it fits; of
+    what moves, the first frame.
     """
     try:
         if path.stat().st_size > _FILE_LIMIT:
@@ -41,7 +43,7 @@ def embed(path: Path, budget: int) -> Picture | None:
         raw = path.read_bytes()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(raw), formats=("PNG",))
+            picture = Image.open(io.BytesIO(raw), formats=_FORMATS)
         if picture.width * picture.height > _PIXEL_LIMIT:
             return None
         picture.load()
@@ -49,7 +51,7 @@ def embed(path: Path, budget: int) -> Picture | None:
         return None
     width, height = picture.size
     if len(raw) <= budget:
-        return Picture(_uri("png", raw), width, height)
+        return Picture(_uri((picture.format or "png").lower(), raw), width, height)
     return Picture(_uri("webp", _shrink(picture, budget)), width, height)
 
 

@@ -105,7 +105,7 @@ class Display:
 
     def _on_shown(self, event: Event) -> None:
         if not self.screen.live:
-            self.screen.say(f"{count(number(event.get('seen')))}: sample grid {event.get('path', '')}")
+            self.screen.say(f"{count(number(event.get('seen')))}: samples in {event.get('path', '')}")
 
     def _on_scored(self, event: Event) -> None:
         scores = words.from_report(event)

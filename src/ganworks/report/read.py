@@ -22,6 +22,7 @@ from ganworks.errors import UsageError
 _TEXT_LIMIT = 4 << 20  # bytes of a YAML or JSON file that we are willing to parse
 _HEAD = 64 << 10  # bytes at the start of a long log that hold its "started" line
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SHOWN = (".png", ".webp", ".gif", ".wav", ".mp4", ".webm", ".txt", ".csv")  # of samples/ and eval/, for eye and ear
 _KNOWN = ("config.yaml", "plan.json", "metrics.jsonl", "generator.safetensors")
 
 Event = dict[str, Any]
@@ -63,6 +64,17 @@ class Run:
         """What was trained is for "sample", "apply" or "predict"."""
         use = self.card.get("use")
         return use if use in ("sample", "apply", "predict") else "sample"
+
+    @property
+    def task(self) -> bool:
+        """Whether it is judged by metrics that it states itself, beside simple methods, and not by the usual ones."""
+        return self.use != "sample" or "baselines" in self.evaluation
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """Suffixes of files that samples are written as, the usual one first; () when it does not say: pictures."""
+        found = self.card.get("forms")
+        return tuple(str(form)[:12] for form in found) if isinstance(found, list) else ()
 
     @property
     def last(self) -> Event:
@@ -164,9 +176,9 @@ def read_run(folder: str | Path, tail: int | None = None) -> Run:
 
 
 def frames(run: Run) -> list[tuple[int, Path]]:
-    """The sample grids as (examples seen, file), in order of `seen`; only files inside the run folder."""
+    """What was shown during the training as (examples seen, file), in order of `seen`; only files inside the run."""
     found: dict[Path, int] = {}
-    for path in sorted((run.folder / "samples").glob("*.png")):
+    for path in sorted(p for p in (run.folder / "samples").glob("*") if p.suffix.lower() in SHOWN):
         found[path] = (
             int(path.stem) if path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 19 else 0
         )

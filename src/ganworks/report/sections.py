@@ -6,8 +6,7 @@ import math
 from html import escape
 from pathlib import Path
 
-from ganworks.report import advice, units, words
-from ganworks.report.pictures import Picture, embed, image_tag
+from ganworks.report import advice, media, units, words
 from ganworks.report.read import Run, frames, mapping, number
 
 _HERO_BYTES = 900_000
@@ -32,17 +31,9 @@ judged by comparing samples with real data that the training never saw.</p></det
 def hero(run: Run) -> str:
     """Name, verdict in one sentence, the latest samples, and the few numbers that matter most."""
     verdict = words.verdict(run)
-    unknown = "Measured" if run.use != "sample" and words.scores_of(run) else "Not judged yet"
+    unknown = "Measured" if run.task and words.scores_of(run) else "Not judged yet"
     grade = unknown if verdict.grade == "unknown" else verdict.grade.capitalize()
-    picture = _picture_at(run)
-    figure = ""
-    if picture:
-        seen, image = picture
-        alt, caption = _SHOWN[run.use]
-        after = f" after {units.count(seen)} examples" if seen else ""
-        figure = (
-            f"<figure>{image_tag(image, alt.format(after))}<figcaption>{caption.format(after)}</figcaption></figure>"
-        )
+    figure = _latest(run)
     intro = (
         f'<div><p class="kicker">Training report</p><h1>{escape(run.name)}</h1><p '
         f'class="lead">{_what(run)}</p>'
@@ -53,7 +44,7 @@ def hero(run: Run) -> str:
 
 
 _SHOWN = {  # text alternative and caption of the latest picture
-    "sample": ("Grid of generated samples{}", "Made by this generator{}. None of these are real."),
+    "sample": ("Generated samples{}", "Made by this generator{}. None of these are real."),
     "apply": ("Examples and what the network makes of them{}", "Held-out examples, and what it makes of them{}."),
     "predict": ("Examples and what the network says of them{}", "Held-out examples, and what it says of them{}."),
 }
@@ -64,13 +55,39 @@ _ARE = {
 }
 
 
+_MANY = {  # what many examples of a kind are called
+    "audio": "recordings",
+    "text": "texts",
+    "video": "clips",
+    "table": "rows",
+    "series": "series",
+}
+
+
+def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
+    """One example in words, from the shape that the networks see."""
+    sides = [int(n) for n in map(number, shape) if math.isfinite(n)]
+    rate = number(facts.get("rate"))
+    if kind == "audio" and rate > 0 and sides:
+        return f"{sides[-1] / rate:.3g} s at {rate:,.0f} Hz"
+    if kind == "text" and len(sides) == 1:
+        return f"a text of up to {sides[0]:,} symbols"
+    if kind == "video" and len(sides) == 4:
+        return f"{sides[1]} frames of {sides[3]} × {sides[2]} pixels"
+    if len(sides) == 3 and kind not in _MANY:
+        colours = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(sides[0], f"{sides[0]} channels")
+        return f"{sides[2]} × {sides[1]} pixels, {colours}"
+    return " × ".join(str(n) for n in shape)
+
+
 def _what(run: Run) -> str:
     """One sentence: which network, of what data."""
     data = mapping(run.plan.get("data"))
     size = number(data.get("count", data.get("images", data.get("examples"))))
     path = advice.data_path(run)
     name = str(data.get("name") or (Path(path).name if path else "")) or "the data"
-    kind = str(run.spec.get("kind") or "examples") if run.use == "sample" else "pictures"
+    kind = str(run.spec.get("kind") or "examples")
+    kind = _MANY.get(kind, kind) if run.use == "sample" else "pictures"
     many = f"{units.count(size)} {kind}" if math.isfinite(size) else kind
     return f"{_ARE[run.use]} {escape(many)} of {escape(name)}."
 
@@ -94,11 +111,14 @@ def _tiles(run: Run) -> str:
     )
 
 
-def _picture_at(run: Run) -> tuple[int, Picture] | None:
+def _latest(run: Run) -> str:
+    """The newest of what was shown during the training that can be shown here, as a figure."""
+    alt, caption = _SHOWN[run.use]
     for seen, path in reversed(frames(run)):
-        if image := embed(path, _HERO_BYTES):
-            return seen, image
-    return None
+        after = f" after {units.count(seen)} examples" if seen else ""
+        if inside := media.shown(run, path, _HERO_BYTES, alt.format(after)):
+            return f"<figure>{inside}<figcaption>{caption.format(after)}</figcaption></figure>"
+    return ""
 
 
 def trained(run: Run) -> str:
@@ -137,13 +157,7 @@ def _data_rows(run: Run) -> list[tuple[str, str]]:
     if path := advice.data_path(run):
         rows.append(("Data", path))
     if isinstance(shape, list) and shape:
-        text = " × ".join(str(n) for n in shape)
-        if len(shape) == 3:
-            colours = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(
-                shape[0], f"{shape[0]} channels"
-            )
-            text = f"{shape[2]} × {shape[1]} pixels, {colours}"
-        rows.append(("One example", text))
+        rows.append(("One example", example(str(run.spec.get("kind")), shape, mapping(run.spec.get("facts")))))
     if isinstance(classes, list) and (classes or run.use == "sample"):
         names = ", ".join(str(c) for c in classes[:12]) + (", …" if len(classes) > 12 else "")
         rows.append(

@@ -15,11 +15,6 @@ _PAIRS, _PAIR_BYTES = 4, 300_000
 _ROWS, _COLUMNS = 100, 24
 
 
-def is_task(run: Run) -> bool:
-    """Whether the evaluation is that of a task, with metrics of its own."""
-    return "baselines" in run.evaluation
-
-
 def table(head: list[str], rows: list[list[str]], kind: str = "classes") -> str:
     """A table of plain words; the first column names the rows."""
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)

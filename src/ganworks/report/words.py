@@ -184,7 +184,7 @@ def scores_of(run: Run) -> list[Score]:
     found = from_report(run.evaluation)
     if not found and (best := run.best):
         found = from_report(best)
-    if run.use != "sample":
+    if run.task:
         return found
     order = list(METRICS)
     return sorted(found, key=lambda s: order.index(s.metric.name) if s.metric.name in METRICS else 99)
@@ -247,10 +247,12 @@ FEW_HELD_OUT = 50  # real examples below which the scores are no ground for a ve
 def verdict(run: Run) -> Verdict:
     """`headline`, held back where the scores cannot carry it: too few real examples, or untrained features."""
     scores = scores_of(run)
-    if run.use != "sample" and scores:
+    if run.task and scores:
         main = scores[0]
         text = comparison(main) or "Compare it with other runs on the same data."
-        return Verdict("unknown", f"{main.metric.title} {score_text(main.metric, main.value)} on held-out data. {text}")
+        real = f", real data {score_text(main.metric, main.floor)}" if math.isfinite(main.floor) else ""
+        on = real if run.use == "sample" else " on held-out data"
+        return Verdict("unknown", f"{main.metric.title} {score_text(main.metric, main.value)}{on}. {text}")
     found, held = headline(scores), number(mapping(run.plan.get("data")).get("held"))
     if scores and held < FEW_HELD_OUT:
         return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at pictures.")
