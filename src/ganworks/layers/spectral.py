@@ -2,7 +2,8 @@
 
 Frames: a signal of n samples has ceil(n / hop) of them; it is padded by (window - hop) / 2 on the left, so frame t is
 centred on sample (t + 1/2) hop. The window is a periodic Hann one of n_fft samples. All in float32, whatever autocast
-says. Tensors that depend on settings alone are kept by all of those settings and the device.
+says. Tensors that depend on settings alone are kept by all of those settings and the device; they are made
+outside inference mode, since training may be the next to use them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def frame_count(samples: int, hop: int) -> int:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def window(n_fft: int, device: torch.device) -> Tensor:
     """The periodic Hann window [n_fft]."""
     return torch.hann_window(n_fft, device=device)
@@ -76,6 +78,7 @@ def _overlap(frames: Tensor, hop: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def _envelope(n_fft: int, hop: int, count: int, device: torch.device) -> Tensor:
     squares = window(n_fft, device).square().expand(1, count, n_fft)
     return _overlap(squares, hop)[0].clamp_min(1e-3)
@@ -95,6 +98,7 @@ def to_hz(mel: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def mel_bank(
     rate: int, n_fft: int, mels: int, low: float = 0.0, high: float = 0.0, device: torch.device = _CPU
 ) -> Tensor:
@@ -117,6 +121,7 @@ def mel_bank(
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def mel_inverse(
     rate: int, n_fft: int, mels: int, low: float = 0.0, high: float = 0.0, device: torch.device = _CPU
 ) -> Tensor:
