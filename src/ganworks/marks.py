@@ -68,8 +68,12 @@ def encode(frames: list[Image.Image], form: str, mark: dict[str, Any] | None, fp
 
 
 def read(path: str | Path) -> dict[str, Any] | None:
-    """The note in a PNG, WebP, GIF, JPEG, TIFF, npz or zip file, or None when it carries none."""
+    """The note in a PNG, WebP, GIF, JPEG, TIFF, WAV, npz or zip file, or None when it carries none."""
     path = Path(path)
+    if path.suffix == ".wav":
+        from ganworks.data.wav import read_note
+
+        return read_note(path.read_bytes())
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
             return json.loads(str(arrays["mark"])) if "mark" in arrays else None

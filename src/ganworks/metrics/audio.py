@@ -235,7 +235,8 @@ def pitch_distance(a: np.ndarray, b: np.ndarray) -> float:
 def multi_resolution_stft(made: np.ndarray, real: np.ndarray, sizes: tuple[int, ...] = (128, 256, 512)) -> np.ndarray:
     """Distance of each wave [n, C, N] to the one that it should be; 0 is perfect.
 
-    Yamamoto et al. 2020 (arXiv 1910.11480), equation 6: the mean over window sizes (hop a quarter) of spectral convergence plus mean absolute log-magnitude difference.
+    Yamamoto et al. 2020 (arXiv 1910.11480), equation 6: the mean over window sizes (hop a
+    quarter) of spectral convergence plus mean absolute log-magnitude difference.
     """
     a, b = (torch.from_numpy(np.ascontiguousarray(v)).float().mean(1) for v in (made, real))
     total = torch.zeros(len(a))

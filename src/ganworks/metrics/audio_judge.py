@@ -88,7 +88,7 @@ class AudioJudge:
         return audio.Heard(*found, *((None, None) if y is None else (y[train], y[held])))
 
     def made(self, nets: Nets, count: int, seed: int = 0, start: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
-        """`count` samples, the classes in turn: waves float32 [n, C, N], labels [n] or None; keyed by seed and place."""
+        """`count` samples, the classes in turn: waves [n, C, N], labels [n] or None; keyed by seed and place."""
         net, classes, parts = nets["G"], self.data.spec.num_classes, []
         device = next(net.parameters()).device
         labels = np.arange(start, start + count) % classes if classes else None

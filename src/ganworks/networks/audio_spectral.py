@@ -25,6 +25,7 @@ CLIP = 3.0  # standard deviations that the picture of SpecGAN reaches to
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)
 def _unmix(rate: int, n_fft: int, mels: int, device: torch.device) -> Tensor:
     """Bands to bins: the least-squares inverse of the filters [n_fft / 2 + 1, mels]."""
     return torch.linalg.pinv(spectral.mel_bank(rate, n_fft, mels).double()).float().to(device)
