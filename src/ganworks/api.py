@@ -19,7 +19,7 @@ from ganworks.errors import UsageError
 from ganworks.events import Event, Finished
 from ganworks.model import Model
 from ganworks.predicting import Predictor
-from ganworks.recipes import TABLE
+from ganworks.recipes import IMAGES, TABLE
 from ganworks.recognise import Found, is_source, recognise
 from ganworks.report.card import write_card
 from ganworks.report.html import write_report
@@ -180,8 +180,14 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
     return found
 
 
-def look(path: str | Path, **settings: Any) -> Any:
-    """What a data source holds: count, sizes, modes, classes, duplicates, corrupt files. See `ganworks data`."""
-    from ganworks.data.look import look as find
+def look(path: str | Path, recipe: str | None = None, **settings: Any) -> Any:
+    """What a data source holds: count, classes, duplicates, what cannot be read, notes. See `ganworks data`.
 
-    return find(path, find_class("domains.images.Images")(**settings))
+    recipe: None recognises it. settings: those of its domain. Returns `data.look.Findings`: `lines`, `facts`, `data`
+    and, of pictures, `sheet`.
+    """
+    from ganworks.data.look import look as find
+    from ganworks.looking import kind_of, open_any
+
+    domain = kind_of(recipe or recognise(path).recipe)
+    return open_any(path, domain, settings) if domain != IMAGES else find(path, find_class(IMAGES)(**settings))

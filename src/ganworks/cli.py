@@ -155,11 +155,6 @@ def _sample(places: list[str], options: Options) -> int:
         raise UsageError(
             "`ganworks sample` needs a run or generator.safetensors, and a count: ganworks sample runs/a 64"
         )
-    _only(
-        options,
-        ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format"),
-        "sample",
-    )
     from ganworks.verbs import sample
 
     sample(places[0], places[1] if len(places) > 1 else "16", options)

@@ -5,15 +5,16 @@ from __future__ import annotations
 TOP = """\
 ganworks: train a GAN on your data, know how good it is, use it anywhere.
 
-  ganworks train [RECIPE] data=PATH [key=value ...]    train; the same command again resumes
-  ganworks sample RUN 64 out=FOLDER|.png|.npz|.zip     make samples; needs no data
-  ganworks apply RUN PICTURE|FOLDER|VIDEO out=OUT      put pictures through a trained translator or restorer
+  ganworks train [RECIPE] PATH [key=value ...]         train; the same command again resumes
+  ganworks sample RUN 64 out=FOLDER or FILE            make samples; needs no data
+  ganworks apply RUN INPUT out=OUT                     put pictures or sound through what was trained to change them
   ganworks predict RUN PICTURE|FOLDER [out=.csv]       name their classes with a trained classifier
   ganworks eval RUN                                    judge it against real data that it never saw
   ganworks data PATH                                   look at a data set before you train
   ganworks info RUN        ganworks report RUN         where a run stands; its page, report.html
   ganworks compare A B     ganworks recipes [NAME]     runs side by side; what can be trained
 
+PATH holds pictures, sounds, clips, lines of text, a table or a time series: which of them is recognised, and told.
 A first try, with nothing to download (about a minute and a half):
 
   ganworks train data=digits budget=60s
@@ -22,17 +23,21 @@ Every verb explains itself: ganworks train --help. Exit codes: 0 done, 1 failed,
 """
 
 _TRAIN = """\
-ganworks train [RECIPE] data=PATH [key=value ...]
+ganworks train [RECIPE] PATH [key=value ...]          (or data=PATH)
 
-RECIPE   new samples: image (the default: looks at data and budget, chooses the rest), r3gan, dcgan, mlp, wgan,
-           wgan-gp, lsgan, points
+RECIPE   left out: what PATH holds is recognised, and the first line says why. What you name always counts.
+         pictures: image (looks at data and budget, chooses the rest), r3gan, dcgan, mlp, wgan, wgan-gp, lsgan
          pictures to pictures: pix2pix, pix2pixhd, spade (of pairs); cyclegan, dualgan, cut, fastcut, sincut (of
            two sets); stargan (of classes); superres, restore, inpaint (of photos)
          classes: classify (few labels suffice), acgan
+         sound: audio, wavegan, specgan; vocoder (mel frames to sound)      text: text, seqgan, relgan
+         video: video, video3d      tables: table      time series: series, timegan      points: points
          `ganworks recipes NAME` says what each is for.
-data     a folder of images (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz,
-         IDX files or a folder of them, digits (built in), hub:NAME (extra `hub`).
-         Pairs: side by side in one image, or folders A/ and B/ with equal names. Two sets: trainA/ and trainB/.
+PATH     images: a folder (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz, IDX files,
+           digits (built in), hub:NAME (extra `hub`). Pairs: side by side in one image, or folders A/ and B/ with
+           equal names. Two sets: trainA/ and trainB/.
+         sounds: a folder or .zip of WAV, FLAC or OGG.      video: of films, GIFs or strips of frames side by side
+         text: a file with one text in each line.           tables, series: .csv, .tsv, .parquet; .gz of them, too
 out      the run folder; default runs/<data>-<recipe>-<n>. The same command again goes on where it stopped.
 
 Often used
@@ -47,7 +52,7 @@ Often used
   init=RUN          begin from another run's weights (warm start), or from a generator.safetensors
 
 Everything else by its full name, as in the run's config.yaml
-  domain.   flip crop rotate fit background channels on_corrupt held_out
+  domain.   how data is read: flip crop fit held_out on_corrupt (images); rate seconds (sound); ...
   networks. the recipe's networks, e.g. networks.width=64
   game.     loss r1 r2 gp clip n_critic augment train penalty_backend ...
   g. d.     name lr lr_end betas beta2_start eps burn_in warmup
@@ -55,11 +60,13 @@ Everything else by its full name, as in the run's config.yaml
   evaluate=off   no full evaluation at the end;   tensorboard=on   mirror everything to TensorBoard (extra `log`)
 
 Examples
-  ganworks train data=./cats size=64 budget=30m domain.flip=on
-  ganworks train dcgan data=mnist/ labels=off budget=200k loss=hinge d.lr=4e-4
-  ganworks train r3gan data=photos.zip game.augment=color,translation,cutout
-  ganworks train pix2pix data=pairs.zip direction=BtoA size=64 budget=20m
-  ganworks train superres data=photos.zip scale=2 budget=15m
+  ganworks train ./cats size=64 budget=30m domain.flip=on
+  ganworks train dcgan mnist/ labels=off budget=200k loss=hinge d.lr=4e-4
+  ganworks train r3gan photos.zip game.augment=color,translation,cutout
+  ganworks train pix2pix pairs.zip direction=BtoA size=64 budget=20m
+  ganworks train digits-spoken.zip budget=20m           sounds, a class from each folder or file name
+  ganworks train captions.txt budget=20m                one text in each line, in any language
+  ganworks train customers.csv budget=10m               a table; a column of steady dates makes it a time series
 """
 
 _SAMPLE = """\
@@ -67,12 +74,23 @@ ganworks sample RUN [COUNT] [seed=0] [out=PATH] [key=value ...]
 
 RUN      a run folder, or just a generator.safetensors: the data is not needed.
 COUNT    how many samples (16). Large counts restart where they stopped when given again.
-out      a folder of files (the default: samples/), or a .png grid, .npz, .zip, or a .gif/.webp animation.
+out      pictures, sounds, clips: a folder of files (the default: samples/) or a .zip; of pictures also a .png grid or
+         a .gif or .webp animation. Texts and tables: one file (samples.txt, samples.csv, ...). Anything: .npz.
+format   the kind of file when out does not say: format=npz
 seed     sample 17 of a seed is the same bytes alone or among 50,000.
 labels   a class by name or number, or several: labels=3  labels=cat,dog
 truncation=0.7         closer to the average: more typical, less varied
 interpolate=1,2,3      a walk between seeds: out=walk.png is a strip, out=walk.gif an animation; steps=8
 device=auto|cpu|cuda|mps   mark=off   no "generated" marks in the files
+
+A model may have options of its own, such as temperature=0.8 for texts or where="age > 40" for tables:
+`ganworks info RUN` lists them.
+
+Examples
+  ganworks sample runs/photos-image-1 64 out=grid.png
+  ganworks sample runs/spoken-audio-1 10 labels=seven
+  ganworks sample runs/captions-text-1 1000 temperature=0.8 out=captions.txt
+  ganworks sample runs/customers-table-1 5000 out=customers.csv
 """
 
 _APPLY = """\
@@ -128,10 +146,12 @@ data: needed only when the data has moved since the training.
 """
 
 _DATA = """\
-ganworks data PATH [domain settings as for train] [out=sheet.png]
+ganworks data PATH [recipe=NAME] [domain settings as for train] [out=PATH]
 
-Looks before you train: how many images, sizes, modes, classes, exact and near duplicates, files that cannot be read and
-why; and a contact sheet. Nothing is changed.
+Looks before you train. Says what PATH holds and which recipe fits it; how many examples, of which classes, duplicates,
+what cannot be read and why, and what the recipe's reader noticed. Of pictures also sizes, modes, near duplicates and a
+contact sheet; of others some examples as the networks will get them, to listen to, watch or read. Nothing is changed.
+recipe=NAME reads it for another recipe than the one that was recognised.
 """
 
 HELP = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganworks.config import find_class, override, parse
-from ganworks.errors import UsageError
+from ganworks.config import parse
+from ganworks.errors import UsageError, nearest
 from ganworks.report.meters import Meters
 from ganworks.report.read import read_run
 
+SAMPLING = ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format")
 _BULK = 1000  # above this many samples, work that can restart where it stopped
 
 
@@ -38,11 +39,12 @@ def sample(source: str, count: str, options: dict[str, str]) -> None:
     from ganworks.model import Model
 
     n = whole(count, "the count of samples")
-    model = Model.load(source, device=options.get("device", "auto"))
+    seed = whole(options.get("seed", "0"), "seed")
+    model = with_options(Model.load(source, device=options.get("device", "auto")), options)
     mark = parse(options.get("mark", "on"))
     if not isinstance(mark, bool):
         raise UsageError(f"mark is on or off, not {options['mark']!r}.")
-    out = Path(options.get("out", "samples"))
+    out = place_for(model, options)
     facts = {
         "labels": chosen_labels(options.get("labels")),
         "truncation": decimal(options.get("truncation", "1"), "truncation"),
@@ -50,24 +52,50 @@ def sample(source: str, count: str, options: dict[str, str]) -> None:
     if "interpolate" in options:
         walk(model, options, out, mark, facts)
         return
-    seed = whole(options.get("seed", "0"), "seed")
-    if n > _BULK and out.suffix in ("", ".zip"):
-        from ganworks.bulk import generate
-
-        with Meters() as meters:
-            generate(
-                model,
-                n,
-                out,
-                seed=seed,
-                mark=mark,
-                on_progress=lambda done, total: meters("Sampling", done, total),
-                **facts,
-            )
-        print(f"{n:,} samples of seed {seed} are in {out}.")
+    if n > _BULK and (out.suffix in ("", ".zip")):
+        in_bulk(model, n, out, mark, seed, options.get("format", "auto"), facts)
         return
-    written = model.sample(n, seed=seed, **facts).save(out, mark=mark)
-    print(f"{n} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
+    samples = model.sample(n, seed=seed, **facts)
+    written = samples.save(out, mark=mark)
+    if model.maker is not None and not model.maker.each:
+        from ganworks.looking import told
+
+        print("\n".join([*told(samples[:5].items), ""]))
+    print(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
+
+
+def with_options(model: Any, options: dict[str, str]) -> Any:
+    """The model under those of the options that are its own; for an unknown one UsageError says what it has."""
+    own = dict(getattr(model.domain, "options", {})) if hasattr(model.domain, "prepare") else {}
+    for name in options:
+        if name not in SAMPLING and name not in own:
+            has = f" This model has {', '.join(own)}." if own else " This model has no options of its own."
+            raise UsageError(f'`ganworks sample` has no option "{name}". {nearest(name, [*SAMPLING, *own])}{has}')
+    return model.prepared(**{name: value for name, value in options.items() if name in own})
+
+
+def place_for(model: Any, options: dict[str, str]) -> Path:
+    """Where samples go: `out`, else the folder samples/, or one file where samples belong together."""
+    form = options.get("format", "").lower().lstrip(".")
+    apart = bool(model.maker.each) if model.maker else len(model.spec.shape) == 3
+    together = "" if apart else model.maker.forms[0] if model.maker else ".npz"
+    out = Path(options.get("out", f"samples{f'.{form}' if form else together}"))
+    if form and out.suffix and out.suffix.lower() != f".{form}":
+        raise UsageError(f"format={form} and out={out} do not agree; say one of them.")
+    return out
+
+
+def in_bulk(model: Any, n: int, out: Path, mark: bool, seed: int, form: str, facts: dict[str, Any]) -> None:
+    """Very many samples, in a folder or zip; the same command goes on where it stopped."""
+    from ganworks.bulk import generate
+
+    with Meters() as meters:
+
+        def tell(done: int, total: int) -> None:
+            meters("Sampling", done, total)
+
+        generate(model, n, out, seed=seed, form=form, mark=mark, on_progress=tell, **facts)
+    print(f"{n:,} samples of seed {seed} are in {out}.")
 
 
 def walk(model: Any, options: dict[str, str], out: Path, mark: bool, facts: dict[str, Any]) -> None:
@@ -130,14 +158,7 @@ def print_baselines(found: dict[str, Any]) -> None:
 
 def data(path: str, options: dict[str, str]) -> None:
     """ganworks data PATH key=value ...; see usage.py."""
-    from ganworks.data.look import look
+    from ganworks.looking import look
 
-    sheet = Path(options.pop("out", "contact-sheet.png"))
-    settings = {name.removeprefix("domain."): value for name, value in options.items()}
-    asked = "".join(f" domain.{name}={value}" for name, value in settings.items())
-    domain = override(find_class("domains.images.Images")(), {"on_corrupt": "skip", **settings})
-    with Meters() as meters:
-        found = look(path, domain, on_progress=lambda done, total: meters("Reading the data", done, total))
-    print("\n".join(found.lines))
-    found.sheet.save(sheet)
-    print(f"\nContact sheet: {sheet}\nTrain on it:   ganworks train data={path}{asked}")
+    recipe, out = options.pop("recipe", None), options.pop("out", None)
+    print("\n".join(look(path, recipe, options, out)))

@@ -90,6 +90,50 @@ def describe(facts: dict[str, Any]) -> list[str]:
     return lines + [f"note: {text}" for text in facts["notes"]]
 
 
+_COUNTED = ("count", "train", "held", "duplicates", "corrupt")
+_SHOWN_APART = (*_COUNTED, "source", "kind", "bytes", "classes", "notes", "warnings", "corrupt_names", "fingerprint",
+                "dtype", "packed")  # fmt: skip
+
+
+def describe_any(facts: dict[str, Any]) -> list[str]:
+    """The summary of any data set as lines of text: the counts, what only this kind has, and the notes."""
+    size = f", {_bytes(facts['bytes'])}" if isinstance(facts.get("bytes"), int | float) else ""
+    lines = [f"{facts.get('count', 0):,} examples from {facts.get('source', '?')} ({facts.get('kind', '?')}{size})"]
+    if "train" in facts and "held" in facts:
+        lines.append(f"split: {facts['train']:,} to train on, {facts['held']:,} held out")
+    lines += [f"exact duplicates: {facts['duplicates']:,}"] if "duplicates" in facts else []
+    if facts.get("classes") is not None:
+        found = facts["classes"]
+        lines.append(f"classes: {_classes(found) if isinstance(found, dict) else ', '.join(map(str, found)) or 'none'}")
+    for name, value in facts.items():
+        if name not in _SHOWN_APART and (said := _said(value)):
+            lines.append(f"{name.replace('_', ' ')}: {said}")
+    lines += [f"could not be read: {facts['corrupt']:,}"] if facts.get("corrupt") else []
+    lines += [f"  {name}" for name in facts.get("corrupt_names", [])]
+    warned = facts.get("warnings")
+    warned = warned if isinstance(warned, dict) else {}
+    lines += [f"warning: {text} ({times:,} times)" for text, times in warned.items()]
+    return lines + [f"note: {text}" for text in facts.get("notes", [])]
+
+
+def _said(value: Any, most: int = 400) -> str:
+    """A fact as text: numbers, words, short lists and tables of them; "" for anything else."""
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        parts = [f"{k} {_said(v)}".strip() for k, v in list(value.items())[:20]]
+    elif isinstance(value, list | tuple):
+        parts = [_said(v) for v in value[:20]]
+    else:
+        return str(value)[:most]
+    more = ", ..." if len(value) > 20 else ""
+    return (", ".join(parts) + more)[:most]
+
+
 def _top(counts: dict[str, int], distinct: int) -> str:
     shown = ", ".join(f"{name} ({times:,})" for name, times in list(counts.items())[:5])
     return shown if distinct <= 5 else f"{shown} and {distinct - 5:,} more"

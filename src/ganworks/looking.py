@@ -1,0 +1,122 @@
+"""`ganworks data PATH` for every kind of data: what was found, and some examples as the networks will get them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganworks import recipes
+from ganworks.config import find_class, override
+from ganworks.data.look import Findings, choose, describe_any
+from ganworks.data.look import look as look_at_images
+from ganworks.data.spec import Draw, key
+from ganworks.recognise import Found, recognise
+from ganworks.report.meters import Meters
+from ganworks.samples import Samples, make_folder
+from ganworks.weights import replace_file
+
+_FILES, _ITEMS, _PICTURED = 8, 5, 500  # files to listen to or watch; texts or rows to read; points in a picture
+
+
+def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | None) -> list[str]:
+    """Print what there is, write some examples, and return the lines that say where they are and how to train.
+
+    recipe: None recognises it. options: settings of the recipe's domain. out: where the examples go; None: a place
+    named by their kind. Raises UsageError.
+    """
+    found = recognise(path) if recipe is None else Found(recipe, "")
+    settings = {name.removeprefix("domain."): value for name, value in options.items()}
+    asked = "".join(f" domain.{name}={value}" for name, value in settings.items())
+    domain = kind_of(found.recipe)
+    named = f" {found.recipe}" if recipe is not None or found.otherwise else ""
+    lines = [line for line in (found.because, found.otherwise) if line]
+    print("\n".join([*lines, ""]) if lines else "", end="\n" if lines else "", flush=True)
+    there = _images(path, settings, out) if domain == recipes.IMAGES else _media(path, domain, settings, out)
+    return [*there, f"Train on it:   ganworks train{named} data={path}{asked}"]
+
+
+def kind_of(recipe: str) -> str:
+    """The domain that looks at a recipe's data: its own, and that of images for pictures of any arrangement."""
+    recipes.find_name(recipe)
+    own = recipes.TABLE[recipe][2]
+    return own if own == recipes.POINTS or hasattr(find_class(own), "encode") else recipes.IMAGES
+
+
+def _images(path: Any, settings: dict[str, str], out: str | None) -> list[str]:
+    """Pictures, for whatever recipe: sizes, modes, duplicates, and a contact sheet."""
+    domain = override(find_class(recipes.IMAGES)(), {"on_corrupt": "skip", **settings})
+    with Meters() as meters:
+        found = look_at_images(path, domain, on_progress=lambda done, total: meters("Reading the data", done, total))
+    print("\n".join(found.lines))
+    sheet = Path(out or "contact-sheet.png")
+    found.sheet.save(sheet)
+    return ["", f"Contact sheet: {sheet}"]
+
+
+def _media(path: Any, domain_path: str, settings: dict[str, str], out: str | None) -> list[str]:
+    """Any other kind: the facts that its domain states, and examples in its own form."""
+    found = open_any(path, domain_path, settings)
+    print("\n".join(found.lines))
+    return ["", *_examples(found.data, found.facts["domain"], out)]
+
+
+def open_any(path: Any, domain_path: str, settings: Mapping[str, Any]) -> Findings:
+    """Open a source with the domain at `domain_path`, unreadable items left out and counted where it can do that."""
+    domain = find_class(domain_path)()
+    lenient = {"on_corrupt": "skip"} if hasattr(domain, "on_corrupt") else {}
+    domain = override(domain, {**lenient, **settings})
+    with Meters() as meters:
+        data = domain.open(path, on_progress=lambda done, total: meters("Reading the data", done, total))
+    return Findings({**data.summary, "domain": domain}, describe_any(data.summary), None, data)
+
+
+def _examples(data: Any, domain: Any, out: str | None) -> list[str]:
+    """Some examples, evenly of all classes: a picture, files, or lines to read."""
+    if hasattr(domain, "show"):
+        x, names = _some(data, domain, _PICTURED)
+        target = Path(out or "examples.png")
+        domain.show(x, labels=names).save(target)
+        return [f"Picture:       {target}"]
+    x, _ = _some(data, domain, _FILES)
+    samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
+    if not domain.each:
+        items = samples.items
+        print("\nSome examples, as the networks get them:\n" + "\n".join(told(items)))
+        if out is None:
+            return []
+        replace_file(Path(out), domain.encode(samples, Path(out).suffix.lower(), False))
+        return [f"Examples:      {out}"]
+    folder = Path(out or "examples")
+    make_folder(folder)
+    for k in range(len(samples)):
+        replace_file(folder / f"{k}{domain.each}", domain.encode(samples[k], domain.each, False))
+    return [f"Examples:      {folder}/ ({len(samples)} {domain.each}, as the networks get them)"]
+
+
+def _some(data: Any, domain: Any, count: int) -> tuple[Any, list[str] | None]:
+    """(network values [n, *shape], class names) of up to `count` examples, chosen alike each time."""
+    labels = getattr(data, "labels", None)
+    chosen = choose(labels, len(data), count)
+    batch = domain.batch(data, chosen, Draw(key("examples"), len(chosen), slice(None)))
+    names = None if labels is None or not data.spec.classes else [data.spec.classes[k] for k in labels[chosen]]
+    return batch["x"], names
+
+
+def told(items: Any, most: int = _ITEMS) -> list[str]:
+    """The first of some samples as lines to read: texts, rows of a table, or the shape of what is no text."""
+    if hasattr(items, "to_string"):
+        return [f"  {line}" for line in items.head(most).to_string(index=False, max_colwidth=24).splitlines()]
+    lines = []
+    for item in list(items)[:most]:
+        if isinstance(item, str):
+            lines.append(f"  {item[:200]}")
+        elif hasattr(item, "to_string"):
+            lines += [f"  {line}" for line in item.head(most).to_string(index=False).splitlines()] + [""]
+        elif getattr(item, "ndim", 0) == 2:
+            lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
+        else:
+            lines.append(f"  {str(item)[:200]}")
+    return lines
