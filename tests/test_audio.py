@@ -156,7 +156,7 @@ def test_augmentation_moves_sound_lets_silence_in_and_keeps_silence():
     assert louder[0, 0, 4, 11] > 0.5 and (louder[:, :, 0] == -1).all()
     quiet = torch.full((2, 1, 16, 40), -1.0)
     assert torch.allclose(SpectrogramAugment("shift,gain,stretch,mask")(quiet, torch.rand(2, 12)), quiet, atol=1e-6)
-    with pytest.raises(UsageError, match='no augmentation "?.?colour'):
+    with pytest.raises(UsageError, match="There is no augmentation 'colour' of sound"):
         SpectrogramAugment("colour")
     with pytest.raises(UsageError):
         Spectral(augment="color")
@@ -240,7 +240,7 @@ def test_a_wav_carries_its_mark_and_is_the_same_bytes_each_time(model, opened, t
 def test_two_channels_are_interleaved():
     wave = np.array([[1, 2, 3], [-1, -2, -3]], np.int16)
     back, _ = soundfile.read(io.BytesIO(wav_bytes(wave, 8000)), dtype="int16")
-    assert (back.T == wave).all()
+    assert (wave == back.T).all()
 
 
 def test_rounds_is_an_option_of_generators_of_spectrograms(model, opened):
