@@ -1,0 +1,395 @@
+"""Series ready to train on: whole ones or windows of longer ones, a split that does not leak, vectors and back.
+
+Windows of one series overlap, so a random split would put the same values on both sides. Whole stretches of time are
+held out instead, and windows that reach from one side into the other are dropped. Whole series are split by content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganworks.data.packed import split
+from ganworks.data.series_columns import Found, Wish, find_columns, is_category, label_of
+from ganworks.data.series_layout import (
+    MAX_LEVELS, MAX_SIZE, MAX_VALUES, TINY, Column, Layout, Parts, active_steps, lengths_of, quantiles, to_uniform,
+)  # fmt: skip
+from ganworks.data.series_read import read_series
+from ganworks.data.spec import Draw, Spec
+from ganworks.errors import UsageError
+
+WINDOW, LONG = 24, 1024  # steps of a window of one long series; steps above which whole series are not taken as such
+STRETCHES = 10  # most held-out stretches of one series
+MAX_WINDOWS = 2_000_000
+
+
+class Cut(Wish, Protocol):
+    """How series become examples; see domains/series.py."""
+
+    @property
+    def length(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def scale(self) -> Literal["series", "global"]: ...
+    @property
+    def held_out(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One example: rows start to start + length of series `series`."""
+
+    series: int
+    start: int
+    length: int
+
+
+class SeriesSet:
+    """What the engine trains on, with the attributes of `ganworks.data.packed.Packed`.
+
+    layout: how an example lies in the vector. places: one `Part` per example. train, held: indices of examples.
+    labels: int64 [N] or None.
+    """
+
+    def __init__(self, found: Found, wish: Cut, source: str, kind: str):
+        self.found, self.wish, self.notes = found, wish, found.notes
+        self.source, self.kind = source, kind
+        self.window = self._choose_length()
+        self.places = self._cut()
+        self.starts = np.array([(p.series, p.start, p.length) for p in self.places], np.int64)
+        self.train, self.held = self._split()
+        if not len(self.train):
+            raise UsageError(f'"{source}": nothing is left to train on; give more series or a smaller held_out.')
+        self.label = label_of(found, wish)
+        classes, self.labels = self._classes()
+        self.layout = self._layout(classes)
+        if self.layout.size > MAX_SIZE:
+            raise UsageError(
+                f"{self.layout.steps} steps of {len(self.layout.columns)} columns need {self.layout.size:,} numbers; "
+                f"{MAX_SIZE:,} is the most. Cut them into windows: domain.length=256, for example."
+            )
+        self.spec = Spec("series", (self.layout.size,), classes, -1.0, 1.0, "float32", facts=self.layout.to_facts())
+        self.fingerprint = self._fingerprint()
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def _choose_length(self) -> int:
+        """Steps of a window; 0: whole series."""
+        longest = max(len(x) for x in self.found.numbers)
+        if self.wish.length == 1 or self.wish.length < 0:
+            raise UsageError(f"length must be 2 or more steps (0: chosen), not {self.wish.length}.")
+        if self.wish.length:
+            if longest < self.wish.length:
+                raise UsageError(f"length={self.wish.length}, but the longest series has {longest} steps.")
+            return self.wish.length
+        if longest < 2:
+            raise UsageError(f'"{self.source}": the longest series has {longest} step; two are needed.')
+        if len(self.found.numbers) == 1 or longest > LONG:
+            return min(WINDOW, max(2, longest // 4))
+        return 0
+
+    def _cut(self) -> list[Part]:
+        lengths = [len(x) for x in self.found.numbers]
+        if not self.window:
+            return [Part(k, 0, n) for k, n in enumerate(lengths)]
+        stride = self.wish.stride
+        if stride < 1:
+            raise UsageError(f"stride must be 1 or more, not {stride}.")
+        count = sum(max(0, (n - self.window) // stride + 1) for n in lengths)
+        if count > MAX_WINDOWS:
+            raise UsageError(f"{count:,} windows are more than {MAX_WINDOWS:,}; give a larger domain.stride.")
+        short = sum(n < self.window for n in lengths)
+        if short:
+            self.notes.append(f"{short} series shorter than {self.window} steps left out")
+        parts = [Part(k, at, self.window) for k, n in enumerate(lengths) for at in range(0, n - self.window + 1, stride)]
+        pieces = "one series" if len(lengths) == 1 else f"{len(lengths)} series"
+        self.notes.append(
+            f"windows of {self.window} steps, one every {stride}, from {pieces} of {sum(lengths):,} steps: each "
+            "sample will be such a window by itself, not the continuation of another"
+        )
+        return parts
+
+    def _split(self) -> tuple[np.ndarray, np.ndarray]:
+        held_out = self.wish.held_out
+        if not 0 <= held_out < 1:
+            raise UsageError(f"held_out must lie in [0, 1), not {held_out}.")
+        everything = np.arange(len(self.places))
+        whole = Counter(int(s) for s in self.starts[:, 0])
+        if not held_out or len(everything) < 2:
+            return everything, everything[:0]
+        if len(whole) >= 20:  # whole series, by content
+            hashes = np.frombuffer(b"".join(self._digest(s) for s in whole), "<u8").reshape(-1, 2)
+            held = np.array(list(whole))[split(hashes, held_out)[1]]
+            apart = np.isin(self.starts[:, 0], held)
+            self.notes.append(f"{len(held)} whole series are held out")
+            return everything[~apart], everything[apart]
+        state = np.concatenate([self._stretches(s) for s in whole])
+        lost = int((state < 0).sum())
+        self.notes.append(
+            f"stretches of time are held out ({int((state == 1).sum()):,} windows); {lost:,} windows that overlap both "
+            "sides are used by neither"
+        )
+        return everything[state == 0], everything[state == 1]
+
+    def _stretches(self, series: int) -> np.ndarray:
+        """Of each window of a series: 0 train, 1 held out, -1 neither."""
+        mine = self.starts[self.starts[:, 0] == series]
+        steps = len(self.found.numbers[series])
+        size = int(mine[0, 2])
+        wanted = int(round(self.wish.held_out * steps))
+        if wanted < size:
+            return np.zeros(len(mine), np.int64)
+        count = max(1, min(STRETCHES, wanted // (4 * size)))
+        each, state = wanted // count, np.zeros(len(mine), np.int64)
+        for k in range(count):
+            low = int((k + 0.5) * steps / count - each / 2)
+            start, end = mine[:, 1], mine[:, 1] + mine[:, 2]
+            inside, touches = (start >= low) & (end <= low + each), (start < low + each) & (end > low)
+            state = np.where(inside, 1, np.where(touches, -1, state))
+        return state
+
+    def _digest(self, series: int) -> bytes:
+        digest = hashlib.blake2b(self.found.numbers[series].tobytes(), digest_size=16)
+        digest.update(self.found.categories[series].tobytes())
+        return digest.digest()
+
+    def _classes(self) -> tuple[tuple[str, ...], np.ndarray | None]:
+        if not self.label:
+            return (), None
+        texts = self.found.attributes.pop(self.label)
+        names = sorted(set(texts), key=lambda v: (not v.lstrip("-").isdecimal(), len(v) if v.isdecimal() else 0, v))
+        if not 2 <= len(names) <= MAX_VALUES:
+            raise UsageError(f"labels={self.label}: {len(names)} different values; 2 to {MAX_VALUES} can be classes.")
+        codes = np.array([names.index(v) for v in texts], np.int64)
+        return tuple(name or "missing" for name in names), codes[self.starts[:, 0]]
+
+    def _layout(self, classes: tuple[str, ...]) -> Layout:
+        found, rows = self.found, self.starts[self.train]
+        attributes, self.codes = _attributes(found, self.notes)
+        numbers = [self._number(i, name) for i, name in enumerate(found.names)]
+        columns = numbers + [Column(n, "category", v) for n, v in found.values.items()]
+        lengths = rows[:, 2]
+        middles, halves = self._ranges() if self.wish.scale == "series" and numbers else ((), ())
+        if len(set(self.starts[:, 2].tolist())) > 1:
+            dithered = lengths + np.random.default_rng(0).uniform(-0.5, 0.5, (20, len(lengths)))
+            known = quantiles(np.maximum(dithered, 0.51))
+        shares = ()
+        if self.labels is not None:
+            shares = tuple((np.bincount(self.labels[self.train], minlength=len(classes)) / len(rows)).tolist())
+        return Layout(
+            int(self.starts[:, 2].max()), tuple(columns), attributes, self.wish.scale if numbers else "global",
+            middles, halves, known if len(set(self.starts[:, 2].tolist())) > 1 else (),
+            tuple(found.order), found.constants, dict(vars(found.clock)) if found.clock else {}, self.label, shares,
+            bool(self.window),
+        )  # fmt: skip
+
+    @cached_property
+    def together(self) -> np.ndarray:
+        """The number columns of all series below each other, float64 [rows, n]."""
+        return np.concatenate(self.found.numbers)
+
+    @cached_property
+    def firsts(self) -> np.ndarray:
+        """Row of `together` where each series begins."""
+        return np.concatenate([[0], np.cumsum([len(x) for x in self.found.numbers])])
+
+    def _number(self, i: int, name: str) -> Column:
+        """What is to be known of number column i, from the training examples alone but for its rounding."""
+        every = self.together[:, i]
+        distinct = np.unique(every)
+        few = len(distinct) <= min(MAX_LEVELS, len(every) / 4)
+        integer = bool((distinct == np.round(distinct)).all()) and float(np.abs(distinct).max()) < 2**53
+        grid = float(np.median(np.diff(distinct))) if few and len(distinct) > 1 else 0.0
+        if integer and few:
+            grid = float(np.gcd.reduce(np.diff(distinct).astype(np.int64)))
+        decimals = next((d for d in range(7) if np.array_equal(np.round(every, d), every)), -1)
+        levels = tuple(distinct.tolist()) if few and not integer else ()
+        values, active = self.values(self.train_some)
+        known = values[:, :, i][active]
+        moves = np.diff(values[:, :, i], axis=1)[active[:, 1:]]
+        std = float(known.std()) or 1.0
+        return Column(
+            name, "number", (), integer, decimals, levels, grid, float(known.min()), float(known.max()),
+            float(known.mean()), std, float(moves.std()) or std if len(moves) else std,
+        )  # fmt: skip
+
+    @cached_property
+    def train_some(self) -> np.ndarray:
+        """At most 20,000 training examples, evenly spread."""
+        return self.train[np.linspace(0, len(self.train) - 1, min(20_000, len(self.train))).astype(int)]
+
+    def _ranges(self) -> tuple[tuple[tuple[float, ...], ...], tuple[tuple[float, ...], ...]]:
+        low, high = self.extremes(self.train_some)
+        middle, half = (high + low) / 2, (high - low) / 2
+        return tuple(quantiles(c) for c in middle.T), tuple(quantiles(c) for c in half.T)
+
+    def extremes(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Smallest and largest value of each number column of these examples, [n, columns] each."""
+        values, active = self.values(indices)
+        low = np.where(active[:, :, None], values, np.inf).min(1)
+        return low, np.where(active[:, :, None], values, -np.inf).max(1)
+
+    def values(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of these examples [n, T, columns] float64, 0 after their end, and bool [n, T]: which steps are."""
+        rows, active = self._rows(indices)
+        return np.where(active[:, :, None], self.together[rows], 0.0), active
+
+    def _rows(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        series, start, length = self.starts[indices].T
+        steps = np.arange(int(self.starts[:, 2].max()))
+        active = steps < length[:, None]
+        return (self.firsts[series] + start)[:, None] + np.where(active, steps, 0), active
+
+    @cached_property
+    def _coded(self) -> np.ndarray:
+        return np.concatenate(self.found.categories)
+
+    def vectors(self, indices: np.ndarray, draw: Draw | None = None) -> Tensor:
+        """Examples as vectors [n, size], see `Layout`.
+
+        draw: spreads values of a coarse grid, and lengths, evenly over their step, so that a discriminator does not
+        learn the rounding, which `decode` restores (dequantisation, Theis et al. 2016, 1511.01844).
+        """
+        values, active = self.values(indices)
+        steps = self.layout.steps
+        length = torch.from_numpy(self.starts[indices, 2].astype(np.float64))
+        x = torch.from_numpy(values)
+        if draw is not None:
+            grid = torch.tensor([c.grid for c in self.layout.numbers], dtype=torch.float64)
+            if bool((grid > 0).any()):
+                x = x + (draw.uniform(steps, len(grid)) - 0.5) * grid
+            if self.layout.variable:
+                length = (length + draw.uniform() - 0.5).clamp_min(0.51)
+        return encode(self.layout, x, torch.from_numpy(active), length, self._static(indices), self._texts(indices))
+
+    def _static(self, indices: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.codes[self.starts[indices, 0]])
+
+    def _texts(self, indices: np.ndarray) -> Tensor:
+        rows, _ = self._rows(indices)
+        parts = [np.eye(c.width, dtype=np.float32)[self._coded[rows][:, :, j]]
+                 for j, c in enumerate(self.layout.categories)]  # fmt: skip
+        return torch.from_numpy(np.concatenate(parts, 2) if parts else np.zeros((*rows.shape, 0), np.float32))
+
+    def raw(self, indices: Any) -> np.ndarray:
+        """Vectors as arrays, without dequantisation."""
+        return self.vectors(np.asarray(indices)).numpy()
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(json.dumps([self.spec.to_dict(), list(self.spec.classes)], sort_keys=True).encode())
+        for part in (self.together, self._coded, self.starts, self.codes, self.train, self.held):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        if self.labels is not None:
+            digest.update(self.labels.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Plain facts: what was found, what it became, how it is split."""
+        counts = {}
+        if self.labels is not None:
+            found = np.bincount(self.labels, minlength=self.spec.num_classes)
+            counts = dict(zip(self.spec.classes, found.tolist(), strict=True))
+        lengths = self.starts[:, 2]
+        steps = f"{lengths.min()} to {lengths.max()}" if self.layout.variable else f"{lengths.max()}"
+        return {
+            "source": self.source, "kind": self.kind, "bytes": self.together.nbytes, "count": len(self),
+            "steps": steps, "columns": [c.name for c in self.layout.columns],
+            "attributes": [c.name for c in self.layout.attributes], "label": self.label, "classes": counts,
+            "train": len(self.train), "held": len(self.held), "notes": self.notes, "fingerprint": self.fingerprint,
+        }  # fmt: skip
+
+
+def _attributes(found: Found, notes: list[str]) -> tuple[tuple[Column, ...], np.ndarray]:
+    """Attribute columns, and their places in the vector for each series, float32 [series, A]."""
+    columns, parts = [], []
+    for name, texts in found.attributes.items():
+        distinct = sorted(set(texts))
+        if len(distinct) < 2:
+            continue
+        if is_category(texts):
+            columns.append(Column(name, "category", tuple(distinct)))
+            parts.append(np.eye(len(distinct), dtype=np.float32)[[distinct.index(t) for t in texts]])
+            continue
+        try:
+            values = np.array([float(t) if t else np.nan for t in texts])
+        except ValueError:
+            notes.append(f"{name}: {len(distinct)} different texts for {len(texts)} series, left out")
+            continue
+        values = np.where(np.isfinite(values), values, np.nanmedian(values))
+        whole = bool((values == np.round(values)).all())
+        column = Column(name, "number", (), whole, knots=quantiles(values), low=float(values.min()))
+        columns.append(column)
+        table = torch.tensor([column.knots], dtype=torch.float64)
+        parts.append(to_uniform(table, torch.from_numpy(values)[:, None]).numpy())
+    count = len(found.numbers)
+    return tuple(columns), np.concatenate(parts, 1) if parts else np.zeros((count, 0), np.float32)
+
+
+def encode(layout: Layout, x: Tensor, active: Tensor, length: Tensor, static: Tensor, texts: Tensor) -> Tensor:
+    """Values [n, T, numbers] float64, steps that are [n, T] bool, lengths [n], attribute places [n, A] and category
+    places [n, T, K] -> vectors [n, size] float32."""
+    lengths = scales = x.new_zeros(len(x), 0, dtype=torch.float32)
+    if layout.scale == "series":
+        low = x.masked_fill(~active[:, :, None], torch.inf).amin(1)
+        high = x.masked_fill(~active[:, :, None], -torch.inf).amax(1)
+        middle, half = (high + low) / 2, (high - low) / 2
+        scales = to_uniform(layout.table("scales"), torch.cat([middle, half], 1))
+    else:
+        ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
+        middle, half = ends.mean(1), (ends[:, 1] - ends[:, 0]) / 2
+        middle, half = middle.expand(len(x), -1), half.expand(len(x), -1)
+    shape = (x - middle[:, None]) / half[:, None].clamp_min(TINY)
+    flags = torch.ones_like(x[:, :, 0], dtype=torch.float32) if x.shape[2] else torch.ones(x.shape[:2])
+    if layout.variable:
+        lengths = to_uniform(layout.table("lengths"), length[:, None])
+        flags = active_steps(length, layout.steps).float()
+    steps = torch.cat([shape.float(), texts], 2) * active[:, :, None]
+    return layout.join(Parts(static.float(), lengths, scales, steps, flags))
+
+
+def decode(layout: Layout, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Vectors [n, size] -> (numbers [n, T, columns] float64 rounded as the data is, category codes [n, T, m], attributes
+    by name as values [n], lengths [n])."""
+    from ganworks.data.series_layout import from_uniform
+
+    parts = layout.split(torch.from_numpy(np.ascontiguousarray(x)).double())
+    n = len(layout.numbers)
+    if layout.scale == "series":
+        middle, half = from_uniform(layout.table("scales"), parts.scales).split(n, 1)
+    else:
+        ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
+        middle, half = ends.mean(1)[None], (ends[:, 1:] - ends[:, :1]).T / 2
+    values = (middle[:, None] + half[:, None] * parts.steps[:, :, :n]).numpy()
+    values = np.stack([c.rounded(values[:, :, i]) for i, c in enumerate(layout.numbers)], 2) if n else values
+    codes, at = [], n
+    for column in layout.categories:
+        codes.append(parts.steps[:, :, at : at + column.width].argmax(2).numpy())
+        at += column.width
+    lengths = lengths_of(parts.active.numpy()) if layout.variable else np.full(len(x), layout.steps)
+    attributes, at = {}, 0
+    for column in layout.attributes:
+        held = parts.attributes[:, at : at + column.width]
+        at += column.width
+        if column.kind == "category":
+            attributes[column.name] = np.array(column.values, object)[held.argmax(1).numpy()]
+        else:
+            table = torch.tensor([column.knots], dtype=torch.float64)
+            attributes[column.name] = column.rounded(from_uniform(table, held)[:, 0].numpy())
+    return values, np.stack(codes, 2) if codes else np.zeros((*values.shape[:2], 0), np.int64), attributes, lengths
+
+
+def open_series(data: Any, wish: Cut) -> SeriesSet:
+    """Read, sort out and cut. Raises UsageError for what cannot be used."""
+    raw = read_series(data)
+    return SeriesSet(find_columns(raw, wish), wish, raw.source, raw.kind)
