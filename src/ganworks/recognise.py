@@ -28,6 +28,7 @@ SEAM = 3.0  # the step between the halves beside the steps near it: about 1 in a
 FEW = 16  # columns up to which rows of an array are points
 _MARKUP = (".json", ".jsonl", ".ndjson", ".xml", ".html", ".yaml", ".yml")
 _SIDE = re.compile(r"(train|training|test|testing|val|valid|validation)?[_-]?([ab])")
+_IDX = re.compile(r"[^/]*images[^/]*")
 _FRAME = re.compile(r"frame[_-]?\d+|.*[_-]f(rame)?\d+")
 KNOWN = (
     "image (pictures), pix2pix (pairs of pictures), cyclegan (two sets of pictures), audio (sounds), video (clips), "
@@ -109,7 +110,7 @@ def _leads(clues: Clues, family: str) -> bool:
 
 
 def _idx(clues: Clues) -> Found | None:
-    at_top = [name for name in clues.of("idx") if clues.kind == "file" or ("images" in name and "/" not in name)]
+    at_top = [name for name in clues.of("idx") if clues.kind == "file" or _IDX.fullmatch(name)]
     return _of(clues, "holds pictures in the IDX format", "image") if at_top and _leads(clues, "idx") else None
 
 

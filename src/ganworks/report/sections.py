@@ -55,26 +55,25 @@ _ARE = {
 }
 
 
-_MANY = {  # what many examples of a kind are called
-    "audio": "recordings",
-    "text": "texts",
-    "video": "clips",
-    "table": "rows",
-    "series": "series",
+_KINDS: dict[str, tuple[str, str]] = {  # kind of data -> what many are called, and one example as its axes say it
+    "audio": ("recordings", "{seconds:.3g} s at {rate:,.0f} Hz"),
+    "text": ("texts", "a text of up to {last:,} symbols"),
+    "video": ("clips", "{second} frames of {last} × {third} pixels"),
+    "table": ("rows", "a row, {last:,} numbers to the networks"),
+    "series": ("series", "{first} steps of {last} numbers"),
+    "points": ("points", "{last} numbers"),
 }
 
 
 def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
     """One example in words, from the shape that the networks see."""
     sides = [int(n) for n in map(number, shape) if math.isfinite(n)]
-    rate = number(facts.get("rate"))
-    if kind == "audio" and rate > 0 and sides:
-        return f"{sides[-1] / rate:.3g} s at {rate:,.0f} Hz"
-    if kind == "text" and len(sides) == 1:
-        return f"a text of up to {sides[0]:,} symbols"
-    if kind == "video" and len(sides) == 4:
-        return f"{sides[1]} frames of {sides[3]} × {sides[2]} pixels"
-    if len(sides) == 3 and kind not in _MANY:
+    if kind in _KINDS and sides:
+        rate = number(facts.get("rate"))
+        _, second, third, *_ = [*sides, 0, 0, 0]
+        words = {"first": sides[0], "second": second, "third": third, "last": sides[-1], "rate": rate}
+        return _KINDS[kind][1].format(**words, seconds=sides[-1] / rate if rate > 0 else math.nan)
+    if len(sides) == 3:
         colours = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(sides[0], f"{sides[0]} channels")
         return f"{sides[2]} × {sides[1]} pixels, {colours}"
     return " × ".join(str(n) for n in shape)
@@ -87,7 +86,7 @@ def _what(run: Run) -> str:
     path = advice.data_path(run)
     name = str(data.get("name") or (Path(path).name if path else "")) or "the data"
     kind = str(run.spec.get("kind") or "examples")
-    kind = _MANY.get(kind, kind) if run.use == "sample" else "pictures"
+    kind = _KINDS.get(kind, (kind, ""))[0] if run.use == "sample" else "pictures"
     many = f"{units.count(size)} {kind}" if math.isfinite(size) else kind
     return f"{_ARE[run.use]} {escape(many)} of {escape(name)}."
 
