@@ -103,6 +103,15 @@ FILES = {
     "seconds.csv": ("series", numbers(np.c_[np.arange(200) * 0.1, RNG.normal(size=(200, 3))], "time,ax,ay,az")),
     "poems.txt": ("text", "床前明月光,疑是地上霜\n举头望明月,低头思故乡\n" * 30),
     "commas.txt": ("text", "".join(f"one, two and {k}\nthree\n" for k in range(50))),
+    "reviews.csv": ("text", "review,stars\n" + "".join(f'"it was, as I said, {w} of them",{k % 5}\n'
+                                                      for k, w in enumerate(dir(str)))),
+    "tabbed.txt": ("text", "".join(f"{k % 2}\tthe {w} is over there\n" for k, w in enumerate(dir(str)))),
+    "single.csv": ("text", "name\n" + "".join(f"{w}\n" for w in dir(str))),
+    "one.csv": ("series", "n\n" + "".join(f"{v:.3f}\n" for v in walk(200, 1)[:, 0])),
+    "dice.csv": ("table", "n\n" + "".join(f"{v}\n" for v in RNG.integers(1, 7, 300))),
+    "long.csv": ("series", "id,day,n\n" + "".join(f"p{k},{d},{k * 3 % 7}\n" for k in range(9) for d in days(12))),
+    "mixed.csv": ("series", "day,id,n\n" + "".join(f"{d},p{k},{k * 3 % 7}\n" for d in days(12) for k in range(9))),
+    "keys.csv": ("table", "id,born,n\n" + "".join(f"{k},19{k % 90 + 10}-02-03,{k * 3 % 7}\n" for k in range(99))),
     "words.txt": ("text", "word\n" * 40),
 }  # fmt: skip
 
@@ -129,6 +138,7 @@ PLACES = {
     "sets": ("cyclegan", sides(lambda side: [f"{side}{k}.png" for k in range(9)])),
     "one": ("sincut", sides(lambda side: [f"{side}.png"])),
     "strips": ("video", {f"0/{k}.png": png(RNG.integers(0, 255, (8, 64, 3))) for k in range(5)}),
+    "four": ("image", {f"{k}.png": png(smooth(16, 64, k)) for k in range(5)}),
     "banners": ("image", {f"{k}.png": png(smooth(8, 64 + 8 * k, k)) for k in range(5)}),
     "framed": ("video", {f"c{c}/frame_{k:03d}.jpg": png(smooth(8, 8, k), "JPEG") for c in "ab" for k in range(5)}),
     "films": ("video", {f"up/{k}.mp4": b"\0\0\0\x18ftyp" for k in range(3)}),
@@ -159,6 +169,7 @@ def test_pictures_that_move(tmp_path):
 
 
 def test_doubt_names_the_other_way(tmp_path):
+    assert "ganworks train video" in recognise(lay(tmp_path / "four", PLACES["four"][1])).otherwise
     views = recognise(lay(tmp_path / "views", PLACES["views"][1]))
     assert "ganworks train pix2pix data=" in views.otherwise and "pix2pix" not in views.because
     lay(tmp_path, {"p.csv": FILES["prices.csv"][1], "w.csv": FILES["wine.csv"][1]})
@@ -235,7 +246,9 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
 
 
 def test_python_objects(tmp_path):
-    assert recognise(["a line", "another"]).recipe == "text"
+    assert recognise(["a line", "another"]).recipe == recognise((["a line", "b"], [0, 1])).recipe == "text"
+    assert recognise(([np.zeros(800), np.zeros(900)], 8000)).recipe == "audio"
+    assert recognise([np.zeros((20, 3)), np.zeros((24, 3))]).recipe == "series"
     assert recognise(np.zeros((5, 8, 8, 3), np.uint8)).recipe == "image"
     assert recognise((np.zeros((5, 1, 8, 8)), np.zeros(5))).recipe == "image"
     assert recognise(np.zeros((50, 2), np.float32)).recipe == "points"

@@ -50,9 +50,6 @@ class Found:
         return f"{self.because} {self.otherwise}".rstrip()
 
 
-Rule = Callable[[Clues], Found | None]
-
-
 def recognise(data: Any) -> Found:
     """The recipe for a path, "digits", "hub:NAME", an array, a list of texts or a DataFrame.
 
@@ -147,9 +144,8 @@ def _twins(name: str) -> list[str]:
 
 
 def _sounds(clues: Clues) -> Found | None:
-    if not _leads(clues, "sound"):
-        return None
-    return _of(clues, f"holds sounds ({suffixes(clues.of('sound'))})", "audio")
+    what = f"holds sounds ({suffixes(clues.of('sound'))})"
+    return _of(clues, what, "audio") if _leads(clues, "sound") else None
 
 
 def _films(clues: Clues) -> Found | None:
@@ -210,8 +206,10 @@ def _pictures(clues: Clues) -> Found | None:
             f'"{clues.name}" is one picture; give the folder or zip that holds many of them. `sincut` learns from two '
             "pictures, in folders A/ and B/."
         )
-    doubles = bool(clues.heads) and all(head.width == 2 * head.height for head in clues.heads)
-    otherwise = _instead(clues, "each holds a pair side by side", "pix2pix") if doubles else ""
+    ratios = {head.width / max(1, head.height) for head in clues.heads}
+    otherwise = _instead(clues, "each holds a pair side by side", "pix2pix") if ratios == {2.0} else ""
+    if len(ratios) == 1 and min(ratios) in (4.0, 5.0):
+        otherwise = _instead(clues, "each holds frames side by side", "video")
     return _of(clues, f"holds pictures ({suffixes(clues.of('picture'))})", "image", otherwise=otherwise)
 
 
@@ -259,8 +257,8 @@ def _rows_of(clues: Clues) -> Rows | None:
     if clues.name.lower().endswith(".parquet"):
         return _parquet(clues)
     data = clues.head(clues.names[0])
-    rows = parse(data, len(data) < 1 << 20) if _is_text(data) else None
     named = bool(clues.counts["table"])
+    rows = parse(data, len(data) < 1 << 20, 1 if named else 2) if _is_text(data) else None
     return rows if rows and (named or rows.of("number") or rows.of("date")) else None
 
 
@@ -280,6 +278,15 @@ def _parquet(clues: Clues) -> Rows | None:
 
 def _cell(value: Any) -> str:
     return "" if value is None else str(value)[:200]
+
+
+def _texts(clues: Clues) -> Found | None:
+    rows = _rows_of(clues)
+    column = rows.prose() if rows else None
+    if not rows or column is None:
+        return None
+    what = "holds texts with labels" if rows.wide == 2 else "holds texts"
+    return _of(clues, what, "text", otherwise=_instead(clues, "they are a table", "table"))
 
 
 def _series(clues: Clues) -> Found | None:
@@ -333,9 +340,7 @@ def _lines(clues: Clues) -> Found | None:
     names = clues.names if clues.kind == "file" else clues.of("text")
     if not names or (clues.kind != "file" and not _leads(clues, "text")) or not _is_text(clues.head(names[0])):
         return None
-    if clues.kind == "file":
-        return _of(clues, "holds lines of text", "text")
-    return _of(clues, f"holds files of text ({suffixes(names)})", "text")
+    return _of(clues, "holds lines of text" if clues.kind == "file" else "holds files of text", "text")
 
 
 def _is_text(data: bytes) -> bool:
@@ -349,9 +354,9 @@ def _is_text(data: bytes) -> bool:
     return False
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Callable[[Clues], Found | None], ...] = (
     _idx, _arrays, _two_sets, _sounds, _films, _strips, _frame_folders, _side_by_side, _pictures,
-    _sequences, _one_table, _series, _points, _table, _lines,
+    _sequences, _one_table, _texts, _series, _points, _table, _lines,
 )  # fmt: skip
 
 
@@ -363,10 +368,20 @@ def _of_object(data: Any) -> Found:
         return _of_frame(data)
     if hasattr(data, "tolist") and hasattr(data, "iloc"):
         data = data.tolist()  # a pandas Series
-    if isinstance(data, list | tuple) and len(data) and all(isinstance(item, str) for item in data[:100]):
+    if _all_text(data):
         return Found("text", "A list of texts is learned with the recipe `text`.")
+    if isinstance(data, tuple) and 2 <= len(data) <= 3 and isinstance(data[1], int):
+        return Found("audio", f"Arrays with a rate of {data[1]:,} are sounds, so the recipe is `audio`.")
+    if isinstance(data, tuple) and len(data) == 2 and _all_text(data[0]):
+        return Found("text", "A list of texts with labels is learned with the recipe `text`.")
+    if isinstance(data, list) and all(getattr(item, "ndim", 0) == 2 for item in data[:100]):
+        return Found("series", "A list of arrays [T, C] is a set of series, so the recipe is `series`.")
     x = data[0] if isinstance(data, tuple) and len(data) == 2 else data
     return _of_shape("It", tuple(getattr(x, "shape", ())))
+
+
+def _all_text(data: Any) -> bool:
+    return isinstance(data, list | tuple) and len(data) > 0 and all(isinstance(item, str) for item in data[:100])
 
 
 def _of_frame(frame: Any) -> Found:

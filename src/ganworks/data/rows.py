@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
@@ -25,6 +25,8 @@ MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "-")
 _FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d", "%Y-%m", "%b %d %Y", "%d %b %Y")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 _TIMES = re.compile(r"(date|time|datetime|timestamp|stamp|day|month|week|hour|t|step|ds|epoch|seconds?)(_?utc)?")
+_IDS = ("series", "series_id", "id", "item_id", "unit", "unit_id", "sequence", "sequence_id", "subject", "patient")
+_SENTENCE = 3.5  # words, on average, from which cells are sentences
 _UNITS = ((86400 * 365, "year"), (86400 * 28, "month"), (86400 * 7, "week"), (86400, "day"), (3600, "hour"),
           (60, "minute"), (1, "second"))  # fmt: skip
 
@@ -79,12 +81,24 @@ class Rows:
         return any(column.name for column in self.columns)
 
     def clock(self) -> tuple[str, str] | None:
-        """(column, step) of the stamps that go in steady steps through the rows, or None."""
+        """(column, step) of the stamps that go in steady steps through the rows, or those of one id; or None."""
+        first = next((c for c in self.columns if c.name.lower().strip() in _IDS), None)
+        kept = [cell == first.cells[0] for cell in first.cells] if first else [True] * self.count
+        if sum(kept) < 3:  # each row is of its own: a table with keys
+            kept = [True] * self.count
         for column in self.columns:
             named = _TIMES.fullmatch(column.name.lower().strip())
-            if (column.kind == "date" or (named and column.kind == "number")) and (step := steady(column)):
-                return column.name or "1", step
+            if column.kind == "date" or (named and column.kind == "number"):
+                cells = tuple(cell for cell, keep in zip(column.cells, kept, strict=True) if keep)
+                if step := steady(replace(column, cells=cells)):
+                    return column.name or "1", step
         return None
+
+    def prose(self) -> Column | None:
+        """The column of sentences beside at most one more column, or None: such rows are texts and their labels."""
+        found = [c for c in self.of("word") if _words(c) >= _SENTENCE and len(set(c.given)) >= 0.8 * len(c.given)]
+        alone = self.wide == 1 and self.of("word")
+        return found[0] if len(found) == 1 and self.wide <= 2 else alone[0] if alone else None
 
     def alike(self) -> float:
         """How alike neighbouring rows are: the median over number columns of the autocorrelation within 40 rows.
@@ -96,11 +110,11 @@ class Rows:
         return float(np.median(found)) if found else math.nan
 
 
-def parse(data: bytes, whole: bool = True) -> Rows | None:
+def parse(data: bytes, whole: bool = True, least: int = 2) -> Rows | None:
     """The rows of a text in which cells are parted alike in nearly all lines, or None when it is no such text.
 
     data: its first bytes. whole: False when it goes on, so that the last line may be cut. Comment lines (#) above the
-    rows are left out, but the last of them may name the columns.
+    rows are left out, but the last of them may name the columns. least: 1 takes lines of one cell for a table, too.
     """
     text = data[: 1 << 20].decode("utf-8-sig", "replace")
     lines = [line for line in text.splitlines() if line.strip()]
@@ -115,7 +129,7 @@ def parse(data: bytes, whole: bool = True) -> Rows | None:
         if rows := _parted(lines, mark):
             titles = (_parted(named, mark) or [[]])[0]
             return table(rows, titles if len(titles) == len(rows[0]) else [])
-    return None
+    return table([[line.strip().strip('"')[:CELL]] for line in lines], []) if lines and least == 1 else None
 
 
 def _parted(lines: Sequence[str], mark: str) -> list[list[str]] | None:
@@ -186,6 +200,12 @@ def _autocorrelation(values: np.ndarray) -> float:
             part = (part - part.mean()) / (abs(part).max() or 1.0)
             both, own = both + float((part[1:] * part[:-1]).sum()), own + float((part * part).sum())
     return both / own if own > 0 else math.nan
+
+
+def _words(column: Column) -> float:
+    """Words in a cell on average; what has no spaces between words counts three letters as one."""
+    cells = column.given
+    return sum(max(len(c.split()), 0 if c.isascii() else len(c) / 3) for c in cells) / max(1, len(cells))
 
 
 def _number(cell: str) -> float | None:
