@@ -85,7 +85,7 @@ class AudioJudge:
                 )
             )
         y = self.data.labels
-        return audio.Heard(*found, *((None, None) if y is None else (y[train], y[held])))
+        return audio.Heard(found[0], found[1], *((None, None) if y is None else (y[train], y[held])))
 
     def made(self, nets: Nets, count: int, seed: int = 0, start: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
         """`count` samples, the classes in turn: waves [n, C, N], labels [n] or None; keyed by seed and place."""
