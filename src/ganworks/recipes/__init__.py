@@ -52,6 +52,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "video": ("video", "video", VIDEO),
     "video3d": ("video", "video3d", VIDEO),
     "table": ("table", "table", TABLES),
+    "ctgan": ("table", "ctgan", "domains.table.ModesTable"),
     "series": ("series", "series", SERIES),
     "timegan": ("series", "timegan", SERIES),
 }
