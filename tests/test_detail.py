@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ganworks.metrics.detail import detail, high_frequencies, with_noise
+from ganworks.metrics.detail import detail, grid, high_frequencies, with_noise
 
 
 def wave(cycles: float, side: int = 64) -> np.ndarray:
@@ -61,3 +61,24 @@ def test_borders_are_left_out():
     y = x.copy()
     y[:, :, :4] += np.resize([80, -80], (4, 40))
     assert detail(y, x, 2, border=8)[1][0] > 0.97 > detail(y, x, 2)[1][0]
+
+
+def photo(seed: int = 0, side: int = 96) -> np.ndarray:
+    """Random waves whose energy falls with the frequency, as that of photos does."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None]) + 1 / side
+    plane = np.fft.ifft2(np.fft.fft2(rng.standard_normal((side, side))) / frequency**2).real
+    return 127 + 40 * (plane / plane.std())[None, None]
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_faint_grid_is_found_and_other_changes_are_none(scale):
+    x = photo()
+    pattern = np.resize(np.random.default_rng(1).standard_normal((scale, scale)), (scale, scale))
+    tiled = np.tile(pattern - pattern.mean(), (96 // scale, 96 // scale))
+    assert grid(x, x, scale)[0] == pytest.approx(1)
+    assert grid(x + 4 * tiled / tiled.std(), x, scale)[0] > 5
+    assert 0.5 < grid(np.rint(photo(2)), x, scale)[0] < 2
+    noisy = x + np.random.default_rng(2).standard_normal(x.shape) * 5
+    assert 0.3 < grid(noisy, x, scale)[0] < 3
+    assert np.isnan(grid(x[:, :, :9], x[:, :, :9], scale)).all()

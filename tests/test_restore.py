@@ -12,7 +12,7 @@ from ganworks.data.spec import Batch, Draw, Spec
 from ganworks.domains.restore import Enlarge, Restore
 from ganworks.domains.restore_judge import Judge, compare, levels
 from ganworks.errors import UsageError
-from ganworks.games.restore import Restoration
+from ganworks.games.restore import Restoration, shifted
 from ganworks.layers.vgg import VGG19
 from ganworks.networks.restorer import Restorer
 from ganworks.settings import Config
@@ -187,6 +187,7 @@ def test_weights_of_zero_leave_terms_out_and_scale_the_others():
     nets, batch = nets_and_batch()
     nets["D"].eval()
     one = Restoration(adversarial_from=0.0, match=0.0, gan=0.1).generator_turn(nets, batch)
+    batch.draw = Draw(0, 3, slice(None))
     two = Restoration(adversarial_from=0.0, match=0.0, gan=0.2, pixel=3.0).generator_turn(nets, batch)
     assert "match" not in one
     torch.testing.assert_close(two["g_loss"], 2 * one["g_loss"])
@@ -199,6 +200,19 @@ def test_a_perceptual_term_from_weights_by_path(tmp_path):
     terms = Restoration(adversarial_from=0.0, vgg=str(tmp_path / "vgg.safetensors")).generator_turn(nets, batch)
     assert terms["perceptual"].shape == (3,)
     assert (terms["perceptual"] > 0).all()
+
+
+def test_the_discriminator_meets_both_pictures_at_the_same_place_which_changes():
+    x = torch.arange(48.0 * 60).view(1, 1, 48, 60).repeat(64, 1, 1, 1)
+    batch = Batch(dict, Draw(0, 64, slice(None)), size=64)
+    seen, made = shifted(batch, x, -x)
+    assert seen.shape == (64, 1, 44, 55)
+    torch.testing.assert_close(made, -seen)
+    first = seen[:, 0, 0, 0].long()
+    assert set((first // 60).tolist()) == set(range(5))
+    assert set((first % 60).tolist()) == set(range(6))
+    small = torch.zeros(64, 3, 11, 11)
+    assert shifted(batch, small)[0].shape == small.shape
 
 
 @pytest.mark.parametrize("settings", [{"adversarial_from": 2.0}, {"gan": -1.0}, {"loss": "none"}])

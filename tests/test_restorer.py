@@ -63,6 +63,27 @@ def test_it_adds_to_pillows_bicubic(scale):
     assert (inside - wanted).abs().max() < 1.5  # and rounds
 
 
+def grid_of(net: torch.nn.Module, scale: int) -> float:
+    """How far the places within an enlarged pixel differ on plain ground, away from the borders."""
+    with torch.no_grad():
+        made = net(torch.full((1, 3, 24, 24), 0.3))[:, :, 8 * scale : -8 * scale, 8 * scale : -8 * scale]
+    places = torch.nn.functional.pixel_unshuffle(made, scale).mean((2, 3)).view(3, scale**2)
+    return float((places - places.mean(1, keepdim=True)).abs().max())
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_plain_ground_gets_no_grid_whatever_is_learned(scale):
+    """Weights and biases as an adversarial stage could leave them; a free pixel shuffle draws a grid with them."""
+    torch.manual_seed(0)
+    net = EDSR(3, 3, scale, 8, 1, 1)
+    for parameter in net.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    assert grid_of(net, scale) < 1e-4
+    for up in net.ups:
+        up._shared = lambda values: values
+    assert grid_of(net, scale) > 0.05
+
+
 @pytest.mark.parametrize(
     "net", [EDSR(3, 3, 2, 4, 3, 1), EDSR(3, 3, 1, 4, 2, 2), RRDBNet(3, 3, 4, 4, 4, 1, 1), RRDBNet(1, 3, 1, 4, 4, 1, 2)]
 )

@@ -18,18 +18,20 @@ from ganworks.data.spec import Draw, key
 from ganworks.domains.pixels import grid, to_image, viewable
 from ganworks.metrics import fidelity, tasks
 from ganworks.metrics.detail import detail, with_noise
+from ganworks.metrics.detail import grid as grid_energy
 
 Nets = Mapping[str, nn.Module]
 Work = Callable[[str, int, int], None]
 SHOWN, SHOWN_SIDE = 4, 128
 SCORED, SCORED_SIDE = 8, 192
-NAMES = ("psnr", "ssim", "l1", "detail", "detail_match")
+NAMES = ("psnr", "ssim", "l1", "detail", "detail_match", "grid")
 MEANING = {
     "psnr": "Peak signal-to-noise ratio to the original in dB; higher is nearer, and blur is not punished.",
     "ssim": "Structural similarity to the original; 1 is the same.",
     "l1": "Mean absolute difference to the original, as a share of the range.",
     "detail": "Energy of the high frequencies over the original's; 1 is right, 0 is blurred.",
     "detail_match": "Correlation of the high frequencies with the original's: 1 the same detail, 0 invented detail.",
+    "grid": "Energy of patterns that repeat every `scale` pixels, beside the original's; 1 is none, above 5 is seen.",
 }
 
 
@@ -45,7 +47,8 @@ def compare(made: np.ndarray, real: np.ndarray, scale: int, luma: bool) -> dict[
     values = {
         name: float(getattr(fidelity, name)(made, real, luma=luma, border=border)[0]) for name in ("psnr", "ssim", "l1")
     }
-    return values | {"detail": float(energy[0]), "detail_match": float(match[0])}
+    pattern = grid_energy(made, real, max(2, scale), border=border)
+    return values | {"detail": float(energy[0]), "detail_match": float(match[0]), "grid": float(pattern[0])}
 
 
 def enlarged(src: Tensor, scale: int, name: str) -> Tensor:
@@ -166,8 +169,8 @@ class Judge:
     def _metric(self, name: str, rows: list[dict[str, float]]) -> Any:
         values = np.array([row[name] for row in rows])
         values = values[np.isfinite(values)]
-        better = {"l1": "lower", "detail": "floor"}.get(name, "higher")
-        floor = 1.0 if name in ("detail", "detail_match", "ssim") else None
+        better = {"l1": "lower", "grid": "lower", "detail": "floor"}.get(name, "higher")
+        floor = 1.0 if name in ("detail", "detail_match", "ssim", "grid") else None
         return tasks.metric(values if len(values) else np.nan, floor, better=better, meaning=MEANING[name])
 
     def _baselines(self, src: Tensor, real: np.ndarray) -> dict[str, np.ndarray]:
@@ -184,6 +187,7 @@ class Judge:
             f"{count} held-out photos, whole, degraded by {self.domain.chain.text}, scale {self.scale}; 8-bit results.",
             f"PSNR, SSIM and L1 on {channels}, {border}; SSIM with an 11x11 Gaussian window of sigma 1.5.",
             f"High frequencies: luma above the Nyquist frequency of the image {max(2, self.scale)} times smaller.",
+            f"Grid: spectrum at the multiples of 1/{max(2, self.scale)} cycles per pixel over that beside them.",
         ]
 
 

@@ -79,17 +79,19 @@ class Restoration:
         """d_loss [B]; _real and _fake are the logits."""
         with torch.no_grad():
             fake = nets["G"](batch["src"])
-        r, f = nets["D"](batch["x"]), nets["D"](fake)
+        x, fake = shifted(batch, batch["x"], fake)
+        r, f = nets["D"](x), nets["D"](fake)
         return {"d_loss": discriminator_terms(self._loss, r, f), "_real": per_example(r), "_fake": per_example(f)}
 
     def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """g_loss, l1 and, where weighted, match and perceptual, each [B]."""
         D, x = nets["D"], batch["x"]
         fake = nets["G"](batch["src"])
-        found, wanted = D.features(fake), None
+        seen, made = shifted(batch, x, fake)
+        found, wanted = D.features(made), None
         if self._loss.paired or self.match:
             with torch.no_grad():
-                wanted = D.features(x)
+                wanted = D.features(seen)
         adversarial = generator_terms(self._loss, None if wanted is None else wanted[-1], found[-1])
         terms = {"g_loss": self.gan * adversarial, "l1": self.pixel * _l1(fake, x)}
         if wanted is not None and self.match:
@@ -97,6 +99,20 @@ class Restoration:
         if self._vgg is not None:
             terms["perceptual"] = self.perceptual * perceptual(self._vgg.to(x.device), fake, x)
         return {**terms, "_fake": per_example(found[-1])}
+
+
+def shifted(batch: Batch, *images: Tensor) -> list[Tensor]:
+    """Images [B, C, H, W] less a twelfth of both sides, cut at the same random place in all images of an example.
+
+    Strides make a discriminator's gradient a pattern of 2, 4, 8 pixels. Pixel shuffles of G would always meet it at the
+    same place and could answer it with a grid.
+    """
+    height, width = images[0].shape[2:]
+    room = torch.tensor([height // 12 + 1, width // 12 + 1])
+    places = (batch.draw.uniform(2).cpu() * room).long().tolist()
+    high, wide = height - height // 12, width - width // 12
+    parts = [(slice(None), slice(top, top + high), slice(left, left + wide)) for top, left in places]
+    return [torch.stack([x[part] for x, part in zip(rows, parts, strict=True)]) for rows in images]
 
 
 def _l1(made: Tensor, real: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Networks that restore and enlarge images: a residual trunk at low resolution, then a pixel shuffle.
+"""Networks that restore and enlarge images: a residual trunk at low resolution, then steps up.
 
-edsr: residual blocks of two convolutions without normalisation (Lim et al. 2017, 1707.02921), enlarged by one
-convolution and a pixel shuffle (Shi et al. 2016, 1609.05158). rrdb: residual-in-residual dense blocks (Wang et al.
+edsr: residual blocks of two convolutions without normalisation (Lim et al. 2017, 1707.02921), enlarged by pixel
+shuffles (Shi et al. 2016, 1609.05158) that draw no grid. rrdb: residual-in-residual dense blocks (Wang et al.
 2018, 1809.00219), enlarged by nearest-neighbour steps with convolutions, as published. Both add the bicubically
 enlarged input, so that an untrained network already returns it; the published ones differ in that.
 """
@@ -9,6 +9,7 @@ enlarged input, so that an untrained network already returns it; the published o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import torch
@@ -20,6 +21,8 @@ from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
 from ganworks.layers.tiles import reflected
 from ganworks.networks.patchgan import PatchGAN, fitting_layers
+
+STEPS: dict[int, list[int]] = {1: [], 2: [2], 3: [3], 4: [2, 2], 6: [2, 3], 8: [2, 2, 2]}  # of an enlargement
 
 
 def conv(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
@@ -96,28 +99,63 @@ class Restoring(nn.Module):
         return skip + residual.float()[:, :, : skip.shape[2], : skip.shape[3]]
 
 
+class Subpixel(nn.Conv2d):
+    """3x3 convolution and pixel shuffle without a grid: [B, inputs, h, w] -> [B, outputs, factor h, factor w].
+
+    A pixel shuffle gives each of the factor^2 places within a pixel a kernel of its own, and an adversarial stage makes
+    a grid of them. The kernels of all places are kept at the same sum and bias, so that constant features give a
+    constant image: the condition of Sugawara, Shiota and Kiya 2018 (Super-Resolution using Convolutional Neural
+    Networks without Any Checkerboard Artifacts, 1806.02658), for kernels that are learned.
+    """
+
+    def __init__(self, inputs: int, outputs: int, factor: int):
+        super().__init__(inputs, outputs * factor**2, 3, padding=1)
+        self.factor = factor
+        nn.init.kaiming_normal_(self.weight)
+        nn.init.zeros_(self.bias)  # pyrefly: ignore
+
+    def forward(self, input: Tensor) -> Tensor:
+        means = self.weight.mean((2, 3))
+        weight = self.weight - (means - self._shared(means))[:, :, None, None]
+        return F.pixel_shuffle(F.conv2d(input, weight, self._shared(self.bias), padding=1), self.factor)
+
+    def _shared(self, values: Tensor) -> Tensor:
+        """[outputs factor^2, ...] -> the same, each the mean over its places."""
+        places = values.unflatten(0, (-1, self.factor**2))
+        return places.mean(1, keepdim=True).expand_as(places).flatten(0, 1)
+
+
 class EDSR(Restoring):
-    """See the module. Its last convolution runs in float32."""
+    """See the module; enlarged in steps of 2 or 3, with narrow maps at the higher sizes, where pixels are many.
+
+    Its last convolution works at full size, in float32; an input that was folded is unfolded by it.
+    """
 
     def __init__(self, inputs: int, outputs: int, scale: int, width: int, blocks: int, shrink: int):
-        super().__init__(inputs, outputs, scale, width, shrink, 2 * blocks + 3)
+        factors = STEPS[scale]
+        super().__init__(inputs, outputs, scale, width, shrink, 2 * blocks + 3 + len(factors))
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.middle = conv(width, width, 0.1)
-        self.last = conv(width, outputs * (scale * shrink) ** 2, 0.1)
+        widths = [width, *(max(4, width // (3 * 2**n)) for n in range(len(factors)))]
+        pairs = zip(pairwise(widths), factors, strict=True)
+        self.ups = nn.ModuleList(Subpixel(a, b, factor) for (a, b), factor in pairs)
+        self.last = conv(widths[-1], outputs * shrink**2, 0.1)
 
     def trunk(self, x: Tensor) -> Tensor:
         x = self.first(x)
         x = x + self.middle(self.blocks(x))
+        for up in self.ups:
+            x = F.relu(up(x))
         with torch.autocast(x.device.type, enabled=False):
             x = self.last(x.float())
-        return F.pixel_shuffle(x, self.scale * self.shrink)
+        return F.pixel_shuffle(x, self.shrink)
 
 
 class RRDBNet(Restoring):
     """See the module. 23 blocks, width 64, growth 32, scale 4: 16,697,987 parameters."""
 
     def __init__(self, inputs: int, outputs: int, scale: int, width: int, growth: int, blocks: int, shrink: int):
-        self.factors = {1: [], 2: [2], 3: [3], 4: [2, 2], 6: [2, 3], 8: [2, 2, 2]}[scale * shrink]
+        self.factors = STEPS[scale * shrink]
         super().__init__(inputs, outputs, scale, width, shrink, 15 * blocks + 4 + len(self.factors))
         self.blocks = nn.Sequential(*(RRDB(width, growth) for _ in range(blocks)))
         self.middle = conv(width, width)
