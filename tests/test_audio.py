@@ -74,9 +74,12 @@ def test_lengths_follow_the_recordings_and_the_rest_is_silence(opened):
     )
 
 
-def test_a_longer_recording_gives_its_loudest_part_and_a_much_longer_one_gives_pieces(tmp_path):
+def test_longer_recordings_give_their_loudest_part_or_pieces_where_most_are_long(tmp_path):
     wave = np.zeros(1400, np.float32)
     wave[800:1200] = 0.5
+    short = [np.full(200, 0.1 * k, np.float32) for k in (1, 2)]
+    data = Audio(seconds=0.5).open(([*short, np.ones(5000, np.float32) * 0.1], RATE), cache=tmp_path)
+    assert data.rows.tolist() == [[0, 0, 200], [1, 0, 200], [2, 0, 5000]]
     data = Audio(seconds=0.5).open(([wave, np.ones(5000, np.float32) * 0.1], RATE), cache=tmp_path)
     assert data.spec.shape == (1, 1000) and data.rows[:, 0].tolist() == [0, 1, 1, 1, 1, 1]
     assert 200 <= data.starts[0] <= 400 and (data.waves([0]) > 0.9).sum() == 400
@@ -111,6 +114,23 @@ def test_a_picture_and_back_is_nearly_the_wave(opened):
     assert (again - picture)[loud].abs().mean() < 0.08
     assert (back.square().mean() / x.square().mean()).sqrt() == pytest.approx(1, abs=0.15)
     assert front.synthesise(torch.full((1, 1, 32, 32), -1.0), 1024).abs().max() == 0
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(11025, 5000), (22050, 22050), (44100, 44100), (6000, 4096)])
+def test_any_rate_and_length_gets_a_picture_without_a_change_of_code(rate, samples, tmp_path):
+    """HiFi-GAN's code holds 80 bands, one rate and hops that divide it: other rates break there."""
+    from ganworks.recipes.audio import audio as recipe
+    from ganworks.settings import Budget, Facts
+
+    spec = Spec("audio", (1, samples), (), -1, 1, "float32", facts={"rate": rate})
+    networks = recipe(Facts(spec, 1000, Budget.parse("1k"), "cpu", 10.0, Audio())).networks
+    front = networks.front(spec)
+    assert 0.016 < front.n_fft / rate < 0.064 and front.n_fft == 2 * front.hop
+    wave = 0.3 * torch.sin(440 * 2 * math.pi * torch.arange(samples) / rate)[None, None]
+    picture = front.analyse(wave)
+    back = front.synthesise(picture, samples)
+    assert picture.shape[2:] == (64, -(-samples // front.hop)) and back.shape == wave.shape
+    assert (back.square().mean() / wave.square().mean()).sqrt() == pytest.approx(1, abs=0.1)
 
 
 def test_specgans_pictures_are_standardised_by_the_data(opened):

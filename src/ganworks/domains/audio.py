@@ -7,8 +7,8 @@
 | level | each recording is scaled to a peak of 0.95 (`normalize=off`: kept) |
 | length | `seconds`; else the power of two that holds 95 % of the recordings, one second where these are above 4 s |
 | shorter | silence follows |
-| longer, up to 1.5 times | the loudest part |
-| longer still | cut into pieces of that length; all pieces of a recording train, or all are held out |
+| longer | the loudest part |
+| longer than 1.5 times, as most are | cut into pieces; all those of a recording train, or all are held out |
 | written | 16-bit WAV; silence at the end (below 0.1 % of full scale) is cut off, 20 ms of it stay |
 """
 
@@ -44,11 +44,11 @@ _SILENCE, _TAIL = 1e-3, 0.02  # full scale = 1; seconds of silence that stay
 class Clips(Sounds):
     """Recordings as waves of one length: `Sounds`, where an example is [C, n] of spec.shape.
 
-    starts: int64 [N], where in its recording or piece each example begins.
+    cut: whether longer recordings become pieces. starts: int64 [N], where in its recording or piece each one begins.
     """
 
-    def __init__(self, folder: Path, samples: int, held_out: float):
-        super().__init__(folder, piece=samples, held_out=held_out)
+    def __init__(self, folder: Path, samples: int, held_out: float, cut: bool = False):
+        super().__init__(folder, piece=samples if cut else 0, held_out=held_out)
         self.samples = samples
         self.starts = np.array([self._loudest(row) for row in range(len(self))])
         self.spec = Spec("audio", (self.channels, samples), self.classes, -1, 1, "float32", facts=self._known())
@@ -162,7 +162,9 @@ class Audio:
             on_corrupt=self.on_corrupt,
             on_progress=on_progress,
         )
-        return Clips(folder, self.samples(Sounds(folder).lengths, rate), self.held_out)
+        lengths = Sounds(folder).lengths
+        samples = self.samples(lengths, rate)
+        return Clips(folder, samples, self.held_out, cut=bool(np.median(lengths) > samples))
 
     def samples(self, lengths: np.ndarray, rate: int) -> int:
         """The length of an example for recordings of these lengths [N]."""
