@@ -1,0 +1,150 @@
+"""The game of clips: a critic of whole clips and one of single frames judge what G makes.
+
+MoCoGAN (Tulyakov et al. 2017, 1707.04993, equation 3) has these two; the losses are those of R3GAN (Huang et al. 2024,
+2501.05441): each real example is compared with the generated one in its place, with R1 and R2 on both critics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganworks.augment.diffaugment import DiffAugment
+from ganworks.data.spec import Batch
+from ganworks.errors import UsageError
+from ganworks.games.losses import Loss, loss
+from ganworks.games.penalties import Labelled, judge
+from ganworks.settings import half_cosine
+
+Nets = dict[str, Any]
+Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Settings of the game.
+
+    loss: a name from `losses.LOSSES`. r1, r1_end: gamma of the zero-centred gradient penalties (R1 and R2) on the
+    critic of clips, at first and at the end of the budget (half a cosine between; None: constant); frame_r1,
+    frame_r1_end: on that of frames. Clips of 16 frames lie about four times as far apart as their frames, hence 16
+    times the gamma. frame: weight of the critic of frames for G; 0: there is none. augment: DiffAugment policy out of
+    "translation" and "cutout", alike for all frames of a clip. given: the share of clips that go on from a real first
+    frame, when G can.
+    """
+
+    loss: str = "relativistic"
+    r1: float = 8.0
+    r1_end: float | None = 0.5
+    frame: float = 1.0
+    frame_r1: float = 0.5
+    frame_r1_end: float | None = 0.03
+    augment: str = ""
+    given: float = 0.75
+
+    def __post_init__(self) -> None:
+        loss(self.loss)
+        for name in ("r1", "r1_end", "frame_r1", "frame_r1_end", "frame"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1e6:
+                raise UsageError(f"{name} must lie between 0 and a million, not {value}.")
+        if not 0 <= self.given <= 1:
+            raise UsageError(f"given is a share from 0 to 1, not {self.given}.")
+        if "color" in DiffAugment(self.augment).names:
+            raise UsageError('augment="color" is for single pictures; clips take translation and cutout.')
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    @cached_property
+    def _augment(self) -> DiffAugment | None:
+        return DiffAugment(self.augment) if DiffAugment(self.augment).names else None
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """Both critics, then G."""
+        yield ("D", "D_frame") if self.frame else ("D",), self.discriminator_turn
+        yield ("G",), self.generator_turn
+
+    def made(self, nets: Nets, batch: Batch) -> Tensor:
+        """Clips [B, T, C, H, W] of G, some of them going on from the first frame of the real clip in their place."""
+        G = nets["G"]
+        z = batch.draw.normal(G.z_dim)
+        if not getattr(G, "predicts", False):
+            return G(z, batch.y)
+        given = (batch.draw.uniform() < self.given).to(z.dtype)
+        return G(z, batch.y, batch["x"][:, 0], given)
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """Terms [B]: d_loss and penalty of the critic of clips, f_loss and f_penalty of that of frames."""
+        real = batch["x"]
+        with torch.no_grad():
+            fake = self.made(nets, batch).to(real.dtype)
+        gammas = half_cosine(self.r1, _end(self.r1, self.r1_end), batch.progress)
+        r, f, penalty = self._judged(nets["D"], real, fake, batch, gammas)
+        terms = {"d_loss": self._loss.discriminator(r, f), "_real": r.detach(), "_fake": f.detach()}
+        if self.r1:
+            terms["penalty"] = penalty
+        if self.frame:
+            gamma = half_cosine(self.frame_r1, _end(self.frame_r1, self.frame_r1_end), batch.progress)
+            which = batch.draw.integers(real.shape[1])
+            one = (picked(x, which) for x in (real, fake))
+            r, f, penalty = self._judged(_critic(nets), *one, batch, gamma)
+            terms |= {"f_loss": self._loss.discriminator(r, f)} | ({"f_penalty": penalty} if self.frame_r1 else {})
+        return terms
+
+    def _judged(self, D: Any, real: Tensor, fake: Tensor, batch: Batch, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits [B] of both kinds, and the penalty [B] of each pair."""
+        x = torch.cat([self._seen(real, batch), self._seen(fake, batch)])
+        y = None if batch.y is None else torch.cat([batch.y, batch.y])
+        if not gamma:
+            logits, norms = D(x, y), torch.zeros(len(x), device=x.device)
+        else:
+            logits, norms = judge(Labelled(D, y), x)
+        (r, f), (a, b) = logits.float().chunk(2), norms.chunk(2)
+        return r, f, 0.5 * gamma * (a + b)
+
+    def _seen(self, x: Tensor, batch: Batch) -> Tensor:
+        """Augmented clips: every frame of a clip alike."""
+        if self._augment is None:
+            return x
+        flat = x.flatten(1, 2).contiguous()
+        return self._augment(flat, self._augment.draw(batch.draw)).unflatten(1, x.shape[1:3])
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """G's terms [B]: g_loss of the clips, g_frame of one frame of each."""
+        fake = self.made(nets, batch)
+        f, r = self._compared(nets["D"], batch["x"], fake, batch)
+        terms = {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
+        if self.frame:
+            which = batch.draw.integers(fake.shape[1])
+            f, r = self._compared(_critic(nets), picked(batch["x"], which), picked(fake, which), batch)
+            terms["g_frame"] = self.frame * self._loss.generator(r, f)
+        return terms
+
+    def _compared(self, D: Any, real: Tensor, fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Logits [B] of generated examples and, for a loss of pairs, of the real ones in their places."""
+        r = None
+        if self._loss.paired:
+            with torch.no_grad():
+                r = D(self._seen(real, batch), batch.y)
+        return D(self._seen(fake, batch), batch.y).float(), r
+
+
+def _end(start: float, end: float | None) -> float:
+    return start if end is None else end
+
+
+def _critic(nets: Nets) -> Any:
+    if "D_frame" not in nets:
+        raise UsageError("game.frame above 0 needs a critic of frames: networks.frames=on.")
+    return nets["D_frame"]
+
+
+def picked(x: Tensor, which: Tensor) -> Tensor:
+    """One frame of each clip, [B, T, C, H, W] and [B] -> [B, 1, C, H, W]."""
+    return x[torch.arange(len(x), device=x.device), which][:, None]
