@@ -21,7 +21,7 @@ from test_report import Page, page_of
 
 from ganworks import cli, weights
 from ganworks.metrics import tasks as measured
-from ganworks.report import advice, media, words
+from ganworks.report import advice, media, sections, words
 from ganworks.report.card import card
 from ganworks.report.info import info
 from ganworks.report.read import frames, read_run
@@ -116,6 +116,9 @@ def test_the_words_fit_what_it_makes(tmp_path: Path) -> None:
     assert "Held-out real data" in text and "Better than each column alone" in text
     assert "0.25 s" not in text and "0.512 s at 8,000 Hz" in page_of(build(tmp_path, "audio"))[1]
     assert "8 frames of 32 × 32 pixels" in page_of(build(tmp_path, "video"))[1]
+    assert sections.said("<i> of `text`") == "&lt;i&gt; of <code>text</code>"
+    assert [words.metric_for(key).title for key in ("self_bleu_4", "tstr_f1", "pairs", "told_by_gru")] == [
+        "Self-BLEU-4", "TSTR F1", "Pairs of columns", "Told apart by a network"]  # fmt: skip
     assert words.verdict(found).text.startswith("Pair trends 0.950, real data 0.980. Better than each")
     lines = info(found.folder)
     assert any("temperature" in line for line in lines) and any("real data 0.980" in line for line in lines)

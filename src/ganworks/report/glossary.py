@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -119,20 +120,58 @@ _ALIASES = {
 }
 
 
+# Metrics of sounds, texts, clips, tables and series: what they are called, and whether they are shares. They are not
+# graded: what a good value is depends on the data, so simple methods and real data stand beside them.
+_CALLED: dict[str, tuple[str, bool]] = {
+    "recognised": ("Recognised as asked", True),
+    "accuracy_score": ("Classifier accuracy score", True),
+    "spread": ("Variety within a class", False),
+    "nearest": ("Nearest training recording", False),
+    "bleu_f": ("BLEU-4, both ways", False),
+    "unique": ("Unique samples", True),
+    "divergence_2": ("Divergence of pairs of tokens", False),
+    "pairs": ("Pairs of columns", False),
+    "shapes": ("Single columns", False),
+    "detection": ("Told from real rows", False),
+    "attack": ("Membership attack", False),
+    "told_by_gru": ("Told apart by a network", False),
+    "told_by_trees": ("Told apart by trees", False),
+    "told_apart": ("Told apart by trees, strictly", False),
+    "acf_error": ("Autocorrelation error", False),
+    "cross_error": ("Cross-correlation error", False),
+    "marginal_ks": ("Distance of the values", False),
+    "range_ks": ("Distance of the ranges", False),
+    "range_coverage": ("Range covered", True),
+    "length_ks": ("Distance of the lengths", False),
+    "attribute_error": ("Error of attribute shares", False),
+    "predictive": ("Forecast error", False),
+    "label_accuracy": ("Label accuracy", True),
+    "clip_kd": ("Kernel distance of clips", False),
+    "frame_kd": ("Kernel distance of frames", False),
+    "change": ("Change from frame to frame", False),
+    "returns": ("Swings back", True),
+    "nearness": ("Nearest training clip", False),
+}
+
+
 def metric_for(key: str) -> Metric:
     """The metric that a key such as "fd/clf-mnist@ab12" names; an unknown one is shown without a grade."""
     base = key.split("/", maxsplit=1)[0].split("@", maxsplit=1)[0].strip().lower().replace(" ", "_").replace("-", "_")
-    known = METRICS.get(_ALIASES.get(base, base))
-    return known or Metric(base, title_of(key), "near", "", "")
+    if known := METRICS.get(_ALIASES.get(base, base)):
+        return known
+    title, share = _CALLED.get(base, (title_of(key), False))
+    return Metric(base, title, "near", "", "", share)
 
 
-_SHORT = {"l1", "l2", "kid", "fid", "psnr", "ssim", "lpips", "ece", "mae", "rmse"}
+_SHORT = {"l1", "l2", "kid", "fid", "psnr", "ssim", "lpips", "ece", "mae", "rmse", "bleu", "f1", "auc", "f0", "stft",
+          "tstr", "kd", "fd", "acf", "ks"}  # fmt: skip
 
 
 def title_of(key: str) -> str:
     """ "gradient_energy" -> "Gradient energy"; what is known by its letters is written in capitals."""
     names = key.split("/", maxsplit=1)[0][:60].replace("_", " ").split()
     shown = " ".join(n.upper() if n.lower() in _SHORT else {"miou": "mIoU", "iou": "IoU"}.get(n, n) for n in names)
+    shown = re.sub(r"(?<=BLEU|inct) (?=\d)|(?<=self) (?=BLEU)", "-", shown)
     return shown[:1].upper() + shown[1:] if not shown.startswith("mIoU") else shown
 
 

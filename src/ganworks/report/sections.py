@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 from pathlib import Path
 
 from ganworks.report import advice, media, units, words
 from ganworks.report.read import Run, frames, mapping, number
 
+_CODE = re.compile(r"`([^`<>]{1,80})`")  # of a note that is escaped already
 _HERO_BYTES = 900_000
 _SETTINGS = 5  # of each part of the configuration, in the summary
 
@@ -113,6 +115,7 @@ def _tiles(run: Run) -> str:
 def _latest(run: Run) -> str:
     """The newest of what was shown during the training that can be shown here, as a figure."""
     alt, caption = _SHOWN[run.use]
+    caption = "What this generator makes{}." if run.forms else caption
     for seen, path in reversed(frames(run)):
         after = f" after {units.count(seen)} examples" if seen else ""
         if inside := media.shown(run, path, _HERO_BYTES, alt.format(after)):
@@ -133,7 +136,7 @@ def trained(run: Run) -> str:
     if notes:
         why = (
             '<h3>Why these choices</h3><ul class="notes">'
-            + "".join(f"<li>{escape(n)}</li>" for n in notes)
+            + "".join(f"<li>{said(n)}</li>" for n in notes)
             + "</ul>"
         )
     table = "".join(f"<div><h3>{title}</h3>{_keys(rows)}</div>" for title, rows in tables)
@@ -141,6 +144,11 @@ def trained(run: Run) -> str:
         f'<div class="pair">{table}</div>' if tables else '<p class="dim">The run folder does not say.</p>'
     )
     return f'<section id="trained"><h2>What was trained</h2>{table}{why}{_WHAT_IS_A_GAN}</section>'
+
+
+def said(note: str) -> str:
+    """A note, with what stands between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(note))
 
 
 def _keys(rows: list[tuple[str, str]]) -> str:
