@@ -37,6 +37,15 @@ def test_rows_can_be_read(place, monkeypatch, capsys, tmp_path):
     assert "ganworks train table data=people.csv" in look(place, ["people.csv", "recipe=table"], monkeypatch, capsys)
 
 
+def test_what_is_not_drawn_is_told(place, monkeypatch, capsys, tmp_path):
+    said = look(place, ["readings.csv", f"out={tmp_path / 'some.csv'}"], monkeypatch, capsys)
+    assert "`series`" in said and "24 steps" in said and "temperature" in said and (tmp_path / "some.csv").exists()
+    said = look(place, ["captions.txt"], monkeypatch, capsys)
+    assert "200 examples" in said and " .\n" in said.partition("Some examples")[2]
+    said = look(place, ["clips", f"out={tmp_path / 'clips.png'}"], monkeypatch, capsys)
+    assert "16 frames of 16 x 16" in said and "left 12, up 12" in said and (tmp_path / "clips.png").exists()
+
+
 def test_pictures_are_looked_at_as_before(place, monkeypatch, capsys, tmp_path):
     said = look(place, ["seasons", f"out={tmp_path / 'sheet.png'}"], monkeypatch, capsys)
     assert "`cyclegan`" in said and "sizes (height x width)" in said and (tmp_path / "sheet.png").exists()

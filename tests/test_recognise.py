@@ -112,6 +112,7 @@ FILES = {
     "long.csv": ("series", "id,day,n\n" + "".join(f"p{k},{d},{k * 3 % 7}\n" for k in range(9) for d in days(12))),
     "mixed.csv": ("series", "day,id,n\n" + "".join(f"{d},p{k},{k * 3 % 7}\n" for d in days(12) for k in range(9))),
     "keys.csv": ("table", "id,born,n\n" + "".join(f"{k},19{k % 90 + 10}-02-03,{k * 3 % 7}\n" for k in range(99))),
+    "marked.csv": ("table", '# {"a": 1, "b": 2}\nname,age\n' + "".join(f"n{k},{k * 37 % 60}\n" for k in range(80))),
     "words.txt": ("text", "word\n" * 40),
 }  # fmt: skip
 

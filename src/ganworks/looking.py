@@ -13,6 +13,7 @@ from ganworks.config import find_class, override
 from ganworks.data.look import Findings, choose, describe_any
 from ganworks.data.look import look as look_at_images
 from ganworks.data.spec import Draw, key
+from ganworks.errors import UsageError
 from ganworks.recognise import Found, recognise
 from ganworks.report.meters import Meters
 from ganworks.samples import Samples, make_folder
@@ -75,10 +76,9 @@ def open_any(path: Any, domain_path: str, settings: Mapping[str, Any]) -> Findin
 
 def _examples(data: Any, domain: Any, out: str | None) -> list[str]:
     """Some examples, evenly of all classes: a picture, files, or lines to read."""
-    if hasattr(domain, "show"):
-        x, names = _some(data, domain, _PICTURED)
+    if drawn := _drawn(data, domain):
         target = Path(out or "examples.png")
-        domain.show(x, labels=names).save(target)
+        drawn.save(target)
         return [f"Picture:       {target}"]
     x, _ = _some(data, domain, _FILES)
     samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
@@ -94,6 +94,17 @@ def _examples(data: Any, domain: Any, out: str | None) -> list[str]:
     for k in range(len(samples)):
         replace_file(folder / f"{k}{domain.each}", domain.encode(samples[k], domain.each, False))
     return [f"Examples:      {folder}/ ({len(samples)} {domain.each}, as the networks get them)"]
+
+
+def _drawn(data: Any, domain: Any) -> Any:
+    """Examples as one picture, or None where the domain draws none of its examples alone."""
+    if not hasattr(domain, "show"):
+        return None
+    x, names = _some(data, domain, _PICTURED)
+    try:
+        return domain.show(x, labels=names)
+    except UsageError:
+        return None
 
 
 def _some(data: Any, domain: Any, count: int) -> tuple[Any, list[str] | None]:

@@ -123,7 +123,7 @@ def parse(data: bytes, whole: bool = True, least: int = 2) -> Rows | None:
     head = 0
     while head < len(lines) and lines[head].startswith("#"):
         head += 1
-    named = [lines[head - 1].lstrip("# ")] if head else []
+    named = [lines[head - 1].lstrip("# ")] if head and "{" not in lines[head - 1] else []  # a mark names no columns
     lines = lines[head : head + ROWS + 1]
     for mark in (",", "\t", ";", "|", " "):
         if rows := _parted(lines, mark):
