@@ -1,0 +1,120 @@
+"""Critics of texts: convolutions over embedded tokens, largest value over the text, one logit.
+
+After Kim 2014 (1408.5882), as SeqGAN (1609.05473) and RelGAN (ICLR 2019) use them. A text is numbers [B, L], or soft
+tokens [B, L, V] that a gradient goes through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganworks.data.spec import Spec
+
+if TYPE_CHECKING:
+    from ganworks.networks.text import TextNets
+
+
+class Highway(nn.Module):
+    """x [..., n] -> gate * relu(linear(x)) + (1 - gate) * x (Srivastava et al. 2015, 1505.00387)."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.change, self.gate = nn.Linear(size, size), nn.Linear(size, size)
+        nn.init.constant_(self.gate.bias, -2.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = self.gate(x).sigmoid()
+        return gate * self.change(x).relu() + (1 - gate) * x
+
+
+class Tokens(nn.Module):
+    """Numbers [B, L] or soft tokens [B, L, V] -> [B, L, size], without bias."""
+
+    def __init__(self, tokens: int, size: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(tokens, size))
+        nn.init.uniform_(self.weight, -0.5, 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() == 3:
+            return x @ self.weight.to(x.dtype)
+        return functional.embedding(x.long(), self.weight)
+
+
+class Critic(nn.Module):
+    """(numbers [B, L] or soft tokens [B, L, V], labels [B]) -> logits [B] float32, high for real texts.
+
+    Windows of several widths, each map's largest value over the text, a highway layer, dropout. A label adds the
+    projection of the features on its own vector (Miyato and Koyama 2018, 1802.05637).
+    """
+
+    def __init__(self, net: TextNets, spec: Spec):
+        super().__init__()
+        tokens, length = len(spec.facts["vocabulary"]["tokens"]) + 2, spec.shape[0]
+        widths = sorted({min(width, length) for width in net.d_widths})
+        self.embed = Tokens(tokens, net.d_embed)
+        self.windows = nn.ModuleList(nn.Conv1d(net.d_embed, net.d_maps, width) for width in widths)
+        size = net.d_maps * len(widths)
+        self.highway, self.dropout = Highway(size), nn.Dropout(net.d_dropout)
+        self.out = nn.Linear(size, 1)
+        nn.init.zeros_(self.out.weight)  # at first it likes all texts alike
+        self.label = nn.Embedding(spec.num_classes, size) if spec.num_classes else None
+        if self.label is not None:
+            nn.init.zeros_(self.label.weight)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        e = self.dropout(self.embed(x)).transpose(1, 2)
+        found = torch.cat([window(e).amax(2) for window in self.windows], 1).relu()
+        h = self.dropout(self.highway(found))
+        logits = self.out(h)[:, 0].float()
+        return logits if self.label is None or y is None else logits + (self.label(y) * h).sum(1).float()
+
+
+class Views(nn.Module):
+    """RelGAN's critic: (as `Critic`) -> logits [B, views], one for each embedding of tokens as single numbers.
+
+    All views share their windows (widths 2 to 5 in the paper, 300 maps each) and the layers behind them.
+    """
+
+    def __init__(self, net: TextNets, spec: Spec):
+        super().__init__()
+        tokens, length = len(spec.facts["vocabulary"]["tokens"]) + 2, spec.shape[0]
+        widths = sorted({min(width, length) for width in net.d_widths})
+        self.embed = Tokens(tokens, net.d_views)
+        self.windows = nn.ModuleList(nn.Conv1d(1, net.d_maps, width) for width in widths)
+        size = net.d_maps * len(widths)
+        self.highway, self.dropout = Highway(size), nn.Dropout(net.d_dropout)
+        self.deep, self.out = nn.Linear(size, 100), nn.Linear(100, 1)
+        self.label = nn.Embedding(spec.num_classes, 100) if spec.num_classes else None
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        e = self.embed(x)
+        rows, length, views = e.shape
+        flat = e.transpose(1, 2).reshape(rows * views, 1, length)
+        found = torch.cat([window(flat).amax(2) for window in self.windows], 1).relu()
+        h = self.deep(self.dropout(self.highway(found)))
+        logits = self.out(h).view(rows, views).float()
+        if self.label is None or y is None:
+            return logits
+        return logits + (h.view(rows, views, -1) * self.label(y)[:, None]).sum(2).float()
+
+
+def frozen(net: nn.Module) -> nn.Module:
+    """The same module with its weights as buffers: they are saved and averaged with their owner, never trained."""
+    for module in net.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, weight.detach())
+    return net
+
+
+@torch.no_grad()
+def take_over(copy: nn.Module, net: nn.Module) -> None:
+    """The weights of `net` into the buffers of its frozen copy."""
+    held = dict(copy.named_buffers())
+    for name, weight in net.named_parameters():
+        held[name].copy_(weight)
