@@ -92,8 +92,7 @@ class Clips:
         if self.frame:
             gamma = half_cosine(self.frame_r1, _end(self.frame_r1, self.frame_r1_end), batch.progress)
             which = batch.draw.integers(real.shape[1])
-            one = (picked(x, which) for x in (real, fake))
-            r, f, penalty = self._judged(_critic(nets), *one, batch, gamma)
+            r, f, penalty = self._judged(_critic(nets), picked(real, which), picked(fake, which), batch, gamma)
             terms |= {"f_loss": self._loss.discriminator(r, f)} | ({"f_penalty": penalty} if self.frame_r1 else {})
         return terms
 

@@ -79,7 +79,7 @@ class VideoJudge:
         return self.data.raw(self.some)
 
     @cached_property
-    def features(self) -> FeatureExtractor:
+    def features(self) -> Any:
         """What clips are seen by."""
         return self._given or measures.ClipFeatures(self.train, self.data.spec)
 
@@ -98,7 +98,7 @@ class VideoJudge:
         """Tells the classes by the features of training clips."""
         if self.data.labels is None or self.data.spec.num_classes < 2:
             return None
-        return LogisticRegression(max_iter=500).fit(self.known, self.data.labels[self.some])
+        return LogisticRegression(max_iter=500).fit(self.known, self.data.labels[self.some])  # pyrefly: ignore
 
     def model(self, nets: Nets) -> Model:
         """The generator, ready to sample."""
@@ -146,7 +146,8 @@ class VideoJudge:
         found |= {n: _bare(measures.apart(f(clips), f(self.train))) for n, f in _COURSES.items()}
         found["returns"] = wilson(float(measures.returns(clips).mean()), len(clips))
         if self.classifier is not None and asked is not None:
-            found["agreement"] = wilson(float((self.classifier.predict(seen) == asked).mean()), len(clips))
+            told: Any = self.classifier.predict(seen)  # pyrefly: ignore
+            found["agreement"] = wilson(float((told == asked).mean()), len(clips))
         found["nearness"] = _bare(_nearest(seen, self.known) / max(self._spare, 1e-9))
         return found
 

@@ -83,7 +83,7 @@ def track_distance(made: np.ndarray, real: np.ndarray) -> float:
 
 def direction(real: np.ndarray, y: np.ndarray) -> LogisticRegression:
     """Tells the class from the shape of a track; where it begins would give it away, so tracks are centred."""
-    return LogisticRegression(max_iter=1000).fit(centred(real), y)
+    return LogisticRegression(max_iter=1000).fit(centred(real), y)  # pyrefly: ignore
 
 
 def centred(where: np.ndarray) -> np.ndarray:
@@ -93,10 +93,11 @@ def centred(where: np.ndarray) -> np.ndarray:
 
 def steady(colour: np.ndarray) -> np.ndarray:
     """Whether the colour [N, T, C] stays within `STEADY` of its mean in every frame that shows the thing: [N]."""
-    shown = np.isfinite(colour).all(2)[..., None]
+    shown = np.isfinite(colour).all(axis=2, keepdims=True)
     mean = np.where(shown, colour, 0).sum(1, keepdims=True) / np.maximum(shown.sum(1, keepdims=True), 1)
     stray = np.where(shown, np.abs(colour - mean), 0)
-    return (stray <= STEADY).all((1, 2)) & shown.any((1, 2))
+    close: np.ndarray = (stray <= STEADY).reshape(len(colour), -1)
+    return close.all(1) & shown.reshape(len(colour), -1).any(1)
 
 
 def backwards(where: np.ndarray) -> np.ndarray:

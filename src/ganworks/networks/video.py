@@ -22,7 +22,7 @@ from ganworks.layers.strided import center_crop, conv_down, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 from ganworks.networks.video_critic import Critic, clip_shape, time_of
 
-CORRECTION = 0.25  # how far a pixel may stray from the clip's colours, of what is left to black or white
+CORRECTION = 0.25  # weight of what a frame adds to the clip's colours
 _GROWS = 4  # a small map has at most so many times the channels of the largest one
 
 
@@ -71,14 +71,14 @@ class Motion(nn.Module):
 class FirstFrame(nn.Module):
     """A frame [B, C, H, W] -> code [B, size]: what a prediction goes on from."""
 
-    def __init__(self, channels: int, size: tuple[int, int], width: int, code: int):
+    def __init__(self, channels: int, size: tuple[int, ...], width: int, code: int):
         super().__init__()
-        plan = size_plan(*size)
+        plan = size_plan(size[0], size[1])
         sizes = [channels, *reversed(widths(width, len(plan.strides) or 1))]
         strides = plan.strides[::-1] or ((1, 1),)
         self.built = plan.built
         self.downs = nn.ModuleList(
-            filled(conv_down(a, b, s), GAIN) for a, b, s in zip(sizes, sizes[1:], strides, strict=True)
+            filled(conv_down(a, b, s), GAIN) for a, b, s in zip(sizes, sizes[1:], strides, strict=False)
         )
         self.code = filled(nn.Linear(sizes[-1] * math.prod(plan.base), code), 1.0)
 
@@ -140,7 +140,7 @@ class Stage(nn.Module):
 
 
 class FrameGenerator(nn.Module):
-    """z [B, z_dim], y [B] or None -> clips [B, T, C, H, W] in (-1, 1).
+    """z [B, z_dim], y [B] or None -> clips [B, T, C, H, W], about in [-1, 1].
 
     z holds the content, the start of the motion, and noise for each frame, in this order (`parts`). first [B, C, H, W]
     with given [B] (1 or 0): the frame that a clip begins with, where given; only for a generator that `predicts`.
@@ -211,12 +211,13 @@ class FrameGenerator(nn.Module):
     def _painted(self, x: Tensor, colours: Tensor) -> Tensor:
         """Shares of the clip's colours [B, K * C], and a correction, [B * T, C + K, H, W] -> frames.
 
-        The frame says where each colour is, the clip which colours there are: they cannot flicker.
+        The frame says where each colour is, the clip which colours there are, so that they do not flicker. The
+        correction has no end at black: a share that is zero learns nothing, and a thing that vanished would stay away.
         """
         own, shares = x.split([self.channels, x.shape[1] - self.channels], 1)
         table = colours.tanh().unflatten(1, (-1, self.channels)).repeat_interleave(self.frames, 0)
         mixed = torch.einsum("nkhw,nkc->nchw", shares.softmax(1), table)
-        return mixed + (1 - mixed.abs()) * CORRECTION * own.tanh()
+        return mixed + CORRECTION * own
 
 
 class VolumeGenerator(nn.Module):
@@ -249,7 +250,7 @@ class VolumeGenerator(nn.Module):
 
 def _up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.ConvTranspose3d:
     """Multiplies (t, h, w) by `stride`: kernel 4 where it doubles, else 3."""
-    layer = nn.ConvTranspose3d(inputs, outputs, tuple(4 if s == 2 else 3 for s in stride), stride, padding=1)
+    layer = nn.ConvTranspose3d(inputs, outputs, [4 if s == 2 else 3 for s in stride], stride, padding=1)  # pyrefly: ignore
     taps = zip(layer.kernel_size, layer.stride, strict=True)
     nn.init.normal_(layer.weight, std=(inputs * math.prod(k / s for k, s in taps)) ** -0.5)
     nn.init.zeros_(layer.bias)  # pyrefly: ignore

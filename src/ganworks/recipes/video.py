@@ -18,7 +18,7 @@ def video(facts: Facts) -> Config:
     classes by projection, each clip's frames painted in its own few colours. networks.first=on learns to go on from a
     given first frame as well. Made for minutes on a CPU at 32 pixels; docs/video.md.
     """
-    return _config("video", facts, MotionContent(), Clips(**_gammas(facts)))
+    return _config("video", facts, MotionContent(), _game(facts))
 
 
 def video3d(facts: Facts) -> Config:
@@ -27,19 +27,14 @@ def video3d(facts: Facts) -> Config:
     Paper: VGAN, Vondrick et al. 2016 (arXiv 1609.02612), of which this is the one-stream form. Differs: the paired loss
     with R1 and R2 (arXiv 2501.05441), averaged weights, classes by projection.
     """
-    return _config("video3d", facts, Volume(), Clips(frame=0.0, **_gammas(facts)))
+    return _config("video3d", facts, Volume(), _game(facts, frame=0.0))
 
 
-def _gammas(facts: Facts) -> dict[str, float]:
-    """Weights of the gradient penalties: they grow with the pixels that a critic sees (16 of 32 x 32: 8 to .5)."""
+def _game(facts: Facts, frame: float = 1.0) -> Clips:
+    """Gradient penalties that grow with the pixels that a critic sees: 8 to .5 for 16 frames of 32 x 32."""
     frames, _, height, width = facts.spec.shape
-    area = height * width / 1024
-    return {
-        "r1": round(0.5 * area * frames, 4),
-        "r1_end": round(0.03 * area * frames, 5),
-        "frame_r1": round(0.5 * area, 4),
-        "frame_r1_end": round(0.03 * area, 5),
-    }
+    high, low = 0.5 * height * width / 1024, 0.03 * height * width / 1024
+    return Clips(r1=high * frames, r1_end=low * frames, frame=frame, frame_r1=high, frame_r1_end=low)
 
 
 def _config(name: str, facts: Facts, networks: MotionContent | Volume, game: Clips) -> Config:
