@@ -68,7 +68,7 @@ class Run:
     @property
     def task(self) -> bool:
         """Whether it is judged by metrics that it states itself, beside simple methods, and not by the usual ones."""
-        return self.use != "sample" or "baselines" in self.evaluation
+        return self.use != "sample" or bool(self.forms) or "baselines" in self.evaluation
 
     @property
     def forms(self) -> tuple[str, ...]:
