@@ -31,7 +31,7 @@ RECIPE   left out: what PATH holds is recognised, and the first line says why. W
            two sets); stargan (of classes); superres, restore, inpaint (of photos)
          classes: classify (few labels suffice), acgan
          sound: audio, wavegan, specgan; vocoder (mel frames to sound)      text: text, seqgan, relgan
-         video: video, video3d      tables: table      time series: series, timegan      points: points
+         video: video, video3d      tables: table, ctgan      time series: series, timegan      points: points
          `ganworks recipes NAME` says what each is for.
 PATH     images: a folder (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz, IDX files,
            digits (built in), hub:NAME (extra `hub`). Pairs: side by side in one image, or folders A/ and B/ with
@@ -55,7 +55,7 @@ Everything else by its full name, as in the run's config.yaml
   domain.   how data is read; images: flip crop rotate fit background channels on_corrupt held_out; sound: rate ...
   networks. the recipe's networks, e.g. networks.width=64
   game.     loss r1 r2 gp clip n_critic augment train penalty_backend ...
-  g. d.     name lr lr_end betas beta2_start eps burn_in warmup
+  g. d.     name lr lr_end betas beta2_start eps burn_in warmup clip_each noise
   train.    batch budget until seed device precision accumulate ema ema_ramp score show save judge init threads
   evaluate=off   no full evaluation at the end;   tensorboard=on   mirror everything to TensorBoard (extra `log`)
 
