@@ -31,6 +31,7 @@ from ganworks.data.spec import Draw, Spec
 from ganworks.data.wav import wav_bytes
 from ganworks.errors import UsageError
 from ganworks.layers.mel import log_mel
+from ganworks.metrics.vocoder import VOICED, pitch
 
 HIGHEST_RATE = 48_000  # above which only a rate that is asked for goes
 PIECE = 10  # seconds
@@ -108,7 +109,8 @@ class Vocoder:
         return Sounds(folder, piece=PIECE * rate, held_out=self.held_out, spec=spec)
 
     def batch(self, data: Sounds, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x [B, 1, segment], crops at keyed places, and src [B, mels, segment / hop], their log-mel frames.
+        """x [B, 1, segment], crops at keyed places; of their frames src [B, mels, segment / hop], log-mel bands, and
+        pitch [B, segment / hop] in Hz, 0 where there is none.
 
         Crops are cut with a margin, so that their frames are those of the whole recording.
         """
@@ -122,9 +124,12 @@ class Vocoder:
             most = 1 / max(1e-6, float(np.abs(part).max()))
             rows.append(part * np.float32(min(10 ** ((2 * loud - 1) * self.gain / 20), most)))
         wave = torch.from_numpy(np.stack(rows))
-        edge = margin // hop
-        src = frames_of(wave, facts)[:, :, edge : edge + length // hop]
-        return {"x": wave[:, None, margin : margin + length].contiguous(), "src": src.contiguous()}
+        inner = slice(margin // hop, margin // hop + length // hop)
+        src = frames_of(wave, facts)[:, :, inner]
+        hertz, sure = pitch(wave, facts["rate"], hop)
+        found = torch.where(sure > VOICED, hertz, 0.0)[:, inner]
+        x = wave[:, None, margin : margin + length]
+        return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}
 
     def judge(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
         """What says how good a training is: see `vocoder_judge.Judge`."""
@@ -136,16 +141,11 @@ class Vocoder:
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """Log-mel frames [B, mels, T] -> samples [B, T hop], any length, without seams between chunks."""
-        whole = str(options.get("chunk", CHUNK))
-        if not whole.isdigit():
-            raise UsageError(f"chunk must be a number of frames, 0 for all at once, not {whole!r}.")
-        chunk, reach, hop = int(whole) or x.shape[2], getattr(net, "reach", 32), spec.facts["hop"]
-        parts = []
-        for first in range(0, x.shape[2], chunk):
-            before = min(first, reach)
-            made = net(x[:, :, first - before : first + chunk + reach]).float()[:, 0]
-            parts.append(made[:, before * hop : (before + min(chunk, x.shape[2] - first)) * hop])
-        return torch.cat(parts, 1)
+        asked = str(options.get("chunk", CHUNK))
+        if not asked.isdigit():
+            raise UsageError(f"chunk must be a number of frames, 0 for all at once, not {asked!r}.")
+        chunk, long = int(asked) or x.shape[2], getattr(net, "long", None)
+        return (net(x) if long is None else long(x, chunk)).float()[:, 0]
 
     def resynthesised(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any] | None = None) -> Tensor:
         """Copy synthesis: samples [B, n] -> mel frames -> samples [B, n]."""
@@ -174,6 +174,11 @@ class Vocoder:
             raise UsageError("The network made NaN or infinite values: its training had diverged.")
         return wav_bytes(sound.to_int16(made.clamp(-1, 1).numpy()), facts["rate"], note), said
 
+    def change_array(self, net: nn.Module, spec: Spec, array: Any, *, options: dict[str, Any]) -> np.ndarray:
+        """Log-mel frames [mels, T], natural logarithms -> samples [T hop] float32 in [-1, 1]."""
+        mel = check_mel(np.asarray(array), "the array", spec.facts["mels"]).to(next(net.parameters()).device)
+        return self.apply(net, mel, spec, options)[0].clamp(-1, 1).cpu().numpy()
+
 
 def margin_of(facts: dict[str, Any]) -> int:
     """Samples on either side of a crop that its frames look at: whole hops."""
@@ -192,10 +197,15 @@ def read_mel(content: bytes, name: str, mels: int) -> Tensor:
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, OSError, EOFError, SyntaxError) as error:
         raise DecodeError(printable(name), f"damaged or no array ({printable(str(error))[:160]}).") from error
+    return check_mel(array, printable(name), mels)
+
+
+def check_mel(array: np.ndarray, name: str, mels: int) -> Tensor:
+    """An array as `read_mel` has it, checked."""
     array = array[0] if array.ndim == 3 and len(array) == 1 else array
     if array.ndim != 2 or len(array) != mels or not array.size or array.dtype.kind != "f":
         shape = f"{array.dtype} {list(array.shape)}"
-        raise DecodeError(printable(name), f"log-mel frames for this model are floats [{mels}, T], not {shape}.")
+        raise DecodeError(name, f"log-mel frames for this model are floats [{mels}, T], not {shape}.")
     if not np.isfinite(array).all() or np.abs(array).max() > 100:
-        raise DecodeError(printable(name), "log-mel frames are finite natural logarithms; these are not.")
+        raise DecodeError(name, "log-mel frames are finite natural logarithms; these are not.")
     return torch.from_numpy(np.ascontiguousarray(array, np.float32))[None]

@@ -34,7 +34,9 @@ class Vocoding:
     adversarial_from: fraction of the budget at which the discriminators join; 0: at once, as published; 1: never.
     loss: of the adversarial stage. gan, match, mel: weights of the adversarial term and of feature matching, each
         summed over the discriminators, and of the L1 between log-mel frames: 1, 2 and 45 when published.
-    spectral: weight of the distances between short-time Fourier transforms; 0 when published.
+    spectral: weight of the distances between short-time Fourier transforms; 0 when published. pitch: weight of the
+        L1 between logarithms of the pitch, for generators that tell theirs (`pitched`); batch["pitch"] [B, T] is in Hz
+        and 0 where there is none.
     rate, n_fft, hop, mels: of the frames that are compared, over all frequencies; the recipe takes them from the data.
     decay: share of every weight that each update takes away; AdamW's .01 at a learning rate of 2e-4 is 2e-6.
     """
@@ -44,7 +46,8 @@ class Vocoding:
     gan: float = 1.0
     match: float = 2.0
     mel: float = 45.0
-    spectral: float = 5.0
+    spectral: float = 15.0
+    pitch: float = 10.0
     rate: int = 22050
     n_fft: int = 1024
     hop: int = 256
@@ -54,7 +57,7 @@ class Vocoding:
     def __post_init__(self) -> None:
         loss(self.loss)
         check_start(self.adversarial_from)
-        for name in ("gan", "match", "mel", "spectral"):
+        for name in ("gan", "match", "mel", "spectral", "pitch"):
             if not 0 <= getattr(self, name) <= 1e6:
                 raise UsageError(f"{name} must lie between 0 and 1e6, not {getattr(self, name)}.")
         if not self.mel and not self.spectral:
@@ -87,8 +90,8 @@ class Vocoding:
                     torch._foreach_mul_(list(nets[player].parameters()), 1 - self.decay)
 
     def spectral_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """mel and spectral [B]."""
-        return self._distances(nets["G"](batch["src"]), batch["x"])
+        """mel, spectral and, where G tells its pitch, pitch, each [B]."""
+        return self._distances(*self._made(nets["G"], batch), batch)
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """d_loss [B]; _real and _fake are the logits."""
@@ -99,9 +102,9 @@ class Vocoding:
         return {"d_loss": terms, "_real": per_example(r), "_fake": per_example(f)}
 
     def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """g_loss, match, mel and spectral, each [B]."""
+        """g_loss and match, and the terms of `spectral_turn`, each [B]."""
         D, x = nets["D"], batch["x"]
-        fake = nets["G"](batch["src"])
+        fake, pitch = self._made(nets["G"], batch)
         with torch.no_grad():
             wanted = D.features(x)
         found = D.features(fake)
@@ -110,7 +113,7 @@ class Vocoding:
         return {
             "g_loss": self.gan * count * self._scale * adversarial,
             "match": self.match * count * feature_matching(wanted, found),
-            **self._distances(fake, x),
+            **self._distances(fake, pitch, batch),
             "_fake": per_example(logits),
         }
 
@@ -119,8 +122,13 @@ class Vocoding:
         """The published least squares have no factor of 1/2 (2010.05646, equations 1 and 2)."""
         return 2.0 if self.loss == "least-squares" else 1.0
 
-    def _distances(self, made: Tensor, real: Tensor) -> Terms:
-        terms = {}
+    def _made(self, G: Any, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Sound [B, 1, n], and the pitch [B, T] of a generator that tells it."""
+        told = getattr(G, "pitched", None) if self.pitch else None
+        return told(batch["src"]) if told else (G(batch["src"]), None)
+
+    def _distances(self, made: Tensor, pitch: Tensor | None, batch: Batch) -> Terms:
+        terms, real = {}, batch["x"]
         if self.mel:
             m, r = (log_mel(v[:, 0], self.rate, self.n_fft, self.hop, self.mels) for v in (made, real))
             terms["mel"] = self.mel * (m - r).abs().flatten(1).mean(1)
@@ -128,6 +136,10 @@ class Vocoding:
             sizes = (self.n_fft // 2, self.n_fft, self.n_fft * 2)
             found = [spectral_distance(made[:, 0], real[:, 0], n, n // 4) for n in sizes]
             terms["spectral"] = self.spectral * torch.stack(found).mean(0)
+        if pitch is not None:
+            wanted = batch["pitch"]
+            apart = (pitch.log() - wanted.clamp_min(1.0).log()).abs() * (wanted > 0)
+            terms["pitch"] = self.pitch * apart.mean(1)
         return terms
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganworks.layers.mel import log_mel
-from ganworks.layers.spectral import griffin_lim, mel_bank, stft
+from ganworks.layers.mel import log_mel, mel_pinv
+from ganworks.layers.spectral import griffin_lim, stft
 
 SIZES = (128, 256, 512)  # n_fft of `spectra`; hop n_fft / 4, Hann
 FLOOR = 1e-3  # below which magnitudes count as silence
@@ -45,27 +45,26 @@ def mel_distance(real: Tensor, made: Tensor, rate: int, n_fft: int, hop: int, me
 
 
 def pitch(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
-    """(F0 in Hz [frames], normalised autocorrelation at that lag [frames]) of [n] by autocorrelation.
+    """(F0 in Hz, normalised autocorrelation at that lag), both [..., frames], of [..., n]; ceil(n / hop) frames.
 
-    Frames of 2.5 of the longest periods; the peak of the autocorrelation over that of the energies of both parts (as
-    in RAPT, Talkin 1995), its place refined by a parabola. Silent frames have correlation 0.
+    Frame t is around sample (t + 1/2) hop and 1.5 to 2.5 of the longest periods long. The peak of the autocorrelation
+    over the energies of both parts (as in RAPT, Talkin 1995), its place refined by a parabola; 0 for silence.
     """
     longest, shortest = int(rate / LOWEST), max(2, int(rate / HIGHEST))
-    window = longest * 3 // 2
-    padded = torch.nn.functional.pad(x.double(), (window // 2, window + longest))
-    frames = padded.unfold(-1, window + longest + 2, hop)
-    head = frames[:, :window]
-    size = 1 << (2 * window + longest).bit_length()
-    spectrum = torch.fft.rfft(frames, size) * torch.fft.rfft(head, size).conj()
-    products = torch.fft.irfft(spectrum, size)[:, : longest + 2]
-    sums = torch.nn.functional.pad(frames.square().cumsum(1), (1, 0))
-    energy = sums[:, window : window + longest + 2] - sums[:, : longest + 2]
-    norm = (energy[:, :1] * energy).sqrt()
+    window, count = longest * 3 // 2, -(-x.shape[-1] // hop)
+    left = max(0, (window + longest // 2 - hop) // 2)
+    size = 1 << (window + longest + 1).bit_length()
+    padded = torch.nn.functional.pad(x.double(), (left, window + longest + 2 + hop))
+    frames = padded.unfold(-1, window + longest + 2, hop)[..., :count, :]
+    spectrum = torch.fft.rfft(frames, size) * torch.fft.rfft(frames[..., :window], size).conj()
+    products = torch.fft.irfft(spectrum, size)[..., : longest + 2]
+    sums = torch.nn.functional.pad(frames.square().cumsum(-1), (1, 0))
+    energy = sums[..., window : window + longest + 2] - sums[..., : longest + 2]
+    norm = (energy[..., :1] * energy).sqrt()
     curve = torch.where(norm > 1e-6 * window, products / norm.clamp_min(_EPS), 0.0)
-    inner = curve[:, shortest : longest + 1]
-    value, place = _first_high(inner)
+    value, place = _first_high(curve[..., shortest : longest + 1])
     at = place + shortest
-    a, b, c = (curve.gather(1, (at + k)[:, None])[:, 0] for k in (-1, 0, 1))
+    a, b, c = (curve.gather(-1, (at + k)[..., None])[..., 0] for k in (-1, 0, 1))
     bend = a - 2 * b + c
     shift = torch.where(bend < -_EPS, 0.5 * (a - c) / bend, 0.0).clamp(-0.5, 0.5)
     return rate / (at + shift), value
@@ -74,12 +73,12 @@ def pitch(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
 def _first_high(curve: Tensor) -> tuple[Tensor, Tensor]:
     """(value, place) of the first local peak within 10 % of the highest one, else of the highest: octaves down are no
     better."""
-    before, after = curve.roll(1, 1), curve.roll(-1, 1)
-    before[:, 0] = after[:, -1] = -math.inf
-    best, where = curve.max(1)
-    good = (curve >= before) & (curve >= after) & (curve >= 0.9 * best[:, None]) & (best[:, None] > 0)
-    first = torch.where(good.any(1), good.int().argmax(1), where)
-    return curve.gather(1, first[:, None])[:, 0], first
+    before, after = curve.roll(1, -1), curve.roll(-1, -1)
+    before[..., 0] = after[..., -1] = -math.inf
+    best, where = curve.max(-1)
+    good = (curve >= before) & (curve >= after) & (curve >= 0.9 * best[..., None]) & (best[..., None] > 0)
+    first = torch.where(good.any(-1), good.int().argmax(-1), where)
+    return curve.gather(-1, first[..., None])[..., 0], first
 
 
 def pitch_distance(real: Tensor, made: Tensor, rate: int, hop: int) -> tuple[float, float]:
@@ -101,8 +100,7 @@ def from_mel(
 
     The phases begin at random and are refined `rounds` times with momentum 0.99.
     """
-    bank = mel_bank(rate, n_fft, mel.shape[-2], low, high).double()
-    magnitude = (torch.linalg.pinv(bank).float() @ mel.exp()).clamp_min(0)
+    magnitude = (mel_pinv(rate, n_fft, mel.shape[-2], low, high, mel.device) @ mel.exp()).clamp_min(0)
     draw = torch.Generator().manual_seed(seed)
     start = 2 * math.pi * torch.rand(magnitude.shape, generator=draw)
     return griffin_lim(magnitude, n_fft, hop, length, rounds, start=start)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from ganworks.errors import UsageError
+from ganworks.layers.chunks import chunked
 
 SLOPE = 0.1
 MOST = 16  # the largest factor of one step
@@ -120,7 +121,7 @@ class HifiGenerator(nn.Module):
             for w in widths[1:]
         )
         self.last = weight_norm(nn.Conv1d(widths[-1], 1, 7, padding=3))
-        self.reach = self._reach(steps)
+        self.reach, self.hop = self._reach(steps), math.prod(steps)
 
     def _reach(self, steps: tuple[int, ...]) -> int:
         rate, frames = 1.0, 3.0
@@ -128,6 +129,10 @@ class HifiGenerator(nn.Module):
             frames, rate = frames + 1 / rate, rate * step
             frames += max(stack.reach for stack in stacks) / rate  # pyrefly: ignore
         return math.ceil(frames + 3 / rate) + 1
+
+    def long(self, mel: Tensor, chunk: int) -> Tensor:
+        """As forward, in chunks of so many frames."""
+        return chunked(self, (mel,), (1,), chunk, self.reach, self.hop)
 
     def forward(self, mel: Tensor, y: Tensor | None = None) -> Tensor:
         x = self.first(mel)
