@@ -19,6 +19,7 @@ from ganworks.data.spec import Batch, Draw, key
 from ganworks.errors import GanworksError
 from ganworks.flat import Flat, Stepper
 from ganworks.parallel import Group
+from ganworks.private import add_clipped, add_noise
 from ganworks.settings import Config
 
 Nets = dict[str, nn.Module]
@@ -102,6 +103,8 @@ class Engine:
         self.terms: dict[str, list[Tensor]] = {}
         self.logits: dict[str, Tensor] = {}
         self._focus: tuple[str, ...] = ()
+        self.private = {name for name in self.nets if self.config.optimizer(name).clip_each}
+        self._examples = 0  # of the turn's private update, over all slices
 
     @property
     def progress(self) -> float:
@@ -118,6 +121,8 @@ class Engine:
                 self.flats[name].grad.zero_()
             for part in range(self.slices):
                 self._backward(loss, self._batch(turn, part))
+            if self.private:
+                self._cover(players, turn)
             self._update(players)
             clock.position += self.batch
         clock.steps += 1
@@ -165,7 +170,10 @@ class Engine:
             terms = loss(self.nets, batch)
         means = {name: term.float().mean() for name, term in terms.items() if not name.startswith("_")}
         total = torch.stack(list(means.values())).sum() if len(means) > 1 else next(iter(means.values()))
-        (total / self.slices if self.slices > 1 else total).backward()
+        if self.private.intersection(self._focus):
+            self._clip([term for name, term in terms.items() if not name.startswith("_")])
+        else:
+            (total / self.slices if self.slices > 1 else total).backward()
         if not math.isfinite(float(total.detach())):  # shared with every process through the gradient
             for name in self._focus:
                 self.flats[name].grad.fill_(torch.nan)
@@ -174,6 +182,22 @@ class Engine:
         for name, term in terms.items():
             if name.startswith("_"):
                 self.logits[name] = term.detach()
+
+    def _clip(self, terms: list[Tensor]) -> None:
+        """The gradients of a private turn, example by example."""
+        if not self.private.issuperset(self._focus) or len(self._focus) > 1:
+            raise GanworksError(f"clip_each works on turns of one player; {', '.join(self._focus)} move together here.")
+        limit = self.config.optimizer(self._focus[0]).clip_each
+        self._examples += add_clipped(terms, self.flats[self._focus[0]].params, limit, 1 / self.slices)
+
+    def _cover(self, players: tuple[str, ...], turn: int) -> None:
+        """Noise on the gradient of a private turn, the same in every process."""
+        count, self._examples = self._examples * self.group.world, 0
+        for name in self.private.intersection(players):
+            settings, clock = self.config.optimizer(name), self.clock
+            self.group.mean_(self.flats[name].grad)
+            seed = key(self.config.train.seed, "private", clock.steps, turn, clock.retries)
+            add_noise(self.flats[name].grad, settings.clip_each, settings.noise, count, seed)
 
     def _update(self, players: tuple[str, ...]) -> None:
         for name in players:

@@ -26,6 +26,8 @@ class Optimizer:
 
     lr moves to lr_end by a half cosine over the first `burn_in` of the budget (None: constant), after a linear
     warm-up over the first `warmup`. beta2 moves from beta2_start in the same way (None: constant).
+    clip_each, noise: for differential privacy (1607.00133): the length that each example's gradient is cut to (0: not),
+    and the noise that is added, in that length (`metrics/privacy.py` gives epsilon).
     """
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
@@ -36,6 +38,8 @@ class Optimizer:
     eps: float = 1e-8
     burn_in: float = 1.0
     warmup: float = 0.0
+    clip_each: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.lr <= 10:
@@ -44,6 +48,8 @@ class Optimizer:
             raise UsageError(f"betas must lie in [0, 1), not {self.betas}.")
         if not 0 < self.burn_in <= 1 or not 0 <= self.warmup < 1:
             raise UsageError("burn_in must lie in (0, 1] and warmup in [0, 1): they are fractions of the budget.")
+        if self.clip_each < 0 or self.noise < 0 or (self.noise and not self.clip_each):
+            raise UsageError("clip_each and noise must not be negative, and noise needs clip_each above 0.")
 
     def lr_at(self, progress: float) -> float:
         """Learning rate at a fraction of the budget."""

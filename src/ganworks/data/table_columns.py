@@ -314,9 +314,9 @@ def _restore(column: dict[str, Any], series: Any) -> Any:
     pd = pandas()
     kind = column["dtype"]
     if kind == "category":
-        dtype = pd.CategoricalDtype(column["categories"], column["ordered"])
+        dtype = pd.CategoricalDtype([*column["categories"], *[OTHER] * column["other"]], column["ordered"])
         return series.astype(dtype)
-    if kind == "str":
+    if kind == "object" or (kind == "str" and int(pd.__version__.split(".")[0]) < 3):
         return series
     if series.isna().any() and kind.startswith(("int", "uint", "bool")):
         nullable = {"bool": "boolean"}.get(kind, kind.capitalize().replace("Uint", "UInt"))

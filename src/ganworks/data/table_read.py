@@ -101,7 +101,10 @@ def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
             "save it as UTF-8."
         ) from error
     separator = _separator(first)
-    rows = [row for row in csv.reader(first, delimiter=separator) if row]
+    try:
+        rows = [row for row in csv.reader(first, delimiter=separator) if row]
+    except csv.Error as error:
+        raise UsageError(f'"{file.name}" cannot be read as a table: {error}.') from error
     if not rows:
         raise UsageError(f'"{file.name}" holds no rows.')
     names = [name.strip() for name in rows[0]]
@@ -142,7 +145,10 @@ def _separator(lines: list[str]) -> str:
     """The separator that cuts the first lines into the most cells of equal number."""
 
     def cells(mark: str) -> tuple[bool, int]:
-        widths = [len(row) for row in csv.reader(lines[:5], delimiter=mark) if row]
+        try:
+            widths = [len(row) for row in csv.reader(lines[:5], delimiter=mark) if row]
+        except csv.Error:  # a cell of more than 131,072 characters: the wrong separator
+            return (False, 0)
         return (len(set(widths)) == 1 and widths[0] > 1, max(widths, default=0))
 
     return max(SEPARATORS, key=cells)

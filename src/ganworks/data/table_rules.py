@@ -282,7 +282,7 @@ def _is_column(text: str, columns: list[dict[str, Any]]) -> bool:
 
 def _numeric(text: str, columns: list[dict[str, Any]]) -> int:
     k = find(_bare(text), columns)
-    if columns[k]["kind"] not in ("number", "date"):
+    if columns[k]["kind"] not in ("number", "date", "sum"):
         raise UsageError(f'rules: "{columns[k]["name"]}" holds no numbers.')
     return k
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import re
 from typing import Any
 
@@ -28,6 +30,7 @@ NUMBER = re.compile(r"\d+")
 WORDS_TOO = 0.05  # a column of numbers may hold this share of words, which count as missing
 UNIQUE_TEXT = 0.9  # texts of which so many differ are made up anew instead of learnt
 DECIMALS = 6
+PLAIN = (str, int, float, bool, np.generic, datetime.date, decimal.Decimal)
 
 
 def recognise(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None, list[str]]:
@@ -39,6 +42,10 @@ def recognise(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None
     pd = pandas()
     about: dict[str, Any] = {"name": name, "dtype": _dtype(series)}
     there = series.dropna()
+    kinds = {type(v) for v in there[:100_000]} if series.dtype == object else set()
+    odd = next((k for k in kinds if not issubclass(k, PLAIN)), None)
+    if odd is not None:
+        raise UsageError(f'Column "{name}" holds {odd.__name__} values; a cell is a number, a word or a date.')
     if not len(there) or (len(series) == len(there) and there.nunique() == 1):
         value = plain(there.iloc[0]) if len(there) else None
         return {**about, "kind": "constant", "value": value}, None, [f"{name}: constant ({value!r})"]
@@ -58,9 +65,6 @@ def _text(about: dict[str, Any], series: Any, there: Any) -> tuple[dict[str, Any
     """A column of words: numbers and dates written out, ids, or categories."""
     pd = pandas()
     kinds = {type(v) for v in there[:100_000]}
-    odd = next((k for k in kinds if not issubclass(k, str | int | float | bool | np.generic)), None)
-    if odd is not None:
-        raise UsageError(f'Column "{about["name"]}" holds {odd.__name__} values; a cell is a number, a word or a date.')
     words = there.astype(str)
     numbers = pd.to_numeric(words, errors="coerce")
     strange = float(numbers.isna().mean())
@@ -168,8 +172,7 @@ def _dtype(series: Any) -> str:
     pd = pandas()
     if isinstance(series.dtype, pd.CategoricalDtype):
         return "category"
-    name = str(series.dtype)
-    return "str" if name in ("object", "string", "str") or name.startswith("string") else name
+    return str(series.dtype)
 
 
 def plain(value: Any) -> Any:

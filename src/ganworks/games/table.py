@@ -45,7 +45,7 @@ class Tabular:
     likelihood: weight of the rows' likelihood, in nats per choice (0: none; only `Columns` knows it).
     adversarial_from: where in the budget the critic comes in (0: at once, 1: never). gan: weight of its verdict for G.
     loss: a name from `losses.LOSSES`. gp: weight of the gradient penalty. n_critic: D turns per G turn.
-    asked: weight of the cross-entropy on the value that was asked for (CTGAN; needs domain.balanced=on).
+    asked: weight of the cross-entropy on the value that was asked for (CTGAN).
     usual: share of rows whose likelihood is learnt in the order in which they are made.
     """
 
@@ -96,10 +96,9 @@ class Tabular:
     def critic_turn(self, nets: Nets, batch: Batch) -> Terms:
         """D's terms for each pack."""
         G, D = nets["G"], nets["D"]
-        real = batch["x"]
         with torch.no_grad():
-            fake, condition, _ = self._fake(G, batch, soft=False)
-        packs = [_packed(torch.cat([x, condition], 1) if condition is not None else x, D.pac) for x in (real, fake)]
+            fake = self._fake(G, batch, soft=False)[0]
+        packs = [_packed(x, D.pac) for x in (self._real(G, batch), fake)]
         r, f = D(torch.cat(packs)).chunk(2)
         terms = {"d_loss": self._loss.discriminator(r, f)}
         if self.gp:
@@ -111,32 +110,49 @@ class Tabular:
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """G's terms: the critic's verdict for each pack, the cross-entropy on what was asked, the likelihood."""
         G, D = nets["G"], nets["D"]
-        fake, condition, logits = self._fake(G, batch, soft=True)
-        seen = torch.cat([fake, condition], 1) if condition is not None else fake
-        f = D(_packed(seen, D.pac))
-        r = None
+        fake, asked = self._fake(G, batch, soft=True)
+        f, r = D(_packed(fake, D.pac)), None
         if self._loss.paired:
             with torch.no_grad():
-                r = D(_packed(torch.cat([batch["x"], condition], 1) if condition is not None else batch["x"], D.pac))
+                r = D(_packed(self._real(G, batch), D.pac))
         terms = {"g_loss": self.gan * self._loss.generator(r, f), "_fake": f.detach()}
-        if logits is not None and self.asked:
-            terms["asked"] = self.asked * _disagreement(G, logits, batch["asked"])
+        if asked is not None and self.asked:
+            terms["asked"] = self.asked * asked
         if self.likelihood:
             terms |= self.likelihood_turn(nets, batch)
         return terms
 
-    def _fake(self, G: Any, batch: Batch, soft: bool) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """(rows, the condition's vector, the logits of all codes); the latter two only where values are asked for."""
+    def _fake(self, G: Any, batch: Batch, soft: bool) -> tuple[Tensor, Tensor | None]:
+        """(made rows with the condition's vector behind, cross-entropy on what was asked [B] or None)."""
         z = batch.draw.normal(G.z_dim)
         if hasattr(G, "surprise"):
-            return G.rows(z, soft=soft), None, None
+            return G.rows(z, soft=soft), None
         if not G.asked:
-            return G.rows(z), None, None
-        if batch["x"] is None or "asked" not in batch:
-            raise UsageError("CTGAN trains by sampling: set domain.balanced=on.")
-        condition = G.condition(*batch["asked"].unbind(1))
+            return G.rows(z), None
+        asked = self._drawn(batch)
+        if asked is None:  # without training by sampling: as frequent as in the data
+            asked = torch.stack(G.draw(len(z), z.device), 1)
+        condition = G.condition(*asked.unbind(1))
         x, logits = G.made(z, condition)
-        return x, condition, logits
+        return torch.cat([x, condition], 1), _disagreement(G, logits, asked)
+
+    def _real(self, G: Any, batch: Batch) -> Tensor:
+        """Real rows, behind them the condition that they were chosen by, or one of their own values."""
+        x = batch["x"]
+        if hasattr(G, "surprise") or not G.asked:
+            return x
+        asked = self._drawn(batch)
+        if asked is None:
+            blocks = torch.tensor(list(G.asked), device=x.device)[batch.draw.integers(len(G.asked), 1)[:, 0]]
+            parts = x[:, : G.layout.codes].split(list(G.layout.sizes), 1)
+            codes = torch.stack([part.argmax(1) for part in parts], 1)
+            asked = torch.stack([blocks, codes.gather(1, blocks[:, None])[:, 0]], 1)
+        return torch.cat([x, G.condition(*asked.unbind(1))], 1)
+
+    @staticmethod
+    def _drawn(batch: Batch) -> Tensor | None:
+        """(choice, code) [B, 2] by which the domain chose the rows; None where it took them as they come."""
+        return batch.get("asked") if batch["x"] is not None else None
 
 
 def _packed(x: Tensor, pac: int) -> Tensor:

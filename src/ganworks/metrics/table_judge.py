@@ -52,6 +52,7 @@ class TableJudge:
 
     def __init__(self, data: Any, config: Any, work: Work, prepare: Callable[..., nn.Module]):
         self.data, self.config, self.work, self.prepare = data, config, work, prepare
+        table_privacy.check_private(config)
         self.objective = "detection" if len(data.held) >= 1000 else "-pairs"
         self.noise = 0.01 if len(data.held) >= 1000 else 0.003
 
@@ -158,7 +159,7 @@ class TableJudge:
             baselines,
             tables,
             {"Columns": "columns.png", "Made rows": "rows.csv"},
-            self.protocol(len(made), target, found),
+            self.protocol(len(made), target, found, int(about.get("seen") or 0)),
             self.warnings(found),
             about=about,
             seconds=time.monotonic() - start,
@@ -217,8 +218,9 @@ class TableJudge:
             "rows": rows,
         }
 
-    def protocol(self, made: int, target: str, attack: dict[str, Any]) -> list[str]:
+    def protocol(self, made: int, target: str, attack: dict[str, Any], seen: int) -> list[str]:
         """How it was judged, in sentences."""
+        private = table_privacy.promised(self.config, len(self.data.train), seen)
         out = [
             f"{made:,} made rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
             "Pairs: numbers in ten quantile bins of the training rows, at most 200 values of a category, mean of all "
@@ -232,7 +234,7 @@ class TableJudge:
                 f"The attack compares {attack['count']:,} trained rows with as many held-out ones by their "
                 "distance to made rows and to the other held-out rows."
             )
-        return [*out, "An attack that fails shows that this attack fails. It does not make the rows private."]
+        return [*out, *private, "An attack that fails shows that this attack fails. It does not make the rows private."]
 
     def warnings(self, attack: dict[str, Any]) -> list[str]:
         """What the reader has to know."""

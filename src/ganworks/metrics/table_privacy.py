@@ -6,10 +6,13 @@ differential privacy (`d.clip_each`, `d.noise`) bounds all attacks.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from ganworks.errors import UsageError
+from ganworks.metrics.privacy import Releases, epsilon
 from ganworks.metrics.table import Coder, auc, auc_interval
 
 MOST = 2000  # members, and as many others
@@ -73,3 +76,42 @@ def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict
     known = {hash(row.tobytes()) for row in coder.matrix(train)}
     same = [float(np.mean([hash(row.tobytes()) in known for row in coder.matrix(f)])) for f in (made, held)]
     return {"attack": auc(scored), "low": low, "high": high, "copies": same[0], "held_copies": same[1], "count": count}
+
+
+def check_private(config: Any) -> None:
+    """UsageError when training is to be differentially private, and a player would learn from rows without it."""
+    clipped = {name: getattr(config, name).clip_each > 0 for name in ("g", "d")}
+    if not any(clipped.values()):
+        return
+    game, needed = config.game, []
+    if getattr(game, "likelihood", 0) and not clipped["g"]:
+        needed.append("g.clip_each and g.noise (the generator learns from rows itself), or game.likelihood=0")
+    if getattr(game, "adversarial_from", 0) < 1 and not clipped["d"]:
+        needed.append("d.clip_each and d.noise, or game.adversarial_from=1")
+    if getattr(game, "adversarial_from", 0) < 1 and config.networks.pac != 1:
+        needed.append("networks.pac=1, so that a row has one gradient of its own")
+    if getattr(config.domain, "balanced", False):
+        needed.append("domain.balanced=off, so that every row is drawn equally often")
+    if needed:
+        raise UsageError(f"Differentially private training of tables needs {'; '.join(needed)}.")
+
+
+def promised(config: Any, count: int, seen: int) -> list[str]:
+    """What differential privacy promises after `seen` of `count` rows, in a sentence; nothing when it is off."""
+    steps, game = -(-seen // config.train.batch), config.game
+    rate, start = config.train.batch / count, getattr(game, "adversarial_from", 0.0)
+    releases = []
+    if config.g.clip_each and game.likelihood:
+        releases.append(Releases(rate, config.g.noise, steps))
+    if config.d.clip_each and start < 1:
+        releases.append(Releases(rate, config.d.noise, math.ceil((1 - start) * steps) * game.n_critic))
+    if not releases:
+        return []
+    delta = 10.0 ** math.floor(-math.log10(count) - 0.5)
+    spent = epsilon(releases, delta)
+    return [
+        f"Differential privacy: epsilon {spent:.2f} at delta {delta:g}, for {sum(r.steps for r in releases):,} noisy "
+        f"updates of {rate:.2%} of the rows (Renyi accounting, as if batches were drawn by chance; they come from a "
+        "shuffled order). It covers the networks. The columns' values, limits and shares are taken from the data as "
+        "they are, and so is the choice of the best snapshot."
+    ]

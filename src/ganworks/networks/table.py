@@ -23,6 +23,7 @@ from ganworks.data.table_layout import Layout
 from ganworks.errors import UsageError
 
 Allowed = dict[int, Tensor]  # column -> which of its combined codes may be, bool [codes]
+WAVES = 8  # smooth functions that the neighbouring codes of a number share
 CANDIDATES = 16  # tries per row where several columns are restricted together
 
 
@@ -50,18 +51,16 @@ class ColumnGenerator(Row):
         super().__init__(spec)
         layout, width = self.layout, net.width
         self.z_dim, self.tau = layout.width, net.tau
-        ramp = [
-            np.linspace(-1, 1, n) if o and n > 1 else np.zeros(n)
-            for n, o in zip(layout.sizes, layout.ordered, strict=True)
-        ]
-        self.register_buffer("ramp", torch.tensor(np.concatenate(ramp), dtype=torch.float32), persistent=False)
+        waves = [_waves(n, o) for n, o in zip(layout.sizes, layout.ordered, strict=True)]
+        self.register_buffer("waves", torch.cat(waves), persistent=False)
         whose = np.repeat(np.arange(len(layout.sizes)), layout.sizes)
         self.register_buffer("whose", torch.tensor(whose), persistent=False)
         self.known = nn.Linear(layout.codes, width)
-        self.slope = nn.Parameter(torch.zeros(width, len(layout.sizes)))
+        self.known_waves = nn.Parameter(torch.zeros(len(layout.sizes), WAVES, width))
+        self.out_waves = nn.Parameter(torch.zeros(len(layout.sizes), WAVES, width))
         self.seen = nn.Parameter(torch.zeros(width, len(layout.sizes)))
         self.place = nn.Parameter(torch.zeros(width, len(layout.positions)))
-        for weight in (self.slope, self.seen, self.place):
+        for weight in (self.known_waves, self.seen, self.place):
             nn.init.normal_(weight, std=0.1)
         nn.init.normal_(self.known.weight, std=1 / math.sqrt(len(layout.sizes)))
         self.body = nn.ModuleList(
@@ -72,9 +71,16 @@ class ColumnGenerator(Row):
         self.out = nn.Linear(width, layout.codes)
         self.order = usual_order(layout)
 
-    def _codes(self) -> Tensor:
-        """What each code adds to the first layer, [width, codes]: neighbours in an ordered choice share a slope."""
-        return self.known.weight + self.ramp * self.slope[:, self.whose]
+    def _known(self) -> Tensor:
+        """What each code adds to the first layer, [width, codes]: neighbours in an ordered choice share waves."""
+        return self.known.weight + self._shared(self.known_waves).T
+
+    def _out(self) -> Tensor:
+        """The weights of the logits, [codes, width]; those of neighbours share waves."""
+        return self.out.weight + self._shared(self.out_waves)
+
+    def _shared(self, weights: Tensor) -> Tensor:
+        return (weights[self.whose] * self.waves[:, :, None]).sum(1)
 
     def _trunk(self, h: Tensor) -> Tensor:
         for block in self.body:
@@ -85,11 +91,11 @@ class ColumnGenerator(Row):
         """Logits [B, codes] of all choices, given those of x [B, D] for which seen [B, choices] is true."""
         layout = self.layout
         mask = seen.to(x.dtype)
-        h = F.linear(x[:, : layout.codes] * mask[:, self.whose], self._codes(), self.known.bias)
+        h = F.linear(x[:, : layout.codes] * mask[:, self.whose], self._known(), self.known.bias)
         h = h + F.linear(mask, self.seen)
         if layout.positions:
             h = h + F.linear(x[:, layout.codes :] * mask[:, list(layout.positions)], self.place)
-        return self.out(self._trunk(h))
+        return F.linear(self._trunk(h), self._out(), self.out.bias)
 
     def surprise(self, x: Tensor, seen: Tensor) -> Tensor:
         """Minus the log-likelihood [B] in nats of rows x, estimated from the choices that are not seen.
@@ -145,11 +151,17 @@ def usual_order(layout: Layout) -> list[int]:
     return [b for k in columns for b in layout.blocks(k)]
 
 
+def _waves(size: int, ordered: bool) -> Tensor:
+    """Cosines of 1 to WAVES half periods over the codes of an ordered choice, [size, WAVES]; else zeros."""
+    at = (torch.arange(size) + 0.5) / size
+    return torch.cos(torch.pi * at[:, None] * torch.arange(1, WAVES + 1)) * float(ordered and size > 2)
+
+
 class _State:
     """Rows that are being made: the first layer's sum so far [B, width], and the choices made."""
 
     def __init__(self, net: ColumnGenerator, count: int, like: Tensor):
-        self.net, self.codes = net, net._codes()
+        self.net, self.codes, self.out = net, net._known(), net._out()
         self.h = net.known.bias.expand(count, -1)
         self.made: dict[int, Tensor] = {}
         self.weight = torch.zeros(count, device=like.device)
@@ -159,7 +171,7 @@ class _State:
         """One choice for every row, among those of its column that may be."""
         net, layout = self.net, self.net.layout
         part = slice(self.starts[block], self.starts[block] + layout.sizes[block])
-        logits = F.linear(net._trunk(self.h), net.out.weight[part], net.out.bias[part]).float()
+        logits = F.linear(net._trunk(self.h), self.out[part], net.out.bias[part]).float()
         if may is not None:
             free = logits.logsumexp(1)
             logits = logits.masked_fill(~self._open(block, may), -torch.inf)

@@ -18,7 +18,7 @@ def table(facts: Facts) -> Config:
     """
     few = facts.count < 5000
     networks = Columns(width=128 if few else 256)
-    adam = Optimizer(lr=2e-3, lr_end=1e-5, betas=(0.9, 0.99), warmup=0.02)
+    adam = Optimizer(lr=4e-3 if few else 2e-3, lr_end=1e-5, betas=(0.9, 0.99), warmup=0.02)
     critic = Optimizer(lr=2e-4, betas=(0.5, 0.9))
     train = Train(batch=_batch(facts.count), ema=(_FOREVER,), ema_ramp=0.02, precision="fp32")
     return Config("table", facts.domain, networks, Tabular(), g=adam, d=critic, train=train)
