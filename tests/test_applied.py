@@ -16,9 +16,9 @@ from PIL import Image, ImageOps, ImageSequence
 from standins import publish
 
 import ganworks as gw
-from ganworks import cli, marks
+from ganworks import applying_files, cli, marks
 from ganworks.applied import Applied
-from ganworks.applying import RECORD, apply_files
+from ganworks.applying import apply_files
 from ganworks.errors import GanworksError, UsageError
 from ganworks.rasters.read import About, Raster, read
 from ganworks.rasters.write import encode
@@ -282,7 +282,7 @@ def test_a_folder_restarts_where_it_stopped(run, photos, tmp_path):
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*.png")} == before
     Image.fromarray(noise(6, 9, 3, seed=9)).save(photos / "a.png")  # another input
     (out / "deep" / "b c.png").write_bytes(b"damaged")  # another output
-    record = out / RECORD
+    record = out / applying_files.RECORD
     record.write_bytes(record.read_bytes() + b'{"output": "torn')  # as a kill leaves it
     done = apply_files(model, photos, out)
     assert done.kept == 1 and np.array_equal(pixels(out / "a.png"), pixels(photos / "a.png"))
@@ -382,7 +382,7 @@ def test_the_command_line(run, photos, tmp_path, monkeypatch, capsys):
         cli.main(["apply", "run/generator.safetensors", "photos"]) == 0
         and len(list(Path("applied").rglob("*.png"))) == 3
     )
-    assert json.loads(Path("applied", RECORD).read_text().splitlines()[0])["facts"]["seed"] == 0
+    assert json.loads(Path("applied", applying_files.RECORD).read_text().splitlines()[0])["facts"]["seed"] == 0
     capsys.readouterr()
     for wrong, said in (
         (["apply", "run"], "picture, folder or video"),

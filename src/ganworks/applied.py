@@ -7,6 +7,7 @@ and the frames of a film share their noise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from ganworks.card import FILE, Published, file_of, load_net
 from ganworks.checks import check_seed
 from ganworks.config import from_dict
-from ganworks.data.decode import decode
+from ganworks.data.decode import decode, printable
 from ganworks.data.spec import key
 from ganworks.errors import GanworksError, UsageError, nearest
 from ganworks.machine import pick_device
@@ -38,6 +39,11 @@ class Applied:
     net, spec, info: what was published (info is its card). domain: rebuilt from the card; its `apply` does the work. A
     domain may also say: `options`, name -> meaning of what its `apply` understands; `channels_of(spec)`, see
     `channels`; `keeps_grey`, that a grey picture has a grey result.
+
+    A domain of anything but pictures has `takes`, the suffixes of its inputs; `gives`, that of its outputs; and
+    `change(net, spec, content: bytes, name, *, seed, options, note)` -> the bytes of the output, or a pair of them and
+    a sentence for the person who asked. Random numbers come from torch's global generator, which is seeded. `note` goes
+    into the file's metadata (None: unmarked). `change_array(net, spec, array, *, options)` does arrays, if it is there.
     """
 
     def __init__(self, found: Published, *, device: str | torch.device = "auto"):
@@ -47,8 +53,8 @@ class Applied:
         back = found.card.get("player") == "G_back"  # it makes what the other network is given
         self.spec = replace(found.spec, shape=found.spec.source, source=found.spec.shape) if back else found.spec
         self.domain = from_dict(Any, found.card.get("domain"), f"{found.file}: domain")
-        if not hasattr(self.domain, "apply"):
-            raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot be applied to pictures.")
+        if not hasattr(self.domain, "apply") and not hasattr(self.domain, "change"):
+            raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot be applied to anything.")
         self.device = pick_device(device)
         self.net = found.net.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)  # pyrefly: ignore
 
@@ -82,25 +88,61 @@ class Applied:
         """What the domain's `apply` understands, name -> meaning; None when the domain does not say."""
         return getattr(self.domain, "options", None)
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Suffixes of what the domain changes as a whole; () for a domain of pictures."""
+        return tuple(self.domain.takes) if hasattr(self.domain, "change") else ()
+
+    @property
+    def gives(self) -> str:
+        """The suffix of what `change` makes; "" for a domain of pictures."""
+        return str(self.domain.gives) if hasattr(self.domain, "change") else ""
+
+    def change(
+        self, content: bytes, name: str, seed: int = 0, note: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[bytes, str]:
+        """The bytes of a file that the model takes -> those of a file of what it gives, and what there is to say."""
+        self._check(options)
+        made = self._guarded(
+            lambda: self.domain.change(
+                self.net, self.spec, content, name, seed=seed, options=options, note=note
+            ), seed, printable(name)
+        )  # fmt: skip
+        return made if isinstance(made, tuple) else (made, "")
+
+    def _check(self, options: dict[str, Any]) -> None:
+        for name in options:
+            if self.options is not None and name not in self.options:
+                raise UsageError(f'This model has no option "{name}". {nearest(name, self.options or ("none",))}')
+
+    def _guarded(self, work: Callable[[], Any], seed: int, what: str) -> Any:
+        """The result of work without gradients and with seeded randomness; GanworksError when memory is short."""
+        try:
+            with torch.inference_mode(), own_randomness(self.device, key(check_seed(seed), "apply")):
+                return work()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not any(word in str(error) for word in _MEMORY):
+                raise
+            raise GanworksError(f"Not enough memory for {what} at once.{self._smaller}") from error
+
+    @property
+    def _smaller(self) -> str:
+        """What to do when memory is short."""
+        smaller = {"tile": "tile=256", "chunk": "chunk=500"}
+        found = next((smaller[name] for name in smaller if name in (self.options or smaller)), "")
+        return f" Cut it up with {found}." if found else ""
+
     def run(self, x: Tensor, seed: int = 0, **options: Any) -> Tensor:
         """x [1, C, H, W] float32 in [-1, 1], any size -> [1, C', H', W'] in [-1, 1] on the CPU.
 
         options: what the domain understands (label, tile, mask [1, 1, H, W] with 1 = hole, ...). Raises UsageError for
         options that it does not, GanworksError when memory is short or the network makes no numbers.
         """
-        for name in options:
-            if self.options is not None and name not in self.options:
-                raise UsageError(f'This model has no option "{name}". {nearest(name, self.options or ("none",))}')
+        self._check(options)
         x = x.to(self.device, torch.float32, memory_format=torch.channels_last)
         options = {name: v.to(self.device) if isinstance(v, Tensor) else v for name, v in options.items()}
-        try:
-            with torch.inference_mode(), own_randomness(self.device, key(check_seed(seed), "apply")):
-                out = self.domain.apply(self.net, x, self.spec, options).float().cpu()
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not any(word in str(error) for word in _MEMORY):
-                raise
-            size = f"{x.shape[3]} x {x.shape[2]}"
-            raise GanworksError(f"Not enough memory for {size} pixels at once; cut it up with tile=256.") from error
+        size = f"{x.shape[3]} x {x.shape[2]} pixels"
+        out = self._guarded(lambda: self.domain.apply(self.net, x, self.spec, options).float().cpu(), seed, size)
         if not torch.isfinite(out).all():
             raise GanworksError("The network made NaN or infinite values: its training had diverged.")
         return out.clamp(-1, 1)
@@ -147,8 +189,12 @@ class Applied:
         image: a path (of an animation the first frame) or a PIL image -> a PIL image, 8 bits, upright; an array [H, W],
         [H, W, 1] or [H, W, 3 or 4] of uint8, uint16 or float in 0..1 -> an array of the same kind (others: `values`); a
         tensor [1, C, H, W] in [-1, 1] -> a tensor.
+        A model of anything but pictures: the path of a file that it takes -> the bytes of the file that comes of it; an
+        array -> an array, see the domain's `change_array`.
         options: as for `run`; mask may also be a path, an image or an array [H, W]. Raises UsageError.
         """
+        if self.takes:
+            return self._changed(image, seed, options)
         if isinstance(image, Tensor):
             if image.ndim != 4 or len(image) != 1 or image.shape[1] != (self.channels or image.shape[1]):
                 raise UsageError(f"A tensor must be [1, {self.channels or 'C'}, H, W], not {list(image.shape)}.")
@@ -160,6 +206,18 @@ class Applied:
             return planes[0] if image.ndim == 2 and len(planes) == 1 else np.stack(planes, -1)
         raster = still(image) if isinstance(image, Image.Image) else read(_bytes(image), str(image)).frames[0]
         return picture(self.raster(raster, seed, **self.ready(options, raster.size)))
+
+    def _changed(self, given: Any, seed: int, options: dict[str, Any]) -> Any:
+        """`apply` of a model of anything but pictures."""
+        if isinstance(given, str | Path):
+            if not str(given).lower().endswith(self.takes):
+                raise UsageError(f"This model takes files whose names end in {', '.join(self.takes)}, not {given}.")
+            return self.change(_bytes(given), Path(given).name, seed, **options)[0]
+        if not hasattr(self.domain, "change_array"):
+            raise UsageError(f"This model changes files ({', '.join(self.takes)}): give the path of one.")
+        self._check(options)
+        work = self.domain.change_array
+        return self._guarded(lambda: work(self.net, self.spec, given, options=options), seed, "this array")
 
     def values(self, array: np.ndarray, seed: int = 0, **options: Any) -> np.ndarray:
         """An array [H, W], [C, H, W] or [H, W, C] of any number of channels -> an array laid out alike.

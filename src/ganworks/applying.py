@@ -1,4 +1,6 @@
-"""Files through a trained translator: one picture, a folder or zip of them, an animation, a video.
+"""Files through a trained network: one picture, a folder or zip of them, an animation, a video.
+
+A domain that is not one of pictures says what it `takes` and `gives` and does the work in `change`; see `Applied`.
 
 Results are written whole or not at all. A folder remembers in `applied.jsonl` which output came from which input and
 model, so that the same command goes on where it stopped and does again only what has changed.
@@ -9,9 +11,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,15 @@ import numpy as np
 
 from ganworks import marks, weights
 from ganworks.applied import Applied, mask_tensor
-from ganworks.data.decode import MAX_BYTES, DecodeError, printable
+from ganworks.applying_files import Item, Record, find_items, places, read_file, refuse_overwriting
 from ganworks.data.decode import SUFFIXES as PICTURES
-from ganworks.data.listings import FolderListing, ZipListing
+from ganworks.data.decode import DecodeError, printable
 from ganworks.errors import GanworksError, UsageError, nearest
 from ganworks.rasters import video
 from ganworks.rasters.read import Picture, Raster, read
 from ganworks.rasters.write import encode, form_of
 from ganworks.samples import make_folder
 
-RECORD = "applied.jsonl"
 STILLS = (*PICTURES, ".apng")
 KNOWN = (*STILLS, ".npy", *video.SUFFIXES)
 _EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
@@ -42,7 +42,8 @@ Progress = Callable[[str, int, int], None] | None
 class Outcome:
     """What was done. pairs: (input, output) of what is finished; kept: how many of them were finished before.
 
-    failed: (name, reason). left: files in the folder that are neither pictures nor videos.
+    failed: (name, reason). left: files in the folder that the model does not take; takes: suffixes of those that it
+    does. said: (name, what there is to say about it) of those that were done now.
     """
 
     out: Path
@@ -50,6 +51,8 @@ class Outcome:
     kept: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     left: int = 0
+    takes: tuple[str, ...] = KNOWN
+    said: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,30 @@ class Job:
     mark: bool
     suffix: str = ""
     among_inputs: bool = False
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Suffixes of the files that the model takes."""
+        return self.model.takes or KNOWN
+
+    def renamed(self, names: list[str]) -> list[str]:
+        """Names of the outputs: with another suffix; behind the old one where two would be called the same."""
+        suffix, others = (self.model.gives, self.takes) if self.model.takes else (self.suffix, STILLS)
+        if not suffix:
+            return names
+        new = [name if not name.lower().endswith(others) else str(Path(name).with_suffix(suffix)) for name in names]
+        often = Counter(new)
+        return [b if often[b] == 1 else f"{a}{suffix}" for a, b in zip(names, new, strict=True)]
+
+    def check(self) -> None:
+        """Raise UsageError for what only pictures have, or a form that cannot be written."""
+        gives = self.model.gives
+        if gives and (self.mask is not None or self.suffix not in ("", gives)):
+            raise UsageError(
+                f"This model writes {gives} files, and there is nothing to mask: leave format and mask out."
+            )
+        if self.suffix and not gives:
+            form_of(self.suffix)
 
     def facts(self, content: str, mask: Path | None) -> dict[str, Any]:
         """All that an output follows from; the same facts give the same bytes."""
@@ -104,7 +131,7 @@ def apply_files(
     on_progress: Progress = None,
     **options: Any,
 ) -> Outcome:
-    """Apply a model to a picture file, an animation, a video, or all of them in a folder or zip.
+    """Apply a model to a file of what it takes (a picture, an animation, a video ...), or all in a folder or zip.
 
     out: a file or folder for one input, a folder for many; None: the folder `applied`. Names and forms are kept; the
     form is that of an `out` that is a file, or `form` ("png", "tif", ...) for all stills of a folder. mask: a file, or
@@ -121,72 +148,57 @@ def apply_files(
     many = source.is_dir() or source.suffix.lower() == ".zip"
     beside = mask is not None and mask.is_dir() and source.is_dir() and mask.resolve() == source.resolve()
     job = Job(model, seed, options, mask, mark, f".{form.lower().lstrip('.')}" if form else "", beside)
-    if job.suffix:
-        form_of(job.suffix)
+    job.check()
     return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
 
 
 def _single(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
-    target = out if out.suffix and not out.is_dir() else out / _renamed([source.name], job.suffix)[0]
-    if source.suffix.lower() not in KNOWN:
-        raise UsageError(
-            f'"{printable(source.name)}" is neither a picture nor a video by its name ({", ".join(KNOWN)}).'
+    gives, takes = job.model.gives, job.takes
+    target = out if out.suffix and not out.is_dir() else out / job.renamed([source.name])[0]
+    if source.suffix.lower() not in takes:
+        what = (
+            f"no file that this model takes, {_also(takes)}"
+            if gives
+            else f"neither a picture nor a video by its name ({', '.join(takes)})"
         )
-    _refuse_overwriting(target, _places([source, *([job.mask] if job.mask else [])]))
+        raise UsageError(f'"{printable(source.name)}" is {what}.')
+    if gives and target.suffix.lower() != gives:
+        raise UsageError(f"This model writes {gives} files, not {target.suffix}: give out=NAME{gives}.")
+    refuse_overwriting(target, places([source, *([job.mask] if job.mask else [])]))
     make_folder(target.parent)
-    item = _Item(source.name, source, lambda: _read_file(source))
-    _make(job, item, target, None, source.name, on_progress)
-    return Outcome(out, [(source, target)])
-
-
-@dataclass(frozen=True)
-class _Item:
-    """One input: its name below the folder, where it lies (for a zip: the zip), how it is read."""
-
-    name: str
-    path: Path
-    read: Callable[[], bytes]
-
-    @property
-    def film(self) -> bool:
-        return self.name.lower().endswith(video.SUFFIXES)
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DecodeError(printable(path.name), f"{error.strerror or error}.") from error
-    if len(data) > MAX_BYTES:
-        raise DecodeError(printable(path.name), f"more than {MAX_BYTES:,} bytes.")
-    return data
+    outcome = Outcome(out, [(source, target)], takes=takes)
+    _make(job, Item(source.name, source, lambda: read_file(source)), target, None, source.name, outcome, on_progress)
+    return outcome
 
 
 # Many -----------------------------------------------------------------------------------------------------------------
 
 
 def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
-    if out.suffix.lower() in KNOWN and not out.is_dir():
+    takes = job.takes
+    if out.suffix.lower() in (*takes, job.model.gives or ".") and not out.is_dir():
         raise UsageError(f"{out} is the name of one file, but {source} holds many. Give a folder: out=applied.")
     if source.is_dir() and out.resolve() == source.resolve():
         raise UsageError(f"out={out} is the folder of the inputs, which are never overwritten. Choose another.")
-    items, left = _items(job, source, out)
+    own = [folder for folder in (out, job.mask) if folder is not None and folder.is_dir()]
+    items, left = find_items(source, takes, own, lambda name: job.among_inputs and Path(name).stem.endswith("_mask"))
     if not items:
-        raise UsageError(f'"{printable(str(source))}" holds no pictures; their names end in {", ".join(STILLS)}.')
+        what = f"nothing that this model takes, {_also(takes)}"
+        what = what if job.model.gives else f"no pictures; their names end in {', '.join(STILLS)}"
+        raise UsageError(f'"{printable(str(source))}" holds {what}.')
     make_folder(out)
     for folder in (out, *(path for path in out.rglob("*") if path.is_dir())):
         weights.sweep(folder)
-    record, outcome = Record(out), Outcome(out, left=left)
-    inputs = _places({item.path for item in items})
-    names = _renamed([item.name for item in items], job.suffix)
+    record, outcome = Record(out), Outcome(out, left=left, takes=takes)
+    inputs = places({item.path for item in items})
+    names = job.renamed([item.name for item in items])
     for done, (item, name) in enumerate(zip(items, names, strict=True)):
         target = out / name
         if on_progress:
             on_progress("Applying", done, len(items))
         try:
-            _refuse_overwriting(target, inputs)
-            outcome.kept += _make(job, item, target, record, name, on_progress if item.film else None)
+            refuse_overwriting(target, inputs)
+            outcome.kept += _make(job, item, target, record, name, outcome, on_progress if _film(job, item) else None)
             outcome.pairs.append((item.path, target))
         except GanworksError as error:
             outcome.failed.append((item.name, error.reason if isinstance(error, DecodeError) else str(error)))
@@ -196,13 +208,8 @@ def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
     return outcome
 
 
-def _renamed(names: list[str], suffix: str) -> list[str]:
-    """Names of the outputs: stills with another suffix; behind the old one where two would be called the same."""
-    if not suffix:
-        return names
-    new = [name if not name.lower().endswith(STILLS) else str(Path(name).with_suffix(suffix)) for name in names]
-    often = Counter(new)
-    return [b if often[b] == 1 else f"{a}{suffix}" for a, b in zip(names, new, strict=True)]
+def _also(takes: tuple[str, ...]) -> str:
+    return f"whose names end in {', '.join(takes)}"
 
 
 def _stop_if_hopeless(outcome: Outcome, error: GanworksError, count: int) -> None:
@@ -213,98 +220,26 @@ def _stop_if_hopeless(outcome: Outcome, error: GanworksError, count: int) -> Non
         raise error
 
 
-def _items(job: Job, source: Path, out: Path) -> tuple[list[_Item], int]:
-    """The pictures and videos of a folder or zip, without those that this command made or reads as masks."""
-    listing = FolderListing(source) if source.is_dir() else ZipListing(source)
-    skipped = [path.resolve() for path in (out, job.mask) if path is not None and path.is_dir()]
-    items, left = [], 0
-    for index, name in enumerate(listing.names):
-        path = listing.root / name if source.is_dir() else source
-        own = any(path.resolve().is_relative_to(folder) for folder in skipped if folder != source.resolve())
-        if own or (job.among_inputs and Path(name).stem.endswith("_mask")):
-            continue
-        if not name.lower().endswith(KNOWN):
-            left += 1
-            continue
-        items.append(_Item(name, path, _reader(listing, index)))
-    return items, left
-
-
-def _reader(listing: FolderListing | ZipListing, index: int) -> Callable[[], bytes]:
-    def get() -> bytes:
-        name = printable(listing.names[index])
-        if listing.sizes[index] > MAX_BYTES:
-            raise DecodeError(name, f"more than {MAX_BYTES:,} bytes.")
-        try:
-            return listing.read(index)
-        except Exception as error:  # a damaged zip member may raise anything
-            raise DecodeError(name, f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
-
-    return get
-
-
-class Record:
-    """What a folder of outputs knows about them: one line of JSON each, the last one counts."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.path = folder, folder / RECORD
-        self.lines: dict[str, dict[str, Any]] = {}
-        raw = self.path.read_bytes() if self.path.exists() else b""
-        self.torn = bool(raw) and not raw.endswith(b"\n")  # as a kill leaves it
-        for text in raw.splitlines():
-            try:
-                line = json.loads(text)
-                self.lines[line["output"]] = line
-            except (ValueError, KeyError, TypeError):
-                continue
-
-    def owns(self, name: str) -> bool:
-        """Whether an output of this name was made, or begun, by this verb."""
-        return name in self.lines
-
-    def finished(self, name: str, facts: dict[str, Any]) -> bool:
-        """Whether the output follows from the same facts and is still what was written."""
-        line = self.lines.get(name, {})
-        try:
-            return line.get("facts") == facts and line.get("sha256") == weights.sha256(self.folder / name)
-        except OSError:
-            return False
-
-    def add(self, name: str, facts: dict[str, Any], digest: str | None) -> None:
-        """Write down an output, before it is put into its place."""
-        line = {"output": name, "facts": facts, "sha256": digest}
-        with self.path.open("ab") as file:
-            file.write((b"\n" if self.torn else b"") + json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self.torn, self.lines[name] = False, line
-
-
 # One ------------------------------------------------------------------------------------------------------------------
 
 
-def _places(paths: Iterable[Path]) -> set[tuple[int, int]]:
-    """Device and number of each file, whatever its name."""
-    facts = (path.stat() for path in paths if path.exists())
-    return {(fact.st_dev, fact.st_ino) for fact in facts}
+def _film(job: Job, item: Item) -> bool:
+    """Whether an input is a video that goes through the network of pictures frame by frame."""
+    return not job.model.takes and item.name.lower().endswith(video.SUFFIXES)
 
 
-def _refuse_overwriting(target: Path, inputs: set[tuple[int, int]]) -> None:
-    """UsageError when the output would take the place of an input, by whatever name."""
-    if _places([target]) & inputs:
-        raise UsageError(f"{target} is the input itself, which is never overwritten. Give another out=.")
-
-
-def _make(job: Job, item: _Item, target: Path, record: Record | None, name: str, on_progress: Progress) -> bool:
+def _make(
+    job: Job, item: Item, target: Path, record: Record | None, name: str, outcome: Outcome, on_progress: Progress
+) -> bool:
     """Make one output, called `name` in the record; True when it was there already. Raises GanworksError."""
-    mask = job.mask_of(item.name)
-    if item.film:
+    mask, film = job.mask_of(item.name), _film(job, item)
+    if film:
         if target.suffix.lower() not in video.SUFFIXES:
             raise UsageError(f"A video stays a video: {nearest(target.suffix.lower(), video.SUFFIXES)}")
         if item.path.suffix.lower() == ".zip":
             raise DecodeError(printable(item.name), "a video inside a zip; unpack it first.")
-    data = b"" if item.film else item.read()
-    content = weights.sha256(item.path) if item.film else hashlib.sha256(data).hexdigest()
+    data = b"" if film else item.read()
+    content = weights.sha256(item.path) if film else hashlib.sha256(data).hexdigest()
     facts = job.facts(content, mask)
     if record is not None:
         if record.finished(name, facts):
@@ -312,25 +247,34 @@ def _make(job: Job, item: _Item, target: Path, record: Record | None, name: str,
         if target.exists() and not record.owns(name):
             raise UsageError(f"{target} is there already and was not made by `ganworks apply`. Choose another folder.")
     make_folder(target.parent)
-    if item.film:
+    if film:
         if record is not None:
             record.add(name, facts, None)  # begun: should it be killed, the file that is there is ours
-        _film(job, item, target, mask, facts, on_progress)
+        _convert(job, item, target, mask, facts, on_progress)
         if record is not None:
             record.add(name, facts, weights.sha256(target))
         return False
-    if item.name.lower().endswith(".npy"):
-        made = _array(job, item, data, target, mask)
-    else:
-        made = _picture(job, item, data, target, mask, facts, on_progress)
+    made, said = _made(job, item, data, target, mask, facts, on_progress)
+    outcome.said += [(item.name, said)] if said else []
     if record is not None:
         record.add(name, facts, hashlib.sha256(made).hexdigest())
     weights.replace_file(target, made)
     return False
 
 
+def _made(
+    job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
+) -> tuple[bytes, str]:
+    """The content of one output, and what there is to say about it."""
+    if job.model.takes:
+        return job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
+    if item.name.lower().endswith(".npy"):
+        return _array(job, item, data, target, mask), ""
+    return _picture(job, item, data, target, mask, facts, on_progress), ""
+
+
 def _picture(
-    job: Job, item: _Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
+    job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
 ) -> bytes:
     """The encoded output of one picture or animation."""
     found = read(data, printable(item.name))
@@ -344,7 +288,7 @@ def _picture(
     return encode(frames, about, job.note(facts))
 
 
-def _array(job: Job, item: _Item, data: bytes, target: Path, mask: Path | None) -> bytes:
+def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -> bytes:
     """The output of one array of any number of channels, which has no place for a mark."""
     if target.suffix.lower() != ".npy":
         raise UsageError(f"{item.name} is an array, and so is what comes of it: give out=NAME.npy.")
@@ -362,9 +306,9 @@ def _with_mask(job: Job, mask: Path | None, found: Picture) -> dict[str, Any]:
     return job.options if mask is None else {**job.options, "mask": mask_tensor(mask, found.frames[0].size)}
 
 
-def _film(
+def _convert(
     job: Job,
-    item: _Item,
+    item: Item,
     target: Path,
     mask: Path | None,
     facts: dict[str, Any],

@@ -71,7 +71,11 @@ def print_outcome(done: Any) -> None:
         if done.kept:
             print(f"{done.kept:,} of them were finished before, from the same inputs and model, and were kept.")
     if done.left:
-        print(f"{done.left:,} other files in the folder are neither pictures nor videos.")
+        pictures = ".png" in done.takes
+        others = "neither pictures nor videos" if pictures else f"not among what it takes ({', '.join(done.takes)})"
+        print(f"{done.left:,} other files in the folder are {others}.")
+    for said, count in Counter(said for _, said in done.said).most_common(_SHOWN):
+        print(f"{said[0].upper()}{said[1:]}{f' ({count:,} files)' if len(done.pairs) > 1 else ''}.")
 
 
 def refuse_failures(done: Any) -> None:
