@@ -44,6 +44,18 @@ def test_memory_keeps_the_newest_images_and_mixes_older_ones_in():
         memory.remember(numbered(*range(7)))
 
 
+def test_each_slice_of_a_batch_is_judged_by_what_it_made():
+    memory = Remembering(torch.nn.Identity(), 6, (1, 2, 2))
+    slices = [Draw(0, 4, slice(part, None, 2)) for part in (0, 1)]
+    for first in (0, 10):
+        for made in (numbered(first, first + 1), numbered(first + 2, first + 3)):
+            memory.remember(made)
+        found = [memory.recall(2, draw, 0.0)[:, 0, 0, 0].tolist() for draw in (*slices, *slices)]  # n_critic=2
+        assert found == 2 * [[first, first + 1], [first + 2, first + 3]]
+    with pytest.raises(UsageError, match="slices"):
+        memory.recall(2, Draw(0, 8, slice(1, None, 4)), 0.0)
+
+
 def test_memory_is_saved_state_but_no_parameter():
     net = TINY.build(SPEC)["D"]
     assert {"images", "written"} <= set(net.state_dict()) and "images" not in dict(net.named_parameters())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 
 class GanworksError(Exception):
@@ -23,3 +24,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     return f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
+
+
+def check_ranges(settings: Any, ranges: Mapping[str, tuple[float, float]], where: str = "") -> None:
+    """Raise UsageError unless every field that is named lies between its two numbers, or is None.
+
+    where: what the user writes before the name, "game." for instance.
+    """
+    for name, (least, most) in ranges.items():
+        value = getattr(settings, name)
+        if value is not None and not least <= value <= most:
+            raise UsageError(f"{where}{name} must lie between {least:,} and {most:,}, not {value}.")

@@ -31,7 +31,7 @@ from ganworks.data.pack import (
     sync,
     temporary,
 )
-from ganworks.data.packed import RELEASE_AFTER, split
+from ganworks.data.packed import RELEASE_AFTER, plain_facts, split
 from ganworks.data.sources import open_source
 from ganworks.data.spec import Draw, Spec
 from ganworks.errors import UsageError
@@ -179,29 +179,7 @@ class Photos:
     @property
     def summary(self) -> dict[str, Any]:
         """Plain facts: what was found, what it became, how it is split."""
-        facts = self.facts
-        return {
-            "source": facts["source"],
-            "kind": facts["kind"],
-            "bytes": facts["bytes"],
-            "count": len(self),
-            "size": list(self.spec.shape[1:]),
-            "channels": self.spec.shape[0],
-            "dtype": self.spec.dtype,
-            "classes": {},
-            "train": len(self.train),
-            "held": len(self.held),
-            "duplicates": self.duplicates,
-            "corrupt": len(facts["corrupt"]),
-            "corrupt_names": [f"{n}: {r}" for n, r in facts["corrupt"][:20]],
-            "sizes": facts["sizes"],
-            "distinct_sizes": facts["distinct_sizes"],
-            "modes": facts["modes"],
-            "warnings": facts["warnings"],
-            "notes": [*facts["notes"], *self._notes],
-            "fingerprint": self.fingerprint,
-            "packed": str(self.folder),
-        }
+        return plain_facts(self, {}, self._notes)
 
 
 class _Plan:

@@ -92,32 +92,11 @@ class Packed:
     @property
     def summary(self) -> dict[str, Any]:
         """Plain facts: what was found, what it became, how it is split."""
-        facts, counts = self.facts, {}
+        counts: dict[str, int] = {}
         if self.labels is not None:
             found = np.bincount(self.labels, minlength=self.spec.num_classes)
             counts = dict(zip(self.spec.classes, found.tolist(), strict=True))
-        return {
-            "source": facts["source"],
-            "kind": facts["kind"],
-            "bytes": facts["bytes"],
-            "count": len(self),
-            "size": list(self.spec.shape[1:]),
-            "channels": self.spec.shape[0],
-            "dtype": self.spec.dtype,
-            "classes": counts,
-            "train": len(self.train),
-            "held": len(self.held),
-            "duplicates": self.duplicates,
-            "corrupt": facts["corrupt_count"],
-            "corrupt_names": [f"{n}: {r}" for n, r in facts["corrupt"][:20]],
-            "sizes": facts["sizes"],
-            "distinct_sizes": facts["distinct_sizes"],
-            "modes": facts["modes"],
-            "warnings": facts["warnings"],
-            "notes": [*facts["notes"], *self._notes],
-            "fingerprint": self.fingerprint,
-            "packed": str(self.folder),
-        }
+        return plain_facts(self, counts, self._notes)
 
 
 def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, int, list[str]]:
@@ -140,3 +119,30 @@ def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, 
     if count > 1 and first.sum() == 1:
         notes.append("all images are identical")
     return np.sort(order[cut:]), np.sort(order[:cut]), int(count - first.sum()), notes
+
+
+def plain_facts(pack: Any, classes: dict[str, int], notes: list[str]) -> dict[str, Any]:
+    """The summary of a pack, `Packed` or `Photos`. classes: examples of each; notes: beside those of its facts."""
+    facts = pack.facts
+    return {
+        "source": facts["source"],
+        "kind": facts["kind"],
+        "bytes": facts["bytes"],
+        "count": len(pack),
+        "size": list(pack.spec.shape[1:]),
+        "channels": pack.spec.shape[0],
+        "dtype": pack.spec.dtype,
+        "classes": classes,
+        "train": len(pack.train),
+        "held": len(pack.held),
+        "duplicates": pack.duplicates,
+        "corrupt": facts.get("corrupt_count", len(facts["corrupt"])),
+        "corrupt_names": [f"{n}: {r}" for n, r in facts["corrupt"][:20]],
+        "sizes": facts["sizes"],
+        "distinct_sizes": facts["distinct_sizes"],
+        "modes": facts["modes"],
+        "warnings": facts["warnings"],
+        "notes": [*facts["notes"], *notes],
+        "fingerprint": pack.fingerprint,
+        "packed": str(pack.folder),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.augment.masks import Masks
-from ganworks.data.crops import LEAST, Photos, open_photos
-from ganworks.data.decode import colour
+from ganworks.data.crops import LEAST, Photos
 from ganworks.data.pack import Progress
 from ganworks.data.spec import Draw, Spec
+from ganworks.domains.photos import FromPhotos
 from ganworks.errors import UsageError
 from ganworks.layers.tiles import tiled
 
@@ -28,7 +28,7 @@ STEP = 64  # tiles begin at multiples of this, so that what repeats every 64 pix
 
 
 @dataclass(frozen=True)
-class Holes:
+class Holes(FromPhotos):
     """How photos become crops with holes, and how a hole in any picture is filled.
 
     size: side, or (height, width), of the crops in pixels; None looks: 64, or the median short side if that is less.
@@ -37,21 +37,16 @@ class Holes:
     area: least and most share of a crop that is hole. width, length: of pieces of strokes, least and most, in
         pixels.
     zoom: crops are cut up to this much larger and made smaller, so that things are seen at several scales.
-    flip: mirror half of the crops.
-    background, on_corrupt: as for `images`. held_out: share of the photos that is never trained on.
+    flip: mirror half of the crops. background, on_corrupt, held_out: see `FromPhotos`.
     """
 
     size: int | tuple[int, int] | None = None
-    channels: int | None = None
     masks: str = "strokes,box"
     area: tuple[float, float] = (0.1, 0.4)
     width: tuple[float, float] = (4.0, 16.0)
     length: tuple[float, float] = (8.0, 48.0)
     zoom: float = 2.5
     flip: bool = True
-    background: str = "white"
-    on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
 
     options: ClassVar[dict[str, str]] = {
         "mask": "an image of the same size, white where the picture is to be filled (needed)",
@@ -60,6 +55,7 @@ class Holes:
     keeps_grey: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         sides = (self.size,) if isinstance(self.size, int) else self.size or ()
         if any(isinstance(s, bool) or not LEAST <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
             raise UsageError(f"size must be {LEAST} to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
@@ -67,11 +63,6 @@ class Holes:
             raise UsageError(f"channels must be 1 (grey) or 3 (RGB), not {self.channels!r}.")
         if not 1 <= self.zoom <= 64:
             raise UsageError(f"zoom must be from 1 (crops at the photos' own scale) to 64, not {self.zoom!r}.")
-        if self.on_corrupt not in ("error", "skip"):
-            raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
-        if not 0 <= self.held_out <= 0.5:
-            raise UsageError(f"held_out must be a share from 0 to 0.5, not {self.held_out!r}.")
-        colour(self.background)
         self.holes()
 
     def holes(self) -> Masks:
@@ -80,15 +71,7 @@ class Holes:
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Photos:
         """Pack the photos at their own sizes (or open their pack). path: whatever `open_source` takes."""
-        photos = open_photos(
-            path,
-            self.channels,
-            cache,
-            self.held_out,
-            background=self.background,
-            on_corrupt=self.on_corrupt,
-            on_progress=on_progress,
-        )
+        photos = self.photos(path, cache, on_progress)
         notes, size = [], (self.size, self.size) if isinstance(self.size, int) else self.size
         if size is None:
             side = max(LEAST, min(DEFAULT_SIDE, int(np.median(photos.shapes[:, 1:].min(1)))))

@@ -6,34 +6,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganworks.augment.degrade import Degrade, luma
-from ganworks.data.crops import Photos, open_photos
-from ganworks.data.decode import colour
+from ganworks.data.crops import Photos
+from ganworks.data.pack import Progress
 from ganworks.data.spec import Draw, Spec
+from ganworks.domains.photos import FromPhotos
 from ganworks.errors import UsageError
 from ganworks.layers.tiles import tiled
 
 TILE = 256  # pixels of the input a side
 OVERLAP = 64  # at most; a network that reaches farther is cross-faded
 SIDE = {1: 64, 2: 48, 3: 72, 4: 96}  # pixels of a training crop by scale: 24 of the input where it is enlarged
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Restore:
+class Restore(FromPhotos):
     """How photos become pairs of a degraded and an original crop, and how a trained network is used on an image.
 
     degrade: a chain of steps such as "blur=1.5+noise=10+jpeg=60", "grey" or "realistic"; docs/restoration.md has
         the list. scale: how many times the result is larger than the input, 1 to 4.
     size: side of a training crop in pixels of the result, a multiple of scale; None: 64, or 24 x scale.
     channels: 1 to 4 for files, None: 1 if all is grey, else 3. turn: besides mirroring, turn crops by 90 degrees.
-    background, on_corrupt, held_out: as for `images`. Raises UsageError for values outside these.
+    background, on_corrupt, held_out: see `FromPhotos`. Raises UsageError for values outside these.
     """
 
     options: ClassVar[dict[str, str]] = {
@@ -44,24 +44,16 @@ class Restore:
     degrade: str = "realistic"
     scale: int = 1
     size: int | None = None
-    channels: int | None = None
     turn: bool = True
-    background: str = "white"
-    on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.scale not in SIDE:
             raise UsageError(f"scale must be 1, 2, 3 or 4, not {self.scale!r}.")
         if self.size is not None and (not 16 <= self.size <= 4096 or self.size % self.scale):
             raise UsageError(f"size must be 16 to 4096 pixels and a multiple of scale={self.scale}, not {self.size}.")
         if self.channels is not None and not 1 <= self.channels <= 1024:
             raise UsageError(f"channels must be 1 (grey), 3 (RGB), or 2 and 4 with alpha, not {self.channels!r}.")
-        if self.on_corrupt not in ("error", "skip"):
-            raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
-        if not 0 <= self.held_out <= 0.5:
-            raise UsageError(f"held_out must be a share from 0 to 0.5, not {self.held_out!r}.")
-        colour(self.background)
         _ = self.chain
 
     @cached_property
@@ -76,15 +68,7 @@ class Restore:
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Photos:
         """Pack the photos at their own sizes (or open their pack). path: whatever `open_source` takes."""
-        photos = open_photos(
-            path,
-            self.channels,
-            cache,
-            self.held_out,
-            background=self.background,
-            on_corrupt=self.on_corrupt,
-            on_progress=on_progress,
-        )
+        photos = self.photos(path, cache, on_progress)
         side, channels = self.size or SIDE[self.scale], photos.spec.shape[0]
         if photos.spec.dtype != "uint8" and any(step.name == "jpeg" for step in self.chain.steps):
             raise UsageError("degrade=jpeg needs 8-bit images; these are floats with a range of their own.")

@@ -18,7 +18,7 @@ from torch import Tensor
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.augment.views import view
 from ganworks.data.spec import Batch
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, check_ranges
 from ganworks.games.losses import Loss, loss
 from ganworks.games.semi import SemiSupervised, label_loss
 
@@ -47,9 +47,7 @@ class AuxiliaryClasses:
         DiffAugment(self.augment)
         if not 0 < self.start < 1:
             raise UsageError(f"start must lie between 0 and 1: it is a fraction of the budget, not {self.start}.")
-        for name in ("classes", "generated", "label_strength"):
-            if not 0 <= getattr(self, name) <= 1000:
-                raise UsageError(f"{name} must lie between 0 and 1000, not {getattr(self, name)}.")
+        check_ranges(self, dict.fromkeys(("classes", "generated", "label_strength"), (0, 1000)))
 
     @cached_property
     def _loss(self) -> Loss:

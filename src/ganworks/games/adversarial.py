@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.data.spec import Batch
-from ganworks.errors import UsageError, nearest
+from ganworks.errors import UsageError, check_ranges, nearest
 from ganworks.games.losses import Loss, loss
 from ganworks.games.penalties import BACKENDS, Critic, Probe, clip_weights, interpolate, judge, one_centred
 
@@ -114,9 +114,7 @@ class Adversarial:
                              f"{nearest(self.penalty_backend, BACKENDS)}")
         if self.train not in ("both", "G", "D"):
             raise UsageError(f'train must be "both", "G" or "D", not {self.train!r}.')
-        for name, (least, most) in RANGES.items():
-            if getattr(self, name) is not None and not least <= getattr(self, name) <= most:
-                raise UsageError(f"{name} must lie between {least} and {most}, not {getattr(self, name)}.")
+        check_ranges(self, RANGES)
 
     @cached_property
     def _loss(self) -> Loss:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.data.spec import Batch, Draw
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, check_ranges
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, generator_terms, per_example
 from ganworks.games.penalties import r1
@@ -102,9 +102,7 @@ class Contrastive:
             raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
         if self.negatives not in ("image", "batch"):
             raise UsageError(f"game.negatives must be image or batch, not {self.negatives!r}.")
-        for name, (least, most) in RANGES.items():
-            if not least <= getattr(self, name) <= most:
-                raise UsageError(f"game.{name} must lie between {least} and {most}, not {getattr(self, name)}.")
+        check_ranges(self, RANGES, "game.")
 
     @cached_property
     def _loss(self) -> Loss:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from ganworks.data.spec import Batch
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, check_ranges
 from ganworks.games.losses import Loss, loss
-from ganworks.games.patches import discriminator_terms, generator_terms, per_example
+from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
 from ganworks.games.penalties import clip_weights, gradient_penalty, r1
 from ganworks.settings import half_cosine
 
@@ -37,11 +37,6 @@ RANGES = {
     "n_critic": (1, 1000),
     "identity_until": (0, 1),
 }
-
-
-def distance(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute difference of each example [B], float32."""
-    return (made.float() - wanted.float()).abs().flatten(1).mean(1)
 
 
 @dataclass(frozen=True)
@@ -73,9 +68,7 @@ class Cycle:
     def __post_init__(self) -> None:
         if loss(self.loss).paired:
             raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
-        for name, (least, most) in RANGES.items():
-            if getattr(self, name) is not None and not least <= getattr(self, name) <= most:
-                raise UsageError(f"game.{name} must lie between {least} and {most}, not {getattr(self, name)}.")
+        check_ranges(self, RANGES, "game.")
 
     @cached_property
     def _loss(self) -> Loss:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.data.spec import Batch
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, check_ranges
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import per_example
 from ganworks.games.stages import alone, check_start, phases
@@ -57,9 +57,8 @@ class Inpainting:
     def __post_init__(self) -> None:
         loss(self.loss)
         check_start(self.adversarial_from)
-        for name in ("gan", "match", "r1", "hole", "known", "detail", "perceptual"):
-            if not 0 <= getattr(self, name) <= 1e6:
-                raise UsageError(f"{name} must lie between 0 and 1e6, not {getattr(self, name)}.")
+        weights = ("gan", "match", "r1", "hole", "known", "detail", "perceptual")
+        check_ranges(self, dict.fromkeys(weights, (0, 1_000_000)))
         if not 1 <= self.window <= 99 or self.window % 2 == 0:
             raise UsageError(f"window must be an odd number of pixels from 1 to 99, not {self.window}.")
 

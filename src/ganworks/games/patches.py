@@ -1,4 +1,4 @@
-"""Losses on patch logits and on discriminator features, per example.
+"""Losses on pictures, patch logits and discriminator features, per example.
 
 Logits are a map [B, 1, h, w] or a list of maps (one per scale); every term is the mean over an example's patches,
 then over the scales, so that its size does not depend on how many there are. All terms are [B] float32.
@@ -23,6 +23,11 @@ def _list(maps: Maps) -> list[Tensor]:
 def per_example(maps: Maps) -> Tensor:
     """The mean of each example over its patches and over the scales: [B] float32."""
     return torch.stack([m.float().flatten(1).mean(1) for m in _list(maps)]).mean(0)
+
+
+def distance(made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute difference of each example [B], float32."""
+    return (made.float() - wanted.float()).abs().flatten(1).mean(1)
 
 
 def discriminator_terms(loss: Loss, real: Maps, fake: Maps) -> Tensor:

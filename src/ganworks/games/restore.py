@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from ganworks.data.spec import Batch
-from ganworks.errors import UsageError
+from ganworks.errors import check_ranges
 from ganworks.games.losses import Loss, loss
-from ganworks.games.patches import discriminator_terms, feature_matching, generator_terms, per_example
+from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
 from ganworks.games.stages import alone, check_start, phases
 from ganworks.layers.vgg import VGG19, load_vgg, perceptual
 
@@ -46,9 +46,7 @@ class Restoration:
     def __post_init__(self) -> None:
         loss(self.loss)
         check_start(self.adversarial_from)
-        for name in ("gan", "pixel", "match", "perceptual"):
-            if not 0 <= getattr(self, name) <= 1e6:
-                raise UsageError(f"{name} must lie between 0 and 1e6, not {getattr(self, name)}.")
+        check_ranges(self, dict.fromkeys(("gan", "pixel", "match", "perceptual"), (0, 1_000_000)))
 
     @cached_property
     def _loss(self) -> Loss:
@@ -73,7 +71,7 @@ class Restoration:
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """l1 [B]."""
-        return {"l1": _l1(nets["G"](batch["src"]), batch["x"])}
+        return {"l1": distance(nets["G"](batch["src"]), batch["x"])}
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """d_loss [B]; _real and _fake are the logits."""
@@ -93,7 +91,7 @@ class Restoration:
             with torch.no_grad():
                 wanted = D.features(seen)
         adversarial = generator_terms(self._loss, None if wanted is None else wanted[-1], found[-1])
-        terms = {"g_loss": self.gan * adversarial, "l1": self.pixel * _l1(fake, x)}
+        terms = {"g_loss": self.gan * adversarial, "l1": self.pixel * distance(fake, x)}
         if wanted is not None and self.match:
             terms["match"] = self.match * feature_matching(wanted, found)
         if self._vgg is not None:
@@ -113,7 +111,3 @@ def shifted(batch: Batch, *images: Tensor) -> list[Tensor]:
     high, wide = height - height // 12, width - width // 12
     parts = [(slice(None), slice(top, top + high), slice(left, left + wide)) for top, left in places]
     return [torch.stack([x[part] for x, part in zip(rows, parts, strict=True)]) for rows in images]
-
-
-def _l1(made: Tensor, real: Tensor) -> Tensor:
-    return (made.float() - real).abs().flatten(1).mean(1)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ganworks.augment.views import view
 from ganworks.data.spec import Batch
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, check_ranges
 
 Terms = dict[str, Tensor]
 Variant = Literal["gan", "consistency", "both", "supervised"]
@@ -98,9 +98,8 @@ class SemiSupervised:
     label_strength: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("realness", "consistency", "entropy", "balance", "strength", "label_strength"):
-            if not 0 <= getattr(self, name) <= 1000:
-                raise UsageError(f"{name} must lie between 0 and 1000, not {getattr(self, name)}.")
+        weights = ("realness", "consistency", "entropy", "balance", "strength", "label_strength")
+        check_ranges(self, dict.fromkeys(weights, (0, 1000)))
         if not 0 <= self.confidence < 1:
             raise UsageError(f"confidence must lie in [0, 1), not {self.confidence}.")
 

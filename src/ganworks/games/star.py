@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.data.spec import Batch
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, check_ranges
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, generator_terms, per_example
 from ganworks.games.penalties import gradient_penalty, r1
@@ -47,11 +47,8 @@ class Star:
     def __post_init__(self) -> None:
         if loss(self.loss).paired:
             raise UsageError(f"game.loss={self.loss} compares pairs of images; this game has none. Try hinge.")
-        for name in ("classify", "cycle", "gp", "r1"):
-            if not 0 <= getattr(self, name) <= 1e6:
-                raise UsageError(f"game.{name} must lie between 0 and 1e6, not {getattr(self, name)}.")
-        if not 1 <= self.n_critic <= 100:
-            raise UsageError(f"game.n_critic must lie between 1 and 100, not {self.n_critic}.")
+        weights = dict.fromkeys(("classify", "cycle", "gp", "r1"), (0, 1_000_000))
+        check_ranges(self, {**weights, "n_critic": (1, 100)}, "game.")
 
     @cached_property
     def _loss(self) -> Loss:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.data.spec import Batch
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, check_ranges
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import Maps, discriminator_terms, feature_matching, generator_terms, per_example
 from ganworks.games.penalties import judge
@@ -71,13 +71,10 @@ class Translate:
             raise UsageError(
                 "augment may be translation and cutout: colours of a source and a target have nothing in common."
             )
-        for name in ("gan", "l1", "ce", "fm", "r1"):
-            if not 0 <= getattr(self, name) <= 1e6:
-                raise UsageError(f"{name} must lie between 0 and 1000000, not {getattr(self, name)}.")
+        weights = dict.fromkeys(("gan", "l1", "ce", "fm", "r1"), (0, 1_000_000))
+        check_ranges(self, {**weights, "n_critic": (1, 1000)})
         if not self.gan and not self.l1 and not self.ce:
             raise UsageError("gan, l1 and ce are all 0: there is nothing to train G on.")
-        if not 1 <= self.n_critic <= 1000:
-            raise UsageError(f"n_critic must lie between 1 and 1000, not {self.n_critic}.")
 
     @cached_property
     def _loss(self) -> Loss:

@@ -48,13 +48,29 @@ class Remembering(nn.Module):
 
     @torch.no_grad()
     def recall(self, count: int, draw: Draw, share: float = 0.5) -> Tensor:
-        """The newest `count` images, each with probability `share` replaced by any that is remembered; float32."""
+        """The newest `count` images, each with probability `share` replaced by any that is remembered; float32.
+
+        Where a batch comes in slices (train.accumulate), those that the same slice has made. UsageError when a batch
+        of this process is larger than the memory.
+        """
+        part, parts = _part(draw)
+        if parts > 1 and count * parts > self.size:
+            raise UsageError(f"networks.memory={self.size} is less than {count * parts}, a batch in all its slices.")
         rows = torch.arange(count, device=self.written.device)
-        newest = (self.written - count + rows) % self.size
+        newest = (self.written - count * (parts - part) + rows) % self.size
         known = self.written.clamp(max=self.size)
         numbers = draw.uniform(2)[:count]
         older = (numbers[:, 0] * known).long().clamp(max=self.size - 1)
         return self.images[torch.where(numbers[:, 1] < share, older, newest)].float()
+
+
+def _part(draw: Draw) -> tuple[int, int]:
+    """Which slice of this process's batch a draw is for, and of how many; its rows begin at rank x slices + slice."""
+    if not isinstance(draw.rows, slice):
+        return 0, 1
+    world = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    parts = max(1, (draw.rows.step or 1) // world)
+    return (draw.rows.start or 0) % parts, parts
 
 
 _STEEP = 64.0  # of the softmax over turns: with Adam at 4e-4 a choice takes some hundred steps
