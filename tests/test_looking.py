@@ -30,6 +30,11 @@ def test_sounds_can_be_heard(place, monkeypatch, capsys, tmp_path):
     assert len(list((tmp_path / "heard").glob("*.wav"))) == 8 and said.endswith("ganworks train data=sounds\n")
 
 
+def test_another_recipe_may_read_it(place, monkeypatch, capsys):
+    said = look(place, ["sounds", "recipe=vocoder"], monkeypatch, capsys)
+    assert "40 examples" in said and said.endswith("ganworks train vocoder data=sounds\n")
+
+
 def test_rows_can_be_read(place, monkeypatch, capsys, tmp_path):
     said = look(place, ["people.csv", f"out={tmp_path / 'some.csv'}"], monkeypatch, capsys)
     assert "`table`" in said and "400 examples" in said and "age" in said and "Paris" in said

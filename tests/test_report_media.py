@@ -133,6 +133,20 @@ def test_the_commands_make_files_of_the_kind(tmp_path: Path, kind: str, command:
     assert f'samples.save("samples{"" if kind == "audio" else KINDS[kind]["form"]}")' in card(run)
 
 
+def test_what_turns_sound_into_sound_is_no_matter_of_pictures(tmp_path: Path) -> None:
+    run = build(tmp_path, "audio")
+    tensors, texts = weights.read(run / "generator.safetensors")
+    own = {"use": "apply", "takes": [".wav", ".npy"], "gives": ".wav", "forms": [], "each": ""}
+    text = json.dumps(json.loads(texts["ganworks"]) | own)
+    weights.write(run / "generator.safetensors", tensors, texts | {"ganworks": text})
+    spec = yaml.safe_load((run / "spec.yaml").read_text()) | {"kind": "vocoder"}
+    (run / "spec.yaml").write_text(yaml.safe_dump(spec))
+    found = read_run(run)
+    assert advice.commands(found)[0].text == f"ganworks apply {run} file.wav out={run}.wav"
+    assert 'gw.apply("audio", "file.wav", "result.wav")' in card(found)
+    assert "turns mel frames into sound, trained on 1.8k recordings" in page_of(run)[1]
+
+
 def test_budgets_hold(tmp_path: Path) -> None:
     run = build(tmp_path, "audio", **{"tones.wav": wav(400), "clip.mp4": MP4 + bytes(2_000_000),
                                       "lines.txt": b"a line of text\n" * 90_000})  # fmt: skip

@@ -235,6 +235,8 @@ class Builder:
                 "options": dict(getattr(self.config.domain, "options", {})),
                 "forms": list(getattr(self.config.domain, "forms", ())),
                 "each": getattr(self.config.domain, "each", ""),
+                "takes": list(getattr(self.config.domain, "takes", ())),
+                "gives": getattr(self.config.domain, "gives", ""),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
             }
             return card.header(self.data.spec, facts)

@@ -19,6 +19,10 @@ from ganworks.report.meters import Meters
 from ganworks.samples import Samples, make_folder
 from ganworks.weights import replace_file
 
+_PICTURES = (
+    recipes.IMAGES, recipes.PAIRS, recipes.UNPAIRED, recipes.MULTI, recipes.SINGLE, recipes.RESTORE, recipes.HOLES,
+    recipes.PARTIAL, recipes.ENLARGE,
+)  # fmt: skip
 _FILES, _ITEMS, _PICTURED = 8, 5, 500  # files to listen to or watch; texts or rows to read; points in a picture
 
 
@@ -43,7 +47,7 @@ def kind_of(recipe: str) -> str:
     """The domain that looks at a recipe's data: its own, and that of images for pictures of any arrangement."""
     recipes.find_name(recipe)
     own = recipes.TABLE[recipe][2]
-    return own if own == recipes.POINTS or hasattr(find_class(own), "encode") else recipes.IMAGES
+    return recipes.IMAGES if own in _PICTURES else own
 
 
 def _images(path: Any, settings: dict[str, str], out: str | None) -> list[str]:
@@ -80,6 +84,8 @@ def _examples(data: Any, domain: Any, out: str | None) -> list[str]:
         target = Path(out or "examples.png")
         drawn.save(target)
         return [f"Picture:       {target}"]
+    if not hasattr(domain, "encode"):
+        return []
     x, _ = _some(data, domain, _FILES)
     samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
     if not domain.each:

@@ -59,6 +59,11 @@ def _using(run: Run, folder: str, picture: str) -> Command:
     if run.use == "apply":
         options = mapping(run.card.get("options"))
         needed = "".join(f" {name}=..." for name, meaning in options.items() if "(needed)" in str(meaning))
+        takes, gives = run.passes
+        if takes:
+            given, out = shlex.quote(f"file{takes}"), shlex.quote(f"{run.folder}{gives}")
+            command = f"ganworks apply {folder} {given}{needed} out={out}"
+            return Command(command, "put files through it")
         command = f"ganworks apply {folder} picture.jpg{needed} out={picture}"
         return Command(command, "put pictures or a video through it")
     if run.use == "predict":

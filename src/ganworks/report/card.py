@@ -83,9 +83,17 @@ def _use(run: Run) -> str:
     return (
         "## How to use it\n\n```python\nimport ganworks as gw\n\n"
         f'model = gw.load("{_literal(run)}")  # or {_FILES[run.use]} alone; the data is not needed\n'
-        f"{_CALLS[run.use].format(save=_save(run))}\n```\n\n"
+        f"{_call(run)}\n```\n\n"
         f"The file `{_FILES[run.use]}` describes itself and holds no code.\n"
     )
+
+
+def _call(run: Run) -> str:
+    """The line that uses the model."""
+    if run.use == "apply" and run.passes[0]:
+        takes, gives = (re.sub(r"[^\w.]", "_", suffix) for suffix in run.passes)
+        return f'gw.apply("{_literal(run)}", "file{takes}", "result{gives}")'
+    return _CALLS[run.use].format(save=_save(run))
 
 
 def _save(run: Run) -> str:

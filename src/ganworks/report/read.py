@@ -77,6 +77,12 @@ class Run:
         return tuple(str(form)[:12] for form in found) if isinstance(found, list) else ()
 
     @property
+    def passes(self) -> tuple[str, str]:
+        """(suffix of what it takes, of what it gives) of what changes files that are no pictures, or ("", "")."""
+        takes, gives = self.card.get("takes"), self.card.get("gives")
+        return (str(takes[0])[:12], str(gives)[:12]) if isinstance(takes, list) and takes and gives else ("", "")
+
+    @property
     def last(self) -> Event:
         """The latest round, or an empty dict."""
         return self.rounds[-1] if self.rounds else {}

@@ -50,6 +50,7 @@ _SHOWN = {  # text alternative and caption of the latest picture
     "apply": ("Examples and what the network makes of them{}", "Held-out examples, and what it makes of them{}."),
     "predict": ("Examples and what the network says of them{}", "Held-out examples, and what it says of them{}."),
 }
+_TURNS = {"vocoder": "A network that turns mel frames into sound, trained on"}
 _ARE = {
     "sample": "A generator that learned from",
     "apply": "A network that turns pictures into pictures, trained on",
@@ -59,6 +60,7 @@ _ARE = {
 
 _KINDS: dict[str, tuple[str, str]] = {  # kind of data -> what many are called, and one example as its axes say it
     "audio": ("recordings", "{seconds:.3g} s at {rate:,.0f} Hz"),
+    "vocoder": ("recordings", "{seconds:.3g} s at {rate:,.0f} Hz"),
     "text": ("texts", "a text of up to {last:,} symbols"),
     "video": ("clips", "{second} frames of {last} × {third} pixels"),
     "table": ("rows", "a row, {last:,} numbers to the networks"),
@@ -88,9 +90,10 @@ def _what(run: Run) -> str:
     path = advice.data_path(run)
     name = str(data.get("name") or (Path(path).name if path else "")) or "the data"
     kind = str(run.spec.get("kind") or "examples")
-    kind = _KINDS.get(kind, (kind, ""))[0] if run.use == "sample" else "pictures"
+    are = _TURNS.get(kind, _ARE[run.use])
+    kind = _KINDS.get(kind, (kind if run.use == "sample" else "pictures", ""))[0]
     many = f"{units.count(size)} {kind}" if math.isfinite(size) else kind
-    return f"{_ARE[run.use]} {escape(many)} of {escape(name)}."
+    return f"{are} {escape(many)} of {escape(name)}."
 
 
 def _tiles(run: Run) -> str:
