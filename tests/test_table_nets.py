@@ -198,3 +198,10 @@ def test_turns_follow_the_settings():
     for wrong in ({"likelihood": -1}, {"usual": 2}, {"likelihood": 0.0}, {"loss": "none"}, {"n_critic": 0}):
         with pytest.raises(UsageError):
             Tabular(**wrong)
+
+
+@pytest.mark.parametrize("networks", [Columns(width=16), Residual(width=16)], ids=["columns", "residual"])
+def test_networks_build_without_memory(networks):
+    with torch.device("meta"):
+        nets = networks.build(ModesTable().open(frame()).spec)
+    assert all(p.is_meta for net in nets.values() for p in net.parameters())

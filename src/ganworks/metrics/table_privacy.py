@@ -13,7 +13,7 @@ import numpy as np
 
 from ganworks.errors import UsageError
 from ganworks.metrics.privacy import Releases, epsilon
-from ganworks.metrics.table import Coder, auc, auc_interval
+from ganworks.metrics.table import Coder, auc, auc_interval, numbers
 
 MOST = 2000  # members, and as many others
 REFERENCES = 10_000
@@ -49,6 +49,17 @@ def nearest(words: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarray:
     return out
 
 
+def contents(coder: Coder, frame: Any) -> list[tuple[Any, ...]]:
+    """All learnt columns of each row, to be compared: numbers as numbers, everything else as words."""
+    parts = []
+    for column in coder.columns:
+        if column["kind"] == "category":
+            parts.append(frame[column["name"]].astype(object).map(str).tolist())
+        else:
+            parts.append(np.nan_to_num(numbers(column, frame), nan=-1e300).tolist())
+    return list(zip(*parts, strict=True))
+
+
 def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict[str, Any]:
     """Membership inference: rows that were trained on against held-out ones, by how near made rows come to them.
 
@@ -73,8 +84,8 @@ def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict
         scores.append(np.log(usual + 1e-3) - np.log(near + 1e-3))
     scored = np.stack([np.repeat([1.0, 0.0], count), np.concatenate(scores)], 1)
     low, high = auc_interval(scored)
-    known = {hash(row.tobytes()) for row in coder.matrix(train)}
-    same = [float(np.mean([hash(row.tobytes()) in known for row in coder.matrix(f)])) for f in (made, held)]
+    known = set(contents(coder, train))
+    same = [float(np.mean([row in known for row in contents(coder, f)])) for f in (made, held)]
     return {"attack": auc(scored), "low": low, "high": high, "copies": same[0], "held_copies": same[1], "count": count}
 
 

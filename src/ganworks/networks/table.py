@@ -51,13 +51,12 @@ class ColumnGenerator(Row):
         super().__init__(spec)
         layout, width = self.layout, net.width
         self.z_dim, self.tau = layout.width, net.tau
-        waves = [_waves(n, o) for n, o in zip(layout.sizes, layout.ordered, strict=True)]
-        self.register_buffer("waves", torch.cat(waves), persistent=False)
+        self._set_waves()
         whose = np.repeat(np.arange(len(layout.sizes)), layout.sizes)
         self.register_buffer("whose", torch.tensor(whose), persistent=False)
         self.known = nn.Linear(layout.codes, width)
-        self.known_waves = nn.Parameter(torch.zeros(len(layout.sizes), WAVES, width))
-        self.out_waves = nn.Parameter(torch.zeros(len(layout.sizes), WAVES, width))
+        self.known_waves = nn.Parameter(torch.zeros(len(self.waves), WAVES, width))
+        self.out_waves = nn.Parameter(torch.zeros(len(self.waves), WAVES, width))
         self.seen = nn.Parameter(torch.zeros(width, len(layout.sizes)))
         self.place = nn.Parameter(torch.zeros(width, len(layout.positions)))
         for weight in (self.known_waves, self.seen, self.place):
@@ -71,6 +70,19 @@ class ColumnGenerator(Row):
         self.out = nn.Linear(width, layout.codes)
         self.order = usual_order(layout)
 
+    def _set_waves(self) -> None:
+        """Smooth functions of the codes of ordered choices, padded to one size, and where those codes stand."""
+        sizes, starts = self.layout.sizes, self.layout.starts
+        chosen = [k for k, ordered in enumerate(self.layout.ordered) if ordered and sizes[k] > 2]
+        widest = max((sizes[k] for k in chosen), default=1)
+        waves, inside = np.zeros((len(chosen), widest, WAVES), np.float32), np.zeros((len(chosen), widest), bool)
+        for row, k in enumerate(chosen):
+            waves[row, : sizes[k]], inside[row, : sizes[k]] = _waves(sizes[k]), True
+        codes = [code for k in chosen for code in range(starts[k], starts[k] + sizes[k])]
+        self.register_buffer("waves", torch.tensor(waves), persistent=False)
+        self.register_buffer("inside", torch.tensor(np.flatnonzero(inside)), persistent=False)
+        self.register_buffer("waved", torch.tensor(codes, dtype=torch.long), persistent=False)
+
     def _known(self) -> Tensor:
         """What each code adds to the first layer, [width, codes]: neighbours in an ordered choice share waves."""
         return self.known.weight + self._shared(self.known_waves).T
@@ -80,7 +92,8 @@ class ColumnGenerator(Row):
         return self.out.weight + self._shared(self.out_waves)
 
     def _shared(self, weights: Tensor) -> Tensor:
-        return (weights[self.whose] * self.waves[:, :, None]).sum(1)
+        found = torch.bmm(self.waves, weights).flatten(0, 1)[self.inside]
+        return found.new_zeros(self.layout.codes, found.shape[1]).index_copy(0, self.waved, found)
 
     def _trunk(self, h: Tensor) -> Tensor:
         for block in self.body:
@@ -151,10 +164,10 @@ def usual_order(layout: Layout) -> list[int]:
     return [b for k in columns for b in layout.blocks(k)]
 
 
-def _waves(size: int, ordered: bool) -> Tensor:
-    """Cosines of 1 to WAVES half periods over the codes of an ordered choice, [size, WAVES]; else zeros."""
-    at = (torch.arange(size) + 0.5) / size
-    return torch.cos(torch.pi * at[:, None] * torch.arange(1, WAVES + 1)) * float(ordered and size > 2)
+def _waves(size: int) -> np.ndarray:
+    """Cosines of 1 to WAVES half periods over so many codes, [size, WAVES]."""
+    at = (np.arange(size) + 0.5) / size
+    return np.cos(np.pi * at[:, None] * np.arange(1, WAVES + 1))
 
 
 class _State:
