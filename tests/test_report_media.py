@@ -57,7 +57,7 @@ FILES: dict[str, bytes] = {
 KINDS: dict[str, dict[str, Any]] = {
     "audio": {"form": ".wav", "each": ".wav", "shape": [1, 4096], "facts": {"rate": 8000}, "shown": wav()},
     "text": {"form": ".txt", "each": "", "shape": [32], "facts": {}, "shown": b"a man sits on a bench .\n"},
-    "video": {"form": ".gif", "each": ".gif", "shape": [3, 8, 32, 32], "facts": {}, "shown": gif()},
+    "video": {"form": ".gif", "each": ".gif", "shape": [8, 3, 32, 32], "facts": {}, "shown": gif()},
     "table": {"form": ".csv", "each": "", "shape": [20], "facts": {}, "shown": TABLE},
 }  # fmt: skip
 

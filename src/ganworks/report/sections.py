@@ -62,9 +62,9 @@ _KINDS: dict[str, tuple[str, str]] = {  # kind of data -> what many are called, 
     "audio": ("recordings", "{seconds:.3g} s at {rate:,.0f} Hz"),
     "vocoder": ("recordings", "{seconds:.3g} s at {rate:,.0f} Hz"),
     "text": ("texts", "a text of up to {last:,} symbols"),
-    "video": ("clips", "{second} frames of {last} × {third} pixels"),
+    "video": ("clips", "{first} frames of {last} × {third} pixels"),
     "table": ("rows", "a row, {last:,} numbers to the networks"),
-    "series": ("series", "{first} steps of {last} numbers"),
+    "series": ("series", "a series, {last:,} numbers to the networks"),
     "points": ("points", "{last} numbers"),
 }
 
@@ -74,8 +74,7 @@ def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
     sides = [int(n) for n in map(number, shape) if math.isfinite(n)]
     if kind in _KINDS and sides:
         rate = number(facts.get("rate"))
-        _, second, third, *_ = [*sides, 0, 0, 0]
-        words = {"first": sides[0], "second": second, "third": third, "last": sides[-1], "rate": rate}
+        words = {"first": sides[0], "third": [*sides, 0, 0][2], "last": sides[-1], "rate": rate}
         return _KINDS[kind][1].format(**words, seconds=sides[-1] / rate if rate > 0 else math.nan)
     if len(sides) == 3:
         colours = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(sides[0], f"{sides[0]} channels")
