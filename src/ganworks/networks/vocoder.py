@@ -51,7 +51,7 @@ class Frames:
     @staticmethod
     def of(spec: Spec) -> Frames:
         """Read from the facts of a spec; raises UsageError for facts that are missing or out of range."""
-        values = {}
+        values: dict[str, Any] = {}
         for field in fields(Frames):
             value: Any = spec.facts.get(field.name)
             if (
@@ -87,11 +87,15 @@ class Plan(NamedTuple):
     periodic: Tensor
     pitch: Tensor
 
+    def rows(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The same as maps [B, C, T]."""
+        return self.magnitude, self.periodic, self.pitch[:, None]
+
 
 class SpectralGenerator(nn.Module):
     """Log-mel frames [B, mels, T] -> samples [B, 1, T hop] float32. Draws noise from torch's global generator.
 
-    rounds: of the projection.
+    rounds: of the projection. reach: frames on either side that a frame of `plan` depends on, and one of `voice`.
     """
 
     def __init__(self, frames: Frames, width: int, blocks: int, rounds: int):
@@ -101,6 +105,7 @@ class SpectralGenerator(nn.Module):
         self.before, self.after = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
         self.blocks = nn.ModuleList(Block(width, 7, 3 * width, 1 / blocks) for _ in range(blocks))
         self.last = nn.Linear(width, 2 * bins + CANDIDATES)
+        self.reach = 3 + 3 * blocks, (rounds + 1) * -(-frames.n_fft // frames.hop) + 1
         for layer in self.modules():
             if isinstance(layer, nn.Linear | nn.Conv1d):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
@@ -158,19 +163,11 @@ class SpectralGenerator(nn.Module):
     def forward(self, mel: Tensor, y: Tensor | None = None) -> Tensor:
         return self.pitched(mel)[0]
 
-    @property
-    def reach(self) -> tuple[int, int]:
-        """Frames on either side that a frame of `plan` depends on, and a frame of `voice`."""
-        overlap = -(-self.frames.n_fft // self.frames.hop)
-        return 3 + 3 * len(self.blocks), (self.rounds + 1) * overlap + 1
-
     def long(self, mel: Tensor, chunk: int) -> Tensor:
         """As forward, the trunk and the voice in chunks of so many frames; pitch is counted through all of them."""
         near, far = self.reach
-        parts = chunked(lambda *x: torch.cat([p.view(len(mel), -1, x[0].shape[2]) for p in self.plan(*x)], 1),
-                        (mel,), (1,), chunk, near, 1)  # fmt: skip
-        bins = self.frames.n_fft // 2 + 1
-        magnitude, periodic, pitch = parts.split([bins, bins, 1], 1)
+        parts = chunked(lambda x: torch.cat(self.plan(x).rows(), 1), (mel,), (1,), chunk, near, 1)
+        magnitude, periodic, pitch = parts.split([*[self.frames.n_fft // 2 + 1] * 2, 1], 1)
         inputs, hop = (magnitude, periodic, self.source(pitch[:, 0])), self.frames.hop
         return chunked(self.voice, inputs, (1, 1, hop), chunk, far, hop)
 
