@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -20,15 +20,18 @@ from torch import Tensor
 from ganworks.data.packed import split
 from ganworks.data.series_columns import Found, Wish, find_columns, is_category, label_of
 from ganworks.data.series_layout import (
-    MAX_LEVELS, MAX_SIZE, MAX_VALUES, TINY, Column, Layout, Parts, active_steps, lengths_of, quantiles, to_uniform,
+    MAX_DIRECTIONS, MAX_LEVELS, MAX_SIZE, MAX_VALUES, TINY, Basis, Column, Layout, Parts, active_steps, from_uniform, lengths_of,
+    measured, quantiles, to_uniform,
 )  # fmt: skip
 from ganworks.data.series_read import read_series
+from ganworks.data.series_time import calendar
 from ganworks.data.spec import Draw, Spec
 from ganworks.errors import UsageError
 
 WINDOW, LONG = 24, 1024  # steps of a window of one long series; steps above which whole series are not taken as such
 STRETCHES = 10  # most held-out stretches of one series
 MAX_WINDOWS = 2_000_000
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Cut(Wish, Protocol):
@@ -40,6 +43,8 @@ class Cut(Wish, Protocol):
     def stride(self) -> int: ...
     @property
     def scale(self) -> Literal["series", "global"]: ...
+    @property
+    def calendar(self) -> str: ...
     @property
     def held_out(self) -> float: ...
 
@@ -77,6 +82,7 @@ class SeriesSet:
                 f"{self.layout.steps} steps of {len(self.layout.columns)} columns need {self.layout.size:,} numbers; "
                 f"{MAX_SIZE:,} is the most. Cut them into windows: domain.length=256, for example."
             )
+        self.layout = replace(self.layout, basis=self._basis())
         self.spec = Spec("series", (self.layout.size,), classes, -1.0, 1.0, "float32", facts=self.layout.to_facts())
         self.fingerprint = self._fingerprint()
 
@@ -92,8 +98,6 @@ class SeriesSet:
             if longest < self.wish.length:
                 raise UsageError(f"length={self.wish.length}, but the longest series has {longest} steps.")
             return self.wish.length
-        if longest < 2:
-            raise UsageError(f'"{self.source}": the longest series has {longest} step; two are needed.')
         if len(self.found.numbers) == 1 or longest > LONG:
             return min(WINDOW, max(2, longest // 4))
         return 0
@@ -111,7 +115,9 @@ class SeriesSet:
         short = sum(n < self.window for n in lengths)
         if short:
             self.notes.append(f"{short} series shorter than {self.window} steps left out")
-        parts = [Part(k, at, self.window) for k, n in enumerate(lengths) for at in range(0, n - self.window + 1, stride)]
+        parts = [
+            Part(k, at, self.window) for k, n in enumerate(lengths) for at in range(0, n - self.window + 1, stride)
+        ]
         pieces = "one series" if len(lengths) == 1 else f"{len(lengths)} series"
         self.notes.append(
             f"windows of {self.window} steps, one every {stride}, from {pieces} of {sum(lengths):,} steps: each "
@@ -175,11 +181,13 @@ class SeriesSet:
 
     def _layout(self, classes: tuple[str, ...]) -> Layout:
         found, rows = self.found, self.starts[self.train]
-        attributes, self.codes = _attributes(found, self.notes)
+        attributes, codes = _attributes(found, self.notes)
+        attributes, self.codes = self._calendar(attributes, codes[self.starts[:, 0]])
         numbers = [self._number(i, name) for i, name in enumerate(found.names)]
         columns = numbers + [Column(n, "category", v) for n, v in found.values.items()]
         lengths = rows[:, 2]
         middles, halves = self._ranges() if self.wish.scale == "series" and numbers else ((), ())
+        known: tuple[float, ...] = ()
         if len(set(self.starts[:, 2].tolist())) > 1:
             dithered = lengths + np.random.default_rng(0).uniform(-0.5, 0.5, (20, len(lengths)))
             known = quantiles(np.maximum(dithered, 0.51))
@@ -187,11 +195,43 @@ class SeriesSet:
         if self.labels is not None:
             shares = tuple((np.bincount(self.labels[self.train], minlength=len(classes)) / len(rows)).tolist())
         return Layout(
-            int(self.starts[:, 2].max()), tuple(columns), attributes, self.wish.scale if numbers else "global",
-            middles, halves, known if len(set(self.starts[:, 2].tolist())) > 1 else (),
-            tuple(found.order), found.constants, dict(vars(found.clock)) if found.clock else {}, self.label, shares,
-            bool(self.window),
-        )  # fmt: skip
+            steps=int(self.starts[:, 2].max()),
+            columns=tuple(columns),
+            attributes=attributes,
+            scale=self.wish.scale if numbers else "global",
+            middles=middles,
+            halves=halves,
+            lengths=known,
+            order=tuple(found.order),
+            constants=found.constants,
+            clock=dict(vars(found.clock)) if found.clock else {},
+            label=self.label,
+            shares=shares,
+            window=bool(self.window),
+        )
+
+    def _calendar(self, attributes: tuple[Column, ...], codes: np.ndarray) -> tuple[tuple[Column, ...], np.ndarray]:
+        """Attributes with the time of the day or the day of the week at which a window begins."""
+        name, count, unit = calendar(self.found.clock, self.found.dated)
+        if not count or self.wish.calendar == "off" or not self.window:
+            return attributes, codes
+        assert self.found.clock is not None
+        stamps = np.array(self.found.begins)[self.starts[:, 0]] + self.starts[:, 1] * self.found.clock.step
+        at = (np.floor(stamps / unit).astype(np.int64) + (3 if count == 7 else 0)) % count  # 1970 began on a Thursday
+        names = DAYS if count == 7 else tuple(_clock_face(k * unit) for k in range(count))
+        shares = np.bincount(at[self.train], minlength=count) / len(self.train)
+        self.notes.append(f"{name} at which a window begins is an attribute of it (calendar=off leaves it out)")
+        column = Column(name, "category", names, shares=tuple(shares.tolist()))
+        return (*attributes, column), np.concatenate([codes, np.eye(count, dtype=np.float32)[at]], 1)
+
+    def _basis(self) -> dict[str, Any]:
+        """The basis of the training examples, where series have one length and are short enough for it."""
+        layout = self.layout
+        if layout.variable or not layout.numbers or layout.directions > MAX_DIRECTIONS:
+            return {}
+        every = self.train[np.linspace(0, len(self.train) - 1, min(8000, len(self.train))).astype(int)]
+        draw = Draw(0, len(every), slice(None))
+        return Basis.fit(measured(layout, self.vectors(every, draw)))
 
     @cached_property
     def together(self) -> np.ndarray:
@@ -218,9 +258,11 @@ class SeriesSet:
         known = values[:, :, i][active]
         moves = np.diff(values[:, :, i], axis=1)[active[:, 1:]]
         std = float(known.std()) or 1.0
+        log, pace = _pace(values[:, :, i], active)
         return Column(
             name, "number", (), integer, decimals, levels, grid, float(known.min()), float(known.max()),
             float(known.mean()), std, float(moves.std()) or std if len(moves) else std,
+            quantiles(values[:, 0, i]), (), log, pace,
         )  # fmt: skip
 
     @cached_property
@@ -273,7 +315,7 @@ class SeriesSet:
         return encode(self.layout, x, torch.from_numpy(active), length, self._static(indices), self._texts(indices))
 
     def _static(self, indices: np.ndarray) -> Tensor:
-        return torch.from_numpy(self.codes[self.starts[indices, 0]])
+        return torch.from_numpy(self.codes[indices])
 
     def _texts(self, indices: np.ndarray) -> Tensor:
         rows, _ = self._rows(indices)
@@ -310,6 +352,25 @@ class SeriesSet:
         }  # fmt: skip
 
 
+def _pace(x: np.ndarray, active: np.ndarray) -> tuple[bool, tuple[float, float, float]]:
+    """(whether logarithms make the changes more even, (mean, spread, spread of changes) in that measure) of values [n, T]
+    of one column."""
+    both = active[:, 1:] & active[:, :-1]
+
+    def uneven(v: np.ndarray) -> float:
+        change, level = np.abs(np.diff(v, axis=1))[both], v[:, :-1][both]
+        return abs(float(np.corrcoef(change, level)[0, 1])) if change.std() > 0 and level.std() > 0 else 0.0
+
+    values, log = x, False
+    if (x[active] > 0).all():
+        logs = np.log(np.where(active, x, 1.0))
+        log = uneven(logs) < uneven(x)
+        values = logs if log else x
+    spread = float(values[active].std()) or 1.0
+    moves = np.diff(values, axis=1)[both]
+    return log, (float(values[active].mean()), spread, float(moves.std()) or spread if len(moves) else spread)
+
+
 def _attributes(found: Found, notes: list[str]) -> tuple[tuple[Column, ...], np.ndarray]:
     """Attribute columns, and their places in the vector for each series, float32 [series, A]."""
     columns, parts = [], []
@@ -318,7 +379,8 @@ def _attributes(found: Found, notes: list[str]) -> tuple[tuple[Column, ...], np.
         if len(distinct) < 2:
             continue
         if is_category(texts):
-            columns.append(Column(name, "category", tuple(distinct)))
+            shares = tuple(texts.count(t) / len(texts) for t in distinct)
+            columns.append(Column(name, "category", tuple(distinct), shares=shares))
             parts.append(np.eye(len(distinct), dtype=np.float32)[[distinct.index(t) for t in texts]])
             continue
         try:
@@ -361,8 +423,6 @@ def encode(layout: Layout, x: Tensor, active: Tensor, length: Tensor, static: Te
 def decode(layout: Layout, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """Vectors [n, size] -> (numbers [n, T, columns] float64 rounded as the data is, category codes [n, T, m], attributes
     by name as values [n], lengths [n])."""
-    from ganworks.data.series_layout import from_uniform
-
     parts = layout.split(torch.from_numpy(np.ascontiguousarray(x)).double())
     n = len(layout.numbers)
     if layout.scale == "series":
@@ -387,6 +447,10 @@ def decode(layout: Layout, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[
             table = torch.tensor([column.knots], dtype=torch.float64)
             attributes[column.name] = column.rounded(from_uniform(table, held)[:, 0].numpy())
     return values, np.stack(codes, 2) if codes else np.zeros((*values.shape[:2], 0), np.int64), attributes, lengths
+
+
+def _clock_face(seconds: float) -> str:
+    return f"{int(seconds) // 3600:02d}:{int(seconds) % 3600 // 60:02d}"
 
 
 def open_series(data: Any, wish: Cut) -> SeriesSet:

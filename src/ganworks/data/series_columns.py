@@ -48,7 +48,8 @@ class Found:
     """Series proper. numbers: float64 [T, n] each, without gaps; categories: int64 [T, m] each.
 
     names, values: of the number columns, and of the category columns with their values. attributes: name -> text per
-    series. clock: of the time column. order: all columns as they stood.
+    series. clock: of the time column; begins: first stamp of each series, in seconds; dated: whether stamps are dates. order: all
+    columns as they stood.
     """
 
     numbers: list[np.ndarray]
@@ -58,6 +59,8 @@ class Found:
     attributes: dict[str, list[str]]
     clock: Clock | None
     order: list[str]
+    begins: list[float] = field(default_factory=list)
+    dated: bool = False
     constants: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -66,19 +69,23 @@ def find_columns(raw: Raw, wish: Wish) -> Found:
     """Apply the rules of this module and those of series_time. Raises UsageError that names the column or series."""
     notes = list(raw.notes)
     tables, attributes = _apart(raw, wish, notes)
-    tables, attributes, clock = _timed(tables, attributes, wish, notes, raw.source)
+    tables, attributes, begins, clock, dated = _timed(tables, attributes, wish, notes)
     kept = [k for k, t in enumerate(tables) if len(next(iter(t.values()), ())) > 0]
     if len(kept) < len(tables):
         notes.append(f"{len(tables) - len(kept)} series without a single step left out")
     if not kept:
         raise UsageError(f'"{raw.source}" holds no rows: there is no series in it.')
     tables, attributes = [tables[k] for k in kept], [attributes[k] for k in kept]
+    begins = [begins[k] for k in kept] if begins else []
+    longest = max(len(next(iter(t.values()))) for t in tables)
+    if longest < 2:
+        raise UsageError(f'"{raw.source}": the longest series has {longest} step; two are needed.')
     order = list(tables[0])
     other = next((k for k, t in enumerate(tables) if set(t) != set(order)), None)
     if other is not None:
         raise UsageError(f"Series {other} has the columns {list(tables[other])[:8]}, the first one {order[:8]}.")
     chosen = _chosen(order, wish)
-    found = Found([], [], [], {}, {}, clock, order, notes=notes)
+    found = Found([], [], [], {}, {}, clock, order, begins, dated, notes=notes)
     for name in list(attributes[0]) if attributes[0] else []:
         found.attributes[name] = [a.get(name, "") for a in attributes]
     _sort_out(tables, chosen, wish, found)
@@ -124,30 +131,31 @@ def _id_column(table: Columns, wish: Wish) -> str | None:
 
 
 def _timed(
-    tables: list[Columns], attributes: list[dict[str, str]], wish: Wish, notes: list[str], source: str
-) -> tuple[list[Columns], list[dict[str, str]], Clock | None]:
+    tables: list[Columns], attributes: list[dict[str, str]], wish: Wish, notes: list[str]
+) -> tuple[list[Columns], list[dict[str, str]], list[float], Clock | None, bool]:
+    """Tables in order, their attributes, first stamps and clock, and whether stamps are dates."""
     full = next((t for t in tables if len(next(iter(t.values()), ()))), {})
     name = find_time(full, wish.time) if full else None
     if name is None:
-        return tables, attributes, None
-    out, given, said, clock = [], [], {}, None
+        return tables, attributes, [], None, False
+    out, given, begins, said, clock = [], [], [], {}, None
     for table, attribute in zip(tables, attributes, strict=True):
         if name not in table or not len(table[name]):
-            out.append({k: v for k, v in table.items() if k != name})
-            given.append(attribute)
-            continue
-        parts, one, told = in_order(table, name, wish.gaps, wish.duplicates, wish.max_gap)
-        clock = clock or one
-        if one.step != clock.step:
-            clock = Clock(clock.name, 0.0, clock.start)
+            parts, told = [({k: v for k, v in table.items() if k != name}, 0.0)], []
+        else:
+            parts, one, told = in_order(table, name, wish.gaps, wish.duplicates, wish.max_gap)
+            clock = clock or one
+            if one.step != clock.step:
+                clock = Clock(clock.name, 0.0, clock.start)
         for text in told:
             said[text.split(":")[-1][:24]] = text
-        out += parts
+        out += [part for part, _ in parts]
+        begins += [begin for _, begin in parts]
         given += [attribute] * len(parts)
     notes += list(said.values())[:6]
     step = f", one step every {clock.step:g} s" if clock and clock.step else ""
     notes.append(f"{name} is the time{step}")
-    return out, given, clock
+    return out, given, begins, clock, full[name].dtype == object
 
 
 def _chosen(order: list[str], wish: Wish) -> list[str]:
@@ -216,7 +224,11 @@ def fill(values: np.ndarray, middle: float) -> np.ndarray:
 
 
 def _finish(
-    numbers: dict[str, list[np.ndarray]], texts: dict[str, list[np.ndarray]], found: Found, count: int, lengths: list[int]
+    numbers: dict[str, list[np.ndarray]],
+    texts: dict[str, list[np.ndarray]],
+    found: Found,
+    count: int,
+    lengths: list[int],
 ) -> None:
     for name in list(numbers):
         low = min(float(p.min()) for p in numbers[name])
@@ -249,7 +261,7 @@ def label_of(found: Found, wish: Wish) -> str:
         return ""
     if asked not in ("auto", "on"):
         if asked not in found.attributes:
-            raise UsageError(f'labels={asked}: the series have the attributes {sorted(found.attributes) or "none"}.')
+            raise UsageError(f"labels={asked}: the series have the attributes {sorted(found.attributes) or 'none'}.")
         return asked
     few = [n for n, v in found.attributes.items() if is_category(v) and len(set(v)) > 1]
     return next((n for n in few if n.strip().lower() in LABELS), few[0] if few else "")

@@ -21,6 +21,7 @@ from torch import Tensor
 from ganworks.errors import UsageError
 
 KNOTS, MAX_LEVELS, MAX_SIZE, MAX_VALUES = 128, 4096, 65536, 200
+MAX_DIRECTIONS, FLAT, TAIL = 400, 0.01, 0.003
 TINY = 1e-9
 
 
@@ -31,7 +32,9 @@ class Column:
     values: of a category. integer, decimals, levels: what numbers are rounded to (levels: the nearest of them; decimals
     -1: not rounded). grid: the distance of neighbouring values where they are few, 0 for continuous ones.
     low, high, mean, std, move: of the training data; move: standard deviation of the change from step to step.
-    knots: quantiles of a numeric attribute.
+    knots: quantiles of a numeric attribute; of a number also those of its first step;
+    shares: of the values of a categorical one. log: whether its changes are as large as its level, so that they are
+    modelled in logarithms; pace: mean and spread of the values, and spread of the changes, in that measure.
     """
 
     name: str
@@ -47,6 +50,9 @@ class Column:
     std: float = 1.0
     move: float = 1.0
     knots: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
+    log: bool = False
+    pace: tuple[float, float, float] = (0.0, 1.0, 1.0)
 
     @property
     def width(self) -> int:
@@ -81,6 +87,7 @@ class Layout:
 
     steps: of the longest series. columns, attributes: what they hold; label: the attribute that is the class, which
     is no part of the vector. middles, halves: quantiles [n][KNOTS + 1] of each number; lengths: quantiles of the length.
+    basis: see `Basis`; empty for none.
     constants: columns that never change. clock: {"name", "step", "start"} of the time column. window: whether a series
     is a stretch of a longer one.
     """
@@ -95,6 +102,7 @@ class Layout:
     order: tuple[str, ...] = ()
     constants: dict[str, Any] = field(default_factory=dict)
     clock: dict[str, Any] = field(default_factory=dict)
+    basis: dict[str, Any] = field(default_factory=dict)
     label: str = ""
     shares: tuple[float, ...] = ()
     window: bool = False
@@ -126,6 +134,11 @@ class Layout:
         """Places of the whole vector."""
         attributes, length, scales, step = self.widths
         return attributes + length + scales + self.steps * (step + int(self.variable))
+
+    @property
+    def directions(self) -> int:
+        """Places of the basis: ranges and numbers of all steps."""
+        return self.widths[2] + self.steps * len(self.numbers)
 
     def split(self, x: Tensor) -> Parts:
         """Vectors [B, size] -> their parts."""
@@ -159,19 +172,72 @@ class Layout:
             given = {k: _tupled(v) for k, v in facts.items()}
             given |= {k: tuple(Column(**{n: _tupled(v) for n, v in dict(c).items()}) for c in facts[k])
                       for k in ("columns", "attributes")}  # fmt: skip
-            given |= {k: dict(facts.get(k) or {}) for k in ("constants", "clock")}
+            given |= {k: dict(facts.get(k) or {}) for k in ("constants", "clock", "basis")}
             layout = Layout(**given)
             knots = [*layout.middles, *layout.halves, *([layout.lengths] if layout.lengths else [])]
             knots += [c.knots for c in layout.attributes if c.kind == "number"]
             wanted = 2 * len(layout.numbers) if layout.scale == "series" else 0
             sane = 1 <= layout.steps and layout.size <= MAX_SIZE and len([*layout.middles, *layout.halves]) == wanted
             sane = sane and all(len(row) == KNOTS + 1 and all(map(math.isfinite, row)) for row in knots)
+            sane = sane and (not layout.basis or Basis.of(layout).axes.shape[0] == layout.directions)
             sane = sane and layout.scale in ("series", "global") and all(c.width for c in layout.columns)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise UsageError(f"The description of the series is damaged ({error!r}).") from error
         if not sane:
             raise UsageError("The description of the series is damaged: its sizes do not fit each other.")
         return layout
+
+
+class Basis(NamedTuple):
+    """Directions in which the data has no linear dependence and unit variance (principal components, whitened).
+
+    Of the ranges of a series, as normal scores, together with the numbers of all its steps: mean [K], spread [K], axes
+    [K, K], one direction per column. Directions that hardly vary count as FLAT wide, so that no rounding is blown up.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    axes: Tensor
+
+    @staticmethod
+    def of(layout: Layout) -> Basis:
+        """From the facts; raises ValueError when they are damaged."""
+        given = layout.basis
+        mean, spread, axes = (torch.tensor(given[k], dtype=torch.float32) for k in ("mean", "spread", "axes"))
+        if axes.shape != (len(mean), len(mean)) or spread.shape != mean.shape:
+            raise ValueError("the basis does not fit")
+        return Basis(mean, spread, axes)
+
+    @staticmethod
+    def fit(x: Tensor) -> dict[str, Any]:
+        """Facts of the basis of rows x [n, K], rounded to six digits."""
+        x = x.double()
+        mean = x.mean(0)
+        power, axes = torch.linalg.eigh((x - mean).T @ (x - mean) / max(1, len(x) - 1))
+        spread = power.clamp_min(0).sqrt().clamp_min(FLAT)
+        return {"mean": _digits(mean), "spread": _digits(spread), "axes": [_digits(row) for row in axes]}
+
+    def there(self, x: Tensor) -> Tensor:
+        """Rows [B, K] -> coordinates of unit variance."""
+        return ((x - self.mean) @ self.axes) / self.spread
+
+    def back(self, c: Tensor) -> Tensor:
+        """The inverse of `there`."""
+        return (c * self.spread) @ self.axes.T + self.mean
+
+
+def _digits(values: Tensor) -> list[float]:
+    return [round(v, 6) for v in values.tolist()]
+
+
+def normal_score(u: Tensor) -> Tensor:
+    """Uniform in [-1, 1] -> standard normal, ends held at 2.75 standard deviations (the outermost 0.3 %)."""
+    return torch.special.ndtri(((u + 1) / 2).clamp(TAIL, 1 - TAIL))
+
+
+def uniform_score(s: Tensor) -> Tensor:
+    """The inverse of `normal_score`."""
+    return 2 * torch.special.ndtr(s) - 1
 
 
 def _short(column: dict[str, Any]) -> dict[str, Any]:
@@ -212,7 +278,7 @@ def from_uniform(table: Tensor, u: Tensor) -> Tensor:
     k = table.shape[1] - 1
     place = ((u.T.to(table.dtype).clamp(-1, 1) + 1) * (k / 2)).contiguous()
     left = place.detach().floor().clamp(0, k - 1)
-    index = left.long()
+    index = left.nan_to_num(0.0).long()  # NaN stays NaN in the result, where the engine will see it
     low, high = table.gather(1, index), table.gather(1, index + 1)
     return (low + (high - low) * (place - left)).T
 
@@ -230,3 +296,9 @@ def lengths_of(active: np.ndarray) -> np.ndarray:
     """Flags [B, T] -> lengths [B]: steps before the first flag below 0, at least 1."""
     over = active < 0
     return np.where(over.any(1), np.maximum(over.argmax(1), 1), active.shape[1])
+
+
+def measured(layout: Layout, x: Tensor) -> Tensor:
+    """Vectors [B, size] -> what the basis is of [B, K]: normal scores of the ranges, then the numbers step by step."""
+    parts = layout.split(x)
+    return torch.cat([normal_score(parts.scales), parts.steps[:, :, : len(layout.numbers)].flatten(1)], 1)

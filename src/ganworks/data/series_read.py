@@ -85,7 +85,7 @@ def _frame(data: Any) -> Columns:
         if values.dtype.kind == "M":
             columns[name] = np.array(["" if np.isnat(v) else str(v.astype("datetime64[us]")) for v in values], object)
         elif values.dtype.kind in "biuf":
-            columns[name] = values.astype(np.float64)
+            columns[name] = _finite(values)
         else:
             columns[name] = _typed(["" if v is None or v != v else str(v) for v in values])
     return columns
@@ -102,7 +102,7 @@ def _array(data: Any) -> Columns:
         raise UsageError(f"A series is an array of numbers [T] or [T, C], not {x.dtype} {list(x.shape)}.")
     if x.shape[1] > MAX_COLUMNS:
         raise UsageError(f"A series of {x.shape[1]:,} columns; {MAX_COLUMNS:,} is the most.")
-    return {f"c{i}": x[:, i].astype(np.float64) for i in range(x.shape[1])}
+    return {f"c{i}": _finite(x[:, i]) for i in range(x.shape[1])}
 
 
 def _read_path(path: Path) -> Raw:
@@ -329,4 +329,10 @@ def _typed(cells: list[str]) -> np.ndarray:
         values = np.array(plain, np.float64) if plain else np.zeros(0)
     except ValueError:
         return np.array(["" if cell.lower() in _MISSING else cell for cell in cells], object)
+    return _finite(values)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """float64, NaN where there is no finite number."""
+    values = values.astype(np.float64)
     return np.where(np.isfinite(values), values, np.nan)

@@ -26,6 +26,7 @@ FORMATS = (
     "%Y%m%d", "%Y-%m", "%b %d, %Y", "%d %b %Y",
 )  # fmt: skip
 REGULAR = 0.98  # share of the distances that must be the step for gaps to count as gaps
+DAY, MOST_TIMES = 86400.0, 96  # seconds; most different times of the day
 LARGEST_FILL = 4  # filled rows may be so many times the rows there were
 
 
@@ -90,8 +91,10 @@ def _seconds(moment: datetime) -> float:
     )
 
 
-def in_order(table: Columns, name: str, gaps: str, duplicates: str, max_gap: int) -> tuple[list[Columns], Clock, list]:
-    """A table by the rules above -> (one or more tables without the time column, clock, notes).
+def in_order(
+    table: Columns, name: str, gaps: str, duplicates: str, max_gap: int
+) -> tuple[list[tuple[Columns, float]], Clock, list[str]]:
+    """A table by the rules above -> (one or more (table without the time column, its first stamp), clock, notes).
 
     gaps: "auto" as above, "fill" whatever the stamps, "rows" never, "error": refuse what is not regular.
     duplicates: "mean", or "error". max_gap: most missing stamps in a row that are filled.
@@ -104,7 +107,7 @@ def in_order(table: Columns, name: str, gaps: str, duplicates: str, max_gap: int
     rest, notes = {k: v for k, v in table.items() if k != name}, []
     rest, seconds = _sorted(rest, seconds, name, notes)
     if len(seconds) < 2:
-        return [rest], Clock(name), notes
+        return [(rest, float(seconds[0]) if len(seconds) else 0.0)], Clock(name), notes
     rest, seconds = _merged(rest, seconds, name, duplicates, notes)
     distance = np.diff(seconds)
     step = float(np.median(distance)) if len(distance) else 0.0
@@ -112,14 +115,14 @@ def in_order(table: Columns, name: str, gaps: str, duplicates: str, max_gap: int
     single = whole & (np.round(distance / step) == 1) if step > 0 else whole
     clock = Clock(name, step if single.all() else 0.0, _stamp(seconds[0], table[name]))
     if not len(distance) or single.all():
-        return [rest], clock, notes
-    told = f'{name}: {int((~single).sum()):,} of {len(distance):,} distances are not the usual step of {_span(step)}'
+        return [(rest, float(seconds[0]))], clock, notes
+    told = f"{name}: {int((~single).sum()):,} of {len(distance):,} distances are not the usual step of {_span(step)}"
     if gaps == "error":
         raise UsageError(f"{told}. gaps=fill fills them, gaps=rows takes each row as a step.")
     regular = single.mean() >= REGULAR and whole.mean() >= REGULAR
     if gaps == "rows" or (gaps == "auto" and not regular):
         notes.append(f"{told}: each row counts as one step (gaps=fill puts them on a regular grid)")
-        return [rest], clock, notes
+        return [(rest, float(seconds[0]))], clock, notes
     tables, filled = _filled(rest, seconds, step, max_gap)
     parts = f"; {len(tables) - 1} longer gaps end a series there" if len(tables) > 1 else ""
     notes.append(f"{told}: {filled:,} stamps filled by straight lines{parts}")
@@ -136,9 +139,7 @@ def _sorted(rest: Columns, seconds: np.ndarray, name: str, notes: list[str]) -> 
     return {k: v[order] for k, v in rest.items()}, seconds[order]
 
 
-def _merged(
-    rest: Columns, seconds: np.ndarray, name: str, rule: str, notes: list[str]
-) -> tuple[Columns, np.ndarray]:
+def _merged(rest: Columns, seconds: np.ndarray, name: str, rule: str, notes: list[str]) -> tuple[Columns, np.ndarray]:
     first, group = np.unique(seconds, return_index=True)[1], np.unique(seconds, return_inverse=True)[1].reshape(-1)
     twice = len(seconds) - len(first)
     if not twice:
@@ -161,7 +162,7 @@ def _merged(
     return out, seconds[first]
 
 
-def _filled(rest: Columns, seconds: np.ndarray, step: float, max_gap: int) -> tuple[list[Columns], int]:
+def _filled(rest: Columns, seconds: np.ndarray, step: float, max_gap: int) -> tuple[list[tuple[Columns, float]], int]:
     """Tables on the grid of `step`, cut where more than max_gap stamps are missing; how many were filled."""
     cuts = np.flatnonzero(np.diff(seconds) > (max_gap + 1.5) * step) + 1
     bounds = [0, *cuts.tolist(), len(seconds)]
@@ -173,7 +174,8 @@ def _filled(rest: Columns, seconds: np.ndarray, step: float, max_gap: int) -> tu
             raise UsageError(f"Filling would make {count:,} rows of {high - low:,}; use gaps=rows.")
         grid = np.arange(count)
         filled += count - (high - low)
-        tables.append({key: _on_grid(values[low:high], at, grid) for key, values in rest.items()})
+        table = {key: _on_grid(values[low:high], at, grid) for key, values in rest.items()}
+        tables.append((table, float(seconds[low])))
     return tables, max(0, filled)
 
 
@@ -183,6 +185,16 @@ def _on_grid(values: np.ndarray, at: np.ndarray, grid: np.ndarray) -> np.ndarray
         return values[np.clip(np.searchsorted(at, grid + 0.5) - 1, 0, len(values) - 1)]
     known = np.isfinite(values)
     return np.interp(grid, at[known], values[known]) if known.any() else np.full(len(grid), np.nan)
+
+
+def calendar(clock: Clock | None, dated: bool) -> tuple[str, int, float]:
+    """(name, values, seconds of one) of what goes round with the step: the time of the day, the day of the week; ("", 0, 0)
+    for none. dated: whether the stamps are dates."""
+    if clock is None or not dated or clock.step <= 0:
+        return "", 0, 0.0
+    if DAY / MOST_TIMES <= clock.step <= DAY / 2 and (DAY / clock.step).is_integer():
+        return "time_of_day", round(DAY / clock.step), clock.step
+    return ("day_of_week", 7, DAY) if clock.step == DAY else ("", 0, 0.0)
 
 
 def _span(seconds: float) -> str:

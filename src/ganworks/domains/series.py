@@ -34,7 +34,8 @@ class Series:
     names of numbers that are categories. scale: "series" puts each series into its own range and makes the range apart
     from the shape, "global" uses one range for all. gaps: "auto", "fill", "rows" or "error", see data/series_time.py;
     max_gap: most missing stamps in a row that are filled. duplicates: "mean" or "error". missing: "interpolate" or
-    "error". held_out: the share that is never trained on.
+    "error". calendar: "auto" takes the time of the day, or the day of the week, at which a window begins as an attribute.
+    held_out: the share that is never trained on.
     """
 
     length: int = 0
@@ -49,6 +50,7 @@ class Series:
     max_gap: int = 10
     duplicates: Literal["mean", "error"] = "mean"
     missing: Literal["interpolate", "error"] = "interpolate"
+    calendar: Literal["auto", "off"] = "auto"
     held_out: float = 0.1
 
     forms: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
@@ -56,7 +58,7 @@ class Series:
     options: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
-        for name, known in (("scale", ("series", "global")), ("gaps", ("auto", "fill", "rows", "error")),
+        for name, known in (("scale", ("series", "global")), ("calendar", ("auto", "off")), ("gaps", ("auto", "fill", "rows", "error")),
                             ("duplicates", ("mean", "error")), ("missing", ("interpolate", "error"))):  # fmt: skip
             if getattr(self, name) not in known:
                 raise UsageError(f"{name}={getattr(self, name)!r}. {nearest(str(getattr(self, name)), known)}")
@@ -147,7 +149,9 @@ def _columns(layout: Layout, values: np.ndarray, codes: np.ndarray) -> dict[str,
         found[column.name] = np.array(column.values, object)[codes[:, j]]
     for name, value in layout.constants.items():
         whole = isinstance(value, float) and value.is_integer()
-        found[name] = np.full(len(values), int(value) if whole else value, None if not isinstance(value, str) else object)
+        found[name] = np.full(
+            len(values), int(value) if whole else value, None if not isinstance(value, str) else object
+        )
     order = [n for n in layout.order if n in found]
     return {n: found[n] for n in [*order, *(n for n in found if n not in order)]}
 

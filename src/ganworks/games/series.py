@@ -6,15 +6,18 @@ as Gulrajani et al. 2017 (1704.00028) define it; a norm of the whole batch would
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganworks.data.spec import Batch
 from ganworks.errors import UsageError
-from ganworks.games.adversarial import Adversarial, Nets, Terms
+from ganworks.games.adversarial import Adversarial, LossFn, Nets, Terms
+from ganworks.games.stages import alone, check_start, phases
 
 
 class Made:
@@ -27,33 +30,78 @@ class Made:
         return self.made
 
 
+class Judge(nn.Module):
+    """D on what it has seen already; a module of its own so that the game can look through it."""
+
+    def __init__(self, D: nn.Module):
+        super().__init__()
+        self.D = D
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Logits [B]."""
+        return self.D.judge(x, y)  # pyrefly: ignore
+
+
+def seen(nets: Nets, made: Made, batch: Batch) -> tuple[Nets, Batch]:
+    """The same turn in the coordinates that D looks at: there the penalties take their gradients."""
+    D = nets["D"]
+    there = copy.copy(batch)
+    there["x"] = D.seen(batch["x"])
+    return {**nets, "G": Made(D.seen(made.made), made.z_dim), "D": Judge(D)}, there
+
+
 @dataclass(frozen=True)
 class SeriesGame(Adversarial):
     """The two-player game of `Adversarial` with a second discriminator that D holds as `auxiliary`.
 
     auxiliary: weight of its losses (published: 1); 0 leaves it out.
+    likelihood: weight of -log likelihood per step beside the adversarial loss, for a generator that has one (`surprise`).
+    adversarial_from: fraction of the budget for which such a generator learns from the likelihood alone.
     """
 
     auxiliary: float = 1.0
+    likelihood: float = 0.0
+    adversarial_from: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.auxiliary <= 1e3:
             raise UsageError(f"auxiliary must lie between 0 and 1000, not {self.auxiliary}.")
+        if not 0 <= self.likelihood <= 1e3 or (self.adversarial_from and not self.likelihood):
+            raise UsageError("likelihood must lie between 0 and 1000, and above 0 where adversarial_from is.")
+        check_start(self.adversarial_from)
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Where the turns change."""
+        return phases(self.adversarial_from)
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """G alone on the likelihood at first, then both players."""
+        if alone(progress, self.adversarial_from):
+            yield ("G",), self.likelihood_turn
+        else:
+            yield from super().turns(step, progress)
+
+    def likelihood_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """-log likelihood per step [B]."""
+        return {"surprise": self.likelihood * nets["G"].surprise(batch["x"], batch.y)}
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """Terms of both discriminators, each [B]; those of the auxiliary one begin with aux_."""
         G = nets["G"]
         with torch.no_grad():
             made = Made(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
-        terms = super().discriminator_turn({**nets, "G": made}, batch)
+        terms = super().discriminator_turn(*seen(nets, made, batch))
         return {**terms, **self._aside(nets, made, batch, super().discriminator_turn)}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """G's terms, each [B]."""
         G = nets["G"]
         made = Made(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
-        terms = super().generator_turn({**nets, "G": made}, batch)
+        terms = super().generator_turn(*seen(nets, made, batch))
+        if self.likelihood:
+            terms |= self.likelihood_turn(nets, batch)
         return {**terms, **self._aside(nets, made, batch, super().generator_turn)}
 
     def _aside(self, nets: Nets, made: Made, batch: Batch, turn: Any) -> Terms:

@@ -134,15 +134,18 @@ def attribute_error(real: Bunch, made: Bunch) -> float:
 
 
 def copies(train: Bunch, held: Bunch, made: Bunch, most: int = 1500) -> float:
-    """Share of generated series nearer to a training series than 1 % of the held-out ones are."""
+    """Share of generated series nearer to a training series than 1 % of the held-out ones are.
+
+    Near in shape: each column within the range of its own series, so that series on a low level are not near by that.
+    """
     rng = np.random.default_rng(0)
-    scale = np.nanstd(train.values, (0, 1)) + 1e-12
 
-    def flat(bunch: Bunch) -> np.ndarray:
+    def shapes(bunch: Bunch) -> np.ndarray:
         rows = bunch[rng.permutation(len(bunch))[:most]]
-        return np.nan_to_num(rows.values / scale).reshape(len(rows), -1)
+        low, high = np.nanmin(rows.values, 1, keepdims=True), np.nanmax(rows.values, 1, keepdims=True)
+        return np.nan_to_num((rows.values - low) / np.maximum(high - low, 1e-12)).reshape(len(rows), -1)
 
-    base, unseen, new = flat(train), flat(held), flat(made)
+    base, unseen, new = shapes(train), shapes(held), shapes(made)
     limit = np.quantile(nearest(unseen, base), 0.01)
     return float((nearest(new, base) < limit).mean())
 

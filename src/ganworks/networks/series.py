@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,49 +20,12 @@ from torch import Tensor, nn
 from ganworks.data.series_layout import Layout, Parts, active_steps, from_uniform, to_uniform
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
-from ganworks.layers.dense import dense_stack
+from ganworks.networks.series_basis import BasisDiscriminator, BasisGenerator
+from ganworks.networks.series_chain import ChainGenerator
+from ganworks.networks.series_parts import Attributes, Auxiliary, in_range, mapped, mlp
 
 LOWEST = 8  # most steps of the coarsest time scale
 FAR = 6.0  # standard deviations beyond which D sees no difference
-
-
-def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
-    """Leaky ReLU layers and a linear one, weights by He et al. 2015 (1502.01852), biases 0."""
-    net = nn.Sequential(*dense_stack([inputs, *hidden], "leaky"), nn.Linear(hidden[-1] if hidden else inputs, outputs))
-    for module in net:
-        if isinstance(module, nn.Linear):
-            gain = 1.0 if module is net[-1] else math.sqrt(2 / 1.04)
-            nn.init.normal_(module.weight, std=gain / math.sqrt(module.in_features))
-            nn.init.zeros_(module.bias)
-    return net
-
-
-def chosen(logits: Tensor) -> Tensor:
-    """One place of the last axis is 1, the rest 0; gradients as those of the softmax (straight through).
-
-    A softmax alone would be told from real categories by its fractions.
-    """
-    soft = logits.softmax(-1)
-    hard = F.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft.dtype)
-    return hard + soft - soft.detach()
-
-
-def in_range(x: Tensor, active: Tensor) -> Tensor:
-    """Stretch each column of x [B, T, n] so that its smallest active value is -1 and its largest 1."""
-    on = (active > 0)[:, :, None]
-    low = x.masked_fill(~on, torch.inf).amin(1, keepdim=True)
-    high = x.masked_fill(~on, -torch.inf).amax(1, keepdim=True)
-    return (2 * x - low - high) / (high - low + 1e-6)
-
-
-def mapped(columns: Any, raw: Tensor) -> Tensor:
-    """Raw outputs [..., places] -> categories as one place each, numbers in [-1, 1]."""
-    out, at = [], 0
-    for column in columns:
-        part = raw[..., at : at + column.width]
-        out.append(chosen(part) if column.kind == "category" else part.tanh())
-        at += column.width
-    return torch.cat(out, -1) if out else raw[..., :0]
 
 
 class Residual(nn.Module):
@@ -145,7 +108,7 @@ STEPS: dict[str, type[nn.Module]] = {"conv": ConvSteps, "recurrent": RecurrentSt
 class SeriesGenerator(nn.Module):
     """([B, z_dim], [B]) -> vectors [B, size] of `Layout`.
 
-    Latents: net.z_dim for the attributes and for the length and ranges each, the rest is noise of the steps.
+    Latents: those of the attributes, net.z_dim for the rest of the series, and the noise of the steps.
     """
 
     def __init__(self, net: Series, spec: Spec):
@@ -156,26 +119,28 @@ class SeriesGenerator(nn.Module):
         extra = net.embed if spec.num_classes else 0
         self.base, self.flags = net.z_dim, layout.variable and net.generator == "recurrent"
         length = 0 if self.flags else length
-        self.attributes = mlp(net.z_dim + extra, net.hidden, attributes) if attributes else None
+        self.attributes = Attributes(layout.attributes, net.z_dim, extra, net.hidden) if attributes else None
+        self.first = self.attributes.z_dim if self.attributes is not None else 0
         inputs = net.z_dim + extra + attributes
         self.ranges = mlp(inputs, net.hidden[:2], length + scales) if length + scales else None
         static = inputs + length + scales
         self.steps = STEPS[net.generator](net, layout.steps, static, step + int(self.flags))
-        self.z_dim = 2 * net.z_dim + int(cast(int, self.steps.noise_dim))
+        self.z_dim = self.first + net.z_dim + int(cast(int, self.steps.noise_dim))
         if layout.variable:
             self.register_buffer("lengths", layout.table("lengths"), persistent=False)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        layout, base = self.layout, self.base
-        first, second, noise = z.split([base, base, self.z_dim - 2 * base], 1)
+        layout = self.layout
+        first, second, noise = z.split([self.first, self.base, self.z_dim - self.first - self.base], 1)
+        label = z[:, :0]
         if self.label is not None:
             if y is None:
                 raise UsageError(f"This network is conditional on {self.label.num_embeddings} classes: give labels.")
             label = self.label(y).to(z.dtype)
-            first, second = torch.cat([first, label], 1), torch.cat([second, label], 1)
-        raw = self.attributes(first) if self.attributes is not None else z[:, :0]
-        attributes = mapped(layout.attributes, raw)
-        given = torch.cat([second, attributes.detach()], 1)  # the steps do not change the attributes: section 4.2
+        attributes = self.attributes(first, label) if self.attributes is not None else z[:, :0]
+        given = torch.cat(
+            [second, label, attributes.detach()], 1
+        )  # the steps do not change the attributes: section 4.2
         ranges = self.ranges(given).tanh() if self.ranges is not None else z[:, :0]
         raw = self.steps(torch.cat([given, ranges], 1), noise)
         n = layout.widths[2]
@@ -185,8 +150,8 @@ class SeriesGenerator(nn.Module):
         numbers = raw[:, :, :count]
         numbers = in_range(numbers, active) if layout.scale == "series" else numbers.tanh()
         texts = mapped(layout.categories, raw[:, :, count : layout.widths[3]])
-        shown = (active[:, :, None] + 1) / 2
-        return layout.join(Parts(attributes, length, scales, torch.cat([numbers, texts], 2) * shown, active))
+        lasting = (active >= 0)[:, :, None]  # flags may be half up; values are there or not, as in real series
+        return layout.join(Parts(attributes, length, scales, torch.cat([numbers, texts], 2) * lasting, active))
 
     def _lasting(self, length: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """(length in its uniform measure [B, 0 or 1], flags [B, T]): from the length, or from the flags of the cells."""
@@ -286,22 +251,6 @@ class DenseJudge(nn.Module):
         return self.net(torch.cat([x.flatten(1), static], 1))[:, 0].float()
 
 
-class Auxiliary(nn.Module):
-    """Judges attributes, length and ranges alone (1909.13403, section 4.2): ([B, size], [B]) -> [B]."""
-
-    def __init__(self, net: Series, spec: Spec, view: View):
-        super().__init__()
-        self.static = view.static
-        self.label = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
-        self.net = mlp(view.static + (net.embed if spec.num_classes else 0), net.d_hidden, 1)
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        static = x[:, : self.static]
-        if self.label is not None and y is not None:
-            static = torch.cat([static, self.label(y)], 1)
-        return self.net(static)[:, 0].float()
-
-
 class SeriesDiscriminator(nn.Module):
     """([B, size], [B]) -> logits [B] float32; `auxiliary` judges what stands before the steps, None without it."""
 
@@ -312,30 +261,39 @@ class SeriesDiscriminator(nn.Module):
         self.label = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         static = self.view.static + (net.embed if spec.num_classes else 0)
         kind = ConvJudge if net.discriminator == "conv" else DenseJudge
-        self.judge = kind(net, layout.steps, self.view.features, static)
-        self.auxiliary = Auxiliary(net, spec, self.view) if self.view.static else None
+        self.net = kind(net, layout.steps, self.view.features, static)
+        self.auxiliary = Auxiliary(net, spec, self.view.static) if self.view.static else None
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        steps, static = self.view(x)
+    def seen(self, x: Tensor) -> Tensor:
+        """What a penalty is measured in: the vector itself."""
+        return x
+
+    def judge(self, seen: Tensor, y: Tensor | None = None) -> Tensor:
+        """Logits [B]."""
+        steps, static = self.view(seen)
         if self.label is not None:
             if y is None:
                 raise UsageError("This discriminator is conditional: labels are needed.")
-            static = torch.cat([static, self.label(y).to(x.dtype)], 1)
-        return self.judge(steps, static)
+            static = torch.cat([static, self.label(y).to(seen.dtype)], 1)
+        return self.net(steps, static)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.judge(self.seen(x), y)
 
 
 @dataclass(frozen=True)
 class Series:
     """Networks of series.
 
-    generator: "conv", "recurrent" (DoppelGANger's LSTM) or "dense". discriminator: "conv" or "dense" (DoppelGANger's).
+    generator: "chain" (see networks/series_chain.py), "basis" (for short series of one length, see networks/series_basis.py), "conv", "recurrent" (DoppelGANger's
+    LSTM) or "dense". discriminator: "basis", "conv" or "dense" (DoppelGANger's).
     width, d_width: channels of the convolutions; kernel: their length. hidden, d_hidden: widths of the dense layers.
     per_cell: steps that one recurrent cell makes. z_dim: latents of a whole series; noise: latents of each step.
     differences: whether D sees changes and absolute values beside the values. embed: numbers per class.
     """
 
-    generator: Literal["conv", "recurrent", "dense"] = "conv"
-    discriminator: Literal["conv", "dense"] = "conv"
+    generator: Literal["chain", "basis", "conv", "recurrent", "dense"] = "conv"
+    discriminator: Literal["basis", "conv", "dense"] = "conv"
     width: int = 48
     d_width: int = 48
     kernel: int = 5
@@ -355,4 +313,7 @@ class Series:
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"} for `spec`."""
-        return {"G": SeriesGenerator(self, spec), "D": SeriesDiscriminator(self, spec)}
+        basis = BasisGenerator, BasisDiscriminator
+        G = {"basis": basis[0], "chain": ChainGenerator}.get(self.generator, SeriesGenerator)
+        D = basis[1] if self.discriminator == "basis" else SeriesDiscriminator
+        return {"G": G(self, spec), "D": D(self, spec)}
