@@ -9,7 +9,7 @@ import numpy as np
 
 from ganworks.data.clips_read import pyav
 
-MAX_SIDE = 16_384
+_HOW = {"crf": "12", "preset": "medium", "x264-params": "mbtree=0"}  # with mbtree, bytes differ from run to run
 
 
 def mp4(frames: np.ndarray, fps: float, note: str = "") -> bytes:
@@ -23,7 +23,7 @@ def mp4(frames: np.ndarray, fps: float, note: str = "") -> bytes:
         if note:
             film.metadata["comment"] = note
         rate = Fraction(fps).limit_denominator(1001)
-        stream = film.add_stream("libx264", rate=rate, options={"crf": "12", "preset": "medium"})
+        stream = film.add_stream("libx264", rate=rate, options=_HOW)
         stream.height, stream.width = frames.shape[2:]
         stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", 1
         for k, frame in enumerate(frames):

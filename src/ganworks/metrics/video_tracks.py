@@ -96,8 +96,8 @@ def steady(colour: np.ndarray) -> np.ndarray:
     shown = np.isfinite(colour).all(axis=2, keepdims=True)
     mean = np.where(shown, colour, 0).sum(1, keepdims=True) / np.maximum(shown.sum(1, keepdims=True), 1)
     stray = np.where(shown, np.abs(colour - mean), 0)
-    close: np.ndarray = (stray <= STEADY).reshape(len(colour), -1)
-    return close.all(1) & shown.reshape(len(colour), -1).any(1)
+    found: np.ndarray = (stray.reshape(len(colour), -1).max(1) <= STEADY) & shown.reshape(len(colour), -1).max(1)
+    return found
 
 
 def backwards(where: np.ndarray) -> np.ndarray:

@@ -22,7 +22,6 @@ from ganworks.layers.strided import center_crop, conv_down, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 from ganworks.networks.video_critic import Critic, clip_shape, time_of
 
-CORRECTION = 0.25  # weight of what a frame adds to the clip's colours
 _GROWS = 4  # a small map has at most so many times the channels of the largest one
 
 
@@ -140,7 +139,7 @@ class Stage(nn.Module):
 
 
 class FrameGenerator(nn.Module):
-    """z [B, z_dim], y [B] or None -> clips [B, T, C, H, W], about in [-1, 1].
+    """z [B, z_dim], y [B] or None -> clips [B, T, C, H, W] in (-1, 1).
 
     z holds the content, the start of the motion, and noise for each frame, in this order (`parts`). first [B, C, H, W]
     with given [B] (1 or 0): the frame that a clip begins with, where given; only for a generator that `predicts`.
@@ -209,15 +208,14 @@ class FrameGenerator(nn.Module):
         return x.tanh() if self.colours is None else self._painted(x, self.colours(content).float())
 
     def _painted(self, x: Tensor, colours: Tensor) -> Tensor:
-        """Shares of the clip's colours [B, K * C], and a correction, [B * T, C + K, H, W] -> frames.
+        """Shares of the clip's colours [B, K * C], and a correction, [B * T, C + K, H, W] -> frames in (-1, 1).
 
-        The frame says where each colour is, the clip which colours there are, so that they do not flicker. The
-        correction has no end at black: a share that is zero learns nothing, and a thing that vanished would stay away.
+        The frame says where each colour is, the clip which colours there are, so that they need not flicker. The
+        correction is what learns first.
         """
         own, shares = x.split([self.channels, x.shape[1] - self.channels], 1)
-        table = colours.tanh().unflatten(1, (-1, self.channels)).repeat_interleave(self.frames, 0)
-        mixed = torch.einsum("nkhw,nkc->nchw", shares.softmax(1), table)
-        return mixed + CORRECTION * own
+        table = colours.unflatten(1, (-1, self.channels)).repeat_interleave(self.frames, 0)
+        return (own + torch.einsum("nkhw,nkc->nchw", shares.softmax(1), table)).tanh()
 
 
 class VolumeGenerator(nn.Module):
