@@ -35,5 +35,5 @@ def check_recipe(name: str, data: Any, tmp_path: Path, **settings: Any) -> dict[
     for file in straight.glob("*.safetensors"):
         alone = shutil.copy(file, tmp_path / file.name)
         assert load_net(alone).net is not None
-    assert list(straight.glob("samples/*.png")), "no pictures"
+    assert list(straight.glob("samples/*.*")), "nothing to look at"
     return published(straight)

@@ -61,14 +61,16 @@ class TextSet:
                    for part in (self.train, self.held)]  # fmt: skip
         if unknown[0] > MOST_UNKNOWN:
             raise UsageError(
-                f"{100 * unknown[0]:.0f} % of the training tokens are not in the vocabulary of {len(self.vocabulary):,}. "
-                "Say tokens=characters or tokens=pairs, or a larger domain.vocabulary."
+                f"{100 * unknown[0]:.0f} % of the training tokens are not in the vocabulary of "
+                f"{len(self.vocabulary):,}. Say tokens=characters or tokens=pairs, or a larger domain.vocabulary."
             )
         if unknown[0]:
-            self.notes.append(f"{100 * unknown[0]:.1f} % of the training tokens are rarer than the vocabulary holds")
+            self.notes.append(f"{100 * unknown[0]:.1f} % of the training tokens are too rare for the vocabulary")
         if len(self.held) and unknown[1] > 0:
-            self.notes.append(f"{100 * unknown[1]:.1f} % of the held-out tokens are unknown to the vocabulary, which is "
-                              "made of the training texts alone")  # fmt: skip
+            self.notes.append(
+                f"{100 * unknown[1]:.1f} % of the held-out tokens are unknown to the vocabulary, which is made of the "
+                "training texts alone"
+            )
         if self.cut:
             self.notes.append(f"{self.cut:,} texts are longer than {self.ids.shape[1]} tokens and are cut there")
 

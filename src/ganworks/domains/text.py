@@ -25,12 +25,12 @@ from ganworks.metrics.text_judge import TextJudge
 class Text:
     """One text per line: how lines become numbers of tokens.
 
-    tokens: "words", "characters", "pairs" (byte-pair encoding), or "auto": characters where hardly any spaces are, else
-    words. vocabulary: how many tokens at most, 0 = 10,000 (2,000 pairs); made of the training part alone. length: tokens of
-    the longest text, its end included; 0 = room for 99.5 % of them, at most 64 words, 96 pairs or 128 characters; longer
-    ones are cut. labels: whether to use a label column, `label<TAB>text` lines or class files.
-    held_out: the share that is never trained on. rivals: samples of other systems to show beside ours in an evaluation, a
-    .zip or a folder of .txt files; "" for none. Raises UsageError for values outside their range.
+    tokens: "words", "characters", "pairs" (byte-pair encoding), or "auto": characters where hardly any spaces are,
+    else words. vocabulary: how many tokens at most, 0 = 10,000 (2,000 pairs); made of the training part alone. length:
+    tokens of the longest text, its end included; 0 = room for 99.5 % of them, at most 64 words, 96 pairs or 128
+    characters; longer ones are cut. labels: whether to use a label column, `label<TAB>text` lines or class files.
+    held_out: the share that is never trained on. rivals: samples of other systems to show beside ours in an evaluation,
+    a .zip or a folder of .txt files; "" for none. Raises UsageError for values outside their range.
     """
 
     tokens: Literal["auto", "words", "characters", "pairs"] = "auto"
@@ -81,7 +81,7 @@ class Text:
         """The generator at a temperature and with a number of candidates; UsageError for values out of range."""
         if not options:
             return net
-        made = copy.copy(net)
+        made: Any = copy.copy(net)
         most = int(getattr(net, "candidates", 1))
         made.temperature = number("temperature", options.get("temperature", 1.0), 0.05, 10.0)
         made.candidates = int(number("candidates", options.get("candidates", most), 1, 64 if most > 1 else 1))

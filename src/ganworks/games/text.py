@@ -50,9 +50,10 @@ def follow(copy: nn.Module, net: nn.Module) -> None:
 class Sequences:
     """Settings of the game. batch["x"] are texts as numbers [B, L].
 
-    critic_from, adversarial_from: fractions of the budget. Before the first, G learns by maximum likelihood alone; then D
-        learns alone to tell its texts from real ones; from the second on both learn. 1: never.
-    reward: "chance" is D's chance that a text is real (SeqGAN); "ratio" is exp(logit), normalised over the batch (MaliGAN).
+    critic_from, adversarial_from: fractions of the budget. Before the first, G learns by maximum likelihood alone; then
+        D learns alone to tell its texts from real ones; from the second on both learn. 1: never.
+    reward: "chance" is D's chance that a text is real (SeqGAN); "ratio" is exp(logit) over its mean in the batch
+        (MaliGAN).
     rollouts: completions of every prefix that a token's reward is the mean of; 0: all tokens share that of their text.
     policy, anchor: weights of the reward and, in the adversarial stage, of maximum likelihood beside it.
     smoothing: of the targets of maximum likelihood. loss: D's, of `losses.LOSSES`. d_steps: D turns for one of G.

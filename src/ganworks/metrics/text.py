@@ -98,7 +98,7 @@ def bleu(
 
 
 def self_bleu(sentences: Sequence[Sentence], orders: Sequence[int] = ORDERS) -> np.ndarray:
-    """BLEU of every sentence against all others, float64 [n, orders]: high where they repeat each other (1802.01886)."""
+    """BLEU of every sentence against all others, float64 [n, orders]: high where they repeat each other."""
     table = References(sentences, max(orders))
     found = [sentence_bleu(s, table, orders, without=k) for k, s in enumerate(sentences)]
     return np.array(found).reshape(len(sentences), len(orders))
@@ -137,5 +137,5 @@ def copies(sentences: Sequence[Sentence], training: Iterable[Sentence]) -> float
 
 
 def harmonic(forward: float, backward: float) -> float:
-    """Harmonic mean of BLEU and backward BLEU: high only where samples read well and nothing is left out (1804.11258)."""
+    """Harmonic mean of BLEU and backward BLEU (1804.11258): high where samples read well and nothing is left out."""
     return 2 * forward * backward / (forward + backward) if forward + backward else 0.0

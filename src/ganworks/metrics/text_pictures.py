@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -32,7 +33,10 @@ class _Axis:
 def curve(
     lines: Mapping[str, Sequence[tuple[float, float, float]]], points: Mapping[str, tuple[float, float]]
 ) -> Image.Image:
-    """lines: name -> (temperature, self-BLEU-4, BLEU-4); points: name -> (self-BLEU-4, BLEU-4). Up and left is better."""
+    """lines: name -> (temperature, self-BLEU-4, BLEU-4); points: name -> (self-BLEU-4, BLEU-4).
+
+    Up and left is better.
+    """
     sheet = Image.new("RGB", (WIDE, HIGH), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     xs = [x for line in lines.values() for _, x, _ in line] + [x for x, _ in points.values()]
@@ -47,15 +51,15 @@ def curve(
             pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=colour)
             pen.text((x + 5, y + 2), f"{t:g}", colour, font)
         pen.text((LEFT + 12, TOP + 8 + 16 * number), f"{name} (over temperature)", colour, font)
-    for name, (x, y) in points.items():
-        x, y = across(x), up(y)
+    for name, (alike, good) in points.items():
+        x, y = across(alike), up(good)
         pen.rectangle((x - 3, y - 3, x + 3, y + 3), fill=GREY)
         side = "la" if x < WIDE - 120 else "ra"
         pen.text((x + (6 if side == "la" else -6), y - 14), name, GREY, font, anchor=side)
     return sheet
 
 
-def _frame(pen: ImageDraw.ImageDraw, font: ImageFont.ImageFont, across: _Axis, up: _Axis) -> None:
+def _frame(pen: ImageDraw.ImageDraw, font: Any, across: _Axis, up: _Axis) -> None:
     pen.rectangle((LEFT, TOP, WIDE - RIGHT, HIGH - BOTTOM), outline=(180, 180, 180))
     for value in across.ticks():
         x = across(value)

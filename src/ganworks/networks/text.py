@@ -89,7 +89,7 @@ class TextGenerator(nn.Module):
             nn.Dropout(net.dropout),
             net.word_dropout,
         )
-        self.critic = frozen(Critic(net, spec)) if net.candidates > 1 else None
+        self.critic: Any = frozen(Critic(net, spec)) if net.candidates > 1 else None
         self.temperature, self.candidates = 1.0, net.candidates
 
     @property
@@ -171,7 +171,7 @@ class TextGenerator(nn.Module):
         return out
 
     def soft_sample(self, u: Tensor, sharpness: float, y: Tensor | None = None) -> Tensor:
-        """Soft tokens [B, L, V] of uniform u [B, L, V], that a gradient goes through: softmax(sharpness (logits + Gumbel)).
+        """Soft tokens [B, L, V] of uniform u [B, L, V]: softmax(sharpness (logits + Gumbel)), with a gradient.
 
         RelGAN (ICLR 2019), equations 4 and 5. What follows is conditioned on the hard token, the largest; behind the
         first END all tokens are END.
@@ -210,11 +210,11 @@ def pick(chances: Tensor, u: Tensor) -> Tensor:
 class TextNets:
     """A recurrent generator of texts, the same after its warm start alone (G_warm), and a critic.
 
-    core: "lstm", "gru", or "memory" (relational memory of `heads` x `head_size` in `slots`). embed, hidden, layers: sizes.
-    dropout, dropout_in: on features and on embeddings. word_dropout: share of input words hidden in training.
+    core: "lstm", "gru", or "memory" (relational memory of `heads` x `head_size` in `slots`). embed, hidden, layers:
+    sizes. dropout, dropout_in: on features and on embeddings. word_dropout: share of input words hidden in training.
     candidates: texts drawn for each one that is given out, by the critic's choice; 1: no choice.
-    critic: "windows" (convolutions over embedded tokens of widths `d_widths`, `d_maps` maps each), or "views" (RelGAN's:
-    the same over `d_views` embeddings of one number each, judged apart). d_embed, d_dropout: of the critic.
+    critic: "windows" (convolutions over embedded tokens of widths `d_widths`, `d_maps` maps each), or "views"
+    (RelGAN's: the same over `d_views` embeddings of one number each, judged apart). d_embed, d_dropout: of the critic.
     """
 
     core: Literal["lstm", "gru", "memory"] = "lstm"

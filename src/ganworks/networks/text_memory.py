@@ -11,7 +11,10 @@ from torch.nn import functional
 
 
 class Memory(nn.Module):
-    """Embeddings [B, T, E], memory [B, slots, M] or None -> features [B, T, slots * M], memory; M = heads * head_size."""
+    """Embeddings [B, T, E], memory [B, slots, M] or None -> features [B, T, slots * M], memory.
+
+    M = heads * head_size.
+    """
 
     def __init__(self, embed: int, heads: int, head_size: int, slots: int):
         super().__init__()

@@ -1,11 +1,29 @@
-"""Recipes for texts."""
+"""Recipes for texts: a language model that a critic helps, SeqGAN, RelGAN."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from ganworks.games.text import Sequences
 from ganworks.games.text_gumbel import SoftTokens
 from ganworks.networks.text import TextNets
 from ganworks.settings import Config, Facts, Optimizer, Train
+
+LARGE, SOME = 5000, 1000  # training texts
+
+
+def sizes(facts: Facts) -> dict[str, Any]:
+    """Widths for the number of texts: what is too wide learns them by heart, and costs time."""
+    if facts.count >= LARGE:
+        return {"embed": 256, "hidden": 512}
+    return {"embed": 128, "hidden": 256} if facts.count >= SOME else {"embed": 64, "hidden": 128}
+
+
+def train(facts: Facts) -> Train:
+    """64 texts a step where the budget has many steps, else fewer; averages over the last 30 steps or so."""
+    examples = facts.budget.examples or 10**6
+    batch = 64 if examples >= 100_000 else 32 if examples >= 20_000 else 16
+    return Train(batch=batch, ema=(2000.0,))
 
 
 def text(facts: Facts) -> Config:
@@ -13,26 +31,35 @@ def text(facts: Facts) -> Config:
     game = Sequences(critic_from=0.7, adversarial_from=1.0)
     g = Optimizer(lr=3e-3, lr_end=3e-5, betas=(0.9, 0.99), warmup=0.02, burn_in=0.7)
     d = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.5, 0.99))
-    networks = TextNets(candidates=4)
-    train = Train(batch=64, ema=(2000.0,))
-    return Config("text", facts.domain, networks, game, g=g, d=d, train=train)
+    networks = TextNets(**sizes(facts), candidates=4)
+    return Config("text", facts.domain, networks, game, g=g, d=d, train=train(facts))
 
 
 def seqgan(facts: Facts) -> Config:
-    """SeqGAN (Yu et al. 2017, arXiv 1609.05473)."""
+    """SeqGAN: an LSTM by maximum likelihood, then REINFORCE; each token's reward is D's opinion of its completions.
+
+    Paper: Yu et al. 2017 (arXiv 1609.05473). Differs from it: 4 completions of each prefix where the paper has 16, rewards
+    less their mean over the batch, D and G move in turns from the start of the stage, tied embeddings and dropout.
+    docs/text.md says what the stage adds to the warm start.
+    """
     g = Optimizer(lr=3e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.6)
     d = Optimizer(lr=5e-4, betas=(0.5, 0.99))
     game = Sequences(critic_from=0.6, adversarial_from=0.7, rollouts=4, anchor=0.0)
-    networks = TextNets(hidden=256, embed=128, dropout=0.3, d_widths=(1, 2, 3, 4, 5, 6, 8, 10), d_dropout=0.25)
-    return Config("seqgan", facts.domain, networks, game, g=g, d=d, train=Train(batch=64, ema=(2000.0,)))
+    networks = TextNets(**sizes(facts), d_widths=(1, 2, 3, 4, 5, 6, 8, 10), d_dropout=0.25)
+    return Config("seqgan", facts.domain, networks, game, g=g, d=d, train=train(facts))
 
 
 def relgan(facts: Facts) -> Config:
-    """RelGAN (Nie et al., ICLR 2019)."""
-    g = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.7)
+    """RelGAN: relational memory by maximum likelihood, then soft tokens through a critic of many views.
+
+    Paper: Nie, Narodytska and Patel, ICLR 2019: relativistic loss, sharpness 1 to 100 (game.sharpness), which ends at the
+    end of the budget however long that is. Differs from it: 100 maps a window for 300, one D turn for each of G.
+    docs/text.md says what the stage adds to the warm start.
+    """
+    g = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
     d = Optimizer(lr=1e-4, betas=(0.9, 0.99))
-    game = SoftTokens(critic_from=0.7, adversarial_from=0.7, d_steps=1)
+    game = SoftTokens(critic_from=0.8, adversarial_from=0.8)
     networks = TextNets(
-        core="memory", embed=128, dropout=0.0, dropout_in=0.0, critic="views", d_widths=(2, 3, 4, 5), d_maps=100
+        core="memory", embed=128, dropout=0.3, dropout_in=0.1, critic="views", d_widths=(2, 3, 4, 5), d_maps=100
     )
-    return Config("relgan", facts.domain, networks, game, g=g, d=d, train=Train(batch=64, ema=(2000.0,)))
+    return Config("relgan", facts.domain, networks, game, g=g, d=d, train=train(facts))
