@@ -96,12 +96,13 @@ Examples
 _APPLY = """\
 ganworks apply RUN INPUT [out=PATH] [seed=0] [key=value ...]
 
-Puts pictures through a translator or restorer that was trained with pix2pix, cyclegan, superres, inpaint, ...
-The training data is not needed.
+Puts pictures through a translator or restorer that was trained with pix2pix, cyclegan, superres, inpaint, ..., and
+sounds or mel frames through a vocoder. The training data is not needed.
 
 RUN      a run folder, or just its generator.safetensors.
 INPUT    a picture of any size; a folder or zip of them, at any depth; a GIF, WebP or PNG animation; a video
-         (.mp4 .mov .webm .mkv .avi, with pip install 'ganworks[video]').
+         (.mp4 .mov .webm .mkv .avi, with pip install 'ganworks[video]'). For a vocoder WAV, FLAC or OGG at any rate,
+         or a .npy of log-mel frames (pip install 'ganworks[audio]').
 out      a file for one input, a folder for many; default: the folder applied/. Names are kept; inputs are never
          overwritten. Large folders restart where they stopped when the same command is given again.
 seed     the noise of models that draw some. Same input, same seed: same bytes, alone or in a folder.
@@ -114,6 +115,7 @@ device=auto|cpu|cuda|mps   mark=off   no note "edited by a generative model" in 
 Options of the model itself
   label=NAME     the class to make (stargan)
   tile=256       work in parts of this side: less memory (superres, restore, inpaint, stargan)
+  chunk=2000     frames at once, without seams (vocoder)
   native=on      at the picture's own scale instead of the training's (pix2pix, cyclegan, cut)
 
 Kept: EXIF (its orientation applied once), transparency, 16 bits in PNG and TIFF, colour profiles, frame times, sound.
@@ -122,6 +124,7 @@ Examples
   ganworks apply runs/superres-1 old.jpg out=large.png
   ganworks apply runs/photos-inpaint-1 scans/ mask=scratches/ out=clean/ format=png
   ganworks apply runs/horse-cyclegan-1 film.mp4 out=zebra.mp4
+  ganworks apply runs/speech-vocoder-1 talk.flac out=again.wav
 """
 
 _PREDICT = """\
