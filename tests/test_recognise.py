@@ -194,6 +194,7 @@ def test_what_cannot_be_told_is_a_sentence(files, said, tmp_path):
 @pytest.mark.parametrize(("name", "content", "said"), [
     ("a.png", png(smooth(9, 9, 0)), "one picture"), ("b.bin", bytes(range(256)), "could not be recognised"),
     ("c.json", '{"a": 1}', "could not be recognised"), ("d.npy", b"\x93NUMPY\1\0", "cannot be read"),
+    ("g.npy", b"\x93NUMPY\1\0\x0c\0{'descr': (\n\0", "cannot be read"),
     ("e.txt", b"", "could not be recognised"), ("f.csv", b"\0\1\2", "could not be recognised"),
 ])  # fmt: skip
 def test_one_file_that_cannot_be_told(name, content, said, tmp_path):

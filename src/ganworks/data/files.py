@@ -11,6 +11,7 @@ import gzip
 import math
 import os
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,13 +27,17 @@ MAX_TOTAL = 256 << 30
 MAX_RATIO = 200
 RATIO_FROM = 16 << 20
 CHUNK = 1 << 20
+_DAMAGE = (  # what numpy and zipfile raise for files that are cut or changed
+    ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError,
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
 
 
 def from_npy(path: Path) -> ArraySource:
     """An .npy file, mapped. Labels: `<name>_labels.npy`, `labels.npy` or `y.npy` beside it."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
     beside = [
         path.with_name(f"{path.stem}_labels.npy"),
@@ -95,7 +100,7 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     try:
         with path.open("rb") as file:
             return {"": _read_head(file, path.name)[0]}
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
 
 
@@ -104,15 +109,7 @@ def _npz_heads(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         with zipfile.ZipFile(path) as archive:
             check_ratio(path, [(i.filename, i.file_size, i.compress_size) for i in archive.infolist()])
             heads = {i.filename.removesuffix(".npy"): _npy_head(archive, i) for i in archive.infolist()}
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        OSError,
-        EOFError,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
     if not heads:
         raise UsageError(f'"{path}" holds no arrays.')
@@ -141,7 +138,7 @@ def _unpack_npy(path: Path, member: str) -> np.ndarray:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
             shape, dtype, fortran = _read_head(file, member)
             flat = spool(file, math.prod(shape) * dtype.itemsize, path)
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, zlib.error) as error:
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
     return flat.view(dtype).reshape(shape, order="F" if fortran else "C")
 
