@@ -1,5 +1,6 @@
 """Reading tables, and columns as codes and back."""
 
+import datetime as dt
 import io
 import json
 
@@ -10,7 +11,7 @@ from table_data import people
 
 from ganworks.data import table_columns, table_read
 from ganworks.data.spec import Spec
-from ganworks.data.table_layout import to_frame
+from ganworks.data.table_layout import Layout, to_frame
 from ganworks.domains.table import Table, escaped
 from ganworks.errors import UsageError
 
@@ -180,3 +181,50 @@ def test_wide_tables_stay_small():
     frame = pd.DataFrame(rng.normal(size=(3000, 300)), columns=[f"c{k}" for k in range(300)])
     data = Table().open(frame)
     assert len(json.dumps(data.spec.facts)) < 1_000_000 and data.layout.width < 65536
+
+
+@pytest.mark.parametrize(
+    "cells, dtype",
+    [
+        (pd.array([1, 2, None] * 20, dtype="Int64"), "Int64"),
+        (pd.array([True, None] * 30, dtype="boolean"), "boolean"),
+        (pd.Categorical(list("abc") * 20, categories=list("abcd"), ordered=True), "category"),
+        (pd.date_range("2020-01-01", periods=60, freq="h", tz="Europe/Rome"), "datetime64[us, Europe/Rome]"),
+        (pd.array(["x", None] * 30, dtype="string"), "string"),
+        (np.arange(60).astype("uint8") % 7, "uint8"),
+        (pd.arrays.SparseArray([0, 0, 1] * 20), "int64"),
+        ([dt.date(2020, 1, 1 + k % 20) for k in range(60)], "datetime64"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_dtypes_of_pandas_come_back(cells, dtype):
+    frame = pd.DataFrame({"z": np.arange(60) % 3, "x": cells})
+    data, again = there_and_back(frame)
+    assert str(again["x"].dtype).startswith(dtype)
+    seen = data.train
+    words = [["" if pd.isna(v) else str(v)[:10] for v in f["x"].iloc[seen]] for f in (frame, again)]
+    assert words[0] == words[1]
+
+
+@pytest.mark.parametrize("cells", [pd.to_timedelta(range(60), unit="h"), [b"a", b"b"] * 30, np.arange(60) * 1j])
+def test_cells_that_no_table_holds_are_refused(cells):
+    with pytest.raises(UsageError, match="a cell is a number, a word or a date"):
+        Table().open(pd.DataFrame({"z": np.arange(60) % 3, "x": cells}))
+
+
+def test_tiny_numbers_are_no_whole_ones_and_long_ones_no_numbers():
+    rng = np.random.default_rng(0)
+    long = [str(k) for k in rng.integers(10**17, 10**18, 60)]
+    data, again = there_and_back(
+        pd.DataFrame({"tiny": rng.normal(size=60) * 1e-12, "long": long, "z": np.arange(60) % 3})
+    )
+    assert data.columns[0]["decimals"] is None and again["tiny"].std() > 1e-13
+    assert data.columns[1]["kind"] == "id"
+
+
+def test_a_layout_that_would_need_much_memory_is_refused():
+    data = Table().open(people(60))
+    facts = json.loads(json.dumps(data.spec.facts))
+    next(c for c in facts["columns"] if c["sizes"])["sizes"] = [30000, 30000]
+    with pytest.raises(UsageError, match="describes no table"):
+        Layout.of(Spec("table", (60000,), facts=facts))

@@ -53,6 +53,8 @@ def fit(series: Any, name: str, space: Room, encoding: str = "cells") -> tuple[d
     gaps = ~np.isfinite(numbers)
     there = numbers[~gaps]
     column |= {"missing": int(gaps.any()), "low": float(there.min()), "high": float(there.max())}
+    if column["kind"] == "date":
+        column["step"] = next((step for step in (86400, 3600, 60, 1) if not (there % step).any()), 0)
     distinct, counts = np.unique(there, return_counts=True)
     if len(distinct) <= DISTINCT and (encoding == "cells" or len(distinct) <= MODES):
         sizes = [len(distinct) + column["missing"]]
@@ -115,13 +117,9 @@ def _cells(
 
 def _step(column: dict[str, Any]) -> float:
     """The grid that the column's numbers lie on; 0 when they lie on none."""
-    if column["kind"] == "date":
-        whole = all(column[k] % 86400 == 0 for k in ("low", "high")) and column.get("format", "%d") in DAYS
-        return 86400.0 if whole else (1.0 if "format" in column else 0.0)
+    if column["kind"] == "date" or column.get("of") == "date":
+        return float(column["step"])
     return 0.0 if column["decimals"] is None else 10.0 ** -column["decimals"]
-
-
-DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y%m%d", "%d")
 
 
 def _modes(there: np.ndarray, missing: int) -> dict[str, Any]:
@@ -318,7 +316,7 @@ def _restore(column: dict[str, Any], series: Any) -> Any:
         return series.astype(dtype)
     if kind == "object" or (kind == "str" and int(pd.__version__.split(".")[0]) < 3):
         return series
-    if series.isna().any() and kind.startswith(("int", "uint", "bool")):
+    if series.isna().any() and kind.startswith(("int", "uint", "bool")) and kind != "boolean" and "[" not in kind:
         nullable = {"bool": "boolean"}.get(kind, kind.capitalize().replace("Uint", "UInt"))
         return series.astype(nullable)
     return series.astype(kind)

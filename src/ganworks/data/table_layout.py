@@ -15,7 +15,7 @@ from ganworks.data.spec import Spec
 from ganworks.data.table_read import pandas
 from ganworks.errors import UsageError
 
-WIDEST = 65536
+MOST_CODES = 2**20  # of a column, both digits together
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Layout:
         """The layout of fitted columns."""
         sizes, owner, positions, ordered = [], [], [], []
         for k, column in enumerate(columns):
+            if len(column["sizes"]) > 2 or np.prod([float(n) for n in column["sizes"]]) > MOST_CODES:
+                raise ValueError(f"column {k} has too many codes")
             for size in column["sizes"]:
                 sizes.append(int(size))
                 owner.append(k)

@@ -16,7 +16,7 @@ from ganworks.data.packed import split
 from ganworks.data.spec import Draw, Spec
 from ganworks.data.table_layout import Layout
 from ganworks.data.table_read import pandas
-from ganworks.data.table_types import recognise
+from ganworks.data.table_types import recognise, settle
 from ganworks.errors import UsageError
 
 
@@ -40,6 +40,7 @@ class TableSet:
         rules: str,
         target: str,
     ):
+        frame = frame.__class__({name: settle(frame[name], name) for name in frame.columns})
         self.frame = frame
         self.facts = {**facts, "notes": list(facts["notes"])}
         self.train, self.held, self.duplicates, notes = split(_hashes(frame), held_out)

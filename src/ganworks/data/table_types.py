@@ -30,7 +30,38 @@ NUMBER = re.compile(r"\d+")
 WORDS_TOO = 0.05  # a column of numbers may hold this share of words, which count as missing
 UNIQUE_TEXT = 0.9  # texts of which so many differ are made up anew instead of learnt
 DECIMALS = 6
-PLAIN = (str, int, float, bool, np.generic, datetime.date, decimal.Decimal)
+
+
+def settle(series: Any, name: str) -> Any:
+    """The column in a dtype that the rest knows: Python's numbers and dates become arrays, sparse ones dense.
+
+    Raises UsageError for cells that are neither numbers nor words nor dates.
+    """
+    pd = pandas()
+    if isinstance(series.dtype, pd.SparseDtype):
+        return series.sparse.to_dense()
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return (
+            series
+            if set(map(type, map(plain, series.cat.categories))) <= {str, int, float, bool}
+            else series.astype(str)
+        )
+    odd = str(series.dtype)
+    if not odd.startswith(("timedelta", "period", "complex", "interval", "duration")):
+        if series.dtype != object:
+            return series
+        kinds = {type(v) for v in series.dropna()}
+        if kinds and kinds <= {int, float, decimal.Decimal}:
+            numbers = pd.Series(pd.to_numeric(series.map(lambda v: float(v) if v is not None else v), errors="coerce"))
+            whole = (numbers.dropna() % 1 == 0).all() and kinds == {int} and numbers.dropna().abs().max() < 2**53
+            return numbers.astype("Int64" if numbers.isna().any() else "int64") if whole else numbers.astype("float64")
+        if kinds and all(issubclass(k, datetime.date) for k in kinds):
+            return pd.to_datetime(series, errors="coerce")
+        strange = next((k for k in kinds if not issubclass(k, str | int | float | bool | np.generic)), None)
+        if strange is None:
+            return series
+        odd = strange.__name__
+    raise UsageError(f'Column "{name}" holds {odd} values; a cell is a number, a word or a date.')
 
 
 def recognise(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None, list[str]]:
@@ -42,10 +73,6 @@ def recognise(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None
     pd = pandas()
     about: dict[str, Any] = {"name": name, "dtype": _dtype(series)}
     there = series.dropna()
-    kinds = {type(v) for v in there[:100_000]} if series.dtype == object else set()
-    odd = next((k for k in kinds if not issubclass(k, PLAIN)), None)
-    if odd is not None:
-        raise UsageError(f'Column "{name}" holds {odd.__name__} values; a cell is a number, a word or a date.')
     if not len(there) or (len(series) == len(there) and there.nunique() == 1):
         value = plain(there.iloc[0]) if len(there) else None
         return {**about, "kind": "constant", "value": value}, None, [f"{name}: constant ({value!r})"]
@@ -66,9 +93,16 @@ def _text(about: dict[str, Any], series: Any, there: Any) -> tuple[dict[str, Any
     pd = pandas()
     kinds = {type(v) for v in there[:100_000]}
     words = there.astype(str)
+    if (
+        words.str.fullmatch(r"(19|20)\d{6}").all()
+        and not pd.to_datetime(words, format="%Y%m%d", errors="coerce").isna().any()
+    ):
+        stamps = pd.to_datetime(series, format="%Y%m%d", errors="coerce")
+        return {**about, "kind": "date", "format": "%Y%m%d"}, _seconds(stamps), []
     numbers = pd.to_numeric(words, errors="coerce")
     strange = float(numbers.isna().mean())
-    if strange <= WORDS_TOO and not words.str.match(PADDED.pattern).any() and kinds <= {str}:
+    names = words.str.match(PADDED.pattern).any() or (words.str.fullmatch(r"\s*\d+\s*") & (words.str.len() > 15)).any()
+    if strange <= WORDS_TOO and not names and kinds <= {str}:
         whole = pd.to_numeric(series.astype(str).where(series.notna()), errors="coerce").to_numpy(np.float64)
         notes = []
         if strange:
@@ -120,7 +154,7 @@ def _decimals(values: np.ndarray) -> int | None:
         scaled = there * 10.0**places
         if len(there) and np.abs(scaled).max() > 2**52:
             return None
-        if np.allclose(scaled, np.round(scaled), rtol=0, atol=1e-6 * max(1.0, 10.0 ** (places - 3))):
+        if (np.abs(scaled - np.round(scaled)) <= 1e-12 * np.abs(scaled)).all():
             return places
     return None
 
