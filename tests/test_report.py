@@ -357,10 +357,14 @@ def test_tensorboard_mirrors_or_says_what_to_install(tmp_path: Path, monkeypatch
     with Mirror(run / "tensorboard") as mirror:
         for line in (run / "metrics.jsonl").read_text().splitlines():
             mirror(json.loads(line))
+        for suffix in (".txt", ".wav"):  # of texts the text, of sounds nothing
+            (run / "samples" / f"x{suffix}").write_text("some text")
+            mirror({"event": "shown", "seen": 1, "path": f"samples/x{suffix}"})
     assert {
         ("add_scalar", "loss/d_loss"),
         ("add_scalar", "score/fd"),
         ("add_image", "samples"),
+        ("add_text", "samples"),
         ("close",),
     } <= set(calls)
 

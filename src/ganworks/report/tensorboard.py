@@ -9,6 +9,8 @@ from typing import Any
 from ganworks.errors import UsageError
 from ganworks.report.read import Event, as_event, mapping, number
 
+_TEXT = 20_000  # characters of a text that was shown
+
 
 class Mirror:
     """Writes events for TensorBoard: `with Mirror(run / "tensorboard") as mirror: ...; mirror(event)`.
@@ -51,7 +53,7 @@ class Mirror:
             self._scalars(line.get("scores"), "score", seen)
             self._scalars(line.get("floor"), "floor", seen)
         elif kind == "shown":
-            self._picture(line, seen)
+            self._show(line, seen)
         elif kind == "alarm":
             self.writer.add_text("alarm", f"{line.get('message', '')} {line.get('advice', '')}", seen)
 
@@ -59,12 +61,18 @@ class Mirror:
         for name, value in mapping(values).items():
             self.writer.add_scalar(f"{group}/{name}", number(value), seen)
 
-    def _picture(self, line: Event, seen: int) -> None:
+    def _show(self, line: Event, seen: int) -> None:
+        """Pictures as images and texts as text; TensorBoard is given nothing else."""
         import numpy as np
         from PIL import Image
 
         path = self.root / str(line.get("path", ""))
-        if path.is_file():
-            with Image.open(path, formats=("PNG",)) as picture:
+        if not path.is_file():
+            return
+        if path.suffix in (".txt", ".csv"):
+            with path.open(encoding="utf-8", errors="replace") as file:
+                self.writer.add_text("samples", "".join(f"    {row}" for row in file.read(_TEXT).splitlines(True)), seen)
+        elif path.suffix in (".png", ".webp", ".gif"):
+            with Image.open(path, formats=("PNG", "WEBP", "GIF")) as picture:
                 pixels = np.asarray(picture.convert("RGB"))
             self.writer.add_image("samples", pixels, seen, dataformats="HWC")
