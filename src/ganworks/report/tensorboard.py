@@ -71,7 +71,8 @@ class Mirror:
             return
         if path.suffix in (".txt", ".csv"):
             with path.open(encoding="utf-8", errors="replace") as file:
-                self.writer.add_text("samples", "".join(f"    {row}" for row in file.read(_TEXT).splitlines(True)), seen)
+                rows = file.read(_TEXT).splitlines()
+            self.writer.add_text("samples", "\n".join(f"    {row}" for row in rows), seen)  # indented: as it is
         elif path.suffix in (".png", ".webp", ".gif"):
             with Image.open(path, formats=("PNG", "WEBP", "GIF")) as picture:
                 pixels = np.asarray(picture.convert("RGB"))
