@@ -24,7 +24,7 @@ from ganworks.metrics import video_tracks as shapes
 
 NAME = "video"
 COUNT = 1500  # clips on each side of a comparison
-USUAL = {"budget": "60k", "train.threads": 1, "train.precision": "bf16"}
+USUAL = {"budget": "45k", "train.threads": 1, "train.precision": "bf16"}
 SETTINGS = ("track distance", "direction", "one thing", "steady colour", "walked back")
 
 

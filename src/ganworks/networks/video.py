@@ -22,6 +22,7 @@ from ganworks.layers.strided import center_crop, conv_down, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 from ganworks.networks.video_critic import Critic, clip_shape, time_of
 
+LIGHT = 3.0  # the most that light adds before tanh: from black to white
 _GROWS = 4  # a small map has at most so many times the channels of the largest one
 
 
@@ -164,7 +165,7 @@ class FrameGenerator(nn.Module):
         ups = [None, *(filled(conv_up(a, b, s), 1.0) for a, b, s in zip(sizes, sizes[1:], strides, strict=False))]
         self.stages = nn.ModuleList(Stage(up, w, code, 4 * cfg.anchors) for up, w in zip(ups, sizes, strict=True))
         self.channels = channels
-        self.to_image = filled(conv_up(sizes[-1], channels + cfg.palette, strides[-1]), 1.0)
+        self.to_image = filled(conv_up(sizes[-1], 1 + cfg.palette if cfg.palette else channels, strides[-1]), 1.0)
         self.colours = nn.Linear(code, cfg.palette * channels) if cfg.palette else None
         self.seen = FirstFrame(channels, self.size, cfg.width, code + cfg.start) if cfg.first else None
 
@@ -208,14 +209,16 @@ class FrameGenerator(nn.Module):
         return x.tanh() if self.colours is None else self._painted(x, self.colours(content).float())
 
     def _painted(self, x: Tensor, colours: Tensor) -> Tensor:
-        """Shares of the clip's colours [B, K * C], and a correction, [B * T, C + K, H, W] -> frames in (-1, 1).
+        """Shares of the clip's colours [B, K * C], and light, [B * T, 1 + K, H, W] -> frames in (-1, 1).
 
-        The frame says where each colour is, the clip which colours there are, so that they need not flicker. The
-        correction is what learns first.
+        The frame says how light each pixel is and where each colour is, the clip which colours there are, so that they
+        need not flicker. Light alone is quick to learn: where something is. It is bounded, so that all frames can
+        have the same.
         """
-        own, shares = x.split([self.channels, x.shape[1] - self.channels], 1)
+        light, shares = x.split([1, x.shape[1] - 1], 1)
+        light = LIGHT * (light / LIGHT).tanh()
         table = colours.unflatten(1, (-1, self.channels)).repeat_interleave(self.frames, 0)
-        return (own + torch.einsum("nkhw,nkc->nchw", shares.softmax(1), table)).tanh()
+        return (light + torch.einsum("nkhw,nkc->nchw", shares.softmax(1), table)).tanh()
 
 
 class VolumeGenerator(nn.Module):
@@ -266,7 +269,7 @@ class MotionContent:
     frames: whether there is a critic of single frames.
     """
 
-    width: int = 32
+    width: int = 24
     d_width: int = 32
     content: int = 32
     start: int = 16
