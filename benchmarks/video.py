@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=16)
     parser.add_argument("--stride", type=int, default=2)
     parser.add_argument("settings", nargs="*", help="key=value, as for ganworks train")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     settings = USUAL | dict(text.split("=", 1) for text in given.settings)
     recipe = str(settings.pop("recipe", "video"))
     domain = {"length": given.length, "stride": given.stride, "size": 32}
