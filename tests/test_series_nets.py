@@ -8,7 +8,7 @@ import torch
 from recipe_checks import check_recipe
 
 import ganworks as gw
-from ganworks.data.series import decode
+from ganworks.data.series_code import decode
 from ganworks.data.series_layout import Basis, measured, normal_score, uniform_score
 from ganworks.data.spec import Batch, Draw
 from ganworks.domains.series import Series as Domain
@@ -74,7 +74,7 @@ def test_players_fit_and_every_parameter_learns(kinds, short, several):
 def test_the_range_that_is_announced_is_met(several):
     G = Series("conv", "conv", **SMALL).build(several.spec)["G"]
     x = G(torch.randn(32, G.z_dim), torch.arange(32) % 2).detach()
-    values, _, _, lengths = decode(several.layout, x.numpy())
+    lengths = decode(several.layout, x.numpy())[3]
     parts = several.layout.split(x)
     n = len(several.layout.numbers)
     for row, count in zip(parts.steps[:, :, :n], lengths, strict=True):
@@ -89,7 +89,11 @@ def test_lengths_vary_and_are_followed(several):
         made = model.sample(40, seed=1)
         made = replace(made, maker=Domain())
         lengths = {len(item["step"]) if isinstance(item, dict) else len(item) for item in made.items}
-        assert len(lengths) > (1 if kind == "recurrent" else 3) and min(lengths) >= 1 and max(lengths) <= several.layout.steps, kind
+        assert (
+            len(lengths) > (1 if kind == "recurrent" else 3)
+            and min(lengths) >= 1
+            and max(lengths) <= several.layout.steps
+        ), kind
 
 
 def test_attributes_begin_with_the_shares_of_the_data():
@@ -150,7 +154,8 @@ def batch_norm_penalty(D, real, fake, draw, weight=10.0):
 
 
 def test_the_penalty_takes_the_norm_of_each_example():
-    """A critic of slope 1 everywhere is what WGAN-GP asks for: the penalty per example is 0, that of the batch is not."""
+    """A critic of slope 1 everywhere is what WGAN-GP asks for: the penalty per example is 0, that of the batch is
+    not."""
     slope = torch.nn.functional.normalize(torch.randn(12), dim=0)
     D = lambda x, y=None: x @ slope  # noqa: E731
     real, fake = torch.randn(16, 12), torch.randn(16, 12)
@@ -164,8 +169,8 @@ def test_the_game_penalises_each_example_by_itself(short):
     """Doubling the batch with the same examples leaves the mean penalty of both discriminators as it is."""
     nets = Series("basis", "basis", **SMALL).build(short.spec)
     seen = nets["D"].seen(short.vectors(short.train[:4]))
-    one = judge(lambda x: nets["D"].judge(x), seen)[1]
-    two = judge(lambda x: nets["D"].judge(x), torch.cat([seen, seen]))[1]
+    one = judge(nets["D"].judge, seen)[1]
+    two = judge(nets["D"].judge, torch.cat([seen, seen]))[1]
     assert torch.allclose(one, two[:4], rtol=1e-4) and torch.allclose(one.mean(), two.mean(), rtol=1e-4)
 
 
@@ -178,9 +183,10 @@ def test_divergence_is_an_error_and_not_a_missing_attribute(several, tmp_path):
     terms = SeriesGame().generator_turn(nets, batch(several))
     assert not torch.isfinite(terms["g_loss"]).any()
     with pytest.raises(GanworksError):
-        list(gw.train("series", ragged(), out=tmp_path / "nan", budget=32, batch=8, modules={"G": nets["G"]},
-                      **{"networks.hidden": (16,), "networks.d_hidden": (16,), "networks.z_dim": 4, "networks.noise": 2,
-                         "networks.generator": "dense", "networks.discriminator": "dense", "train.judge": False}))  # fmt: skip
+        small = {f"networks.{name}": value for name, value in SMALL.items()}
+        kinds = {"networks.generator": "dense", "networks.discriminator": "dense", "train.judge": False}
+        given = {"modules": {"G": nets["G"]}, "budget": 32, "batch": 8, **small, **kinds}
+        list(gw.train("series", ragged(), out=tmp_path / "nan", **given))
 
 
 def test_the_auxiliary_discriminator_sees_only_what_stands_before_the_steps(several):
@@ -190,7 +196,9 @@ def test_the_auxiliary_discriminator_sees_only_what_stands_before_the_steps(seve
     other[:, D.view.static :] = 0
     y = torch.zeros(5, dtype=torch.int64)
     assert torch.equal(D.auxiliary(x, y), D.auxiliary(other, y)) and not torch.equal(D(x, y), D(other, y))
-    with_it = SeriesGame().discriminator_turn({"G": Series("conv", **SMALL).build(several.spec)["G"], "D": D}, batch(several))
+    with_it = SeriesGame().discriminator_turn(
+        {"G": Series("conv", **SMALL).build(several.spec)["G"], "D": D}, batch(several)
+    )
     assert "aux_d_loss" in with_it and "aux_r1" in with_it
 
 
@@ -227,4 +235,4 @@ def test_sampling_by_label_gives_the_label(tmp_path):
     list(gw.train("series", ragged(), out=tmp_path / "run", budget=16, batch=8, **settings))
     made = Model.load(tmp_path / "run").sample(5, labels="b")
     tables = made.items
-    assert all(str(list(t["label"])[0]) == "b" for t in tables) and len(tables) == 5
+    assert all(set(map(str, t["label"])) == {"b"} for t in tables) and len(tables) == 5

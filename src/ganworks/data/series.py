@@ -18,11 +18,20 @@ import torch
 from torch import Tensor
 
 from ganworks.data.packed import split
-from ganworks.data.series_columns import Found, Wish, find_columns, is_category, label_of
+from ganworks.data.series_code import encode
+from ganworks.data.series_columns import Found, Wish, find_columns, label_of
+from ganworks.data.series_facts import attribute_columns, clock_face, uneven
 from ganworks.data.series_layout import (
-    MAX_DIRECTIONS, MAX_LEVELS, MAX_SIZE, MAX_VALUES, TINY, Basis, Column, Layout, Parts, active_steps, from_uniform, lengths_of,
-    measured, quantiles, to_uniform,
-)  # fmt: skip
+    MAX_DIRECTIONS,
+    MAX_LEVELS,
+    MAX_SIZE,
+    MAX_VALUES,
+    Basis,
+    Column,
+    Layout,
+    measured,
+    quantiles,
+)
 from ganworks.data.series_read import read_series
 from ganworks.data.series_time import calendar
 from ganworks.data.spec import Draw, Spec
@@ -31,6 +40,7 @@ from ganworks.errors import UsageError
 WINDOW, LONG = 24, 1024  # steps of a window of one long series; steps above which whole series are not taken as such
 STRETCHES = 10  # most held-out stretches of one series
 MAX_WINDOWS = 2_000_000
+LEAST = 1e-3  # share of a column's spread that is its own at least, however well others predict it
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -82,7 +92,7 @@ class SeriesSet:
                 f"{self.layout.steps} steps of {len(self.layout.columns)} columns need {self.layout.size:,} numbers; "
                 f"{MAX_SIZE:,} is the most. Cut them into windows: domain.length=256, for example."
             )
-        self.layout = replace(self.layout, basis=self._basis())
+        self.layout = replace(self.layout, basis=self._basis(), chain=self._chain())
         self.spec = Spec("series", (self.layout.size,), classes, -1.0, 1.0, "float32", facts=self.layout.to_facts())
         self.fingerprint = self._fingerprint()
 
@@ -152,7 +162,7 @@ class SeriesSet:
         mine = self.starts[self.starts[:, 0] == series]
         steps = len(self.found.numbers[series])
         size = int(mine[0, 2])
-        wanted = int(round(self.wish.held_out * steps))
+        wanted = round(self.wish.held_out * steps)
         if wanted < size:
             return np.zeros(len(mine), np.int64)
         count = max(1, min(STRETCHES, wanted // (4 * size)))
@@ -181,7 +191,7 @@ class SeriesSet:
 
     def _layout(self, classes: tuple[str, ...]) -> Layout:
         found, rows = self.found, self.starts[self.train]
-        attributes, codes = _attributes(found, self.notes)
+        attributes, codes = attribute_columns(found, self.notes)
         attributes, self.codes = self._calendar(attributes, codes[self.starts[:, 0]])
         numbers = [self._number(i, name) for i, name in enumerate(found.names)]
         columns = numbers + [Column(n, "category", v) for n, v in found.values.items()]
@@ -204,6 +214,7 @@ class SeriesSet:
             lengths=known,
             order=tuple(found.order),
             constants=found.constants,
+            same=found.same,
             clock=dict(vars(found.clock)) if found.clock else {},
             label=self.label,
             shares=shares,
@@ -218,7 +229,7 @@ class SeriesSet:
         assert self.found.clock is not None
         stamps = np.array(self.found.begins)[self.starts[:, 0]] + self.starts[:, 1] * self.found.clock.step
         at = (np.floor(stamps / unit).astype(np.int64) + (3 if count == 7 else 0)) % count  # 1970 began on a Thursday
-        names = DAYS if count == 7 else tuple(_clock_face(k * unit) for k in range(count))
+        names = DAYS if count == 7 else tuple(clock_face(k * unit) for k in range(count))
         shares = np.bincount(at[self.train], minlength=count) / len(self.train)
         self.notes.append(f"{name} at which a window begins is an attribute of it (calendar=off leaves it out)")
         column = Column(name, "category", names, shares=tuple(shares.tolist()))
@@ -232,6 +243,30 @@ class SeriesSet:
         every = self.train[np.linspace(0, len(self.train) - 1, min(8000, len(self.train))).astype(int)]
         draw = Draw(0, len(every), slice(None))
         return Basis.fit(measured(layout, self.vectors(every, draw)))
+
+    def _chain(self) -> dict[str, Any]:
+        """The facts of `Even`, from the training examples."""
+        count = len(self.layout.numbers)
+        if not count:
+            return {}
+        x, active = self.values(self.train_some)
+        grid = np.array([c.grid for c in self.layout.numbers])
+        rng = np.random.default_rng(0)
+        x = x + rng.uniform(-0.5, 0.5, (len(x), 1, count)) * grid  # one shift a series: changes stay as they are
+        both, log = active[:, 1:] & active[:, :-1], []
+        for i in range(count):
+            safe = np.where(active, x[:, :, i], 1.0)
+            log.append(bool((safe > 0).all()) and uneven(np.log(safe), both) < uneven(x[:, :, i], both))
+        y = np.where(log, np.log(np.where(np.array(log) & (x > 0), x, 1.0)), x)
+        mean = y[active].mean(0)
+        spread = np.cov((y[active] - mean).T).reshape(count, count)
+        lower = np.linalg.cholesky(spread + np.diag(spread.diagonal() * LEAST**2 + 1e-24))
+        w = np.linalg.solve(lower, (y - mean).reshape(-1, count).T).T.reshape(y.shape)
+        move = np.diff(w, axis=1)[both].std(0) if both.any() else np.ones(count)
+        return {
+            "log": log, "mean": mean.tolist(), "lower": lower.tolist(), "move": np.maximum(move, LEAST).tolist(),
+            "knots": [list(quantiles(column)) for column in w[:, 0].T],
+        }  # fmt: skip
 
     @cached_property
     def together(self) -> np.ndarray:
@@ -258,11 +293,9 @@ class SeriesSet:
         known = values[:, :, i][active]
         moves = np.diff(values[:, :, i], axis=1)[active[:, 1:]]
         std = float(known.std()) or 1.0
-        log, pace = _pace(values[:, :, i], active)
         return Column(
             name, "number", (), integer, decimals, levels, grid, float(known.min()), float(known.max()),
             float(known.mean()), std, float(moves.std()) or std if len(moves) else std,
-            quantiles(values[:, 0, i]), (), log, pace,
         )  # fmt: skip
 
     @cached_property
@@ -282,7 +315,8 @@ class SeriesSet:
         return low, np.where(active[:, :, None], values, -np.inf).max(1)
 
     def values(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of these examples [n, T, columns] float64, 0 after their end, and bool [n, T]: which steps are."""
+        """The numbers of these examples [n, T, columns] float64, 0 after their end, and bool [n, T]: which steps
+        are."""
         rows, active = self._rows(indices)
         return np.where(active[:, :, None], self.together[rows], 0.0), active
 
@@ -350,107 +384,6 @@ class SeriesSet:
             "attributes": [c.name for c in self.layout.attributes], "label": self.label, "classes": counts,
             "train": len(self.train), "held": len(self.held), "notes": self.notes, "fingerprint": self.fingerprint,
         }  # fmt: skip
-
-
-def _pace(x: np.ndarray, active: np.ndarray) -> tuple[bool, tuple[float, float, float]]:
-    """(whether logarithms make the changes more even, (mean, spread, spread of changes) in that measure) of values [n, T]
-    of one column."""
-    both = active[:, 1:] & active[:, :-1]
-
-    def uneven(v: np.ndarray) -> float:
-        change, level = np.abs(np.diff(v, axis=1))[both], v[:, :-1][both]
-        return abs(float(np.corrcoef(change, level)[0, 1])) if change.std() > 0 and level.std() > 0 else 0.0
-
-    values, log = x, False
-    if (x[active] > 0).all():
-        logs = np.log(np.where(active, x, 1.0))
-        log = uneven(logs) < uneven(x)
-        values = logs if log else x
-    spread = float(values[active].std()) or 1.0
-    moves = np.diff(values, axis=1)[both]
-    return log, (float(values[active].mean()), spread, float(moves.std()) or spread if len(moves) else spread)
-
-
-def _attributes(found: Found, notes: list[str]) -> tuple[tuple[Column, ...], np.ndarray]:
-    """Attribute columns, and their places in the vector for each series, float32 [series, A]."""
-    columns, parts = [], []
-    for name, texts in found.attributes.items():
-        distinct = sorted(set(texts))
-        if len(distinct) < 2:
-            continue
-        if is_category(texts):
-            shares = tuple(texts.count(t) / len(texts) for t in distinct)
-            columns.append(Column(name, "category", tuple(distinct), shares=shares))
-            parts.append(np.eye(len(distinct), dtype=np.float32)[[distinct.index(t) for t in texts]])
-            continue
-        try:
-            values = np.array([float(t) if t else np.nan for t in texts])
-        except ValueError:
-            notes.append(f"{name}: {len(distinct)} different texts for {len(texts)} series, left out")
-            continue
-        values = np.where(np.isfinite(values), values, np.nanmedian(values))
-        whole = bool((values == np.round(values)).all())
-        column = Column(name, "number", (), whole, knots=quantiles(values), low=float(values.min()))
-        columns.append(column)
-        table = torch.tensor([column.knots], dtype=torch.float64)
-        parts.append(to_uniform(table, torch.from_numpy(values)[:, None]).numpy())
-    count = len(found.numbers)
-    return tuple(columns), np.concatenate(parts, 1) if parts else np.zeros((count, 0), np.float32)
-
-
-def encode(layout: Layout, x: Tensor, active: Tensor, length: Tensor, static: Tensor, texts: Tensor) -> Tensor:
-    """Values [n, T, numbers] float64, steps that are [n, T] bool, lengths [n], attribute places [n, A] and category
-    places [n, T, K] -> vectors [n, size] float32."""
-    lengths = scales = x.new_zeros(len(x), 0, dtype=torch.float32)
-    if layout.scale == "series":
-        low = x.masked_fill(~active[:, :, None], torch.inf).amin(1)
-        high = x.masked_fill(~active[:, :, None], -torch.inf).amax(1)
-        middle, half = (high + low) / 2, (high - low) / 2
-        scales = to_uniform(layout.table("scales"), torch.cat([middle, half], 1))
-    else:
-        ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
-        middle, half = ends.mean(1), (ends[:, 1] - ends[:, 0]) / 2
-        middle, half = middle.expand(len(x), -1), half.expand(len(x), -1)
-    shape = (x - middle[:, None]) / half[:, None].clamp_min(TINY)
-    flags = torch.ones_like(x[:, :, 0], dtype=torch.float32) if x.shape[2] else torch.ones(x.shape[:2])
-    if layout.variable:
-        lengths = to_uniform(layout.table("lengths"), length[:, None])
-        flags = active_steps(length, layout.steps).float()
-    steps = torch.cat([shape.float(), texts], 2) * active[:, :, None]
-    return layout.join(Parts(static.float(), lengths, scales, steps, flags))
-
-
-def decode(layout: Layout, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
-    """Vectors [n, size] -> (numbers [n, T, columns] float64 rounded as the data is, category codes [n, T, m], attributes
-    by name as values [n], lengths [n])."""
-    parts = layout.split(torch.from_numpy(np.ascontiguousarray(x)).double())
-    n = len(layout.numbers)
-    if layout.scale == "series":
-        middle, half = from_uniform(layout.table("scales"), parts.scales).split(n, 1)
-    else:
-        ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
-        middle, half = ends.mean(1)[None], (ends[:, 1:] - ends[:, :1]).T / 2
-    values = (middle[:, None] + half[:, None] * parts.steps[:, :, :n]).numpy()
-    values = np.stack([c.rounded(values[:, :, i]) for i, c in enumerate(layout.numbers)], 2) if n else values
-    codes, at = [], n
-    for column in layout.categories:
-        codes.append(parts.steps[:, :, at : at + column.width].argmax(2).numpy())
-        at += column.width
-    lengths = lengths_of(parts.active.numpy()) if layout.variable else np.full(len(x), layout.steps)
-    attributes, at = {}, 0
-    for column in layout.attributes:
-        held = parts.attributes[:, at : at + column.width]
-        at += column.width
-        if column.kind == "category":
-            attributes[column.name] = np.array(column.values, object)[held.argmax(1).numpy()]
-        else:
-            table = torch.tensor([column.knots], dtype=torch.float64)
-            attributes[column.name] = column.rounded(from_uniform(table, held)[:, 0].numpy())
-    return values, np.stack(codes, 2) if codes else np.zeros((*values.shape[:2], 0), np.int64), attributes, lengths
-
-
-def _clock_face(seconds: float) -> str:
-    return f"{int(seconds) // 3600:02d}:{int(seconds) % 3600 // 60:02d}"
 
 
 def open_series(data: Any, wish: Cut) -> SeriesSet:

@@ -14,8 +14,7 @@ from ganworks.data.series_read import Columns, Raw, text_of
 from ganworks.data.series_time import Clock, find_time, in_order
 from ganworks.errors import UsageError
 
-IDS = ("series", "series_id", "id", "item_id", "unit", "unit_id", "sequence", "sequence_id", "seq", "episode", "subject",
-       "patient", "example_id")  # fmt: skip
+IDS = ("series", "series_id", "id", "item_id", "unit", "unit_id", "sequence", "sequence_id", "seq", "episode")
 LABELS = ("label", "labels", "class", "target", "class_label", "y", "category", "type")
 MOST_MISSING = 0.5
 
@@ -48,8 +47,8 @@ class Found:
     """Series proper. numbers: float64 [T, n] each, without gaps; categories: int64 [T, m] each.
 
     names, values: of the number columns, and of the category columns with their values. attributes: name -> text per
-    series. clock: of the time column; begins: first stamp of each series, in seconds; dated: whether stamps are dates. order: all
-    columns as they stood.
+    series. clock: of the time column; begins: first stamp of each series, in seconds; dated: whether stamps are
+    dates. order: all columns as they stood. same: columns that equal another one in every row.
     """
 
     numbers: list[np.ndarray]
@@ -62,6 +61,7 @@ class Found:
     begins: list[float] = field(default_factory=list)
     dated: bool = False
     constants: dict[str, Any] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -189,10 +189,9 @@ def _sort_out(tables: list[Columns], chosen: list[str], wish: Wish, found: Found
         if missing == total:
             found.notes.append(f"{name}: no value at all, left out")
             continue
-        if len(tables) > 1 and not missing and all((p == p[0]).all() for p in parts):
-            if len({float(p[0]) for p in parts}) > 1:
-                found.attributes[name] = [text_of(p[0]) for p in parts]
-                continue
+        if len(tables) > 1 and not missing and _one_each(parts):
+            found.attributes[name] = [text_of(p[0]) for p in parts]
+            continue
         if missing and wish.missing == "error":
             raise UsageError(f"{name}: {missing:,} of {total:,} values are missing; missing=interpolate fills them.")
         if missing > MOST_MISSING * total:
@@ -236,6 +235,13 @@ def _finish(
             found.constants[name] = low
             found.notes.append(f"{name} is always {low:g}: kept as it is")
             del numbers[name]
+    for name in list(numbers)[1:]:
+        twin = next((n for n in numbers if n != name and _equal(numbers[n], numbers[name])), None)
+        if twin is not None and list(numbers).index(twin) < list(numbers).index(name):
+            found.same[name] = twin
+            found.notes.append(f"{name} equals {twin} in every row: made as its copy")
+    for name in found.same:
+        del numbers[name]
     for name in list(texts):
         values = sorted({str(v) for p in texts[name] for v in p})
         if len(values) > MAX_VALUES:
@@ -252,6 +258,10 @@ def _finish(
         found.numbers.append(np.stack([numbers[n][k] for n in numbers], 1) if numbers else empty)
         codes = [np.array([found.values[n].index(str(v)) for v in texts[n][k]], np.int64) for n in found.values]
         found.categories.append(np.stack(codes, 1) if codes else empty.astype(np.int64))
+
+
+def _equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 def label_of(found: Found, wish: Wish) -> str:

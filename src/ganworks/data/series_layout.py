@@ -32,9 +32,7 @@ class Column:
     values: of a category. integer, decimals, levels: what numbers are rounded to (levels: the nearest of them; decimals
     -1: not rounded). grid: the distance of neighbouring values where they are few, 0 for continuous ones.
     low, high, mean, std, move: of the training data; move: standard deviation of the change from step to step.
-    knots: quantiles of a numeric attribute; of a number also those of its first step;
-    shares: of the values of a categorical one. log: whether its changes are as large as its level, so that they are
-    modelled in logarithms; pace: mean and spread of the values, and spread of the changes, in that measure.
+    knots: quantiles of a numeric attribute; shares: of the values of a categorical one.
     """
 
     name: str
@@ -51,8 +49,6 @@ class Column:
     move: float = 1.0
     knots: tuple[float, ...] = ()
     shares: tuple[float, ...] = ()
-    log: bool = False
-    pace: tuple[float, float, float] = (0.0, 1.0, 1.0)
 
     @property
     def width(self) -> int:
@@ -86,9 +82,10 @@ class Layout:
     """Everything that is needed to read vectors without the data; `to_facts` is plain JSON.
 
     steps: of the longest series. columns, attributes: what they hold; label: the attribute that is the class, which
-    is no part of the vector. middles, halves: quantiles [n][KNOTS + 1] of each number; lengths: quantiles of the length.
-    basis: see `Basis`; empty for none.
-    constants: columns that never change. clock: {"name", "step", "start"} of the time column. window: whether a series
+    is no part of the vector. middles, halves: quantiles [n][KNOTS + 1] of each number; lengths: quantiles of the
+    length. basis: see `Basis`; empty for none. chain: see `Even`.
+    constants: columns that never change; same: columns that equal another one. clock: {"name", "step", "start"} of the
+    time column. window: whether a series
     is a stretch of a longer one.
     """
 
@@ -101,8 +98,10 @@ class Layout:
     lengths: tuple[float, ...] = ()
     order: tuple[str, ...] = ()
     constants: dict[str, Any] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
     clock: dict[str, Any] = field(default_factory=dict)
     basis: dict[str, Any] = field(default_factory=dict)
+    chain: dict[str, Any] = field(default_factory=dict)
     label: str = ""
     shares: tuple[float, ...] = ()
     window: bool = False
@@ -172,14 +171,15 @@ class Layout:
             given = {k: _tupled(v) for k, v in facts.items()}
             given |= {k: tuple(Column(**{n: _tupled(v) for n, v in dict(c).items()}) for c in facts[k])
                       for k in ("columns", "attributes")}  # fmt: skip
-            given |= {k: dict(facts.get(k) or {}) for k in ("constants", "clock", "basis")}
+            given |= {k: dict(facts.get(k) or {}) for k in ("constants", "same", "clock", "basis", "chain")}
             layout = Layout(**given)
             knots = [*layout.middles, *layout.halves, *([layout.lengths] if layout.lengths else [])]
             knots += [c.knots for c in layout.attributes if c.kind == "number"]
             wanted = 2 * len(layout.numbers) if layout.scale == "series" else 0
-            sane = 1 <= layout.steps and layout.size <= MAX_SIZE and len([*layout.middles, *layout.halves]) == wanted
+            sane = layout.steps >= 1 and layout.size <= MAX_SIZE and len([*layout.middles, *layout.halves]) == wanted
             sane = sane and all(len(row) == KNOTS + 1 and all(map(math.isfinite, row)) for row in knots)
             sane = sane and (not layout.basis or Basis.of(layout).axes.shape[0] == layout.directions)
+            Even.of(layout)
             sane = sane and layout.scale in ("series", "global") and all(c.width for c in layout.columns)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise UsageError(f"The description of the series is damaged ({error!r}).") from error
@@ -226,6 +226,57 @@ class Basis(NamedTuple):
         return (c * self.spread) @ self.axes.T + self.mean
 
 
+class Even(NamedTuple):
+    """A measure of the numbers of one step in which columns are apart and changes are alike.
+
+    Values, or their logarithms where changes grow with the level (log [n]), less their mean [n], times the inverse of
+    lower [n, n], the triangular root of their covariance: the first column as it is, each further one as what the ones
+    before do not say of it, in standard deviations. move [n]: spread of its changes; knots [n, KNOTS + 1]: quantiles of
+    its first step; ends [n, 2]: range of the values.
+    """
+
+    log: Tensor
+    mean: Tensor
+    lower: Tensor
+    move: Tensor
+    knots: Tensor
+    ends: Tensor
+
+    @staticmethod
+    def of(layout: Layout) -> Even:
+        """From the facts; raises ValueError when they are damaged."""
+        n, given = len(layout.numbers), layout.chain
+        ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
+        if not n:
+            none = torch.zeros(0, dtype=torch.float64)
+            return Even(none.bool(), none, none.reshape(0, 0), none, none.reshape(0, KNOTS + 1), ends)
+        made = [torch.tensor(given[k], dtype=torch.float64) for k in ("mean", "lower", "move", "knots")]
+        even = Even(torch.tensor(given["log"], dtype=torch.bool), *made, ends)
+        shapes = [tuple(v.shape) for v in even]
+        if shapes != [(n,), (n,), (n, n), (n,), (n, KNOTS + 1), (n, 2)] or not all(
+            row[i] > 0 for i, row in enumerate(given["lower"])
+        ):
+            raise ValueError("the measure does not fit")
+        return even
+
+    def there(self, values: Tensor) -> Tensor:
+        """Values [..., n] float64 -> the measure, float32."""
+        least = self.ends[:, 0].abs() * 1e-3 + TINY
+        y = torch.where(self.log, torch.maximum(values, least).log(), values) - self.mean
+        return (
+            torch.linalg.solve_triangular(self.lower, y.reshape(-1, y.shape[-1]).T, upper=False)
+            .T.reshape(y.shape)
+            .float()
+        )
+
+    def back(self, w: Tensor) -> Tensor:
+        """The inverse of `there`, float64; nothing beyond the range of the data by more than its width."""
+        low, high = self.ends.T
+        y = w.double() @ self.lower.T + self.mean
+        y = torch.minimum(y, torch.where(self.log, (2 * high - low).clamp_min(TINY).log(), 2 * high - low))
+        return torch.maximum(torch.where(self.log, y.clamp(-700, 700).exp(), y), 2 * low - high)
+
+
 def _digits(values: Tensor) -> list[float]:
     return [round(v, 6) for v in values.tolist()]
 
@@ -264,7 +315,8 @@ def quantiles(values: np.ndarray) -> tuple[float, ...]:
 
 
 def to_uniform(table: Tensor, values: Tensor) -> Tensor:
-    """Values [B, n] -> [-1, 1] by their distribution function; table: quantiles [n, K + 1]. Beyond the ends: -1 or 1."""
+    """Values [B, n] -> [-1, 1] by their distribution function; table: quantiles [n, K + 1]. Beyond the ends: -1 or
+    1."""
     k = table.shape[1] - 1
     v = values.T.to(table.dtype).contiguous()
     place = torch.searchsorted(table, v, right=True).sub_(1).clamp_(0, k - 1)

@@ -87,7 +87,7 @@ def _frame(data: Any) -> Columns:
         elif values.dtype.kind in "biuf":
             columns[name] = _finite(values)
         else:
-            columns[name] = _typed(["" if v is None or v != v else str(v) for v in values])
+            columns[name] = _typed(["" if v is None or str(v) in ("nan", "NaT", "<NA>") else str(v) for v in values])
     return columns
 
 
@@ -146,7 +146,7 @@ def _content(path: Path, name: str) -> bytes:
 
 def _parquet(path: Path, name: str) -> dict[str, Any]:
     try:
-        import pyarrow.parquet as parquet
+        from pyarrow import parquet
     except ImportError as error:
         raise UsageError(f'"{name}": Parquet needs pyarrow; pip install "ganworks[table]".') from error
     try:
@@ -190,9 +190,7 @@ def _read_arrays(path: Path, name: str) -> Raw:
     return raw
 
 
-def _many(
-    source: str, kind: str, names: Sequence[str], read: Callable[[int, int], bytes], notes: Sequence[str]
-) -> Raw:
+def _many(source: str, kind: str, names: Sequence[str], read: Callable[[int, int], bytes], notes: Sequence[str]) -> Raw:
     """The tables of a folder or zip: those with the commonest header are series, others may say what they are."""
     chosen = [i for i, n in enumerate(names) if Path(n).suffix.lower() in SUFFIXES and not _is_about(n)]
     if not chosen:
@@ -225,9 +223,7 @@ def natural_key(name: str) -> tuple[Any, ...]:
     return tuple((0, int(p), "") if p.isdecimal() and len(p) < 19 else (1, 0, p) for p in re.split(r"(\d+)", name) if p)
 
 
-def attribute_tables(
-    stems: list[str], others: dict[str, Columns]
-) -> tuple[list[dict[str, str]] | None, list[str]]:
+def attribute_tables(stems: list[str], others: dict[str, Columns]) -> tuple[list[dict[str, str]] | None, list[str]]:
     """Tables whose first column names the series, by file name or by the number at its end -> (attributes, notes)."""
     numbers = [re.findall(r"\d+", stem)[-1:] for stem in stems]
     by_number = [str(int(n[0])) if n else "" for n in numbers]

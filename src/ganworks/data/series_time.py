@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def in_order(
     """
     seconds = read_stamps(table[name])
     if seconds is None:
-        bad = next(v for v in table[name] if v and read_stamps([v]) is None or not str(v)[:1].isdigit())
+        bad = next(v for v in table[name] if (v and read_stamps([v]) is None) or not str(v)[:1].isdigit())
         raise UsageError(f'The time column "{name}" holds "{str(bad)[:40]}", which is no date. Use time=off.')
     rest, notes = {k: v for k, v in table.items() if k != name}, []
     rest, seconds = _sorted(rest, seconds, name, notes)
@@ -167,9 +168,9 @@ def _filled(rest: Columns, seconds: np.ndarray, step: float, max_gap: int) -> tu
     cuts = np.flatnonzero(np.diff(seconds) > (max_gap + 1.5) * step) + 1
     bounds = [0, *cuts.tolist(), len(seconds)]
     tables, filled = [], 0
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         at = (seconds[low:high] - seconds[low]) / step
-        count = int(round(at[-1])) + 1
+        count = round(float(at[-1])) + 1
         if count > LARGEST_FILL * (high - low) + max_gap:
             raise UsageError(f"Filling would make {count:,} rows of {high - low:,}; use gaps=rows.")
         grid = np.arange(count)
@@ -188,7 +189,8 @@ def _on_grid(values: np.ndarray, at: np.ndarray, grid: np.ndarray) -> np.ndarray
 
 
 def calendar(clock: Clock | None, dated: bool) -> tuple[str, int, float]:
-    """(name, values, seconds of one) of what goes round with the step: the time of the day, the day of the week; ("", 0, 0)
+    """(name, values, seconds of one) of what goes round with the step: the time of the day, the day of the week;
+    ("", 0, 0)
     for none. dated: whether the stamps are dates."""
     if clock is None or not dated or clock.step <= 0:
         return "", 0, 0.0

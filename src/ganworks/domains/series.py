@@ -15,27 +15,35 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganworks.data.series import SeriesSet, decode, open_series
+from ganworks.data.series import SeriesSet, open_series
+from ganworks.data.series_code import decode
 from ganworks.data.series_layout import Layout
 from ganworks.data.spec import Draw, Spec
 from ganworks.errors import UsageError, nearest
 from ganworks.metrics.series_judge import SeriesJudge
 
 CHUNK = 512
+WORDS = {
+    "scale": ("series", "global"),
+    "calendar": ("auto", "off"),
+    "gaps": ("auto", "fill", "rows", "error"),
+    "duplicates": ("mean", "error"),
+    "missing": ("interpolate", "error"),
+}
 
 
 @dataclass(frozen=True)
 class Series:
     """Time series: which columns are used, how they are cut, and what happens to their stamps and gaps.
 
-    length: steps of a window; 0 = whole series where there are several, windows of 24 of a single long one. stride: steps
-    between two windows. time, series: the columns of the time and of the series' names, "auto" or "off". labels: the
+    length: steps of a window; 0 = whole series where there are several, windows of 24 of one long one. stride:
+    steps between two windows. time, series: the columns of the time and of the series' names, "auto" or "off". labels: the
     attribute that is the class: "auto", "off" or its name. columns: names to keep, with commas; "" = all. categorical:
     names of numbers that are categories. scale: "series" puts each series into its own range and makes the range apart
     from the shape, "global" uses one range for all. gaps: "auto", "fill", "rows" or "error", see data/series_time.py;
     max_gap: most missing stamps in a row that are filled. duplicates: "mean" or "error". missing: "interpolate" or
-    "error". calendar: "auto" takes the time of the day, or the day of the week, at which a window begins as an attribute.
-    held_out: the share that is never trained on.
+    "error". calendar: "auto" takes the time of the day, or the day of the week, at which a window begins as an
+    attribute. held_out: the share that is never trained on.
     """
 
     length: int = 0
@@ -58,8 +66,7 @@ class Series:
     options: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
-        for name, known in (("scale", ("series", "global")), ("calendar", ("auto", "off")), ("gaps", ("auto", "fill", "rows", "error")),
-                            ("duplicates", ("mean", "error")), ("missing", ("interpolate", "error"))):  # fmt: skip
+        for name, known in WORDS.items():
             if getattr(self, name) not in known:
                 raise UsageError(f"{name}={getattr(self, name)!r}. {nearest(str(getattr(self, name)), known)}")
         if not 0 <= self.held_out < 1 or self.max_gap < 0 or self.length < 0 or self.stride < 1:
@@ -103,8 +110,8 @@ class Series:
         return [pandas.DataFrame(table) for table in tables]
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
-        """All series below each other: series, step, elapsed_seconds where the step is known, label, attributes, and the
-        columns as they stood in the data. A first line "# ..." carries the mark (Parquet: the file's metadata).
+        """All series below each other: series, step, elapsed_seconds where the step is known, label, attributes, and
+        the columns as they stood in the data. A first line "# ..." carries the mark (Parquet: the file's metadata).
         """
         if suffix == ".parquet":
             return _parquet(samples, mark)
@@ -152,6 +159,7 @@ def _columns(layout: Layout, values: np.ndarray, codes: np.ndarray) -> dict[str,
         found[name] = np.full(
             len(values), int(value) if whole else value, None if not isinstance(value, str) else object
         )
+    found |= {name: found[twin] for name, twin in layout.same.items() if twin in found}
     order = [n for n in layout.order if n in found]
     return {n: found[n] for n in [*order, *(n for n in found if n not in order)]}
 
@@ -185,7 +193,7 @@ def _safe(text: str) -> str:
 def _parquet(samples: Any, mark: bool) -> bytes:
     try:
         import pyarrow as arrow
-        import pyarrow.parquet as parquet
+        from pyarrow import parquet
     except ImportError as error:
         raise UsageError('Parquet needs pyarrow; pip install "ganworks[table]", or save as .csv.') from error
     tables = list(tables_of(samples))

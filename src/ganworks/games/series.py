@@ -55,8 +55,8 @@ class SeriesGame(Adversarial):
     """The two-player game of `Adversarial` with a second discriminator that D holds as `auxiliary`.
 
     auxiliary: weight of its losses (published: 1); 0 leaves it out.
-    likelihood: weight of -log likelihood per step beside the adversarial loss, for a generator that has one (`surprise`).
-    adversarial_from: fraction of the budget for which such a generator learns from the likelihood alone.
+    likelihood: weight of -log likelihood per step beside the adversarial loss, for a generator that has one
+    (`surprise`). adversarial_from: fraction of the budget for which such a generator learns from the likelihood alone.
     """
 
     auxiliary: float = 1.0

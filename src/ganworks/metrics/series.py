@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ganworks.data.series import decode
+from ganworks.data.series_code import decode
 from ganworks.data.series_layout import Layout
 
 LAGS = 8
@@ -153,7 +153,9 @@ def copies(train: Bunch, held: Bunch, made: Bunch, most: int = 1500) -> float:
 def nearest(x: np.ndarray, base: np.ndarray) -> np.ndarray:
     """Distance of each row of x [n, d] to the nearest of base [m, d]."""
     square = (base**2).sum(1)
-    parts = [((p**2).sum(1)[:, None] + square - 2 * p @ base.T).min(1) for p in np.array_split(x, max(1, len(x) // 256))]
+    parts = [
+        ((p**2).sum(1)[:, None] + square - 2 * p @ base.T).min(1) for p in np.array_split(x, max(1, len(x) // 256))
+    ]
     return np.sqrt(np.maximum(np.concatenate(parts), 0))
 
 

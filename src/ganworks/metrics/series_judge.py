@@ -219,12 +219,17 @@ class SeriesJudge:
         elif len(held) < 100 and "label_accuracy" in found:
             out.append(f"Only {len(held)} held-out series: the accuracy of the label is rough.")
         if found.get("copied", 0) > 0.05:
-            out.append(f"{found['copied']:.0%} of the samples are nearer to a training series than unseen real ones are.")
+            out.append(
+                f"{found['copied']:.0%} of the samples are nearer to a training series than unseen real ones are."
+            )
         return out
 
 
 MEANING = {
-    "told_by_gru": ("lower", "How far above chance a recurrent network tells generated series from real ones, 0 to 0.5."),
+    "told_by_gru": (
+        "lower",
+        "How far above chance a recurrent network tells generated series from real ones, 0 to 0.5.",
+    ),
     "told_by_trees": ("lower", "The same for boosted trees on values and changes, a harsher judge."),
     "told_apart": ("lower", "Trees trained on training series and tested on held-out ones."),
     "acf_error": ("lower", "Mean error of the autocorrelations at lags 1 to 8."),
@@ -234,7 +239,10 @@ MEANING = {
     "range_coverage": ("higher", "Share of the levels of real series that generated series reach."),
     "length_ks": ("lower", "Distance of the distributions of the lengths."),
     "attribute_error": ("lower", "Largest difference in the share of any attribute's value."),
-    "predictive": ("floor", "Error of a next-step forecast learnt from generated series, on real ones; hardly separates."),
+    "predictive": (
+        "floor",
+        "Error of a next-step forecast learnt from generated series, on real ones; hardly separates.",
+    ),
     "copied": ("floor", "Share of samples nearer to a training series than 1 % of held-out series are."),
     "label_accuracy": ("higher", "Accuracy on real held-out series of a classifier trained on generated ones."),
 }

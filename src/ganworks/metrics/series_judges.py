@@ -103,10 +103,10 @@ def sequences(bunch: Bunch, mean: np.ndarray, scale: np.ndarray, categories: lis
     return torch.from_numpy((np.concatenate([numbers, *parts], 2) * steps).astype(np.float32))
 
 
-def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = GRU_STEPS) -> float:
-    """|accuracy - 0.5| of a GRU: 80 % of the examples train it, 20 % test it."""
+def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = 0) -> float:
+    """|accuracy - 0.5| of a GRU: 80 % of the examples train it, 20 % test it. steps: 0 is GRU_STEPS."""
     n = min(len(real), len(made))
-    steps = max(200, int(steps * min(1.0, LONG / real.values.shape[1])))
+    steps = steps or max(200, int(GRU_STEPS * min(1.0, LONG / real.values.shape[1])))
     r, m = (order[:n] for order in halves(len(real), len(made), seed))
     mean, scale = np.nanmean(real.values, (0, 1)), np.nanstd(real.values, (0, 1)) + 1e-12
     categories = [int(max(real.codes[..., j].max(), made.codes[..., j].max())) + 1 for j in range(real.codes.shape[2])]

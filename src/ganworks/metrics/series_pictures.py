@@ -1,4 +1,5 @@
-"""Pictures of series: small multiples of lines, real ones above generated ones on the same scale, and plots of errors."""
+"""Pictures of series: small multiples of lines, real ones above generated ones on the same scale, and plots of
+errors."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def small_multiples(real: Bunch, made: Bunch, names: Sequence[str], classes: Seq
             box = (LEFT + k % 6 * wide, top + TOP + k // 6 * tall)
             pen.rectangle((*box, box[0] + CELL[0], box[1] + CELL[1]), outline=GREY)
             if bunch.labels is not None and len(classes):
-                pen.text((box[0] + 3, box[1] + 1), str(classes[int(bunch.labels[k])])[:12], DARK, ImageFont.load_default(9))
+                pen.text(
+                    (box[0] + 3, box[1] + 1), str(classes[int(bunch.labels[k])])[:12], DARK, ImageFont.load_default(9)
+                )
             _lines(pen, box, bunch.values[k], low, high, len(names))
     at = LEFT
     for name, colour in zip(names, COLOURS, strict=False):

@@ -154,7 +154,8 @@ class SeriesGenerator(nn.Module):
         return layout.join(Parts(attributes, length, scales, torch.cat([numbers, texts], 2) * lasting, active))
 
     def _lasting(self, length: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """(length in its uniform measure [B, 0 or 1], flags [B, T]): from the length, or from the flags of the cells."""
+        """(length in its uniform measure [B, 0 or 1], flags [B, T]): from the length, or from the flags of the
+        cells."""
         layout = self.layout
         if not layout.variable:
             return length, torch.ones_like(raw[:, :, 0])
@@ -285,7 +286,8 @@ class SeriesDiscriminator(nn.Module):
 class Series:
     """Networks of series.
 
-    generator: "chain" (see networks/series_chain.py), "basis" (for short series of one length, see networks/series_basis.py), "conv", "recurrent" (DoppelGANger's
+    generator: "chain" (see networks/series_chain.py), "basis" (for short series of one length, see
+    networks/series_basis.py), "conv", "recurrent" (DoppelGANger's
     LSTM) or "dense". discriminator: "basis", "conv" or "dense" (DoppelGANger's).
     width, d_width: channels of the convolutions; kernel: their length. hidden, d_hidden: widths of the dense layers.
     per_cell: steps that one recurrent cell makes. z_dim: latents of a whole series; noise: latents of each step.

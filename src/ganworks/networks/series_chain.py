@@ -1,4 +1,5 @@
-"""A generator whose samples have a likelihood: attribute after attribute, then step after step, each given those before.
+"""A generator whose samples have a likelihood: attribute after attribute, then step after step, each given those
+before.
 
 The order is DoppelGANger's (Lin et al. 2020, 1909.13403): attributes, length, steps by a recurrent network. What one
 cell draws is an invertible function of noise, so that the same network can be trained by maximum likelihood on real
@@ -17,7 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.data.series_layout import (
-    TAIL, TINY, Layout, Parts, active_steps, from_uniform, normal_score, to_uniform, uniform_score,
+    TAIL,
+    Even,
+    Layout,
+    Parts,
+    active_steps,
+    from_uniform,
+    normal_score,
+    to_uniform,
+    uniform_score,
 )  # fmt: skip
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
@@ -25,6 +34,7 @@ from ganworks.networks.series_parts import chosen, in_range, mlp
 
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 SCORE = 2.75
+LEAST = -4.0  # log of the least scale: a column that follows from others would pull the likelihood to infinity
 
 
 class Law(NamedTuple):
@@ -74,7 +84,7 @@ class Laws(nn.Module):
         rows, columns = torch.tril_indices(n, n, -1)
         full[..., rows, columns] = mix * (unit[rows] / unit[columns])
         tail = (tail / 2).tanh() * 1.5
-        return Law(middle + shift * unit, scale.clamp(-7, 3) + unit.log(), skew.clamp(-2, 2), tail, full)
+        return Law(middle + shift * unit, scale.clamp(LEAST, 3) + unit.log(), skew.clamp(-2, 2), tail, full)
 
 
 class Statics(nn.Module):
@@ -137,41 +147,24 @@ class Statics(nn.Module):
 
 
 class Measure(nn.Module):
-    """Between vectors of `Layout` and the measure in which changes are even: standardised values or logarithms."""
+    """Between vectors of `Layout` and `Even`, the measure in which the steps are made."""
 
     def __init__(self, layout: Layout):
         super().__init__()
         self.layout = layout
-        pace = torch.tensor([c.pace for c in layout.numbers], dtype=torch.float32).reshape(-1, 3)
-        self.register_buffer("mean", pace[:, 0], persistent=False)
-        self.register_buffer("std", pace[:, 1], persistent=False)
-        self.register_buffer("log", torch.tensor([c.log for c in layout.numbers], dtype=torch.bool), persistent=False)
-        ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
-        self.register_buffer("ends", ends, persistent=False)
-        self.register_buffer("first", torch.tensor([c.knots for c in layout.numbers], dtype=torch.float64), persistent=False)
+        for name, value in Even.of(layout)._asdict().items():
+            self.register_buffer(name, value, persistent=False)
         if layout.scale == "series":
             self.register_buffer("ranges", layout.table("scales"), persistent=False)
-        self.unit = pace[:, 2] / pace[:, 1]
 
     def of(self, name: str) -> Tensor:
         """A buffer, typed."""
         return cast(Tensor, getattr(self, name))
 
-    def even(self, values: Tensor) -> Tensor:
-        """Values [..., n] float64 -> the measure, float32."""
-        low = self.of("ends")[:, 0].abs() * 1e-3 + TINY
-        values = torch.where(self.of("log"), torch.maximum(values, low).log(), values)
-        return ((values - self.of("mean")) / self.of("std")).float()
-
-    def plain(self, y: Tensor) -> Tensor:
-        """The inverse of `even`, float64; nothing beyond three times the range of the data."""
-        values = y.double() * self.of("std") + self.of("mean")
-        low, high = self.of("ends").T
-        reach = high - low
-        top = torch.where(self.of("log"), (high + reach).clamp_min(TINY).log(), high + reach)
-        values = torch.minimum(values, top)
-        values = torch.where(self.of("log"), values.clamp(-700, 700).exp(), values)
-        return torch.maximum(values, low - reach)
+    @property
+    def even(self) -> Even:
+        """As tensors on the device."""
+        return Even(*(self.of(name) for name in Even._fields))
 
     def values(self, parts: Parts) -> Tensor:
         """Values [B, T, n] float64 of real vectors."""
@@ -208,7 +201,7 @@ class ChainGenerator(nn.Module):
         self.start = Laws(static, hidden, torch.ones(self.count)) if self.count else None
         self.start_words = mlp(static + self.count, (hidden,), self.words) if self.words else None
         self.cell = nn.GRU(2 * self.count + self.words + static + 1, hidden, batch_first=True)
-        self.next = Laws(hidden, hidden, self.measure.unit) if self.count else None
+        self.next = Laws(hidden, hidden, self.measure.of("move").float()) if self.count else None
         self.next_words = mlp(hidden + self.count, (hidden,), self.words) if self.words else None
         if layout.variable:
             self.register_buffer("lengths", layout.table("lengths"), persistent=False)
@@ -232,7 +225,7 @@ class ChainGenerator(nn.Module):
 
     def _inputs(self, now: Tensor, before: Tensor, words: Tensor, context: Tensor, left: Tensor) -> Tensor:
         """What the cell sees after a step: [..., inputs]."""
-        change = ((now - before) / self.measure.unit.to(now.device)).clamp(-8, 8)
+        change = ((now - before) / self.measure.of("move").float()).clamp(-8, 8)
         return torch.cat([now, change, words, context, left], -1)
 
     def surprise(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -245,9 +238,9 @@ class ChainGenerator(nn.Module):
         context = self._context(parts.attributes, label, length)
         values = self.measure.values(parts)
         words = parts.steps[:, :, self.count :]
-        even, on = self.measure.even(values), (parts.active > 0).float()
+        even, on = self.measure.even.there(values), (parts.active > 0).float()
         if self.start is not None:
-            score = normal_score(to_uniform(self.measure.of("first"), values[:, 0]))
+            score = normal_score(to_uniform(self.measure.of("knots"), even[:, 0].double()))
             total = total + self.start(context, torch.zeros_like(score)).surprise(score)
         if self.start_words is not None:
             total = total + self._spelling(self.start_words(torch.cat([context, even[:, 0]], 1)), words[:, 0])
@@ -304,7 +297,7 @@ class ChainGenerator(nn.Module):
             made.append(now)
             spelled.append(words)
         active = active_steps(length, layout.steps) if layout.variable else torch.ones_like(noise[:, :, 0])
-        values = self.measure.plain(torch.stack(made, 1))
+        values = self.measure.even.back(torch.stack(made, 1))
         scales, numbers = self.measure.scaled(values, active)
         whole = torch.cat([numbers, torch.stack(spelled, 1)], 2) * (active >= 0)[:, :, None]
         return layout.join(Parts(attributes, place, scales, whole, active))
@@ -319,7 +312,7 @@ class ChainGenerator(nn.Module):
         if self.start is not None:
             score = self.start(context, noise.new_zeros(len(noise), n)).draw(noise[:, :n])
             u = uniform_score(score).clamp(2 * TAIL / 4 - 1, 1 - 2 * TAIL / 4)
-            numbers = self.measure.even(from_uniform(self.measure.of("first"), u))
+            numbers = from_uniform(self.measure.of("knots"), u).float()
         if self.start_words is None:
             return numbers, noise[:, :0]
         return numbers, self._spell(self.start_words(torch.cat([context, numbers], 1)), noise[:, n:])

@@ -46,7 +46,8 @@ def in_range(x: Tensor, active: Tensor) -> Tensor:
 class Attributes(nn.Module):
     """Draws attributes: (latents [B, z + A], label [B, L]) -> places [B, A].
 
-    Categories are drawn by Gumbel's trick (Maddison et al. 2014) from logits that begin at the log of their shares in the
+    Categories are drawn by Gumbel's trick (Maddison et al. 2014) from logits that begin at the log of their shares
+    in the
     data, so that shares are right before anything is learnt, and a network that learns how they depend on each other.
     """
 
@@ -84,7 +85,8 @@ def mapped(columns: Any, raw: Tensor) -> Tensor:
 
 
 class Auxiliary(nn.Module):
-    """Judges the first `static` places alone: attributes, length, ranges (1909.13403, section 4.2): ([B, size], [B]) -> [B]."""
+    """Judges the first `static` places alone: attributes, length, ranges (1909.13403, section 4.2): ([B, size], [B])
+    -> [B]."""
 
     def __init__(self, net: Any, spec: Spec, static: int):
         super().__init__()

@@ -88,7 +88,9 @@ class TimeGANGenerator(nn.Module):
         self.attributes = Attributes(layout.attributes, net.noise, self.classes, (net.hidden,)) if attributes else None
         self.first = self.attributes.z_dim if self.attributes is not None else 0
         self.base = net.z_dim if length + scales else 0
-        self.ranges = mlp(net.z_dim + self.classes + attributes, (2 * net.hidden,), length + scales) if self.base else None
+        self.ranges = (
+            mlp(net.z_dim + self.classes + attributes, (2 * net.hidden,), length + scales) if self.base else None
+        )
         static, flags = attributes + length + scales + self.classes, int(layout.variable)
         self.generator = Recurrent(net.noise + static, net.hidden, net.hidden, net.layers)
         self.supervisor = Recurrent(net.hidden + static, net.hidden, net.hidden, max(1, net.layers - 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ganworks.games.series import SeriesGame
 from ganworks.games.series_timegan import TimeGANGame
 from ganworks.networks.series import Series
@@ -12,24 +14,34 @@ _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
 
 
 def series(facts: Facts) -> Config:
-    """Attributes, then the range of each column, then the steps: the order of DoppelGANger with newer parts.
+    """Attributes, then the length, then the steps, each given those before; likelihood first, then a discriminator too.
 
-    Paper: Lin et al. 2020 (arXiv 1909.13403).
+    Order and auxiliary discriminator: DoppelGANger, Lin et al. 2020 (arXiv 1909.13403); training: Flow-GAN, Grover
+    et al.
+    2018 (arXiv 1705.08868), with the loss and penalties of R3GAN (arXiv 2501.05441). networks.generator=recurrent,
+    dense,
+    conv or basis is trained by the discriminator alone; recurrent with networks.discriminator=dense is DoppelGANger.
     """
-    adam = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.01)
-    judge = Optimizer(lr=5e-4, lr_end=2e-5, betas=(0.0, 0.99))
     short = bool(facts.spec.facts.get("basis"))
-    networks = Series("chain", "basis" if short else "dense", hidden=(128,), d_hidden=(256, 256))
-    game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0, likelihood=1.0, adversarial_from=0.8)
+    kind = str(facts.given.get("networks.generator", "chain"))
+    judge = Optimizer(lr=5e-4, lr_end=2e-5, betas=(0.0, 0.99))
     train = Train(batch=128, ema=(_FOREVER,), ema_ramp=0.03, precision="fp32")
+    discriminator: Literal["basis", "dense"] = "basis" if short else "dense"
+    if kind != "chain":
+        networks = Series("dense", discriminator, hidden=(256, 256, 256), d_hidden=(256, 256, 256))
+        game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0)
+        return Config("series", facts.domain, networks, game, g=judge, d=judge, train=train)
+    adam = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.01)
+    networks = Series("chain", discriminator, hidden=(128,), d_hidden=(256, 256))
+    game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0, likelihood=1.0, adversarial_from=0.8)
     return Config("series", facts.domain, networks, game, g=adam, d=judge, train=train)
 
 
 def timegan(facts: Facts) -> Config:
     """TimeGAN: a GAN in the latent space of a recurrent autoencoder, with a supervisor of its steps.
 
-    Paper: Yoon, Jarrett and van der Schaar, NeurIPS 2019. Differs from it: attributes and ranges are drawn apart and given
-    to all parts; D learns on every step instead of only while its loss is high; averaged weights are published.
+    Paper: Yoon, Jarrett and van der Schaar, NeurIPS 2019. Differs from it: attributes and ranges are drawn apart and
+    given to all parts; D learns on every step instead of only while its loss is high; averaged weights are published.
     """
     adam = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.5, 0.99))
     train = Train(batch=128, ema=(_FOREVER,), ema_ramp=0.03, precision="fp32")
