@@ -1,6 +1,6 @@
 """Inpainting after about 15 minutes on 2 cores, beside mean and harmonic fill on the same masks.
 
-    python benchmarks/inpaint.py bsd-photos.zip [--budget 60k] [--name inpaint] [key=value ...]
+    python benchmarks/inpaint.py bsd-photos.zip [--budget 60k] [--name inpaint] [--init RUN] [key=value ...]
 
 The zip holds train/ and test/. Trained on the 70 training photos with strokes alone; judged on the 15 test photos:
 their middle square at 128 x 128 with strokes that cover 25 to 30 %, thin (4 to 10 pixels) and wide (8 to 15), with
@@ -171,16 +171,22 @@ def main() -> None:
     parser.add_argument("settings", nargs="*", help="key=value")
     parser.add_argument("--budget", default="60k")
     parser.add_argument("--name", default=NAME, help="of the results")
+    parser.add_argument("--init", type=Path, help="a training of this script to begin from; its cost is added")
     parser.add_argument("--runs", type=Path, default=Path("runs/inpaint"))
     given = parser.parse_intermixed_args()
     settings = dict(word.split("=", 1) for word in given.settings)
     given.runs.mkdir(parents=True, exist_ok=True)
     folder, rows = unpack(given.photos, given.runs), common.load(given.name)
-    about = {"budget": given.budget, "settings": settings}
+    about: dict[str, Any] = {"budget": given.budget, "settings": settings}
+    if given.init:
+        about["init"] = given.init.name
     out = given.runs / "-".join([given.budget, *(f"{k}={v}" for k, v in sorted(settings.items()))])
     cost_file = out / "cost.json"
     if not cost_file.exists():
-        cost = train(folder, out, given.budget, settings)
+        cost = train(folder, out, given.budget, settings | ({"init": str(given.init)} if given.init else {}))
+        if given.init:
+            first = json.loads((given.init / "cost.json").read_text())
+            cost |= {name: round(cost[name] + first[name], 1) for name in ("seconds", "cpu_seconds")}
         cost_file.write_text(json.dumps(cost))
     cost, model = json.loads(cost_file.read_text()), Applied.load(out)
     for name in SETS:

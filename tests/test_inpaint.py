@@ -183,6 +183,18 @@ def test_texture_knows_energy_but_not_place():
     assert texture(0.6 * noise, 0.3 * noise, mask, 9) > 10 * apart
 
 
+def test_the_texture_of_a_whole_hole_may_lie_anywhere_in_it_but_not_beyond():
+    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+    left, right = torch.zeros_like(noise), torch.zeros_like(noise)
+    left[:, :, :32, :30], right[:, :, 32:, :30] = noise[:, :, :32, :30], noise[:, :, :32, :30]
+    assert texture(left, right, mask) < 0.01 * texture(left, right, mask, 5)
+    beyond = left + torch.where(mask > 0, 0, noise)
+    beyond[..., 30:34] = 0  # no step across the edge
+    assert texture(beyond, left, mask) < 0.02 * texture(torch.zeros_like(left), left, mask)
+
+
 def test_the_least_texture_term_has_the_mean_energy():
     """Of smooth and rough truths alike, half of the energy of the rough one: not that of their average picture."""
     rough = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -94,12 +94,17 @@ class Holes(FromPhotos):
         return {"x": x, "mask": mask, "src": with_hole(x, mask)}
 
     def _crop(self, data: Photos, index: int, size: tuple[int, int], numbers: Tensor) -> Tensor:
-        """One crop [1, C, *size]: cut up to `zoom` times larger, as far as the photo reaches."""
+        """One crop [1, C, *size]: cut up to `zoom` times larger, as far as the photo reaches.
+
+        Made smaller by a bicubic filter, as people's photos are: a bilinear one leaves less texture to learn from.
+        """
         room = min(m / n for m, n in zip(data.shapes[index, 1:].tolist(), size, strict=True))
         scale = max(1.0, min(self.zoom ** float(numbers[5]), room))
         cut = math.floor(size[0] * scale), math.floor(size[1] * scale)
         part = data.crops([index], cut, _Fixed(numbers), self.flip)  # pyrefly: ignore
-        return part if cut == size else F.interpolate(part, size, mode="bilinear", antialias=True, align_corners=False)
+        if cut == size:
+            return part
+        return F.interpolate(part, size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
 
     def judge(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
         """What says how good a training is: see `holes_judge.Judge`."""

@@ -24,7 +24,7 @@ from ganworks.games.stages import alone, check_start, phases
 from ganworks.layers.vgg import VGG19, load_vgg, perceptual
 
 Terms = dict[str, Tensor]
-_USUAL = 0.05  # gradient energy of photos in [-1, 1], about: the unit of `texture`
+_USUAL, _KNEE = 0.05, 6.0  # gradient energy of photos in [-1, 1], about: the unit of `texture`; it is squared below 6
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,10 @@ class Inpainting:
     loss: of the adversarial part, a name from `losses.LOSSES`. gan, match: weights of its term in G's loss and of
         feature matching. r1: gamma of the gradient penalty on real pictures (0: off; published: 0.001).
     hole, known: weights of L1 in the hole and on the known pixels.
-    detail: weight of the difference in gradient energy, averaged over `window` pixels: as much texture as there was,
-        wherever its grains lie. With the L1 of the picture with grain, it sets the strength of the grain alone.
+    detail: weight of the difference in gradient energy: as much texture as there was, wherever its grains lie. With
+        the L1 of the picture with grain, it sets the strength of the grain alone.
+    window: pixels over which the energy is averaged, odd; 0: over the whole hole. Grain then goes where it costs the
+        least L1, which is where most is uncertain: the same energy at half the cost of a window of 5.
     vgg: path of VGG19 weights (safetensors) for a perceptual term of weight `perceptual`; "": none.
     """
 
@@ -49,8 +51,8 @@ class Inpainting:
     r1: float = 0.0
     hole: float = 1.0
     known: float = 0.05
-    detail: float = 0.1
-    window: int = 5
+    detail: float = 0.05
+    window: int = 0
     perceptual: float = 0.1
     vgg: str = ""
 
@@ -59,8 +61,8 @@ class Inpainting:
         check_start(self.adversarial_from)
         weights = ("gan", "match", "r1", "hole", "known", "detail", "perceptual")
         check_ranges(self, dict.fromkeys(weights, (0, 1_000_000)))
-        if not 1 <= self.window <= 99 or self.window % 2 == 0:
-            raise UsageError(f"window must be an odd number of pixels from 1 to 99, not {self.window}.")
+        if self.window and (not 1 <= self.window <= 99 or self.window % 2 == 0):
+            raise UsageError(f"window must be 0 (the hole) or an odd number of pixels up to 99, not {self.window}.")
 
     @cached_property
     def _loss(self) -> Loss:
@@ -150,19 +152,24 @@ def matching(real: Sequence[Tensor], fake: Sequence[Tensor], mask: Tensor) -> Te
     return torch.stack([in_hole((r.detach().float() - f.float()).abs(), mask) for r, f in pairs]).sum(0)
 
 
-def texture(made: Tensor, real: Tensor, mask: Tensor, window: int) -> Tensor:
-    """[B]: difference d of the local gradient energies, squared while small: 2 (sqrt(1 + d^2) - 1), d in units of 0.05.
+def texture(made: Tensor, real: Tensor, mask: Tensor, window: int = 0) -> Tensor:
+    """[B]: 2 k^2 (sqrt(1 + (d/k)^2) - 1) of the difference d of gradient energies in units of 0.05; k = 6.
 
-    Where the truth is uncertain, a squared difference is least for its expected energy: as much texture as there is on
-    average in such a place. A difference of pictures is least for their average, which has too little.
+    Of the energies of the whole hole (window 0), or of those around each of its pixels, as a mean over the hole. Where
+    the truth is uncertain, a squared difference is least for its expected energy. A difference of pictures is least
+    for their average, which has too little, and an absolute one of energies for their median, less than the mean.
     """
-    apart = (_energy(made, window) - _energy(real, window)) / _USUAL
-    return in_hole(2 * ((1 + apart.square()).sqrt() - 1), mask)
+    steps = _energy(made) - _energy(real)
+    if window:
+        apart = F.avg_pool2d(steps, window, 1, window // 2, count_include_pad=False)
+    else:
+        apart = in_hole(steps, mask)[:, None, None, None].expand_as(mask)
+    apart = apart / (_USUAL * _KNEE)
+    return in_hole(2 * _KNEE**2 * ((1 + apart.square()).sqrt() - 1), mask)
 
 
-def _energy(x: Tensor, window: int) -> Tensor:
-    """Squared steps to the right and downwards, averaged over channels and a window: [B, 1, H, W] float32."""
+def _energy(x: Tensor) -> Tensor:
+    """Squared steps to the right and downwards, averaged over channels: [B, 1, H, W] float32."""
     x = x.float()
     across, down = (x[..., 1:] - x[..., :-1]).square(), (x[:, :, 1:] - x[:, :, :-1]).square()
-    steps = (F.pad(across, (0, 1, 0, 0)) + F.pad(down, (0, 0, 0, 1))).mean(1, keepdim=True)
-    return F.avg_pool2d(steps, window, 1, window // 2, count_include_pad=False)
+    return (F.pad(across, (0, 1, 0, 0)) + F.pad(down, (0, 0, 0, 1))).mean(1, keepdim=True)

@@ -115,6 +115,7 @@ class Subpixel(nn.Conv2d):
         nn.init.zeros_(self.bias)  # pyrefly: ignore
 
     def forward(self, input: Tensor) -> Tensor:
+        assert self.bias is not None
         means = self.weight.mean((2, 3))
         weight = self.weight - (means - self._shared(means))[:, :, None, None]
         return F.pixel_shuffle(F.conv2d(input, weight, self._shared(self.bias), padding=1), self.factor)
