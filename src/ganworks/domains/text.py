@@ -43,7 +43,7 @@ class Text:
     forms: ClassVar[tuple[str, ...]] = (".txt", ".json")
     each: ClassVar[str] = ""
     options: ClassVar[dict[str, str]] = {
-        "temperature": "1 as trained; less gives likelier and less varied texts, e.g. 0.8",
+        "temperature": "1 as learned; less gives likelier and less varied texts, e.g. 0.8",
         "candidates": "texts drawn for each one that the critic chooses; 1: no choice",
     }
 
@@ -83,7 +83,9 @@ class Text:
             return net
         made: Any = copy.copy(net)
         most = int(getattr(net, "candidates", 1))
-        made.temperature = number("temperature", options.get("temperature", 1.0), 0.05, 10.0)
+        made.temperature = number(
+            "temperature", options.get("temperature", getattr(net, "temperature", 1.0)), 0.05, 10.0
+        )
         made.candidates = int(number("candidates", options.get("candidates", most), 1, 64 if most > 1 else 1))
         return made
 

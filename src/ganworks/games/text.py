@@ -118,9 +118,12 @@ class Sequences:
                     held[name].copy_(weight)
 
     def likelihood_turn(self, nets: Nets, batch: Batch, keep: bool = False) -> Terms:
-        """nll: minus the log-likelihood per token of each text, in nats [B]. keep: G_warm becomes what G is now."""
+        """nll: minus the log-likelihood per token of each text, in nats [B]. keep: G_warm becomes what G is
+        now, and D takes over its embeddings."""
         if keep:
             follow(nets["G_warm"], nets["G"])
+            if hasattr(nets["D"], "begin"):
+                nets["D"].begin(nets["G"].embed.weight)
         return {"nll": self._nll(nets["G"], batch)}
 
     def _nll(self, G: Any, batch: Batch) -> Tensor:

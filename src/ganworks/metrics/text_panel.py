@@ -39,10 +39,13 @@ MEANING = {
     "bleu_5": ("higher", "BLEU-5 against held-out texts."),
     "self_bleu_4": ("floor", "BLEU-4 of each sample against all others: above real texts, it repeats itself."),
     "backward_bleu_4": ("higher", "BLEU-4 of held-out texts against the samples: how much of real writing it covers."),
-    "bleu_f": ("higher", "Harmonic mean of BLEU-4 and backward BLEU-4, by which the best snapshot is kept."),
+    "bleu_f": ("higher", "Harmonic mean of BLEU-4 and backward BLEU-4."),
     "distinct_2": ("floor", "Different pairs of tokens per pair."),
     "unique": ("floor", "Different samples per sample."),
-    "divergence_2": ("lower", "Jensen-Shannon divergence of pairs of tokens from held-out texts, in bits."),
+    "divergence_2": (
+        "lower",
+        "Jensen-Shannon divergence of pairs of tokens from held-out ones, in bits; it chose the snapshot.",
+    ),
     "reverse_perplexity": (
         "lower",
         "Perplexity of held-out texts under a trigram model that learned from the samples.",
@@ -85,12 +88,17 @@ class Panel:
         return Trigrams(self.training, self.known)
 
     def quick(self, sentences: Sequence[Sentence]) -> dict[str, float]:
-        """bleu_4, self_bleu_4, backward_bleu_4, bleu_f of at most 1,000 sentences, which are the references too."""
+        """bleu_4, self_bleu_4, backward_bleu_4 and divergence_2 of at most 1,000 sentences, also the references."""
         some = sentences[:JUDGED]
         forward = float(bleu(some, self.references)[:, 2].mean())
         backward = float(bleu(self.asked, References(some, 4), (4,)).mean())
-        return {"bleu_4": forward, "self_bleu_4": float(self_bleu(some, (4,)).mean()), "backward_bleu_4": backward,
-                "bleu_f": harmonic(forward, backward)}  # fmt: skip
+        same = min(len(some), len(self.asked))
+        return {
+            "bleu_4": forward,
+            "self_bleu_4": float(self_bleu(some, (4,)).mean()),
+            "backward_bleu_4": backward,
+            "divergence_2": divergence(some[:same], self.asked[:same], 2),
+        }
 
     def measure(self, sentences: Sequence[Sentence]) -> dict[str, float]:
         """Every number of MEANING; see `items` for the parts that are means over sentences."""

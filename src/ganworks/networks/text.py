@@ -90,7 +90,7 @@ class TextGenerator(nn.Module):
             net.word_dropout,
         )
         self.critic: Any = frozen(Critic(net, spec)) if net.candidates > 1 else None
-        self.temperature, self.candidates = 1.0, net.candidates
+        self.temperature, self.candidates = net.temperature, net.candidates
 
     @property
     def z_dim(self) -> int:
@@ -102,7 +102,7 @@ class TextGenerator(nn.Module):
         if self.training and self.drop_word:
             gone = (torch.rand(x.shape, device=x.device) < self.drop_word) & (x < self.size)
             x = torch.where(gone, UNKNOWN, x)
-        e = self.embed(x)
+        e = functional.embedding(x, self.embed.weight)
         if self.label is not None:
             if y is None:
                 raise UsageError(
@@ -212,7 +212,8 @@ class TextNets:
 
     core: "lstm", "gru", or "memory" (relational memory of `heads` x `head_size` in `slots`). embed, hidden, layers:
     sizes. dropout, dropout_in: on features and on embeddings. word_dropout: share of input words hidden in training.
-    candidates: texts drawn for each one that is given out, by the critic's choice; 1: no choice.
+    candidates: texts drawn for each one that is given out, by the critic's choice; 1: no choice. temperature: at
+    which they are drawn, for the critic to learn from and by default afterwards.
     critic: "windows" (convolutions over embedded tokens of widths `d_widths`, `d_maps` maps each), or "views"
     (RelGAN's: the same over `d_views` embeddings of one number each, judged apart). d_embed, d_dropout: of the critic.
     """
@@ -228,6 +229,7 @@ class TextNets:
     dropout_in: float = 0.2
     word_dropout: float = 0.0
     candidates: int = 1
+    temperature: float = 1.0
     critic: Literal["windows", "views"] = "windows"
     d_embed: int = 64
     d_widths: tuple[int, ...] = (1, 2, 3, 4, 5)
@@ -243,6 +245,8 @@ class TextNets:
             raise UsageError(f"Sizes of text networks are 1 or more, candidates at most 64; got {self}.")
         if not all(0 <= p < 1 for p in (self.dropout, self.dropout_in, self.word_dropout, self.d_dropout)):
             raise UsageError("dropout, dropout_in, word_dropout and d_dropout must lie in [0, 1).")
+        if not 0.05 <= self.temperature <= 10:
+            raise UsageError(f"temperature must lie in 0.05 to 10, not {self.temperature}.")
         if self.critic == "views" and self.candidates > 1:
             raise UsageError('candidates are chosen between by critic="windows"; with "views" candidates must be 1.')
 

@@ -30,21 +30,24 @@ def text(facts: Facts) -> Config:
     """Texts: an LSTM by maximum likelihood, then a critic that chooses between what it writes."""
     game = Sequences(critic_from=0.7, adversarial_from=1.0)
     g = Optimizer(lr=3e-3, lr_end=3e-5, betas=(0.9, 0.99), warmup=0.02, burn_in=0.7)
-    d = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.5, 0.99))
-    networks = TextNets(**sizes(facts), candidates=4)
+    d = Optimizer(lr=3e-3, lr_end=1e-4, betas=(0.5, 0.99))
+    width = sizes(facts)
+    networks = TextNets(
+        **width, candidates=4, temperature=0.9, d_embed=width["embed"], d_widths=(1, 2, 3, 4), d_dropout=0.4
+    )
     return Config("text", facts.domain, networks, game, g=g, d=d, train=train(facts))
 
 
 def seqgan(facts: Facts) -> Config:
     """SeqGAN: an LSTM by maximum likelihood, then REINFORCE; each token's reward is D's opinion of its completions.
 
-    Paper: Yu et al. 2017 (arXiv 1609.05473). Differs from it: 4 completions of each prefix where the paper has 16, rewards
-    less their mean over the batch, D and G move in turns from the start of the stage, tied embeddings and dropout.
+    Paper: Yu et al. 2017 (arXiv 1609.05473). Differs from it: 2 completions of each prefix where the paper has 16,
+    rewards less their mean over the batch, D and G move in turns, tied embeddings and dropout.
     docs/text.md says what the stage adds to the warm start.
     """
-    g = Optimizer(lr=3e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.6)
+    g = Optimizer(lr=3e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
     d = Optimizer(lr=5e-4, betas=(0.5, 0.99))
-    game = Sequences(critic_from=0.6, adversarial_from=0.7, rollouts=4, anchor=0.0)
+    game = Sequences(critic_from=0.8, adversarial_from=0.9, rollouts=2, anchor=0.0)
     networks = TextNets(**sizes(facts), d_widths=(1, 2, 3, 4, 5, 6, 8, 10), d_dropout=0.25)
     return Config("seqgan", facts.domain, networks, game, g=g, d=d, train=train(facts))
 
@@ -52,13 +55,13 @@ def seqgan(facts: Facts) -> Config:
 def relgan(facts: Facts) -> Config:
     """RelGAN: relational memory by maximum likelihood, then soft tokens through a critic of many views.
 
-    Paper: Nie, Narodytska and Patel, ICLR 2019: relativistic loss, sharpness 1 to 100 (game.sharpness), which ends at the
-    end of the budget however long that is. Differs from it: 100 maps a window for 300, one D turn for each of G.
+    Paper: Nie, Narodytska and Patel, ICLR 2019: relativistic loss, sharpness 1 to 100 (game.sharpness), which ends with
+    the budget however long that is. Differs from it: 100 maps a window for 300, one D turn for each of G.
     docs/text.md says what the stage adds to the warm start.
     """
     g = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
     d = Optimizer(lr=1e-4, betas=(0.9, 0.99))
-    game = SoftTokens(critic_from=0.8, adversarial_from=0.8)
+    game = SoftTokens(critic_from=0.9, adversarial_from=0.9)
     networks = TextNets(
         core="memory", embed=128, dropout=0.3, dropout_in=0.1, critic="views", d_widths=(2, 3, 4, 5), d_maps=100
     )
