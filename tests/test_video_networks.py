@@ -6,7 +6,7 @@ import torch
 from ganworks.data.spec import Batch, Draw, Spec
 from ganworks.errors import UsageError
 from ganworks.games.penalties import zero_centred
-from ganworks.games.video import Clips, picked
+from ganworks.games.video import Clips, each, labels_of, picked
 from ganworks.networks.video import Anchors, MotionContent, Volume
 from ganworks.networks.video_critic import Critic, time_folds, time_of
 
@@ -162,13 +162,20 @@ def test_first_frames_of_the_game_are_those_of_the_real_clips():
 
 def test_picked_frames_and_augmented_clips():
     x = torch.arange(24.0).reshape(2, 3, 1, 2, 2)
-    assert torch.equal(picked(x, torch.tensor([2, 0]))[:, 0], torch.stack([x[0, 2], x[1, 0]]))
+    frames = picked(x, torch.tensor([[2, 1], [0, 0]]))
+    assert torch.equal(frames[:, 0], torch.stack([x[0, 2], x[1, 0], x[0, 1], x[1, 0]]))
+    assert (
+        each(torch.tensor([1.0, 2.0, 3.0, 4.0]), 2).tolist() == [2, 3] and labels_of(batch(), 8).tolist() == [0, 1] * 4
+    )
     clip = torch.rand(4, 1, 3, 12, 16).expand(4, 6, 3, 12, 16).contiguous()
     moved = Clips(augment="translation")._seen(clip, batch())
     assert not torch.equal(moved, clip) and torch.equal(moved[:, 0], moved[:, 5]), "all frames of a clip alike"
+    assert set(Clips(augment="cutout").generator_turn(nets(), batch())) == {"g_loss", "g_frame", "_fake"}
 
 
-@pytest.mark.parametrize("wrong", [{"loss": "x"}, {"r1": -1}, {"given": 2}, {"augment": "color"}, {"frame": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"loss": "x"}, {"r1": -1}, {"given": 2}, {"augment": "color"}, {"frame": -1}, {"looks": 0}]
+)
 def test_settings_out_of_range(wrong):
     with pytest.raises(UsageError):
         Clips(**wrong)

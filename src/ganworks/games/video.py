@@ -32,7 +32,8 @@ class Clips:
     loss: a name from `losses.LOSSES`. r1, r1_end: gamma of the zero-centred gradient penalties (R1 and R2) on the
     critic of clips, at first and at the end of the budget (half a cosine between; None: constant); frame_r1,
     frame_r1_end: on that of frames. Clips of 16 frames lie about four times as far apart as their frames, hence 16
-    times the gamma. frame: weight of the critic of frames for G; 0: there is none. augment: DiffAugment policy out of
+    times the gamma. frame: weight of the critic of frames for G; 0: there is none. looks: frames of each clip that it
+    looks at. augment: DiffAugment policy out of
     "translation" and "cutout", alike for all frames of a clip. given: the share of clips that go on from a real first
     frame, when G can.
     """
@@ -41,6 +42,7 @@ class Clips:
     r1: float = 8.0
     r1_end: float | None = 0.5
     frame: float = 1.0
+    looks: int = 4
     frame_r1: float = 0.5
     frame_r1_end: float | None = 0.03
     augment: str = ""
@@ -52,6 +54,8 @@ class Clips:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1e6:
                 raise UsageError(f"{name} must lie between 0 and a million, not {value}.")
+        if not 1 <= self.looks <= 256:
+            raise UsageError(f"looks must be 1 to 256 frames, not {self.looks}.")
         if not 0 <= self.given <= 1:
             raise UsageError(f"given is a share from 0 to 1, not {self.given}.")
         if "color" in DiffAugment(self.augment).names:
@@ -91,15 +95,17 @@ class Clips:
             terms["penalty"] = penalty
         if self.frame:
             gamma = half_cosine(self.frame_r1, _end(self.frame_r1, self.frame_r1_end), batch.progress)
-            which = batch.draw.integers(real.shape[1])
+            which = batch.draw.integers(real.shape[1], self.looks)
             r, f, penalty = self._judged(_critic(nets), picked(real, which), picked(fake, which), batch, gamma)
-            terms |= {"f_loss": self._loss.discriminator(r, f)} | ({"f_penalty": penalty} if self.frame_r1 else {})
+            terms["f_loss"] = each(self._loss.discriminator(r, f), self.looks)
+            if self.frame_r1:
+                terms["f_penalty"] = each(penalty, self.looks)
         return terms
 
     def _judged(self, D: Any, real: Tensor, fake: Tensor, batch: Batch, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
         """Logits [B] of both kinds, and the penalty [B] of each pair."""
         x = torch.cat([self._seen(real, batch), self._seen(fake, batch)])
-        y = None if batch.y is None else torch.cat([batch.y, batch.y])
+        y = labels_of(batch, len(x))
         if not gamma:
             logits, norms = D(x, y), torch.zeros(len(x), device=x.device)
         else:
@@ -112,7 +118,8 @@ class Clips:
         if self._augment is None:
             return x
         flat = x.flatten(1, 2).contiguous()
-        return self._augment(flat, self._augment.draw(batch.draw)).unflatten(1, x.shape[1:3])
+        numbers = self._augment.draw(batch.draw)
+        return self._augment(flat, numbers.repeat(len(x) // len(numbers), 1)).unflatten(1, x.shape[1:3])
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """G's terms [B]: g_loss of the clips, g_frame of one frame of each."""
@@ -120,9 +127,9 @@ class Clips:
         f, r = self._compared(nets["D"], batch["x"], fake, batch)
         terms = {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
         if self.frame:
-            which = batch.draw.integers(fake.shape[1])
+            which = batch.draw.integers(fake.shape[1], self.looks)
             f, r = self._compared(_critic(nets), picked(batch["x"], which), picked(fake, which), batch)
-            terms["g_frame"] = self.frame * self._loss.generator(r, f)
+            terms["g_frame"] = self.frame * each(self._loss.generator(r, f), self.looks)
         return terms
 
     def _compared(self, D: Any, real: Tensor, fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
@@ -130,8 +137,8 @@ class Clips:
         r = None
         if self._loss.paired:
             with torch.no_grad():
-                r = D(self._seen(real, batch), batch.y)
-        return D(self._seen(fake, batch), batch.y).float(), r
+                r = D(self._seen(real, batch), labels_of(batch, len(real)))
+        return D(self._seen(fake, batch), labels_of(batch, len(fake))).float(), r
 
 
 def _end(start: float, end: float | None) -> float:
@@ -145,5 +152,16 @@ def _critic(nets: Nets) -> Any:
 
 
 def picked(x: Tensor, which: Tensor) -> Tensor:
-    """One frame of each clip, [B, T, C, H, W] and [B] -> [B, 1, C, H, W]."""
-    return x[torch.arange(len(x), device=x.device), which][:, None]
+    """Some frames of each clip, [B, T, C, H, W] and [B, k] -> clips of one frame [k * B, 1, C, H, W], firsts first."""
+    rows = torch.arange(len(x), device=x.device)[:, None]
+    return x[rows, which].transpose(0, 1).flatten(0, 1)[:, None]
+
+
+def labels_of(batch: Batch, count: int) -> Tensor | None:
+    """The labels of the batch again and again, [count], or None without classes."""
+    return None if batch.y is None else batch.y.repeat(count // len(batch.y))
+
+
+def each(values: Tensor, looks: int) -> Tensor:
+    """Values [k * B] of `picked` frames -> their mean for each clip [B]."""
+    return values.unflatten(0, (looks, -1)).mean(0)
