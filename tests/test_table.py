@@ -44,7 +44,7 @@ def test_it_learns_what_depends_on_what(run):
     made = gw.load(out).sample(2000, seed=1).items
     money = {"Rome": "EUR", "Oslo": "NOK", "New York": "USD"}
     assert (made["money"] == made["city"].map(money)).mean() > 0.97
-    assert made[["age", "income"]].corr().iloc[0, 1] > 0.85 * frame[["age", "income"]].corr().iloc[0, 1]
+    assert made[["age", "income"]].corr().iloc[0, 1] > 0.75 * frame[["age", "income"]].corr().iloc[0, 1]
     assert abs(made["income"].isna().mean() - 0.2) < 0.04 and abs(made["member"].mean() - 0.25) < 0.05
     assert (made.dtypes == frame.dtypes).all() and made["id"].is_unique
 
@@ -141,3 +141,24 @@ def test_quick_scores_and_missing_targets_do_no_harm():
     coder = likeness.Coder(Table().open(people(100)).columns, people(100))
     assert likeness.Task.of(coder, "unit", people(100)) is None
     assert likeness.Task.of(coder, "income", people(100)).kind == "number"
+
+
+def test_duplicates_of_rows_do_not_pass_for_an_attack():
+    frame = people(2400)
+    data = Table().open(frame)
+    train, held, made = frame.iloc[:800], frame.iloc[800:1600], frame.iloc[1600:]
+    coder = likeness.Coder(data.columns, train)
+    twice = [pd.concat([f, f]).reset_index(drop=True) for f in (train, held)]
+    found = table_privacy.audit(coder, *twice, made)
+    assert found["low"] < 0.5 < found["high"]
+
+
+def test_few_rows_are_not_learnt_by_heart(tmp_path):
+    """The best snapshot is the one under which held-out rows are most likely, not the newest."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(160, 6)), columns=list("abcdef"))
+    settings = {"budget": "12k", "train.score": 2000, "train.threads": 1, "networks.smooth": False, "batch": 50}
+    events = list(gw.train("table", frame, tmp_path / "r", **settings, **{"domain.held_out": 0.3}))
+    scored = [e for e in events if hasattr(e, "scores")]
+    nats = [e.scores["nats"] for e in scored]
+    assert nats[-1] > min(nats) and [e.best for e in scored][nats.index(min(nats))]

@@ -23,13 +23,14 @@ class Layout:
     """The choices of a row.
 
     sizes: codes of each choice. owner: the column that each choice belongs to. positions: for each position, the last
-    choice of its column. ordered: whether neighbouring codes of a choice are neighbouring values.
+    choice of its column. ordered: the codes [first, last) of each choice of which neighbours are neighbouring values;
+    frequent values among many and the code of missing ones stand outside.
     """
 
     sizes: tuple[int, ...]
     owner: tuple[int, ...]
     positions: tuple[int, ...]
-    ordered: tuple[bool, ...]
+    ordered: tuple[tuple[int, int], ...]
 
     @staticmethod
     def of(spec: Spec) -> Layout:
@@ -49,10 +50,10 @@ class Layout:
         for k, column in enumerate(columns):
             if len(column["sizes"]) > 2 or np.prod([float(n) for n in column["sizes"]]) > MOST_CODES:
                 raise ValueError(f"column {k} has too many codes")
-            for size in column["sizes"]:
+            for digit, size in enumerate(column["sizes"]):
                 sizes.append(int(size))
                 owner.append(k)
-                ordered.append(column["kind"] in ("number", "date") and "means" not in column)
+                ordered.append(_ordered(column, digit, int(size)))
             if column["scalar"]:
                 positions.append(len(sizes) - 1)
         if not sizes or min(sizes) < 1:
@@ -88,6 +89,15 @@ class Layout:
         blocks = self.blocks(k)
         place = self.positions.index(blocks[-1]) if blocks and blocks[-1] in self.positions else None
         return codes[:, blocks], None if place is None else positions[:, place]
+
+
+def _ordered(column: dict[str, Any], digit: int, size: int) -> tuple[int, int]:
+    """The codes of a choice that stand in the order of their values."""
+    if column["kind"] not in ("number", "date") or "means" in column:
+        return (0, 0)
+    if digit:
+        return (0, size)
+    return (len(column["atoms"]) if "edges" in column else 0, size - int(column["missing"]))
 
 
 def to_frame(spec: Spec, x: np.ndarray, indices: np.ndarray, seed: int | None) -> Any:

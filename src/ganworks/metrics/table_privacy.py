@@ -60,6 +60,14 @@ def contents(coder: Coder, frame: Any) -> list[tuple[Any, ...]]:
     return list(zip(*parts, strict=True))
 
 
+def distinct(coder: Coder, frame: Any) -> Any:
+    """Each content once: copies of a row always lie on the same side of the split, and would tell the sides apart."""
+    first: dict[tuple[Any, ...], int] = {}
+    for place, row in enumerate(contents(coder, frame)):
+        first.setdefault(row, place)
+    return frame.iloc[list(first.values())]
+
+
 def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict[str, Any]:
     """Membership inference: rows that were trained on against held-out ones, by how near made rows come to them.
 
@@ -69,6 +77,9 @@ def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict
     held-out rows that equal a trained row in all columns.
     """
     rng = np.random.default_rng(seed)
+    known = set(contents(coder, train))
+    same = [float(np.mean([row in known for row in contents(coder, f)])) for f in (made, held)]
+    train, held = distinct(coder, train), distinct(coder, held)
     half = len(held) // 2
     count = min(MOST, half, len(train))
     if count < 20:
@@ -84,8 +95,6 @@ def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict
         scores.append(np.log(usual + 1e-3) - np.log(near + 1e-3))
     scored = np.stack([np.repeat([1.0, 0.0], count), np.concatenate(scores)], 1)
     low, high = auc_interval(scored)
-    known = set(contents(coder, train))
-    same = [float(np.mean([row in known for row in contents(coder, f)])) for f in (made, held)]
     return {"attack": auc(scored), "low": low, "high": high, "copies": same[0], "held_copies": same[1], "count": count}
 
 

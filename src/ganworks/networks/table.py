@@ -52,6 +52,10 @@ class ColumnGenerator(Row):
         layout, width = self.layout, net.width
         self.z_dim, self.tau = layout.width, net.tau
         self._set_waves()
+        free = np.ones(layout.codes, np.float32)
+        for start, (first, last) in zip(layout.starts, layout.ordered, strict=True):
+            free[start + first : start + last] = float(not net.smooth)
+        self.register_buffer("free", torch.tensor(free), persistent=False)
         whose = np.repeat(np.arange(len(layout.sizes)), layout.sizes)
         self.register_buffer("whose", torch.tensor(whose), persistent=False)
         self.known = nn.Linear(layout.codes, width)
@@ -63,33 +67,40 @@ class ColumnGenerator(Row):
             nn.init.normal_(weight, std=0.1)
         nn.init.normal_(self.known.weight, std=1 / math.sqrt(len(layout.sizes)))
         self.body = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+            nn.Sequential(
+                nn.LayerNorm(width),
+                nn.Linear(width, width),
+                nn.GELU(),
+                nn.Dropout(net.g_dropout),
+                nn.Linear(width, width),
+            )
             for _ in range(net.depth)
         )
-        self.norm = nn.LayerNorm(width)
+        self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(net.g_dropout)
         self.out = nn.Linear(width, layout.codes)
         self.order = usual_order(layout)
 
     def _set_waves(self) -> None:
         """Smooth functions of the codes of ordered choices, padded to one size, and where those codes stand."""
-        sizes, starts = self.layout.sizes, self.layout.starts
-        chosen = [k for k, ordered in enumerate(self.layout.ordered) if ordered and sizes[k] > 2]
-        widest = max((sizes[k] for k in chosen), default=1)
+        starts, spans = self.layout.starts, self.layout.ordered
+        chosen = [k for k, (first, last) in enumerate(spans) if last - first > 2]
+        widest = max((spans[k][1] - spans[k][0] for k in chosen), default=1)
         waves, inside = np.zeros((len(chosen), widest, WAVES), np.float32), np.zeros((len(chosen), widest), bool)
         for row, k in enumerate(chosen):
-            waves[row, : sizes[k]], inside[row, : sizes[k]] = _waves(sizes[k]), True
-        codes = [code for k in chosen for code in range(starts[k], starts[k] + sizes[k])]
+            size = spans[k][1] - spans[k][0]
+            waves[row, :size], inside[row, :size] = _waves(size), True
+        codes = [starts[k] + code for k in chosen for code in range(*spans[k])]
         self.register_buffer("waves", torch.tensor(waves), persistent=False)
         self.register_buffer("inside", torch.tensor(np.flatnonzero(inside)), persistent=False)
         self.register_buffer("waved", torch.tensor(codes, dtype=torch.long), persistent=False)
 
     def _known(self) -> Tensor:
         """What each code adds to the first layer, [width, codes]: neighbours in an ordered choice share waves."""
-        return self.known.weight + self._shared(self.known_waves).T
+        return self.known.weight * self.free + self._shared(self.known_waves).T
 
     def _out(self) -> Tensor:
         """The weights of the logits, [codes, width]; those of neighbours share waves."""
-        return self.out.weight + self._shared(self.out_waves)
+        return self.out.weight * self.free[:, None] + self._shared(self.out_waves)
 
     def _shared(self, weights: Tensor) -> Tensor:
         found = torch.bmm(self.waves, weights).flatten(0, 1)[self.inside]
@@ -108,7 +119,7 @@ class ColumnGenerator(Row):
         h = h + F.linear(mask, self.seen)
         if layout.positions:
             h = h + F.linear(x[:, layout.codes :] * mask[:, list(layout.positions)], self.place)
-        return F.linear(self._trunk(h), self._out(), self.out.bias)
+        return F.linear(self.drop(self._trunk(h)), self._out(), self.out.bias)
 
     def surprise(self, x: Tensor, seen: Tensor) -> Tensor:
         """Minus the log-likelihood [B] in nats of rows x, estimated from the choices that are not seen.
@@ -291,12 +302,15 @@ class Critic(nn.Module):
 class Columns:
     """Generator that makes rows choice by choice, and a critic of `pac` rows.
 
-    width, depth: of the generator. tau: temperature of its gradients in the adversarial stage. d_width, d_depth, pac,
-    dropout: of the critic.
+    width, depth, g_dropout: of the generator; dropout keeps it from learning few rows by heart. smooth: what follows
+    from a number changes smoothly with it, for few rows. tau: temperature of G's gradients in the adversarial stage.
+    d_width, d_depth, pac, dropout: of the critic.
     """
 
     width: int = 256
     depth: int = 2
+    g_dropout: float = 0.0
+    smooth: bool = False
     tau: float = 1.0
     d_width: int = 256
     d_depth: int = 2
