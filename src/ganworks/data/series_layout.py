@@ -250,8 +250,10 @@ class Even(NamedTuple):
         if not n:
             none = torch.zeros(0, dtype=torch.float64)
             return Even(none.bool(), none, none.reshape(0, 0), none, none.reshape(0, KNOTS + 1), ends)
-        made = [torch.tensor(given[k], dtype=torch.float64) for k in ("mean", "lower", "move", "knots")]
-        even = Even(torch.tensor(given["log"], dtype=torch.bool), *made, ends)
+        mean, lower, move, knots = (
+            torch.tensor(given[k], dtype=torch.float64) for k in ("mean", "lower", "move", "knots")
+        )
+        even = Even(torch.tensor(given["log"], dtype=torch.bool), mean, lower, move, knots, ends)
         shapes = [tuple(v.shape) for v in even]
         if shapes != [(n,), (n,), (n, n), (n,), (n, KNOTS + 1), (n, 2)] or not all(
             row[i] > 0 for i, row in enumerate(given["lower"])

@@ -59,7 +59,7 @@ def _looks_dated(values: np.ndarray) -> bool:
     return bool(some) and all(re.search(r"\d", v) for v in some) and read_stamps(some) is not None
 
 
-def read_stamps(values: Sequence[Any]) -> np.ndarray | None:
+def read_stamps(values: Sequence[Any] | np.ndarray) -> np.ndarray | None:
     """Seconds since 1970 [n] float64 of dates in ISO form or one of FORMATS; numbers stay as they are; None: no dates.
 
     Missing ones are NaN.
@@ -87,8 +87,9 @@ def _by_format(texts: list[str]) -> np.ndarray | None:
 
 
 def _seconds(moment: datetime) -> float:
+    offset = moment.utcoffset()
     return (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds() - (
-        moment.utcoffset().total_seconds() if moment.utcoffset() else 0.0
+        offset.total_seconds() if offset is not None else 0.0
     )
 
 

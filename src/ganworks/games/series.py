@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganworks.data.spec import Batch
 from ganworks.errors import UsageError
 from ganworks.games.adversarial import Adversarial, LossFn, Nets, Terms
-from ganworks.games.stages import alone, check_start, phases
+from ganworks.games.stages import check_start
 
 
 class Made:
@@ -62,6 +62,7 @@ class SeriesGame(Adversarial):
     auxiliary: float = 1.0
     likelihood: float = 0.0
     adversarial_from: float = 0.0
+    adversarial: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,18 +71,28 @@ class SeriesGame(Adversarial):
         if not 0 <= self.likelihood <= 1e3 or (self.adversarial_from and not self.likelihood):
             raise UsageError("likelihood must lie between 0 and 1000, and above 0 where adversarial_from is.")
         check_start(self.adversarial_from)
+        if not 0 < self.adversarial <= 1e3:
+            raise UsageError(f"adversarial must lie above 0 and at most at 1000, not {self.adversarial}.")
+
+    @property
+    def heard_from(self) -> float:
+        """Fraction of the budget from which G hears D."""
+        return self.adversarial_from + 0.25 * (1 - self.adversarial_from) if self.adversarial_from else 0.0
 
     @property
     def phases(self) -> tuple[float, ...]:
         """Where the turns change."""
-        return phases(self.adversarial_from)
+        start = self.adversarial_from
+        return (0.0, start, self.heard_from) if 0 < start < 1 else (0.0,)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """G alone on the likelihood at first, then both players."""
-        if alone(progress, self.adversarial_from):
-            yield ("G",), self.likelihood_turn
-        else:
+        """G alone on the likelihood at first, then D beside it, then both against each other."""
+        if not self.adversarial_from or (progress >= self.heard_from and self.adversarial_from < 1):
             yield from super().turns(step, progress)
+            return
+        yield ("G",), self.likelihood_turn
+        if progress >= self.adversarial_from and self.adversarial_from < 1:
+            yield ("D",), self.discriminator_turn
 
     def likelihood_turn(self, nets: Nets, batch: Batch) -> Terms:
         """-log likelihood per step [B]."""
@@ -100,9 +111,9 @@ class SeriesGame(Adversarial):
         G = nets["G"]
         made = Made(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
         terms = super().generator_turn(*seen(nets, made, batch))
-        if self.likelihood:
-            terms |= self.likelihood_turn(nets, batch)
-        return {**terms, **self._aside(nets, made, batch, super().generator_turn)}
+        terms |= self._aside(nets, made, batch, super().generator_turn)
+        terms = {n: t if n.startswith("_") else self.adversarial * t for n, t in terms.items()}
+        return terms | self.likelihood_turn(nets, batch) if self.likelihood else terms
 
     def _aside(self, nets: Nets, made: Made, batch: Batch, turn: Any) -> Terms:
         second = nets["D"].auxiliary
