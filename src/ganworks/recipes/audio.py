@@ -30,7 +30,7 @@ def audio(facts: Facts) -> Config:
     n_fft = _window(int(facts.spec.facts["rate"]))
     networks = Spectrogram(Compact(width=32, d_width=24, z_dim=64), mels=64, n_fft=n_fft, hop=n_fft // 2)
     adam = Optimizer(lr=2e-3, lr_end=4e-5, betas=(0.0, 0.99), beta2_start=0.9, warmup=0.02)
-    game = Spectral(r1=4.0, r2=4.0, r1_end=0.4, r2_end=0.4, augment="shift,gain,stretch")
+    game = Spectral(r1=2.0, r2=2.0, r1_end=0.15, r2_end=0.15, augment="shift,gain,stretch", augment_p=0.5)
     train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.02)
     return Config("audio", facts.domain, networks, game, g=adam, d=adam, train=train)
 
