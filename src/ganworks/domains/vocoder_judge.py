@@ -135,6 +135,7 @@ class Judge:
         guess = self.classifier()
         rows: dict[str, list[dict[str, float]]] = {"": [], f"Griffin-Lim {ROUNDS}": []}
         triples: list[tuple[Tensor, ...]] = []
+        kept = set(np.linspace(0, len(held) - 1, HEARD).round().astype(int).tolist())
         for done, row in enumerate(held):
             progress("Resynthesising", done, len(held))
             x = self.wave(row)
@@ -142,7 +143,7 @@ class Judge:
             for found, made in zip(rows.values(), versions, strict=True):
                 same = {} if guess is None else {"same_class": float(guess(made) == guess(x))}
                 found.append(self.compare(x, made) | same)
-            if len(triples) < HEARD:
+            if done in kept:
                 triples.append((x, *versions))
         progress("Resynthesising", len(held), len(held))
         ours, classic = rows.values()
