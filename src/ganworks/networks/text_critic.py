@@ -6,7 +6,7 @@ tokens [B, L, V] that a gradient goes through.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,8 @@ class Critic(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         e = self.dropout(soft(x, self.embed.weight)).transpose(1, 2)
-        found = torch.cat([functional.conv1d(e, w.weight, w.bias).amax(2) for w in self.windows], 1).relu()
+        held: Any = self.windows
+        found = torch.cat([functional.conv1d(e, w.weight, w.bias).amax(2) for w in held], 1).relu()
         h = self.dropout(self.highway(found))
         logits = self.out(h)[:, 0].float()
         return logits if self.label is None or y is None else logits + (self.label(y) * h).sum(1).float()
