@@ -29,10 +29,10 @@ def train(facts: Facts) -> Train:
 def text(facts: Facts) -> Config:
     """Texts: an LSTM by maximum likelihood, then a critic that chooses between what it writes.
 
-    The critic learns to tell real texts from those of the LSTM at temperature 0.9, which read better than at 1 but repeat
-    themselves; of four of them the generator gives out one, with chances exp(critic). That is the residual energy of Deng
-    et al. 2020 (arXiv 2004.11714) with a discriminator (1406.2661) for the energy. The LSTM itself is not moved:
-    docs/text.md says what the critic adds to maximum likelihood, docs/benchmarks.md what rewards do.
+    The critic learns to tell real texts from those of the LSTM at temperature 0.9, which read better than at 1 but
+    repeat themselves; of four of them the generator gives out one, with chances exp(critic). That is the residual
+    energy of Deng et al. 2020 (arXiv 2004.11714) with a discriminator (1406.2661) for the energy. The LSTM itself is
+    not moved: docs/text.md says what the critic adds to maximum likelihood.
     """
     game = Sequences(critic_from=0.7, adversarial_from=1.0)
     g = Optimizer(lr=3e-3, lr_end=3e-5, betas=(0.9, 0.99), warmup=0.02, burn_in=0.7)
