@@ -14,13 +14,13 @@ _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
 
 
 def series(facts: Facts) -> Config:
-    """Attributes, then the length, then the steps, each given those before; likelihood first, then a discriminator too.
+    """Attributes, then the length, then the steps, each given those before: a recurrent generator with a likelihood.
 
-    Order and auxiliary discriminator: DoppelGANger, Lin et al. 2020 (arXiv 1909.13403); training: Flow-GAN, Grover
-    et al.
-    2018 (arXiv 1705.08868), with the loss and penalties of R3GAN (arXiv 2501.05441). networks.generator=recurrent,
-    dense,
-    conv or basis is trained by the discriminator alone; recurrent with networks.discriminator=dense is DoppelGANger.
+    Order: DoppelGANger, Lin et al. 2020 (arXiv 1909.13403). Training: the likelihood of Flow-GAN, Grover et al. 2018
+    (arXiv 1705.08868); its discriminator joins in from game.adversarial_from on, which is off by default, as it made
+    samples worse (docs/series.md). networks.generator=recurrent, dense, conv or basis learns from the discriminator
+    alone, with the loss and penalties of R3GAN (arXiv 2501.05441); recurrent with networks.discriminator=dense is
+    DoppelGANger.
     """
     short = bool(facts.spec.facts.get("basis"))
     kind = str(facts.given.get("networks.generator", "chain"))
@@ -33,7 +33,7 @@ def series(facts: Facts) -> Config:
         return Config("series", facts.domain, networks, game, g=judge, d=judge, train=train)
     adam = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.01)
     networks = Series("chain", discriminator, hidden=(128,), d_hidden=(256, 256))
-    game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0, likelihood=1.0, adversarial_from=0.8)
+    game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0, likelihood=1.0, adversarial_from=1.0, adversarial=0.05)
     return Config("series", facts.domain, networks, game, g=adam, d=judge, train=train)
 
 
