@@ -184,3 +184,29 @@ def test_the_evaluation_is_heard_and_seen(run):
     assert all((run / "eval" / name).stat().st_size > 100 for name in files)
     with wave.open(io.BytesIO((run / "eval" / "sound-1-original.wav").read_bytes())) as file:
         assert file.getframerate() == RATE
+
+
+class Upper:
+    """A domain of texts in capitals, with a random number: all that `apply` needs of a domain."""
+
+    takes, gives, options = (".txt",), ".text", {"times": "how often"}
+
+    def change(self, net, spec, content, name, *, seed, options, note):
+        words = content.decode().upper() * int(options.get("times", 1))
+        return f"{words} {int(torch.randint(1000, (1,)))} {(note or {}).get('seed')}".encode()
+
+
+def test_any_domain_can_change_files(run, tmp_path):
+    model = Applied.load(run)
+    model.domain = Upper()
+    (tmp_path / "in").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "in" / name).write_text(name[0])
+    done = apply_files(model, tmp_path / "in", tmp_path / "out", seed=5, times=2)
+    texts = [path.read_text() for _, path in done.pairs]
+    assert [path.name for _, path in done.pairs] == ["a.text", "b.text"]
+    assert texts[0].startswith("AA ") and texts[0][3:] == texts[1][3:] and texts[0].endswith(" 5")
+    assert apply_files(model, tmp_path / "in", tmp_path / "out", seed=5, times=2).kept == 2
+    assert model.apply(tmp_path / "in" / "a.txt", 5).startswith(b"A ")
+    with pytest.raises(UsageError, match="give the path of one"):
+        model.apply(np.zeros(3))

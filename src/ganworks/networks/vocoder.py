@@ -87,10 +87,6 @@ class Plan(NamedTuple):
     periodic: Tensor
     pitch: Tensor
 
-    def rows(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The same as maps [B, C, T]."""
-        return self.magnitude, self.periodic, self.pitch[:, None]
-
 
 class SpectralGenerator(nn.Module):
     """Log-mel frames [B, mels, T] -> samples [B, 1, T hop] float32. Draws noise from torch's global generator.
@@ -164,12 +160,18 @@ class SpectralGenerator(nn.Module):
         return self.pitched(mel)[0]
 
     def long(self, mel: Tensor, chunk: int) -> Tensor:
-        """As forward, the trunk and the voice in chunks of so many frames; pitch is counted through all of them."""
+        """As forward, in chunks of so many frames; the pitch is counted through all of them, in a round of its own."""
+        if mel.shape[2] <= chunk:
+            return self(mel)
         near, far = self.reach
-        parts = chunked(lambda x: torch.cat(self.plan(x).rows(), 1), (mel,), (1,), chunk, near, 1)
-        magnitude, periodic, pitch = parts.split([*[self.frames.n_fft // 2 + 1] * 2, 1], 1)
-        inputs, hop = (magnitude, periodic, self.source(pitch[:, 0])), self.frames.hop
-        return chunked(self.voice, inputs, (1, 1, hop), chunk, far, hop)
+        pitch = chunked(lambda x: self.plan(x).pitch[:, None], (mel,), (1,), chunk, near, 1)[:, 0]
+
+        def work(x: Tensor, source: Tensor) -> Tensor:
+            magnitude, periodic, _ = self.plan(x)
+            return self.voice(magnitude, periodic, source)
+
+        hop = self.frames.hop
+        return chunked(work, (mel, self.source(pitch)), (1, hop), chunk, near + far, hop)
 
 
 def candidates(device: torch.device) -> Tensor:
