@@ -33,8 +33,7 @@ def encode(layout: Layout, x: Tensor, active: Tensor, length: Tensor, static: Te
 
 def decode(layout: Layout, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """Vectors [n, size] -> (numbers [n, T, columns] float64 rounded as the data is, category codes [n, T, m],
-    attributes
-    by name as values [n], lengths [n])."""
+    attributes by name as values [n], lengths [n])."""
     parts = layout.split(torch.from_numpy(np.ascontiguousarray(x)).double())
     n = len(layout.numbers)
     if layout.scale == "series":

@@ -83,10 +83,9 @@ class Layout:
 
     steps: of the longest series. columns, attributes: what they hold; label: the attribute that is the class, which
     is no part of the vector. middles, halves: quantiles [n][KNOTS + 1] of each number; lengths: quantiles of the
-    length. basis: see `Basis`; empty for none. chain: see `Even`.
-    constants: columns that never change; same: columns that equal another one. clock: {"name", "step", "start"} of the
-    time column. window: whether a series
-    is a stretch of a longer one.
+    length. basis: see `Basis`; empty for none. chain: see `Even`. constants: columns that never change; same: columns
+    that equal another one. clock: {"name", "step", "start"} of the time column. window: whether a series is a stretch
+    of a longer one.
     """
 
     steps: int

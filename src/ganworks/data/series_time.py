@@ -190,9 +190,8 @@ def _on_grid(values: np.ndarray, at: np.ndarray, grid: np.ndarray) -> np.ndarray
 
 
 def calendar(clock: Clock | None, dated: bool) -> tuple[str, int, float]:
-    """(name, values, seconds of one) of what goes round with the step: the time of the day, the day of the week;
-    ("", 0, 0)
-    for none. dated: whether the stamps are dates."""
+    """(name, values, seconds of one) of what goes round with the step: the time of the day, the day of the week; ("",
+    0, 0) for none. dated: whether the stamps are dates."""
     if clock is None or not dated or clock.step <= 0:
         return "", 0, 0.0
     if DAY / MOST_TIMES <= clock.step <= DAY / 2 and (DAY / clock.step).is_integer():

@@ -36,14 +36,14 @@ WORDS = {
 class Series:
     """Time series: which columns are used, how they are cut, and what happens to their stamps and gaps.
 
-    length: steps of a window; 0 = whole series where there are several, windows of 24 of one long one. stride:
-    steps between two windows. time, series: the columns of the time and of the series' names, "auto" or "off". labels: the
-    attribute that is the class: "auto", "off" or its name. columns: names to keep, with commas; "" = all. categorical:
-    names of numbers that are categories. scale: "series" puts each series into its own range and makes the range apart
-    from the shape, "global" uses one range for all. gaps: "auto", "fill", "rows" or "error", see data/series_time.py;
-    max_gap: most missing stamps in a row that are filled. duplicates: "mean" or "error". missing: "interpolate" or
-    "error". calendar: "auto" takes the time of the day, or the day of the week, at which a window begins as an
-    attribute. held_out: the share that is never trained on.
+    length: steps of a window; 0 = whole series where there are several, windows of 24 of one long one. stride: steps
+    between two windows. time, series: the columns of the time and of the series' names, "auto" or "off". labels: the
+    attribute that is the class: "auto", "off" or its name. columns: names to keep, with commas; "" = all.
+    categorical: names of numbers that are categories. scale: "series" puts each series into its own range and makes
+    the range apart from the shape, "global" uses one range for all. gaps: "auto", "fill", "rows" or "error", see
+    data/series_time.py; max_gap: most missing stamps in a row that are filled. duplicates: "mean" or "error".
+    missing: "interpolate" or "error". calendar: "auto" takes the time of the day, or the day of the week, at which a
+    window begins as an attribute. held_out: the share that is never trained on.
     """
 
     length: int = 0

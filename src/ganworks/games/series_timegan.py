@@ -38,9 +38,8 @@ def moments(real: Tensor, made: Tensor) -> Tensor:
 class TimeGANGame:
     """Three stages by fractions of the budget.
 
-    embed, supervise: where the first and the second stage end. supervised, matched: weights of the next-step loss
-    and of
-    the moments in the generator's turn (published: 10 at unsquared scale, 100); recovered: of the reconstruction.
+    embed, supervise: where the first and the second stage end. supervised, matched: weights of the next-step loss and
+    of the moments in the generator's turn (published: 10 at unsquared scale, 100); recovered: of the reconstruction.
     """
 
     embed: float = 0.2

@@ -1,9 +1,9 @@
 """Players that work in the whitened basis of short series: the generator corrects a Gaussian, D sees unit variances.
 
-A Gaussian in this basis has the true means and linear dependences of the ranges and shapes from the first step on; what
-is left to learn is what is not Gaussian. Whitening lets small differences between columns and from step to step
-count as
-much as the large common moves, for D and for its penalty; in the plain values they are a thousandth of the variance.
+A Gaussian in this basis has the true means and linear dependences of the ranges and shapes from the first step on;
+what is left to learn is what is not Gaussian. Whitening lets small differences between columns and from step to step
+count as much as the large common moves, for D and for its penalty; in the plain values they are a thousandth of the
+variance.
 """
 
 from __future__ import annotations

@@ -46,9 +46,9 @@ def in_range(x: Tensor, active: Tensor) -> Tensor:
 class Attributes(nn.Module):
     """Draws attributes: (latents [B, z + A], label [B, L]) -> places [B, A].
 
-    Categories are drawn by Gumbel's trick (Maddison et al. 2014) from logits that begin at the log of their shares
-    in the
-    data, so that shares are right before anything is learnt, and a network that learns how they depend on each other.
+    Categories are drawn by Gumbel's trick (Maddison et al. 2014) from logits that begin at the log of their shares in
+    the data, so that shares are right before anything is learnt, and a network that learns how they depend on each
+    other.
     """
 
     def __init__(self, columns: tuple[Column, ...], z_dim: int, extra: int, hidden: tuple[int, ...]):
