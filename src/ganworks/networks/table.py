@@ -47,6 +47,12 @@ class Row(nn.Module):
 class ColumnGenerator(Row):
     """A row choice by choice. z holds one normal number for each code and each position."""
 
+    waves: Tensor
+    inside: Tensor
+    waved: Tensor
+    free: Tensor
+    whose: Tensor
+
     def __init__(self, net: Columns, spec: Spec):
         super().__init__(spec)
         layout, width = self.layout, net.width
