@@ -153,6 +153,21 @@ def test_gammas_fall_with_the_budget():
     assert first["penalty"].sum() > 0 and last["penalty"].sum() == 0
 
 
+def test_own_paint_fades():
+    """A frame's own paint is all of it at first, and a tenth from half of the budget on; the fade is saved with G."""
+    made = nets()
+    for progress, left in ((0.0, 1.0), (0.25, 0.55), (0.5, 0.1), (1.0, 0.1)):
+        Clips().generator_turn(made, batch(progress=progress))["g_loss"].sum().backward()
+        assert float(made["G"].fade) == pytest.approx(left), progress
+    assert "fade" in made["G"].state_dict()
+    G, z = made["G"].eval(), torch.randn(1, made["G"].z_dim)
+    seen = []
+    for left in (1.0, 0.0):
+        G.fade.fill_(left)
+        seen.append(G(z, torch.tensor([0])))
+    assert not torch.allclose(*seen)
+
+
 def test_first_frames_of_the_game_are_those_of_the_real_clips():
     made, x = nets(MotionContent(first=True, **SMALL)), torch.rand(4, *SPEC.shape)
     with torch.no_grad():

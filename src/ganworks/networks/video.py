@@ -3,7 +3,7 @@
 `MotionContent` is MoCoGAN (Tulyakov et al. 2017, 1707.04993): a content code that all frames of a clip share, a
 recurrent cell that turns noise into a motion code per frame, and an image generator that draws each frame from both.
 Three things bind content and motion more firmly than one vector does: the content scales the channels of every map,
-the motion names places that every map is told of, and the frames are painted in a few colours that the clip keeps.
+the motion names places that every map is told of, and frames are painted in a few colours that the clip keeps.
 `Volume` draws the whole clip by transposed 3-D convolutions, as VGAN (Vondrick et al. 2016, 1609.02612) does.
 """
 
@@ -22,7 +22,7 @@ from ganworks.layers.strided import center_crop, conv_down, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 from ganworks.networks.video_critic import Critic, clip_shape, time_of
 
-LIGHT = 3.0  # the most that light adds before tanh: from black to white
+OWN = 3.0  # the most that a frame's own paint adds before tanh: from black to white
 _GROWS = 4  # a small map has at most so many times the channels of the largest one
 
 
@@ -165,8 +165,9 @@ class FrameGenerator(nn.Module):
         ups = [None, *(filled(conv_up(a, b, s), 1.0) for a, b, s in zip(sizes, sizes[1:], strides, strict=False))]
         self.stages = nn.ModuleList(Stage(up, w, code, 4 * cfg.anchors) for up, w in zip(ups, sizes, strict=True))
         self.channels = channels
-        self.to_image = filled(conv_up(sizes[-1], 1 + cfg.palette if cfg.palette else channels, strides[-1]), 1.0)
+        self.to_image = filled(conv_up(sizes[-1], channels + cfg.palette, strides[-1]), 1.0)
         self.colours = nn.Linear(code, cfg.palette * channels) if cfg.palette else None
+        self.register_buffer("fade", torch.ones(()))  # set by the game
         self.seen = FirstFrame(channels, self.size, cfg.width, code + cfg.start) if cfg.first else None
 
     def forward(
@@ -209,16 +210,15 @@ class FrameGenerator(nn.Module):
         return x.tanh() if self.colours is None else self._painted(x, self.colours(content).float())
 
     def _painted(self, x: Tensor, colours: Tensor) -> Tensor:
-        """Shares of the clip's colours [B, K * C], and light, [B * T, 1 + K, H, W] -> frames in (-1, 1).
+        """Shares of the clip's colours [B, K * C], and a paint of the frame's own, [B * T, C + K, H, W] -> frames.
 
-        The frame says how light each pixel is and where each colour is, the clip which colours there are, so that they
-        need not flicker. Light alone is quick to learn: where something is. It is bounded, so that all frames can
-        have the same.
+        The frame says where each colour is, the clip which colours there are, so that they do not flicker. Own paint
+        learns several times as fast where things are, and flickers: it fades in the course of the training (`fade`).
         """
-        light, shares = x.split([1, x.shape[1] - 1], 1)
-        light = LIGHT * (light / LIGHT).tanh()
+        own, shares = x.split([self.channels, x.shape[1] - self.channels], 1)
         table = colours.unflatten(1, (-1, self.channels)).repeat_interleave(self.frames, 0)
-        return (light + torch.einsum("nkhw,nkc->nchw", shares.softmax(1), table)).tanh()
+        own = self.fade * OWN * (own / OWN).tanh()
+        return (own + torch.einsum("nkhw,nkc->nchw", shares.softmax(1), table)).tanh()
 
 
 class VolumeGenerator(nn.Module):
