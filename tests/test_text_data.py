@@ -40,6 +40,7 @@ def test_what_cannot_be_used_is_counted(tmp_path):
 def test_a_line_of_ten_megabytes_is_left_out(tmp_path):
     found = read_lines(lines(tmp_path, b"a b c\n" + b"word " * 2_000_000 + b"\nd e f\n"))
     assert found.texts == ["a b c", "d e f"]
+    assert read_lines(lines(tmp_path, "a b\nc d\n", "b.txt")).told == []
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,8 @@ def _decoded(raw: bytes, found: Lines) -> Iterator[str]:
     rows = raw.splitlines() if b"\n" not in raw and b"\r" in raw else raw.split(b"\n")
     for number, row in enumerate(rows, 1):
         if not row.strip():
-            found.dropped["empty lines"] += bool(number < len(rows) or row)
+            if number < len(rows) or row:  # what follows the last line break is no line
+                found.dropped["empty lines"] += 1
             continue
         count += 1
         try:

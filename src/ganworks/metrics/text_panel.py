@@ -30,22 +30,22 @@ JUDGED, ASKED = 1000, 5000  # sentences that are judged one by one; sentences th
 _LARGEST = 64 << 20  # bytes of one file of another system
 
 MEANING = {
-    "bleu_2": ("higher", "BLEU-2 against held-out texts: how well pairs of tokens read."),
-    "bleu_3": ("higher", "BLEU-3 against held-out texts."),
-    "bleu_4": (
-        "higher",
-        "BLEU-4 against held-out texts: how well runs of four tokens read. Real texts are no 1 either.",
-    ),
-    "bleu_5": ("higher", "BLEU-5 against held-out texts."),
-    "self_bleu_4": ("floor", "BLEU-4 of each sample against all others: above real texts, it repeats itself."),
-    "backward_bleu_4": ("higher", "BLEU-4 of held-out texts against the samples: how much of real writing it covers."),
-    "bleu_f": ("higher", "Harmonic mean of BLEU-4 and backward BLEU-4."),
-    "distinct_2": ("floor", "Different pairs of tokens per pair."),
-    "unique": ("floor", "Different samples per sample."),
     "divergence_2": (
         "lower",
         "Jensen-Shannon divergence of pairs of tokens from held-out ones, in bits; it chose the snapshot.",
     ),
+    "bleu_4": (
+        "higher",
+        "BLEU-4 against held-out texts: how well runs of four tokens read. Real texts are no 1 either.",
+    ),
+    "self_bleu_4": ("floor", "BLEU-4 of each sample against all others: above real texts, it repeats itself."),
+    "backward_bleu_4": ("higher", "BLEU-4 of held-out texts against the samples: how much of real writing it covers."),
+    "bleu_f": ("higher", "Harmonic mean of BLEU-4 and backward BLEU-4."),
+    "bleu_2": ("higher", "BLEU-2 against held-out texts: how well pairs of tokens read."),
+    "bleu_3": ("higher", "BLEU-3 against held-out texts."),
+    "bleu_5": ("higher", "BLEU-5 against held-out texts."),
+    "distinct_2": ("floor", "Different pairs of tokens per pair."),
+    "unique": ("floor", "Different samples per sample."),
     "reverse_perplexity": (
         "lower",
         "Perplexity of held-out texts under a trigram model that learned from the samples.",
