@@ -86,13 +86,14 @@ def timegan_gru(real: Bunch, made: Bunch, seed: int = 0) -> float:
     return abs(float(right.float().mean()) - 0.5)
 
 
-def figures(judge: SeriesJudge, real: Bunch, made: Bunch, held: Bunch, seeds: int = 2) -> dict[str, float]:
-    """Every number of one set of series."""
+def figures(judge: SeriesJudge, real: Bunch, many: Bunch, held: Bunch, seeds: int = 2) -> dict[str, float]:
+    """Every number of one set of series; all of them for lengths and shares, as many as real ones for the rest."""
+    made = many[: len(real)]
     found = {"gru": float(np.mean([judges.gru(real, made, seed) for seed in range(seeds)]))}
     found["timegan_gru"] = timegan_gru(real, made)
-    found |= {NAMES.get(k, k): v for k, v in judge.plain(real, made, held, 0).items()}
-    if real.labels is not None and made.labels is not None:
-        found["share_error"] = max(found.get("share_error", 0.0), alike.shares_error(real.labels, made.labels))
+    found |= {NAMES.get(k, k): v for k, v in (judge.plain(real, made, held, 0) | judge.shares(real, many)).items()}
+    if real.labels is not None and many.labels is not None:
+        found["share_error"] = max(found.get("share_error", 0.0), alike.shares_error(real.labels, many.labels))
     return {k: round(float(v), 4) for k, v in found.items()}
 
 
@@ -121,9 +122,9 @@ def one(task: str, data: Path, seed: int, given: argparse.Namespace) -> dict[str
     judge, real, held = opened(task, data, Run.open(folder).config())
     found = published(folder)["G"]
     began = time.process_time()
-    made = judge.made({"G": found.net.eval()}, len(real), seed + 3)
+    many = judge.made({"G": found.net.eval()}, 2000, seed + 3)
     row = {"task": task, "who": given.recipe, "label": given.label, "seed": seed, "budget": given.budget}
-    row |= {"seen": found.card["seen"], **figures(judge, real, made, held), "cpu_seconds": round(cpu)}
+    row |= {"seen": found.card["seen"], **figures(judge, real, many, held), "cpu_seconds": round(cpu)}
     row |= {"wall_seconds": round(wall), "judge_cpu_seconds": round(time.process_time() - began), "settings": given.set}
     return {**row, **common.machine()}
 

@@ -177,7 +177,7 @@ def test_other_bad_input(tmp_path):
     (tmp_path / "nul.csv").write_bytes(b"a,b\n1,\x002\n")
     with pytest.raises(UsageError, match="NUL"):
         Series().open(tmp_path / "nul.csv")
-    with pytest.raises(UsageError, match="domain.length"):
+    with pytest.raises(UsageError, match=r"domain\.length"):
         Series(length=70000).open(np.random.default_rng(0).standard_normal(70001))
 
 

@@ -111,9 +111,10 @@ class SeriesJudge:
         if not self.ready:
             return TaskReport({}, 0, warnings=[f"Fewer than {FEWEST} series: nothing can be judged."], about=about)
         real = self.real(min(count, MOST), seed)
-        made = self.made(nets, len(real), seed + 3)
+        many = self.made(nets, max(len(real), MOST), seed + 3)
+        made = many[: len(real)]
         held = self.bunch(self.data.held[: MOST if len(self.data.held) else 0]) if len(self.data.held) else None
-        found = self.measured(real, made, held, seed, progress)
+        found = self.measured(real, made, held, seed, progress) | self.shares(real, many)
         ceiling = self.ceiling(real, held, seed)
         report = TaskReport(
             {name: self.metric(name, value, ceiling.get(name)) for name, value in found.items()},
@@ -145,15 +146,21 @@ class SeriesJudge:
         out["acf_error"], out["cross_error"] = alike.acf_error(real, made), alike.cross_error(real, made)
         out["marginal_ks"], out["range_ks"] = alike.marginal_error(real, made), alike.range_error(real, made)
         out["range_coverage"] = alike.range_coverage(real, made)
-        if self.layout.variable:
-            out["length_ks"] = alike.ks(real.lengths.astype(float), made.lengths.astype(float))
-        if made.attributes:
-            out["attribute_error"] = alike.attribute_error(real, made)
+        out |= self.shares(real, made)
         if held is not None and len(held) >= FEWEST:
             out["predictive"] = judges.predictive(made, held)
             out["copied"] = alike.copies(real, held, made)
             if made.labels is not None and len(set(held.labels.tolist() if held.labels is not None else [])) > 1:
                 out["label_accuracy"] = judges.label_accuracy(made, held)
+        return out
+
+    def shares(self, real: Bunch, made: Bunch) -> dict[str, float]:
+        """Errors of the lengths and of the shares of attributes; more samples than series only make them surer."""
+        out = {}
+        if self.layout.variable:
+            out["length_ks"] = alike.ks(real.lengths.astype(float), made.lengths.astype(float))
+        if made.attributes:
+            out["attribute_error"] = alike.attribute_error(real, made)
         return out
 
     def ceiling(self, real: Bunch, held: Bunch | None, seed: int) -> dict[str, float]:
