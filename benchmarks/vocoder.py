@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="a run that is finished")
     parser.add_argument("--spent", type=float, nargs=2, default=(0, 0), help="its CPU and wall seconds")
     parser.add_argument("settings", nargs="*", help="as for ganworks train, e.g. budget=40k")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     rows = common.load(NAME)
     settings = {"budget": "40k", **dict(s.split("=", 1) for s in given.settings)}
     jobs: list[tuple[Path, dict[str, float] | None, dict[str, str]]] = []
