@@ -121,7 +121,8 @@ class Heard:
 
     @cached_property
     def _basis(self) -> np.ndarray:
-        return np.linalg.svd(self.seen - self.seen.mean(0), full_matrices=False)[2][:COMPONENTS]
+        few = min(COMPONENTS, len(self.test) // 2)
+        return np.linalg.svd(self.seen - self.seen.mean(0), full_matrices=False)[2][:few]
 
     @cached_property
     def index(self) -> Index:
@@ -139,7 +140,9 @@ class Heard:
         return found.value, found.low, found.high
 
     def fd(self, x: np.ndarray) -> float:
-        """Frechet distance to the unseen recordings between 32 principal components, at equal count."""
+        """Frechet distance to the unseen recordings at equal count, between 32 principal components or half as many as
+        there are recordings.
+        """
         rows = min(len(x), len(self.unseen))
         order = np.random.default_rng(key("fd", len(x))).permutation(len(x))
         groups = [order[k : k + rows] for k in range(0, len(x) - rows + 1, rows)][:8]
