@@ -1,7 +1,7 @@
 """Generated series told from real ones, beside floors and real data.
 
     python benchmarks/series.py stocks DATA/stock_data.csv [--seeds 0 1 2] [--budget 60k] [--recipe series]
-    python benchmarks/series.py etth1 DATA/ETTh1.csv [--budget 200k]
+    python benchmarks/series.py etth1 DATA/ETTh1.csv [--budget 120k]
     python benchmarks/series.py indoor DATA/IndoorMovement.zip [--budget 12k]
 
 stocks (the TimeGAN set) and etth1: windows of 24; bar: told by a GRU at most 0.15, by trees at most 0.35, error of
@@ -173,7 +173,7 @@ def main() -> None:
     parser.add_argument("task", choices=sorted(SETTINGS))
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--budget", default="200k")
+    parser.add_argument("--budget", default="120k")
     parser.add_argument("--recipe", default="series")
     parser.add_argument("--label", default="", help="a name for settings other than the defaults")
     parser.add_argument("--set", nargs="*", default=[], help="settings, e.g. game.adversarial_from=1")
