@@ -40,8 +40,8 @@ def series(facts: Facts) -> Config:
 def timegan(facts: Facts) -> Config:
     """TimeGAN: a GAN in the latent space of a recurrent autoencoder, with a supervisor of its steps.
 
-    Paper: Yoon, Jarrett and van der Schaar, NeurIPS 2019 (not on arXiv). Differs: attributes and ranges are drawn apart and
-    given to all parts; D learns on every step instead of only while its loss is high; averaged weights are published.
+    Paper: Yoon, Jarrett and van der Schaar, NeurIPS 2019 (not on arXiv). Differs: attributes and ranges are drawn apart
+    and given to all parts; D learns on every step, not only while its loss is high; averaged weights are published.
     """
     adam = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.5, 0.99))
     train = Train(batch=128, ema=(_FOREVER,), ema_ramp=0.03, precision="fp32")
