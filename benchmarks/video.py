@@ -64,6 +64,8 @@ def trained(source: str, recipe: str, seed: int, runs: Path, settings: dict[str,
     cpu, wall = time.process_time(), time.monotonic()
     for event in gw.train(recipe, data=source, out=out, seed=seed, **settings):
         print(event, flush=True)
+        if getattr(event, "reason", "budget") in ("interrupted", "stopped"):
+            raise SystemExit("The training was stopped; the same command goes on with it.")
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     a, _ = halves(data)
     known = shapes.tracks(data.raw(a))
