@@ -133,7 +133,8 @@ def test_the_panel_ranks_real_lines_above_shuffled_ones():
     repeated = panel.measure([max(every, key=len)] * 500)
     assert repeated["self_bleu_4"] > real["self_bleu_4"] and repeated["unique"] < 0.01
     assert repeated["backward_bleu_4"] < real["backward_bleu_4"]
-    assert set(panel.quick(every[:100])) == {"bleu_4", "self_bleu_4", "backward_bleu_4", "divergence_2"}
+    assert repeated["balance"] < shuffled["balance"] < real["balance"]
+    assert set(panel.quick(every[:100])) == {"balance", "bleu_4", "self_bleu_4", "backward_bleu_4"}
 
 
 def test_samples_of_other_systems(tmp_path):

@@ -25,7 +25,7 @@ from ganworks.model import Model
 FEWEST = 20  # held-out texts from which a score says something
 SHOWN, SCORED = 40, 1000
 TEMPERATURES = (0.7, 0.8, 0.9, 1.0, 1.1)
-NOISE = 0.002  # of divergence_2, between two sets of 1,000 samples
+NOISE = 0.005  # of balance, between two sets of 1,000 samples
 SURE = 0.01  # of bleu_4 and backward_bleu_4, likewise
 OURS, WARM = "adversarial", "maximum likelihood"
 
@@ -37,7 +37,7 @@ Curve = list[tuple[float, float, float]]  # temperature, self-BLEU-4, BLEU-4
 class TextJudge:
     """Looks at texts that G writes. data: a `TextSet`; config: the training's, for its domain."""
 
-    objective = "divergence_2"
+    objective = "-balance"
     noise = NOISE
 
     def __init__(self, data: Any, config: Any, work: Work):
@@ -181,13 +181,13 @@ class TextJudge:
         ours, warm = found[OURS], found[WARM]
         if self.same_weights(nets):
             return [
-                "Adversarial training did not help: the snapshot with the least divergence_2 is of the warm start, "
+                "Adversarial training did not help: the snapshot with the most balance is of the warm start, "
                 "and it is what was published."
             ]
-        names = ("bleu_4", "self_bleu_4", "backward_bleu_4", "divergence_2")
+        names = ("bleu_4", "self_bleu_4", "backward_bleu_4", "balance")
         numbers = ", ".join(f"{name} {ours[name]:.3f} against {warm[name]:.3f}" for name in names)
         same = at(curves[WARM], ours["self_bleu_4"])
-        far = ours["divergence_2"] - warm["divergence_2"] if same is None else same - ours["bleu_4"]
+        far = warm["balance"] - ours["balance"] if same is None else same - ours["bleu_4"]
         covers = ours["backward_bleu_4"] - warm["backward_bleu_4"]
         better, worse = far < -SURE and covers > -SURE, far > SURE or covers < -SURE
         word = "helped" if better else "did not help" if worse else "made no difference beyond chance"

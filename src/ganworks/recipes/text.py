@@ -36,10 +36,10 @@ def text(facts: Facts) -> Config:
     """
     game = Sequences(critic_from=0.7, adversarial_from=1.0)
     g = Optimizer(lr=3e-3, lr_end=3e-5, betas=(0.9, 0.99), warmup=0.02, burn_in=0.7)
-    d = Optimizer(lr=3e-3, lr_end=1e-4, betas=(0.5, 0.99))
+    d = Optimizer(lr=1e-3, betas=(0.5, 0.99))
     width = sizes(facts)
     networks = TextNets(
-        **width, candidates=4, temperature=0.9, d_embed=width["embed"], d_widths=(1, 2, 3, 4), d_dropout=0.4
+        **width, candidates=4, temperature=0.9, d_embed=width["embed"], d_widths=(1, 2, 3, 4), d_dropout=0.3
     )
     return Config("text", facts.domain, networks, game, g=g, d=d, train=train(facts))
 
