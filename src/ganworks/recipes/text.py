@@ -61,8 +61,9 @@ def seqgan(facts: Facts) -> Config:
 def relgan(facts: Facts) -> Config:
     """RelGAN: relational memory by maximum likelihood, then soft tokens through a critic of many views.
 
-    Paper: Nie, Narodytska and Patel, ICLR 2019: relativistic loss, sharpness 1 to 100 (game.sharpness), which ends with
-    the budget however long that is. Differs from it: 100 maps a window for 300, one D turn for each of G.
+    Paper: Nie, Narodytska and Patel, ICLR 2019: Gumbel-softmax (arXiv 1611.01144), relativistic loss, sharpness 1 to
+    100 (game.sharpness), which ends with the budget however long that is. Differs from it: 100 maps a window for 300,
+    one D turn for each of G.
     docs/text.md says what the stage adds to the warm start.
     """
     g = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
