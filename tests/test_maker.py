@@ -80,7 +80,7 @@ def test_the_domain_writes_and_the_mark_tells_the_options(tmp_path):
 
 
 def test_wrong_use_is_told():
-    with pytest.raises(UsageError, match='no option "facto".*factor'):
+    with pytest.raises(UsageError, match=r'no option "facto".*factor'):
         model(Words()).sample(1, facto=1)
     with pytest.raises(UsageError, match='no option "factor"'):
         Model(Plain(), SPEC, device="cpu").sample(1, factor=1)
