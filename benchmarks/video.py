@@ -74,7 +74,7 @@ def trained(source: str, recipe: str, seed: int, runs: Path, settings: dict[str,
     made = gw.load(out).sample(len(a), seed=1000 + seed)
     row = {"what": recipe, "seed": seed, **figures(made.data, made.labels, known, told)}
     row |= {"ms a clip": 1000 * (time.process_time() - start) / len(a)}
-    return {**row, "cpu": round(cpu), "wall": round(wall), **machine()}
+    return {**row, "cpu_seconds": round(cpu), "wall": round(wall), **machine()}
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def printed(rows: list[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
     cells = [
         [row["what"], row["clips"], row.get("seed", ""), *(f"{row[name]:.3f}" for name in SETTINGS),
-         f"{row['cpu'] / 60:.1f}" if "cpu" in row else "", row.get("settings", "")]
+         f"{row['cpu_seconds'] / 60:.1f}" if "cpu_seconds" in row else "", row.get("settings", "")]
         for row in rows
     ]  # fmt: skip
     head = ["what", "frames x stride", "seed", *SETTINGS, "CPU minutes", "settings"]

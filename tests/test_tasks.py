@@ -213,7 +213,7 @@ def test_a_spec_with_a_source_and_facts():
     spec = Spec("pairs", (3, 8, 8), source=(1, 8, 8), facts={"palette": [[0, 0, 1]]})
     assert Spec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     assert "facts" not in Spec("images", (1, 8, 8)).to_dict()
-    for lie in ({"source": [0, 3]}, {"source": "x"}, {"facts": 3}, {"facts": {"a": "x" * 2_000_000}}):
+    for lie in ({"source": [0, 3]}, {"source": "x"}, {"facts": 3}, {"facts": {"a": "x" * 5_000_000}}):
         with pytest.raises(UsageError, match="damaged"):
             Spec.from_dict({**spec.to_dict(), **lie})
 
