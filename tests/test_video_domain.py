@@ -10,7 +10,7 @@ from recipe_checks import check_recipe
 
 import ganworks as gw
 from ganworks import marks
-from ganworks.data.clips_write import note_of
+from ganworks.data.clips_write import mp4, note_of
 from ganworks.data.spec import Spec
 from ganworks.domains.video import Fixed, Video
 from ganworks.errors import UsageError
@@ -71,10 +71,10 @@ def test_files_in_every_form_with_marks_and_the_same_bytes(tmp_path):
             (path,) = samples.save(tmp_path / f"{len(samples)}{suffix}")
             again = model().sample(len(samples), seed=3).save(tmp_path / f"again{suffix}")[0]
             assert path.read_bytes() == again.read_bytes()
-            note = json.loads(note_of(path.read_bytes())) if suffix == ".mp4" else marks.read(path)
+            note = marks.read(path)
             assert note["generated"] and note["seed"] == 3
         plain = one.save(tmp_path / f"plain{suffix}", mark=False)[0]
-        assert b"ganworks" not in plain.read_bytes()
+        assert b"ganworks" not in plain.read_bytes() and marks.read(plain) is None
     with Image.open(tmp_path / "1.webp") as film:
         assert film.n_frames == 5
         for k in range(5):
@@ -85,6 +85,17 @@ def test_files_in_every_form_with_marks_and_the_same_bytes(tmp_path):
     assert frames.dtype == np.uint8 and np.array_equal(frames, four.data)
     assert [clip.shape for clip in four.items] == [(5, 8, 8, 3)] * 4
     assert sorted(p.name for p in four.save(tmp_path / "folder"))[0] == "00000000.mp4"
+
+
+def test_comments_of_films_that_are_no_marks(tmp_path):
+    """Comments of others are no mark, whatever they hold; what is no film is said to be none."""
+    frames = np.zeros((2, 3, 16, 16), np.uint8)
+    for text, found in (("", None), ("my holiday", None), ("[1]", None), ('{"a": 1}', None)):
+        (tmp_path / "a.mp4").write_bytes(mp4(frames, 8.0, text))
+        assert marks.read(tmp_path / "a.mp4") is found and note_of(tmp_path / "a.mp4") == text
+    (tmp_path / "b.mp4").write_bytes(b"no film")
+    with pytest.raises(UsageError, match="cannot be read"):
+        marks.read(tmp_path / "b.mp4")
 
 
 def test_a_sheet_of_clips():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import sys
 from fractions import Fraction
@@ -13,7 +12,7 @@ import pytest
 import torch
 from standins import publish
 
-from ganworks import cli
+from ganworks import cli, marks
 from ganworks.applied import Applied
 from ganworks.applying import apply_files
 from ganworks.errors import GanworksError, UsageError
@@ -69,8 +68,7 @@ def test_frames_times_and_sound_are_kept(tmp_path, suffix, sounds):
     assert np.allclose(np.diff(times), float(1 / RATE), atol=0.0015 if suffix != ".avi" else 0.04)
     after = [frame.mean() for frame in video.frames(tmp_path / f"a{suffix}")]
     assert np.abs(np.array(after) - before - 40).max() < 4
-    with av.open(str(tmp_path / f"a{suffix}")) as read:
-        note = json.loads({k.lower(): v for k, v in read.metadata.items()}["comment"])
+    note = marks.read(tmp_path / f"a{suffix}")
     assert note["edited"] and note["model"] == model.fingerprint
 
 

@@ -2,7 +2,7 @@
 
 PNG, WebP, GIF, JPEG and TIFF carry the IPTC term `trainedAlgorithmicMedia` (XMP; pictures that a model changed:
 `compositeWithTrainedAlgorithmicMedia`) and a JSON note with model, seed and index; arrays and archives carry the note
-as an entry. A mark is information for honest readers: whoever wants to remove it can.
+as an entry, films as their comment. A mark is information for honest readers: whoever wants to remove it can.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from PIL import Image, PngImagePlugin
 SOURCE = "trainedAlgorithmicMedia"
 _TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _LARGEST = 4 * 2**20
+_FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 
 
 def note(**facts: Any) -> dict[str, Any]:
@@ -68,12 +69,19 @@ def encode(frames: list[Image.Image], form: str, mark: dict[str, Any] | None, fp
 
 
 def read(path: str | Path) -> dict[str, Any] | None:
-    """The note in a PNG, WebP, GIF, JPEG, TIFF, WAV, npz or zip file, or None when it carries none."""
+    """The note in a PNG, WebP, GIF, JPEG, TIFF, WAV, npz, zip or film, or None when it carries none.
+
+    Films need PyAV: UsageError without it, or for one that cannot be read.
+    """
     path = Path(path)
     if path.suffix == ".wav":
         from ganworks.data.wav import read_note
 
         return read_note(path.read_bytes())
+    if path.suffix.lower() in _FILMS:
+        from ganworks.data.clips_write import note_of
+
+        return _from_comment(note_of(path))
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
             return json.loads(str(arrays["mark"])) if "mark" in arrays else None
@@ -88,6 +96,15 @@ def read(path: str | Path) -> dict[str, Any] | None:
             return _from_xmp(packet.decode(errors="replace"))
         text = image.info.get("ganworks") or image.info.get("comment")
         return json.loads(text) if text else None
+
+
+def _from_comment(text: str) -> dict[str, Any] | None:
+    """A comment of a film; one that somebody else wrote is no mark."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "digitalSourceType" in found else None
 
 
 def _from_xmp(packet: str) -> dict[str, Any] | None:

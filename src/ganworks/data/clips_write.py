@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from ganworks.data.clips_read import pyav
+from ganworks.data.decode import printable
+from ganworks.errors import UsageError
 
 _HOW = {"crf": "12", "preset": "medium", "x264-params": "mbtree=0"}  # with mbtree, bytes differ from run to run
 
@@ -37,7 +40,11 @@ def mp4(frames: np.ndarray, fps: float, note: str = "") -> bytes:
     return buffer.getvalue()
 
 
-def note_of(data: bytes) -> str:
-    """The comment of a film."""
-    with pyav().open(io.BytesIO(data)) as film:
-        return str(film.metadata.get("comment", ""))
+def note_of(film: bytes | Path) -> str:
+    """The comment of a film, "" without one. UsageError for what is no film."""
+    av = pyav()
+    try:
+        with av.open(io.BytesIO(film) if isinstance(film, bytes) else str(film)) as opened:
+            return {name.lower(): str(text) for name, text in opened.metadata.items()}.get("comment", "")
+    except av.error.FFmpegError as error:
+        raise UsageError(f"This film cannot be read: {printable(str(error))[:160]}.") from error
