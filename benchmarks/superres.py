@@ -2,8 +2,8 @@
 
     python benchmarks/superres.py DATA/bsd-photos.zip DATA/set5.zip [--only x4 x2 ...] [--work DIR] [--threads 1]
 
-x4, x2: `superres` for PSNR alone. x4-gan: the adversarial stage, begun from the network of x4; judged is the network
-whose weights lie between both (ESRGAN, 1809.00219, section 3.4), and beside it the adversarial one itself. noise,
+x4, x2: `superres` for PSNR alone. x4-gan: `superres` as it comes, in one command; judged is what `apply` makes of it
+(weights between those of both stages: ESRGAN, 1809.00219, section 3.4), and beside it both ends, detail=0 and 1. noise,
 blur, grey: `restore` for a minute or two. Set5: reduced by Pillow's bicubic filter, scored on BT.601 luma (16 to 235)
 with `scale` pixels of border cut off, as the literature does. The others: the test photos of the same zip, whole. High
 frequencies: luma above the Nyquist frequency of the reduced image (ganworks.metrics.detail); "detail match" is their
@@ -32,26 +32,16 @@ from ganworks.run import Run
 
 NAME = "superres"
 PSNR = {"game.adversarial_from": 1.0}
-SHARE = 0.65  # of the adversarial network in the mixture that is judged
+ENDS = {"detail=0": {"detail": 0}, "detail=1": {"detail": 1}}
 BARS = {"x4": ("psnr", 30.48), "x2": ("psnr", 36.0)}
 
 
-def tasks(work: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+def tasks() -> dict[str, tuple[str, dict[str, Any]]]:
     """Row -> (recipe, settings)."""
     return {
         "x4": ("superres", {"scale": 4, "budget": "100k", **PSNR}),
         "x2": ("superres", {"scale": 2, "budget": "30k", **PSNR}),
-        "x4-gan": (
-            "superres",
-            {
-                "scale": 4,
-                "budget": "8k",
-                "game.adversarial_from": 0.0,
-                "lr": 2e-4,
-                "g.warmup": 0.3,
-                "init": str(work / "x4"),
-            },
-        ),
+        "x4-gan": ("superres", {"scale": 4, "budget": "100k"}),
         "noise=25": ("restore", {"degrade": "noise=25", "budget": "8k"}),
         "blur=2": ("restore", {"degrade": "blur=2", "budget": "8k"}),
         "grey": ("restore", {"degrade": "grey", "budget": "8k"}),
@@ -60,35 +50,26 @@ def tasks(work: Path) -> dict[str, tuple[str, dict[str, Any]]]:
 
 def trained(row: str, data: str, work: Path, threads: int) -> dict[str, Any]:
     """Train unless it is done; returns what it took."""
-    recipe, settings = tasks(work)[row]
+    recipe, settings = tasks()[row]
     cpu, wall = time.process_time(), time.perf_counter()
     settings = {"train.threads": threads, "train.precision": "bf16", **settings}
     for event in gw.train(recipe, data=data, out=work / row, **settings):
         if isinstance(event, Scored):
             print(row, event, flush=True)
     return {
-        "settings": {k: v for k, v in settings.items() if k != "init"},
+        "settings": settings,
         "cpu_seconds": round(time.process_time() - cpu),
         "wall_seconds": round(time.perf_counter() - wall),
         **common.machine(),
     }
 
 
-def mixed(net: torch.nn.Module, folder: Path, share: float) -> torch.nn.Module:
-    """The network of which every weight is `share` of the one given and the rest of that of the run in `folder`."""
-    other = load_net(folder).net.state_dict()
-    net.load_state_dict({k: share * v + (1 - share) * other[k] for k, v in net.state_dict().items()})
-    return net
-
-
-def scores(
-    folder: Path, photos: Any, options: dict[str, Any], beside: Path | None = None
-) -> dict[str, dict[str, float]]:
-    """Means over all photos of a source, of the network ("") and of the simple methods; beside: of which to mix in."""
+def scores(folder: Path, photos: Any, options: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Means over all photos of a source, of the network ("") and of the simple methods."""
     run, found = Run.open(folder), load_net(folder)
     config = run.config()
     judge = Judge(config.domain, config.domain.open(photos), config)
-    net, rows = (mixed(found.net, beside, SHARE) if beside else found.net).eval(), {}
+    net, rows = found.net.eval(), {}
     for index in range(len(judge.data)):
         src, x = judge.pair(index)
         with torch.inference_mode():
@@ -115,7 +96,7 @@ def show(rows: list[dict[str, Any]]) -> str:
     """The Markdown table."""
     lines = []
     for row in rows:
-        more = {"ganworks, adversarial alone": row["alone"]} if "alone" in row else {}
+        more = {f"ganworks, {name}": values for name, values in row.get("ends", {}).items()}
         simple = {k: v for k, v in row["scores"].items() if k}
         for name, v in {"**ganworks**": row["scores"][""], **more, **simple}.items():
             took = f"{row['cpu_seconds'] / 60:.1f}" if "**" in name else ""
@@ -132,7 +113,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/superres"))
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    for row in args.only or tasks(args.work):
+    for row in args.only or tasks():
         rows = common.load(NAME)
         if not common.missing(rows, {"row": row}):
             continue
@@ -141,8 +122,8 @@ def main() -> None:
         found = {
             "row": row,
             "photos": "Set5" if row.startswith("x") else "15 photos",
-            "scores": scores(args.work / row, photos, {}, args.work / "x4" if row == "x4-gan" else None),
-            **({"alone": scores(args.work / row, photos, {})[""], "share": SHARE} if row == "x4-gan" else {}),
+            "scores": scores(args.work / row, photos, {}),
+            **({"ends": {n: scores(args.work / row, photos, o)[""] for n, o in ENDS.items()}} if "gan" in row else {}),
             **({"ensemble": scores(args.work / row, photos, {"ensemble": "on"})[""]} if row in BARS else {}),
             "seams": round(seams(args.work / row, f"{args.data}/test"), 3),
             **({"bar": BARS[row]} if row in BARS else {}),

@@ -165,6 +165,22 @@ def test_the_stages_follow_the_budget():
     assert moves(Restoration(adversarial_from=0.0), 0.0) == [("D",), ("G",)]
 
 
+def test_the_first_stage_is_remembered_and_the_second_is_not():
+    game, (_, batch) = Restoration(adversarial_from=0.5), nets_and_batch()
+    nets = Restorer(width=8, blocks=1, d_width=8, keep=True).build(facts(2))
+    trained = {name for name, _ in nets["G"].named_parameters()}
+    assert not any(name.startswith("before") for name in trained)
+    for progress in (0.2, 0.7):
+        with torch.no_grad():
+            nets["G"].last.weight += 1
+        for _, turn in game.turns(0, progress):
+            turn(nets, batch)
+    held, now = nets["G"].before.last.weight, nets["G"].last.weight
+    torch.testing.assert_close(held + 1, now)
+    torch.testing.assert_close(nets["G"].between(0.25).last.weight, held + 0.25)
+    assert torch.equal(nets["G"].between(0.0)(batch["src"]), nets["G"].before(batch["src"]))
+
+
 @pytest.mark.parametrize("name", ["relativistic", "hinge", "non-saturating"])
 def test_terms_and_gradients(name):
     nets, batch = nets_and_batch()
@@ -265,6 +281,34 @@ def test_recipes_train_and_resume(recipe, settings, photos, tmp_path, monkeypatc
     found = check_recipe(recipe, photos, tmp_path, **SMALL, **settings)
     assert list(found) == ["G"]
     assert found["G"].use == "apply"
+
+
+def test_detail_lies_between_the_stages_also_where_the_second_is_a_training_of_its_own(photos, tmp_path, monkeypatch):
+    import ganworks as gw
+    from ganworks.card import load_net
+
+    monkeypatch.setenv("GANWORKS_CACHE", str(tmp_path / "cache"))
+    settings = SMALL | {"scale": 2, "size": 32, "budget": 64, "batch": 8, "train.precision": "fp32", "train.threads": 1}
+    settings |= {"train.judge": False, "train.ema": [1.0]}  # no averages: weights are those of the last step
+    runs = {name: tmp_path / name for name in ("first", "second")}
+    list(gw.train("superres", data=photos, out=runs["first"], **settings, **{"game.adversarial_from": 1.0}))
+    more = {"game.adversarial_from": 0.0, "init": str(runs["first"]), "lr": 0.01}
+    list(gw.train("superres", data=photos, out=runs["second"], **settings, **more))
+    old, new = (load_net(folder) for folder in runs.values())
+    last = dict(old.net.before.named_buffers())
+    torch.testing.assert_close(dict(new.net.before.named_buffers()), last, atol=1e-4, rtol=0)
+    x, domain = torch.rand(1, 3, 20, 20) * 2 - 1, Enlarge(scale=2)
+    made = {share: domain.apply(new.net.eval(), x, new.spec, {"detail": share}) for share in (0, 0.65, "1")}
+    assert (made[0] - made["1"]).abs().max() > 1e-3
+    assert torch.equal(domain.apply(new.net, x, new.spec, {}), made[0.65])
+    assert torch.equal(made["1"], new.net(x).clamp(-1, 1))
+
+
+@pytest.mark.parametrize("options", [{"detail": 2}, {"detail": "much"}, {"tile": "wide"}, {"ensemble": "maybe"}])
+def test_options_out_of_range(options):
+    net = Restorer(width=8, blocks=1, keep=True).build(facts(2))["G"]
+    with pytest.raises(UsageError, match=next(iter(options))):
+        Enlarge(scale=2).apply(net, torch.zeros(1, 3, 8, 8), facts(2), options)
 
 
 def test_it_learns(photos, tmp_path, monkeypatch):

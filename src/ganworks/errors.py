@@ -26,6 +26,27 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
 
 
+def number(name: str, value: Any, least: float, most: float, where: str = "") -> float:
+    """An option's value, as a person wrote it, as a number in [least, most], else UsageError. where: what else it may
+    be, as a sentence."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = float("nan")
+    if not least <= found <= most:
+        more = f" {where}" if where else ""
+        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, not {str(value)[:60]!r}.{more}")
+    return found
+
+
+def switch(name: str, value: Any) -> bool:
+    """An option's value, "on" or "off" (or a bool), as a bool, else UsageError."""
+    found = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}.get(str(value).lower())
+    if found is None:
+        raise UsageError(f"{name} must be on or off, not {str(value)[:60]!r}.")
+    return found
+
+
 def check_ranges(settings: Any, ranges: Mapping[str, tuple[float, float]], where: str = "") -> None:
     """Raise UsageError unless every field that is named lies between its two numbers, or is None.
 

@@ -17,7 +17,7 @@ from ganworks.data.crops import LEAST, Photos
 from ganworks.data.pack import Progress
 from ganworks.data.spec import Draw, Spec
 from ganworks.domains.photos import FromPhotos
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, number
 from ganworks.layers.tiles import tiled
 
 MAX_SIDE = 4096
@@ -166,10 +166,7 @@ def _around(inside: Tensor) -> slice:
 
 
 def _tile(value: Any) -> int:
-    try:
-        tile = int(value)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"tile must be a number of pixels, not {value!r}.") from error
+    tile = int(number("tile", value, 0, 65_536))
     if tile and tile < 4 * CONTEXT:
         raise UsageError(f"tile must be 0 (everything at once) or at least {4 * CONTEXT} pixels, not {tile}.")
     return tile

@@ -20,7 +20,7 @@ from ganworks.data.spec import Draw, Spec
 from ganworks.domains.images import shift as shifted
 from ganworks.domains.palettes import Palette, find_palette, index_of, majority, parse_palette
 from ganworks.domains.pixels import change_channels, grid, resize
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, switch
 from ganworks.layers.noise import silent
 from ganworks.layers.palette import colour_table, nearest, one_hot, paint
 from ganworks.metrics.pair_judge import PairJudge
@@ -131,7 +131,7 @@ class Pairs:
         torch's global generator. Label maps are brought to the palette's colours, as a source and as a result.
         """
         height, width = x.shape[2:]
-        native, noise = (_switch(options, name, default) for name, default in (("native", False), ("noise", True)))
+        native, noise = (switch(name, options.get(name, usual)) for name, usual in (("native", "off"), ("noise", "on")))
         scale = 1.0 if native else min(spec.source[1:]) / min(height, width)
         size = max(1, round(height * scale)), max(1, round(width * scale))
         src = _scaled(x, size, spec.facts.get("source_palette"))
@@ -160,15 +160,6 @@ def _tinted(x: Tensor, draw: Draw, share: float) -> Tensor:
     x = (x - mean) * (1 + contrast) + mean + add
     grey = x.mean(1, keepdim=True)
     return ((x - grey) * (1 + saturate) + grey).clamp(-1, 1)
-
-
-def _switch(options: dict[str, Any], name: str, default: bool) -> bool:
-    value = options.get(name, default)
-    words = {"on": True, "true": True, "off": False, "false": False}
-    value = words.get(value.lower(), value) if isinstance(value, str) else value
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} must be on or off, not {value!r}.")
-    return value
 
 
 def _scaled(x: Tensor, size: tuple[int, int], palette: Palette | None) -> Tensor:

@@ -17,10 +17,11 @@ from ganworks.data.crops import Photos
 from ganworks.data.pack import Progress
 from ganworks.data.spec import Draw, Spec
 from ganworks.domains.photos import FromPhotos
-from ganworks.errors import UsageError
+from ganworks.errors import UsageError, number, switch
 from ganworks.layers.tiles import tiled
 
 TILE = 256  # pixels of the input a side
+DETAIL = 0.65  # where the weights of a network with two stages lie between both
 OVERLAP = 64  # at most; a network that reaches farther is cross-faded
 SIDE = {1: 64, 2: 48, 3: 72, 4: 96}  # pixels of a training crop by scale: 24 of the input where it is enlarged
 
@@ -38,6 +39,7 @@ class Restore(FromPhotos):
 
     options: ClassVar[dict[str, str]] = {
         "tile": f"pixels a side that are worked on at once ({TILE}); 0: the whole image",
+        "detail": f"0: as near to the original as it can; 1: all that a discriminator asked for; {DETAIL} unless told",
         "ensemble": "on: mean over the 8 mirrored and turned versions; 8 times slower, a little nearer",
     }
 
@@ -105,10 +107,13 @@ class Restore(FromPhotos):
         options: see `Restore.options`. Raises UsageError for channels that the network is not for.
         """
         reach, multiple = getattr(net, "reach", OVERLAP), getattr(net, "shrink", 1)
-        tile, scale = int(options.get("tile", TILE)), int(spec.facts.get("scale", 1))
+        tile, scale = int(number("tile", options.get("tile", TILE), 0, 65_536)), int(spec.facts.get("scale", 1))
         overlap = min(OVERLAP, -(-4 * reach // 3))  # tiles keep what has 3/4 of the overlap around it
         tile = max(tile, 2 * overlap + 16) if tile else 0
-        ensemble = str(options.get("ensemble", "off")).lower() in ("on", "true", "1")
+        ensemble = switch("ensemble", options.get("ensemble", "off"))
+        between = getattr(net, "between", None)
+        if between is not None:
+            net = between(number("detail", options.get("detail", DETAIL), 0, 1))
 
         def run(part: Tensor) -> Tensor:
             return _ensemble(net, part) if ensemble else net(part).float()

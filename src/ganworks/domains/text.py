@@ -17,7 +17,7 @@ from ganworks.data.spec import Draw, Spec
 from ganworks.data.text import GENERATED, read_lines
 from ganworks.data.text_set import TextSet
 from ganworks.data.text_vocabulary import KINDS, LARGEST, Vocabulary
-from ganworks.errors import UsageError, nearest
+from ganworks.errors import UsageError, nearest, number
 from ganworks.metrics.text_judge import TextJudge
 
 
@@ -110,14 +110,3 @@ class Text:
         lines = [f"{GENERATED} {json.dumps(samples.note(), ensure_ascii=False)}"] if mark else []
         lines += [f"{names[k]}\t{text}" if names else text for k, text in enumerate(texts)]
         return "".join(f"{line}\n" for line in lines).encode()
-
-
-def number(name: str, value: Any, low: float, high: float) -> float:
-    """An option's value as a number in [low, high], else UsageError."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        found = float("nan")
-    if not low <= found <= high:
-        raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {str(value)[:60]!r}.")
-    return found

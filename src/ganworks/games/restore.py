@@ -70,7 +70,9 @@ class Restoration:
             yield ("G",), self.generator_turn
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """l1 [B]."""
+        """l1 [B]. G remembers what it is, where it is made to."""
+        if hasattr(nets["G"], "remember"):
+            nets["G"].remember()
         return {"l1": distance(nets["G"](batch["src"]), batch["x"])}
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:

@@ -21,6 +21,7 @@ from ganworks.data.text_vocabulary import END
 from ganworks.errors import UsageError
 from ganworks.games.losses import Loss, loss
 from ganworks.games.text_rollouts import completions, rewards
+from ganworks.layers.copies import take_over
 
 Nets = dict[str, Any]
 Terms = dict[str, Tensor]
@@ -37,13 +38,6 @@ def still(net: nn.Module) -> Iterator[None]:
         yield
     finally:
         net.train(was)
-
-
-@torch.no_grad()
-def follow(copy: nn.Module, net: nn.Module) -> None:
-    """Parameters of `net` into those of its copy."""
-    for mine, its in zip(copy.parameters(), net.parameters(), strict=True):
-        mine.copy_(its)
 
 
 @dataclass(frozen=True)
@@ -112,16 +106,13 @@ class Sequences:
         """The critic within G takes over D's weights."""
         inner = getattr(nets["G"], "critic", None)
         if inner is not None and "D" in players:
-            held = dict(inner.named_buffers())
-            with torch.no_grad():
-                for name, weight in nets["D"].named_parameters():
-                    held[name].copy_(weight)
+            take_over(inner, nets["D"])
 
     def likelihood_turn(self, nets: Nets, batch: Batch, keep: bool = False) -> Terms:
         """nll: minus the log-likelihood per token of each text, in nats [B]. keep: G_warm becomes what G is
         now, and D takes over its embeddings."""
         if keep:
-            follow(nets["G_warm"], nets["G"])
+            take_over(nets["G_warm"], nets["G"])
             if hasattr(nets["D"], "begin"):
                 nets["D"].begin(nets["G"].embed.weight)
         return {"nll": self._nll(nets["G"], batch)}
@@ -142,7 +133,7 @@ class Sequences:
     def discriminator_turn(self, nets: Nets, batch: Batch, made: Made, keep: bool = False) -> Terms:
         """d_loss [B]; _real and _fake are the logits. made: receives the texts that were judged."""
         if keep:
-            follow(nets["G_warm"], nets["G"])
+            take_over(nets["G_warm"], nets["G"])
         fake, y = self.made(nets, batch)
         made.append((fake, y))
         logits = nets["D"](torch.cat([batch["x"], fake]), None if y is None else torch.cat([y, y]))

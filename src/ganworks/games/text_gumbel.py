@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ganworks.data.spec import Batch
 from ganworks.errors import UsageError
-from ganworks.games.text import Made, Nets, Sequences, Terms, follow, still
+from ganworks.games.text import Made, Nets, Sequences, Terms, still
+from ganworks.layers.copies import take_over
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class SoftTokens(Sequences):
     def discriminator_turn(self, nets: Nets, batch: Batch, made: Made, keep: bool = False) -> Terms:
         """d_loss [B], the mean over D's views; _real and _fake are the mean logits."""
         if keep:
-            follow(nets["G_warm"], nets["G"])
+            take_over(nets["G_warm"], nets["G"])
         y = batch.y
         with torch.no_grad(), still(nets["G"]):
             fake = self._soft(nets, batch, y)

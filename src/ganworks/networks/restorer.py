@@ -8,6 +8,7 @@ enlarged input, so that an untrained network already returns it; the published o
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
@@ -19,6 +20,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
+from ganworks.layers.copies import frozen, take_over
 from ganworks.layers.tiles import reflected
 from ganworks.networks.patchgan import PatchGAN, fitting_layers
 
@@ -84,6 +86,31 @@ class Restoring(nn.Module):
         self.inputs, self.outputs, self.scale, self.shrink = inputs, outputs, scale, shrink
         self.reach = reach * shrink + 3  # 3: of the bicubic skip
         self.first = conv(inputs * shrink**2, width)
+        self.before: nn.Module | None = None
+
+    def keep(self) -> Restoring:
+        """The same network, which from now on also holds a copy of itself, for `remember`."""
+        self.before = frozen(deepcopy(self))
+        return self
+
+    def remember(self) -> None:
+        """The copy, if there is one, becomes what the network is now."""
+        if self.before is not None:
+            take_over(self.before, self)
+
+    def between(self, share: float) -> Restoring:
+        """The network whose weights are `share` of these and the rest of those that were remembered.
+
+        Network interpolation of ESRGAN (1809.00219, section 3.4): from the nearest image in L1 (0) to the adversarial
+        one (1), without the artefacts of a mixture of the images. Itself, where nothing was remembered.
+        """
+        if self.before is None:
+            return self
+        made, held = deepcopy(self), dict(self.before.named_buffers())
+        with torch.no_grad():
+            for name, weight in made.named_parameters():
+                weight.copy_(held[name].lerp(weight, share))
+        return made
 
     def trunk(self, x: Tensor) -> Tensor:
         """Folded input [B, C shrink^2, h / shrink, w / shrink] -> residual [B, C', scale h, scale w]."""
@@ -220,6 +247,7 @@ class Restorer:
     trunk: "edsr" (fast) or "rrdb" (ESRGAN's). width, blocks: of the trunk; growth: of rrdb's dense blocks.
     shrink: folding of the input before the trunk, 1 or 2; 0: 2 where nothing is enlarged, else 1.
     discriminator: "patch" (PatchGAN with spectral norm) or "unet" (per pixel). d_width: channels of its first layer.
+    keep: G also holds what it was at the end of its first stage, so that `apply` can go between both.
     """
 
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
@@ -231,6 +259,7 @@ class Restorer:
     shrink: int = 0
     discriminator: Literal["patch", "unet"] = "patch"
     d_width: int = 32
+    keep: bool = False
 
     def __post_init__(self) -> None:
         if self.trunk not in ("edsr", "rrdb") or self.discriminator not in ("patch", "unet"):
@@ -246,11 +275,12 @@ class Restorer:
         if len(spec.source) != 3 or spec.source[0] not in (1, channels) or scale not in (1, 2, 3, 4):
             raise UsageError(f"A restorer needs images in and out, not {spec.source} to {spec.shape}, scale {scale}.")
         shrink = self.shrink or (2 if scale == 1 else 1)
-        G: nn.Module
+        G: Restoring
         if self.trunk == "edsr":
             G = EDSR(spec.source[0], channels, scale, self.width, self.blocks, shrink)
         else:
             G = RRDBNet(spec.source[0], channels, scale, self.width, self.growth, self.blocks, shrink)
+        G = G.keep() if self.keep else G
         if self.discriminator == "unet":
             return {"G": G, "D": UNetD(channels, self.d_width)}
         layers = fitting_layers(*spec.shape[1:])

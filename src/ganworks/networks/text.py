@@ -17,7 +17,8 @@ from torch.nn import functional
 from ganworks.data.spec import Spec
 from ganworks.data.text_vocabulary import END, FIRST, UNKNOWN
 from ganworks.errors import UsageError
-from ganworks.networks.text_critic import Critic, Views, frozen
+from ganworks.layers.copies import frozen
+from ganworks.networks.text_critic import Critic, Views
 from ganworks.networks.text_memory import Memory
 
 State = Any

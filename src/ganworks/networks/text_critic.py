@@ -114,20 +114,3 @@ class Views(nn.Module):
         if self.label is None or y is None:
             return logits
         return logits + (h.view(rows, views, -1) * self.label(y)[:, None]).sum(2).float()
-
-
-def frozen(net: nn.Module) -> nn.Module:
-    """The same module with its weights as buffers: they are saved and averaged with their owner, never trained."""
-    for module in net.modules():
-        for name, weight in list(module.named_parameters(recurse=False)):
-            delattr(module, name)
-            module.register_buffer(name, weight.detach())
-    return net
-
-
-@torch.no_grad()
-def take_over(copy: nn.Module, net: nn.Module) -> None:
-    """The weights of `net` into the buffers of its frozen copy."""
-    held = dict(copy.named_buffers())
-    for name, weight in net.named_parameters():
-        held[name].copy_(weight)
