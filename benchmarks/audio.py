@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--runs", type=Path, default=Path("runs/audio"))
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()  # settings may stand between options
     settings = dict(word.split("=", 1) for word in given.settings)
     rows = common.load(NAME)
     if common.missing(rows, {"what": "real recordings"}):
