@@ -7,8 +7,9 @@ from ganworks.data.spec import Batch, Draw, Spec
 from ganworks.errors import UsageError
 from ganworks.games.penalties import zero_centred
 from ganworks.games.video import Clips, each, labels_of, picked
-from ganworks.networks.video import Anchors, MotionContent, Volume
+from ganworks.networks.video import MotionContent, Volume
 from ganworks.networks.video_critic import Critic, time_folds, time_of
+from ganworks.networks.video_sprites import Anchors
 
 SPEC = Spec("video", (6, 3, 12, 16), ("a", "b"))
 SMALL = {"width": 4, "d_width": 4}
@@ -154,11 +155,12 @@ def test_gammas_fall_with_the_budget():
 
 
 def test_own_paint_fades():
-    """A frame's own paint is all of it at first, and a tenth from half of the budget on; the fade is saved with G."""
+    """A frame's own paint is all of it at first, and as much as is asked for later on; the fade is saved with G."""
     made = nets()
-    for progress, left in ((0.0, 1.0), (0.25, 0.55), (0.5, 0.1), (1.0, 0.1)):
-        Clips().generator_turn(made, batch(progress=progress))["g_loss"].sum().backward()
-        assert float(made["G"].fade) == pytest.approx(left), progress
+    for game, middle, end in ((Clips(), 0.5, 0.0), (Clips(left=0.2), 0.6, 0.2)):
+        for progress, left in ((0.0, 1.0), (game.fade / 2, middle), (game.fade, end), (1.0, end)):
+            game.generator_turn(made, batch(progress=progress))["g_loss"].sum().backward()
+            assert float(made["G"].fade) == pytest.approx(left), progress
     assert "fade" in made["G"].state_dict()
     G, z = made["G"].eval(), torch.randn(1, made["G"].z_dim)
     seen = []
@@ -189,7 +191,7 @@ def test_picked_frames_and_augmented_clips():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"loss": "x"}, {"r1": -1}, {"given": 2}, {"augment": "color"}, {"frame": -1}, {"looks": 0}]
+    "wrong", [{"loss": "x"}, {"r1": -1}, {"given": 2}, {"augment": "color"}, {"frame": -1}, {"looks": 0}, {"left": 2}]
 )
 def test_settings_out_of_range(wrong):
     with pytest.raises(UsageError):
@@ -199,5 +201,6 @@ def test_settings_out_of_range(wrong):
 def test_networks_for_clips_alone():
     with pytest.raises(UsageError, match=r"clips \[T, C, H, W\]"):
         nets(spec=Spec("images", (3, 8, 8)))
-    with pytest.raises(UsageError, match="at least 1"):
-        nets(MotionContent(width=0))
+    for wrong in ({"width": 0}, {"modes": -1}):
+        with pytest.raises(UsageError, match="at least 1"):
+            nets(MotionContent(**wrong))

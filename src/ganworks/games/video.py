@@ -21,8 +21,6 @@ from ganworks.games.losses import Loss, loss
 from ganworks.games.penalties import Labelled, judge
 from ganworks.settings import half_cosine
 
-_FADED = 0.1  # what is left of a frame's own paint
-
 Nets = dict[str, Any]
 Terms = dict[str, Tensor]
 
@@ -35,9 +33,9 @@ class Clips:
     critic of clips, at first and at the end of the budget (half a cosine between; None: constant); frame_r1,
     frame_r1_end: on that of frames. Clips of 16 frames lie about four times as far apart as their frames, hence 16
     times the gamma. frame: weight of the critic of frames for G; 0: there is none. looks: frames of each clip that it
-    looks at. fade: fraction of the budget at which a frame's own paint has faded to a tenth, for a G that has such.
-    augment: DiffAugment policy out of "translation" and "cutout", alike for all frames of a clip. given: the share of
-    clips that go on from a real first frame, when G can.
+    looks at. fade: fraction of the budget at which what frames draw by themselves has faded to `left` of itself, for a
+    G that has such. augment: DiffAugment policy out of "translation" and "cutout", alike for all frames of a clip.
+    given: the share of clips that go on from a real first frame, when G can.
     """
 
     loss: str = "relativistic"
@@ -45,7 +43,8 @@ class Clips:
     r1_end: float | None = 0.5
     frame: float = 1.0
     looks: int = 2
-    fade: float = 0.5
+    fade: float = 0.3
+    left: float = 0.0
     frame_r1: float = 0.5
     frame_r1_end: float | None = 0.03
     augment: str = ""
@@ -59,10 +58,9 @@ class Clips:
                 raise UsageError(f"{name} must lie between 0 and a million, not {value}.")
         if not 1 <= self.looks <= 256:
             raise UsageError(f"looks must be 1 to 256 frames, not {self.looks}.")
-        if not 0 <= self.given <= 1 or not 0 < self.fade <= 1:
-            raise UsageError(
-                f"given is a share from 0 to 1 and fade a fraction above 0; got {self.given}, {self.fade}."
-            )
+        if not (0 <= self.given <= 1 and 0 <= self.left <= 1 and 0 < self.fade <= 1):
+            raise UsageError(f"given and left are shares from 0 to 1, fade is a fraction above 0; got {self.given}, "
+                             f"{self.left}, {self.fade}.")  # fmt: skip
         if "color" in DiffAugment(self.augment).names:
             raise UsageError('augment="color" is for single pictures; clips take translation and cutout.')
 
@@ -83,7 +81,7 @@ class Clips:
         """Clips [B, T, C, H, W] of G, some of them going on from the first frame of the real clip in their place."""
         G = nets["G"]
         if isinstance(faded := getattr(G, "fade", None), Tensor):
-            faded.fill_(half_cosine(1.0, _FADED, batch.progress, self.fade))
+            faded.fill_(half_cosine(1.0, self.left, batch.progress, self.fade))
         z = batch.draw.normal(G.z_dim)
         if not getattr(G, "predicts", False):
             return G(z, batch.y)

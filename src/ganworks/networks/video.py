@@ -2,8 +2,9 @@
 
 `MotionContent` is MoCoGAN (Tulyakov et al. 2017, 1707.04993): a content code that all frames of a clip share, a
 recurrent cell that turns noise into a motion code per frame, and an image generator that draws each frame from both.
-Three things bind content and motion more firmly than one vector does: the content scales the channels of every map,
-the motion names places that every map is told of, and frames are painted in a few colours that the clip keeps.
+Four things bind content and motion more firmly than one vector does: the content scales the channels of every map, the
+motion names places that every map is told of, frames are painted in a few colours that the clip keeps, and the content
+draws pictures that lie at these places (`video_sprites`). What frames draw by themselves shows the way, and fades.
 `Volume` draws the whole clip by transposed 3-D convolutions, as VGAN (Vondrick et al. 2016, 1609.02612) does.
 """
 
@@ -21,14 +22,11 @@ from ganworks.errors import UsageError
 from ganworks.layers.strided import center_crop, conv_down, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 from ganworks.networks.video_critic import Critic, clip_shape, time_of
+from ganworks.networks.video_sprites import Anchors, Sprites, widths
 
 OWN = 3.0  # the most that a frame's own paint adds before tanh: from black to white
-_GROWS = 4  # a small map has at most so many times the channels of the largest one
-
-
-def widths(width: int, maps: int) -> list[int]:
-    """Channels of `maps` maps from the lowest up: the largest has `width`, each smaller one twice as many, up to 4x."""
-    return [width * min(_GROWS, 2**n) for n in reversed(range(maps))]
+MASK = 10.0  # the most that a frame's own mask adds to a logit, beside sprites
+UNSEEN = 1e-3  # of own paint and masks: less than a step of 8 bits
 
 
 class Labelled(nn.Module):
@@ -89,37 +87,6 @@ class FirstFrame(nn.Module):
         return self.code(x.flatten(1))
 
 
-class Anchors(nn.Module):
-    """Motion codes [N, m] -> `count` places in the frame, and maps [N, 4 * count, h, w] of them: a narrow and a wide
-    hill around each, and the wide one times the way to it along both axes.
-
-    A convolution can hardly draw a thing exactly where a vector says (1807.03247); hills say it to each pixel.
-    """
-
-    NARROW, WIDE, REACH = 0.12, 0.4, 1.25  # of half the frame; places lie within REACH of the middle
-
-    def __init__(self, motion: int, count: int):
-        super().__init__()
-        self.count = count
-        self.place = nn.Linear(motion, 2 * count)
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """Places [N, count, 2] (y, x), 0 is the middle."""
-        return self.REACH * (self.place(codes) / self.REACH).tanh().unflatten(1, (self.count, 2))
-
-    def maps(self, places: Tensor, height: int, width: int) -> Tensor:
-        """The hills; outer products of one along each axis."""
-        axes = []
-        for axis, size in enumerate((height, width)):
-            grid = (torch.arange(size, device=places.device) * 2 + 1) / size - 1
-            way = grid - places[:, :, axis, None]
-            wide = (-0.5 * (way / self.WIDE) ** 2).exp()
-            axes.append((torch.cat([(-0.5 * (way / self.NARROW) ** 2).exp(), wide], 1), wide * way / self.WIDE, wide))
-        (tall, climb, rise), (broad, cross, run) = axes
-        rows = torch.cat([tall, climb, rise], 1)[:, :, :, None]
-        return rows * torch.cat([broad, run, cross], 1)[:, :, None]
-
-
 class Stage(nn.Module):
     """Doubles a map, adds where things are, normalises over all frames, scales the channels by the clip's content."""
 
@@ -165,7 +132,9 @@ class FrameGenerator(nn.Module):
         ups = [None, *(filled(conv_up(a, b, s), 1.0) for a, b, s in zip(sizes, sizes[1:], strides, strict=False))]
         self.stages = nn.ModuleList(Stage(up, w, code, 4 * cfg.anchors) for up, w in zip(ups, sizes, strict=True))
         self.channels = channels
-        self.to_image = filled(conv_up(sizes[-1], channels + cfg.palette, strides[-1]), 1.0)
+        self.sprites = cfg.sprites_of(code, self.size)
+        masks = cfg.palette + (self.sprites is not None)
+        self.to_image = filled(conv_up(sizes[-1], channels + masks, strides[-1]), 1.0)
         self.colours = nn.Linear(code, cfg.palette * channels) if cfg.palette else None
         self.register_buffer("fade", torch.ones(()))  # set by the game
         self.seen = FirstFrame(channels, self.size, cfg.width, code + cfg.start) if cfg.first else None
@@ -185,7 +154,7 @@ class FrameGenerator(nn.Module):
             codes = self.motion(torch.cat([start, label], 1), noise.unflatten(1, (self.frames, -1)), label)
             x = self.what(content)[:, None] + self.where(codes)
             places = None if self.anchors is None else self.anchors(codes.flatten(0, 1))
-        made = self._drawn(x.flatten(0, 1), content, places).unflatten(0, (len(z), self.frames))
+        made = self._drawn(x.flatten(0, 1), content, codes, places).unflatten(0, (len(z), self.frames))
         if first is None or given is None:
             return made
         begun = torch.where(given[:, None, None, None] > 0, first.to(made.dtype), made[:, 0])
@@ -196,8 +165,23 @@ class FrameGenerator(nn.Module):
             raise UsageError("This generator was not trained to go on from a first frame (networks.first=on).")
         return self.seen
 
-    def _drawn(self, x: Tensor, content: Tensor, places: Tensor | None) -> Tensor:
-        """Lowest maps [B * T, n], content codes [B, m] and places [B * T, k, 2] -> frames [B * T, C, H, W]."""
+    def _drawn(self, x: Tensor, content: Tensor, codes: Tensor, places: Tensor | None) -> Tensor:
+        """Lowest maps [B * T, n], content codes [B, m], motion codes [B, T, q], places [B * T, k, 2] -> frames
+        [B * T, C, H, W]. What frames draw by themselves is left out where it has faded."""
+        if self.sprites is not None and places is not None and float(self.fade) < UNSEEN:
+            return self._painted(self.sprites(content, codes, places), content, 0.0)
+        x = self._own(x, content, places)
+        if self.colours is None:
+            return x.tanh()
+        paint, masks = x.split([self.channels, x.shape[1] - self.channels], 1)
+        paint = self.fade * OWN * (paint / OWN).tanh()
+        if self.sprites is None or places is None:
+            return self._painted(masks.softmax(1), content, paint)
+        masks = self.fade * MASK * (masks / MASK).tanh()
+        return self._painted(self.sprites(content, codes, places, masks), content, paint)
+
+    def _own(self, x: Tensor, content: Tensor, places: Tensor | None) -> Tensor:
+        """What frames draw by themselves, [B * T, C + masks, H, W], by convolutions that know content and motion."""
 
         def hills(height: int, width: int) -> Tensor:
             assert self.anchors is not None and places is not None
@@ -206,19 +190,17 @@ class FrameGenerator(nn.Module):
         x = x.unflatten(1, self.lowest).contiguous(memory_format=torch.channels_last)
         for stage in self.stages:
             x = stage(x, content, self.frames, hills)
-        x = center_crop(self.to_image(x).float(), *self.size)
-        return x.tanh() if self.colours is None else self._painted(x, self.colours(content).float())
+        return center_crop(self.to_image(x).float(), *self.size)
 
-    def _painted(self, x: Tensor, colours: Tensor) -> Tensor:
-        """Shares of the clip's colours [B, K * C], and a paint of the frame's own, [B * T, C + K, H, W] -> frames.
+    def _painted(self, shares: Tensor, content: Tensor, own: Tensor | float) -> Tensor:
+        """Shares [B * T, K, H, W] of the clip's K colours, and a paint of the frame's own [B * T, C, H, W] -> frames.
 
-        The frame says where each colour is, the clip which colours there are, so that they do not flicker. Own paint
-        learns several times as fast where things are, and flickers: it fades in the course of the training (`fade`).
+        The clip has its colours, which cannot flicker. Own paint learns several times as fast where things are, and
+        flickers: it fades in the course of the training (`fade`).
         """
-        own, shares = x.split([self.channels, x.shape[1] - self.channels], 1)
-        table = colours.unflatten(1, (-1, self.channels)).repeat_interleave(self.frames, 0)
-        own = self.fade * OWN * (own / OWN).tanh()
-        return (own + torch.einsum("nkhw,nkc->nchw", shares.softmax(1), table)).tanh()
+        table = self.colours(content).float().unflatten(1, (-1, self.channels))  # pyrefly: ignore
+        table = table.repeat_interleave(self.frames, 0)
+        return (own + torch.einsum("nkhw,nkc->nchw", shares, table).float()).tanh()
 
 
 class VolumeGenerator(nn.Module):
@@ -265,8 +247,9 @@ class MotionContent:
     width, d_width: channels of the largest map that has any, in G and in the critics; twice as many on each smaller
     one, up to 4 times. content, start: numbers of a clip's content and of where its motion begins; noise: numbers that
     drive the motion, per frame; motion: size of the recurrent cell; label: numbers per class. anchors: places that the
-    motion names in each frame; palette: colours of a clip; 0: none. first: clips may go on from a given first frame.
-    frames: whether there is a critic of single frames.
+    motion names in each frame; palette: colours of a clip; sprites: cells a side of the pictures that the content draws
+    for the places; 0: none. modes: ways in which the motion may change these pictures. first: clips may go on from a
+    given first frame. frames: whether there is a critic of single frames.
     """
 
     width: int = 24
@@ -278,14 +261,23 @@ class MotionContent:
     label: int = 8
     anchors: int = 4
     palette: int = 8
+    sprites: int = 16
+    modes: int = 2
     first: bool = False
     frames: bool = True
+
+    def sprites_of(self, code: int, size: tuple[int, ...]) -> Sprites | None:
+        """What the content draws; None where it has no colours, or no places to lay pictures at."""
+        if not (self.palette and self.anchors and self.sprites):
+            return None
+        return Sprites(code, self.motion, size, count=self.anchors, cells=self.sprites, modes=self.modes,
+                       outputs=self.palette, width=self.width)  # fmt: skip
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G", "D", "D_frame"} with fresh weights; "D_frame" only with `frames`."""
         least = min(self.width, self.d_width, self.content, self.start, self.noise, self.motion, self.label)
-        if least < 1:
-            raise UsageError(f"All sizes of {self} must be at least 1.")
+        if least < 1 or min(self.anchors, self.palette, self.sprites, self.modes) < 0:
+            raise UsageError(f"All sizes of {self} must be at least 1; anchors, palette, sprites and modes 0 or more.")
         return {"G": FrameGenerator(self, spec), **critics(spec, self.d_width, self.frames)}
 
 

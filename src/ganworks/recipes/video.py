@@ -15,8 +15,9 @@ def video(facts: Facts) -> Config:
 
     Paper: MoCoGAN, Tulyakov et al. 2017 (arXiv 1707.04993): a recurrent motion code per frame, an image generator, a
     critic of clips and one of frames. Differs: the paired loss with R1 and R2 (arXiv 2501.05441), averaged weights,
-    classes by projection, each clip's frames painted in its own few colours. networks.first=on learns to go on from a
-    given first frame as well. Made for minutes on a CPU at 32 pixels; docs/video.md.
+    classes by projection; each clip is painted in its own few colours, with pictures that its content draws once and
+    its motion lays where they belong (layers, as in MarioNette, arXiv 2104.14553). networks.first=on learns to go on
+    from a given first frame as well. Made for minutes on a CPU at 32 pixels; docs/video.md.
     """
     return _config("video", facts, MotionContent(), _game(facts))
 

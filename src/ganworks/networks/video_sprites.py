@@ -1,0 +1,136 @@
+"""What a clip's content draws once for all of its frames, and where its motion lays it.
+
+Appearance that moves without being drawn anew cannot flicker or change its size by mistake: layers (Wang and Adelson
+1994; MarioNette, Smirnov et al. 2021, 2104.14553), each a mean picture with a few modes in which the motion may change
+it (active appearance models, Cootes et al. 1998).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.layers.strided import center_crop, conv_up, size_plan
+from ganworks.networks.compact import GAIN, act, filled
+
+_GROWS = 4  # a small map has at most so many times the channels of the largest one
+
+
+def widths(width: int, maps: int) -> list[int]:
+    """Channels of `maps` maps from the lowest up: the largest has `width`, each smaller one twice as many, up to 4x."""
+    return [width * min(_GROWS, 2**n) for n in reversed(range(maps))]
+
+
+class Anchors(nn.Module):
+    """Motion codes [N, m] -> `count` places in the frame, and maps [N, 4 * count, h, w] of them: a narrow and a wide
+    hill around each, and the wide one times the way to it along both axes.
+
+    A convolution can hardly draw a thing exactly where a vector says (1807.03247); hills say it to each pixel. Places
+    move together, each with a way of its own that is learned slowly: parts of a thing stay where they are on it.
+    """
+
+    NARROW, WIDE, REACH = 0.12, 0.4, 1.25  # of half the frame; REACH: the farthest that a place goes
+    SPREAD, ALONE = 0.2, 0.1  # how far from each other places begin; of the step with which they learn to part
+
+    def __init__(self, motion: int, count: int):
+        super().__init__()
+        self.count = count
+        self.middle, self.alone = nn.Linear(motion, 2), nn.Linear(motion, 2 * count)
+        self.offset = nn.Parameter(torch.randn(count, 2) * self.SPREAD)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Places [N, count, 2] (y, x), 0 is the middle."""
+        together, alone = self.middle(codes)[:, None], self.ALONE * self.alone(codes).unflatten(1, (self.count, 2))
+        return self.offset + self._within(together) + self._within(alone)
+
+    def _within(self, way: Tensor) -> Tensor:
+        return self.REACH * (way / self.REACH).tanh()
+
+    def maps(self, places: Tensor, height: int, width: int) -> Tensor:
+        """The hills; outer products of one along each axis."""
+        axes = []
+        for axis, size in enumerate((height, width)):
+            grid = (torch.arange(size, device=places.device) * 2 + 1) / size - 1
+            way = grid - places[:, :, axis, None]
+            wide = (-0.5 * (way / self.WIDE) ** 2).exp()
+            axes.append((torch.cat([(-0.5 * (way / self.NARROW) ** 2).exp(), wide], 1), wide * way / self.WIDE, wide))
+        (tall, climb, rise), (broad, cross, run) = axes
+        rows = torch.cat([tall, climb, rise], 1)[:, :, :, None]
+        return rows * torch.cat([broad, run, cross], 1)[:, :, None]
+
+
+class Picture(nn.Module):
+    """Content codes [B, m] -> maps [B, outputs, h, w], all zero at first."""
+
+    def __init__(self, code: int, size: tuple[int, ...], width: int, outputs: int):
+        super().__init__()
+        plan = size_plan(size[0], size[1])
+        strides = plan.strides or ((1, 1),)
+        sizes = widths(width, len(strides))
+        self.size, self.lowest = size, (sizes[0], *plan.base)
+        self.begin = filled(nn.Linear(code, math.prod(self.lowest)), GAIN)
+        steps = zip(sizes, [*sizes[1:], outputs], strides, strict=True)
+        self.ups = nn.ModuleList(filled(conv_up(a, b, s), GAIN) for a, b, s in steps)
+        filled(self.ups[-1], 0.0)  # pyrefly: ignore
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = self.begin(content).unflatten(1, self.lowest)
+        for up in self.ups:
+            x = up(act(x))
+        return center_crop(x, self.size[0], self.size[1])
+
+
+class Sprites(nn.Module):
+    """Content codes [B, m], motion codes [B, T, q], places [B * T, k, 2] -> shares [B * T, outputs, H, W], of sum 1.
+
+    A ground as large as the frame, and a picture for each place, half as tall and wide; to each of them as much of
+    `modes` more as the motion says. The pictures are added up where they lie; what they say of themselves as the cover
+    hides the ground. Between its cells a picture is read by hats, the bilinear kernel of spatial transformers
+    (1506.02025, equation 5).
+    """
+
+    EXTENT = 0.5  # of the frame's sides
+    BARE = 5.0  # the cover's logit is less by so much: where no picture lies, the ground is bare
+
+    def __init__(self, code: int, motion: int, size: tuple[int, ...], *, count: int, cells: int, modes: int,
+                 outputs: int, width: int):  # fmt: skip
+        super().__init__()
+        self.size, self.count, self.modes, self.outputs = size, count, modes, outputs
+        self.ground = Picture(code, size, width, (1 + modes) * outputs)
+        self.draw = Picture(code, (cells, cells), width, (1 + modes) * count * (outputs + 1))
+        nn.init.ones_(self.draw.ups[-1].bias[outputs : count * (outputs + 1) : outputs + 1])  # pyrefly: ignore
+        self.mix = nn.Linear(motion, modes) if modes else None
+
+    def forward(self, content: Tensor, codes: Tensor, places: Tensor, more: Tensor | None = None) -> Tensor:
+        """more: [B * T, outputs + 1, H, W], to be added to what lies on the ground; the cover is last."""
+        mix = None if self.mix is None else self.mix(codes).tanh()
+        drawn = self.mixed(self.draw(content), mix, codes.shape[1]).unflatten(1, (self.count, self.outputs + 1))
+        laid = self.laid(drawn, places).float()
+        laid = laid if more is None else laid + more
+        ground = self.mixed(self.ground(content), mix, codes.shape[1]).float()
+        cover = (laid[:, -1:] - self.BARE).sigmoid()
+        return torch.lerp(ground.softmax(1), laid[:, :-1].softmax(1), cover)
+
+    def laid(self, drawn: Tensor, places: Tensor) -> Tensor:
+        """Pictures [N, k, n, S, S] where their places [N, k, 2] are, added up: [N, n, H, W]."""
+        outputs, cells = drawn.shape[2], drawn.shape[-1]
+        rows, columns = (self.hats(places[:, :, axis], cells, n) for axis, n in enumerate(self.size))
+        wide = torch.matmul(drawn.flatten(2, 3), columns.transpose(2, 3)).unflatten(2, (outputs, cells))
+        laid = torch.matmul(rows.transpose(1, 2).flatten(2), wide.transpose(2, 3).flatten(1, 2).flatten(2))
+        return laid.unflatten(2, (outputs, self.size[1])).transpose(1, 2)
+
+    def mixed(self, maps: Tensor, mix: Tensor | None, frames: int) -> Tensor:
+        """Maps [B, (1 + modes) * n, h, w], shares [B, T, modes] -> the first n and so much of the rest, for each frame."""
+        maps = maps.unflatten(1, (1 + self.modes, -1))
+        first = maps[:, :1].expand(-1, frames, -1, -1, -1)
+        if mix is not None:
+            first = first + torch.matmul(mix, maps[:, 1:].flatten(2)).unflatten(2, maps.shape[2:])
+        return first.flatten(0, 1)
+
+    def hats(self, at: Tensor, cells: int, pixels: int) -> Tensor:
+        """Places [N, k] along an axis -> how much each pixel takes of each cell, [N, k, pixels, cells]."""
+        grid, cell = ((torch.arange(n, device=at.device) * 2 + 1) / n - 1 for n in (pixels, cells))
+        way = grid[:, None] - at[:, :, None, None] - self.EXTENT * cell
+        return (1 - way.abs() / (2 * max(self.EXTENT / cells, 1 / pixels))).relu()
