@@ -122,7 +122,7 @@ class Sprites(nn.Module):
         return laid.unflatten(2, (outputs, self.size[1])).transpose(1, 2)
 
     def mixed(self, maps: Tensor, mix: Tensor | None, frames: int) -> Tensor:
-        """Maps [B, (1 + modes) * n, h, w], shares [B, T, modes] -> the first n and so much of the rest, for each frame."""
+        """Maps [B, (1 + modes) * n, h, w], shares [B, T, modes] -> the first n and so much of the rest, by frame."""
         maps = maps.unflatten(1, (1 + self.modes, -1))
         first = maps[:, :1].expand(-1, frames, -1, -1, -1)
         if mix is not None:
