@@ -44,6 +44,8 @@ def test_pictures_keep_their_mass_where_pixels_are_larger_than_cells():
     drawn = torch.randn(1, 1, 4, 16, 16)
     sums = [made.laid(drawn, torch.tensor([[[at, -at]]])).sum((2, 3)) for at in (0.0, 0.1, 0.25)]
     assert torch.allclose(sums[0], sums[1], atol=1e-3) and torch.allclose(sums[0], sums[2], atol=1e-3)
+    flat = made.laid(torch.full((1, 1, 4, 16, 16), 3.0), torch.zeros(1, 1, 2))
+    assert torch.allclose(flat[:, :, 3:5, 3:5], torch.tensor(3.0)), "a mean, not a sum"
 
 
 def test_shares_and_cover():

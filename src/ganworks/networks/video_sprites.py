@@ -130,7 +130,9 @@ class Sprites(nn.Module):
         return first.flatten(0, 1)
 
     def hats(self, at: Tensor, cells: int, pixels: int) -> Tensor:
-        """Places [N, k] along an axis -> how much each pixel takes of each cell, [N, k, pixels, cells]."""
+        """Places [N, k] along an axis -> how much each pixel takes of each cell, [N, k, pixels, cells]: where pixels
+        are larger than cells, the mean of several."""
         grid, cell = ((torch.arange(n, device=at.device) * 2 + 1) / n - 1 for n in (pixels, cells))
         way = grid[:, None] - at[:, :, None, None] - self.EXTENT * cell
-        return (1 - way.abs() / (2 * max(self.EXTENT / cells, 1 / pixels))).relu()
+        larger = max(1.0, cells / pixels / self.EXTENT)
+        return (1 - way.abs() / (2 * self.EXTENT / cells * larger)).relu() / larger
