@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganworks.layers.strided import center_crop, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 
+SLOW = 0.03  # of the usual step, with which things learn to leave each other, or to change: most of them do neither
 _GROWS = 4  # a small map has at most so many times the channels of the largest one
 
 
@@ -32,7 +33,7 @@ class Anchors(nn.Module):
     """
 
     NARROW, WIDE, REACH = 0.12, 0.4, 1.25  # of half the frame; REACH: the farthest that a place goes
-    SPREAD, ALONE = 0.2, 0.1  # how far from each other places begin; of the step with which they learn to part
+    SPREAD = 0.2  # how far from each other places begin
 
     def __init__(self, motion: int, count: int):
         super().__init__()
@@ -42,7 +43,7 @@ class Anchors(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Places [N, count, 2] (y, x), 0 is the middle."""
-        together, alone = self.middle(codes)[:, None], self.ALONE * self.alone(codes).unflatten(1, (self.count, 2))
+        together, alone = self.middle(codes)[:, None], SLOW * self.alone(codes).unflatten(1, (self.count, 2))
         return self.offset + self._within(together) + self._within(alone)
 
     def _within(self, way: Tensor) -> Tensor:
@@ -105,7 +106,7 @@ class Sprites(nn.Module):
 
     def forward(self, content: Tensor, codes: Tensor, places: Tensor, more: Tensor | None = None) -> Tensor:
         """more: [B * T, outputs + 1, H, W], to be added to what lies on the ground; the cover is last."""
-        mix = None if self.mix is None else self.mix(codes).tanh()
+        mix = None if self.mix is None else (SLOW * self.mix(codes)).tanh()
         drawn = self.mixed(self.draw(content), mix, codes.shape[1]).unflatten(1, (self.count, self.outputs + 1))
         laid = self.laid(drawn, places).float()
         laid = laid if more is None else laid + more
