@@ -6,6 +6,8 @@ from torch import nn
 
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
+from ganworks.games.adversarial import mixes_examples
+from ganworks.layers.crowd import Crowd, class_deviation
 from ganworks.networks.compact import Compact
 
 
@@ -97,3 +99,58 @@ def test_wrong_use_is_told_in_words():
     G = Compact(width=4).build(spec(1, 8, 8, classes=2))["G"]
     with pytest.raises(UsageError, match="label"):
         G(torch.randn(1, G.z_dim))
+
+
+# What D knows of the batch -------------------------------------------------------------------------
+
+
+def test_deviation_is_that_of_each_feature_within_the_class():
+    torch.manual_seed(0)
+    x, y = torch.randn(9, 2, 3, 2), torch.tensor([0, 1, 1, 0, 1, 2, 0, 1, 0])
+    found = class_deviation(x, y)
+    for c in (0, 1):
+        wanted = (x[y == c].var(0, correction=0) + 1e-4).sqrt()
+        assert torch.allclose(found[y == c], wanted.expand_as(found[y == c]), atol=1e-6)
+    assert torch.allclose(found[5], torch.tensor(0.01))
+    assert torch.allclose(class_deviation(x), (x.var(0, correction=0) + 1e-4).sqrt().expand_as(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("crowd", [True, False])
+def test_a_crowd_lets_d_see_a_class_that_is_one_example_over_and_over(crowd):
+    """Each example of either side is +1 or -1 with equal chances; on the poor side a class has one sign a batch."""
+    draw = torch.Generator().manual_seed(0)
+    y = torch.arange(64) % 4
+
+    def sides():
+        rich = torch.randint(0, 2, (64,), generator=draw) * 2.0 - 1
+        poor = (torch.randint(0, 2, (4,), generator=draw) * 2.0 - 1)[y]
+        return [v[:, None, None, None].repeat(1, 4, 1, 1) for v in (rich, poor)]
+
+    torch.manual_seed(0)
+    layer, head = Crowd(4), nn.Linear(4, 1)
+    adam = torch.optim.Adam([*layer.parameters(), *head.parameters()], 0.05)
+
+    def judged(x):
+        return head((layer(x, y) if crowd else x).flatten(1))[:, 0]
+
+    for _ in range(150):
+        rich, poor = sides()
+        loss = nn.functional.softplus(-judged(rich)) + nn.functional.softplus(judged(poor))
+        adam.zero_grad()
+        loss.mean().backward()
+        adam.step()
+    rich, poor = sides()
+    share = torch.cat([judged(rich) > 0, judged(poor) < 0]).float().mean()
+    assert (share > 0.95) if crowd else (share < 0.75)
+
+
+def test_with_a_crowd_d_mixes_examples_of_one_class_only():
+    torch.manual_seed(0)
+    D = Compact(width=4, crowd=True).build(spec(1, 16, 16, classes=3))["D"]
+    assert mixes_examples(D) and not mixes_examples(Compact(width=4).build(spec(1, 16, 16, classes=3))["D"])
+    nn.init.normal_(D.crowd.enter.weight)
+    x, y = torch.randn(6, 1, 16, 16), torch.tensor([0, 0, 1, 1, 2, 2])
+    before = D(x, y)
+    x[0] = torch.randn(1, 16, 16)
+    after = D(x, y)
+    assert not torch.allclose(before[1], after[1]) and torch.allclose(before[2:], after[2:], atol=1e-5)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
+from ganworks.layers.crowd import Crowd
 from ganworks.layers.strided import (
     SizePlan,
     center_crop,
@@ -122,6 +123,7 @@ class Discriminator(nn.Module):
             nn.Sequential(*[Block(w, "none", depth) for _ in range(cfg.blocks)]) for w in widths
         )
         features = widths[-1]
+        self.crowd = Crowd(features) if cfg.crowd else None
         self.pool = nn.Parameter(torch.randn(features, *plan.base) / math.sqrt(math.prod(plan.base)))
         self.head = filled(nn.Linear(features, features if spec.num_classes else 1, bias=False), 1.0)
         self.classes = nn.Embedding(spec.num_classes, features) if spec.num_classes else None
@@ -130,8 +132,12 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         x = self.from_image(center_pad(x, *self.built))
-        for down, blocks in zip(self.downs, self.blocks, strict=True):
-            x = blocks(act(down(x)))
+        last = len(self.blocks) - 1
+        for level, (down, blocks) in enumerate(zip(self.downs, self.blocks, strict=True)):
+            x = act(down(x))
+            if self.crowd is not None and level == last:
+                x = self.crowd(x, y)
+            x = blocks(x)
         with torch.autocast(x.device.type, enabled=False):
             h = self.head((act(x.float()) * self.pool).sum((2, 3)))
             if self.classes is None:
@@ -147,7 +153,8 @@ class Compact:
 
     width, d_width: channels of the largest map that has residual blocks, in G and in D (0: as in G); twice as
     many on each smaller map, up to 4 times. blocks: residual blocks per map. z_dim: size of the latent (and
-    of the embedded class). norm: of the generator, "batch" or "none".
+    of the embedded class). norm: of the generator, "batch" or "none". crowd: D also sees, on its smallest map, how
+    varied the examples of each class are in its batch: against a generator that leaves out part of a class.
     """
 
     width: int = 48
@@ -155,6 +162,7 @@ class Compact:
     blocks: int = 1
     z_dim: int = 64
     norm: Literal["batch", "none"] = "batch"
+    crowd: bool = False
 
     @staticmethod
     def skips_full_size(plan: SizePlan) -> bool:
