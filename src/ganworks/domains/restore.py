@@ -21,7 +21,6 @@ from ganworks.errors import UsageError, number, switch
 from ganworks.layers.tiles import tiled
 
 TILE = 256  # pixels of the input a side
-DETAIL = 0.65  # where the weights of a network with two stages lie between both
 OVERLAP = 64  # at most; a network that reaches farther is cross-faded
 SIDE = {1: 64, 2: 48, 3: 72, 4: 96}  # pixels of a training crop by scale: 24 of the input where it is enlarged
 
@@ -39,7 +38,7 @@ class Restore(FromPhotos):
 
     options: ClassVar[dict[str, str]] = {
         "tile": f"pixels a side that are worked on at once ({TILE}); 0: the whole image",
-        "detail": f"0: as near to the original as it can; 1: all that a discriminator asked for; {DETAIL} unless told",
+        "detail": "0: nearest to the original, nothing invented; 1 (unless told): all that the discriminator asked for",
         "ensemble": "on: mean over the 8 mirrored and turned versions; 8 times slower, a little nearer",
     }
 
@@ -113,7 +112,7 @@ class Restore(FromPhotos):
         ensemble = switch("ensemble", options.get("ensemble", "off"))
         between = getattr(net, "between", None)
         if between is not None:
-            net = between(number("detail", options.get("detail", DETAIL), 0, 1))
+            net = between(number("detail", options.get("detail", 1), 0, 1))
 
         def run(part: Tensor) -> Tensor:
             return _ensemble(net, part) if ensemble else net(part).float()
