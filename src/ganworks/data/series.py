@@ -215,11 +215,20 @@ class SeriesSet:
             order=tuple(found.order),
             constants=found.constants,
             same=found.same,
-            clock=dict(vars(found.clock)) if found.clock else {},
+            clock=self._clock_facts(),
             label=self.label,
             shares=shares,
             window=bool(self.window),
         )
+
+    def _clock_facts(self) -> dict[str, Any]:
+        """Of the time column; round: the attribute that goes on by one value with each step."""
+        clock = self.found.clock
+        if clock is None:
+            return {}
+        name, count, _ = calendar(clock, self.found.dated)
+        goes = bool(count) and self.wish.calendar != "off" and bool(self.window)
+        return vars(clock) | ({"round": name} if goes else {})
 
     def _calendar(self, attributes: tuple[Column, ...], codes: np.ndarray) -> tuple[tuple[Column, ...], np.ndarray]:
         """Attributes with the time of the day or the day of the week at which a window begins."""
@@ -265,7 +274,6 @@ class SeriesSet:
         move = np.diff(w, axis=1)[both].std(0) if both.any() else np.ones(count)
         return {
             "log": log, "mean": mean.tolist(), "lower": lower.tolist(), "move": np.maximum(move, LEAST).tolist(),
-            "knots": [list(quantiles(column)) for column in w[:, 0].T],
         }  # fmt: skip
 
     @cached_property

@@ -230,15 +230,13 @@ class Even(NamedTuple):
 
     Values, or their logarithms where changes grow with the level (log [n]), less their mean [n], times the inverse of
     lower [n, n], the triangular root of their covariance: the first column as it is, each further one as what the ones
-    before do not say of it, in standard deviations. move [n]: spread of its changes; knots [n, KNOTS + 1]: quantiles of
-    its first step; ends [n, 2]: range of the values.
+    before do not say of it, in standard deviations. move [n]: spread of its changes; ends [n, 2]: range of the values.
     """
 
     log: Tensor
     mean: Tensor
     lower: Tensor
     move: Tensor
-    knots: Tensor
     ends: Tensor
 
     @staticmethod
@@ -248,13 +246,11 @@ class Even(NamedTuple):
         ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
         if not n:
             none = torch.zeros(0, dtype=torch.float64)
-            return Even(none.bool(), none, none.reshape(0, 0), none, none.reshape(0, KNOTS + 1), ends)
-        mean, lower, move, knots = (
-            torch.tensor(given[k], dtype=torch.float64) for k in ("mean", "lower", "move", "knots")
-        )
-        even = Even(torch.tensor(given["log"], dtype=torch.bool), mean, lower, move, knots, ends)
+            return Even(none.bool(), none, none.reshape(0, 0), none, ends)
+        mean, lower, move = (torch.tensor(given[k], dtype=torch.float64) for k in ("mean", "lower", "move"))
+        even = Even(torch.tensor(given["log"], dtype=torch.bool), mean, lower, move, ends)
         shapes = [tuple(v.shape) for v in even]
-        if shapes != [(n,), (n,), (n, n), (n,), (n, KNOTS + 1), (n, 2)] or not all(
+        if shapes != [(n,), (n,), (n, n), (n,), (n, 2)] or not all(
             row[i] > 0 for i, row in enumerate(given["lower"])
         ):
             raise ValueError("the measure does not fit")

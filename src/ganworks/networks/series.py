@@ -289,7 +289,10 @@ class Series:
     generator: "chain" (see networks/series_chain.py), "basis" (for short series of one length, see
     networks/series_basis.py), "conv", "recurrent" (DoppelGANger's
     LSTM) or "dense". discriminator: "basis", "conv" or "dense" (DoppelGANger's).
-    width, d_width: channels of the convolutions; kernel: their length. hidden, d_hidden: widths of the dense layers.
+    width, d_width: channels of the convolutions; kernel: their length. hidden, d_hidden: widths of the dense layers; of
+    a chain the first is that of the cell, the last that of each column's law, a mixture of so many `parts`.
+    dropout: of the cell's states and jitter: noise on the levels that the cell sees, in standard deviations of a
+    change; both in training alone, against learning the recording by heart.
     per_cell: steps that one recurrent cell makes. z_dim: latents of a whole series; noise: latents of each step.
     differences: whether D sees changes and absolute values beside the values. embed: numbers per class.
     """
@@ -306,10 +309,15 @@ class Series:
     noise: int = 4
     differences: bool = True
     embed: int = 8
+    parts: int = 10
+    dropout: float = 0.0
+    jitter: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.width, self.d_width, self.kernel, self.per_cell, self.z_dim, self.embed) < 1 or self.noise < 0:
             raise UsageError("width, d_width, kernel, per_cell, z_dim and embed must be 1 or more, noise 0 or more.")
+        if self.parts < 1 or not 0 <= self.dropout < 1 or self.jitter < 0:
+            raise UsageError("parts must be 1 or more, dropout in [0, 1), and jitter 0 or more.")
         if not self.hidden or not self.d_hidden or min(*self.hidden, *self.d_hidden) < 1 or self.kernel % 2 == 0:
             raise UsageError("hidden and d_hidden need at least one width above 0, and kernel must be odd.")
 

@@ -2,89 +2,27 @@
 before.
 
 The order is DoppelGANger's (Lin et al. 2020, 1909.13403): attributes, length, steps by a recurrent network. What one
-cell draws is an invertible function of noise, so that the same network can be trained by maximum likelihood on real
-series and by a discriminator on its own samples, as in Flow-GAN (Grover, Dhar and Ermon 2018, 1705.08868). Noise passes
-through the sinh-arcsinh map (Jones and Pewsey 2009), whose tails and skew the cell chooses, and through a triangular
-matrix, which makes columns move together.
+cell draws is a function of noise whose distribution is known (networks/series_law.py), so that the same network can be
+trained by maximum likelihood on real series and by a discriminator on its own samples, as in Flow-GAN (Grover, Dhar
+and Ermon 2018, 1705.08868).
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganworks.data.series_layout import (
-    TAIL,
-    Even,
-    Layout,
-    Parts,
-    active_steps,
-    from_uniform,
-    normal_score,
-    to_uniform,
-    uniform_score,
-)  # fmt: skip
+from ganworks.data.series_layout import Layout, Parts, active_steps, from_uniform, normal_score, uniform_score
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
-from ganworks.networks.series_parts import chosen, in_range, mlp
+from ganworks.networks.series_law import FAR, Cells, Laws
+from ganworks.networks.series_measure import Measure
+from ganworks.networks.series_parts import chosen, mlp
 
-HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
-SCORE = 2.75
-LEAST = -4.0  # log of the least scale: a column that follows from others would pull the likelihood to infinity
-
-
-class Law(NamedTuple):
-    """Parameters of a conditional distribution over n numbers: middle, log of the scale, skew, log of the tail weight,
-    [B, n] each; mix [B, n, n], strictly lower triangular."""
-
-    middle: Tensor
-    scale: Tensor
-    skew: Tensor
-    tail: Tensor
-    mix: Tensor
-
-    def draw(self, noise: Tensor) -> Tensor:
-        """Noise [B, n] -> numbers [B, n]."""
-        shaped = ((noise.asinh() + self.skew) * self.tail.exp()).sinh() * self.scale.exp()
-        out: list[Tensor] = []
-        for c in range(noise.shape[1]):
-            before = torch.stack(out, 1) if out else noise[:, :0]
-            out.append(shaped[:, c] + (self.mix[:, c, :c] * before).sum(1))
-        return torch.stack(out, 1) + self.middle if out else noise
-
-    def surprise(self, x: Tensor) -> Tensor:
-        """-log density [...] of numbers x [..., n]; parameters as x in front."""
-        gap = x - self.middle
-        rest = (gap - (self.mix @ gap[..., None])[..., 0]) * (-self.scale).exp()
-        inner = rest.asinh() * (-self.tail).exp() - self.skew
-        noise = inner.clamp(-20, 20).sinh()
-        slope = inner.abs() + F.softplus(-2 * inner.abs()) - math.log(2) - self.tail - 0.5 * (rest.square() + 1).log()
-        return (0.5 * noise.square() + HALF_LOG_TAU - slope + self.scale).sum(-1)
-
-
-class Laws(nn.Module):
-    """Makes a `Law` from features: ([..., F], middle [..., n]) with scales in units of `unit` [n]."""
-
-    def __init__(self, features: int, hidden: int, unit: Tensor):
-        super().__init__()
-        self.count = n = len(unit)
-        self.net = mlp(features, (hidden,), 4 * n + n * (n - 1) // 2)
-        nn.init.zeros_(cast(nn.Linear, self.net[-1]).weight)
-        self.register_buffer("unit", unit, persistent=False)
-
-    def forward(self, features: Tensor, middle: Tensor) -> Law:
-        n = self.count
-        shift, scale, skew, tail, mix = self.net(features).split([n, n, n, n, n * (n - 1) // 2], -1)
-        unit = cast(Tensor, self.unit)
-        full = mix.new_zeros(*mix.shape[:-1], n, n)
-        rows, columns = torch.tril_indices(n, n, -1)
-        full[..., rows, columns] = mix * (unit[rows] / unit[columns])
-        tail = (tail / 2).tanh() * 1.5
-        return Law(middle + shift * unit, scale.clamp(LEAST, 3) + unit.log(), skew.clamp(-2, 2), tail, full)
+SCORE, MOST, LEAST, REACH = 2.75, 50.0, 1e-6, 1 / 12
 
 
 class Statics(nn.Module):
@@ -146,45 +84,17 @@ class Statics(nn.Module):
         return total
 
 
-class Measure(nn.Module):
-    """Between vectors of `Layout` and `Even`, the measure in which the steps are made."""
-
-    def __init__(self, layout: Layout):
-        super().__init__()
-        self.layout = layout
-        for name, value in Even.of(layout)._asdict().items():
-            self.register_buffer(name, value, persistent=False)
-        if layout.scale == "series":
-            self.register_buffer("ranges", layout.table("scales"), persistent=False)
-
-    def of(self, name: str) -> Tensor:
-        """A buffer, typed."""
-        return cast(Tensor, getattr(self, name))
-
-    @property
-    def even(self) -> Even:
-        """As tensors on the device."""
-        return Even(*(self.of(name) for name in Even._fields))
-
-    def values(self, parts: Parts) -> Tensor:
-        """Values [B, T, n] float64 of real vectors."""
-        x, n = parts.steps[:, :, : len(self.layout.numbers)].double(), len(self.layout.numbers)
-        if self.layout.scale == "series":
-            middle, half = from_uniform(self.of("ranges"), parts.scales.double()).split(n, 1)
-        else:
-            middle, half = self.of("ends").mean(1)[None], (self.of("ends")[:, 1] - self.of("ends")[:, 0])[None] / 2
-        return middle[:, None] + half[:, None] * x
-
-    def scaled(self, values: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
-        """Values [B, T, n] -> (ranges [B, 2n or 0], numbers [B, T, n] in their range), float32."""
-        if self.layout.scale != "series":
-            middle, half = self.of("ends").mean(1), (self.of("ends")[:, 1] - self.of("ends")[:, 0]) / 2
-            return values.new_zeros(len(values), 0).float(), ((values - middle) / half).clamp(-3, 3).float()
-        on = (active >= 0)[:, :, None]
-        low = values.masked_fill(~on, torch.inf).amin(1)
-        high = values.masked_fill(~on, -torch.inf).amax(1)
-        scales = to_uniform(self.of("ranges"), torch.cat([(low + high) / 2, (high - low) / 2], 1))
-        return scales, in_range(values.float(), active)
+def around(steps: int, turn: int) -> Tensor:
+    """[steps, steps]: weights of all steps in a memory, after each step, of what stood at the time of the next one in
+    the rounds of the clock before, `turn` steps long; 0 where there is none. Half a round ago and more, and most of all
+    at the same time: a Gaussian of REACH rounds. Rows add up to 1 at most."""
+    if not turn or steps < 1:
+        return torch.zeros(max(0, steps), max(0, steps))
+    at = torch.arange(steps)
+    lag = at[:, None] + 1 - at[None]
+    apart = torch.minimum(lag % turn, -lag % turn)
+    weight = (-0.5 * (apart / (REACH * turn)).square()).exp() * (2 * lag >= turn)
+    return weight / weight.sum(1, keepdim=True).clamp_min(1)
 
 
 class ChainGenerator(nn.Module):
@@ -197,12 +107,18 @@ class ChainGenerator(nn.Module):
         self.measure = Measure(layout)
         self.statics = Statics(layout, self.classes, hidden)
         self.count, self.words = len(layout.numbers), sum(c.width for c in layout.categories)
-        static = layout.widths[0] + self.classes + 1
-        self.start = Laws(static, hidden, torch.ones(self.count)) if self.count else None
-        self.start_words = mlp(static + self.count, (hidden,), self.words) if self.words else None
-        self.cell = nn.GRU(2 * self.count + self.words + static + 1, hidden, batch_first=True)
-        self.next = Laws(hidden, hidden, self.measure.of("move").float()) if self.count else None
-        self.next_words = mlp(hidden + self.count, (hidden,), self.words) if self.words else None
+        static, n, width = layout.widths[0] + self.classes + 1, self.count, net.hidden[-1]
+        self.round, self.jitter = self._clock(), net.jitter
+        again = around(layout.steps - 1, self.round.stop - self.round.start)
+        self.goes_round = self.round.stop > 0 and 2 * (layout.steps - 1) >= self.round.stop - self.round.start
+        self.register_buffer("again", again, persistent=False)
+        seen = static + n * (4 if self.goes_round else 2)
+        self.start = Laws(static, n, width, net.parts) if n else None
+        self.start_words = mlp(static + n, (hidden,), self.words) if self.words else None
+        self.cell = nn.GRU(2 * n + self.words + seen + 1, hidden, batch_first=True)
+        self.next = Laws(hidden + seen + 2 * n, n, width, net.parts, self.measure.same()) if n else None
+        self.next_words = mlp(hidden + seen + 3 * n, (hidden,), self.words) if self.words else None
+        self.drop = nn.Dropout(net.dropout)
         if layout.variable:
             self.register_buffer("lengths", layout.table("lengths"), persistent=False)
         self.z_dim = self.statics.z_dim + layout.steps * (self.count + self.words)
@@ -215,18 +131,40 @@ class ChainGenerator(nn.Module):
             raise UsageError(f"This network is conditional on {self.classes} classes: labels are needed.")
         return F.one_hot(y, self.classes).to(like.dtype)
 
+    def _clock(self) -> slice:
+        """Where the attributes hold what goes round with the step: the time of the day or the day of the week."""
+        at, name = 0, self.layout.clock.get("round")
+        for column in self.layout.attributes:
+            if name and column.name == name:
+                return slice(at, at + column.width)
+            at += column.width
+        return slice(0, 0)
+
     def _context(self, attributes: Tensor, label: Tensor, length: Tensor) -> Tensor:
         return torch.cat([attributes, label, length[:, None] / self.layout.steps], 1)
+
+    def _later(self, context: Tensor, step: int) -> Tensor:
+        """The context as it is so many steps after the begin: clocks have gone on."""
+        if self.round.stop == 0:
+            return context
+        turned = context[:, self.round].roll(step, 1)
+        return torch.cat([context[:, : self.round.start], turned, context[:, self.round.stop :]], 1)
 
     def _length(self, place: Tensor, rows: int) -> Tensor:
         if not self.layout.variable:
             return place.new_full((rows,), float(self.layout.steps))
         return from_uniform(cast(Tensor, self.lengths), place)[:, 0].float()
 
-    def _inputs(self, now: Tensor, before: Tensor, words: Tensor, context: Tensor, left: Tensor) -> Tensor:
-        """What the cell sees after a step: [..., inputs]."""
-        change = ((now - before) / self.measure.of("move").float()).clamp(-8, 8)
-        return torch.cat([now, change, words, context, left], -1)
+    def _levels(self, now: Tensor) -> Tensor:
+        """Numbers of a step in the measure [..., n] -> as the cell sees them [..., 2n]: each column by itself beside
+        what those before do not say of it."""
+        lower = self.measure.of("lower").float()
+        return torch.cat([now, now @ (lower / lower.norm(dim=1, keepdim=True)).T], -1)
+
+    @property
+    def unit(self) -> Tensor:
+        """Spread of the changes [n]."""
+        return self.measure.of("move").float()
 
     def surprise(self, x: Tensor, y: Tensor | None) -> Tensor:
         """-log density [B] of vectors [B, size], per step: attributes and length, first step, the others."""
@@ -236,24 +174,32 @@ class ChainGenerator(nn.Module):
         total = self.statics.surprise(parts.attributes, parts.length, label)
         length = self._length(parts.length, len(x))
         context = self._context(parts.attributes, label, length)
-        values = self.measure.values(parts)
-        words = parts.steps[:, :, self.count :]
-        even, on = self.measure.even.there(values), (parts.active > 0).float()
+        cells, words = self.measure.cells(self.measure.values(parts)), parts.steps[:, :, self.count :]
+        on = (parts.active > 0).float()
         if self.start is not None:
-            score = normal_score(to_uniform(self.measure.of("knots"), even[:, 0].double()))
-            total = total + self.start(context, torch.zeros_like(score)).surprise(score)
+            total = total + self.start.surprise(context, *(part[:, 0] for part in cells))
         if self.start_words is not None:
-            total = total + self._spelling(self.start_words(torch.cat([context, even[:, 0]], 1)), words[:, 0])
+            total = total + self._spelling(self.start_words(torch.cat([context, cells.w[:, 0]], 1)), words[:, 0])
         if layout.steps > 1:
-            before = torch.cat([even[:, :1], even[:, :-2]], 1)
+            now, w = cells.w[:, :-1], cells.w[:, 1:]
+            spread = torch.stack([self._later(context, t) for t in range(1, layout.steps)], 1)
+            changes = Cells(w - now, cells.low[:, 1:], cells.high[:, 1:]).over(self.unit)
+            seen = torch.cat([changes.w.clamp(-FAR, FAR), self.next.still(*changes)], 2) if self.next else now
+            seen = F.pad(seen[:, :-1], (0, 0, 1, 0))
             at = torch.arange(layout.steps - 1, device=x.device) / layout.steps
             left = (length[:, None] / layout.steps - at)[:, :, None]
-            spread = context[:, None].expand(-1, layout.steps - 1, -1)
-            hidden = self.cell(self._inputs(even[:, :-1], before, words[:, :-1], spread, left))[0]
+            noise = self.jitter * self.unit * torch.randn_like(now) if self.training and self.jitter else 0.0
+            levels = self._levels(now + noise)
+            if self.goes_round:
+                again = cast(Tensor, self.again)
+                seen = torch.cat([seen, again @ levels - again.sum(1, keepdim=True) * levels], 2)
+            hidden = self.cell(torch.cat([levels, seen, words[:, :-1], spread, left], 2))[0]
+            features = torch.cat([self.drop(hidden), spread, seen, levels], 2)
             if self.next is not None:
-                total = total + (self.next(hidden, even[:, :-1]).surprise(even[:, 1:]) * on[:, 1:]).sum(1)
+                found = self.next.surprise(features, *changes) + self.unit.log().sum()
+                total = total + (found * on[:, 1:]).sum(1)
             if self.next_words is not None:
-                raw = self.next_words(torch.cat([hidden, even[:, 1:]], 2))
+                raw = self.next_words(torch.cat([features, w], 2))
                 total = total + (self._spelling(raw, words[:, 1:]) * on[:, 1:]).sum(1)
         return total / layout.steps
 
@@ -282,23 +228,27 @@ class ChainGenerator(nn.Module):
         length = self._length(place, len(z))
         context = self._context(attributes, label, length.clamp(1, layout.steps))
         noise = rest.unflatten(1, (layout.steps, n + self.words))
-        steps, words = self._first(context, noise[:, 0])
-        made, spelled, state = [steps], [words], z.new_zeros(1, len(z), self.cell.hidden_size)
-        before, now = steps, steps
+        values, now, words = self._first(context, noise[:, 0])
+        made, spelled, state = [values], [words], z.new_zeros(len(z), self.cell.hidden_size)
+        seen, past = z.new_zeros(len(z), 2 * n), []
         for t in range(1, layout.steps):
             left = (length[:, None] - (t - 1)) / layout.steps
-            inputs = self._inputs(now, before, words, context, left)
-            state = torch.gru_cell(inputs, state.reshape(len(z), -1), *self._cell())
-            before = now
+            later = self._later(context, t)
+            levels = self._levels(now)
+            past.append(levels)
+            if self.goes_round:
+                back = cast(Tensor, self.again)[t - 1, :t]
+                seen = torch.cat([seen, torch.einsum("t,tbn->bn", back, torch.stack(past)) - back.sum() * levels], 1)
+            state = torch.gru_cell(torch.cat([levels, seen, words, later, left], 1), state, *self._cell())
+            features = torch.cat([state, later, seen, levels], 1)
             if self.next is not None:
-                now = self.next(state, now).draw(noise[:, t, :n]).clamp(-12, 12)
+                values, now, seen = self._draw(self.next, features, now, noise[:, t, :n])
             if self.next_words is not None:
-                words = self._spell(self.next_words(torch.cat([state, now], 1)), noise[:, t, n:])
-            made.append(now)
+                words = self._spell(self.next_words(torch.cat([features, now], 1)), noise[:, t, n:])
+            made.append(values)
             spelled.append(words)
         active = active_steps(length, layout.steps) if layout.variable else torch.ones_like(noise[:, :, 0])
-        values = self.measure.even.back(torch.stack(made, 1))
-        scales, numbers = self.measure.scaled(values, active)
+        scales, numbers = self.measure.scaled(torch.stack(made, 1), active)
         whole = torch.cat([numbers, torch.stack(spelled, 1)], 2) * (active >= 0)[:, :, None]
         return layout.join(Parts(attributes, place, scales, whole, active))
 
@@ -306,13 +256,28 @@ class ChainGenerator(nn.Module):
         cell = self.cell
         return tuple(getattr(cell, n) for n in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"))
 
-    def _first(self, context: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _first(self, context: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         n = self.count
-        numbers = noise[:, :0]
+        values, now = noise[:, :0].double(), noise[:, :0]
         if self.start is not None:
-            score = self.start(context, noise.new_zeros(len(noise), n)).draw(noise[:, :n])
-            u = uniform_score(score).clamp(2 * TAIL / 4 - 1, 1 - 2 * TAIL / 4)
-            numbers = from_uniform(self.measure.of("knots"), u).float()
+            values, now, _ = self._draw(self.start, context, None, noise[:, :n])
         if self.start_words is None:
-            return numbers, noise[:, :0]
-        return numbers, self._spell(self.start_words(torch.cat([context, numbers], 1)), noise[:, n:])
+            return values, now, noise[:, :0]
+        return values, now, self._spell(self.start_words(torch.cat([context, now], 1)), noise[:, n:])
+
+    def _draw(self, laws: Laws, features: Tensor, before: Tensor | None, noise: Tensor) -> tuple[Tensor, ...]:
+        """Noise [B, n] -> (values [B, n] float64, where they settle in the measure [B, n], what the cell sees of their
+        changes [B, 2n]). before: where the step before settled; None at the first."""
+        inner, ahead, depend = laws.begin(features), laws.ahead(features), laws.dependence()
+        share = torch.special.ndtr(noise).clamp(LEAST, 1 - LEAST)
+        unit = torch.ones_like(self.unit) if before is None else self.unit
+        base = torch.zeros_like(noise) if before is None else before
+        changes, still, w, values = noise[:, :0], noise[:, :0], noise[:, :0], []
+        for c in range(self.count):
+            drawn = laws.one(c, inner, ahead, changes, still, depend).quantile(share[:, c])
+            drawn = (base[:, c] + drawn * unit[c]).clamp(-MOST, MOST)
+            value, settled, width = self.measure.place(torch.cat([w, drawn[:, None]], 1), c)
+            w, values = torch.cat([w, settled[:, None]], 1), [*values, value]
+            changes = torch.cat([changes, ((settled - base[:, c]) / unit[c])[:, None]], 1)
+            still = torch.cat([still, laws.stands(c, changes, width / unit[c])[:, None]], 1)
+        return torch.stack(values, 1), w, torch.cat([changes.clamp(-FAR, FAR), still], 1)

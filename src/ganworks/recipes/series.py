@@ -32,7 +32,7 @@ def series(facts: Facts) -> Config:
         game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0)
         return Config("series", facts.domain, networks, game, g=judge, d=judge, train=train)
     adam = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.01)
-    networks = Series("chain", discriminator, hidden=(128,), d_hidden=(256, 256))
+    networks = Series("chain", discriminator, hidden=(128, 48), d_hidden=(256, 256), dropout=0.2, jitter=0.15)
     game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0, likelihood=1.0, adversarial_from=1.0, adversarial=0.05)
     return Config("series", facts.domain, networks, game, g=adam, d=judge, train=train)
 
