@@ -218,15 +218,29 @@ def test_first_frame_models_are_judged_by_what_follows():
     config = type("Config", (), {"recipe": "video", "train": type("Train", (), {"seed": 0})})
     judge = VideoJudge(dataset, config, lambda *_: None)
 
-    class Stays(torch.nn.Module):
+    class Knows(torch.nn.Module):
+        """Gives what it is told to give; its first frame is the given one."""
+
         z_dim, predicts = 1, True
 
-        def forward(self, z, y=None, first=None):
-            return first[:, None].expand(-1, LENGTH, -1, -1, -1)
+        def __init__(self, guess):
+            super().__init__()
+            self.guess, self.p = guess, torch.nn.Parameter(torch.zeros(1))
 
-    net = Stays()
-    net.register_parameter("p", torch.nn.Parameter(torch.zeros(1)))
-    assert judge.going_on(net)["going_on"].value == pytest.approx(1.0), "no better than a still clip"
+        def forward(self, z, y=None, first=None):
+            return torch.cat([first[:, None], self.guess(first)[:, 1:]], 1)
+
+    held = dataset.fetch(dataset.held[:128])["x"]
+    ground = torch.full((LENGTH, 3, SIDE, SIDE), -1.0)
+    kinds = {
+        "still": lambda first: first[:, None].expand(-1, LENGTH, -1, -1, -1),
+        "nothing": lambda first: ground.expand(len(first), -1, -1, -1, -1),
+        "half right": lambda first: (held + ground) / 2,
+        "right": lambda first: held,
+    }
+    found = {name: judge.going_on(Knows(guess))["going_on"].value for name, guess in kinds.items()}
+    assert found["nothing"] == pytest.approx(1.0, abs=0.05), "an empty clip is no better than a guess"
+    assert found["half right"] == pytest.approx(found["nothing"] / 2) and found["right"] == 0 and found["still"] >= 1
 
 
 # Measures ----------------------------------------------------------------------------------------

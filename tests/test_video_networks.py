@@ -141,7 +141,7 @@ def test_the_penalty_is_that_of_each_example():
     game = Clips(r1=2.0, r1_end=None)
     terms = game.discriminator_turn(made, b)
     with torch.no_grad():
-        fake = game.made(made, batch(b["x"]))
+        fake = game.made(made, batch(b["x"]))[0]
     for k in range(4):
         y = b["y"][k : k + 1]
         parts = [zero_centred(made["D"], x[k : k + 1], 2.0, y) for x in (b["x"], fake)]
@@ -171,10 +171,19 @@ def test_own_paint_fades():
 
 
 def test_first_frames_of_the_game_are_those_of_the_real_clips():
+    """G is asked to draw them again; the critics see its own drawing, so that nothing gives a made clip away."""
     made, x = nets(MotionContent(first=True, **SMALL)), torch.rand(4, *SPEC.shape)
+    made["G"].eval()
     with torch.no_grad():
-        always, never = (Clips(given=share).made(made, batch(x)) for share in (1.0, 0.0))
-    assert torch.equal(always[:, 0], x[:, 0]) and not torch.isclose(never[:, 0], x[:, 0]).all()
+        (always, all_of_them), (never, none) = (Clips(given=share).made(made, batch(x)) for share in (1.0, 0.0))
+    assert all_of_them.all() and not none.any() and not torch.allclose(always[:, 0], x[:, 0], atol=0.1)
+    other = Clips(given=1.0).made(made, batch(1 - x))[0]
+    assert not torch.allclose(other, always, atol=1e-3), "all of the clip depends on the frame"
+    assert torch.equal(Clips(given=0.0).made(made, batch(1 - x))[0], never)
+    for share in (1.0, 0.0):
+        game = Clips(given=share, first=3.0)
+        off = 3 * (game.made(made, batch(x))[0][:, 0] - x[:, 0]).abs().mean((1, 2, 3)) * share
+        assert torch.allclose(game.generator_turn(made, batch(x))["g_first"], off, atol=1e-5)
 
 
 def test_picked_frames_and_augmented_clips():

@@ -35,7 +35,8 @@ class Clips:
     times the gamma. frame: weight of the critic of frames for G; 0: there is none. looks: frames of each clip that it
     looks at. fade: fraction of the budget at which what frames draw by themselves has faded to `left` of itself, for a
     G that has such. augment: DiffAugment policy out of "translation" and "cutout", alike for all frames of a clip.
-    given: the share of clips that go on from a real first frame, when G can.
+    given: the share of clips that go on from a real first frame, when G can; first: weight of drawing that frame again
+    (mean absolute difference).
     """
 
     loss: str = "relativistic"
@@ -49,10 +50,11 @@ class Clips:
     frame_r1_end: float | None = 0.03
     augment: str = ""
     given: float = 0.75
+    first: float = 10.0
 
     def __post_init__(self) -> None:
         loss(self.loss)
-        for name in ("r1", "r1_end", "frame_r1", "frame_r1_end", "frame"):
+        for name in ("r1", "r1_end", "frame_r1", "frame_r1_end", "frame", "first"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1e6:
                 raise UsageError(f"{name} must lie between 0 and a million, not {value}.")
@@ -77,22 +79,23 @@ class Clips:
         yield ("D", "D_frame") if self.frame else ("D",), self.discriminator_turn
         yield ("G",), self.generator_turn
 
-    def made(self, nets: Nets, batch: Batch) -> Tensor:
-        """Clips [B, T, C, H, W] of G, some of them going on from the first frame of the real clip in their place."""
+    def made(self, nets: Nets, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Clips [B, T, C, H, W] of G, and which of them [B] (1 or 0) go on from the first frame of the real clip in
+        their place, where G can; they begin with that frame as G draws it."""
         G = nets["G"]
         if isinstance(faded := getattr(G, "fade", None), Tensor):
             faded.fill_(half_cosine(1.0, self.left, batch.progress, self.fade))
         z = batch.draw.normal(G.z_dim)
         if not getattr(G, "predicts", False):
-            return G(z, batch.y)
+            return G(z, batch.y), None
         given = (batch.draw.uniform() < self.given).to(z.dtype)
-        return G(z, batch.y, batch["x"][:, 0], given)
+        return G(z, batch.y, batch["x"][:, 0], given, True), given
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """Terms [B]: d_loss and penalty of the critic of clips, f_loss and f_penalty of that of frames."""
         real = batch["x"]
         with torch.no_grad():
-            fake = self.made(nets, batch).to(real.dtype)
+            fake = self.made(nets, batch)[0].to(real.dtype)
         gammas = half_cosine(self.r1, _end(self.r1, self.r1_end), batch.progress)
         r, f, penalty = self._judged(nets["D"], real, fake, batch, gammas)
         terms = {"d_loss": self._loss.discriminator(r, f), "_real": r.detach(), "_fake": f.detach()}
@@ -127,10 +130,13 @@ class Clips:
         return self._augment(flat, numbers.repeat(len(x) // len(numbers), 1)).unflatten(1, x.shape[1:3])
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms [B]: g_loss of the clips, g_frame of one frame of each."""
-        fake = self.made(nets, batch)
+        """G's terms [B]: g_loss of the clips, g_frame of some frames of each; g_first: how far a given first frame is
+        from the same as G draws it, the only thing that ties a clip to it."""
+        fake, given = self.made(nets, batch)
         f, r = self._compared(nets["D"], batch["x"], fake, batch)
         terms = {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
+        if given is not None:
+            terms["g_first"] = self.first * given * (fake[:, 0] - batch["x"][:, 0]).abs().mean((1, 2, 3))
         if self.frame:
             which = batch.draw.integers(fake.shape[1], self.looks)
             f, r = self._compared(_critic(nets), picked(batch["x"], which), picked(fake, which), batch)

@@ -110,7 +110,8 @@ class FrameGenerator(nn.Module):
     """z [B, z_dim], y [B] or None -> clips [B, T, C, H, W] in (-1, 1).
 
     z holds the content, the start of the motion, and noise for each frame, in this order (`parts`). first [B, C, H, W]
-    with given [B] (1 or 0): the frame that a clip begins with, where given; only for a generator that `predicts`.
+    with given [B] (1 or 0): the frame that a clip begins with, where given; only for a generator that `predicts`. What
+    is seen in it takes the place of the content and of where the motion begins. drawn: G's own first frame stays.
     """
 
     def __init__(self, cfg: MotionContent, spec: Spec):
@@ -137,25 +138,29 @@ class FrameGenerator(nn.Module):
         self.to_image = filled(conv_up(sizes[-1], channels + masks, strides[-1]), 1.0)
         self.colours = nn.Linear(code, cfg.palette * channels) if cfg.palette else None
         self.register_buffer("fade", torch.ones(()))  # set by the game
-        self.seen = FirstFrame(channels, self.size, cfg.width, code + cfg.start) if cfg.first else None
+        self.seen = FirstFrame(channels, self.size, cfg.width, cfg.content + cfg.start) if cfg.first else None
 
     def forward(
-        self, z: Tensor, y: Tensor | None = None, first: Tensor | None = None, given: Tensor | None = None
+        self,
+        z: Tensor,
+        y: Tensor | None = None,
+        first: Tensor | None = None,
+        given: Tensor | None = None,
+        drawn: bool = False,
     ) -> Tensor:
         content, start, noise = z.float().split(self.parts, 1)
-        content = self.label(content, y)
-        label = content[:, self.parts[0] :]
         if first is not None:
             given = torch.ones(len(z), device=z.device) if given is None else given
-            seen = self._encoder()(first).float() * given[:, None]
-            content = content + seen[:, : content.shape[1]]
-            start = start + seen[:, content.shape[1] :]
+            seen = self._encoder()(first).float().split(self.parts[:2], 1)
+            content, start = (torch.lerp(a, b, given[:, None]) for a, b in zip((content, start), seen, strict=True))
+        content = self.label(content, y)
+        label = content[:, self.parts[0] :]
         with torch.autocast(z.device.type, enabled=False):
             codes = self.motion(torch.cat([start, label], 1), noise.unflatten(1, (self.frames, -1)), label)
             x = self.what(content)[:, None] + self.where(codes)
             places = None if self.anchors is None else self.anchors(codes.flatten(0, 1))
         made = self._drawn(x.flatten(0, 1), content, codes, places).unflatten(0, (len(z), self.frames))
-        if first is None or given is None:
+        if first is None or given is None or drawn:
             return made
         begun = torch.where(given[:, None, None, None] > 0, first.to(made.dtype), made[:, 0])
         return torch.cat([begun[:, None], made[:, 1:]], 1)
