@@ -21,6 +21,7 @@ from ganworks.errors import UsageError, check_ranges
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, generator_terms, per_example
 from ganworks.games.penalties import r1
+from ganworks.layers.palette import painted
 
 Nets = dict[str, Any]
 Terms = dict[str, Tensor]
@@ -50,6 +51,12 @@ def patches(maps: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor]:
         rows = torch.arange(len(m), device=m.device)[:, None]
         out.append(m.permute(0, 2, 3, 1).flatten(1, 2)[rows, places])
     return out
+
+
+def pictures(G: Any, x: Tensor) -> Tensor:
+    """What the encoder of G is given: x, or, where G makes class planes and x is such, x in its colours."""
+    table = getattr(G, "table", None)
+    return x if table is None or x.shape[1] == table.shape[1] else painted(x, table)
 
 
 def nce(queries: Tensor, keys: Tensor, temperature: float, across: bool = False) -> Tensor:
@@ -116,7 +123,7 @@ class Contrastive:
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """Terms [B] of G and GF: g_loss, nce, and identity and l1 where asked for."""
         G, D = nets["G"], nets["D"]
-        src, x, count = batch["src"], batch["x"], len(batch["src"])
+        src, x, count = batch["src"], pictures(G, batch["x"]), len(batch["src"])
         given = torch.cat([src, x]) if self.identity or self.l1 else src
         if self.flip:
             mirrored = (batch.draw.uniform() < self.flip)[:, None, None, None]
@@ -134,7 +141,7 @@ class Contrastive:
         if self.identity:
             terms["identity"] = self.nce * self.identity * costs[1]
         if self.l1:
-            terms["l1"] = self.l1 * (made[count:].float() - x.float()).abs().flatten(1).mean(1)
+            terms["l1"] = self.l1 * (made[count:].float() - batch["x"].float()).abs().flatten(1).mean(1)
         return {**terms, "_fake": per_example(logits).detach()}
 
     def contrast(
@@ -158,7 +165,7 @@ class Contrastive:
             size = len(places[0])
             at = [p.repeat(count // size, 1) for p in places]
             keys = GF(patches(maps, at))
-        maps = G.encode(made)
+        maps = G.encode(pictures(G, made).to(given.dtype).contiguous(memory_format=torch.channels_last))
         if mirrored is not None:
             maps = [torch.where(mirrored[:count], m.flip(3), m) for m in maps]
         queries = GF(patches(maps, at))

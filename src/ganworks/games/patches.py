@@ -20,6 +20,11 @@ def _list(maps: Maps) -> list[Tensor]:
     return [maps] if isinstance(maps, Tensor) else list(maps)
 
 
+def parted(maps: Maps, count: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Logits on the first `count` examples of a batch and on the rest, of every scale."""
+    return [m[:count] for m in _list(maps)], [m[count:] for m in _list(maps)]
+
+
 def per_example(maps: Maps) -> Tensor:
     """The mean of each example over its patches and over the scales: [B] float32."""
     return torch.stack([m.float().flatten(1).mean(1) for m in _list(maps)]).mean(0)

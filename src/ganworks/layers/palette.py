@@ -32,6 +32,21 @@ def one_hot(index: Tensor, classes: int) -> Tensor:
     return F.one_hot(index, classes).permute(0, 3, 1, 2).float()
 
 
+def class_planes(logits: Tensor) -> Tensor:
+    """Logits [B, K, H, W] -> one plane for each class in (-1, 1), float32: twice the probability, less 1."""
+    return 2 * logits.float().softmax(1) - 1
+
+
+def painted(planes: Tensor, table: Tensor) -> Tensor:
+    """Class planes in [-1, 1] -> pictures [B, C, H, W] in the mixture of the colours of `table` [K, C].
+
+    Planes need not add up: they count by their share.
+    """
+    share = (planes.float() + 1).clamp(min=0)
+    share = share / share.sum(1, keepdim=True).clamp(min=1e-6)
+    return torch.einsum("bkhw,kc->bchw", share, table.to(planes.device))
+
+
 def mixed(logits: Tensor, table: Tensor) -> Tensor:
     """Logits [B, K, H, W] -> pictures [B, C, H, W] in the colour of the likeliest class.
 

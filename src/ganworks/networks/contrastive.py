@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from ganworks.data.spec import Spec
 from ganworks.errors import UsageError
+from ganworks.layers.palette import class_planes, colour_table
+from ganworks.layers.places import PLACES, Placed
 from ganworks.layers.strided import init_dcgan
 from ganworks.networks.cycle import Remembering
 from ganworks.networks.patchgan import PatchGAN, fitting_layers
@@ -52,7 +54,10 @@ class Contrastive:
 
     width, blocks, resample: of the translator (networks.translator.Residual; published 64, 9, filter).
     d_width, layers, norm: of the patch discriminator; small images get fewer layers. memory: made images that it keeps
-    from G's turn to its own, at least a batch. features: width of the heads.
+    from G's turn to its own, at least a batch. features: width of the heads. places: D is told where a pixel lies.
+
+    A target that is a label map (spec.facts["palettes"]) is made as class probabilities, which D sees; for the encoder
+    they are painted in the colours of G's `table`.
     """
 
     width: int = 64
@@ -63,6 +68,7 @@ class Contrastive:
     norm: Literal["instance", "none"] = "instance"
     memory: int = 32
     features: int = 256
+    places: bool = False
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
@@ -73,16 +79,24 @@ class Contrastive:
         """{"G": translator, "D": PatchGAN, "GF": heads} with fresh weights from torch's global generator."""
         if len(spec.shape) != 3 or len(spec.source) != 3:
             raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
-        if spec.source[0] != spec.shape[0]:
+        given, made = spec.facts.get("palettes", (None, None))
+        if given:
+            raise UsageError("Contrastive translation is given pictures, not label maps: leave domain.labels off.")
+        if spec.source[0] != (3 if made else spec.shape[0]):
             raise UsageError(
                 f"Contrastive translation encodes images of both sides with one network, so both need as many "
                 f"channels; there are {spec.source[0]} and {spec.shape[0]}. Give channels=."
             )
-        channels, *size = spec.shape
-        generator = Residual(self.width, self.blocks, self.resample, init="xavier").build(channels, channels)
-        layers = fitting_layers(*size, most=self.layers)
+        (channels, *size), inputs = spec.shape, spec.source[0]
+        generator = Residual(self.width, self.blocks, self.resample, init="xavier").build(inputs, channels)
+        if made:
+            generator.finish = class_planes
+            generator.register_buffer("table", colour_table(made), persistent=False)
+        judge: nn.Module = PatchGAN(
+            channels + PLACES * self.places, self.d_width, fitting_layers(*size, most=self.layers), self.norm
+        )
         return {
             "G": generator,
-            "D": Remembering(PatchGAN(channels, self.d_width, layers, self.norm), self.memory, spec.shape),
-            "GF": Heads(tapped(generator, channels, self.width), self.features),
+            "D": Remembering(Placed(judge) if self.places else judge, self.memory, spec.shape),
+            "GF": Heads(tapped(generator, inputs, self.width), self.features),
         }

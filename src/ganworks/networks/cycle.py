@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from ganworks.data.spec import Draw, Spec
 from ganworks.errors import UsageError
-from ganworks.networks.patchgan import PatchGAN, fitting_layers
+from ganworks.layers.palette import class_planes
+from ganworks.layers.places import PLACES, Placed
+from ganworks.networks.patchgan import MultiScale, PatchGAN, fitting_layers
 from ganworks.networks.translator import Residual
 from ganworks.networks.unet import Pix2Pix, UNet, levels_for
 
@@ -110,8 +112,13 @@ class Cycle:
     generator: "residual" (CycleGAN) or "unet" (DualGAN; `blocks`, `resample`, `init` and `residual` then do nothing).
     turning: the translators may turn or mirror the image first, in a way that they learn.
     width, blocks, resample, init, residual: of the translators, see `translator.Residual`.
-    d_width, d_layers (at most; small images get fewer), d_norm: of the discriminators. memory: generated images that a
-    discriminator keeps, at least a batch.
+    places: all four are told where a pixel lies (`layers.places`).
+    d_width, d_layers (at most; small images get fewer), d_norm, d_scales: of the discriminators. An instance norm takes
+    from D how bright an image is and how much there is of each class. memory: generated images that a discriminator
+    keeps, at least a batch.
+
+    A side that is a label map (spec.facts["palettes"]) is made as class probabilities; its translator is marked with
+    `classes`.
     """
 
     generator: Literal["residual", "unet"] = "residual"
@@ -121,9 +128,11 @@ class Cycle:
     init: Literal["normal", "xavier"] = "normal"
     residual: bool = False
     turning: bool = False
+    places: bool = False
     d_width: int = 64
     d_layers: int = 3
     d_norm: Literal["instance", "none"] = "instance"
+    d_scales: int = 1
     memory: int = 50
 
     makes: ClassVar[dict[str, str]] = {"G": "apply", "G_back": "apply"}
@@ -131,29 +140,42 @@ class Cycle:
     def __post_init__(self) -> None:
         if self.generator not in ("residual", "unet"):
             raise UsageError(f"generator must be residual or unet, not {self.generator!r}.")
-        if min(self.width, self.d_width, self.d_layers, self.memory) < 1:
-            raise UsageError(f"width, d_width, d_layers and memory of {self} must be at least 1.")
+        if min(self.width, self.d_width, self.d_layers, self.d_scales, self.memory) < 1:
+            raise UsageError(f"width, d_width, d_layers, d_scales and memory of {self} must be at least 1.")
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G", "G_back", "D", "D_back"} with fresh weights from torch's global generator."""
         if len(spec.shape) != 3 or len(spec.source) != 3:
             raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
+        given, made = spec.facts.get("palettes", (None, None))
         return {
-            "G": self._translator(spec.source, spec.shape),
-            "G_back": self._translator(spec.shape, spec.source),
+            "G": self._translator(spec.source, spec.shape, bool(made)),
+            "G_back": self._translator(spec.shape, spec.source, bool(given)),
             "D": self._judge(spec.shape),
             "D_back": self._judge(spec.source),
         }
 
-    def _translator(self, source: tuple[int, ...], shape: tuple[int, ...]) -> nn.Module:
+    def _translator(self, source: tuple[int, ...], shape: tuple[int, ...], classes: bool) -> nn.Module:
+        inputs = source[0] + PLACES * self.places
         if self.generator == "residual":
             cfg = Residual(self.width, self.blocks, self.resample, init=self.init, residual=self.residual)
-            net: nn.Module = cfg.build(source[0], shape[0])
+            net: nn.Module = cfg.build(inputs, shape[0])
         else:
             cfg = Pix2Pix(width=self.width, dropout=0.0, up="resize")
-            net = UNet(source[0], shape[0], cfg, levels_for(*shape[1:]))
-        return Turning(net) if self.turning else net
+            net = UNet(inputs, shape[0], cfg, levels_for(*shape[1:]))
+        if classes:
+            net.finish = class_planes  # pyrefly: ignore
+        net = Placed(net) if self.places else net
+        net = Turning(net) if self.turning else net
+        net.classes = classes  # pyrefly: ignore
+        return net
 
     def _judge(self, shape: tuple[int, ...]) -> Remembering:
-        layers = fitting_layers(*shape[1:], most=self.d_layers)
-        return Remembering(PatchGAN(shape[0], self.d_width, layers, self.d_norm), self.memory, shape)
+        layers, smallest = fitting_layers(*shape[1:], most=self.d_layers), min(shape[1:]) // 2 ** (self.d_scales - 1)
+        while layers > 1 and smallest < 3 * 2**layers:
+            layers -= 1
+        channels = shape[0] + PLACES * self.places
+        net: nn.Module = PatchGAN(channels, self.d_width, layers, self.d_norm)
+        if self.d_scales > 1:
+            net = MultiScale(channels, self.d_width, layers, self.d_scales, self.d_norm)
+        return Remembering(Placed(net) if self.places else net, self.memory, shape)

@@ -8,7 +8,7 @@ reflected borders. CUT (Park et al. 2020, 2007.15651) halves and doubles through
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,6 +72,7 @@ def _up(width: int, filtered: bool) -> list[nn.Module]:
 class Translator(nn.Module):
     """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in (-1, 1), float32; sides of 8 and more.
 
+    finish: the last step, which a label map replaces by `layers.palette.class_planes`.
     layers: the flat list in which `encode` counts its positions. taps: the five positions that CUT compares: input,
     both halvings, the first and the middle block (0, 4, 8, 12, 16 with filters and nine blocks, as published).
     """
@@ -88,6 +89,7 @@ class Translator(nn.Module):
         leave = [nn.ReflectionPad2d(3), nn.Conv2d(width, outputs, 7)]
         self.layers = nn.ModuleList([*enter, *down, *blocks, *up, *leave])
         first = len(enter) + len(down)
+        self.finish: Callable[[Tensor], Tensor] = torch.tanh
         self.taps = (0, 4, 4 + len(down) // 2, first, first + cfg.blocks // 2)
         self.apply(cfg.fill)
 
@@ -102,7 +104,7 @@ class Translator(nn.Module):
         h = h.float()
         if self.residual:
             h = h + torch.atanh(0.98 * x.float().clamp(-1, 1))
-        return h.tanh()[:, :, :height, :width], kept
+        return self.finish(h)[:, :, :height, :width], kept
 
     def encode(self, x: Tensor, layers: Sequence[int] = ()) -> list[Tensor]:
         """Outputs of the layers at these positions (none given: `taps`), each [B, C, h, w], in ascending order.

@@ -9,6 +9,7 @@ does the same while it is trained and while it is used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -43,12 +44,14 @@ class Paired(nn.Module):
     """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in [-1, 1], float32; any size.
 
     Sides are reflected up to a multiple of `multiple` and cut back. palette: colours [K][outputs] of a label map to be
-    made; then `body` ends in K logits per pixel and the output is the colour of the likeliest.
+    made; then `body` ends in K logits per pixel and the output is the colour of the likeliest. finish: the
+    last step of others.
     """
 
     def __init__(self, multiple: int, palette: list | None):
         super().__init__()
         self.multiple = multiple
+        self.finish: Callable[[Tensor], Tensor] = torch.tanh
         self.register_buffer("table", colour_table(palette) if palette else None, persistent=False)
 
     def body(self, src: Tensor) -> Tensor:
@@ -68,7 +71,7 @@ class Paired(nn.Module):
 
     def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
         out = self._run(src)
-        return out.tanh() if self.table is None else mixed(out, self.table)  # pyrefly: ignore
+        return self.finish(out) if self.table is None else mixed(out, self.table)  # pyrefly: ignore
 
 
 class UNet(Paired):

@@ -17,7 +17,8 @@ def cut(facts: Facts) -> Config:
 
     Paper: Park et al. 2020 (arXiv 2007.15651): least squares, PatchNCE on five layers and the same on real targets,
     residual generator with low-pass filters, Adam 2e-4 (0.5, 0.999), batch 1. On a CPU a smaller network, fewer
-    patches and batch 2, so that minutes suffice at 64 pixels.
+    patches and batch 2, so that minutes suffice at 64 pixels. Where the target is a label map (domain.labels=on): D is
+    told where a pixel lies and has R1 in place of its norms, which would take the share of each class from it.
     """
     return _config("cut", facts, Contrastive())
 
@@ -47,9 +48,12 @@ def sincut(facts: Facts) -> Config:
 
 
 def _config(name: str, facts: Facts, game: Contrastive) -> Config:
+    networks = Networks()
+    if any(facts.spec.facts.get("palettes", ())):
+        networks, game = replace(networks, norm="none", places=True), replace(game, r1=1.0)
     if facts.device != "cpu":
-        return Config(name, facts.domain, Networks(), game, g=_PUBLISHED, d=_PUBLISHED, train=_train(1))
-    networks = Networks(width=24, blocks=4, d_width=32)
+        return Config(name, facts.domain, networks, game, g=_PUBLISHED, d=_PUBLISHED, train=_train(1))
+    networks = replace(networks, width=24, blocks=4, d_width=32)
     notes = ("A small generator, as there is no GPU: networks.width=64 networks.blocks=9 is the published one.",)
     game = replace(game, patches=64)
     return Config(name, facts.domain, networks, game, g=_SMALL, d=_SMALL, train=_train(2), notes=notes)
