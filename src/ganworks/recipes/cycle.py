@@ -38,14 +38,15 @@ def dualgan(facts: Facts) -> Config:
     Paper: Yi et al. 2017 (arXiv 1704.02510); its code uses WGAN-GP with a penalty of 10, one critic turn and a way
     back of weight 500, which are the settings here. Not as there: Adam 2e-4 (0.5, 0.9) for RMSProp 5e-5, which takes
     longer; patch discriminators for a dense one; each pixel repeated and convolved for transposed convolutions; no
-    dropout; any image size. On a CPU smaller, as `cyclegan`. With a label map on one side as `cyclegan`, and a weaker
-    way back.
+    dropout; any image size. On a CPU smaller, as `cyclegan`. With a label map on one side as `cyclegan`, but for the
+    penalty, and critics of the published rate.
     """
     game = Game("wasserstein", cycle=500.0, identity=0.0, history=0.0, gp=10.0)
     if _labels(facts):
-        game = replace(game, cycle=40.0, labels=10.0)
+        game = replace(game, labels=20.0)
     config = _config("dualgan", facts, Cycle(generator="unet", d_norm="none"), game)
     g, d = (replace(side, betas=(0.5, 0.9)) for side in (config.g, config.d))
+    d = replace(d, lr=_PUBLISHED.lr, lr_end=_PUBLISHED.lr_end) if _labels(facts) else d
     return replace(config, g=g, d=d)
 
 
