@@ -2,7 +2,7 @@
 
     python benchmarks/series.py stocks DATA/stock_data.csv [--seeds 0 1 2] [--budget 60k] [--recipe series]
     python benchmarks/series.py etth1 DATA/ETTh1.csv [--budget 120k]
-    python benchmarks/series.py indoor DATA/IndoorMovement.zip [--budget 12k]
+    python benchmarks/series.py indoor DATA/IndoorMovement.zip [--budget 24k]
 
 stocks (the TimeGAN set) and etth1: windows of 24; bar: told by a GRU at most 0.15, by trees at most 0.35, error of
 the autocorrelation at most 0.05. indoor (variable length, attributes): KS distance of the lengths below 0.15, shares
