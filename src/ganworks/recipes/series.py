@@ -18,9 +18,9 @@ def series(facts: Facts) -> Config:
 
     Order: DoppelGANger, Lin et al. 2020 (arXiv 1909.13403). Training: the likelihood of Flow-GAN, Grover et al. 2018
     (arXiv 1705.08868), of mixtures of logistics on the grid of the data (arXiv 1701.05517); its discriminator joins in
-    from game.adversarial_from on, which is off by default (docs/series.md). networks.generator=recurrent, dense, conv or basis learns from the discriminator
-    alone, with the loss and penalties of R3GAN (arXiv 2501.05441); recurrent with networks.discriminator=dense is
-    DoppelGANger.
+    from game.adversarial_from on, which is off by default (docs/series.md). networks.generator=recurrent, dense, conv
+    or basis learns from the discriminator alone, with the loss and penalties of R3GAN (arXiv 2501.05441); recurrent
+    with networks.discriminator=dense is DoppelGANger.
     """
     short = bool(facts.spec.facts.get("basis"))
     kind = str(facts.given.get("networks.generator", "chain"))
