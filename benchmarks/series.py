@@ -155,17 +155,10 @@ def show(rows: list[dict[str, Any]]) -> str:
         for who in dict.fromkeys((r["who"], r["budget"], r["label"]) for r in mine):
             group = [r for r in mine if (r["who"], r["budget"], r["label"]) == who]
             name = " ".join(part for part in who if part)
-            cells.append([name, len(group), *(_cell([r[k] for r in group if k in r]) for k in SHOWN[task]),
-                          _cell([r["cpu_seconds"] for r in group if "cpu_seconds" in r], 0)])  # fmt: skip
+            cells.append([name, len(group), *(common.spread([r[k] for r in group if k in r]) for k in SHOWN[task]),
+                          common.spread([r["cpu_seconds"] for r in group if "cpu_seconds" in r], 0)])  # fmt: skip
         out.append(common.table([task, "seeds", *(k.replace("_", " ") for k in SHOWN[task]), "CPU s"], cells))
     return "\n\n".join(out)
-
-
-def _cell(values: list[float], digits: int = 3) -> str:
-    if not values:
-        return ""
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{spread}"
 
 
 def main() -> None:

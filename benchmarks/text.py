@@ -104,8 +104,7 @@ def show(rows: list[dict[str, Any]]) -> None:
         groups.setdefault((row["recipe"], row["player"], row["budget"]), []).append(row)
     body = []
     for (recipe, player, budget), some in groups.items():
-        cells = [f"{np.mean([r[name] for r in some]):.3f}" + (f" ± {np.std([r[name] for r in some], ddof=1):.3f}"
-                 if len(some) > 1 else "") for name in COLUMNS]  # fmt: skip
+        cells = [common.spread([r[name] for r in some]) for name in COLUMNS]
         cpu = f"{np.mean([r['cpu_seconds'] for r in some]):.0f}" if "cpu_seconds" in some[0] else ""
         body.append([recipe, player, budget, len(some) if player else "", *cells, cpu])
     print(common.table(["system", "player", "budget", "seeds", *COLUMNS, "CPU s"], body))

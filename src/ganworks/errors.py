@@ -26,16 +26,25 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
 
 
-def number(name: str, value: Any, least: float, most: float, where: str = "") -> float:
-    """An option's value, as a person wrote it, as a number in [least, most], else UsageError. where: what else it may
-    be, as a sentence."""
+def number(name: str, value: Any, least: float, most: float) -> float:
+    """An option's value, as a person wrote it, as a number in [least, most], else UsageError."""
     try:
         found = float(value)
     except (TypeError, ValueError):
         found = float("nan")
     if not least <= found <= most:
-        more = f" {where}" if where else ""
-        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, not {str(value)[:60]!r}.{more}")
+        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, not {str(value)[:60]!r}.")
+    return found
+
+
+def pixels(name: str, value: Any, most: int = 65_536) -> int:
+    """An option's value as a whole number of pixels, 0 to `most`, else UsageError."""
+    try:
+        found = int(value)
+    except (TypeError, ValueError, OverflowError):
+        found = -1
+    if not 0 <= found <= most:
+        raise UsageError(f"{name} must be a number of pixels from 0 to {most}, not {str(value)[:60]!r}.")
     return found
 
 

@@ -17,7 +17,7 @@ from ganworks.data.crops import LEAST, Photos
 from ganworks.data.pack import Progress
 from ganworks.data.spec import Draw, Spec
 from ganworks.domains.photos import FromPhotos
-from ganworks.errors import UsageError, number
+from ganworks.errors import UsageError, pixels
 from ganworks.layers.tiles import tiled
 
 MAX_SIDE = 4096
@@ -166,7 +166,7 @@ def _around(inside: Tensor) -> slice:
 
 
 def _tile(value: Any) -> int:
-    tile = int(number("tile", value, 0, 65_536))
+    tile = pixels("tile", value)
     if tile and tile < 4 * CONTEXT:
         raise UsageError(f"tile must be 0 (everything at once) or at least {4 * CONTEXT} pixels, not {tile}.")
     return tile

@@ -17,7 +17,7 @@ from ganworks.data.pack import Packed, Progress, cache_folder
 from ganworks.data.spec import Draw, Spec
 from ganworks.domains.images import Images
 from ganworks.domains.pixels import grid, viewable
-from ganworks.errors import UsageError, nearest, number
+from ganworks.errors import UsageError, nearest, pixels
 from ganworks.layers.tiles import tiled
 from ganworks.metrics import fidelity
 from ganworks.metrics.classifier import Classifier, classifier_of
@@ -78,7 +78,7 @@ class Multi(Images):
 
         options["tile"]: side above which the image is worked on in parts (default 1024; 0: never).
         """
-        tile = int(number("tile", options.get("tile", _TILE), 0, 65_536))
+        tile = pixels("tile", options.get("tile", _TILE))
         y = torch.tensor([class_number(spec, options.get("label"))], device=x.device)
         return tiled(lambda part: net(part, y.expand(len(part))), x, tile, _OVERLAP)
 

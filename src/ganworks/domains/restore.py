@@ -17,7 +17,7 @@ from ganworks.data.crops import Photos
 from ganworks.data.pack import Progress
 from ganworks.data.spec import Draw, Spec
 from ganworks.domains.photos import FromPhotos
-from ganworks.errors import UsageError, number, switch
+from ganworks.errors import UsageError, number, pixels, switch
 from ganworks.layers.tiles import tiled
 
 TILE = 256  # pixels of the input a side
@@ -106,7 +106,7 @@ class Restore(FromPhotos):
         options: see `Restore.options`. Raises UsageError for channels that the network is not for.
         """
         reach, multiple = getattr(net, "reach", OVERLAP), getattr(net, "shrink", 1)
-        tile, scale = int(number("tile", options.get("tile", TILE), 0, 65_536)), int(spec.facts.get("scale", 1))
+        tile, scale = pixels("tile", options.get("tile", TILE)), int(spec.facts.get("scale", 1))
         overlap = min(OVERLAP, -(-4 * reach // 3))  # tiles keep what has 3/4 of the overlap around it
         tile = max(tile, 2 * overlap + 16) if tile else 0
         ensemble = switch("ensemble", options.get("ensemble", "off"))

@@ -23,7 +23,7 @@ from ganworks.data.spec import Draw, Spec
 from ganworks.domains.images import MAX_SIDE, Images
 from ganworks.domains.palettes import find_palette, index_of, majority
 from ganworks.domains.pixels import resize
-from ganworks.errors import UsageError, number
+from ganworks.errors import UsageError, number, switch
 from ganworks.layers.palette import colour_table, nearest, one_hot, paint
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
@@ -143,7 +143,7 @@ class Unpaired:
         """
         height, width = x.shape[2:]
         given, made = palettes_of(spec)
-        native = str(options.get("native", "off")).lower() in ("on", "true", "1")
+        native = switch("native", options.get("native", "off"))
         scale = 1.0 if native else min(spec.source[1:]) / min(height, width)
         inner = [max(8, round(scale * side)) for side in (height, width)]
         if given:

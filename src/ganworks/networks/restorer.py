@@ -102,9 +102,9 @@ class Restoring(nn.Module):
         """The network whose weights are `share` of these and the rest of those that were remembered.
 
         Network interpolation of ESRGAN (1809.00219, section 3.4): from the nearest image in L1 (0) to the adversarial
-        one (1), without the artefacts of a mixture of the images. Itself, where nothing was remembered.
+        one (1), without the artefacts of a mixture of the images. Itself at 1, and where nothing was remembered.
         """
-        if self.before is None:
+        if self.before is None or share == 1:
             return self
         made, held = deepcopy(self), dict(self.before.named_buffers())
         with torch.no_grad():

@@ -17,7 +17,7 @@ def superres(facts: Facts) -> Config:
     Trunk: EDSR (Lim et al. 2017, arXiv 1707.02921) at the size of the input, small enough for minutes on a CPU;
     networks.trunk=rrdb networks.width=64 networks.blocks=23 is ESRGAN's (Wang et al. 2018, arXiv 1809.00219). The
     adversarial stage is ESRGAN's idea with a paired relativistic loss and feature matching in place of VGG19, unless
-    game.vgg names its weights; what is applied lies between the networks of both stages (its section 3.4).
+    game.vgg names its weights; `apply` can go back from its network to that of the first stage (its section 3.4).
     game.adversarial_from=1 trains for PSNR alone; docs/restoration.md has figures.
     """
     return _config("superres", facts, 0.9)
