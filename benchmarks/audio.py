@@ -36,8 +36,8 @@ BARS = {"recognised": ">= 0.8", "accuracy_score": ">= 0.85", "loudness": "0.5 to
 
 def real(path: str) -> tuple[Any, Any, Any]:
     """(features of the recordings, training recordings, test recordings), all of one length."""
-    from ganworks.domains.audio import Audio
-    from ganworks.metrics import audio
+    from ganworks.kinds.audio.domain import Audio
+    from ganworks.kinds.audio.metrics import measures as audio
 
     domain = Audio(labels="name", seconds=1.024, held_out=0)
     sets = [domain.open(f"{path}/{part}") for part in ("train", "test")]
@@ -48,7 +48,7 @@ def real(path: str) -> tuple[Any, Any, Any]:
 
 def judged(waves: np.ndarray, labels: np.ndarray, heard: Any, train: Any, test: Any) -> dict[str, float]:
     """Every measure of waves [n, C, N] of classes [n], as plain numbers."""
-    from ganworks.metrics import audio
+    from ganworks.kinds.audio.metrics import measures as audio
 
     rate, unseen = test.rate, test.raw(np.arange(len(test)))
     found: dict[str, Any] = heard.measure(heard.standard(audio.features(waves, rate)), labels)
@@ -59,7 +59,7 @@ def judged(waves: np.ndarray, labels: np.ndarray, heard: Any, train: Any, test: 
 
 def references(heard: Any, train: Any, test: Any) -> list[dict[str, Any]]:
     """Rows of real recordings (the ceiling) and of class Gaussians in feature space (the floor)."""
-    from ganworks.metrics import audio
+    from ganworks.kinds.audio.metrics import measures as audio
 
     labels = np.arange(len(train)) % 10
     seen, unseen = (audio.pitch(s.raw(np.arange(len(s))), s.rate) for s in (train, test))

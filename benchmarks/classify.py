@@ -24,12 +24,12 @@ import numpy as np
 import torch
 
 import ganworks
-from ganworks.card import published
-from ganworks.data.sources import open_source
-from ganworks.domains.images import Images
-from ganworks.domains.partial import Partial
-from ganworks.metrics.classification import ALONE, calibration_error
+from ganworks.files.sources import open_source
+from ganworks.kinds.images.classification.domain import Partial
+from ganworks.kinds.images.classification.judge import ALONE, calibration_error
+from ganworks.kinds.images.domain import Images
 from ganworks.metrics.estimate import mean, wilson
+from ganworks.runs.published import published
 
 NAME = "classify"
 TASKS = {"mnist": {"domain.per_class": 10}, "digits": {"domain.per_class": 5, "domain.held_out": 0.5}}

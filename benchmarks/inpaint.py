@@ -24,11 +24,11 @@ import torch
 from PIL import Image
 
 import ganworks
-from ganworks.applied import Applied
-from ganworks.augment.masks import Masks
-from ganworks.data.spec import Draw, key
-from ganworks.domains.pixels import grid, resize
-from ganworks.metrics import holes
+from ganworks.core.spec import Draw, key
+from ganworks.files.rasters.pixels import grid, resize
+from ganworks.kinds.images.inpainting import measures as holes
+from ganworks.kinds.images.inpainting.masks import Masks
+from ganworks.use.applier import Applied
 
 NAME = "inpaint"
 MASKS = 4  # for each picture

@@ -92,7 +92,7 @@ def kill_in_save(out: Path, countdown: int) -> str:
 
 def contents(out: Path) -> dict[str, Any]:
     """All tensors and counters of the newest state, and the generator's bytes."""
-    from ganworks.run import Run
+    from ganworks.runs.run import Run
 
     found = Run.open(out).load_state()
     assert found is not None
@@ -112,7 +112,7 @@ def main() -> None:
     import torch
 
     import ganworks
-    from ganworks.run import Run
+    from ganworks.runs.run import Run
 
     torch.set_num_threads(1)  # a forked process cannot use the threads of the one that it came from
     chance, counts = random.Random(given.seed), {"killed": 0, "killed in a save": 0, "finished before": 0}

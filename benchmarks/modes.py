@@ -23,10 +23,20 @@ NAME = "modes"
 SAMPLES = 2500
 SAMPLE_SEED = 12345
 PUBLISHED = {  # modes, high quality %, reverse KL: 1712.04086, table 1 (means over 10 seeds)
-    "ring8": {"GAN": (6.3, 98.2, None), "ALI": (6.6, 97.6, None), "PacGAN2": (7.9, 95.6, None),
-              "PacGAN3": (7.8, 97.7, None), "PacGAN4": (7.8, 95.9, None)},
-    "grid25": {"GAN": (17.3, 94.8, 0.70), "ALI": (24.1, 95.7, 0.14), "PacGAN2": (23.8, 91.3, 0.13),
-               "PacGAN3": (24.6, 94.2, 0.06), "PacGAN4": (24.8, 93.6, 0.04)},
+    "ring8": {
+        "GAN": (6.3, 98.2, None),
+        "ALI": (6.6, 97.6, None),
+        "PacGAN2": (7.9, 95.6, None),
+        "PacGAN3": (7.8, 97.7, None),
+        "PacGAN4": (7.8, 95.9, None),
+    },
+    "grid25": {
+        "GAN": (17.3, 94.8, 0.70),
+        "ALI": (24.1, 95.7, 0.14),
+        "PacGAN2": (23.8, 91.3, 0.13),
+        "PacGAN3": (24.6, 94.2, 0.06),
+        "PacGAN4": (24.8, 93.6, 0.04),
+    },
 }
 MEASURES = {"modes": 1, "high_quality": 1, "reverse_kl": 4}  # digits
 
@@ -36,15 +46,23 @@ def run(data: str, seed: int, settings: dict[str, str], runs: Path) -> dict[str,
     import torch
 
     import ganworks
-    from ganworks.domains.points import centres, quality
+    from ganworks.kinds.points.domain import centres, quality
 
     folder = runs / "-".join([data, f"seed{seed}", *(f"{k}={v}" for k, v in sorted(settings.items()))])
     started, spent = time.monotonic(), time.process_time()
     model = ganworks.fit("points", data=data, out=folder, seed=seed, evaluate=False, **settings)
     seconds, spent = time.monotonic() - started, time.process_time() - spent
     found = quality(model.sample(SAMPLES, seed=SAMPLE_SEED).numpy(), *centres(data))
-    return {"data": data, "seed": seed, "settings": settings, **found, "seconds": round(seconds, 1),
-            "cpu_seconds": round(spent, 1), "threads": torch.get_num_threads(), **common.machine()}
+    return {
+        "data": data,
+        "seed": seed,
+        "settings": settings,
+        **found,
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(spent, 1),
+        "threads": torch.get_num_threads(),
+        **common.machine(),
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -54,10 +72,15 @@ def table(rows: list[dict[str, Any]]) -> str:
         ours: dict[str, list[dict[str, Any]]] = {}
         for row in (row for row in rows if row["data"] == data):
             ours.setdefault(" ".join(f"{k}={v}" for k, v in sorted(row["settings"].items())), []).append(row)
-        lines += [f"\n### {data}", "| method | modes | high quality % | reverse KL | seeds | CPU s per run |",
-                  "|---|---|---|---|---|---|"]
-        lines += [f"| {name} (published) | {modes} | {good} | {'-' if kl is None else kl} | 10 | |"
-                  for name, (modes, good, kl) in published.items()]
+        lines += [
+            f"\n### {data}",
+            "| method | modes | high quality % | reverse KL | seeds | CPU s per run |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {name} (published) | {modes} | {good} | {'-' if kl is None else kl} | 10 | |"
+            for name, (modes, good, kl) in published.items()
+        ]
         for settings, group in ours.items():
             cells = [_spread([row[name] for row in group], digits) for name, digits in MEASURES.items()]
             spent = statistics.mean(row["cpu_seconds"] for row in group)

@@ -24,12 +24,12 @@ import numpy as np
 import torch
 
 import ganworks
-from ganworks.events import Round
+from ganworks.core.events import Round
+from ganworks.core.settings import half_cosine
 from ganworks.games.losses import loss
 from ganworks.games.penalties import Labelled, judge
 from ganworks.networks.compact import Compact
 from ganworks.networks.mlp import MLP
-from ganworks.settings import half_cosine
 
 NAME = "overhead"
 CASES: dict[str, dict[str, Any]] = {
@@ -140,8 +140,8 @@ def bare(case: dict[str, Any], dataset: Any) -> Iterator[int]:
 
 def compare(name: str, case: dict[str, Any], rounds: int) -> dict[str, Any]:
     """Half-second turns of both; speeds in examples per second."""
-    from ganworks.domains.images import Images
-    from ganworks.domains.points import Points
+    from ganworks.kinds.images.domain import Images
+    from ganworks.kinds.points.domain import Points
 
     data = noise() if case["data"] == "noise" else case["data"]
     dataset = (Points() if case["recipe"] == "points" else Images(labels=False)).open(data)

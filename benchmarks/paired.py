@@ -19,7 +19,7 @@ from typing import Any
 import common
 
 import ganworks
-from ganworks.judge import judge
+from ganworks.use.evaluate import judge
 
 NAME = "paired"
 COLOURS = ["#0000aa", "#0000ff", "#0055ff", "#00aaff", "#00ffff", "#55ffaa", "#aaff55", "#ffff00", "#ffaa00", "#ff5500",

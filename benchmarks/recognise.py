@@ -13,8 +13,8 @@ from pathlib import Path
 
 import common
 
-from ganworks.errors import UsageError
-from ganworks.recognise import recognise
+from ganworks.core.errors import UsageError
+from ganworks.files.recognise import recognise
 
 
 def measured(recipe: str, path: str) -> dict[str, object]:

@@ -26,14 +26,14 @@ import numpy as np
 import torch
 
 import ganworks
-from ganworks.card import published
-from ganworks.domains.series import Series
-from ganworks.metrics import series as alike
-from ganworks.metrics import series_judges as judges
-from ganworks.metrics.series import Bunch
-from ganworks.metrics.series_judge import SeriesJudge
-from ganworks.run import Run
-from ganworks.settings import Config
+from ganworks.core.settings import Config
+from ganworks.kinds.series.domain import Series
+from ganworks.kinds.series.metrics import measures as alike
+from ganworks.kinds.series.metrics import posthoc as judges
+from ganworks.kinds.series.metrics.judge import SeriesJudge
+from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.runs.published import published
+from ganworks.runs.run import Run
 
 NAME = "series"
 SETTINGS: dict[str, dict[str, Any]] = {

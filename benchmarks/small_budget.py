@@ -24,9 +24,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import ganworks
-from ganworks.domains.images import Images
-from ganworks.metrics.evaluate import evaluate
-from ganworks.metrics.sampling import rows, seen_by
+from ganworks.kinds.images.domain import Images
+from ganworks.use.sample_judge import rows, seen_by
+from ganworks.metrics.scoring import evaluate
 
 NAME = "small_budget"
 COUNT = 10_000

@@ -6,7 +6,7 @@ x4, x2: `superres` for PSNR alone. x4-gan: `superres` as it comes, in one comman
 and beside it what it makes with weights between those of both stages (ESRGAN, 1809.00219, section 3.4). noise,
 blur, grey: `restore` for a minute or two. Set5: reduced by Pillow's bicubic filter, scored on BT.601 luma (16 to 235)
 with `scale` pixels of border cut off, as the literature does. The others: the test photos of the same zip, whole. High
-frequencies: luma above the Nyquist frequency of the reduced image (ganworks.metrics.detail); "detail match" is their
+frequencies: luma above the Nyquist frequency of the reduced image (ganworks.kinds.images.restoration.detail); "detail match" is their
 correlation with the original's; "grid" is the energy of patterns of `scale` pixels, beside the original's. Trainings
 that are there already are not repeated; budgets are examples, so that a row is the same on every machine.
 """
@@ -23,12 +23,12 @@ import numpy as np
 import torch
 
 import ganworks as gw
-from ganworks.card import load_net
-from ganworks.config import from_dict
-from ganworks.data.crops import open_photos
-from ganworks.domains.restore_judge import NAMES, Judge, compare, levels
-from ganworks.events import Scored
-from ganworks.run import Run
+from ganworks.core.config import from_dict
+from ganworks.core.events import Scored
+from ganworks.kinds.images.restoration.judge import NAMES, Judge, compare, levels
+from ganworks.kinds.images.shared.crops import open_photos
+from ganworks.runs.published import load_net
+from ganworks.runs.run import Run
 
 NAME = "superres"
 PSNR = {"game.adversarial_from": 1.0}

@@ -6,7 +6,7 @@
 Trains on TRAIN alone, judges on TEST (10,000 lines each of the COCO captions of Texygen, 1802.01886). Snapshots are
 chosen on a tenth of TRAIN; temperature, candidates and strength of the critic were chosen with figures of TEST in view.
 BLEU: 1,000 samples against all test lines; self-BLEU: these against each other; backward BLEU: 1,000 test lines against
-5,000 samples. Everything else in `ganworks.metrics.text`. Six published sets (SAMPLES.zip), a trigram model and lines
+5,000 samples. Everything else in `ganworks.kinds.text.metrics.measures`. Six published sets (SAMPLES.zip), a trigram model and lines
 of TRAIN get the same protocol. A picture of the curves over temperature goes beside the results. Seconds: of the
 training with its scores, without this evaluation.
 """
@@ -25,13 +25,13 @@ import numpy as np
 import torch
 
 import ganworks
-from ganworks.card import published
-from ganworks.data.text import read_lines
-from ganworks.domains.text import Text
-from ganworks.metrics.text import bleu, self_bleu
-from ganworks.metrics.text_panel import JUDGED, Panel, cut, rivals
-from ganworks.metrics.text_pictures import curve
-from ganworks.model import Model
+from ganworks.kinds.text.data.reading import read_lines
+from ganworks.kinds.text.domain import Text
+from ganworks.kinds.text.metrics.measures import bleu, self_bleu
+from ganworks.kinds.text.metrics.panel import JUDGED, Panel, cut, rivals
+from ganworks.kinds.text.metrics.pictures import curve
+from ganworks.runs.published import published
+from ganworks.use.model import Model
 
 NAME = "text"
 TEMPERATURES = (0.8, 0.9, 0.95, 1.0, 1.1)

@@ -133,8 +133,8 @@ class Facades:
     """CMP facades, photos and label maps of different buildings."""
 
     def __init__(self, data: Path, work: Path):
-        from ganworks.data.sources import open_source
-        from ganworks.domains.unpaired import palette_of
+        from ganworks.files.sources import open_source
+        from ganworks.kinds.images.unpaired.domain import palette_of
 
         self.source = work / "facades"
         maps = {}
@@ -169,7 +169,7 @@ class Facades:
 
     def returned(self, nets: dict[str, Any], maps: np.ndarray) -> float | None:
         """Share of the pixels of label maps whose label is another one after the way there and back."""
-        from ganworks.domains.unpaired_judge import translate
+        from ganworks.kinds.images.unpaired.judge import translate
 
         if "G_back" not in nets:
             return None
@@ -241,7 +241,8 @@ class Seasons:
         return {**self.likeness(made, self.summers), "cycle": l1(there, self.summers)}
 
     def likeness(self, made: np.ndarray, given: np.ndarray | None) -> dict[str, float]:
-        from ganworks.metrics import fidelity, unpaired
+        from ganworks.kinds.images.shared import fidelity
+        from ganworks.kinds.images.unpaired import measures as unpaired
 
         out = {"stats": unpaired.statistics_distance(made, self.held),
                "independent": unpaired.statistics_distance(made, self.held, independent=True)}  # fmt: skip
@@ -252,7 +253,7 @@ class Seasons:
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """Summers as they are, with winter's colours, and real winters."""
-        from ganworks.metrics.unpaired import colour_transfer
+        from ganworks.kinds.images.unpaired.measures import colour_transfer
 
         moved = colour_transfer(self.summers, self.seen_summers, self.seen)
         known = {"input": self.summers, "colour transfer": moved}
@@ -267,7 +268,7 @@ def small(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 def both_ways(nets: dict[str, Any], images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Images translated, and translated back where there is a way back; uint8."""
-    from ganworks.domains.unpaired_judge import translate
+    from ganworks.kinds.images.unpaired.judge import translate
 
     forth = nets["G"]
     made = translate(forth.net, images, forth.spec)
@@ -278,7 +279,7 @@ def voted_maps(forth: Any, images: np.ndarray) -> np.ndarray:
     """What `apply` with an ensemble makes of uint8 images [n, 3, H, W]."""
     import torch
 
-    from ganworks.domains.unpaired import Unpaired
+    from ganworks.kinds.images.unpaired.domain import Unpaired
 
     x = torch.from_numpy(images).float() / 127.5 - 1
     with torch.inference_mode():
@@ -299,7 +300,7 @@ def measure(data: Path, name: str, settings: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     import ganworks as gw
-    from ganworks.card import published
+    from ganworks.runs.published import published
 
     task, recipe = name.partition("/")[0], ROWS[name][0]
     with tempfile.TemporaryDirectory() as work:

@@ -20,11 +20,11 @@ import common
 import numpy as np
 import torch
 
-from ganworks import recipes
-from ganworks.builder import Builder
-from ganworks.domains.unpaired import Unpaired
-from ganworks.engine import Engine
-from ganworks.settings import Budget, Facts
+from ganworks.core import registry
+from ganworks.core.settings import Budget, Facts
+from ganworks.kinds.images.unpaired.domain import Unpaired
+from ganworks.training.builder import Builder
+from ganworks.training.engine import Engine
 
 NAME = "unpaired_speed"
 SIDE = 64
@@ -35,7 +35,7 @@ METHODS = {"cyclegan": {}, "dualgan": {}, "cut": {"patches": 256}, "cut, 64 patc
 
 def engine(method: str, data: Any, size: tuple[int, int, int], batch: int) -> Engine:
     """A training of one method, ready to step."""
-    function, _ = recipes.find(method.split(",", maxsplit=1)[0])
+    function, _ = registry.recipe_function(method.split(",", maxsplit=1)[0])
     config = function(Facts(data.spec, len(data.train), Budget(examples=1000), "cpu", 100.0, Unpaired(size=SIDE)))
     width, blocks, judge = size
     config = replace(

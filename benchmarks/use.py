@@ -28,7 +28,7 @@ def start(data: str, budget: str) -> dict[str, Any]:
     code = (
         "import time; t = time.time()\n"
         "import sys, ganworks\n"
-        "from ganworks.events import Saved\n"
+        "from ganworks.core.events import Saved\n"
         "events = ganworks.train('image', data=sys.argv[1], out=sys.argv[2], budget=sys.argv[3])\n"
         "next(e for e in events if isinstance(e, Saved))\n"
         "print(time.time() - t)\n"
@@ -52,8 +52,8 @@ def sample(name: str, networks: Any, shape: tuple[int, ...], rounds: int = 12) -
     """Throughput of `Model.stream` over that of the bare generator at its best batch."""
     import torch
 
-    from ganworks.data.spec import Spec
-    from ganworks.model import Model
+    from ganworks.core.spec import Spec
+    from ganworks.use.model import Model
 
     spec = Spec("images", shape)
     torch.manual_seed(0)
@@ -97,8 +97,8 @@ def memory() -> dict[str, Any]:
     """Peak memory of packing a million synthetic images and reading all of them, in a process of its own."""
     code = (
         "import resource, sys, tempfile, numpy as np, torch\n"
-        "from ganworks.domains.images import Images\n"
-        "from ganworks.data.order import Order\n"
+        "from ganworks.kinds.images.domain import Images\n"
+        "from ganworks.core.order import Order\n"
         "folder = tempfile.mkdtemp()\n"
         "x = np.lib.format.open_memmap(folder + '/x.npy', 'w+', np.uint8, (1_000_000, 1, 28, 28))\n"
         "rng = np.random.default_rng(0)\n"

@@ -18,9 +18,9 @@ import numpy as np
 from common import load, machine, missing, save, table
 
 import ganworks as gw
-from ganworks.domains.video import Video
-from ganworks.metrics import video_measures as measures
-from ganworks.metrics import video_tracks as shapes
+from ganworks.kinds.video.domain import Video
+from ganworks.kinds.video.metrics import measures
+from ganworks.kinds.video.metrics import tracks as shapes
 
 NAME = "video"
 COUNT = 1500  # clips on each side of a comparison

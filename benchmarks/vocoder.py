@@ -43,8 +43,8 @@ def judged(judge: Any, rows: list[Any], guess: Callable[[Any], int], make: Calla
 
 def prepared(path: str, config: Any, train: Any) -> tuple[Any, list[Any], Callable[[Any], int]]:
     """(judge, test recordings, classifier of digits that learned from the training recordings)."""
-    from ganworks.domains.vocoder import Vocoder
-    from ganworks.domains.vocoder_judge import Judge
+    from ganworks.kinds.audio.vocoder.domain import Vocoder
+    from ganworks.kinds.audio.vocoder.judge import Judge
 
     judge = Judge(config.domain, train, config)
     test = Vocoder(rate=judge.rate, held_out=0, labels=False).open(f"{path}/test")
@@ -62,9 +62,9 @@ def judge_wave(data: Any, row: int) -> Any:
 
 def baselines(judge: Any, rows: list[Any], guess: Callable[[Any], int]) -> list[dict[str, Any]]:
     """Griffin-Lim from the same frames, twice."""
-    from ganworks.domains.vocoder import frames_of
-    from ganworks.layers.mel import from_log_mel
-    from ganworks.layers.spectral import griffin_lim
+    from ganworks.kinds.audio.spectral import griffin_lim
+    from ganworks.kinds.audio.vocoder.domain import frames_of
+    from ganworks.kinds.audio.vocoder.mel import from_log_mel
 
     f = judge.data.spec.facts
 
@@ -89,8 +89,8 @@ def trained(path: str, settings: dict[str, str], folder: Path) -> dict[str, floa
 
 def measure(path: str, folder: Path, spent: dict[str, float]) -> list[dict[str, Any]]:
     """The rows of a finished run, its own first."""
-    from ganworks.applied import Applied
-    from ganworks.run import Run
+    from ganworks.runs.run import Run
+    from ganworks.use.applier import Applied
 
     config = Run.open(folder).config()
     train = config.domain.open(f"{path}/train")

@@ -13,10 +13,10 @@ import math
 
 import torch
 
-from ganworks.data.spec import Spec
-from ganworks.domains.points import quality
+from ganworks.core.spec import Spec
 from ganworks.games.losses import loss
 from ganworks.games.penalties import judge
+from ganworks.kinds.points.domain import quality
 from ganworks.networks.mlp import MLP
 
 ANGLES = torch.arange(8) * (2 * math.pi / 8)

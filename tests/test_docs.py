@@ -8,7 +8,7 @@ from pathlib import Path
 import doc_folders
 import pytest
 
-from ganworks import cli
+from ganworks.cli import main as cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").glob("*.md") if p.stem != "benchmarks")]

@@ -5,10 +5,10 @@ import pytest
 from recipe_checks import check_recipe
 
 import ganworks as gw
-from ganworks import recipes
-from ganworks.errors import UsageError
+from ganworks.core import registry
+from ganworks.core.errors import UsageError
 
-IMAGES = [name for name, entry in recipes.TABLE.items() if entry[2] == recipes.IMAGES]
+IMAGES = [name for name, entry in registry.recipes().items() if entry.domain == "domain/images"]
 
 
 def data(classes: int):
@@ -35,9 +35,9 @@ def test_the_points_recipe(tmp_path):
     assert gw.load(tmp_path / "run", device="cpu").sample(7).numpy().shape == (7, 2)
 
 
-@pytest.mark.parametrize("name", recipes.TABLE)
+@pytest.mark.parametrize("name", registry.recipes())
 def test_docstrings_are_claims(name):
-    text = recipes.describe(name)
+    text = registry.describe(name)
     assert "arXiv" in text and len(text.splitlines()[0]) > 30
 
 
@@ -50,4 +50,4 @@ def test_image_says_why(tmp_path):
 
 def test_an_unknown_recipe():
     with pytest.raises(UsageError, match="dcgan"):
-        recipes.find("dcgna")
+        registry.find_recipe("dcgna")

@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from toys import engine
 
 import ganworks as gw
-from ganworks import calibrate, recipes, weights
-from ganworks.card import file_of, load_net, published
-from ganworks.data.spec import Batch, Spec
-from ganworks.engine import Engine
-from ganworks.errors import UsageError
-from ganworks.events import Scored
+from ganworks.core import registry
+from ganworks.core.errors import UsageError
+from ganworks.core.events import Scored
+from ganworks.core.spec import Batch, Spec
+from ganworks.files import weights
+from ganworks.kinds.points.recipes import points
 from ganworks.metrics.tasks import TaskReport, interval, metric
-from ganworks.model import Model
-from ganworks.recipes.points import points
+from ganworks.runs.published import file_of, load_net, published
+from ganworks.training import calibration
+from ganworks.training.engine import Engine
+from ganworks.use.model import Model
 
 
 class Scale(nn.Module):
@@ -96,8 +98,8 @@ def recipe(monkeypatch):
     def made(facts: Any) -> Any:
         return replace(points(facts), networks=Pair(), game=There())
 
-    monkeypatch.setattr(recipes, "find", lambda name: (made, recipes.POINTS))
-    monkeypatch.setattr("ganworks.domains.points.Points.judge", lambda *args: Teacher())
+    monkeypatch.setattr(registry, "recipe_function", lambda name: (made, "domain/points"))
+    monkeypatch.setattr("ganworks.kinds.points.domain.Points.judge", lambda *args: Teacher())
     monkeypatch.setattr(Teacher, "seen", [])
     return "points"
 
@@ -189,7 +191,7 @@ class Stages:
 
 def test_the_pace_is_measured_in_each_phase():
     """A quarter of the steps costs about 32 ms more than the others: the mean is far from both."""
-    pace = calibrate.measure(engine(Stages(), total=10**9), threads=1, seconds=0.2)
+    pace = calibration.measure(engine(Stages(), total=10**9), threads=1, seconds=0.2)
     per_step = 32 / pace.speed
     assert 0.0095 < per_step < 0.025, per_step
 
@@ -229,8 +231,8 @@ def test_an_interval_covers_the_mean_about_as_often_as_it_says():
 
 def test_images_come_with_their_path(tmp_path: Path):
     """`batch` of the image domain: x and y of the asked indices, keyed augmentation included."""
-    from ganworks.data.spec import Draw
-    from ganworks.domains.images import Images
+    from ganworks.core.spec import Draw
+    from ganworks.kinds.images.domain import Images
 
     x = np.arange(6 * 64, dtype=np.uint8).reshape(6, 8, 8)
     domain = Images(flip=True)

@@ -16,7 +16,7 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "apply", "evaluate", "fit", "load", "look", "predict", "train"]
+__all__ = ["TableModel", "__version__", "apply", "evaluate", "fit", "load", "look", "predict", "train"]
 
 _VERBS = {"train", "fit", "load", "apply", "predict", "evaluate", "look"}
 
@@ -24,4 +24,6 @@ _VERBS = {"train", "fit", "load", "apply", "predict", "evaluate", "look"}
 def __getattr__(name: str) -> Any:
     if name in _VERBS:
         return getattr(importlib.import_module("ganworks.api"), name)
+    if name == "TableModel":
+        return importlib.import_module("ganworks.kinds.tables.estimator").TableModel
     raise AttributeError(f"module 'ganworks' has no attribute {name!r}")

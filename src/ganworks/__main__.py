@@ -1,6 +1,6 @@
 """`python -m ganworks`."""
 
-from ganworks.cli import main
+from ganworks.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

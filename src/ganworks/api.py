@@ -9,24 +9,24 @@ from typing import Any
 
 from torch import nn
 
-from ganworks import weights
-from ganworks.applied import Applied
-from ganworks.assemble import assemble
-from ganworks.builder import Job, Work
-from ganworks.card import Published, file_of, load_net, read_card
-from ganworks.config import find_class, from_dict
-from ganworks.errors import UsageError
-from ganworks.events import Event, Finished
-from ganworks.model import Model
-from ganworks.predicting import Predictor
-from ganworks.recipes import IMAGES, TABLE
-from ganworks.recognise import Found, is_source, recognise
-from ganworks.report.card import write_card
-from ganworks.report.html import write_report
-from ganworks.report.meters import Meters
-from ganworks.report.progress import Display
-from ganworks.run import Run
-from ganworks.settings import Config, Facts
+from ganworks.core import registry
+from ganworks.core.config import from_dict
+from ganworks.core.errors import UsageError
+from ganworks.core.events import Event, Finished
+from ganworks.core.settings import Config, Facts
+from ganworks.files import weights
+from ganworks.files.recognise import Found, is_source, recognise
+from ganworks.report.page.html import write_report
+from ganworks.report.page.model_card import write_card
+from ganworks.report.terminal.meters import Meters
+from ganworks.report.terminal.progress import Display
+from ganworks.runs.published import Published, file_of, load_net, read_card
+from ganworks.runs.run import Run
+from ganworks.training.assemble import assemble
+from ganworks.training.builder import Job, Work
+from ganworks.use.applier import Applied
+from ganworks.use.model import Model
+from ganworks.use.predictor import Predictor
 
 Recipe = Callable[[Facts], Config]
 
@@ -36,7 +36,7 @@ def _silent(label: str, done: int, total: int) -> None:
 
 
 def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
-    if data is None and isinstance(recipe, str) and recipe not in TABLE and is_source(recipe):
+    if data is None and isinstance(recipe, str) and recipe not in registry.recipes() and is_source(recipe):
         recipe, data = None, recipe
     if data is None:
         raise UsageError(
@@ -70,12 +70,12 @@ def train(
     on_work: Work = _silent,
     **settings: Any,
 ) -> Iterator[Event]:
-    """Train and yield events (ganworks.events); leaving the loop saves the run, the same call goes on with it.
+    """Train and yield events (ganworks.core.events); leaving the loop saves the run, the same call goes on with it.
 
     recipe: a name from `ganworks recipes`, or a function of your own with its domain=; None: the one that fits the
-    data (see `ganworks.recognise`). data: a path, "digits", an array [N, ...] or a pair (x, y), a list of texts, a
-    DataFrame. out: the run folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`, `**{"networks.width": 64}`, or
-    modules `G=`, `D=`. on_work(label, done, total) hears of preparation. Raises UsageError for wrong use.
+    data (see `ganworks.files.recognise`). data: a path, "digits", an array [N, ...] or a pair (x, y), a list of texts,
+    a DataFrame. out: the run folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`, `**{"networks.width": 64}`,
+    or modules `G=`, `D=`. on_work(label, done, total) hears of preparation. Raises UsageError for wrong use.
     """
     job = _job(recipe, data, out, settings, on_work)
     try:
@@ -87,7 +87,7 @@ def train(
 
 def mirror(folder: Path) -> Any:
     """Where events go for TensorBoard: FOLDER/tensorboard."""
-    from ganworks.report.tensorboard import Mirror
+    from ganworks.report.terminal.tensorboard import Mirror
 
     return Mirror(folder / "tensorboard")
 
@@ -121,7 +121,7 @@ def fit(
         publish(job.run.folder)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
     if evaluate and job.config.train.judge and job.judged:
-        from ganworks.judge import judge
+        from ganworks.use.evaluate import judge
 
         with Meters() as meters:
             judge(job.run.folder, data=data, opened=job.data, work=meters)
@@ -161,7 +161,7 @@ def apply(run: str | Path, image: Any, out: str | Path | None = None, *, seed: i
     model = Applied.load(run, reverse=bool(options.pop("reverse", False)))
     if out is None:
         return model.apply(image, seed, **options)
-    from ganworks.applying import apply_files
+    from ganworks.use.file_jobs import apply_files
 
     return apply_files(model, image, out, seed=seed, **options)
 
@@ -173,7 +173,7 @@ def predict(run: str | Path, data: Any) -> Any:
 
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
     """Judge a run against held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`."""
-    from ganworks.judge import judge
+    from ganworks.use.evaluate import judge
 
     found = judge(Path(run), data=data, work=on_work, **options)
     publish(Path(run))
@@ -183,11 +183,9 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
 def look(path: str | Path, recipe: str | None = None, **settings: Any) -> Any:
     """What a data source holds: count, classes, duplicates, what cannot be read, notes. See `ganworks data`.
 
-    recipe: None recognises it. settings: those of its domain. Returns `data.look.Findings`: `lines`, `facts`, `data`
+    recipe: None recognises it. settings: those of its domain. Returns `use.findings.Findings`: `lines`, `facts`, `data`
     and, of pictures, `sheet`.
     """
-    from ganworks.data.look import look as find
-    from ganworks.looking import kind_of, open_any
+    from ganworks.use.look import kind_of, open_any
 
-    domain = kind_of(recipe or recognise(path).recipe)
-    return open_any(path, domain, settings) if domain != IMAGES else find(path, find_class(IMAGES)(**settings))
+    return open_any(path, kind_of(recipe or recognise(path).recipe), settings)

@@ -1,1 +1,1 @@
-"""Augment of ganworks; see docs/six-words.md."""
+"""Augmentation that several kinds of data use."""

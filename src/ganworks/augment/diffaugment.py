@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganworks.data.spec import Draw
-from ganworks.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest
+from ganworks.core.spec import Draw
 
 POLICIES = ("color", "translation", "cutout")
 NUMBERS = 10  # per example: brightness, saturation, contrast, shift y x, hole y x, three gates
@@ -85,8 +85,10 @@ class DiffAugment:
         if not self.names or p <= 0:
             return x
         if x.dim() != 4:
-            raise UsageError(f"Augmentation {self.policy!r} is for images; these examples have shape "
-                             f"{tuple(x.shape[1:])}. Set augment to \"\".")
+            raise UsageError(
+                f"Augmentation {self.policy!r} is for images; these examples have shape "
+                f'{tuple(x.shape[1:])}. Set augment to "".'
+            )
         on = numbers[:, 7:10] < p
         if "color" in self.names:
             x = color(x, numbers[:, 0:3], on[:, 0])

@@ -1,1 +1,3 @@
-"""Games of ganworks; see docs/six-words.md."""
+"""Who moves in which order, and what each player minimises: what several kinds of data use."""
+
+PARTS = {"game/adversarial": "adversarial:Adversarial"}

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.augment.diffaugment import DiffAugment
-from ganworks.data.spec import Batch
-from ganworks.errors import UsageError, check_ranges, nearest
+from ganworks.core.errors import UsageError, check_ranges, nearest
+from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.penalties import BACKENDS, Critic, Probe, clip_weights, interpolate, judge, one_centred
 
@@ -26,9 +26,19 @@ Nets = dict[str, Any]
 Terms = dict[str, Tensor]
 LossFn = Callable[[Nets, Batch], Terms]
 
-RANGES = {"r1": (0, 1e6), "r2": (0, 1e6), "r1_end": (0, 1e6), "r2_end": (0, 1e6), "burn_in": (1e-9, 1),
-          "gp": (0, 1e6), "clip": (0, 1e3), "n_critic": (1, 1000), "augment_p": (0, 1),
-          "augment_ramp": (0, 1), "penalty_fraction": (1e-9, 1)}
+RANGES = {
+    "r1": (0, 1e6),
+    "r2": (0, 1e6),
+    "r1_end": (0, 1e6),
+    "r2_end": (0, 1e6),
+    "burn_in": (1e-9, 1),
+    "gp": (0, 1e6),
+    "clip": (0, 1e3),
+    "n_critic": (1, 1000),
+    "augment_p": (0, 1),
+    "augment_ramp": (0, 1),
+    "penalty_fraction": (1e-9, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -50,14 +60,19 @@ class Sight:
         return self.D(x, self.y)
 
     def rows(self, index: Tensor) -> Sight:
-        return replace(self, y=None if self.y is None else self.y[index],
-                       numbers=None if self.numbers is None else self.numbers[index])
+        return replace(
+            self,
+            y=None if self.y is None else self.y[index],
+            numbers=None if self.numbers is None else self.numbers[index],
+        )
 
     def beside(self, other: Sight) -> Sight:
         """One sight of both batches, this one's examples first."""
-        return replace(self, y=None if self.y is None or other.y is None else torch.cat([self.y, other.y]),
-                       numbers=None if self.numbers is None or other.numbers is None
-                       else torch.cat([self.numbers, other.numbers]))
+        return replace(
+            self,
+            y=None if self.y is None or other.y is None else torch.cat([self.y, other.y]),
+            numbers=None if self.numbers is None or other.numbers is None else torch.cat([self.numbers, other.numbers]),
+        )
 
 
 def mixes_examples(D: nn.Module) -> bool:
@@ -66,8 +81,9 @@ def mixes_examples(D: nn.Module) -> bool:
     So it does with batch norm, and with any module that has a true attribute `mixes_examples` (minibatch
     standard deviation, for one). Real and generated examples are then judged in separate calls, as published.
     """
-    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "mixes_examples", False)
-               for m in D.modules())
+    return any(
+        isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "mixes_examples", False) for m in D.modules()
+    )
 
 
 @dataclass(frozen=True)
@@ -110,8 +126,9 @@ class Adversarial:
         loss(self.loss)
         self.augmentation(self.augment)
         if self.penalty_backend not in BACKENDS:
-            raise UsageError(f"There is no penalty_backend {self.penalty_backend!r}. "
-                             f"{nearest(self.penalty_backend, BACKENDS)}")
+            raise UsageError(
+                f"There is no penalty_backend {self.penalty_backend!r}. {nearest(self.penalty_backend, BACKENDS)}"
+            )
         if self.train not in ("both", "G", "D"):
             raise UsageError(f'train must be "both", "G" or "D", not {self.train!r}.')
         check_ranges(self, RANGES)
@@ -185,8 +202,9 @@ class Adversarial:
         real = Sight(D, batch.y, self._augment, self._augment.draw(batch.draw), p)
         return real, real if self.pair_augment else replace(real, numbers=self._augment.draw(batch.draw))
 
-    def _judge_both(self, sights: tuple[Sight, Sight], real: Tensor, fake: Tensor,
-                    batch: Batch) -> list[tuple[Tensor, Tensor | None]]:
+    def _judge_both(
+        self, sights: tuple[Sight, Sight], real: Tensor, fake: Tensor, batch: Batch
+    ) -> list[tuple[Tensor, Tensor | None]]:
         """Logits [B] and weighted penalty [B] (None: off) of the real and the generated examples.
 
         One call for both where D allows it and both need the same work: small networks are bound by the count
@@ -195,8 +213,10 @@ class Adversarial:
         weights = [0.5 * gamma for gamma in self.gammas(batch.progress)]
         asked = [bool(self.r1), bool(self.r2)]
         if asked[0] != asked[1] or mixes_examples(sights[0].D):
-            return [self._judge(sight, x, self._probe(x, batch), weight if on else None)
-                    for sight, x, weight, on in zip(sights, (real, fake), weights, asked, strict=True)]
+            return [
+                self._judge(sight, x, self._probe(x, batch), weight if on else None)
+                for sight, x, weight, on in zip(sights, (real, fake), weights, asked, strict=True)
+            ]
         count, probe = len(real), self._probe(real, batch)
         if probe is not None:
             probe = probe.beside(Probe.draw(fake, batch.draw, self.penalty_fraction), count)
@@ -209,8 +229,9 @@ class Adversarial:
     def _probe(self, x: Tensor, batch: Batch) -> Probe | None:
         return Probe.draw(x, batch.draw, self.penalty_fraction) if self.penalty_backend == "fd" else None
 
-    def _judge(self, critic: Critic, x: Tensor, probe: Probe | None,
-               weight: float | None) -> tuple[Tensor, Tensor | None]:
+    def _judge(
+        self, critic: Critic, x: Tensor, probe: Probe | None, weight: float | None
+    ) -> tuple[Tensor, Tensor | None]:
         """Logits, and weight times the squared gradient norms unless weight is None."""
         if weight is None:
             return critic(x).float(), None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from ganworks.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ganworks.data.spec import Draw
+from ganworks.core.spec import Draw
 
 BACKENDS = ("exact", "func", "fd")
 SIGMA = 0.01  # step of the finite difference, in units of the data's [-1, 1] (2501.08316)
@@ -68,8 +68,7 @@ class Probe:
         return Probe(torch.cat([self.rows, other.rows + offset]), torch.cat([self.noise, other.noise]))
 
 
-def judge(critic: Critic, x: Tensor, backend: str = "exact",
-          probe: Probe | None = None) -> tuple[Tensor, Tensor]:
+def judge(critic: Critic, x: Tensor, backend: str = "exact", probe: Probe | None = None) -> tuple[Tensor, Tensor]:
     """Logits [B] and squared gradient norms |grad_x D(x)|^2 [B], summed within an example; both float32.
 
     x: [B, ...]; treated as a constant (no gradient reaches what made it). backend: one of `BACKENDS`.
@@ -101,8 +100,16 @@ def _finite_difference(critic: Critic, x: Tensor, probe: Probe | None) -> tuple[
     return logits, norms.new_zeros(len(x)).index_copy(0, probe.rows, norms)
 
 
-def zero_centred(D: Callable[..., Tensor], x: Tensor, gamma: float, y: Tensor | None = None, *,
-                 backend: str = "exact", draw: Draw | None = None, fraction: float = 1.0) -> Tensor:
+def zero_centred(
+    D: Callable[..., Tensor],
+    x: Tensor,
+    gamma: float,
+    y: Tensor | None = None,
+    *,
+    backend: str = "exact",
+    draw: Draw | None = None,
+    fraction: float = 1.0,
+) -> Tensor:
     """gamma/2 * |grad_x D(x)|^2 per example [B]: Mescheder et al. 2018 (1801.04406), equations 9 and 10.
 
     On real examples this is R1, on generated ones R2. draw and fraction are for the "fd" back-end.
@@ -132,8 +139,16 @@ def one_centred(squared: Tensor, weight: float) -> Tensor:
     return weight * ((squared + 1e-12).sqrt() - 1).square()
 
 
-def gradient_penalty(D: Callable[..., Tensor], real: Tensor, fake: Tensor, draw: Draw, *,
-                     weight: float = 10.0, y: Tensor | None = None, backend: str = "exact") -> Tensor:
+def gradient_penalty(
+    D: Callable[..., Tensor],
+    real: Tensor,
+    fake: Tensor,
+    draw: Draw,
+    *,
+    weight: float = 10.0,
+    y: Tensor | None = None,
+    backend: str = "exact",
+) -> Tensor:
     """weight * (|grad_x D(x)| - 1)^2 [B] at random points x between real and fake.
 
     Gulrajani et al. 2017 (1704.00028), equation 3; the norm is taken per example. The norm is no average over

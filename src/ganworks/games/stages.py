@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganworks.errors import UsageError
+from ganworks.core.errors import UsageError
 
 
 def check_start(start: float) -> None:

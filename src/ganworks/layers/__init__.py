@@ -1,1 +1,1 @@
-"""Layers of ganworks; see docs/six-words.md."""
+"""Layers that several kinds of data use."""

@@ -11,7 +11,11 @@ from torch import Tensor, nn
 Activation = Literal["leaky", "relu", "silu", "gelu", "tanh", "softplus"]
 
 _ACTIVATIONS = {
-    "leaky": lambda: nn.LeakyReLU(0.2), "relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU, "tanh": nn.Tanh,
+    "leaky": lambda: nn.LeakyReLU(0.2),
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
     "softplus": nn.Softplus,
 }
 
@@ -32,8 +36,9 @@ class Maxout(nn.Module):
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
 
 
-def dense_stack(sizes: Sequence[int], activation: Activation, *, maxout: int = 0, batch_norm: bool = False
-                ) -> nn.Sequential:
+def dense_stack(
+    sizes: Sequence[int], activation: Activation, *, maxout: int = 0, batch_norm: bool = False
+) -> nn.Sequential:
     """Linear + activation (or maxout) for each pair of neighbouring `sizes`; every layer is activated."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):

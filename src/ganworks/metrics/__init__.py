@@ -1,1 +1,1 @@
-"""Metrics of ganworks; see docs/six-words.md."""
+"""Scores that several kinds of data use: distances, neighbours, features, intervals."""

@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganworks.data.spec import Spec, key
-from ganworks.errors import UsageError
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec, key
 from ganworks.metrics.estimate import untouched_random_state
 from ganworks.metrics.features import Dataset, Progress, fit_inside, hash_state, in_batches, to_unit
 
@@ -45,8 +45,11 @@ class Net(nn.Module):
         inside = 16 if min(height, width) > 8 else 32
         stride = 2 if max(height, width) > 40 else 1
         while True:
-            layers += [nn.Conv2d(channels, inside, 3, stride=stride, padding=1, bias=False),
-                       nn.BatchNorm2d(inside), nn.ReLU()]
+            layers += [
+                nn.Conv2d(channels, inside, 3, stride=stride, padding=1, bias=False),
+                nn.BatchNorm2d(inside),
+                nn.ReLU(),
+            ]
             height, width = -(-height // stride), -(-width // stride)
             channels, inside, stride = inside, min(2 * inside, 64), 1
             if max(height, width) <= 4:
@@ -107,18 +110,26 @@ class Classifier:
         return chances.argmax(1), chances
 
 
-def classifier_of(dataset: Dataset, cache: Path | None = None, *, seed: int = 0,
-                  progress: Progress | None = None, device: str = "cpu") -> Classifier:
+def classifier_of(
+    dataset: Dataset, cache: Path | None = None, *, seed: int = 0, progress: Progress | None = None, device: str = "cpu"
+) -> Classifier:
     """The classifier of labelled images: read from the cache folder, or trained now and kept there.
 
     Raises UsageError when the data has no labels or is not images.
     """
     spec = dataset.spec
     if dataset.labels is None or spec.num_classes < 2 or len(spec.shape) != 3:
-        raise UsageError(f"A classifier needs images with at least 2 classes; this data is {spec.kind} of "
-                         f"shape {spec.shape} with {spec.num_classes} classes. Use RandomConv features.")
-    about = {"fingerprint": dataset.fingerprint, "split": split_hash(dataset), "recipe": RECIPE, "seed": seed,
-             "spec": spec.to_dict()}
+        raise UsageError(
+            f"A classifier needs images with at least 2 classes; this data is {spec.kind} of "
+            f"shape {spec.shape} with {spec.num_classes} classes. Use RandomConv features."
+        )
+    about = {
+        "fingerprint": dataset.fingerprint,
+        "split": split_hash(dataset),
+        "recipe": RECIPE,
+        "seed": seed,
+        "spec": spec.to_dict(),
+    }
     name = f"classifier-{dataset.fingerprint[:16]}-{about['split'][:8]}-r{RECIPE}-s{seed}.safetensors"
     path = None if cache is None else Path(cache) / name
     with untouched_random_state(), _one_thread():
@@ -226,4 +237,3 @@ def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError):
         return None
     return Classifier(net, spec, str(about["fingerprint"]), accuracy, device)
-

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganworks.data.spec import Spec, key
+from ganworks.core.spec import Spec, key
 from ganworks.metrics.estimate import untouched_random_state
 
 Progress = Callable[[str, int, int], None]
@@ -152,8 +152,9 @@ def _seeded(net: nn.Module, seed: int) -> nn.Module:
     return net
 
 
-def pick(dataset: Dataset, cache: Path | None = None, *, progress: Progress | None = None,
-         device: str = "cpu") -> FeatureExtractor:
+def pick(
+    dataset: Dataset, cache: Path | None = None, *, progress: Progress | None = None, device: str = "cpu"
+) -> FeatureExtractor:
     """The extractor for a data set: a classifier for labelled images, random convolutions for others.
 
     Points and other vectors are their own features. cache: folder where the classifier is kept, or None.

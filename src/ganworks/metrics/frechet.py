@@ -61,8 +61,9 @@ def distance(a: Moments, b: Moments) -> float:
     return float(((a.mean - b.mean) ** 2).sum() + np.trace(a.cov) + np.trace(b.cov) - 2 * cross)
 
 
-def sample_distance(features: np.ndarray, reference: Moments, size: int | None = None, *, seed: int = 0,
-                    repeats: int = 50) -> Estimate:
+def sample_distance(
+    features: np.ndarray, reference: Moments, size: int | None = None, *, seed: int = 0, repeats: int = 50
+) -> Estimate:
     """FD of features [n, d] to `reference`: mean over the n // size disjoint groups of `size` (default n).
 
     The interval holds the reference fixed: its error is the deviation over `repeats` bootstrap samples of

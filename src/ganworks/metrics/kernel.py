@@ -24,8 +24,9 @@ def unbiased_mmd(x: np.ndarray, y: np.ndarray) -> float:
     return float(within - 2 * xy.mean())
 
 
-def kernel_distance(features: np.ndarray, reference: np.ndarray, *, subsets: int = 100, size: int = 1000,
-                    seed: int = 2020) -> Estimate:
+def kernel_distance(
+    features: np.ndarray, reference: np.ndarray, *, subsets: int = 100, size: int = 1000, seed: int = 2020
+) -> Estimate:
     """KID, the mean over `subsets` pairs of `size` rows (at most half) of features [n, d], reference [m, d].
 
     Draws from its own random state. Subsets overlap, so the error counts only as many as can be disjoint: it

@@ -77,8 +77,7 @@ class Index:
         return self._spacing[rows]
 
 
-def nearest(queries: np.ndarray, base: np.ndarray, k: int = 1,
-            own: np.ndarray | None = None) -> Neighbours:
+def nearest(queries: np.ndarray, base: np.ndarray, k: int = 1, own: np.ndarray | None = None) -> Neighbours:
     """The k nearest rows of base [m, d] for every row of queries [n, d]; see `Index.nearest`."""
     return Index(base).nearest(queries, k, own)
 
@@ -138,8 +137,13 @@ def overlap(real: Manifold, fake: np.ndarray) -> Overlap:
         recalled.append((squared < reach).any(1))
         closest.append(squared.min(1).values.sqrt())
     gap = torch.cat(closest).numpy()
-    return Overlap(precise.numpy(), torch.cat(recalled).numpy(), dense.numpy() / real.wide,
-                   gap < real.wide_radius, gap / np.maximum(real.wide_radius, 1e-12))
+    return Overlap(
+        precise.numpy(),
+        torch.cat(recalled).numpy(),
+        dense.numpy() / real.wide,
+        gap < real.wide_radius,
+        gap / np.maximum(real.wide_radius, 1e-12),
+    )
 
 
 def authentic(found: Neighbours, training: Index) -> np.ndarray:

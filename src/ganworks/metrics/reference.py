@@ -20,8 +20,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ganworks.data.spec import key
-from ganworks.errors import UsageError
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import key
 from ganworks.metrics.classifier import split_hash
 from ganworks.metrics.estimate import Estimate, mean, wilson
 from ganworks.metrics.features import Dataset, FeatureExtractor, Progress
@@ -65,12 +65,15 @@ class Reference:
     _manifolds: dict[int, Manifold] = field(default_factory=dict)
 
     @staticmethod
-    def of(dataset: Dataset, extractor: FeatureExtractor, cache: Path | None = None, *,
-           progress: Progress | None = None) -> Reference:
+    def of(
+        dataset: Dataset, extractor: FeatureExtractor, cache: Path | None = None, *, progress: Progress | None = None
+    ) -> Reference:
         """Extract, or read from the cache folder. Raises UsageError below 10 held-out examples."""
         if len(dataset.held) < FEWEST:
-            raise UsageError(f"Judging samples needs at least {FEWEST} held-out examples; this data has "
-                             f"{len(dataset.held)}. Add data: a tenth of it is held out.")
+            raise UsageError(
+                f"Judging samples needs at least {FEWEST} held-out examples; this data has "
+                f"{len(dataset.held)}. Add data: a tenth of it is held out."
+            )
         shuffle = np.random.default_rng(key("reference", dataset.fingerprint))
         train = shuffle.permutation(np.asarray(dataset.train))[:LIMIT]
         held = shuffle.permutation(np.asarray(dataset.held))[:HELD_LIMIT]
@@ -80,8 +83,10 @@ class Reference:
         path = None if cache is None else Path(cache) / name
         kept = _load(path, len(train), len(held), extractor.dim)
         if kept is None:
-            kept = (extract(dataset, extractor, train, "reading training features", progress),
-                    extract(dataset, extractor, held, "reading held-out features", progress))
+            kept = (
+                extract(dataset, extractor, train, "reading training features", progress),
+                extract(dataset, extractor, held, "reading held-out features", progress),
+            )
             _save(path, kept)
         return Reference(*kept, train, held, split)
 
@@ -115,26 +120,27 @@ class Reference:
         wanted = (n, repeats, subsets, seed)
         if wanted not in self._floors:
             over = [overlap(self.manifold(n), self.train[:n])]
-            metrics = {**_distances(self, self.held, wanted), **_overlaps(over),
-                       **_copying(self, self.held_near)}
+            metrics = {**_distances(self, self.held, wanted), **_overlaps(over), **_copying(self, self.held_near)}
             self._floors[wanted] = Measured(metrics, *_means(over), self.held_near)
         return self._floors[wanted]
 
-    def measure(self, features: np.ndarray, n: int, *, repeats: int = 50, subsets: int = 100,
-                seed: int = 0) -> Measured:
+    def measure(
+        self, features: np.ndarray, n: int, *, repeats: int = 50, subsets: int = 100, seed: int = 0
+    ) -> Measured:
         """Every metric of samples [N, d], N >= n; fd and overlaps are means over N // n groups of n."""
         groups = np.split(features[: len(features) // n * n], len(features) // n)
         over = [overlap(self.manifold(n), group) for group in groups]
         near = self.index.nearest(features, 3)
-        metrics = {**_distances(self, features, (n, repeats, subsets, seed)), **_overlaps(over),
-                   **_copying(self, near)}
+        metrics = {**_distances(self, features, (n, repeats, subsets, seed)), **_overlaps(over), **_copying(self, near)}
         return Measured(metrics, *_means(over), near)
 
 
 def _distances(real: Reference, features: np.ndarray, how: tuple[int, int, int, int]) -> dict[str, Estimate]:
     n, repeats, subsets, seed = how
-    return {"fd": sample_distance(features, real.moments, n, seed=seed, repeats=repeats),
-            "kid": kernel_distance(features, real.train, subsets=subsets, seed=2020 + seed)}
+    return {
+        "fd": sample_distance(features, real.moments, n, seed=seed, repeats=repeats),
+        "kid": kernel_distance(features, real.train, subsets=subsets, seed=2020 + seed),
+    }
 
 
 def _overlaps(over: list[Overlap]) -> dict[str, Estimate]:
@@ -156,8 +162,13 @@ def _copying(real: Reference, near: Neighbours) -> dict[str, Estimate]:
     return {"authenticity": wilson(own.mean(), len(own)), "copied": wilson(close.mean(), len(close))}
 
 
-def extract(dataset: Dataset, extractor: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, stage: str,
-            progress: Progress | None = None) -> np.ndarray:
+def extract(
+    dataset: Dataset,
+    extractor: Callable[[np.ndarray], np.ndarray],
+    rows: np.ndarray,
+    stage: str,
+    progress: Progress | None = None,
+) -> np.ndarray:
     """Features [n, d] of these examples, read a few hundred at a time in the order of the file."""
     order, parts = np.argsort(rows), []
     for start in range(0, len(rows), CHUNK):
@@ -179,8 +190,10 @@ def _load(path: Path | None, train: int, held: int, dim: int) -> tuple[np.ndarra
     except (SafetensorError, OSError):
         return None
     pair = kept.get("train"), kept.get("held")
-    if any(a is None or a.shape != (rows, dim) or not np.isfinite(a).all()
-           for a, rows in zip(pair, (train, held), strict=True)):
+    if any(
+        a is None or a.shape != (rows, dim) or not np.isfinite(a).all()
+        for a, rows in zip(pair, (train, held), strict=True)
+    ):
         return None
     return kept["train"], kept["held"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ganworks.data.spec import key
-from ganworks.metrics.evaluate import Metric, plain
+from ganworks.core.spec import key
+from ganworks.metrics.scoring import Metric, plain
 
 _DRAWS = 1000
 

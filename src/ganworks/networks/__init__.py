@@ -1,1 +1,3 @@
-"""Networks of ganworks; see docs/six-words.md."""
+"""Networks that several kinds of data use."""
+
+PARTS = {"networks/compact": "compact:Compact", "networks/dcgan": "dcgan:DCGAN", "networks/mlp": "mlp:MLP"}

@@ -18,18 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganworks.data.spec import Spec
-from ganworks.errors import UsageError
-from ganworks.layers.crowd import Crowd
-from ganworks.layers.strided import (
-    SizePlan,
-    center_crop,
-    center_pad,
-    conv_down,
-    conv_up,
-    norm_layer,
-    size_plan,
-)
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.layers.minibatch_deviation import Crowd
+from ganworks.layers.strided import SizePlan, center_crop, center_pad, conv_down, conv_up, norm_layer, size_plan
 
 SLOPE = 0.2  # of every LeakyReLU
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the second moment through a LeakyReLU (He et al. 2015)

@@ -16,18 +16,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ganworks.data.spec import Spec
-from ganworks.errors import UsageError
-from ganworks.layers.strided import (
-    Norm,
-    center_crop,
-    center_pad,
-    conv_down,
-    conv_up,
-    init_dcgan,
-    norm_layer,
-    size_plan,
-)
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.layers.strided import Norm, center_crop, center_pad, conv_down, conv_up, init_dcgan, norm_layer, size_plan
 
 
 def _channels(width: int, stages: int) -> list[int]:
@@ -114,8 +105,9 @@ class DCGAN:
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"} for `spec`, initialised from torch's global random state."""
         if len(spec.shape) != 3:
-            raise UsageError(f"DCGAN needs images [C, H, W]; this data has the shape {spec.shape}. "
-                             "Use networks.mlp.MLP.")
+            raise UsageError(
+                f"DCGAN needs images [C, H, W]; this data has the shape {spec.shape}. Use networks.mlp.MLP."
+            )
         if min(self.width, self.d_width or 1, self.z_dim, self.embed) < 1:
             raise UsageError(f"DCGAN needs width, z_dim and embed of at least 1; got {self}.")
         return {"G": DCGANGenerator(self, spec), "D": DCGANDiscriminator(self, spec)}

@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ganworks.data.spec import Spec
-from ganworks.errors import UsageError
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
 from ganworks.layers.dense import Activation, dense_stack
 
 
@@ -30,8 +30,9 @@ class Labelled(nn.Module):
         if self.embedding is None:
             return x
         if y is None:
-            raise UsageError(f"This network is conditional on {self.embedding.num_embeddings} classes: "
-                             "labels are needed.")
+            raise UsageError(
+                f"This network is conditional on {self.embedding.num_embeddings} classes: labels are needed."
+            )
         return torch.cat([x, self.embedding(y).to(x.dtype)], 1)
 
 

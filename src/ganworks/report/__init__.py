@@ -1,1 +1,1 @@
-"""Report of ganworks; see docs/six-words.md."""
+"""Pages and screens that people read."""

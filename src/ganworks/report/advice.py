@@ -38,9 +38,7 @@ def commands(run: Run) -> list[Command]:
         found.append(
             Command(
                 f"ganworks eval {folder}",
-                "judge it thoroughly"
-                if not run.evaluation
-                else "judge it again, for instance after more training",
+                "judge it thoroughly" if not run.evaluation else "judge it again, for instance after more training",
             )
         )
     if run.state == "finished":

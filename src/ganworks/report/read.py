@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from ganworks.errors import UsageError
+from ganworks.core.errors import UsageError
 
 _TEXT_LIMIT = 4 << 20  # bytes of a YAML or JSON file that we are willing to parse
 _HEAD = 64 << 10  # bytes at the start of a long log that hold its "started" line
@@ -110,9 +110,7 @@ class Run:
     @property
     def best(self) -> Event:
         """The evaluation that was the best so far, or the latest, or an empty dict."""
-        return next(
-            (e for e in reversed(self.scored) if e.get("best")), self.scored[-1] if self.scored else {}
-        )
+        return next((e for e in reversed(self.scored) if e.get("best")), self.scored[-1] if self.scored else {})
 
     @property
     def state(self) -> str:
@@ -160,9 +158,7 @@ def read_run(folder: str | Path, tail: int | None = None) -> Run:
     folder = Path(folder)
     folder = folder.parent if folder.name in _KNOWN else folder
     if not folder.is_dir():
-        raise UsageError(
-            f'There is no run folder "{folder}". The folders under runs/ are named by "ganworks train".'
-        )
+        raise UsageError(f'There is no run folder "{folder}". The folders under runs/ are named by "ganworks train".')
     if not any((folder / name).exists() for name in _KNOWN):
         raise UsageError(f'"{folder}" is not a run folder: it holds none of {", ".join(_KNOWN)}.')
     problems: list[str] = []
@@ -185,17 +181,13 @@ def frames(run: Run) -> list[tuple[int, Path]]:
     """What was shown during the training as (examples seen, file), in order of `seen`; only files inside the run."""
     found: dict[Path, int] = {}
     for path in sorted(p for p in (run.folder / "samples").glob("*") if p.suffix.lower() in SHOWN):
-        found[path] = (
-            int(path.stem) if path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 19 else 0
-        )
+        found[path] = int(path.stem) if path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 19 else 0
     for event in run.shown:
         path = run.folder / "samples" / Path(str(event.get("path", ""))).name
         if path in found and math.isfinite(seen := number(event.get("seen"))):
             found[path] = int(seen)
     root = run.folder.resolve()
-    inside = [
-        (seen, path) for path, seen in found.items() if path.is_file() and path.resolve().is_relative_to(root)
-    ]
+    inside = [(seen, path) for path, seen in found.items() if path.is_file() and path.resolve().is_relative_to(root)]
     return sorted(inside)
 
 
@@ -258,9 +250,7 @@ def _tree(path: Path, problems: list[str]) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("it holds no mapping")
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        problems.append(
-            f"{path.name} could not be read: {str(error).splitlines()[0] if str(error) else error!r}"
-        )
+        problems.append(f"{path.name} could not be read: {str(error).splitlines()[0] if str(error) else error!r}")
         return {}
     return mapping(value)
 

@@ -69,6 +69,4 @@ _FACTS = {"count": "Examples", "train": "Trained on", "held": "Held out for judg
 def facts(data: Mapping[str, object]) -> list[tuple[str, int]]:
     """The counts of a data summary that a person wants to know, with their names."""
     values = ((title, data.get(key)) for key, title in _FACTS.items())
-    return [
-        (title, value) for title, value in values if isinstance(value, int) and not isinstance(value, bool)
-    ]
+    return [(title, value) for title, value in values if isinstance(value, int) and not isinstance(value, bool)]

@@ -140,9 +140,7 @@ def _judge_copying(score: Score) -> Verdict:
         return Verdict("excellent", "No sign of copying: as new as real data that it has never seen.")
     if gap <= GAP_STEPS[1]:
         return Verdict("fair", "Some samples are closer to training examples than new real data would be.")
-    return Verdict(
-        "poor", "Many samples nearly repeat training examples. Look at the nearest neighbours before use."
-    )
+    return Verdict("poor", "Many samples nearly repeat training examples. Look at the nearest neighbours before use.")
 
 
 def _gap(score: Score) -> float:
@@ -220,14 +218,10 @@ def headline(scores: list[Score]) -> Verdict:
     copying = by_name.get("authenticity") or by_name.get("copied") or Verdict("unknown", "")
     graded = [v.grade for v in (like, variety) if v.grade != "unknown"]
     if not graded:
-        return Verdict(
-            "unknown", "Not judged yet: there is no evaluation with a held-out value to compare with."
-        )
+        return Verdict("unknown", "Not judged yet: there is no evaluation with a held-out value to compare with.")
     worst = max(graded, key=GRADES.index)
     if copying.grade == "poor":
-        return Verdict(
-            "poor", "The generator repeats its training data, so its other scores cannot be trusted."
-        )
+        return Verdict("poor", "The generator repeats its training data, so its other scores cannot be trusted.")
     text = {
         "excellent": "By these measures the samples are very hard to tell from real data, and as varied.",
         "good": "The samples are close to real data, with small differences that a careful look finds.",

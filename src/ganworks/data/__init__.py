@@ -1,1 +1,0 @@
-"""Specs, keyed randomness, readers and the packed memory-map."""

@@ -1,1 +1,0 @@
-"""Domains of ganworks; see docs/six-words.md."""

@@ -1,0 +1,174 @@
+"""The files in a folder or in a zip: found once, read one by one, never outside, never blocking."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ganworks.core.errors import UsageError
+from ganworks.files.array_files import check_ratio, file_mark, zip_count
+from ganworks.files.rasters.decode import MAX_BYTES, printable
+
+MAX_COUNT = 2_000_000
+
+
+class FolderListing:
+    """The regular files below a folder. names: relative posix paths in a stable order; entries: size and
+    time.
+    """
+
+    kind = "folder"
+
+    def __init__(self, root: Path):
+        self.root, self.notes = root.resolve(), []
+        self.names: list[str] = []
+        self.sizes: list[int] = []
+        self.digest = hashlib.blake2b(os.fsencode(self.root), digest_size=16)
+        links = 0
+        found = []
+        for name, entry_stat in self._walk():
+            if entry_stat is None:
+                links += 1
+            else:
+                found.append((name, entry_stat))
+        for name, size, when in _sorted(found):
+            self.names.append(name)
+            self.sizes.append(size)
+            self.digest.update(b"%b\0%d\0%d\n" % (os.fsencode(name), size, when))
+        if links:
+            self.notes.append(f"{links} links out of the folder, pipes or devices left out")
+
+    def _walk(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
+        """(name, (size, time)) of each file; (name, None) for what must not be opened."""
+        todo = [""]
+        count = 0
+        while todo:
+            base = todo.pop()
+            try:
+                entries = list(os.scandir(self.root / base))
+            except OSError as error:
+                raise UsageError(
+                    f'The folder "{printable(str(self.root / base))}" cannot be read: {error.strerror}.'
+                ) from error
+            for entry in entries:
+                name = f"{base}{entry.name}"
+                if entry.name.startswith(".") or entry.name == "__MACOSX":
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(f"{name}/")
+                    continue
+                count += 1
+                if count > MAX_COUNT:
+                    raise UsageError(f'"{printable(str(self.root))}" holds more than {MAX_COUNT:,} files.')
+                yield name, self._facts(entry)
+
+    def _facts(self, entry: os.DirEntry) -> tuple[int, int] | None:
+        try:
+            facts = entry.stat()
+            inside = not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(self.root)
+        except OSError:
+            return None
+        return (facts.st_size, facts.st_mtime_ns) if inside and stat.S_ISREG(facts.st_mode) else None
+
+    def read(self, index: int, most: int = MAX_BYTES + 1) -> bytes:
+        """The first `most` bytes of a file. Never blocks: what is no regular file any more is refused."""
+        path = self.root / self.names[index]
+        if path.is_symlink():
+            path = path.resolve()
+            if not path.is_relative_to(self.root):
+                raise OSError("it is now a link out of the folder")
+        file = os.open(
+            path,
+            os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0),
+        )
+        with os.fdopen(file, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise OSError("it is no regular file")
+            return stream.read(most)
+
+
+def _sorted(found: list[tuple[str, tuple[int, int]]]) -> Iterator[tuple[str, int, int]]:
+    found.sort(key=lambda f: order_key(f[0]))
+    return ((name, size, when) for name, (size, when) in found)
+
+
+def order_key(name: str) -> tuple[bytes, bytes]:
+    """Sorts names alike on every host: by the UTF-8 bytes of the composed form, then as they are."""
+    raw = name.encode("utf-8", "surrogateescape")
+    return (
+        (raw, raw) if name.isascii() else (unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape"), raw)
+    )
+
+
+class ZipListing:
+    """The files in a zip, read in place. Refuses members that could only be there to do harm."""
+
+    kind = "zip"
+
+    def __init__(self, path: Path, inside: str = ""):
+        self.root, self.notes = path, []
+        if zip_count(path) > MAX_COUNT:
+            raise UsageError(f'"{printable(str(path))}" holds {zip_count(path):,} members; the limit is {MAX_COUNT:,}.')
+        try:
+            self.archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise UsageError(f'"{printable(str(path))}" is no readable zip: {error}.') from error
+        infos = self.archive.infolist()
+        _check_members(path, infos)
+        prefix = f"{inside.strip('/')}/" if inside else ""
+        found = {}
+        for info in infos:
+            name = info.filename.replace("\\", "/")
+            parts = name.split("/")
+            if (
+                not info.is_dir()
+                and name.startswith(prefix)
+                and parts[0] != "__MACOSX"
+                and not any(p.startswith(".") for p in parts)
+            ):
+                found[name[len(prefix) :]] = info
+        if inside and not found:
+            raise UsageError(f'"{printable(str(path))}" holds nothing below "{printable(inside)}".')
+        self.names = sorted(found, key=order_key)
+        self.infos = [found[n] for n in self.names]
+        self.sizes = [i.file_size for i in self.infos]
+        self.digest = hashlib.blake2b(f"{file_mark(path)} {inside}".encode("utf-8", "surrogateescape"), digest_size=16)
+
+    def read(self, index: int, most: int = MAX_BYTES + 2) -> bytes:
+        """The first `most` bytes of a member; when that is all, its checksum is checked by zipfile."""
+        with self.archive.open(self.infos[index]) as file:
+            return file.read(min(self.sizes[index] + 1, most))
+
+
+def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
+    """Names, kinds, count and sizes of a zip's members, before anything is read."""
+
+    def refuse(info: zipfile.ZipInfo, why: str) -> UsageError:
+        return UsageError(
+            f'"{printable(str(path))}" holds the member "{printable(info.orig_filename)}", {why}. '
+            "The archive is not opened; make a clean one."
+        )
+
+    seen: dict[str, str] = {}
+    for info in infos:
+        raw = info.orig_filename.replace("\\", "/")
+        if "\0" in raw or raw.startswith("/") or re.match(r"^[A-Za-z]:", raw) or ".." in raw.split("/"):
+            raise refuse(info, "whose name leads outside the archive")
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise refuse(info, "which is a link or a device and no file")
+        if info.flag_bits & 1:
+            raise refuse(info, "which is encrypted")
+        folded = unicodedata.normalize("NFC", raw.rstrip("/")).casefold()
+        if folded in seen:
+            raise refuse(info, f'which differs from "{printable(seen[folded])}" in nothing but case or form')
+        seen[folded] = raw
+    check_ratio(printable(str(path)), [(printable(i.filename), i.file_size, i.compress_size) for i in infos])
+    if sum(i.compress_size for i in infos) > path.stat().st_size:
+        raise UsageError(f'The members of "{printable(str(path))}" overlap: a decompression bomb, which is not opened.')

@@ -1,0 +1,1 @@
+"""Decoded examples packed in a memory-mapped cache, and read back in batches."""

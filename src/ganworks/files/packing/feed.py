@@ -1,0 +1,50 @@
+"""From a position in the data order to a batch on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganworks.core.spec import Draw, Spec
+
+
+class Source(Protocol):
+    """What the feed needs of a dataset."""
+
+    spec: Spec
+    train: np.ndarray
+
+
+class Order(Protocol):
+    """A keyed endless order over the training examples."""
+
+    def take(self, start: int, count: int) -> np.ndarray: ...
+
+
+@dataclass
+class DataFeed:
+    """Reads global positions [start, start + total), keeps this rank's rows, augments and moves them.
+
+    rows: the domain's `batch`, (data, indices, draw) -> tensors: it reads, crops, degrades and augments with keyed
+    randomness. Tensors with 4 axes leave channels last.
+    """
+
+    data: Source
+    order: Order
+    rows: Callable[[Any, np.ndarray, Draw], dict[str, Tensor]]
+    device: torch.device
+
+    def __call__(self, start: int, draw: Draw) -> dict[str, Any]:
+        places = self.order.take(start, draw.total)[draw.rows]
+        own = Draw(draw.generator.initial_seed(), draw.total, draw.rows)  # on the CPU, where the data is
+        batch = self.rows(self.data, self.data.train[places], own)
+        return {name: _laid_out(value).to(self.device, non_blocking=True) for name, value in batch.items()}
+
+
+def _laid_out(value: Tensor) -> Tensor:
+    return value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value

@@ -1,0 +1,148 @@
+"""A packed data set: a memory-map with labels, a fingerprint and a held-out split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganworks.core.spec import Spec
+from ganworks.files.arrays import release
+
+FORMAT = 1
+MAX_HELD = 10_000
+RELEASE_AFTER = 256 << 20
+FAULT = 64 << 10
+
+
+def open_pack(folder: Path, held_out: float) -> Packed | None:
+    """The pack in a folder, or None when there is none or it is damaged."""
+    try:
+        facts = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
+        return Packed(folder, facts, held_out) if facts["format"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class Packed:
+    """A data set as a memory-map: what the engine trains on.
+
+    spec: what one example is. fingerprint: sha256 (hex) of all content, labels and settings that shape it.
+    train, held: int64 indices; every exact duplicate lies on the same side. labels: int64 [N] or None.
+    hashes: uint64 [N, 2], one per content.
+    """
+
+    def __init__(self, folder: Path, facts: dict[str, Any], held_out: float = 0.1):
+        self.folder, self.facts = folder, facts
+        self.spec = Spec.from_dict(facts["spec"])
+        mapped = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
+        self.hashes = np.load(folder / "hash.npy", allow_pickle=False)
+        self.labels: np.ndarray | None = np.load(folder / "y.npy", allow_pickle=False) if self.spec.classes else None
+        self._check(mapped)
+        self._map = mapped
+        self._x = np.asarray(mapped)
+        self._middle = (self.spec.high + self.spec.low) / 2
+        self._half = (self.spec.high - self.spec.low) / 2
+        self._touched, self._row = 0, max(FAULT, self._x[0].nbytes) if self._x.nbytes > RELEASE_AFTER else 0
+        self.fingerprint = self._fingerprint()
+        self.train, self.held, self.duplicates, self._notes = split(self.hashes, held_out)
+
+    def _check(self, x: np.ndarray) -> None:
+        count = self.facts["count"]
+        whole = x.shape == (count, *self.spec.shape) and x.dtype == self.spec.dtype and self.hashes.shape == (count, 2)
+        if not whole or (self.labels is not None and self.labels.shape != (count,)):
+            raise ValueError("the pack does not hold what it says")
+
+    def _fingerprint(self) -> str:
+        spec = json.dumps(self.spec.to_dict(), sort_keys=True)
+        digest = hashlib.sha256(spec.encode())
+        digest.update(self.hashes.tobytes())
+        if self.labels is not None:
+            digest.update(self.labels.tobytes())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def raw(self, indices: Any) -> np.ndarray:
+        """Rows as on disk: [n, C, H, W] in spec.dtype, a copy."""
+        if self._row:
+            self._release(len(indices))
+        return self._x.take(indices, 0)
+
+    def fetch(self, indices: Any) -> dict[str, Tensor]:
+        """x float32 [n, C, H, W] in [-1, 1] and, with labels, y int64 [n]."""
+        batch = {"x": torch.from_numpy(self.raw(indices)).sub(self._middle).div_(self._half)}
+        if self.labels is not None:
+            batch["y"] = torch.from_numpy(self.labels.take(indices))
+        return batch
+
+    def _release(self, rows: int) -> None:
+        """Give mapped pages back now and then, so that a big pack does not count as resident memory."""
+        self._touched += rows * self._row
+        if self._touched > RELEASE_AFTER:
+            release(self._map)
+            self._touched = 0
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Plain facts: what was found, what it became, how it is split."""
+        counts: dict[str, int] = {}
+        if self.labels is not None:
+            found = np.bincount(self.labels, minlength=self.spec.num_classes)
+            counts = dict(zip(self.spec.classes, found.tolist(), strict=True))
+        return plain_facts(self, counts, self._notes)
+
+
+def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, int, list[str]]:
+    """Content hashes [N, 2] -> (train indices, held indices, exact duplicates, warnings).
+
+    Rows are ordered by their hash and the first ones held out, at most MAX_HELD and never all, cut between
+    two different contents: the split depends on the content alone, not on names or order.
+    """
+    order = np.lexsort((hashes[:, 1], hashes[:, 0]))
+    ordered = hashes[order]
+    first = np.ones(len(order), bool)
+    first[1:] = (ordered[1:] != ordered[:-1]).any(1)
+    count = len(order)
+    wanted = min(MAX_HELD, count - 1, max(round(count * held_out), 1 if held_out > 0 else 0))
+    cuts = np.flatnonzero(first)
+    cut = int(cuts[np.searchsorted(cuts, wanted, "right") - 1])
+    notes = []
+    if held_out > 0 and cut < 50:
+        notes.append(f"held out: {cut}; scores against so few say little")
+    if count > 1 and first.sum() == 1:
+        notes.append("all images are identical")
+    return np.sort(order[cut:]), np.sort(order[:cut]), int(count - first.sum()), notes
+
+
+def plain_facts(pack: Any, classes: dict[str, int], notes: list[str]) -> dict[str, Any]:
+    """The summary of a pack, `Packed` or `Photos`. classes: examples of each; notes: beside those of its facts."""
+    facts = pack.facts
+    return {
+        "source": facts["source"],
+        "kind": facts["kind"],
+        "bytes": facts["bytes"],
+        "count": len(pack),
+        "size": list(pack.spec.shape[1:]),
+        "channels": pack.spec.shape[0],
+        "dtype": pack.spec.dtype,
+        "classes": classes,
+        "train": len(pack.train),
+        "held": len(pack.held),
+        "duplicates": pack.duplicates,
+        "corrupt": facts.get("corrupt_count", len(facts["corrupt"])),
+        "corrupt_names": [f"{n}: {r}" for n, r in facts["corrupt"][:20]],
+        "sizes": facts["sizes"],
+        "distinct_sizes": facts["distinct_sizes"],
+        "modes": facts["modes"],
+        "warnings": facts["warnings"],
+        "notes": [*facts["notes"], *notes],
+        "fingerprint": pack.fingerprint,
+        "packed": str(pack.folder),
+    }

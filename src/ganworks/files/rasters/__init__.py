@@ -1,0 +1,1 @@
+"""Pictures and films as arrays: decoding, writing, sheets."""

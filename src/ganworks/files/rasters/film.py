@@ -1,0 +1,174 @@
+"""Films, frame by frame, through a function: PyAV (extra `video`) reads and writes what FFmpeg knows.
+
+Times, frame rate and sound are kept. Frames have 8 bits a channel; H.264 and VP9 store colour at half resolution, so a
+side of odd length grows by one pixel, which repeats the last one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.files.rasters.decode import DecodeError, printable
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi"}
+_CODECS = {
+    "webm": ("libvpx-vp9", {"crf": "24", "b": "0"}),
+    "avi": ("mpeg4", {"flags": "+qscale", "global_quality": "236"}),
+}
+_USUAL = ("libx264", {"crf": "16", "preset": "medium", "x264-params": "mbtree=0"})  # with it, bytes differ between runs
+_SAME: dict[str, Any] = {"options": {"fflags": "+bitexact"}}  # no random ids: the same bytes each time
+_MAX_SIDE = 16_384
+
+
+def pyav() -> Any:
+    """The library that reads and writes films; UsageError when it is not there."""
+    try:
+        import av
+    except ImportError as error:
+        raise UsageError(
+            "Films need PyAV: pip install 'ganworks[video]'. Folders and strips of frames, GIF, WebP and animated PNG "
+            "do not."
+        ) from error
+    return av
+
+
+def note_of(film: bytes | Path) -> str:
+    """The comment of a film, "" without one. UsageError for what is no film."""
+    av = pyav()
+    try:
+        with av.open(io.BytesIO(film) if isinstance(film, bytes) else str(film)) as opened:
+            return {name.lower(): str(text) for name, text in opened.metadata.items()}.get("comment", "")
+    except av.error.FFmpegError as error:
+        raise UsageError(f"This film cannot be read: {printable(str(error))[:160]}.") from error
+
+
+def convert(
+    source: Path,
+    target: BinaryIO,
+    suffix: str,
+    run: Callable[[np.ndarray], np.ndarray],
+    *,
+    note: str = "",
+    on_frame: Callable[[int, int], None] | None = None,
+) -> int:
+    """Put every frame of a video through `run` (uint8 [3, H, W] -> uint8 [3, H', W']); returns the count of frames.
+
+    target: an open file that can seek; suffix: its kind, one of SUFFIXES. note: goes into the comment of the file.
+    on_frame(done, count) with count 0 when the file does not say. Raises DecodeError, or UsageError without PyAV.
+    """
+    av, kind = pyav(), _FORMATS[suffix.lower()]
+    try:
+        with av.open(str(source)) as film, av.open(target, "w", **_SAME, format=kind) as made:
+            if not film.streams.video:
+                raise DecodeError(printable(source.name), "it holds no moving picture.")
+            if note:
+                made.metadata["comment"] = note
+            return _Passage(av, film, made, run, on_frame).all()
+    except av.error.FFmpegError as error:
+        raise DecodeError(printable(source.name), f"FFmpeg: {printable(str(error))[:160]}.") from error
+
+
+class _Passage:
+    """One film on its way into another."""
+
+    def __init__(self, av: Any, film: Any, made: Any, run: Callable, on_frame: Callable | None):
+        self.av, self.film, self.made, self.run, self.on_frame = av, film, made, run, on_frame
+        self.picture = film.streams.video[0]
+        self.picture.thread_type = "AUTO"
+        self.stream: Any = cast(Any, None)
+        self.sound = _copied_sound(film, made)
+        self.done, self.last = 0, -1
+
+    def all(self) -> int:
+        """Frames and sound in the order of the file; the count of frames."""
+        waiting = []
+        inputs = [self.picture, *([self.film.streams.audio[0]] if self.sound is not None else [])]
+        for packet in self.film.demux(*inputs):
+            if packet.stream is self.picture:
+                for frame in packet.decode():
+                    self._frame(frame)
+            elif packet.dts is not None:
+                waiting.append(packet)
+            if self.stream is not None and waiting:
+                self._sound(waiting)
+        if self.stream is None:
+            raise DecodeError(printable(str(self.film.name)), "it holds no frame that can be read.")
+        self._sound(waiting)
+        for packet in self.stream.encode():
+            self.made.mux(packet)
+        return self.done
+
+    def _sound(self, packets: list[Any]) -> None:
+        for packet in packets:
+            packet.stream = self.sound
+            self.made.mux(packet)
+        packets.clear()
+
+    def _frame(self, frame: Any) -> None:
+        array = frame.to_ndarray(format="rgb24")
+        turns = round(getattr(frame, "rotation", 0) / 90) % 4
+        out = self.run(np.ascontiguousarray(np.rot90(array, turns).transpose(2, 0, 1)))
+        out = _even(np.repeat(out, 3, 0) if len(out) == 1 else out[:3])
+        if not self.done:
+            self._begin(out.shape[2], out.shape[1], frame)
+        new = self.av.VideoFrame.from_ndarray(np.ascontiguousarray(out.transpose(1, 2, 0)), format="rgb24")
+        new = new.reformat(format="yuv420p", dst_colorspace=self.space, dst_color_range=1)
+        new.time_base = self.stream.codec_context.time_base
+        seconds = self.done / self.rate if frame.pts is None or self.even else frame.pts * frame.time_base
+        new.pts = self.last = max(round(seconds / new.time_base), self.last + 1)  # damaged files go back in time
+        for packet in self.stream.encode(new):
+            self.made.mux(packet)
+        self.done += 1
+        if self.on_frame:
+            self.on_frame(self.done, int(self.picture.frames or 0))
+
+    def _begin(self, width: int, height: int, frame: Any) -> None:
+        """The stream of the result, once its size is known."""
+        if max(width, height) > _MAX_SIDE:
+            raise GanworksError(f"Frames of {width} x {height} are more than a video holds ({_MAX_SIDE}).")
+        self.rate = Fraction(self.picture.average_rate or 25)
+        name, options = _CODECS.get(self.made.format.name, _USUAL)
+        self.stream = self.made.add_stream(name, rate=self.rate, options=options)
+        self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
+        context = self.stream.codec_context
+        self.even = self.made.format.name == "avi"  # AVI has no times, only a rate
+        context.time_base = 1 / self.rate if self.even else Fraction(1, 90_000)
+        context.thread_count = 1  # the same bytes on every machine
+        # FFmpeg takes colour of an unstated kind for BT.601; the same is said of the result.
+        self.space = 1 if int(frame.colorspace) == 1 else 5
+        context.colorspace, context.color_range = self.space, 1
+
+
+def _copied_sound(film: Any, made: Any) -> Any:
+    """A stream that takes the sound as it is, or None when there is none or the new kind of file cannot hold it."""
+    if not film.streams.audio:
+        return None
+    try:
+        return made.add_stream_from_template(film.streams.audio[0])
+    except (ValueError, RuntimeError, OSError):
+        return None
+
+
+def _even(array: np.ndarray) -> np.ndarray:
+    """[C, H, W] with even sides: the last row or column twice where need be."""
+    return np.pad(array, ((0, 0), (0, array.shape[1] % 2), (0, array.shape[2] % 2)), "edge")
+
+
+def frames(path: Path) -> Iterator[np.ndarray]:
+    """The frames of a video as uint8 [3, H, W], upright. Raises DecodeError, or UsageError without PyAV."""
+    av = pyav()
+    try:
+        with av.open(str(path)) as film:
+            for frame in film.decode(video=0):
+                turns = round(getattr(frame, "rotation", 0) / 90) % 4
+                yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns).transpose(2, 0, 1))
+    except av.error.FFmpegError as error:
+        raise DecodeError(printable(path.name), f"FFmpeg: {printable(str(error))[:160]}.") from error

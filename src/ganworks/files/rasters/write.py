@@ -1,0 +1,164 @@
+"""Rasters back into a file: the same form and depth, profile, EXIF and times kept, and a mark that says what it is."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.files import provenance
+from ganworks.files.rasters import deep
+from ganworks.files.rasters.read import About, Raster
+
+FORMS = {
+    ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF",
+    ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM",
+}  # fmt: skip
+SUFFIX = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif", "TIFF": ".tif", "BMP": ".bmp", "PPM": ".ppm"}
+_MOVING = ("PNG", "WEBP", "GIF")
+_ALPHA = ("PNG", "WEBP", "GIF", "TIFF")
+_SAVED: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True},
+}
+
+
+def form_of(suffix: str) -> str:
+    """Pillow's name of the format that a suffix stands for; UsageError for others."""
+    if suffix.lower() not in FORMS:
+        raise UsageError(f"Cannot write pictures as {suffix!r}. {nearest(suffix.lower(), FORMS)}")
+    return FORMS[suffix.lower()]
+
+
+def resized(plane: np.ndarray, size: tuple[int, int], top: float) -> np.ndarray:
+    """A plane [H, W] to another size, bicubic with anti-aliasing, within 0 and top."""
+    if plane.shape == size:
+        return plane
+    image = Image.fromarray(plane.astype(np.float32)).resize((size[1], size[0]), Image.Resampling.BICUBIC)
+    values = np.asarray(image).clip(0, top)
+    return values if plane.dtype == np.float32 else np.rint(values).astype(plane.dtype)
+
+
+def encode(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None = None) -> bytes:
+    """The bytes of a file of the form `about.form`.
+
+    8 bits stay 8; 16 bits stay 16 in PNG and TIFF, float in TIFF. JPEG: quality 95, no subsampling; WebP: lossless.
+    Alpha goes onto white where the form has none. mark: a note to carry (PNG, WebP, GIF, JPEG, TIFF), None for none.
+    Raises UsageError for an animation in a form of single pictures, GanworksError when the form cannot hold the size.
+    """
+    if len(frames) > 1 and about.form not in _MOVING:
+        raise UsageError(f"A {about.form} holds one picture, not an animation; use .gif, .webp or .png.")
+    about = _at_size(about, frames[0])
+    try:
+        if len(frames) == 1 and frames[0].bits == 16 and about.form in ("PNG", "TIFF"):
+            return _sixteen(frames[0], about, mark)
+        return _pillow(frames, about, mark)
+    except (OSError, ValueError, OverflowError) as error:
+        height, width = frames[0].size
+        raise GanworksError(f"A picture of {width} x {height} cannot be written as {about.form}: {error}.") from error
+
+
+def _at_size(about: About, raster: Raster) -> About:
+    """EXIF that states the size states the new one; a profile of another kind of colour goes."""
+    if about.exif is not None and (table := about.exif.get(0x8769)):
+        for tag, value in ((0xA002, raster.size[1]), (0xA003, raster.size[0])):
+            if tag in table:
+                table[tag] = value
+    space = b"GRAY" if len(raster.colour) == 1 else b"RGB "
+    return about if about.icc is None or about.icc[16:20] == space else replace(about, icc=None)
+
+
+def _scaled(array: np.ndarray, top: float, new: int) -> np.ndarray:
+    """Values of 0..top as whole numbers of 0..new."""
+    dtype = np.uint8 if new == 255 else np.uint16
+    if array.dtype == dtype and top == new:
+        return array
+    return np.rint(array.astype(np.float64).clip(0, top) * (new / top)).astype(dtype)
+
+
+def _sixteen(raster: Raster, about: About, mark: dict[str, Any] | None) -> bytes:
+    planes = [raster.colour] if raster.alpha is None else [raster.colour, raster.alpha[None]]
+    array = _scaled(np.concatenate(planes), raster.top, 65535)
+    if about.form == "TIFF":
+        if len(array) == 2:  # grey with alpha of 16 bits is a TIFF that few programs open
+            array = array[[0, 0, 0, 1]]
+        return deep.tiff(array, icc=about.icc, xmp=provenance.xmp(mark).encode() if mark else None)
+    exif = about.exif.tobytes()[6:] if about.exif is not None else None  # without the name "Exif"
+    notes = (
+        {"Software": "ganworks", "ganworks": json.dumps(mark), "XML:com.adobe.xmp": provenance.xmp(mark)}
+        if mark
+        else {}
+    )
+    texts = [deep.text_chunk(name, text) for name, text in notes.items()]
+    return deep.png(array, [*deep.png_facts(about.icc, exif, about.dpi), *texts])
+
+
+def picture(raster: Raster, alpha: bool = True) -> Image.Image:
+    """A raster as an 8-bit PIL image: L, LA, RGB or RGBA; without `alpha` it lies on white."""
+    colour = _scaled(raster.colour, raster.top, 255)
+    if raster.alpha is None:
+        return Image.fromarray(colour[0] if len(colour) == 1 else np.ascontiguousarray(colour.transpose(1, 2, 0)))
+    opacity = _scaled(raster.alpha, raster.top, 255)[None]
+    image = Image.fromarray(np.ascontiguousarray(np.concatenate([colour, opacity]).transpose(1, 2, 0)))
+    if alpha:
+        return image
+    back = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(back, image.convert("RGBA")).convert("L" if len(colour) == 1 else "RGB")
+
+
+def _pillow(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None) -> bytes:
+    images = [_image(frame, about.form) for frame in frames]
+    options: dict[str, Any] = {"icc_profile": about.icc} if about.icc else {}
+    if about.form == "TIFF":  # libtiff, which compresses, writes no EXIF tables
+        options["exif"] = _tiff_tags(about, mark)
+        options |= {} if about.exif is not None else {"compression": "tiff_adobe_deflate"}
+    elif about.exif is not None and about.form in ("PNG", "JPEG", "WEBP"):
+        options["exif"] = about.exif.tobytes()
+    if about.dpi and about.form in ("PNG", "JPEG", "TIFF"):
+        options["dpi"] = about.dpi
+    options |= _SAVED.get(about.form, {})
+    if len(images) > 1:
+        times = [round(d) for d in about.durations]
+        options |= {"save_all": True, "append_images": images[1:], "duration": times, "loop": about.loop}
+        options |= {"disposal": 2} if about.form == "GIF" and images[0].mode == "RGBA" else {}
+    buffer = io.BytesIO()
+    images[0].save(buffer, format=about.form, **options, **_mark_options(about.form, mark))
+    return buffer.getvalue()
+
+
+def _tiff_tags(about: About, mark: dict[str, Any] | None) -> Image.Exif:
+    """EXIF and the XMP packet as tags: Pillow writes either of its two arguments for them, not both."""
+    tags = Image.Exif()
+    if about.exif is not None:
+        tags.load(about.exif.tobytes())
+    if mark is not None:
+        tags[700] = provenance.xmp(mark).encode()
+    return tags
+
+
+def _image(raster: Raster, form: str) -> Image.Image:
+    if raster.bits == 32 and form == "TIFF" and raster.alpha is None and len(raster.colour) == 1:
+        return Image.fromarray(raster.colour[0])
+    if raster.bits == 16 and form == "PPM" and len(raster.colour) == 1 and raster.alpha is None:
+        return Image.fromarray(_scaled(raster.colour, raster.top, 65535)[0])
+    return picture(raster, form in _ALPHA)
+
+
+def _mark_options(form: str, mark: dict[str, Any] | None) -> dict[str, Any]:
+    if mark is None:
+        return {}
+    if form == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_text("Software", "ganworks")
+        info.add_itxt("ganworks", json.dumps(mark))
+        info.add_itxt("XML:com.adobe.xmp", provenance.xmp(mark))
+        return {"pnginfo": info}
+    if form in ("JPEG", "WEBP"):
+        return {"xmp": provenance.xmp(mark).encode()}
+    return {"comment": json.dumps(mark).encode()} if form == "GIF" else {}

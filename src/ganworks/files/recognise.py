@@ -1,0 +1,201 @@
+"""Which recipe fits what lies at a path, and why, in one sentence: from names and heads of files, without torch.
+
+Each kind of data brings rules of its own in its `recognise` module: RULES, pairs of a rank and a function from `Clues`
+to `Found` or None, and OBJECT_RULES, the same for what Python hands over. They are asked in the order of their ranks,
+whatever kind they belong to; the first that recognises what it knows decides. A recipe that the user names always wins,
+so nothing here is asked then.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ganworks.core import registry
+from ganworks.core.errors import UsageError
+from ganworks.files.array_files import shapes
+from ganworks.files.glance import Clues, suffixes
+from ganworks.files.rows import Rows, parse, table
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recipe, the sentence that says why, and what to type when it is not what was meant ("" when it is plain)."""
+
+    recipe: str
+    because: str
+    otherwise: str = ""
+
+    @property
+    def text(self) -> str:
+        """Both, to be read."""
+        return f"{self.because} {self.otherwise}".rstrip()
+
+
+def recognise(data: Any) -> Found:
+    """The recipe for a path, "digits", "hub:NAME", an array, a list of texts or a DataFrame.
+
+    Raises UsageError that says what was seen when nothing fits, or when several things lie together.
+    """
+    if not isinstance(data, str | os.PathLike):
+        return _of_object(data)
+    name = str(data)
+    if built_in := _built_in(name):
+        return built_in
+    clues = Clues(name)
+    for rule in rules("RULES"):
+        if found := rule(clues):
+            return found
+    raise UsageError(f"{_seen(clues)} Say which recipe to train, as in `ganworks train image data={name}`: {_known()}.")
+
+
+@cache
+def rules(name: str) -> tuple[Callable[[Any], Found | None], ...]:
+    """The rules of all kinds under this name, in the order of their ranks."""
+    modules = [kind.load(kind.recognise) for kind in registry.kinds().values() if kind.recognise]
+    found = [ranked for module in modules for ranked in getattr(module, name, ())]
+    return tuple(rule for _, rule in sorted(found, key=lambda ranked: ranked[0]))
+
+
+def _built_in(name: str) -> Found | None:
+    """Data that comes with the package ("digits"), or is named by a prefix ("hub:NAME")."""
+    for kind in registry.kinds().values():
+        for word, recipe in kind.built_in.items():
+            if word.endswith(":") and name.startswith(word):
+                return Found(recipe, f"{name} is taken for {kind.noun}, the recipe `{recipe}`.")
+            if word == name and not Path(name).exists():
+                return Found(recipe, f"`{name}` is built in and is learned with the recipe `{recipe}`.")
+    return None
+
+
+def _known() -> str:
+    """The recipes that recognition suggests, and what each is for."""
+    return ", ".join(f"{kind.default} ({kind.noun})" for kind in registry.kinds().values() if kind.default)
+
+
+def is_source(word: str) -> bool:
+    """Whether a word names data rather than a recipe: something that exists, is built in, or "hub:NAME"."""
+    names = [name for kind in registry.kinds().values() for name in kind.built_in]
+    named = word in names or word.startswith(tuple(name for name in names if name.endswith(":")))
+    return named or Path(word).expanduser().exists() or ".zip/" in word
+
+
+def _of_object(data: Any) -> Found:
+    """What Python hands over: an array, texts, a DataFrame."""
+    if hasattr(data, "tolist") and hasattr(data, "iloc") and not hasattr(data, "columns"):
+        data = data.tolist()  # a pandas Series
+    for rule in rules("OBJECT_RULES"):
+        if found := rule(data):
+            return found
+    raise UsageError(f"What a {type(data).__name__} holds is not recognised. Say which recipe to train: {_known()}.")
+
+
+def _seen(clues: Clues) -> str:
+    """What a glance showed, for somebody who must decide."""
+    if not clues.names:
+        return f'"{clues.name}" is empty.'
+    if clues.kind == "file":
+        return f'What "{clues.name}" is could not be recognised by its name or its first bytes.'
+    counts = ", ".join(f"{family} files ({suffixes(clues.of(family))})" for family, _ in clues.counts.most_common())
+    counts = counts or f"no kind of file that is known ({suffixes(clues.names) or 'no suffix'})"
+    return f'"{clues.name}" holds {counts}, and what to learn from it is not clear.'
+
+
+def concluded(clues: Clues, what: str, recipe: str, why: str = "", otherwise: str = "") -> Found:
+    """What it has or holds, why that matters, and the recipe, as one sentence."""
+    return Found(recipe, f"{clues.name} {what}{why}, so the recipe is `{recipe}`.", otherwise)
+
+
+def instead(clues: Clues, when: str, recipe: str) -> str:
+    """What to type when something else was meant."""
+    return f"If {when}: ganworks train {recipe} data={clues.path}"
+
+
+def leads(clues: Clues, family: str) -> bool:
+    """Whether a family is what the place is about: four fifths of its files, or of its media where texts lie beside."""
+    media = sum(clues.counts[f] for f in ("picture", "sound", "film"))
+    all_of = sum(clues.counts.values())
+    mine = clues.counts[family]
+    beside = media if family in ("picture", "sound", "film") and mine >= 0.4 * all_of else all_of
+    return mine > 0 and mine >= 0.8 * beside
+
+
+def rows_of(clues: Clues) -> Rows | None:
+    """The first rows of a file that is a table, or a text of several columns; None for anything else."""
+    if clues.kind != "file":
+        return None
+    if clues.name.lower().endswith(".parquet"):
+        return _parquet(clues)
+    data = clues.head(clues.names[0])
+    named = bool(clues.counts["table"])
+    rows = parse(data, len(data) < 1 << 20, 1 if named else 2) if is_text(data) else None
+    return rows if rows and (named or rows.of("number") or rows.of("date")) else None
+
+
+def _parquet(clues: Clues) -> Rows | None:
+    """The first rows of a Parquet file; None when it cannot be looked into, which opening it will explain."""
+    try:
+        from pyarrow import parquet
+
+        batch = next(parquet.ParquetFile(clues.path).iter_batches(batch_size=200), None)
+    except Exception:
+        return None
+    if batch is None:
+        return None
+    cells = [[cell(value) for value in batch.column(k).to_pylist()] for k in range(batch.num_columns)]
+    return table([list(row) for row in zip(*cells, strict=True)], list(batch.schema.names))
+
+
+def cell(value: Any) -> str:
+    """A value as the text of a cell; "" where there is none."""
+    return "" if value is None else str(value)[:200]
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are UTF-8 (the end may be cut) without control characters."""
+    for cut in range(4):
+        try:
+            text = data[: len(data) - cut].decode("utf-8-sig")
+        except UnicodeDecodeError:
+            continue
+        return bool(text.strip()) and not any(c < " " and c not in "\t\n\r\f" for c in text[:10_000])
+    return False
+
+
+def all_text(data: Any) -> bool:
+    """Whether data is a list of texts, by its first 100."""
+    return isinstance(data, list | tuple) and len(data) > 0 and all(isinstance(item, str) for item in data[:100])
+
+
+def rows_of_frame(data: Any) -> Rows | None:
+    """A DataFrame by its first 200 rows, an index of dates as a column; None for anything else."""
+    if not (hasattr(data, "columns") and hasattr(data, "iloc")):
+        return None
+    part = data.iloc[:200]
+    titles, cells = [str(name) for name in part.columns], part.to_numpy(dtype=object).tolist()
+    if str(part.index.dtype).startswith("datetime"):
+        titles = ["date", *titles]
+        cells = [[stamp, *row] for stamp, row in zip(part.index, cells, strict=True)]
+    if not cells or not titles:
+        raise UsageError("This DataFrame is empty.")
+    return table([[cell(value) for value in row] for row in cells], titles)
+
+
+def shape_of(data: Any) -> tuple[int, ...]:
+    """The shape of an array, or of x of a pair (x, y); () for what has none."""
+    x = data[0] if isinstance(data, tuple) and len(data) == 2 else data
+    return tuple(getattr(x, "shape", ()))
+
+
+def array_shape(clues: Clues) -> tuple[int, ...] | None:
+    """The shape of the array that an .npy or .npz file holds: x, images, or the largest; None for other files."""
+    if clues.kind != "file" or not clues.counts["array"]:
+        return None
+    found = shapes(clues.path)
+    largest = max(found, key=lambda name: math.prod(found[name]))
+    return found[next((name for name in ("x", "images") if name in found), largest)]

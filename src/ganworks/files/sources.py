@@ -1,0 +1,252 @@
+"""Open any path as a source: a folder or zip of images, arrays, IDX files, embedded digits, a Hugging Face
+data set.
+
+Nothing is extracted and nothing outside the given folder is opened: links that lead out, pipes, sockets and
+devices are left out and counted. A zip with a suspicious member is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import time
+import unicodedata
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.files.array_files import from_idx, from_npy, from_npz, idx_in_folder, is_idx_name
+from ganworks.files.arrays import ArraySource, Source, digits, from_array
+from ganworks.files.listings import FolderListing, ZipListing, order_key
+from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, printable
+
+SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
+
+
+def open_source(data: Any, labels: bool = True) -> Source:
+    """A source for: "digits", "hub:NAME", a folder, a zip (or zip/folder/inside), .npy, .npz, IDX, an array,
+    (x, y).
+
+    labels=False: class folders are one flat set. Raises UsageError when there is nothing to open.
+    """
+    if isinstance(data, ArraySource | FileSource):
+        return data
+    if not isinstance(data, str | os.PathLike):
+        return from_array(data)
+    if str(data) == "digits" and not Path("digits").exists():
+        return digits()
+    if str(data).startswith("hub:"):
+        from ganworks.files.hub import from_hub
+
+        return from_hub(str(data)[4:])
+    try:
+        return _open_path(Path(data).expanduser(), labels)
+    except OSError as error:
+        raise UsageError(f'"{printable(str(data))}" cannot be opened: {error.strerror or error}.') from error
+
+
+def _open_path(path: Path, labels: bool) -> Source:
+    path, inside = _inside_zip(path)
+    if path.is_dir():
+        return from_idx(path) if idx_in_folder(path) else FileSource(path, FolderListing(path), labels)
+    if not path.exists():
+        raise UsageError(
+            f'There is nothing at "{printable(str(path))}". Give a folder or zip of images, an .npy, .npz '
+            'or IDX file, "digits", or "hub:NAME".'
+        )
+    if not path.is_file():
+        raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
+    return _open_file(path, inside, labels)
+
+
+def _open_file(path: Path, inside: str, labels: bool) -> Source:
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if path.suffix.lower() == ".npz":
+        return from_npz(path)
+    if magic[:6] == b"\x93NUMPY":
+        return from_npy(path)
+    if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return FileSource(path, ZipListing(path, inside), labels)
+    if is_idx_name(path.name) or (magic[:2] == b"\0\0" and magic[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e"):
+        return from_idx(path)
+    raise UsageError(
+        f'"{printable(str(path))}" is not a kind of file that is understood. Give a folder or zip of images, '
+        "an .npy, .npz or IDX file."
+    )
+
+
+def _inside_zip(path: Path) -> tuple[Path, str]:
+    """Split "a/b.zip/train" into the file and the folder inside it."""
+    for parent in path.parents:
+        if parent.suffix.lower() == ".zip" and parent.is_file():
+            return parent, path.relative_to(parent).as_posix()
+    return path, ""
+
+
+class FileSource:
+    """Encoded images in a folder or zip, with the labels that the layout gives.
+
+    labels.csv (columns: file name, label) first; else one class per top sub-folder; else none. Outer folders
+    that hold nothing but one folder are skipped; of train/ and test/ folders only train/ is used, and a note
+    says so. Files of another sort: a subclass with their `suffixes` and, for messages, `what` they are.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
+    what: ClassVar[str] = "images"
+
+    def __init__(self, path: Path, listing: FolderListing | ZipListing, labels: bool = True):
+        self.path, self.listing, self.kind = printable(str(path)), listing, listing.kind
+        self.notes = list(listing.notes)
+        wanted = [i for i, n in enumerate(listing.names) if n.lower().endswith(self.suffixes)]
+        others = len(listing.names) - len(wanted) - sum(n.lower().endswith("labels.csv") for n in listing.names)
+        if others:
+            self.notes.append(f"{others} files are no {self.what} by their names and were left out")
+        if not wanted:
+            raise UsageError(f'"{self.path}" holds no {self.what}; their names end in {", ".join(self.suffixes)}.')
+        self.base, wanted = self._descend(wanted)
+        self.indices = np.array(wanted, np.int64)
+        self.bytes = sum(listing.sizes[i] for i in wanted)
+        self._table = self._labels_table()
+        self._use_labels = labels
+
+    def _descend(self, wanted: list[int]) -> tuple[str, list[int]]:
+        base = ""
+        while True:
+            tops = {self.listing.names[i][len(base) :].partition("/")[0] for i in wanted}
+            direct = any("/" not in self.listing.names[i][len(base) :] for i in wanted)
+            if direct:
+                return base, wanted
+            splits = sorted(t for t in tops if t.lower() in SPLITS)
+            if len(tops) == 1:
+                base += f"{tops.pop()}/"
+            elif len(splits) == len(tops) and any(t.lower().startswith("train") for t in splits):
+                train = next(t for t in splits if t.lower().startswith("train"))
+                left = ", ".join(f"{t}/" for t in splits if t != train)
+                self.notes.append(f"only {train}/ is used; {left} left out (give the path of that folder to use it)")
+                base += f"{train}/"
+                wanted = [i for i in wanted if self.listing.names[i].startswith(base)]
+            else:
+                return base, wanted
+
+    def _labels_table(self) -> int | None:
+        """Where labels.csv stands: beside the classes, or in an outer folder."""
+        found = [i for i, n in enumerate(self.listing.names) if n.rpartition("/")[2].lower() == "labels.csv"]
+        near = [i for i in found if self.base.startswith(self.listing.names[i][: -len("labels.csv")])]
+        return max(near, key=lambda i: len(self.listing.names[i]), default=None)
+
+    @cached_property
+    def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        if not self._use_labels:
+            return None, ()
+        names = [self.listing.names[i] for i in self.indices]
+        if self._table is not None:
+            given = read_labels(self.listing.read(self._table), self.path, self.suffixes)
+            folder = self.listing.names[self._table].rpartition("/")[0]
+            found = [_look_up(given, n, folder) for n in names]
+            missing = [n for n, f in zip(names, found, strict=True) if f is None]
+            if missing:
+                raise UsageError(
+                    f'labels.csv of "{self.path}" has no line for {len(missing):,} {self.what}, the first '
+                    f'"{printable(missing[0])}". Add them, move the {self.what} away, or give labels=off.'
+                )
+        else:
+            rest = [n[len(self.base) :] for n in names]
+            if all("/" not in r for r in rest):
+                return None, ()
+            if any("/" not in r for r in rest):
+                self.notes.append(f"{self.what} lie beside sub-folders, so the sub-folders were not taken for classes")
+                return None, ()
+            found = [r.partition("/")[0] for r in rest]
+        classes = sorted({str(f) for f in found}, key=natural_key)
+        number = {c: k for k, c in enumerate(classes)}
+        return np.array([number[str(f)] for f in found], np.int64), tuple(printable(c) for c in classes)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """int64 [N] or None."""
+        return self._labelled[0]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self._labelled[1]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def name(self, index: int) -> str:
+        """The path below the root, escaped where it cannot be shown."""
+        return printable(self.listing.names[self.indices[index]])
+
+    def get(self, index: int) -> bytes:
+        """The encoded bytes; raises DecodeError when they cannot be read."""
+        at = int(self.indices[index])
+        if self.listing.sizes[at] > MAX_BYTES:
+            raise DecodeError(
+                self.name(index), f"{self.listing.sizes[at]:,} bytes is more than the limit of {MAX_BYTES:,}."
+            )
+        try:
+            data = self._read(at)
+        except Exception as error:  # a damaged zip member may raise anything: zlib, struct, OSError
+            raise DecodeError(self.name(index), f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
+        if len(data) > MAX_BYTES:
+            raise DecodeError(self.name(index), f"more than {MAX_BYTES:,} bytes.")
+        return data
+
+    def _read(self, at: int) -> bytes:
+        try:
+            return self.listing.read(at)
+        except OSError:
+            time.sleep(0.05)  # a network file system may recover
+            return self.listing.read(at)
+
+    def stamp(self) -> str:
+        """Changes when a file is added, removed or changed."""
+        return f"{self.kind} {self.listing.digest.hexdigest()} {self.base}"
+
+
+def natural_key(name: str) -> tuple:
+    """Sorts obj2 before obj10."""
+    parts = re.split(r"(\d+)", unicodedata.normalize("NFC", name))
+    return tuple((int(p), "") if k % 2 and len(p) < 19 else (-1, p) for k, p in enumerate(parts)), order_key(name)
+
+
+def read_labels(data: bytes, where: str, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, str]:
+    """labels.csv -> {file name: label}. A header line is recognised by its first cell naming no such file."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f'labels.csv of "{printable(where)}" is not UTF-8: {error.reason} at byte {error.start}.'
+        ) from error
+    dialect: Any = csv.excel
+    if text.partition("\n")[0].count(",") == 0:
+        dialect = csv.excel_tab if "\t" in text.partition("\n")[0] else csv.excel
+        dialect = _Semicolon if ";" in text.partition("\n")[0] else dialect
+    rows = [[c.strip() for c in row] for row in csv.reader(io.StringIO(text), dialect) if row]
+    if not rows or any(len(r) < 2 for r in rows):
+        raise UsageError(f'labels.csv of "{printable(where)}" needs two columns in each line: file name and label.')
+    name, label = 0, 1
+    if not rows[0][0].lower().endswith(suffixes):
+        head = [c.lower() for c in rows.pop(0)]
+        name = next(
+            (k for k, c in enumerate(head) if c in ("file", "filename", "file_name", "name", "image", "path")),
+            0,
+        )
+        label = next((k for k, c in enumerate(head) if c in ("label", "class", "target", "y")), 1 if name == 0 else 0)
+    return {r[name].replace("\\", "/").removeprefix("./"): r[label] for r in rows if len(r) > max(name, label)}
+
+
+class _Semicolon(csv.excel):
+    delimiter = ";"
+
+
+def _look_up(given: dict[str, str], name: str, folder: str) -> str | None:
+    relative = name[len(folder) + 1 :] if folder and name.startswith(f"{folder}/") else name
+    return given.get(relative, given.get(name, given.get(name.rpartition("/")[2])))

@@ -1,0 +1,365 @@
+"""Files that survive crashes and hostile input: atomic replacement, and tensors in the safetensors format.
+
+Only safetensors are ever read: pickles (`.pt`, `.pth`, `.ckpt`, `.pkl`) can run code and are refused by name
+and by content before any parsing. The header is checked here, before a byte is allocated for it;
+`safetensors` itself then reads the tensors. Every file written here carries a SHA-256 of its own content, so
+that a flipped bit is seen even when the file travels alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ganworks.core.errors import GanworksError, UsageError
+
+_TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_NAMES = {dtype: name for name, dtype in _TYPES.items()}
+_SIZES = {name: dtype.itemsize for name, dtype in _TYPES.items()}
+_DIGEST = "sha256"
+_MAX_HEADER = 16 * 2**20
+_SUFFIX = ".gwtmp"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".npy", ".npz", ".tar"}
+_ADVICE = (
+    "ganworks loads only .safetensors, because other checkpoint files can run code. To convert one "
+    "that you trust: safetensors.torch.save_file(torch.load(FILE, weights_only=True), "
+    "'NAME.safetensors')."
+)
+_MAGIC = {
+    b"PK": "a zip archive (as torch.save writes it)",
+    b"\x80": "a pickle",
+    b"\x1f\x8b": "a gzip file",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"<": "a web page or XML",
+    b"version https://git-lfs": "a Git LFS pointer, not the file",
+    b"\x7fELF": "a program",
+    b"GIF8": "an image",
+    b"\x89PNG": "an image",
+}
+
+
+# Atomic files -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def replacing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of `path` only when the block ends well.
+
+    size: bytes that will be written, to check the free space first. The temporary file lies in the same
+    folder, is flushed to the disk, then renamed, then the folder is flushed: a crash at any moment leaves the
+    old or the new file. Raises GanworksError when the disk is full or the folder cannot be written; the
+    temporary file is removed.
+    """
+    path = Path(path)
+    temporary = path.parent / f".{path.name[:200]}.{os.getpid()}-{threading.get_ident()}{_SUFFIX}"
+    try:
+        if size and shutil.disk_usage(path.parent).free < 1.2 * size:
+            raise OSError(errno.ENOSPC, "not enough space")
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise explain(error, path, size) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    with suppress(OSError):  # some file systems cannot flush a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def explain(error: OSError, path: Path, size: int) -> GanworksError:
+    """The error to raise when writing `size` bytes to `path` failed: what is full, how much is needed,
+    where."""
+    if error.errno in _FULL:
+        need = f" It needs {size / 1e6:.1f} MB" if size else " It needs more space"
+        free = ""
+        with suppress(OSError):
+            free = f" and {shutil.disk_usage(path.parent).free / 1e6:.1f} MB are free"
+        return GanworksError(
+            f"There is no room to write {path}.{need}{free} in {path.parent} (or a quota "
+            f"or file-size "
+            "limit is reached). What was there before is unchanged. Make room and run it "
+            "again."
+        )
+    return GanworksError(f"Cannot write {path}: {error.strerror or error}. What was there before is unchanged.")
+
+
+def replace_file(path: str | Path, data: bytes | str) -> str:
+    """Write a whole file atomically (text as UTF-8) and return its SHA-256 in hex. Raises as `replacing`."""
+    content = data.encode() if isinstance(data, str) else data
+    with replacing(path, len(content)) as file:
+        file.write(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def sweep(folder: str | Path) -> list[Path]:
+    """Remove temporary files that killed processes left in `folder`; those of living processes stay."""
+    gone = []
+    for file in Path(folder).glob(f".*{_SUFFIX}"):
+        process = file.name.removesuffix(_SUFFIX).rpartition(".")[2].partition("-")[0]
+        if not (process.isdecimal() and _alive(int(process))):
+            file.unlink(missing_ok=True)
+            gone.append(file)
+    return gone
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OSError):
+        return True
+    return True
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hex, read in small pieces."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# Tensors ----------------------------------------------------------------------------------------------------
+
+
+def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> str:
+    """Write named tensors and texts as a safetensors file, atomically; returns the file's SHA-256 in hex.
+
+    Tensors may lie on any device and in any memory format. Raises UsageError for types that the format lacks,
+    GanworksError when the disk is full.
+    """
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    for name, tensor in kept.items():
+        if tensor.dtype not in _NAMES:
+            raise UsageError(f"{path}: tensor {name!r} has the type {tensor.dtype}, which safetensors cannot hold.")
+    order = sorted(kept, key=lambda name: (-kept[name].dtype.itemsize, name))  # keeps every tensor aligned
+    header, end = {}, 0
+    for name in order:
+        start, end = end, end + kept[name].nbytes
+        header[name] = {
+            "dtype": _NAMES[kept[name].dtype],
+            "shape": list(kept[name].shape),
+            "data_offsets": [start, end],
+        }
+    inner = hashlib.sha256()
+    for name in order:
+        inner.update(_bytes(kept[name]))
+    texts = dict(metadata or {})
+    seal = {_DIGEST: _seal(header, texts, inner.hexdigest())}
+    head = json.dumps({"__metadata__": texts | seal, **header}).encode()
+    head += b" " * (-len(head) % 8)
+    outer = hashlib.sha256()
+    with replacing(path, len(head) + end + 8) as file:
+        for piece in (len(head).to_bytes(8, "little"), head, *(_bytes(kept[name]) for name in order)):
+            outer.update(piece)
+            file.write(piece)
+    return outer.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())  # pyrefly: ignore
+
+
+def _seal(header: Mapping[str, Any], texts: Mapping[str, str], data: str) -> str:
+    """The digest that a file carries about itself: over its tensors' layout, its texts and its data."""
+    return hashlib.sha256(json.dumps([header, texts, data], sort_keys=True).encode()).hexdigest()
+
+
+def read(
+    path: str | Path, *, allow_nonfinite: bool = False, expect: str | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors (CPU) and texts of a safetensors file.
+
+    expect: SHA-256 that the file must have, e.g. from a manifest. Raises UsageError, quickly and without
+    large allocations, for anything but an undamaged safetensors file, and for NaN or infinite values unless
+    allowed.
+    """
+    path = Path(path)
+    header, texts, size = _read_header(path)
+    content = path.read_bytes()
+    if len(content) != size:
+        raise UsageError(f"{path} changed while it was read; try again.")
+    if expect is not None and hashlib.sha256(content).hexdigest() != expect:
+        raise UsageError(
+            f"{path} is not the file that was saved: its SHA-256 does not fit the manifest. It "
+            f"is damaged "
+            "or was exchanged. Use another copy, or resume the run, which goes back to its "
+            "last good state."
+        )
+    seal = texts.pop(_DIGEST, None)
+    data = memoryview(content)[8 + int.from_bytes(content[:8], "little") :]
+    if seal is not None and seal != _seal(header, texts, hashlib.sha256(data).hexdigest()):
+        raise UsageError(f"{path} is damaged: its content does not fit the SHA-256 that it carries. Use another copy.")
+    try:
+        tensors = safetensors.torch.load(content)
+    except Exception as error:
+        raise UsageError(f"{path} is not a valid safetensors file: {error}.") from error
+    if not allow_nonfinite:
+        bad = [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+        if bad:
+            raise UsageError(
+                f"{path} holds NaN or infinite numbers in {_some(bad)}: the training had "
+                f"diverged when it "
+                "was saved. Use an earlier file, or allow_nonfinite=true to look at it all the "
+                "same."
+            )
+    return tensors, texts
+
+
+def read_texts(path: str | Path) -> dict[str, str]:
+    """Only the texts in a safetensors header, checked; no tensor is read."""
+    texts = _read_header(Path(path))[1]
+    texts.pop(_DIGEST, None)
+    return texts
+
+
+def is_sealed(path: str | Path) -> bool:
+    """Whether a safetensors file carries a digest of itself, as every file written here does."""
+    return _DIGEST in _read_header(Path(path))[1]
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, str], int]:
+    """(layout of the tensors, texts, file size); UsageError unless the file is exactly what its header
+    says."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{path} is not a file. Name a .safetensors file or a run folder.")
+        if path.suffix.lower() in _UNSAFE:
+            raise UsageError(f"{path} is a {path.suffix} file. {_ADVICE}")
+        with path.open("rb") as file:
+            head = file.read(32)
+            length = int.from_bytes(head[:8], "little")
+            _refuse_other_formats(path, head, length, status.st_size)
+            file.seek(8)
+            raw = file.read(length)
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror or error}.") from error
+    try:
+        parsed = json.loads(raw.decode(), object_pairs_hook=_no_duplicates)
+        if not isinstance(parsed, dict):
+            raise ValueError("the header is not a table")
+        texts = parsed.pop("__metadata__", {})
+        if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
+            raise ValueError("the header's metadata are not texts")
+        _check_layout(parsed, status.st_size - 8 - length)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageError(f"{path} is not a valid safetensors file: {str(error)[:300]}. Use another copy.") from error
+    return parsed, texts, status.st_size
+
+
+def _refuse_other_formats(path: Path, head: bytes, length: int, size: int) -> None:
+    if len(head) >= 9 and head[8:9] == b"{" and length <= min(_MAX_HEADER, size - 8):
+        return
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            raise UsageError(f"{path} is {kind}, not safetensors. {_ADVICE}")
+    if size < 10:
+        raise UsageError(f"{path} is empty or cut off ({size} bytes). Use another copy.")
+    if head[8:9] == b"{":
+        raise UsageError(
+            f"{path} is damaged or cut off: its header claims {length} bytes, the file has "
+            f"{size} and a "
+            f"header may have {_MAX_HEADER}. Use another copy."
+        )
+    raise UsageError(f"{path} is not a safetensors file. {_ADVICE}")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a name stands twice in the header")
+    return table
+
+
+def _check_layout(header: Mapping[str, Any], size: int) -> None:
+    """ValueError unless the tensors fill `size` bytes exactly: no gap, no overlap, no overflow, no unknown
+    type."""
+    end = 0
+    spans = []
+    for name, entry in header.items():
+        if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise ValueError(f"tensor {name!r} is not described by dtype, shape and data_offsets")
+        shape, span = entry["shape"], entry["data_offsets"]
+        whole = all(type(n) is int and 0 <= n < 2**48 for n in [*shape, *span])
+        if not whole or len(shape) > 16 or len(span) != 2 or entry["dtype"] not in _SIZES:
+            raise ValueError(f"tensor {name!r} has the dtype {entry['dtype']!r}, shape {shape!r}, offsets {span!r}")
+        if math.prod(shape) * _SIZES[entry["dtype"]] != span[1] - span[0]:
+            raise ValueError(f"tensor {name!r} of shape {shape} does not fit its {span[1] - span[0]} bytes")
+        spans.append((span[0], span[1], name))
+    for start, stop, name in sorted(spans):
+        if start != end:
+            raise ValueError(f"tensor {name!r} overlaps another or leaves a gap")
+        end = stop
+    if end != size:
+        raise ValueError(f"its tensors need {end} bytes, the file has {size}: it was cut off or something was added")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def differences(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """One line for each missing, extra, wrongly shaped or wrongly typed tensor."""
+    have = module.state_dict()
+    lines = [f"missing: {name} {list(have[name].shape)}" for name in have if name not in tensors]
+    lines += [f"extra: {name} {list(t.shape)}" for name, t in tensors.items() if name not in have]
+    for name in have.keys() & tensors.keys():
+        old, new = have[name], tensors[name]
+        if old.shape != new.shape:
+            lines.append(f"shape of {name}: {list(new.shape)} in the file, {list(old.shape)} in the network")
+        elif old.dtype != new.dtype:
+            lines.append(f"type of {name}: {new.dtype} in the file, {old.dtype} in the network")
+    return sorted(lines)
+
+
+def check_fits(module: nn.Module, tensors: Mapping[str, Tensor], where: str = "The file") -> None:
+    """One UsageError that lists every difference between a module's state and `tensors`, if there is any."""
+    lines = differences(module, tensors)
+    if lines:
+        more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
+        raise UsageError("\n  ".join([f"{where} does not belong to this network:", *lines[:20], *more]))
+
+
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor], where: str = "The file") -> None:
+    """Copy tensors into a module's parameters and buffers: all of them, or none and a UsageError
+    (`check_fits`)."""
+    check_fits(module, tensors, where)
+    module.load_state_dict(dict(tensors))

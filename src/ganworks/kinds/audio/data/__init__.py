@@ -1,0 +1,1 @@
+"""Sounds: files, conversion, the packed data set."""

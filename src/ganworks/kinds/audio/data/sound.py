@@ -1,0 +1,234 @@
+"""One encoded recording -> float32 [C, n] and its sample rate, by stated rules; and what is done to it afterwards.
+
+| in the file | becomes |
+|---|---|
+| WAV (RIFF, RIFX, RF64), FLAC, OGG (Vorbis, Opus) | float32, full scale = 1 |
+| 8, 16, 24, 32 bits, mu-law, A-law, float32, float64 | by the bit depth that the file states |
+| float samples above full scale | scaled down as a whole to a peak of 1, with a warning |
+| several channels to one | their mean; one to several: copies; else the first ones, with a warning |
+| any rate from 100 to 768,000 Hz | resampled (soxr, "HQ") to round(n * to / from) samples |
+| a WAV that does not state its size (streamed) | read to its end, with a warning |
+
+Refused by name: no samples, samples that are not finite, a file that ends before the size that it states, MP3 and
+other formats whatever they are called, more than MAX_VALUES samples. Nothing is allocated by what a header says.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.wav import soundfile
+
+SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus")
+SUBTYPES = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS")
+MAX_BYTES = 512 << 20  # of one file
+MAX_VALUES = 1 << 27  # samples x channels of one recording: 46 minutes of mono at 48 kHz
+RATES = (100, 768_000)
+MAX_CHANNELS = 64
+QUIETEST = 1e-4  # a recording below this peak is silence and is not made louder
+PEAK = 0.95  # of a recording that is normalised by its peak
+_BLOCK = 1 << 16
+_UNSTATED = 0x7FFFF000  # sizes from here on are what programs write that do not know the size
+
+Normalize = Literal["peak", "off"]
+
+
+class SoundError(DecodeError):
+    """One recording of a data set cannot be read. `name` says which, `reason` why."""
+
+    def __init__(self, name: str, reason: str):
+        UsageError.__init__(self, f'"{name}" cannot be read as a recording: {reason}')
+        self.name, self.reason = name, reason
+
+
+def read_sound(
+    data: bytes | str | Path, name: str = "", warnings: Counter[str] | None = None
+) -> tuple[np.ndarray, int]:
+    """An encoded recording, or the path of one -> (float32 [C, n] with a peak of at most 1, rate in Hz).
+
+    name: what errors call it. warnings: counts what was met. Raises SoundError by the rules above.
+    """
+    if not isinstance(data, bytes):
+        name, data = name or printable(str(data)), _file_bytes(Path(data))
+    name, warnings = name or "recording", Counter() if warnings is None else warnings
+    _check_form(data, name, warnings)
+    library = soundfile()
+    try:
+        with library.SoundFile(io.BytesIO(data)) as file:
+            _check_facts(file, name)
+            x, promised = _read_blocks(file, name), file.frames
+    except SoundError:
+        raise
+    except Exception as error:  # a decoder may raise anything on hostile bytes
+        raise SoundError(name, f"damaged or cut short ({printable(str(error))[:160]}).") from error
+    if not x.size:
+        raise SoundError(name, "it has no samples.")
+    if promised < 1 << 62 and x.shape[1] < promised:
+        raise SoundError(name, f"it is cut short: {x.shape[1]:,} of {promised:,} samples can be read.")
+    return within(x, name, warnings), file.samplerate
+
+
+def sound_facts(data: bytes, name: str = "recording") -> tuple[int, int]:
+    """(rate, channels) as the header says, nothing decoded; raises SoundError."""
+    _check_form(data, name, Counter())
+    try:
+        with soundfile().SoundFile(io.BytesIO(data)) as file:
+            _check_facts(file, name)
+            return file.samplerate, file.channels
+    except SoundError:
+        raise
+    except Exception as error:
+        raise SoundError(name, f"its header is damaged ({printable(str(error))[:160]}).") from error
+
+
+def _file_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f'"{printable(str(path))}" cannot be read: {error.strerror or error}.') from error
+
+
+def _check_form(data: bytes, name: str, warnings: Counter[str]) -> None:
+    """Refuse what is none of the three containers, and a WAV whose data is cut off."""
+    if not data:
+        raise SoundError(name, "the file is empty.")
+    if len(data) > MAX_BYTES:
+        raise SoundError(name, f"more than {MAX_BYTES:,} bytes; cut it into parts.")
+    head = data[:4]
+    if head in (b"fLaC", b"OggS"):
+        return
+    if head in (b"RIFF", b"RIFX", b"RF64") and data[8:12] == b"WAVE":
+        if head != b"RF64":  # which states sizes elsewhere; the decoder compares them
+            _check_size(data, name, warnings)
+        return
+    kind = f"it begins with {data[:8]!r}"
+    if head[:3] == b"ID3" or (head[0] == 0xFF and len(head) > 1 and head[1] & 0xE0 == 0xE0):
+        kind = "it is an MP3 file, whatever its name says"
+    raise SoundError(name, f"{kind}; give WAV, FLAC or OGG (ffmpeg -i in.mp3 out.wav).")
+
+
+def _check_size(data: bytes, name: str, warnings: Counter[str]) -> None:
+    """Walk the chunks of a WAV up to its samples, which must all be there."""
+    order: Literal["little", "big"] = "big" if data[:4] == b"RIFX" else "little"
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], order)
+        if kind == b"data":
+            if size >= _UNSTATED:
+                warnings["the header does not state the size: read to the end of the file"] += 1
+            elif size > len(data) - at - 8:
+                raise SoundError(name, f"it is cut short: {len(data) - at - 8:,} of {size:,} bytes are there.")
+            return
+        at += 8 + size + size % 2
+    raise SoundError(name, "it has no samples, or ends inside its header.")
+
+
+def _check_facts(file: Any, name: str) -> None:
+    if file.subtype not in SUBTYPES:
+        raise SoundError(name, f"its samples are coded as {printable(str(file.subtype))}; use 16-bit PCM.")
+    if not RATES[0] <= file.samplerate <= RATES[1]:
+        raise SoundError(name, f"its rate is {file.samplerate:,} Hz; {RATES[0]:,} to {RATES[1]:,} can be read.")
+    if not 1 <= file.channels <= MAX_CHANNELS:
+        raise SoundError(name, f"it has {file.channels} channels; 1 to {MAX_CHANNELS} can be read.")
+
+
+def _read_blocks(file: Any, name: str) -> np.ndarray:
+    """All samples [C, n]; memory grows with what is there, not with what the header says."""
+    parts, total = [np.zeros((0, file.channels), np.float32)], 0
+    while len(part := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        total += part.size
+        if total > MAX_VALUES:
+            raise SoundError(name, f"more than {MAX_VALUES:,} samples; cut it into parts.")
+        parts.append(part)
+    return np.ascontiguousarray(np.concatenate(parts).T)
+
+
+def within(x: np.ndarray, name: str, warnings: Counter[str]) -> np.ndarray:
+    """x itself, scaled down to a peak of 1 if it is above; SoundError for values that are not finite."""
+    bad = ~np.isfinite(x)
+    if bad.any():
+        raise SoundError(name, f"{int(bad.sum()):,} of {x.size:,} samples are not finite (NaN or infinite).")
+    peak = float(np.abs(x).max())
+    if peak <= 1:
+        return x
+    warnings["samples above full scale: scaled down to a peak of 1"] += 1
+    return x / np.float32(peak)
+
+
+def mix(x: np.ndarray, channels: int, warnings: Counter[str] | None = None) -> np.ndarray:
+    """[C, n] -> [channels, n]: the mean for one, copies of one, else the first ones (with a warning)."""
+    if len(x) == channels:
+        return x
+    if channels == 1:
+        return x.mean(0, keepdims=True, dtype=np.float32)
+    if len(x) == 1:
+        return np.repeat(x, channels, 0)
+    if len(x) > channels:
+        if warnings is not None:
+            warnings[f"more than {channels} channels: the first {channels} were used"] += 1
+        return x[:channels]
+    raise UsageError(f"{len(x)} channels cannot become {channels}; give channels=1 or channels={len(x)}.")
+
+
+def resample(x: np.ndarray, rate: int, to: int, quality: str = "HQ") -> np.ndarray:
+    """float32 [C, n] at `rate` Hz -> float32 [C, round(n * to / rate)], at least one sample, by soxr.
+
+    Band-limited (quality "HQ" keeps 91 % of the lower Nyquist band); the same rate gives x itself. Raises UsageError
+    for a result of more than MAX_VALUES samples.
+    """
+    if rate == to:
+        return x
+    wanted = max(1, round(x.shape[1] * to / rate))
+    if wanted * len(x) > MAX_VALUES:
+        raise UsageError(
+            f"{x.shape[1]:,} samples at {rate:,} Hz would be {wanted:,} at {to:,} Hz; cut them into parts."
+        )
+    try:
+        import soxr
+    except ImportError as error:
+        raise UsageError("Resampling needs soxr: pip install 'ganworks[audio]'.") from error
+    made = soxr.resample(np.ascontiguousarray(x.T), rate, to, quality).T.astype(np.float32, copy=False)
+    return np.ascontiguousarray(fit(made, wanted))
+
+
+def fit(x: np.ndarray, length: int, start: int = 0) -> np.ndarray:
+    """`length` samples of [C, n] from `start` on, silence where there are none (start may be negative)."""
+    out = np.zeros((len(x), length), x.dtype)
+    first, last = max(0, start), min(x.shape[1], start + length)
+    if last > first:
+        out[:, first - start : last - start] = x[:, first:last]
+    return out
+
+
+def normalize(x: np.ndarray, how: Normalize, warnings: Counter[str] | None = None) -> np.ndarray:
+    """ "peak": scaled so that the largest sample is PEAK; "off": as it is. Silence is never made louder."""
+    if how == "off":
+        return x
+    peak = float(np.abs(x).max())
+    if peak < QUIETEST:
+        if warnings is not None:
+            warnings["silent"] += 1
+        return x
+    return x * np.float32(PEAK / peak)
+
+
+def to_int16(x: np.ndarray) -> np.ndarray:
+    """float in [-1, 1] -> int16, rounded; 16-bit files come back as they were."""
+    return np.rint(np.clip(x * np.float32(32768), -32768, 32767)).astype(np.int16)
+
+
+def trimmed(x: np.ndarray, below: float = 1e-3, keep: int = 0) -> np.ndarray:
+    """[C, n] without its end from the last sample whose size is above `below` (full scale = 1) plus `keep` on.
+
+    At least one sample is left.
+    """
+    loud = np.flatnonzero(np.abs(x).max(0) > below)
+    return x[:, : min(x.shape[1], (int(loud[-1]) + 1 if len(loud) else 1) + keep)]

@@ -1,0 +1,190 @@
+"""Where recordings come from: a folder or zip of WAV, FLAC and OGG, one such file, or arrays; and their labels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.files.listings import FolderListing, ZipListing
+from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.sources import FileSource, _inside_zip, natural_key
+from ganworks.kinds.audio.data import sound
+
+NAMED = (2, 100, 5)  # fewest and most classes by name, and fewest files of each, for names to be taken for labels
+_LOOKED_AT = 64  # files whose rates decide when none is asked for
+
+
+class SoundFiles(FileSource):
+    """Encoded recordings in a folder or zip. Labels: labels.csv, class folders, or the first part of the names.
+
+    by_name: "always", "never", or "auto": where nothing else gives labels and the parts before "_" or "-" are few
+    and repeat (see `NAMED`).
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = sound.SUFFIXES
+    what: ClassVar[str] = "recordings"
+
+    def __init__(self, path: Path, listing: FolderListing | ZipListing, labels: bool = True, by_name: str = "auto"):
+        super().__init__(path, listing, labels)
+        self.by_name = by_name if labels else "never"
+
+    @cached_property
+    def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        given: tuple[np.ndarray | None, tuple[str, ...]] = FileSource._labelled.func(self)  # pyrefly: ignore
+        if self.by_name == "never" or (given[0] is not None and self.by_name == "auto"):
+            return given
+        names = [self.listing.names[i].rpartition("/")[2] for i in self.indices]
+        parts = [re.split(r"[_-]", name.rpartition(".")[0], maxsplit=1)[0] for name in names]
+        counts = Counter(parts)
+        if self.by_name == "auto":
+            few, most, each = NAMED
+            if not few <= len(counts) <= most or min(counts.values()) < each or not all(map(_divided, names)):
+                return given
+            self.notes.append(f"classes from the first part of the names ({', '.join(sorted(counts)[:3])}, ...)")
+        if len(counts) < 2:
+            return None, ()
+        classes = sorted(counts, key=natural_key)
+        number = {c: k for k, c in enumerate(classes)}
+        return np.array([number[p] for p in parts], np.int64), tuple(printable(c) for c in classes)
+
+
+def _divided(name: str) -> bool:
+    return bool(re.search(r"[^_-][_-]", name))
+
+
+class OneFile:
+    """A single recording as a listing."""
+
+    kind = "file"
+
+    def __init__(self, path: Path):
+        self.path, self.notes, facts = path, [], path.stat()
+        self.names, self.sizes = [path.name], [facts.st_size]
+        mark = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode("utf-8", "surrogateescape")
+        self.digest = hashlib.blake2b(mark, digest_size=16)
+
+    def read(self, index: int) -> bytes:
+        """All bytes, one more than the limit at most."""
+        with self.path.open("rb") as file:
+            return file.read(sound.MAX_BYTES + 1)
+
+
+@dataclass
+class SoundArrays:
+    """Recordings in memory: items are (float32 [C, n], rate)."""
+
+    items: list[np.ndarray]
+    rate: int
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+
+    path, kind = "arrays", "arrays"
+
+    def __post_init__(self) -> None:
+        self.notes: list[str] = []
+        self.bytes = sum(x.nbytes for x in self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def name(self, index: int) -> str:
+        """Its number."""
+        return f"recording {index}"
+
+    def get(self, index: int) -> tuple[np.ndarray, int]:
+        """As read_sound gives it."""
+        return self.items[index], self.rate
+
+    def stamp(self) -> str:
+        """A hash of all values."""
+        digest = hashlib.blake2b(f"{self.rate} {self.classes}".encode(), digest_size=16)
+        for x in self.items:
+            digest.update(str(x.shape).encode() + np.ascontiguousarray(x).tobytes())
+        return digest.hexdigest() + ("" if self.labels is None else hashlib.sha256(self.labels.tobytes()).hexdigest())
+
+
+def from_arrays(given: Any) -> SoundArrays:
+    """[N, n], [N, C, n] or a list of [n] or [C, n], at 16,000 Hz; or a tuple of that, a rate and perhaps labels."""
+    rate, labels = 16_000, None
+    if isinstance(given, tuple):
+        if not 2 <= len(given) <= 3 or not isinstance(given[1], int | np.integer):
+            raise UsageError("Sound in memory is a list of arrays, (arrays, rate) or (arrays, rate, labels).")
+        given, rate, labels = given[0], int(given[1]), given[2] if len(given) == 3 else None
+    items = []
+    for k, x in enumerate(given):
+        array = np.asarray(x)
+        if array.dtype.kind not in "iuf" or array.ndim not in (1, 2) or not array.size:
+            raise UsageError(f"recording {k} is {array.dtype} {list(array.shape)}; it must be numbers [n] or [C, n].")
+        items.append(_as_float(array.reshape(-1, array.shape[-1]), k))
+    if not items:
+        raise UsageError("There are no recordings in the list.")
+    if labels is None:
+        return SoundArrays(items, rate)
+    if len(labels) != len(items):
+        raise UsageError(f"{len(items)} recordings but {len(labels)} labels.")
+    names, numbers = np.unique(np.asarray(labels).astype(str), return_inverse=True)
+    return SoundArrays(items, rate, numbers.reshape(-1).astype(np.int64), tuple(names.tolist()))
+
+
+def _as_float(x: np.ndarray, number: int) -> np.ndarray:
+    """Integers by their range, floats as they are; refuses what is not finite or has no room for samples."""
+    if len(x) > sound.MAX_CHANNELS:
+        raise UsageError(f"recording {number} has {len(x)} channels; arrays are [C, n], the channels first.")
+    half = 2.0 ** (8 * x.dtype.itemsize - 1)
+    if x.dtype.kind == "u":
+        return (x / half - 1).astype(np.float32)
+    if x.dtype.kind == "i":
+        return (x / half).astype(np.float32)
+    return sound.within(x.astype(np.float32), f"recording {number}", Counter())
+
+
+def open_sounds(path: Any, labels: bool = True, by_name: str = "auto") -> SoundFiles | SoundArrays:
+    """The recordings of a folder, a zip (or zip/folder/inside), one file or arrays; UsageError when there are none."""
+    if not isinstance(path, str | os.PathLike):
+        return from_arrays(path)
+    try:
+        return _open_path(Path(path).expanduser(), labels, by_name)
+    except OSError as error:
+        raise UsageError(f'"{printable(str(path))}" cannot be opened: {error.strerror or error}.') from error
+
+
+def _open_path(path: Path, labels: bool, by_name: str) -> SoundFiles:
+    path, inside = _inside_zip(path)
+    if path.is_dir():
+        return SoundFiles(path, FolderListing(path), labels, by_name)
+    if not path.exists():
+        raise UsageError(f'There is nothing at "{printable(str(path))}". Give a folder or zip of WAV, FLAC or OGG.')
+    if not path.is_file():
+        raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic in (b"PK\x03\x04", b"PK\x05\x06"):
+        return SoundFiles(path, ZipListing(path, inside), labels, by_name)
+    return SoundFiles(path, OneFile(path), labels, by_name)  # type: ignore[arg-type]
+
+
+def usual_rate(source: Any, at_most: int) -> tuple[int, str]:
+    """(rate, a sentence): the commonest of up to 64 recordings, evenly spread, but never above `at_most`."""
+    if isinstance(source, SoundArrays):
+        return source.rate, f"rate: {source.rate} Hz, as given"
+    found: Counter[int] = Counter()
+    for index in np.unique(np.linspace(0, len(source) - 1, min(_LOOKED_AT, len(source))).round().astype(int)):
+        try:
+            found[sound.sound_facts(source.get(index), source.name(index))[0]] += 1
+        except DecodeError:
+            continue
+    if not found:
+        return at_most, f"rate: {at_most} Hz; no header could be read"
+    common = max(found, key=lambda rate: (found[rate], -rate))
+    if common > at_most:
+        return at_most, f"rate: {at_most} Hz; most recordings have {common}, and rate={common} keeps it"
+    return common, f"rate: {common} Hz, that of most recordings"

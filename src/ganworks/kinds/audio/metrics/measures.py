@@ -1,0 +1,251 @@
+"""How good generated sound is: recognition, distances, spread, copies, loudness and pitch, beside floors and ceilings.
+
+Everything but loudness and pitch looks at named features: the log of a mel spectrogram of 40 bands, averaged in 12
+equal parts of the example (480 numbers), each standardised by the training recordings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.svm import SVC
+
+from ganworks.core.spec import key
+from ganworks.kinds.audio.spectral import mel_bank, stft
+from ganworks.metrics import frechet
+from ganworks.metrics.kernel import kernel_distance
+from ganworks.metrics.neighbours import Index, copied
+
+MELS, PARTS, FLOOR = 40, 12, 1e-4
+COMPONENTS = 32  # of the features, between which the Frechet distance is taken
+GAUSSIAN = 60  # principal components of the features, in which the class Gaussians are drawn
+MOST = 5000  # recordings that a recogniser learns from
+VOICE = (60.0, 400.0)  # Hz of a fundamental
+_CHUNK = 64
+
+
+def name(rate: int) -> str:
+    """The features' name, which every distance carries."""
+    return f"log-mel {MELS} x {PARTS} parts, {rate} Hz, window {window_of(rate)}"
+
+
+def window_of(rate: int) -> int:
+    """Samples of a window of about 32 ms: the power of two nearest to it."""
+    return 2 ** max(5, round(np.log2(0.032 * rate)))
+
+
+def features(waves: np.ndarray, rate: int) -> np.ndarray:
+    """Waves [n, C, N] -> float64 [n, 480]: log magnitude (full-scale tone = 1, floor 1e-4), not standardised."""
+    n_fft, parts = window_of(rate), [np.zeros((0, MELS * PARTS))]
+    for start in range(0, len(waves), _CHUNK):
+        x = torch.from_numpy(np.ascontiguousarray(waves[start : start + _CHUNK])).float().mean(1)
+        x = F.pad(x, (0, max(0, PARTS * n_fft // 4 - x.shape[1])))
+        bands = mel_bank(rate, n_fft, MELS) @ (stft(x, n_fft, n_fft // 4).abs() * (4 / n_fft))
+        log = bands.clamp_min(FLOOR).log()
+        parts.append(F.adaptive_avg_pool1d(log, PARTS).flatten(1).double().numpy())
+    return np.concatenate(parts)
+
+
+class Recogniser:
+    """A support vector machine on features: what a classifier of real recordings hears."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray):
+        keep = np.random.default_rng(key("recogniser", len(x))).permutation(len(x))[:MOST]
+        self.known = np.unique(y[keep])
+        self.net = SVC(C=10).fit(x[keep], y[keep]) if len(self.known) > 1 else None
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Classes int64 [n] of features [n, d]."""
+        return self.net.predict(x) if self.net is not None else np.full(len(x), self.known[0])
+
+
+def class_gaussians(
+    x: np.ndarray, y: np.ndarray | None, labels: np.ndarray | None, count: int, seed: int
+) -> np.ndarray:
+    """The trivial generator: [count, d] drawn from one Gaussian per class in principal components of x [n, d].
+
+    labels [count]: the classes asked for. It scores well by recognition alone, and makes no sound at all.
+    """
+    centre = x.mean(0)
+    basis = np.linalg.svd(x - centre, full_matrices=False)[2][:GAUSSIAN]
+    low, rng = (x - centre) @ basis.T, np.random.default_rng(key(seed, "gaussians"))
+    out = np.empty((count, low.shape[1]))
+    for c in [None] if y is None or labels is None else np.unique(labels):
+        rows = low if c is None else low[y == c]
+        place = np.arange(count) if c is None or labels is None else np.flatnonzero(labels == c)
+        noise = rng.standard_normal((len(place), len(rows))) / max(1, len(rows) - 1) ** 0.5
+        out[place] = rows.mean(0) + noise @ (rows - rows.mean(0))
+    return out @ basis + centre
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Real recordings as features: what generated ones are compared with.
+
+    train [n, 480], test [m, 480]: features of recordings that trained the generator and of others.
+    train_y, test_y: their classes, or None.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    train_y: np.ndarray | None = None
+    test_y: np.ndarray | None = None
+
+    @cached_property
+    def _scale(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.train.mean(0), self.train.std(0).clip(min=0.5)
+
+    def standard(self, x: np.ndarray) -> np.ndarray:
+        """Features standardised by the training recordings."""
+        mean, deviation = self._scale
+        return (x - mean) / deviation
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """Training recordings, standardised."""
+        return self.standard(self.train)
+
+    @cached_property
+    def unseen(self) -> np.ndarray:
+        """The other recordings, standardised."""
+        return self.standard(self.test)
+
+    @cached_property
+    def recogniser(self) -> Recogniser | None:
+        """Trained on the training recordings; None without classes."""
+        return None if self.train_y is None else Recogniser(self.seen, self.train_y)
+
+    @cached_property
+    def _basis(self) -> np.ndarray:
+        few = min(COMPONENTS, len(self.test) // 2)
+        return np.linalg.svd(self.seen - self.seen.mean(0), full_matrices=False)[2][:few]
+
+    @cached_property
+    def index(self) -> Index:
+        """For the nearest training recording."""
+        return Index(self.seen)
+
+    @cached_property
+    def apart(self) -> np.ndarray:
+        """Distance of each unseen recording to the nearest training recording."""
+        return self.index.nearest(self.unseen).distance[:, 0]
+
+    def kd(self, x: np.ndarray) -> tuple[float, float, float]:
+        """Kernel distance of standardised features to the unseen recordings, with its interval."""
+        found = kernel_distance(x, self.unseen)
+        return found.value, found.low, found.high
+
+    def fd(self, x: np.ndarray) -> float:
+        """Frechet distance to the unseen recordings at equal count, between 32 principal components or half as many as
+        there are recordings.
+        """
+        rows = min(len(x), len(self.unseen))
+        order = np.random.default_rng(key("fd", len(x))).permutation(len(x))
+        groups = [order[k : k + rows] for k in range(0, len(x) - rows + 1, rows)][:8]
+        real = frechet.moments(self.unseen @ self._basis.T)
+        return float(np.mean([frechet.distance(real, frechet.moments(x[g] @ self._basis.T)) for g in groups]))
+
+    def measure(self, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray | float]:
+        """All that standardised features [n, 480] say of samples with classes y [n]; per sample where it can be."""
+        nearest = self.index.nearest(x).distance[:, 0]
+        out: dict[str, np.ndarray | float] = {
+            "kd": self.kd(x)[0],
+            "fd": self.fd(x),
+            "spread": spread(x, y) / max(1e-12, spread(self.unseen, self.test_y)),
+            "copied": copied(nearest, self.apart).astype(float),
+            "nearest": nearest / float(np.median(self.apart)),
+        }
+        if self.recogniser is not None and y is not None:
+            out["recognised"] = (self.recogniser(x) == y).astype(float)
+            if self.test_y is not None:
+                out["accuracy_score"] = (Recogniser(x, y)(self.unseen) == self.test_y).astype(float)
+        return out
+
+    def own(self) -> dict[str, float]:
+        """What real recordings get: unseen ones are recognised, training ones are compared and learnt from."""
+        seen, out = self.seen, {"kd": self.kd(self.seen)[0], "fd": self.fd(self.seen), "copied": 0.01, "nearest": 1.0}
+        out["spread"] = spread(seen, self.train_y) / max(1e-12, spread(self.unseen, self.test_y))
+        if self.recogniser is not None and self.test_y is not None:
+            out["recognised"] = out["accuracy_score"] = float((self.recogniser(self.unseen) == self.test_y).mean())
+        return out
+
+    def gaussians(self, labels: np.ndarray | None, count: int, seed: int = 0) -> dict[str, float]:
+        """What the class Gaussians of the training features get."""
+        made = class_gaussians(self.seen, self.train_y, labels, count, seed)
+        return {name: float(np.mean(value)) for name, value in self.measure(made, labels).items()}
+
+
+def spread(x: np.ndarray, y: np.ndarray | None) -> float:
+    """Root mean squared distance of features [n, d] to the mean of their class, classes counting alike."""
+    groups = [x] if y is None else [x[y == c] for c in np.unique(y)]
+    return float(np.mean([(g.var(0, ddof=1).sum()) ** 0.5 for g in groups if len(g) > 1] or [0.0]))
+
+
+def loudness(waves: np.ndarray) -> np.ndarray:
+    """Root mean square of each wave [n, C, N] over the whole example, full scale = 1."""
+    return np.sqrt(np.square(waves, dtype=np.float64).mean((1, 2)))
+
+
+def pitch(waves: np.ndarray, rate: int) -> np.ndarray:
+    """Median fundamental of each wave [n, C, N] in Hz over its voiced frames; NaN where none is voiced.
+
+    The largest peak of the normalised autocorrelation of 40 ms frames between 60 and 400 Hz; voiced above 0.6 and
+    within 25 dB of the loudest frame (after Boersma 1993, without its path search).
+    """
+    size = round(0.04 * rate)
+    short, long = int(rate / VOICE[1]), min(size - 1, int(rate / VOICE[0]))
+    x = torch.from_numpy(np.ascontiguousarray(waves)).float().mean(1)
+    out = np.full(len(x), np.nan)
+    if x.shape[1] < size or long <= short:
+        return out
+    shape = torch.hann_window(size)
+    own = _autocorrelation(shape)[: long + 1].clamp_min(1e-3)
+    for k, wave in enumerate(x):
+        frames = wave.unfold(0, size, size // 4)
+        frames = (frames - frames.mean(1, keepdim=True)) * shape
+        power = frames.square().sum(1)
+        loud = frames[power > max(1e-8, float(power.max()) * 10**-2.5)]
+        if not len(loud):
+            continue
+        found = _autocorrelation(loud)[:, : long + 1]
+        height, lag = (found / found[:, :1].clamp_min(1e-12) / own)[:, short:].max(1)
+        voiced = rate / (lag[height > 0.6] + short).double()
+        if len(voiced) >= 2:
+            out[k] = float(voiced.median())
+    return out
+
+
+def _autocorrelation(x: torch.Tensor) -> torch.Tensor:
+    """[..., n] -> [..., n], divided by its value at lag 0 for a window."""
+    n = x.shape[-1]
+    found = torch.fft.irfft(torch.fft.rfft(x, 2 * n).abs().square(), 2 * n)[..., :n]
+    return found / found[:1] if x.dim() == 1 else found
+
+
+def pitch_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Wasserstein-1 distance of two sets of fundamentals in semitones (12 log2 Hz); NaN when one has none voiced."""
+    a, b = (12 * np.log2(v[np.isfinite(v)]) for v in (a, b))
+    if not len(a) or not len(b):
+        return float("nan")
+    grid = (np.arange(200) + 0.5) / 200
+    return float(np.abs(np.quantile(a, grid) - np.quantile(b, grid)).mean())
+
+
+def multi_resolution_stft(made: np.ndarray, real: np.ndarray, sizes: tuple[int, ...] = (128, 256, 512)) -> np.ndarray:
+    """Distance of each wave [n, C, N] to the one that it should be; 0 is perfect.
+
+    Yamamoto et al. 2020 (arXiv 1910.11480), equation 6: the mean over window sizes (hop a
+    quarter) of spectral convergence plus mean absolute log-magnitude difference.
+    """
+    a, b = (torch.from_numpy(np.ascontiguousarray(v)).float().mean(1) for v in (made, real))
+    total = torch.zeros(len(a))
+    for size in sizes:
+        p, q = (stft(v, size, size // 4).abs() * (4 / size) for v in (a, b))
+        converged = (p - q).flatten(1).norm(dim=1) / q.flatten(1).norm(dim=1).clamp_min(1e-9)
+        logs = (p.clamp_min(1e-4).log() - q.clamp_min(1e-4).log()).abs().mean((1, 2))
+        total += (converged + logs) / len(sizes)
+    return total.double().numpy()

@@ -1,0 +1,66 @@
+"""The recipes for generated sound: `audio` chooses for you, `wavegan` and `specgan` are the papers'."""
+
+from __future__ import annotations
+
+import math
+
+from ganworks.core.settings import Config, Facts, Optimizer, Train
+from ganworks.games.adversarial import Adversarial
+from ganworks.kinds.audio.game import Spectral
+from ganworks.kinds.audio.networks.spectrograms import Spectrogram
+from ganworks.kinds.audio.networks.waves import WaveGAN
+from ganworks.networks.compact import Compact
+from ganworks.networks.dcgan import DCGAN
+
+_FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
+
+
+def _window(rate: int) -> int:
+    """About 32 ms: 256 samples at 8 kHz, 512 at 16 kHz."""
+    return 2 ** round(math.log2(0.032 * rate))
+
+
+def audio(facts: Facts) -> Config:
+    """The default for sound: a GAN on mel spectrograms whose generator ends in the wave, by class where there are some.
+
+    Paired relativistic loss with R1 and R2 (R3GAN, Huang et al. 2024, arXiv 2501.05441) on small dense networks, with
+    augmentation of what the discriminator sees (2006.10738; shift, stretch and gain). The discriminator also sees how
+    varied each class is in its batch (1710.10196, within the class): without it some speakers of a word are hardly ever
+    made. The way back to a wave: bands to bins, phases of steady tones at the peaks, fast Griffin-Lim. Made for minutes
+    on a CPU, where the networks are half as wide; see docs/audio.md.
+    """
+    n_fft = _window(int(facts.spec.facts["rate"]))
+    width, d_width = (16, 12) if facts.device == "cpu" else (32, 24)
+    picture = Compact(width=width, d_width=d_width, z_dim=64, crowd=True)
+    networks = Spectrogram(picture, mels=64, n_fft=n_fft, hop=n_fft // 2)
+    adam = Optimizer(lr=2e-3, lr_end=4e-5, betas=(0.0, 0.99), beta2_start=0.9, warmup=0.02)
+    game = Spectral(r1=2.0, r2=2.0, r1_end=0.5, r2_end=0.5, augment="shift,gain,stretch", augment_p=0.6)
+    train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.02)
+    return Config("audio", facts.domain, networks, game, g=adam, d=adam, train=train)
+
+
+def wavegan(facts: Facts) -> Config:
+    """WaveGAN: waves by transposed convolutions of 25 taps, phase shuffle in the discriminator, WGAN-GP.
+
+    Paper: Donahue, McAuley, Puckette 2019 (arXiv 1802.04208), days on a GPU at width 64; here the width is 16 on a
+    CPU, labels are used where there are some, and latents are normal.
+    """
+    adam = Optimizer(lr=1e-4, betas=(0.5, 0.9))
+    game = Adversarial(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)
+    networks = WaveGAN(width=16 if facts.device == "cpu" else 64)
+    train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.02)
+    return Config("wavegan", facts.domain, networks, game, g=adam, d=adam, train=train)
+
+
+def specgan(facts: Facts) -> Config:
+    """SpecGAN: a DCGAN with WGAN-GP on log spectrograms whose bins are standardised, and Griffin-Lim.
+
+    Paper: Donahue, McAuley, Puckette 2019 (arXiv 1802.04208), section 3.2. Here the picture is as long as the data
+    needs, the width is 16 on a CPU, and labels are used where there are some.
+    """
+    adam = Optimizer(lr=1e-4, betas=(0.5, 0.9))
+    game = Spectral(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)
+    picture = DCGAN(width=16 if facts.device == "cpu" else 64, norm="none", g_norm="none")
+    networks = Spectrogram(picture, scale="bins", n_fft=256, hop=128)
+    train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.02)
+    return Config("specgan", facts.domain, networks, game, g=adam, d=adam, train=train)

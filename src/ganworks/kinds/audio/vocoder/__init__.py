@@ -1,0 +1,16 @@
+"""Mel frames, or the sound that they are taken from -> sound."""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="vocoder",
+    order=120,
+    title="mel frames to sound",
+    recipes={"vocoder": ("recipes:vocoder", "domain/vocoder")},
+    parts={
+        "domain/vocoder": "domain:Vocoder",
+        "networks/vocoder": "networks:Vocoder",
+        "game/vocoder": "game:Vocoding",
+    },
+    options=("chunk=2000      frames at once, without seams",),
+)

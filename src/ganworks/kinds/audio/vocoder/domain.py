@@ -1,0 +1,211 @@
+"""Recordings and their mel frames: what vocoders are trained on, and how they are used.
+
+| rule | what happens |
+|---|---|
+| rate | that of most recordings, at most 48,000 Hz, unless `rate` says otherwise; all are resampled to it |
+| channels | mixed down to one for training; in use each channel by itself |
+| level | kept; crops are made louder and softer by up to `gain` dB |
+| frames | n_fft: the power of two below 46 ms; hop: a quarter of it; mels: 40 below 12 kHz, else 80; unless given |
+| longer than 10 s | cut into pieces; all pieces of a recording train, or all are held out |
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Draw, Spec
+from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.wav import wav_bytes
+from ganworks.kinds.audio.data import sound
+from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
+from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
+from ganworks.kinds.audio.vocoder.measures import VOICED, pitch
+from ganworks.kinds.audio.vocoder.mel import log_mel
+
+HIGHEST_RATE = 48_000  # above which only a rate that is asked for goes
+PIECE = 10  # seconds
+CHUNK = 2000  # frames that are worked on at once
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Vocoder:
+    """How recordings become pairs of mel frames and sound, and how a trained network is used.
+
+    rate: Hz. n_fft, hop: samples of a frame and from one to the next. mels: bands from `low` to `high` Hz (0: half the
+        rate). segment: samples of a training crop, a multiple of hop. 0: chosen, see the table above.
+    gain: dB by which crops are made louder or softer at random. labels: classes (folders, or the first part of names
+        such as 7_anna_3.wav) that the evaluation asks a classifier for; they are not trained on.
+    on_corrupt: "error", or "skip" to leave out what cannot be read. held_out: share that is never trained on.
+    Raises UsageError for values outside their range, or that do not fit each other.
+    """
+
+    takes: ClassVar[tuple[str, ...]] = (*sound.SUFFIXES, ".npy")
+    gives: ClassVar[str] = ".wav"
+    options: ClassVar[dict[str, str]] = {"chunk": f"frames that are worked on at once ({CHUNK}); 0: the whole sound"}
+
+    rate: int = 0
+    n_fft: int = 0
+    hop: int = 0
+    mels: int = 0
+    low: float = 0.0
+    high: float = 0.0
+    segment: int = 0
+    gain: float = 6.0
+    labels: bool = True
+    on_corrupt: Literal["error", "skip"] = "error"
+    held_out: float = 0.1
+
+    def __post_init__(self) -> None:
+        ranges = {"rate": (1000, 192_000), "n_fft": (16, 16_384), "hop": (4, 8192), "mels": (1, 1024)}
+        for name, (least, most) in ranges.items():
+            value = getattr(self, name)
+            if value and not least <= value <= most:
+                raise UsageError(f"{name} must be 0 (chosen) or from {least:,} to {most:,}, not {value}.")
+        if not 0 <= self.gain <= 40 or not 0 <= self.held_out <= 0.5:
+            raise UsageError(f"gain must be 0 to 40 dB and held_out 0 to 0.5, not {self.gain} and {self.held_out}.")
+        if self.on_corrupt not in ("error", "skip"):
+            raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
+
+    def frames(self, rate: int) -> dict[str, Any]:
+        """The facts of mel frames at a rate: rate, n_fft, hop, mels, low, high (Hz), all chosen. Raises UsageError."""
+        n_fft = self.n_fft or 2 ** int(math.log2(max(32, 0.0465 * rate)))
+        hop = self.hop or n_fft // 4
+        mels = self.mels or (40 if rate < 12_000 else 80)
+        high = self.high or rate / 2
+        if n_fft % 2 or hop > n_fft // 2 or (n_fft - hop) % 2:
+            raise UsageError(f"n_fft={n_fft} and hop={hop}: both must be even, and hop at most half of n_fft.")
+        if mels > n_fft // 2 or not 0 <= self.low < high <= rate / 2:
+            raise UsageError(f"{mels} mels from {self.low:g} to {high:g} Hz do not fit n_fft={n_fft} at {rate} Hz.")
+        return {"rate": rate, "n_fft": n_fft, "hop": hop, "mels": mels, "low": float(self.low), "high": float(high)}
+
+    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Sounds:
+        """Pack recordings (or open their pack). path: a folder, zip or file of WAV, FLAC or OGG; or (arrays, rate)."""
+        source = open_sounds(path, str(self.labels).lower() not in ("false", "off", "no"))
+        rate, note = (self.rate, f"rate: {self.rate} Hz, as asked") if self.rate else usual_rate(source, HIGHEST_RATE)
+        facts = self.frames(rate)
+        segment = self.segment or max(32 * facts["hop"], 4096 // facts["hop"] * facts["hop"])
+        if segment % facts["hop"] or not facts["n_fft"] <= segment <= 65_536:
+            raise UsageError(
+                f"segment={segment} must be a multiple of hop={facts['hop']}, from n_fft={facts['n_fft']} to 65,536."
+            )
+        source.notes.append(note)
+        folder = pack_sounds(
+            source, rate=rate, normalize="off", cache=cache, on_corrupt=self.on_corrupt, on_progress=on_progress
+        )
+        shown = (facts["mels"], segment // facts["hop"])
+        spec = Spec("vocoder", (1, segment), (), -1, 1, "float32", shown, facts)
+        return Sounds(folder, piece=PIECE * rate, held_out=self.held_out, spec=spec)
+
+    def batch(self, data: Sounds, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """x [B, 1, segment], crops at keyed places; of their frames src [B, mels, segment / hop], log-mel bands, and
+        pitch [B, segment / hop] in Hz, 0 where there is none.
+
+        Crops are cut with a margin, so that their frames are those of the whole recording.
+        """
+        facts, length = data.spec.facts, data.spec.shape[1]
+        hop, margin = facts["hop"], margin_of(facts)
+        rows = []
+        for index, (place, loud) in zip(indices, draw.uniform(2).tolist(), strict=True):
+            room = data.length(int(index)) - length
+            start = int(place * (room + 1)) if room >= 0 else -int(place * (1 - room))
+            part = data.read(int(index), start - margin, length + 2 * margin)[0]
+            most = 1 / max(1e-6, float(np.abs(part).max()))
+            rows.append(part * np.float32(min(10 ** ((2 * loud - 1) * self.gain / 20), most)))
+        wave = torch.from_numpy(np.stack(rows))
+        inner = slice(margin // hop, margin // hop + length // hop)
+        src = frames_of(wave, facts)[:, :, inner]
+        hertz, sure = pitch(wave, facts["rate"], hop)
+        found = torch.where(sure > VOICED, hertz, 0.0)[:, inner]
+        x = wave[:, None, margin : margin + length]
+        return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}
+
+    def judge(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `vocoder_judge.Judge`."""
+        from ganworks.kinds.audio.vocoder.judge import Judge
+
+        return Judge(self, data, config)
+
+    # Use ----------------------------------------------------------------------------------------------------------
+
+    def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
+        """Log-mel frames [B, mels, T] -> samples [B, T hop], any length, without seams between chunks."""
+        asked = str(options.get("chunk", CHUNK))
+        if not asked.isdigit():
+            raise UsageError(f"chunk must be a number of frames, 0 for all at once, not {asked!r}.")
+        chunk, long = int(asked) or x.shape[2], getattr(net, "long", None)
+        return (net(x) if long is None else long(x, chunk)).float()[:, 0]
+
+    def resynthesised(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any] | None = None) -> Tensor:
+        """Copy synthesis: samples [B, n] -> mel frames -> samples [B, n]."""
+        device = next(net.parameters()).device
+        made = self.apply(net, frames_of(x, spec.facts).to(device), spec, options or {})
+        return made[:, : x.shape[1]].cpu()
+
+    def change(
+        self, net: nn.Module, spec: Spec, content: bytes, name: str, *, seed: int, options: dict[str, Any], note: Any
+    ) -> tuple[bytes, str]:
+        """A file of sound, or a .npy of log-mel frames [mels, T], as a 16-bit WAV; and a sentence about what was done.
+
+        Each channel by itself, resampled to the rate of the network. Raises DecodeError for a file that cannot be read.
+        """
+        facts, said = spec.facts, ""
+        if name.lower().endswith(".npy"):
+            mel = read_mel(content, name, facts["mels"])
+            made = self.apply(net, mel.to(next(net.parameters()).device), spec, options).cpu()
+        else:
+            met: Counter[str] = Counter()
+            x, rate = sound.read_sound(content, name, met)
+            made = self.resynthesised(net, torch.from_numpy(sound.resample(x, rate, facts["rate"])), spec, options)
+            done = [f"resampled from {rate:,} to {facts['rate']:,} Hz"] * (rate != facts["rate"])
+            said = "; ".join([*done, *met])
+        if not torch.isfinite(made).all():
+            raise UsageError("The network made NaN or infinite values: its training had diverged.")
+        return wav_bytes(sound.to_int16(made.clamp(-1, 1).numpy()), facts["rate"], note), said
+
+    def change_array(self, net: nn.Module, spec: Spec, array: Any, *, options: dict[str, Any]) -> np.ndarray:
+        """Log-mel frames [mels, T], natural logarithms -> samples [T hop] float32 in [-1, 1]."""
+        mel = check_mel(np.asarray(array), "the array", spec.facts["mels"]).to(next(net.parameters()).device)
+        return self.apply(net, mel, spec, options)[0].clamp(-1, 1).cpu().numpy()
+
+
+def margin_of(facts: dict[str, Any]) -> int:
+    """Samples on either side of a crop that its frames look at: whole hops."""
+    return -(-facts["n_fft"] // (2 * facts["hop"])) * facts["hop"]
+
+
+def frames_of(x: Tensor, facts: dict[str, Any]) -> Tensor:
+    """Samples [..., n] -> the log-mel frames [..., mels, ceil(n / hop)] that a network of these facts is given."""
+    names = ("rate", "n_fft", "hop", "mels", "low", "high")
+    return log_mel(x, *(facts[name] for name in names))
+
+
+def read_mel(content: bytes, name: str, mels: int) -> Tensor:
+    """A .npy of log-mel frames [mels, T] (or [1, mels, T]) -> [1, mels, T] float32; DecodeError for anything else."""
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        raise DecodeError(printable(name), f"damaged or no array ({printable(str(error))[:160]}).") from error
+    return check_mel(array, printable(name), mels)
+
+
+def check_mel(array: np.ndarray, name: str, mels: int) -> Tensor:
+    """An array as `read_mel` has it, checked."""
+    array = array[0] if array.ndim == 3 and len(array) == 1 else array
+    if array.ndim != 2 or len(array) != mels or not array.size or array.dtype.kind != "f":
+        shape = f"{array.dtype} {list(array.shape)}"
+        raise DecodeError(name, f"log-mel frames for this model are floats [{mels}, T], not {shape}.")
+    if not np.isfinite(array).all() or np.abs(array).max() > 100:
+        raise DecodeError(name, "log-mel frames are finite natural logarithms; these are not.")
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))[None]

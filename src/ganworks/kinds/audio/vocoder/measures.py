@@ -1,0 +1,106 @@
+"""How near a resynthesised sound is to its original: spectrograms at several resolutions, mel bands, pitch.
+
+All functions take float32 tensors [n] or [..., n] with full scale 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganworks.kinds.audio.spectral import griffin_lim, stft
+from ganworks.kinds.audio.vocoder.mel import log_mel, mel_pinv
+
+SIZES = (128, 256, 512)  # n_fft of `spectra`; hop n_fft / 4, Hann
+FLOOR = 1e-3  # below which magnitudes count as silence
+LOWEST, HIGHEST = 60.0, 500.0  # Hz, of the pitch
+VOICED = 0.5  # normalised autocorrelation from which a frame has a pitch
+_EPS = 1e-9
+
+
+def spectra(real: Tensor, made: Tensor, sizes: tuple[int, ...] = SIZES) -> dict[str, float]:
+    """Distances of short-time Fourier transforms of [n] and [n], each the mean over `sizes`.
+
+    stft: mean absolute difference of the natural logarithms of magnitudes, held above FLOOR: the number called
+    multi-resolution STFT distance here, 0.50 for Griffin-Lim on FSDD. convergence: spectral convergence, the norm of
+    the difference over that of the original (Arik et al. 2018, 1808.06719). stft_256 etc.: stft at one size.
+    Parallel WaveGAN's loss (1910.11480, equation 6) is the sum of the two.
+    """
+    found: dict[str, float] = {}
+    for n in sizes:
+        r, m = stft(real, n, n // 4).abs(), stft(made, n, n // 4).abs()
+        found[f"stft_{n}"] = float((r.clamp_min(FLOOR).log() - m.clamp_min(FLOOR).log()).abs().mean())
+        found[f"convergence_{n}"] = float((r - m).norm() / r.norm().clamp_min(_EPS))
+    means = {name: float(np.mean([found[f"{name}_{n}"] for n in sizes])) for name in ("stft", "convergence")}
+    return {**means, **{f"stft_{n}": found[f"stft_{n}"] for n in sizes}}
+
+
+def mel_distance(real: Tensor, made: Tensor, rate: int, n_fft: int, hop: int, mels: int) -> float:
+    """Mean absolute difference of log10 mel bands over all frequencies (1 is a factor of ten)."""
+    r, m = (log_mel(x, rate, n_fft, hop, mels) for x in (real, made))
+    return float((r - m).abs().mean()) / math.log(10)
+
+
+def pitch(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
+    """(F0 in Hz, normalised autocorrelation at that lag), both [..., frames], of [..., n]; ceil(n / hop) frames.
+
+    Frame t is around sample (t + 1/2) hop and 1.5 to 2.5 of the longest periods long. The peak of the autocorrelation
+    over the energies of both parts (as in RAPT, Talkin 1995), its place refined by a parabola; 0 for silence.
+    """
+    longest, shortest = int(rate / LOWEST), max(2, int(rate / HIGHEST))
+    window, count = longest * 3 // 2, -(-x.shape[-1] // hop)
+    left = max(0, (window + longest // 2 - hop) // 2)
+    size = 1 << (window + longest + 1).bit_length()
+    padded = torch.nn.functional.pad(x.double(), (left, window + longest + 2 + hop))
+    frames = padded.unfold(-1, window + longest + 2, hop)[..., :count, :]
+    spectrum = torch.fft.rfft(frames, size) * torch.fft.rfft(frames[..., :window], size).conj()
+    products = torch.fft.irfft(spectrum, size)[..., : longest + 2]
+    sums = torch.nn.functional.pad(frames.square().cumsum(-1), (1, 0))
+    energy = sums[..., window : window + longest + 2] - sums[..., : longest + 2]
+    norm = (energy[..., :1] * energy).sqrt()
+    curve = torch.where(norm > 1e-6 * window, products / norm.clamp_min(_EPS), 0.0)
+    value, place = _first_high(curve[..., shortest : longest + 1])
+    at = place + shortest
+    a, b, c = (curve.gather(-1, (at + k)[..., None])[..., 0] for k in (-1, 0, 1))
+    bend = a - 2 * b + c
+    shift = torch.where(bend < -_EPS, 0.5 * (a - c) / bend, 0.0).clamp(-0.5, 0.5)
+    return rate / (at + shift), value
+
+
+def _first_high(curve: Tensor) -> tuple[Tensor, Tensor]:
+    """(value, place) of the first local peak within 10 % of the highest one, else of the highest: octaves down are no
+    better."""
+    before, after = curve.roll(1, -1), curve.roll(-1, -1)
+    before[..., 0] = after[..., -1] = -math.inf
+    best, where = curve.max(-1)
+    good = (curve >= before) & (curve >= after) & (curve >= 0.9 * best[..., None]) & (best[..., None] > 0)
+    first = torch.where(good.any(-1), good.int().argmax(-1), where)
+    return curve.gather(-1, first[..., None])[..., 0], first
+
+
+def pitch_distance(real: Tensor, made: Tensor, rate: int, hop: int) -> tuple[float, float]:
+    """(root mean square difference of ln F0 where both have a pitch, share of frames where only one has).
+
+    The first is NaN when no frame of both has a pitch.
+    """
+    (f, sure), (g, clear) = pitch(real, rate, hop), pitch(made, rate, hop)
+    ours, theirs = sure > VOICED, clear > VOICED
+    both = ours & theirs
+    apart = float((ours != theirs).double().mean())
+    return (float((f / g)[both].log().square().mean().sqrt()) if both.any() else math.nan), apart
+
+
+def from_mel(
+    mel: Tensor, rate: int, n_fft: int, hop: int, low: float, high: float, length: int, rounds: int = 32, seed: int = 0
+) -> Tensor:
+    """The classic way back: log-mel frames [..., mels, T] -> pseudo-inverse of the filters -> Griffin-Lim -> [..., n].
+
+    The phases begin at random and are refined `rounds` times with momentum 0.99.
+    """
+    magnitude = (mel_pinv(rate, n_fft, mel.shape[-2], low, high, mel.device) @ mel.exp()).clamp_min(0)
+    draw = torch.Generator().manual_seed(seed)
+    start = 2 * math.pi * torch.rand(magnitude.shape, generator=draw)
+    return griffin_lim(magnitude, n_fft, hop, length, rounds, start=start)

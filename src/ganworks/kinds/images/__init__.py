@@ -1,0 +1,42 @@
+"""Pictures of any size, by class or not: a folder, a zip, arrays, IDX files -> new pictures like them.
+
+Reads stills in the common formats; makes PNG, WebP, animations and grids. What several kinds of pictures share (patch
+discriminators, palettes, fidelity) is in `shared`; pictures to pictures and classes have rooms of their own.
+"""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="images",
+    order=10,
+    title="pictures",
+    recipes={
+        "image": ("recipes:image", "domain/images"),
+        "r3gan": ("recipes:r3gan", "domain/images"),
+        "dcgan": ("classic:dcgan", "domain/images"),
+        "mlp": ("classic:mlp", "domain/images"),
+        "wgan": ("classic:wgan", "domain/images"),
+        "wgan-gp": ("classic:wgan_gp", "domain/images"),
+        "lsgan": ("classic:lsgan", "domain/images"),
+    },
+    parts={
+        "domain/images": "domain:Images",
+        "networks/r3gan": "r3gan:R3GAN",
+        "networks/residual": "shared.translator:Residual",
+    },
+    default="image",
+    noun="pictures",
+    recognise="recognise",
+    built_in={"digits": "image", "hub:": "image"},
+    about={"image": "looks at data and budget, chooses the rest"},
+    reads=(
+        "images: a folder (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz, IDX files,",
+        "  digits (built in), hub:NAME (extra `hub`).",
+    ),
+    settings="images: flip crop rotate fit background channels on_corrupt held_out",
+    examples=(
+        "ganworks train ./cats size=64 budget=30m domain.flip=on",
+        "ganworks train dcgan mnist/ labels=off budget=200k loss=hinge d.lr=4e-4",
+        "ganworks train r3gan photos.zip game.augment=color,translation,cutout",
+    ),
+)

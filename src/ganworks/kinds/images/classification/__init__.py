@@ -1,0 +1,23 @@
+"""Pictures of which few have labels -> their classes, learned beside a generator (semi-supervised)."""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="classification",
+    order=80,
+    title="classes of pictures",
+    recipes={
+        "classify": ("recipes:classify", "domain/partial"),
+        "acgan": ("recipes:acgan", "domain/partial"),
+    },
+    parts={
+        "domain/partial": "domain:Partial",
+        "networks/semi": "networks:Semi",
+        "networks/semi-conv": "networks:SemiConv",
+        "networks/acgan": "acgan_networks:ACGAN",
+        "game/semi-supervised": "game:SemiSupervised",
+        "game/acgan": "acgan_game:AuxiliaryClasses",
+    },
+    looks="domain/images",
+    about={"classify": "few labels suffice"},
+)

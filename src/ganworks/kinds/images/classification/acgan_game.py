@@ -1,0 +1,121 @@
+"""AC-GAN for more training images (Odena, Olah and Shlens 2017, 1610.09585): first a generator of each class, then a
+classifier that learns from the labelled images and from generated ones.
+
+The discriminator has a second head that tells the class. Both players want that head to be right: D on real and
+generated images, G on its own. Realness is learned from all images, labelled or not; classes from the labelled ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.spec import Batch
+from ganworks.games.losses import Loss, loss
+from ganworks.kinds.images.classification.game import SemiSupervised, label_loss
+from ganworks.kinds.images.classification.views import view
+
+Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class AuxiliaryClasses:
+    """Settings of the game. Reads x (all images), xl and y (labelled ones) of a batch.
+
+    loss: of realness, a name from `losses.LOSSES`. classes: weight of the class terms of D and G. augment: DiffAugment
+    policy of what D sees, which few images need. start: fraction of the budget at which G is finished and C, which
+    has learned from the labels so far, is given generated images as well. generated: weight of these in C's loss, 0 to
+    1 and more; real ones weigh 1. label_strength: of the other views that C sees, of real and generated images alike.
+    """
+
+    loss: str = "hinge"
+    classes: float = 1.0
+    augment: str = "translation,cutout"
+    start: float = 0.6
+    generated: float = 0.5
+    label_strength: float = 0.5
+
+    def __post_init__(self) -> None:
+        loss(self.loss)
+        DiffAugment(self.augment)
+        if not 0 < self.start < 1:
+            raise UsageError(f"start must lie between 0 and 1: it is a fraction of the budget, not {self.start}.")
+        check_ranges(self, dict.fromkeys(("classes", "generated", "label_strength"), (0, 1000)))
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    @cached_property
+    def _augment(self) -> DiffAugment:
+        return DiffAugment(self.augment)
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Where the turns change: G and D play first; then C alone learns, from what G makes, too."""
+        return (0.0, self.start)
+
+    def alone(self) -> SemiSupervised:
+        """The baseline of this game: C on the labelled images alone, under the same views."""
+        return SemiSupervised(variant="supervised", label_strength=self.label_strength)
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """D, G, and C on the labels, until `start`; then C alone, on generated images, too."""
+        if progress < self.start:
+            yield ("D",), self.discriminator_turn
+            yield ("G",), self.generator_turn
+        yield ("C",), self.classifier_turn
+
+    def _seen(self, x: Tensor, batch: Batch) -> Tensor:
+        return self._augment(x, self._augment.draw(batch.draw)) if self._augment.names else x
+
+    def _made(self, G: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Generated images, and the classes that were asked for, drawn alike."""
+        asked = batch.draw.integers(batch.num_classes)
+        return G(batch.draw.normal(G.z_dim), asked), asked
+
+    def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """D's terms, each [B]: d_loss, and the cross-entropies of labelled and generated images (equations 2, 3)."""
+        D = nets["D"]
+        with torch.no_grad():
+            made, asked = self._made(nets["G"], batch)
+        parts = [self._seen(p, batch) for p in (batch["x"], batch["xl"], made.to(batch["x"].dtype))]
+        sizes = [len(p) for p in parts]
+        real, told = D(torch.cat(parts))
+        (r, _, f), (_, known, claimed) = real.split(sizes), told.split(sizes)
+        return {
+            "d_loss": self._loss.discriminator(r, f),
+            "d_class": self.classes * label_loss(known, batch["y"]),
+            "d_asked": self.classes * label_loss(claimed, asked),
+            "_real": r.detach(),
+            "_fake": f.detach(),
+        }
+
+    def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """G's terms, each [B]: g_loss, and the cross-entropy of the class that was asked for."""
+        D = nets["D"]
+        made, asked = self._made(nets["G"], batch)
+        f, told = D(self._seen(made, batch))
+        r = None
+        if self._loss.paired:
+            with torch.no_grad():
+                r = D(self._seen(batch["x"], batch))[0]
+        return {"g_loss": self._loss.generator(r, f), "g_class": self.classes * label_loss(told, asked)}
+
+    def classifier_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """C's terms, each [B]: cross-entropy of labelled images; once G is finished, of generated ones as well."""
+        xl = view(batch["xl"], batch.draw, self.label_strength)
+        if not self.generated or batch.progress < self.start:
+            return {"label": label_loss(nets["C"](xl), batch["y"])}
+        with torch.no_grad():
+            made, asked = self._made(nets["G"], batch)
+        made = view(made.to(xl.dtype), batch.draw, self.label_strength)
+        known, claimed = nets["C"](torch.cat([xl, made])).split([len(xl), len(made)])
+        return {"label": label_loss(known, batch["y"]), "generated": self.generated * label_loss(claimed, asked)}

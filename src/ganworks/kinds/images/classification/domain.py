@@ -1,0 +1,253 @@
+"""The domain of images of which only some carry labels; the rest helps to learn what the classes look like."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Draw, Spec, key
+from ganworks.files.arrays import Source
+from ganworks.files.packing.pack import Progress
+from ganworks.files.packing.packed import Packed
+from ganworks.files.rasters.pixels import grid
+from ganworks.kinds.images.classification.judge import ClassJudge, probabilities
+from ganworks.kinds.images.domain import Images
+
+UNLABELLED = ("unlabelled", "unlabeled", "_", "", "-1", "nan", "none")  # class names that stand for no label
+_NONE = -1
+
+
+class PartialData:
+    """A packed data set with what may be known of its labels.
+
+    labels: int64 [N], -1 where there is none or where it is hidden; nothing else is ever read for a label.
+    train: all images to learn from. known: those of them with a label. held: labelled images that are kept
+    apart to judge by. spec.classes: the classes proper.
+    """
+
+    def __init__(self, packed: Packed, domain: Partial):
+        self.packed = packed
+        names, numbers = _numbering(packed)
+        self.spec = replace(packed.spec, classes=names)
+        assert packed.labels is not None
+        self.labels = numbers[packed.labels]
+        has = self.labels != _NONE
+        self.held = packed.held[has[packed.held]]
+        rest = packed.held[~has[packed.held]]
+        self.train = np.sort(np.concatenate([packed.train, rest[~_among(packed.hashes, rest, self.held)]]))
+        given = self.train[self.labels[self.train] != _NONE]
+        self.known = np.sort(domain.keep(self.labels, given, names))
+        hidden = np.setdiff1d(given, self.known)
+        self.labels[hidden] = _NONE
+        self.fingerprint = self._fingerprint()
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(json.dumps([self.packed.fingerprint, list(self.spec.classes)]).encode())
+        for part in (self.train, self.held, self.known):
+            digest.update(np.int64(len(part)).tobytes() + part.tobytes())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def raw(self, indices: Any) -> np.ndarray:
+        """Rows as on disk: [n, C, H, W] in spec.dtype, a copy."""
+        return self.packed.raw(indices)
+
+    def images(self, indices: Any) -> Tensor:
+        """float32 [n, C, H, W] in [-1, 1]."""
+        return self.packed.fetch(indices)["x"]
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Known labels of each class, int64 [K]."""
+        return np.bincount(self.labels[self.known], minlength=self.spec.num_classes)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is known and what judges, in sentences."""
+        low, high = int(self.counts.min()), int(self.counts.max())
+        each = f"{low}" if low == high else f"{low} to {high}"
+        out = [
+            f"{len(self.known):,} of {len(self.train):,} training images carry a label, {each} a class; "
+            f"{len(self.held):,} other labelled images are held out to judge by"
+        ]
+        if len(self.held) < 100:
+            out.append(f"held out: {len(self.held)} labelled images; an accuracy from so few is rough")
+        return out
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Plain facts, as `Packed.summary`; classes counts the labels that are used."""
+        facts = self.packed.summary
+        return facts | {
+            "classes": dict(zip(self.spec.classes, self.counts.tolist(), strict=True)),
+            "train": len(self.train),
+            "held": len(self.held),
+            "labelled": len(self.known),
+            "unlabelled": len(self.train) - len(self.known),
+            "notes": [*facts["notes"], *self.notes],
+            "fingerprint": self.fingerprint,
+        }
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Images, some with labels: how files become tensors and which labels count.
+
+    Layouts: one folder per class and one called unlabelled (or "_") beside them; labels.csv with empty cells;
+    arrays with -1 for no label; or any data with all its labels, of which some are then hidden.
+    labels: "on" for all there are, or a number: so many are kept in all, shared out as the classes are. per_class:
+    so many are kept of each class (0: labels decides). label_seed: which ones.
+    size, channels, flip, crop, rotate, fit, background, on_corrupt, held_out: as of `Images`.
+    Raises UsageError for values outside their range.
+    """
+
+    size: int | tuple[int, int] | None = None
+    channels: int | None = None
+    labels: int | bool | str = True
+    per_class: int = 0
+    label_seed: int = 0
+    flip: bool = False
+    crop: int = 0
+    rotate: float = 0.0
+    fit: Literal["crop", "stretch", "pad"] = "crop"
+    background: str = "white"
+    on_corrupt: Literal["error", "skip"] = "error"
+    held_out: float = 0.1
+
+    def __post_init__(self) -> None:
+        count = isinstance(self.labels, int) and not isinstance(self.labels, bool)
+        if not self._all and not (count and int(self.labels) >= 2):
+            raise UsageError(f"labels must be on, or how many are used (2 or more), not {self.labels!r}.")
+        if self.per_class < 0 or self.label_seed < 0:
+            raise UsageError("per_class and label_seed must be 0 or more.")
+        if self.per_class and count:
+            raise UsageError(f"Give per_class={self.per_class} or labels={self.labels}, not both.")
+        _ = self.images
+
+    @property
+    def _all(self) -> bool:
+        return self.labels is True or self.labels == "on"
+
+    @cached_property
+    def images(self) -> Images:
+        """The domain that reads, packs and augments the pictures."""
+        shared = ("size", "channels", "flip", "crop", "rotate", "fit", "background", "on_corrupt", "held_out")
+        return Images(**{name: getattr(self, name) for name in shared})
+
+    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> PartialData:
+        """Pack the data (or open its pack). path: whatever `open_source` takes. Raises UsageError without labels."""
+        packed = self.images.open(path, cache, on_progress)
+        if packed.labels is None:
+            raise UsageError(
+                f'"{packed.facts["source"]}" has no labels. Put images of each class into a folder of its own and '
+                "those without a label into one called unlabelled, or write labels.csv with empty cells."
+            )
+        return PartialData(packed, self)
+
+    def keep(self, labels: np.ndarray, given: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Which of the labelled images `given` keep their labels [N]; indices in no order."""
+        if not self.per_class and self._all:
+            kept = given
+        else:
+            counts = np.bincount(labels[given], minlength=len(names))
+            wanted = np.full(len(names), self.per_class) if self.per_class else shares(counts, int(self.labels))
+            rng = np.random.default_rng(key(self.label_seed, "labels"))
+            order = rng.permutation(given)
+            kept = np.concatenate([order[labels[order] == c][:n] for c, n in enumerate(wanted)])
+        short = [n for c, n in enumerate(names) if not (labels[kept] == c).any()]
+        if short:
+            raise UsageError(
+                f"No labelled image of {', '.join(map(repr, short[:5]))} is left to train on. Label some more of them, "
+                "or give a smaller held_out."
+            )
+        return kept
+
+    def batch(self, data: PartialData, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """x [B, C, H, W]: the images of these indices, whether labelled or not; xl [B, C, H, W] and y [B]: labelled
+        ones, drawn with replacement; prior [B, K]: the shares of the classes among the labels, in every row.
+        """
+        chosen = data.known[draw.integers(len(data.known)).numpy()]
+        both = self.images.vary(data.images(indices), draw), self.images.vary(data.images(chosen), draw)
+        prior = torch.from_numpy(data.counts / data.counts.sum()).float().expand(len(chosen), -1)
+        return {"x": both[0], "xl": both[1], "y": torch.from_numpy(data.labels[chosen]), "prior": prior}
+
+    def judge(self, data: PartialData, source: Any, config: Any, work: Callable[[str, int, int], None]) -> ClassJudge:
+        """The judge of the classifier: accuracy and calibration on the held-out labelled images."""
+        return ClassJudge(data, config, work)
+
+    def converter(self, spec: Spec, source: Source) -> Callable[..., Any]:
+        """What turns an item of a source into an array [C, H, W] of the spec's size, as in the training."""
+        channels, height, width = spec.shape
+        reader = Images(
+            size=(height, width),
+            channels=channels,
+            labels=False,
+            on_corrupt="skip",
+            fit=self.fit,
+            background=self.background,
+        )
+        return reader.plan(source).convert
+
+    def predict(self, net: nn.Module, x: Tensor) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1], of the size and channels of the spec -> chances [N, K], float32."""
+        return probabilities(net, x)
+
+    def show(
+        self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None
+    ) -> Image.Image:
+        """A grid of images [B, C, H, W], float in [-1, 1] or uint8, with captions if given."""
+        return grid(x, columns, labels)
+
+    def write(
+        self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None
+    ) -> list[Path]:
+        """Write images that a generator made, as `Images` does."""
+        return self.images.write(x, folder, names, mark)
+
+
+def shares(counts: np.ndarray, total: int) -> np.ndarray:
+    """How many of each class when `total` are kept: in proportion to counts [K], at least one each (largest
+    remainders).
+
+    Raises UsageError when there are not so many, or fewer than classes.
+    """
+    if not len(counts) <= total <= counts.sum():
+        raise UsageError(f"labels={total}: there are {counts.sum():,} labels in {len(counts)} classes to choose from.")
+    exact = counts * (total / counts.sum())
+    found = np.maximum(np.minimum(np.floor(exact).astype(np.int64), counts), 1)
+    while found.sum() != total:
+        step = 1 if found.sum() < total else -1
+        possible = (found < counts) if step > 0 else (found > 1)
+        found[np.argmax(np.where(possible, step * (exact - found), -np.inf))] += step
+    return found
+
+
+def _numbering(packed: Packed) -> tuple[tuple[str, ...], np.ndarray]:
+    """The classes proper, and for each packed class its number among them, -1 for those that mean "no label"."""
+    old = packed.spec.classes
+    none = [name.strip().lower() in UNLABELLED for name in old]
+    names = tuple(n for n, gone in zip(old, none, strict=True) if not gone)
+    if len(names) < 2:
+        raise UsageError(
+            f'"{packed.facts["source"]}" has the classes {", ".join(map(repr, names)) or "none"}; two are needed.'
+        )
+    return names, np.array([_NONE if gone else names.index(n) for n, gone in zip(old, none, strict=True)], np.int64)
+
+
+def _among(hashes: np.ndarray, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """bool: which of `some` have the same content as one of `others`."""
+    wanted = {row.tobytes() for row in hashes[others]}
+    return np.array([hashes[i].tobytes() in wanted for i in some], bool)

@@ -1,0 +1,167 @@
+"""Learning to classify from few labels and many images without: a classifier C and, where asked for, a generator G.
+
+"gan": Salimans et al. 2016 (1606.03498), section 5. C's K logits stand for the K + 1 classes of which the last,
+"generated", has the logit 0: with Z the sum of exp(logits), the chance of being real is Z / (Z + 1). G matches C's
+features on average. "consistency": FixMatch (Sohn et al. 2020, 2001.07685): what C is sure of in an image must hold
+in another view of it. "both": all of these terms. "supervised": the labels alone, the baseline of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.spec import Batch
+from ganworks.kinds.images.classification.views import view
+
+Terms = dict[str, Tensor]
+Variant = Literal["gan", "consistency", "both", "supervised"]
+
+
+def realness(logits: Tensor) -> Tensor:
+    """Logit [B] of being real under the K + 1 classes: log Z, as D = Z / (Z + 1) = sigmoid(log Z)."""
+    return logits.float().logsumexp(1)
+
+
+def real_loss(logits: Tensor) -> Tensor:
+    """-log D [B]: minus the log of the chance that the K + 1 classes give to the first K."""
+    return F.softplus(-realness(logits))
+
+
+def fake_loss(logits: Tensor) -> Tensor:
+    """-log(1 - D) [B]: minus the log of the chance of the class "generated"."""
+    return F.softplus(realness(logits))
+
+
+def label_loss(logits: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy [B] of logits (never of probabilities) given that the example is real."""
+    return F.cross_entropy(logits.float(), y, reduction="none")
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Entropy [B] in nats of the K classes: low where C is sure (Grandvalet and Bengio 2005)."""
+    logs = logits.float().log_softmax(1)
+    return -(logs.exp() * logs).sum(1)
+
+
+def feature_distance(real: Tensor, fake: Tensor) -> Tensor:
+    """|mean f(x) - mean f(G)|^2 over the features' number: 1606.03498, section 3.1. [B], the same for all."""
+    return (real.float().mean(0) - fake.float().mean(0)).square().mean().expand(len(fake))
+
+
+def sure_loss(weak: Tensor, strong: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
+    """2001.07685, equation 4: cross-entropy of the strong view with the weak view's answer where that is sure.
+
+    weak, strong: logits [B, K]. Returns (losses [B], 0 where C was not sure, and the mask [B] as floats).
+    """
+    chance, answer = weak.detach().float().softmax(1).max(1)
+    mask = (chance >= confidence).float()
+    return label_loss(strong, answer) * mask, mask
+
+
+def balance_loss(logits: Tensor, prior: Tensor) -> Tensor:
+    """KL from the classes' expected shares to the mean answer of the batch, in nats: [B], the same for all.
+
+    Without it a class that few labels show badly is swallowed by its neighbour, as every answer of C confirms the next
+    (the fairness term of CatGAN, Springenberg 2015, 1511.06390, equation 6, for given shares). logits: [B, K];
+    prior: [B, K], rows alike, each summing to 1.
+    """
+    mean, wanted = logits.float().softmax(1).mean(0), prior.float().mean(0)
+    return torch.special.xlogy(wanted, wanted / mean.clamp_min(1e-8)).sum().expand(len(logits))
+
+
+@dataclass(frozen=True)
+class SemiSupervised:
+    """Who learns from what. Reads x (all images), xl and y (labelled ones) of a batch.
+
+    variant: see the module. realness, consistency, entropy: weights of the terms. confidence: the chance from
+    which C's own answer on an image counts. matching: what G learns from, C's mean features or C's realness.
+    balance: weight of the demand that the classes be as frequent among all images as among the labelled ones: 0 where
+    the labels were not drawn that way.
+    strength, label_strength: of the other views that C sees of unlabelled and of labelled images (0: as they are).
+    """
+
+    variant: Variant = "consistency"
+    realness: float = 1.0
+    consistency: float = 1.0
+    entropy: float = 0.0
+    balance: float = 1.0
+    confidence: float = 0.95
+    matching: Literal["features", "realness"] = "features"
+    strength: float = 1.0
+    label_strength: float = 0.5
+
+    def __post_init__(self) -> None:
+        weights = ("realness", "consistency", "entropy", "balance", "strength", "label_strength")
+        check_ranges(self, dict.fromkeys(weights, (0, 1000)))
+        if not 0 <= self.confidence < 1:
+            raise UsageError(f"confidence must lie in [0, 1), not {self.confidence}.")
+
+    @property
+    def plays(self) -> bool:
+        """Whether there is a generator in this variant."""
+        return self.variant in ("gan", "both")
+
+    @property
+    def consists(self) -> bool:
+        """Whether views of unlabelled images have to agree in this variant."""
+        return self.variant in ("consistency", "both")
+
+    def alone(self) -> SemiSupervised:
+        """The baseline of this game: the labels alone."""
+        return replace(self, variant="supervised")
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """C, then G where it plays."""
+        yield ("C",), self.classifier_turn
+        if self.plays:
+            yield ("G",), self.generator_turn
+
+    def classifier_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """C's terms, each [B]: labels; real and fake of the K + 1 classes; consistency; entropy; balance."""
+        C, parts = nets["C"], {"label": view(batch["xl"], batch.draw, self.label_strength)}
+        if self.consists:
+            parts["strong"] = view(batch["x"], batch.draw, self.strength)
+        if self.plays:
+            parts["real"] = batch["x"]
+            with torch.no_grad():
+                parts["fake"] = nets["G"](batch.draw.normal(nets["G"].z_dim)).to(batch["x"].dtype)
+        logits = C(torch.cat(list(parts.values()))).split([len(p) for p in parts.values()])
+        answers = dict(zip(parts, logits, strict=True))
+        terms = {"label": label_loss(answers["label"], batch["y"])}
+        if self.consists:
+            with torch.no_grad():
+                weak = answers["real"] if self.plays else C(batch["x"])
+            loss, mask = sure_loss(weak, answers["strong"], self.confidence)
+            terms |= {"consistency": self.consistency * loss, "_sure": mask}
+        if self.plays:
+            terms |= self._playing(answers["real"], answers["fake"])
+        if self.entropy and self.variant != "supervised":
+            terms["entropy"] = self.entropy * entropy(answers.get("real", answers.get("strong")))
+        if self.balance and self.consists:
+            terms["balance"] = self.balance * balance_loss(answers["strong"], batch["prior"])
+        return terms
+
+    def _playing(self, real: Tensor, fake: Tensor) -> Terms:
+        return {
+            "d_real": 0.5 * self.realness * real_loss(real),
+            "d_fake": 0.5 * self.realness * fake_loss(fake),
+            "_real": realness(real).detach(),
+            "_fake": realness(fake).detach(),
+        }
+
+    def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """G's term [B]: the distance of C's mean features, or the log of C's chance of being real."""
+        C, G = nets["C"], nets["G"]
+        made = G(batch.draw.normal(G.z_dim))
+        if self.matching == "realness":
+            return {"g_loss": real_loss(C(made))}
+        with torch.no_grad():
+            real = C.features(batch["x"])
+        return {"g_loss": feature_distance(real, C.features(made))}

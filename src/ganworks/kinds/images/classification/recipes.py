@@ -1,0 +1,47 @@
+"""The recipes that end in a classifier: few labels and many images, or few images and a generator of more."""
+
+from __future__ import annotations
+
+from ganworks.core.errors import UsageError
+from ganworks.core.settings import Config, Facts, Optimizer, Train
+from ganworks.kinds.images.classification.acgan_game import AuxiliaryClasses
+from ganworks.kinds.images.classification.acgan_networks import ACGAN
+from ganworks.kinds.images.classification.game import SemiSupervised
+from ganworks.kinds.images.classification.networks import SemiConv
+
+_FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
+_SOLE = ("consistency", "supervised")  # variants without a generator
+
+
+def classify(facts: Facts) -> Config:
+    """A classifier from images of which only some carry labels.
+
+    game.variant chooses: "consistency" (the default) is FixMatch (Sohn et al. 2020, arXiv 2001.07685) with affine views
+    and cutout; "gan" is the K + 1 classes with feature matching of Salimans et al. 2016 (arXiv 1606.03498); "both" is
+    the sum of their terms; "supervised" leaves the images without a label out. A small network with weight norm, Adam,
+    averaged weights; docs/classification.md has the variants side by side.
+    """
+    variant = str(facts.given.get("game.variant", "consistency"))
+    alone = variant in _SOLE
+    adam = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.5, 0.99), warmup=0.01)
+    known = "the labels alone" if variant == "supervised" else f'the variant "{variant}"'
+    notes = (f"Learns from {known}; game.variant chooses another.",)
+    networks = SemiConv(generator="none" if alone else "dense")
+    train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.05)
+    return Config("classify", facts.domain, networks, SemiSupervised(), g=adam, d=adam, train=train, notes=notes)
+
+
+def acgan(facts: Facts) -> Config:
+    """More images for a small labelled set: AC-GAN makes them by class, and a classifier learns from both kinds.
+
+    Paper: Odena, Olah and Shlens 2017 (arXiv 1610.09585). Differs from it: hinge loss, augmentation of what D sees
+    (2006.10738), weight norm in D, and 28 to 64 pixels where the paper has 128. The report says what the generated
+    images were worth; on digits with 50 labels that was nothing (docs/classification.md).
+    """
+    if not facts.spec.num_classes:
+        raise UsageError("acgan needs labels.")
+    game = AuxiliaryClasses()
+    g = Optimizer(lr=1e-3, lr_end=1e-5, betas=(0.0, 0.99), burn_in=game.start)
+    d = Optimizer(lr=1e-3, lr_end=2e-5, betas=(0.0, 0.99), warmup=0.01)
+    train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.05)
+    return Config("acgan", facts.domain, ACGAN(), game, g=g, d=d, train=train)

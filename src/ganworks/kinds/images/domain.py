@@ -1,0 +1,282 @@
+"""The domain of still images: any size, 1 to 4 channels, and arrays with N channels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Draw, Spec
+from ganworks.files.arrays import ArraySource, Source, stored_range
+from ganworks.files.packing.pack import Conversion, Item, Packed, Progress, pack
+from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, printable, upright_size
+from ganworks.files.rasters.pixels import change_channels, grid, png_mark, resize, to_image
+from ganworks.files.sources import open_source
+from ganworks.metrics.features import FeatureExtractor, pick
+from ganworks.use.findings import Findings
+from ganworks.use.sample_judge import SampleJudge
+
+MAX_SIDE = 4096
+LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
+
+
+@dataclass(frozen=True)
+class Images:
+    """How image files become tensors and back.
+
+    size: side, or (height, width), in pixels; None looks: the size that all share, else the median short
+        side, at most 64. channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any for arrays; None: 1 if
+        all is grey, else 3.
+    labels: whether to use the classes that are found ("off" or False: no).
+    flip, crop, rotate: augmentation while training: mirror half of the images, shift by up to `crop` pixels
+        with reflected borders, turn by up to `rotate` degrees.
+    fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
+    background: the colour behind transparent pixels and padding.
+    on_corrupt: stop at the first unreadable file, or skip, count and name them.
+    held_out: the share that is never trained on (at most 10,000 images).
+    Raises UsageError for values outside these.
+    """
+
+    size: int | tuple[int, int] | None = None
+    channels: int | None = None
+    labels: bool | str = True
+    flip: bool = False
+    crop: int = 0
+    rotate: float = 0.0
+    fit: Literal["crop", "stretch", "pad"] = "crop"
+    background: str = "white"
+    on_corrupt: Literal["error", "skip"] = "error"
+    held_out: float = 0.1
+
+    def __post_init__(self) -> None:
+        sides = (self.size,) if isinstance(self.size, int) else self.size or ()
+        if any(isinstance(s, bool) or not 1 <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
+            raise UsageError(f"size must be 1 to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
+        if self.channels is not None and not 1 <= self.channels <= 1024:
+            raise UsageError(f"channels must be 1 (grey), 3 (RGB), or 2 and 4 with alpha, not {self.channels!r}.")
+        if not isinstance(self.labels, bool) and self.labels not in ("on", "off"):
+            raise UsageError(f"labels must be on or off, not {self.labels!r}.")
+        if not 0 <= self.crop <= MAX_SIDE:
+            raise UsageError(f"crop must be 0 or more pixels, not {self.crop!r}.")
+        if not 0 <= self.rotate <= 180:
+            raise UsageError(f"rotate must be 0 to 180 degrees, not {self.rotate!r}.")
+        if self.fit not in ("crop", "stretch", "pad"):
+            raise UsageError(f"fit must be crop, stretch or pad, not {self.fit!r}.")
+        if self.on_corrupt not in ("error", "skip"):
+            raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
+        if not 0 <= self.held_out <= 0.5:
+            raise UsageError(f"held_out must be a share from 0 to 0.5, not {self.held_out!r}.")
+        colour(self.background)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether classes are used when there are any."""
+        return self.labels in (True, "on")
+
+    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Packed:
+        """Pack the data (or open its pack) and return it. path: whatever `open_source` takes."""
+        source = open_source(path, self.labelled)
+        settings = {
+            "domain": "images",
+            "size": self.size,
+            "channels": self.channels,
+            "labels": self.labelled,
+            "fit": self.fit,
+            "background": colour(self.background),
+        }
+        return pack(
+            source,
+            lambda: self.plan(source),
+            settings,
+            cache=cache,
+            on_corrupt=self.on_corrupt,
+            held_out=self.held_out,
+            on_progress=on_progress,
+        )
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds, with near duplicates and a contact sheet; corrupt files are left out and counted."""
+        from ganworks.kinds.images.look import look
+
+        return look(path, self, on_progress=on_progress)
+
+    def plan(self, source: Source) -> Conversion:
+        """Look at a source and decide size, channels and range."""
+        classes = source.classes if self.labelled else ()
+        if len(classes) < 2:
+            classes = ()
+        if isinstance(source, ArraySource):
+            return _plan_arrays(self, source, classes)
+        return _plan_files(self, source, classes)
+
+    def batch(self, data: Packed, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """Examples of these indices: x [B, C, H, W], augmented, and y [B] with labels."""
+        batch = data.fetch(indices)
+        return batch | {"x": self.vary(batch["x"], draw)}
+
+    def vary(self, x: Tensor, draw: Draw) -> Tensor:
+        """Augment a batch [B, C, H, W]: flip, shift by whole pixels, rotate; keyed by `draw`, without
+        gradient.
+        """
+        if self.flip or self.crop:
+            x = shift(x, draw, self.flip, self.crop)
+        return _turn(x, draw, self.rotate) if self.rotate else x
+
+    def judge(self, data: Packed, source: Any, config: Any, work: Any) -> SampleJudge:
+        """Judges samples against held-out images."""
+        return SampleJudge(data, source, config, work)
+
+    def extractor(
+        self,
+        dataset: Packed,
+        cache: str | Path | None = None,
+        on_progress: Callable[[str, int, int], None] | None = None,
+    ) -> FeatureExtractor:
+        """The features that judge samples: a classifier where there are labels, else random convolutions."""
+        return pick(dataset, None if cache is None else Path(cache), progress=on_progress)
+
+    def show(
+        self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None
+    ) -> Image.Image:
+        """A grid of images [B, C, H, W], float in [-1, 1] or uint8, with captions if given.
+
+        Small images are enlarged by a whole factor, pixel by pixel, so that a person sees them; of N channels
+        the first three are shown.
+        """
+        return grid(x, columns, labels)
+
+    def write(
+        self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None
+    ) -> list[Path]:
+        """Write uint8 images [n, C, H, W] as PNG, or other arrays as .npy; `mark` goes into the PNG's text
+        chunks.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        info = png_mark(mark)
+        paths = []
+        for array, name in zip(x, names, strict=True):
+            if array.dtype == np.uint8 and len(array) in MODES:
+                paths.append(folder / f"{name}.png")
+                to_image(array).save(paths[-1], pnginfo=info)
+            else:
+                paths.append(folder / f"{name}.npy")
+                np.save(paths[-1], array, allow_pickle=False)
+        return paths
+
+
+def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conversion:
+    notes: list[str] = []
+    size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size
+    if size is None:
+        size, note = _look_at_sizes(source)
+        notes.append(note)
+    channels = domain.channels
+    if channels is None:
+        channels = 1 if all_grey(source, domain.background, LOOK_PIXELS) else 3
+        notes.append("all images are grey: one channel" if channels == 1 else "colour images: three channels")
+    elif channels > 4:
+        raise UsageError(f"channels={channels}: image files have 1 to 4; give arrays (.npy, .npz) for more.")
+
+    def convert(data: bytes, name: str) -> Item:
+        found = Notes()
+        array = decode(data, name, channels=domain.channels, background=domain.background, near=size, notes=found)
+        if len(array) != channels:
+            if channels == 1 and (array != array[:1]).any():
+                found.warnings["colour image made grey (channels=3 keeps colour)"] += 1
+            array = change_channels(array, channels, domain.background)
+        array = resize(array, size, domain.fit, domain.background)
+        return Item(array, found.size, found.mode, tuple(found.warnings))
+
+    return Conversion(Spec("images", (channels, *size), classes), convert, notes)
+
+
+def _some(source: Source, count: int) -> np.ndarray:
+    return np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int))
+
+
+def _look_at_sizes(source: Any) -> tuple[tuple[int, int], str]:
+    sizes: Counter[tuple[int, int]] = Counter()
+    for index in _some(source, LOOK_HEADERS):
+        try:
+            sizes[upright_size(source.get(index), source.name(index))] += 1
+        except DecodeError:
+            continue
+    if not sizes:
+        raise UsageError(f'"{printable(source.path)}": none of the images looked at can be read; see `ganworks data`.')
+    if len(sizes) == 1:
+        size = next(iter(sizes))
+        if max(size) <= MAX_SIDE:
+            return size, f"all images are {size[0]} x {size[1]} (height x width): kept"
+    side = int(np.median([min(s) for s in sizes.elements()]))
+    chosen = max(1, min(DEFAULT_SIDE, side))
+    return (chosen, chosen), (
+        f"{len(sizes)} different sizes, median short side {side}: made {chosen} x {chosen} (size= chooses another)"
+    )
+
+
+def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) -> Conversion:
+    own = source.item_shape
+    size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size or (own[1], own[2])
+    channels = domain.channels or own[0]
+    if channels != own[0] and not (channels in MODES and own[0] in MODES):
+        raise UsageError(f'"{source.path}" has {own[0]} channels; channels={channels} cannot be made from them.')
+    to_stored, spec_range, notes = stored_range(source)
+    mode = f"{source.dtype} with {own[0]} channel{'s' * (own[0] > 1)}"
+
+    def convert(data: np.ndarray, name: str) -> Item:
+        if data.dtype.kind == "f" and not np.isfinite(data).all():
+            raise DecodeError(name, "it holds values that are not finite.")
+        array = to_stored(data)
+        if channels != own[0]:
+            array = change_channels(array, channels, domain.background)
+        return Item(resize(array, size, domain.fit, domain.background), own[1:], mode)
+
+    return Conversion(Spec("images", (channels, *size), classes, **spec_range), convert, notes)
+
+
+def shift(x: Tensor, draw: Draw, flip: bool, crop: int) -> Tensor:
+    """Mirror and shift by reading rows and columns in another order; the border reflects."""
+    height, width = x.shape[2:]
+    rows, columns = (torch.arange(n, device=x.device)[None] for n in (height, width))
+    if crop:
+        move = draw.integers(2 * crop + 1, 2) - crop
+        rows, columns = _reflect(rows + move[:, :1], height), _reflect(columns + move[:, 1:], width)
+    if flip:
+        mirrored = draw.uniform(1) < 0.5
+        columns = torch.where(mirrored, width - 1 - columns, columns)
+    rows, columns = (i.expand(len(x), -1) for i in (rows, columns))
+    batch = torch.arange(len(x), device=x.device)[:, None, None]
+    return x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+
+
+def _reflect(index: Tensor, size: int) -> Tensor:
+    """Indices beyond the border run back without repeating it: -1 -> 1, size -> size - 2."""
+    period = max(2 * size - 2, 1)
+    index = index.remainder(period)
+    return torch.where(index >= size, period - index, index)
+
+
+def _turn(x: Tensor, draw: Draw, degrees: float) -> Tensor:
+    """Rotate each image by a uniform angle in [-degrees, degrees], bilinear, borders reflected."""
+    angle = (draw.uniform() * 2 - 1) * (degrees * torch.pi / 180)
+    height, width = x.shape[2:]
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    turn = torch.stack(
+        [
+            torch.stack([cos, -sin * height / width, zero], 1),
+            torch.stack([sin * width / height, cos, zero], 1),
+        ],
+        1,
+    )
+    where = functional.affine_grid(turn, list(x.shape), align_corners=False)
+    return functional.grid_sample(x, where, padding_mode="reflection", align_corners=False)

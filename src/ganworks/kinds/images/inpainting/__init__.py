@@ -1,0 +1,17 @@
+"""Photos with holes -> whole ones."""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="inpainting",
+    order=70,
+    title="photos with holes",
+    recipes={"inpaint": ("recipes:inpaint", "domain/holes")},
+    parts={
+        "domain/holes": "domain:Holes",
+        "networks/inpaint": "networks:Inpaint",
+        "game/inpainting": "game:Inpainting",
+    },
+    looks="domain/images",
+    options=("tile=256        work in parts of this side: less memory",),
+)

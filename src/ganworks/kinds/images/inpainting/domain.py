@@ -1,0 +1,172 @@
+"""Photos with holes: what inpainting is trained on, and how a trained network fills a hole in a picture of any size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError, pixels
+from ganworks.core.spec import Draw, Spec
+from ganworks.files.packing.pack import Progress
+from ganworks.kinds.images.inpainting.masks import Masks
+from ganworks.kinds.images.shared.crops import LEAST, Photos
+from ganworks.kinds.images.shared.photos import FromPhotos
+from ganworks.kinds.images.shared.tiles import tiled
+
+MAX_SIDE = 4096
+DEFAULT_SIDE = 64
+CONTEXT = 64  # pixels around a hole, and beyond a tile, that the network sees
+TILE = 768
+STEP = 64  # tiles begin at multiples of this, so that what repeats every 64 pixels in a network fits together
+
+
+@dataclass(frozen=True)
+class Holes(FromPhotos):
+    """How photos become crops with holes, and how a hole in any picture is filled.
+
+    size: side, or (height, width), of the crops in pixels; None looks: 64, or the median short side if that is less.
+    channels: 1 or 3; None: 1 if all is grey, else 3.
+    masks: kinds of holes, each equally likely: strokes, scratches, box, border, centre, text.
+    area: least and most share of a crop that is hole. width, length: of pieces of strokes, least and most, in
+        pixels.
+    zoom: crops are cut up to this much larger and made smaller, so that things are seen at several scales.
+    flip: mirror half of the crops. background, on_corrupt, held_out: see `FromPhotos`.
+    """
+
+    size: int | tuple[int, int] | None = None
+    masks: str = "strokes,box"
+    area: tuple[float, float] = (0.1, 0.4)
+    width: tuple[float, float] = (4.0, 16.0)
+    length: tuple[float, float] = (8.0, 48.0)
+    zoom: float = 2.5
+    flip: bool = True
+
+    options: ClassVar[dict[str, str]] = {
+        "mask": "an image of the same size, white where the picture is to be filled (needed)",
+        "tile": f"side in pixels of what is filled at once, 0 for everything; {TILE} unless told",
+    }
+    keeps_grey: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sides = (self.size,) if isinstance(self.size, int) else self.size or ()
+        if any(isinstance(s, bool) or not LEAST <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
+            raise UsageError(f"size must be {LEAST} to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
+        if self.channels not in (None, 1, 3):
+            raise UsageError(f"channels must be 1 (grey) or 3 (RGB), not {self.channels!r}.")
+        if not 1 <= self.zoom <= 64:
+            raise UsageError(f"zoom must be from 1 (crops at the photos' own scale) to 64, not {self.zoom!r}.")
+        self.holes()
+
+    def holes(self) -> Masks:
+        """What draws the masks."""
+        return Masks(self.masks, self.area, self.width, self.length)
+
+    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Photos:
+        """Pack the photos at their own sizes (or open their pack). path: whatever `open_source` takes."""
+        photos = self.photos(path, cache, on_progress)
+        notes, size = [], (self.size, self.size) if isinstance(self.size, int) else self.size
+        if size is None:
+            side = max(LEAST, min(DEFAULT_SIDE, int(np.median(photos.shapes[:, 1:].min(1)))))
+            size = (side, side)
+            notes.append(f"crops of {side} x {side} pixels (size= chooses another)")
+        if photos.smaller(size):
+            notes.append(f"{photos.smaller(size)} photos are smaller than a crop: reflected at their borders")
+        channels = photos.spec.shape[0]
+        return photos.describe(*notes, kind="holes", shape=(channels, *size), source=(channels + 1, *size))
+
+    def batch(self, data: Photos, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """x [B, C, H, W], the photo; mask [B, 1, H, W], 1 = hole; src [B, C + 1, H, W], x with 0 in the hole, and mask.
+
+        All drawn by `draw`, for each row by itself.
+        """
+        _, height, width = data.spec.shape
+        numbers = draw.uniform(6)
+        rows = [self._crop(data, int(i), (height, width), n) for i, n in zip(indices, numbers, strict=True)]
+        x, mask = torch.cat(rows), self.holes()(height, width, draw)
+        return {"x": x, "mask": mask, "src": with_hole(x, mask)}
+
+    def _crop(self, data: Photos, index: int, size: tuple[int, int], numbers: Tensor) -> Tensor:
+        """One crop [1, C, *size]: cut up to `zoom` times larger, as far as the photo reaches.
+
+        Made smaller by a bicubic filter, as people's photos are: a bilinear one leaves less texture to learn from.
+        """
+        room = min(m / n for m, n in zip(data.shapes[index, 1:].tolist(), size, strict=True))
+        scale = max(1.0, min(self.zoom ** float(numbers[5]), room))
+        cut = math.floor(size[0] * scale), math.floor(size[1] * scale)
+        part = data.crops([index], cut, _Fixed(numbers), self.flip)  # pyrefly: ignore
+        if cut == size:
+            return part
+        return F.interpolate(part, size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+
+    def judge(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `holes_judge.Judge`."""
+        from ganworks.kinds.images.inpainting.judge import Judge
+
+        return Judge(self, data)
+
+    def channels_of(self, spec: Spec) -> int:
+        """Channels of the pictures that `apply` is given: the mask comes beside them."""
+        return spec.shape[0]
+
+    def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
+        """Fill the hole of x [1, C, H, W] in [-1, 1], any size; all other pixels come back as they are.
+
+        options: mask [1, 1, H, W], 1 = hole (above one half); tile: side in pixels of what goes through the network
+        at once (0: everything). Only the hole and `CONTEXT` pixels around it are looked at. Raises UsageError.
+        """
+        mask = options.get("mask")
+        if not isinstance(mask, Tensor):
+            raise UsageError(
+                "This network fills holes and needs to know where: give mask=FILE, an image of the same size that is "
+                "white where the picture is to be filled and black where it is kept (or a folder of such images)."
+            )
+        if mask.shape != (len(x), 1, *x.shape[2:]):
+            raise UsageError(
+                f"The mask is {mask.shape[-1]} x {mask.shape[-2]} pixels, the picture {x.shape[3]} x {x.shape[2]}; "
+                "make them the same."
+            )
+        hole = mask > 0.5
+        if not hole.any():
+            return x
+        tile = _tile(options.get("tile", TILE))
+        rows, columns = _around(hole[0, 0].any(1)), _around(hole[0, 0].any(0))
+        src = with_hole(x, hole.to(x.dtype))[:, :, rows, columns]
+        out = x.clone()
+        out[:, :, rows, columns] = tiled(net, src, tile, CONTEXT, multiple=STEP).to(x.dtype).clamp(-1, 1)
+        return torch.where(hole, out, x)
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """Numbers that are drawn already, for one row: stands in for a `Draw`."""
+
+    numbers: Tensor
+
+    def uniform(self, count: int) -> Tensor:
+        return self.numbers[None, :count]
+
+
+def with_hole(x: Tensor, mask: Tensor) -> Tensor:
+    """Pictures [B, C, H, W] and masks [B, 1, H, W] -> what the network is given: 0 in the hole, and the mask."""
+    return torch.cat([x * (1 - mask), mask], 1)
+
+
+def _around(inside: Tensor) -> slice:
+    """The stretch of one axis that holds the hole, and CONTEXT beside it."""
+    at = torch.nonzero(inside)[:, 0]
+    return slice(max(0, int(at[0]) - CONTEXT), min(len(inside), int(at[-1]) + 1 + CONTEXT))
+
+
+def _tile(value: Any) -> int:
+    tile = pixels("tile", value)
+    if tile and tile < 4 * CONTEXT:
+        raise UsageError(f"tile must be 0 (everything at once) or at least {4 * CONTEXT} pixels, not {tile}.")
+    return tile

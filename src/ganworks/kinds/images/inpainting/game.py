@@ -1,0 +1,175 @@
+"""Filling holes: first the nearest picture in L1, then one whose filled part a patch discriminator takes for real.
+
+LaMa (Suvorov et al. 2021, 2109.07161), section 2.2, calls a patch fake only where it holds filled pixels; free-form
+inpainting (Yu et al. 2019, 1806.03589) and LaMa add feature matching and perceptual terms. Every term here is a mean
+over the hole (patches and features: over their share of it), so that its size does not depend on the hole's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.spec import Batch
+from ganworks.games.losses import Loss, loss
+from ganworks.games.patches import per_example
+from ganworks.games.stages import alone, check_start, phases
+from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
+
+Terms = dict[str, Tensor]
+_USUAL, _KNEE = 0.05, 6.0  # gradient energy of photos in [-1, 1], about: the unit of `texture`; it is squared below 6
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """Settings of the game. batch: x [B, C, H, W] in [-1, 1], mask [B, 1, H, W] with 1 = hole, src = both in one.
+
+    D sees the composite: the real picture with the filled hole.
+
+    adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never (L1 alone).
+    loss: of the adversarial part, a name from `losses.LOSSES`. gan, match: weights of its term in G's loss and of
+        feature matching. r1: gamma of the gradient penalty on real pictures (0: off; published: 0.001).
+    hole, known: weights of L1 in the hole and on the known pixels.
+    detail: weight of the difference in gradient energy: as much texture as there was, wherever its grains lie. With
+        the L1 of the picture with grain, it sets the strength of the grain alone.
+    window: pixels over which the energy is averaged, odd; 0: over the whole hole. Grain then goes where it costs the
+        least L1, which is where most is uncertain: the same energy at half the cost of a window of 5.
+    vgg: path of VGG19 weights (safetensors) for a perceptual term of weight `perceptual`; "": none.
+    """
+
+    adversarial_from: float = 0.75
+    loss: str = "hinge"
+    gan: float = 0.005
+    match: float = 0.02
+    r1: float = 0.0
+    hole: float = 1.0
+    known: float = 0.05
+    detail: float = 0.05
+    window: int = 0
+    perceptual: float = 0.1
+    vgg: str = ""
+
+    def __post_init__(self) -> None:
+        loss(self.loss)
+        check_start(self.adversarial_from)
+        weights = ("gan", "match", "r1", "hole", "known", "detail", "perceptual")
+        check_ranges(self, dict.fromkeys(weights, (0, 1_000_000)))
+        if self.window and (not 1 <= self.window <= 99 or self.window % 2 == 0):
+            raise UsageError(f"window must be 0 (the hole) or an odd number of pixels up to 99, not {self.window}.")
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    @cached_property
+    def _vgg(self) -> VGG19 | None:
+        return load_vgg(self.vgg) if self.vgg and self.perceptual else None
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Fractions of the budget where the turns change."""
+        return phases(self.adversarial_from)
+
+    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """G alone at first; later D, then G."""
+        if alone(progress, self.adversarial_from):
+            yield ("G",), self.pixel_turn
+        else:
+            yield ("D",), self.discriminator_turn
+            yield ("G",), self.generator_turn
+
+    def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """l1, known, grain and, where weighted, detail, each [B]."""
+        fill, grain = nets["G"].parts(batch["src"])
+        return self._truth(fill, grain, batch)
+
+    def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """d_loss and, where weighted, r1, each [B]; _real and _fake are the logits on the patches of the hole."""
+        D, x, mask = nets["D"], batch["x"], batch["mask"]
+        with torch.no_grad():
+            fake = composite(nets["G"](batch["src"]), x, mask)
+        real = x.detach().requires_grad_() if self.r1 else x
+        r, f = (D(real), D(fake)) if self.r1 else D(torch.cat([x, fake])).chunk(2)
+        terms = {"d_loss": in_hole(self._loss.discriminator(r, f), mask)}
+        if self.r1:
+            (slope,) = torch.autograd.grad(per_example(r).sum(), real, create_graph=True)
+            terms["r1"] = self.r1 / 2 * slope.float().square().flatten(1).sum(1)
+        return {**terms, "_real": in_hole(r.detach(), mask), "_fake": in_hole(f.detach(), mask)}
+
+    def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """g_loss, l1, known, grain and, where weighted, match, detail and perceptual, each [B]."""
+        D, x, mask = nets["D"], batch["x"], batch["mask"]
+        fill, grain = nets["G"].parts(batch["src"])
+        fake = composite(fill + grain, x, mask)
+        found, wanted = D.features(fake), None
+        if self._loss.paired or self.match:
+            with torch.no_grad():
+                wanted = D.features(x)
+        adversarial = self._loss.generator(None if wanted is None else wanted[-1], found[-1])
+        terms = {"g_loss": self.gan * in_hole(adversarial, mask), **self._truth(fill, grain, batch)}
+        if wanted is not None and self.match:
+            terms["match"] = self.match * matching(wanted, found, mask)
+        if self._vgg is not None:
+            terms["perceptual"] = self.perceptual * perceptual(self._vgg.to(x.device), fake, x)
+        return {**terms, "_fake": in_hole(found[-1].detach(), mask)}
+
+    def _truth(self, fill: Tensor, grain: Tensor, batch: Batch) -> Terms:
+        """Distances to the truth: of the fill alone, and of the picture with its grain, for which the fill is fixed."""
+        x, mask = batch["x"], batch["mask"]
+        apart, grained = (fill - x).abs(), fill.detach() + grain
+        terms = {"l1": self.hole * in_hole(apart, mask)}
+        if self.known:
+            terms["known"] = self.known * in_hole(apart, 1 - mask)
+        terms["grain"] = self.hole * in_hole((grained - x).abs(), mask)
+        if self.detail:
+            terms["detail"] = self.detail * texture(composite(grained, x, mask), x, mask, self.window)
+        return terms
+
+
+def composite(made: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """`made` in the hole, x everywhere else; x's layout."""
+    return torch.where(mask > 0.5, made.to(x.dtype), x)
+
+
+def in_hole(values: Tensor, mask: Tensor) -> Tensor:
+    """[B]: the mean of a map [B, c, h, w] over the hole; on a smaller map a place counts by its share of hole."""
+    values = values.float()
+    if values.shape[2:] != mask.shape[2:]:
+        mask = F.adaptive_avg_pool2d(mask, (values.shape[2], values.shape[3]))
+    return (values * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1]).clamp_min(1e-6)
+
+
+def matching(real: Sequence[Tensor], fake: Sequence[Tensor], mask: Tensor) -> Tensor:
+    """[B]: L1 between D's features in the hole, summed over the layers; the logits, last, do not count."""
+    pairs = zip(real[:-1], fake[:-1], strict=True)
+    return torch.stack([in_hole((r.detach().float() - f.float()).abs(), mask) for r, f in pairs]).sum(0)
+
+
+def texture(made: Tensor, real: Tensor, mask: Tensor, window: int = 0) -> Tensor:
+    """[B]: 2 k^2 (sqrt(1 + (d/k)^2) - 1) of the difference d of gradient energies in units of 0.05; k = 6.
+
+    Of the energies of the whole hole (window 0), or of those around each of its pixels, as a mean over the hole. Where
+    the truth is uncertain, a squared difference is least for its expected energy. A difference of pictures is least
+    for their average, which has too little, and an absolute one of energies for their median, less than the mean.
+    """
+    steps = _energy(made) - _energy(real)
+    if window:
+        apart = F.avg_pool2d(steps, window, 1, window // 2, count_include_pad=False)
+    else:
+        apart = in_hole(steps, mask)[:, None, None, None].expand_as(mask)
+    apart = apart / (_USUAL * _KNEE)
+    return in_hole(2 * _KNEE**2 * ((1 + apart.square()).sqrt() - 1), mask)
+
+
+def _energy(x: Tensor) -> Tensor:
+    """Squared steps to the right and downwards, averaged over channels: [B, 1, H, W] float32."""
+    x = x.float()
+    across, down = (x[..., 1:] - x[..., :-1]).square(), (x[:, :, 1:] - x[:, :, :-1]).square()
+    return (F.pad(across, (0, 1, 0, 0)) + F.pad(down, (0, 0, 0, 1))).mean(1, keepdim=True)

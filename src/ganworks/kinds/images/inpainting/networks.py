@@ -1,0 +1,263 @@
+"""Generators that fill holes: gated convolutions, and fast Fourier convolutions that see the whole image at once.
+
+Both are given the picture with its hole and the hole's mask, fill the hole smoothly (`layers/fill.py`, no parameters)
+and add what the network makes of that: at the start of the training the output is the smooth fill. No layer
+normalises over the batch or the image, so the result does not depend on what else is in either, and any size is
+taken.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.kinds.images.inpainting.fill import smooth_fill
+from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
+
+SLOPE = 0.2
+GAIN = math.sqrt(2 / (1 + SLOPE**2))
+GRAIN = 64  # pixels
+STRONGEST, FAINT = 0.5, 3.0  # the strength of grain is STRONGEST sigmoid(s - FAINT), in [-1, 1]: 0.024 at first
+BRANCH = 0.3  # what a residual branch adds at first: from 0 it needs a hundred steps to matter
+
+
+def act(x: Tensor) -> Tensor:
+    """LeakyReLU 0.2."""
+    return F.leaky_relu(x, SLOPE)
+
+
+def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: int = 1, gain: float = GAIN) -> nn.Conv2d:
+    """A convolution that keeps the size; weights N(0, gain^2 / fan-in), biases 0 (He et al. 2015)."""
+    layer = nn.Conv2d(inputs, outputs, size, stride, dilation * (size - 1) // 2, dilation)
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+# Gated convolutions -------------------------------------------------------------------------------
+
+
+class Gated(nn.Module):
+    """act(conv(x)) * 2 sigmoid(gate(x)): Yu et al. 2019 (1806.03589), equation 3; a gate begins near 1.
+
+    The gate learns which pixels to believe, so a hole is not treated as if it were black. With `gate` = 1 it is a 1x1
+    convolution, at a ninth of the work, as in HiFill (Yi et al. 2020, 2005.09704), section 3.3; else as large as
+    the other.
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: int = 1, gate: int = 3):
+        super().__init__()
+        self.conv = conv(inputs, outputs, size, stride, dilation)
+        self.gate = conv(inputs, outputs, min(gate, size), stride, dilation, gain=0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return act(self.conv(x)) * (self.gate(x).sigmoid() * 2)
+
+
+class GatedBlock(nn.Module):
+    """x + conv(gated(x)); the gated one is dilated."""
+
+    def __init__(self, width: int, dilation: int, gate: int):
+        super().__init__()
+        self.enter = Gated(width, width, dilation=dilation, gate=gate)
+        self.leave = conv(width, width, gain=BRANCH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.leave(self.enter(x))
+
+
+# Fast Fourier convolutions ------------------------------------------------------------------------
+
+
+class Spectral(nn.Module):
+    """A convolution whose every output depends on the whole map: 1x1 over the real Fourier transform.
+
+    Chi et al. 2020 (Fast Fourier Convolution, NeurIPS), section 3.2, as LaMa (2109.07161) uses it. [B, C, H, W] of any
+    size: the weights act on each frequency alike. The transform is orthonormal and in float32 whatever the
+    autocast.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        half = max(1, channels // 2)
+        self.enter, self.leave = conv(channels, half, 1), conv(half, channels, 1, gain=1.0)
+        self.mix = conv(2 * half, 2 * half, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = act(self.enter(x))
+        with torch.autocast(x.device.type, enabled=False):
+            spectrum = torch.fft.rfft2(x.float().contiguous(), norm="ortho")
+            parts = act(self.mix(torch.cat([spectrum.real, spectrum.imag], 1)))
+            real, imaginary = parts.float().chunk(2, 1)
+            back = torch.fft.irfft2(torch.complex(real.contiguous(), imaginary.contiguous()), x.shape[2:], norm="ortho")
+        return self.leave(x + back.to(x.dtype))
+
+
+class Fourier(nn.Module):
+    """Local and global channels that exchange: local by 3x3 convolutions, global to global by `Spectral`.
+
+    [B, width, H, W] -> the same; the first `width - far` channels are local. 2109.07161, figure 2.
+    """
+
+    def __init__(self, width: int, far: int, gain: float = GAIN):
+        super().__init__()
+        self.near, self.far = width - far, far
+        self.local = conv(width, self.near, gain=gain)  # local and global to local
+        self.outward = conv(self.near, far, gain=gain * math.sqrt(0.5))
+        self.whole = Spectral(far)
+
+    def forward(self, x: Tensor) -> Tensor:
+        near, far = x.split([self.near, self.far], 1)
+        return torch.cat([self.local(x), self.outward(near) + self.whole(far)], 1)
+
+
+class FourierBlock(nn.Module):
+    """x + scale * Fourier(act(Fourier(x))), with a learned scale for each channel."""
+
+    def __init__(self, width: int, far: int):
+        super().__init__()
+        self.enter, self.leave = Fourier(width, far), Fourier(width, far)
+        self.scale = nn.Parameter(torch.full((width, 1, 1), BRANCH))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * self.leave(act(self.enter(x)))
+
+
+def grain() -> Tensor:
+    """Random numbers [1, 1, GRAIN, GRAIN], the same ones always, of mean 0 and variance 1, fitting when repeated.
+
+    Second differences along both axes, twice, leave the finest frequencies: of all textures of the same gradient
+    energy these change the values least.
+    """
+    numbers = np.random.default_rng(0).standard_normal((GRAIN, GRAIN))
+    for axis in (0, 1, 0, 1):
+        numbers = 2 * numbers - np.roll(numbers, 1, axis) - np.roll(numbers, -1, axis)
+    return torch.from_numpy((numbers / numbers.std()).astype(np.float32))[None, None]
+
+
+# The generator ------------------------------------------------------------------------------------
+
+
+class Filler(nn.Module):
+    """Source [B, C + 1, H, W] (picture in [-1, 1] with 0 in the hole, mask with 1 = hole) -> picture [B, C, H, W].
+
+    The full size is read and made by one convolution over patches of `patch` x `patch` pixels; then come `downs`
+    halvings, blocks on the smallest map, and the way back beside the maps of the way down. The result is the whole
+    picture; whoever uses it keeps the known pixels of the original. Sides that fit no whole map are padded.
+
+    The picture is a fill plus grain: fixed random numbers of high frequencies, GRAIN x GRAIN and repeated, times a
+    strength that the network finds for every pixel. Convolutions alone can make fine texture on smooth ground only
+    as a regular screen. The grain of films is coded in this way in AV1 (Norkin and Birkbeck 2018, DCC).
+    """
+
+    def __init__(self, cfg: Inpaint, channels: int):
+        super().__init__()
+        widths = [cfg.width * min(4, 2**n) for n in range(cfg.downs + 1)]
+        gated = cfg.blocks_of == "gated"
+        layer = partial(Gated, gate=cfg.gate) if gated else _Plain
+        self.channels, self.patch, self.multiple = channels, cfg.patch, cfg.patch * 2**cfg.downs
+        self.register_buffer("grain", grain())
+        self.enter = layer((channels + 1) * cfg.patch**2, widths[0], 3 if cfg.patch > 1 else 5)
+        pairs = list(pairwise(widths))
+        self.downs = nn.ModuleList(layer(a, b, stride=2) for a, b in pairs)
+        far = max(1, round(widths[-1] * cfg.far))
+        blocks = [GatedBlock(widths[-1], 2 ** (n % 4), cfg.gate) if gated else FourierBlock(widths[-1], far)
+                  for n in range(cfg.blocks)]  # fmt: skip
+        self.blocks = nn.Sequential(*blocks)
+        self.ups = nn.ModuleList(layer(b, a) for a, b in reversed(pairs))
+        self.merge = nn.ModuleList(layer(2 * a, a) for a, _ in reversed(pairs))
+        self.leave = conv(widths[0], channels * cfg.patch**2, 3, gain=0.0)
+        self.rough = nn.Sequential(layer(widths[0], widths[0]), conv(widths[0], cfg.patch**2, 3, gain=0.0))
+
+    def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
+        fill, grain = self.parts(src)
+        return fill + grain
+
+    def parts(self, src: Tensor) -> tuple[Tensor, Tensor]:
+        """(fill [B, C, H, W], grain [B, 1, H, W]), float32; the picture is their sum.
+
+        What the grain learns does not reach the layers that the fill comes from.
+        """
+        if src.shape[1] != self.channels + 1:
+            raise UsageError(f"This network fills pictures of {self.channels} channels and needs the mask as one more, "
+                             f"not {src.shape[1]} in all.")  # fmt: skip
+        height, width = src.shape[2:]
+        picture, hole = src[:, : self.channels].float(), src[:, self.channels :].float()
+        base = smooth_fill(picture, hole)
+        edges = (0, -width % self.multiple, 0, -height % self.multiple)
+        x, kept = F.pad(torch.cat([base, hole], 1), edges, mode="replicate"), []
+        x = self.enter(F.pixel_unshuffle(x, self.patch))
+        for down in self.downs:
+            kept.append(x)
+            x = down(x)
+        x = self.blocks(x)
+        for up, merge in zip(self.ups, self.merge, strict=True):
+            x = up(F.interpolate(x, scale_factor=2, mode="nearest"))
+            x = merge(torch.cat([x, kept.pop()], 1))
+        more = F.pixel_shuffle(self.leave(x).float(), self.patch)[:, :, :height, :width]
+        strength = F.pixel_shuffle(self.rough(x.detach()).float(), self.patch)[:, :, :height, :width]
+        numbers = self.grain.repeat(1, 1, -(-height // GRAIN), -(-width // GRAIN))[:, :, :height, :width]
+        return base + more, STRONGEST * (strength - FAINT).sigmoid() * numbers
+
+
+class _Plain(nn.Module):
+    """A convolution and its activation."""
+
+    def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1):
+        super().__init__()
+        self.conv = conv(inputs, outputs, size, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return act(self.conv(x))
+
+
+@dataclass(frozen=True)
+class Inpaint:
+    """A generator that fills holes and a patch discriminator.
+
+    blocks_of: "gated" (Yu et al. 2019, 1806.03589) or "fourier" (LaMa, 2109.07161). gate: side of the gates' kernels,
+    3 as published or 1, at half the cost. patch: pixels a side that the
+    largest map has one place for. width: channels of that map, doubled with each of `downs` halvings, up to 4
+    times. blocks: residual blocks on the smallest map. far: share of the channels that are global ("fourier";
+    published: 0.75). d_width, d_layers: of the discriminator; its patches are 34 pixels wide with 2 layers, 70 with 3.
+    """
+
+    blocks_of: Literal["gated", "fourier"] = "gated"
+    gate: int = 1
+    patch: int = 2
+    width: int = 48
+    downs: int = 1
+    blocks: int = 6
+    far: float = 0.75
+    d_width: int = 32
+    d_layers: int = 2
+
+    makes: ClassVar[dict[str, str]] = {"G": "apply"}
+
+    def __post_init__(self) -> None:
+        if self.blocks_of not in ("gated", "fourier"):
+            raise UsageError(f"blocks_of must be gated or fourier, not {self.blocks_of!r}.")
+        if min(self.patch, self.width, self.downs, self.blocks, self.d_width, self.d_layers) < 1 or self.downs > 6:
+            raise UsageError(f"patch, width, downs, blocks, d_width and d_layers of {self} must be at least 1, downs "
+                             "at most 6.")  # fmt: skip
+        if self.gate not in (1, 3):
+            raise UsageError(f"gate must be 1 or 3, not {self.gate}.")
+        if not 0 < self.far < 1:
+            raise UsageError(f"far must be a share between 0 and 1, not {self.far}.")
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """{"G": Filler, "D": PatchGAN} with fresh weights from torch's global generator."""
+        channels, height, width = spec.shape
+        layers = fitting_layers(height, width, self.d_layers)
+        return {"G": Filler(self, channels), "D": PatchGAN(channels, self.d_width, layers, norm="none")}

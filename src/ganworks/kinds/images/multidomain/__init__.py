@@ -1,0 +1,17 @@
+"""Pictures with classes -> the same picture as another class (StarGAN)."""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="multidomain",
+    order=50,
+    title="pictures to pictures, of classes",
+    recipes={"stargan": ("recipes:stargan", "domain/multi")},
+    parts={
+        "domain/multi": "domain:Multi",
+        "networks/stargan": "networks:Star",
+        "game/stargan": "game:Star",
+    },
+    looks="domain/images",
+    options=("label=NAME      the class to make",),
+)

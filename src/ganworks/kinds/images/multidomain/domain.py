@@ -1,0 +1,288 @@
+"""The domain of translation between classes: images in class folders, any of which can be made into any other class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError, nearest, pixels
+from ganworks.core.spec import Draw, Spec
+from ganworks.files.packing.pack import Packed, Progress, cache_folder
+from ganworks.files.rasters.pixels import grid, viewable
+from ganworks.kinds.images.domain import Images
+from ganworks.kinds.images.shared import fidelity
+from ganworks.kinds.images.shared.tiles import tiled
+from ganworks.kinds.images.unpaired.measures import structure
+from ganworks.metrics.classifier import Classifier, classifier_of
+from ganworks.metrics.features import score_key
+from ganworks.metrics.kernel import unbiased_mmd
+from ganworks.metrics.tasks import TaskReport, metric, timed
+
+Nets = Mapping[str, nn.Module]
+_QUICK, _FULL, _SHOWN, _COLUMNS = 64, 1000, 8, 8
+_FEWEST = 8  # held-out examples to judge by
+_NOISE = 0.05  # of the agreement of so few examples
+_TILE, _OVERLAP = 1024, 64
+MEANING = {
+    "agreement": "Share of translated images that a classifier of real images sees as the class asked for.",
+    "cycle": "L1 between an image and its way to another class and back, in units of the whole range.",
+    "structure": "Correlation of edges between an image and its translation; 1 keeps every edge.",
+    "kid": "Kernel distance between translations to a class and real images of it, the mean over classes.",
+}
+
+
+@dataclass(frozen=True)
+class Multi(Images):
+    """Images with labels (folders, labels.csv, arrays with labels): `x` is an image, `src` the same one, `y` its class.
+
+    The settings are those of `Images`; without labels, or with one class, there is nothing to translate to.
+    """
+
+    options: ClassVar[dict[str, str]] = {
+        "label": "the class to make, by name or number (needed)",
+        "tile": f"side above which the picture is worked on in parts, 0 for never; {_TILE} unless told",
+    }
+
+    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Packed:
+        """Pack the data (or open its pack). Raises UsageError when it has fewer than two classes."""
+        if not self.labelled:
+            raise UsageError("Translation between classes needs the labels: leave labels= away.")
+        data = super().open(path, cache, on_progress)
+        if data.spec.num_classes < 2:
+            raise UsageError(
+                f'"{path}" has no classes to translate between. Put the images of each class in a folder of its own, '
+                "or add a labels.csv with the columns file and label."
+            )
+        data.spec = replace(data.spec, kind="multi", source=data.spec.shape)
+        return data
+
+    def batch(self, data: Packed, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """Images of these indices, augmented, as `x` and as `src` [B, C, H, W], and their classes `y` [B]."""
+        batch = super().batch(data, indices, draw)
+        return batch | {"src": batch["x"]}
+
+    def judge(self, data: Packed, source: Any, config: Any, work: Any) -> MultiJudge:  # pyrefly: ignore
+        """Judges translations of held-out images."""
+        return MultiJudge(data, work)
+
+    def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: Mapping[str, Any]) -> Tensor:
+        """x [1, C, H, W] in [-1, 1] of any size -> the same, translated to options["label"], a class or its number.
+
+        options["tile"]: side above which the image is worked on in parts (default 1024; 0: never).
+        """
+        tile = pixels("tile", options.get("tile", _TILE))
+        y = torch.tensor([class_number(spec, options.get("label"))], device=x.device)
+        return tiled(lambda part: net(part, y.expand(len(part))), x, tile, _OVERLAP)
+
+
+def class_number(spec: Spec, label: Any) -> int:
+    """The class that a user means by its name or number; UsageError that lists the classes."""
+    some = ", ".join(spec.classes[:20]) + (", ..." if spec.num_classes > 20 else "")
+    if label is None or str(label) == "":
+        raise UsageError(f"Say which class to make: label=NAME, one of {some}.")
+    names = [name.casefold() for name in spec.classes]
+    wanted = str(label).strip().casefold()
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    raise UsageError(f"There is no class {str(label)!r}. {nearest(wanted, spec.classes)}")
+
+
+class MultiJudge:
+    """Looks at what G makes of held-out images when asked for another class. data: from `Multi.open`."""
+
+    objective = "-agreement"
+    noise = _NOISE
+
+    def __init__(self, data: Packed, work: Any):
+        self.data, self.work, self.classes = data, work, data.spec.num_classes
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is held out to judge by."""
+        return len(self.data.held) >= _FEWEST
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """Trained on the real training images; it never sees a translation."""
+        return classifier_of(self.data, cache_folder(None)[0], progress=self.work)
+
+    def examples(self) -> Tensor:
+        """Real images for the collapse watch."""
+        return torch.from_numpy(self.data.raw(spaced(self.data.train, _QUICK)).astype(np.float32))
+
+    def sample(self, nets: Nets) -> Tensor:
+        """Translations of training images for the collapse watch, on the scale of the files."""
+        where = spaced(self.data.train, _QUICK)
+        return torch.from_numpy(self.translate(nets, where, self.others(where)).astype(np.float32))
+
+    def show(self, nets: Nets) -> Image.Image:
+        """A line for each of a few images that were not trained on: itself, then itself as each class."""
+        where = spaced(self.data.held if len(self.data.held) else self.data.train, _SHOWN)
+        columns = min(self.classes, _COLUMNS)
+        made = [self.translate(nets, where, np.full(len(where), k)) for k in range(columns)]
+        stacked = np.stack([self.data.raw(where), *made], 1)
+        labels = ["input", *self.data.spec.classes[:columns]] * len(where)
+        return grid(viewable(self._seen(stacked.reshape(-1, *stacked.shape[2:]))), columns + 1, labels)
+
+    def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
+        """Agreement, cycle and structure of up to 64 held-out images; floors are those of real images."""
+        where = spaced(self.data.held, _QUICK)
+        values, _ = self.measured(nets, where, self.others(where))
+        floor = {"agreement": self.classifier.accuracy, "cycle": 0.0, "structure": 1.0}
+        return {k: float(np.mean(v)) for k, v in values.items()}, floor, score_key(self.classifier)
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score and of one picture."""
+        return timed(self, nets)
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
+    ) -> TaskReport:
+        """Every held-out image (at most `count` and 1,000) as another class, the classes in turn."""
+        where = spaced(self.data.held, min(count, _FULL))
+        if not len(where):
+            raise UsageError("No image is held out, so there is nothing to judge by. Train with held_out above 0.")
+        asked = self.others(where, seed)
+        values, made = self.measured(nets, where, asked)
+        accuracy = self.classifier.accuracy
+        metrics = {
+            name: metric(values[name], floor, better="lower" if name == "cycle" else "higher", meaning=MEANING[name])
+            for name, floor in {"agreement": accuracy, "cycle": 0.0, "structure": 1.0}.items()
+        }
+        before = self.data.raw(where)
+        coloured = self._coloured(before, asked)
+        sets = {"translated": made, "unchanged": before, "coloured": coloured}
+        distances, rows = self._by_class(values["agreement"], sets, asked)
+        if distances["translated"]:
+            metrics["kid"] = metric(
+                float(np.mean(distances["translated"])), float(np.mean(distances["real"])), meaning=MEANING["kid"]
+            )
+        pictures.mkdir(parents=True, exist_ok=True)
+        self.show(nets).save(pictures / "classes.png")
+        return TaskReport(
+            metrics,
+            len(where),
+            baselines=self._baselines(before, coloured, asked, distances),
+            tables=[{"title": "By class", "columns": ["class", "asked", "agreement", "kid"], "rows": rows}],
+            pictures={"Each line: an image, then that image as each class": "classes.png"},
+            protocol=[
+                f"{len(where)} held-out images, each translated to one other class.",
+                f"The classifier was trained on the real training images; it is right on {accuracy:.1%} of the "
+                "held-out ones.",
+            ],
+            warnings=[f"Only {len(where)} images are held out: the numbers say little."] if len(where) < 50 else [],
+            extractor=score_key(self.classifier),
+            about=about,
+        )
+
+    def others(self, where: np.ndarray, seed: int = 0) -> np.ndarray:
+        """For each image a class that is not its own, all others in turn: int64 [n]."""
+        assert self.data.labels is not None
+        step = 1 + (np.arange(len(where)) + seed) % (self.classes - 1)
+        return (self.data.labels[where] + step) % self.classes
+
+    def translate(self, nets: Nets, where: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        """Images of these indices as the asked classes, [n, C, H, W] as on disk."""
+        return self._stored(self._run(nets["G"], self.data.fetch(where)["x"], asked))
+
+    def measured(self, nets: Nets, where: np.ndarray, asked: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Agreement, cycle and structure of each image [n], and the translations as on disk."""
+        assert self.data.labels is not None
+        x = self.data.fetch(where)["x"]
+        made = self._run(nets["G"], x, asked)
+        back = self._run(nets["G"], made, self.data.labels[where])
+        stored, before = self._stored(made), self.data.raw(where)
+        return {
+            "agreement": (self.classifier.predict(stored)[0] == asked).astype(np.float64),
+            "cycle": fidelity.l1(self._seen(self._stored(back)), self._seen(before)),
+            "structure": structure(self._seen(before), self._seen(stored)),
+        }, stored
+
+    @torch.inference_mode()
+    def _run(self, net: nn.Module, x: Tensor, asked: np.ndarray) -> Tensor:
+        device = next(net.parameters()).device
+        parts = zip(x.split(16), torch.from_numpy(np.asarray(asked)).split(16), strict=True)
+        return torch.cat(
+            [net(a.to(device, memory_format=torch.channels_last), y.to(device)).float().cpu() for a, y in parts]
+        )
+
+    def _stored(self, x: Tensor) -> np.ndarray:
+        spec = self.data.spec
+        values = (x.numpy() + 1) / 2 * (spec.high - spec.low) + spec.low
+        return np.rint(values).astype(spec.dtype) if spec.dtype == "uint8" else values.astype(spec.dtype)
+
+    def _seen(self, stored: np.ndarray) -> np.ndarray:
+        """On the scale 0..255 that pictures and distances use."""
+        spec = self.data.spec
+        if spec.dtype == "uint8":
+            return stored
+        return np.rint((stored - spec.low) / (spec.high - spec.low) * 255).clip(0, 255).astype(np.uint8)
+
+    def _by_class(
+        self, agreed: np.ndarray, sets: dict[str, np.ndarray], asked: np.ndarray
+    ) -> tuple[dict[str, list[float]], list[list[Any]]]:
+        """Kernel distances of sets of images to real training images of each class that has enough; a line for each."""
+        labels, data = self.data.labels, self.data
+        assert labels is not None
+        distances: dict[str, list[float]] = {name: [] for name in ("real", *sets)}
+        rows: list[list[Any]] = []
+        for k, name in enumerate(data.spec.classes):
+            chosen, shown = asked == k, None
+            real = self.classifier(data.raw(spaced(data.train[labels[data.train] == k], _FULL)))
+            held = data.held[labels[data.held] == k]
+            if min(len(real), len(held), chosen.sum()) >= 4:
+                distances["real"].append(unbiased_mmd(self.classifier(data.raw(held)), real))
+                for which, images in sets.items():
+                    distances[which].append(unbiased_mmd(self.classifier(images[chosen]), real))
+                shown = round(distances["translated"][-1], 4)
+            rows.append(
+                [name, int(chosen.sum()), round(float(agreed[chosen].mean()), 4) if chosen.any() else None, shown]
+            )
+        return distances, rows
+
+    def _baselines(
+        self, before: np.ndarray, coloured: np.ndarray, asked: np.ndarray, distances: dict[str, list[float]]
+    ) -> dict[str, dict[str, float]]:
+        """What changing nothing, and changing the colours alone, would get."""
+        kept = structure(self._seen(before), self._seen(coloured))
+        out = {"unchanged image": {"structure": 1.0, "cycle": 0.0}, "colours of the class": {"structure": kept.mean()}}
+        for (name, row), (which, images) in zip(
+            out.items(), (("unchanged", before), ("coloured", coloured)), strict=True
+        ):
+            out[name] = {k: float(v) for k, v in row.items()}
+            out[name]["agreement"] = float((self.classifier.predict(images)[0] == asked).mean())
+            if distances[which]:
+                out[name]["kid"] = float(np.mean(distances[which]))
+        return out
+
+    def _coloured(self, images: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        """Each channel moved to the mean and deviation that it has in the training images of the asked class."""
+        labels, spec = self.data.labels, self.data.spec
+        assert labels is not None
+        out = images.astype(np.float64)
+        mean, deviation = out.mean((2, 3), keepdims=True), out.std((2, 3), keepdims=True)
+        out = (out - mean) / np.maximum(deviation, 1e-6)
+        for k in np.unique(asked):
+            real = self.data.raw(spaced(self.data.train[labels[self.data.train] == k], _FULL)).astype(np.float64)
+            if len(real):
+                own = real.std((2, 3)).mean(0)[:, None, None], real.mean((0, 2, 3))[:, None, None]
+                out[asked == k] = out[asked == k] * own[0] + own[1]
+        out = out.clip(spec.low, spec.high)
+        return np.rint(out).astype(spec.dtype) if spec.dtype == "uint8" else out.astype(spec.dtype)
+
+
+def spaced(indices: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of some indices, evenly spaced."""
+    if len(indices) <= count:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, count).round().astype(int)]

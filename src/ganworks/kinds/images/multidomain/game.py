@@ -1,0 +1,103 @@
+"""Translation between several classes with one generator: StarGAN, Choi et al. 2018 (1711.09020), section 3.
+
+G makes of an image one of an asked class; D tells real patches from made ones and names the class. Three terms hold
+G: D's verdict on the patches, D's naming of the asked class, and that the way back to the first class is the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.spec import Batch
+from ganworks.games.losses import Loss, loss
+from ganworks.games.patches import discriminator_terms, generator_terms, per_example
+from ganworks.games.penalties import gradient_penalty, r1
+
+Nets = dict[str, Any]
+Terms = dict[str, Tensor]
+LossFn = Callable[[Nets, Batch], Terms]
+
+
+@dataclass(frozen=True)
+class Star:
+    """Settings of the game.
+
+    loss: a name from `losses.LOSSES`. classify: weight of the class terms of both players (equations 2 and 3).
+    cycle: weight of the L1 distance between an image and its way there and back (equation 4).
+    gp: weight of the gradient penalty on interpolates, of the sum over the patches (paper: 10, with the Wasserstein
+    loss). r1: gamma of the zero-centred penalty on real images, of the mean over the patches. 0: off.
+    n_critic: D turns per G turn.
+    """
+
+    loss: str = "wasserstein"
+    classify: float = 1.0
+    cycle: float = 10.0
+    gp: float = 10.0
+    r1: float = 0.0
+    n_critic: int = 5
+
+    def __post_init__(self) -> None:
+        if loss(self.loss).paired:
+            raise UsageError(f"game.loss={self.loss} compares pairs of images; this game has none. Try hinge.")
+        weights = dict.fromkeys(("classify", "cycle", "gp", "r1"), (0, 1_000_000))
+        check_ranges(self, {**weights, "n_critic": (1, 100)}, "game.")
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """D `n_critic` times, then G."""
+        for _ in range(self.n_critic):
+            yield ("D",), self.discriminator_turn
+        yield ("G",), self.generator_turn
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """D's terms [B]: d_loss, d_class (of the real images) and the penalties."""
+        G, D = nets["G"], nets["D"]
+        real, y = batch["x"], batch["y"]
+        with torch.no_grad():
+            fake = G(batch["src"], asked(batch)).to(real.dtype)
+        logits, kinds = D.both(torch.cat([real, fake]))
+        (r, f), kinds = logits.split(len(real)), kinds[: len(real)]
+        terms = {"d_loss": discriminator_terms(self._loss, r, f)}
+        terms["d_class"] = self.classify * F.cross_entropy(kinds.float(), y, reduction="none")
+        if self.gp:
+            terms["gp"] = gradient_penalty(
+                lambda x: D(x).float().flatten(1).sum(1), real, fake, batch.draw, weight=self.gp
+            )
+        if self.r1:
+            terms["r1"] = r1(lambda x: per_example(D(x)), real, self.r1)
+        return {
+            **terms,
+            "_real": per_example(r).detach(),
+            "_fake": per_example(f).detach(),
+            "_right": (kinds.argmax(1) == y).float(),
+        }
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """G's terms [B]: g_loss, g_class (D names the asked class) and cycle."""
+        G, D = nets["G"], nets["D"]
+        src, to = batch["src"], asked(batch)
+        fake = G(src, to)
+        logits, kinds = D.both(fake)
+        back = G(fake, batch["y"])
+        return {
+            "g_loss": generator_terms(self._loss, None, logits),
+            "g_class": self.classify * F.cross_entropy(kinds.float(), to, reduction="none"),
+            "cycle": self.cycle * (back.float() - src.float()).abs().flatten(1).mean(1),
+            "_obeyed": (kinds.argmax(1) == to).float(),
+        }
+
+
+def asked(batch: Batch) -> Tensor:
+    """The classes to translate to, [B] int64: any class, the own one included, so that G learns to leave be."""
+    return batch.draw.integers(batch.num_classes)

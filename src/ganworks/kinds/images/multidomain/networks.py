@@ -1,0 +1,169 @@
+"""Translator between several kinds of images, told by a label which one to make, and its judge.
+
+StarGAN: Choi et al. 2018 (1711.09020), appendix 7.2: convolutions, residual blocks with instance norm, and one
+discriminator that says for each patch whether it is real and for the image which kind it is. The paper repeats the
+label as maps beside the image. Instance norm subtracts what is the same everywhere, and so just these maps, but for
+the border; here the label sets the scale and shift after each norm ("modulate"), or the maps meet a first layer
+without norm ("maps").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
+from ganworks.kinds.images.shared.translator import MULTIPLE, pad_to_multiple
+from ganworks.layers.norms import InstanceNorm, instance_norm
+from ganworks.layers.strided import init_dcgan
+
+Labels = Literal["modulate", "maps"]
+
+
+class Modulation(nn.Module):
+    """Instance norm whose scale and shift [B, c] belong to the label y [B]."""
+
+    def __init__(self, channels: int, classes: int):
+        super().__init__()
+        self.scale, self.shift = (nn.Embedding(classes, channels) for _ in range(2))
+        nn.init.normal_(self.scale.weight, 1.0, 0.1)
+        nn.init.normal_(self.shift.weight, 0.0, 0.1)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        scale, shift = (table(y).to(x.dtype)[:, :, None, None] for table in (self.scale, self.shift))
+        return torch.addcmul(shift, instance_norm(x), scale)
+
+
+class Stage(nn.Module):
+    """Convolution, norm, and ReLU unless `linear`; the norm follows the label when there are `classes`."""
+
+    def __init__(self, conv: nn.Module, channels: int, classes: int, linear: bool = False):
+        super().__init__()
+        self.conv = conv
+        self.norm = Modulation(channels, classes) if classes else InstanceNorm(channels)
+        self.classes, self.linear = classes, linear
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        x = self.conv(x)
+        x = self.norm(x, y) if self.classes else self.norm(x)
+        return x if self.linear else F.relu(x)
+
+
+class Residual(nn.Module):
+    """x plus two 3x3 stages of it, reflected at the border."""
+
+    def __init__(self, width: int, classes: int):
+        super().__init__()
+        self.stages = nn.ModuleList(
+            Stage(nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect", bias=False), width, classes, linear)
+            for linear in (False, True)
+        )
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        out = x
+        for stage in self.stages:
+            out = stage(out, y)
+        return x + out
+
+
+class Generator(nn.Module):
+    """Images [B, C, H, W] and the asked labels y [B] int64 -> images of the same size in (-1, 1)."""
+
+    def __init__(self, cfg: Star, spec: Spec):
+        super().__init__()
+        channels, width = spec.shape[0], cfg.width
+        self.classes, self.maps, self.residual = spec.num_classes, cfg.labels == "maps", cfg.residual
+        by = 0 if self.maps else spec.num_classes
+        inputs = channels + (spec.num_classes if self.maps else 0)
+        self.enter = nn.Conv2d(inputs, width, 7, padding=3, padding_mode="reflect")
+        stages: list[nn.Module] = [
+            Stage(nn.Conv2d(c, 2 * c, 4, 2, 1, bias=False), 2 * c, by) for c in (width, 2 * width)
+        ]
+        stages += [Residual(4 * width, by) for _ in range(cfg.blocks)]
+        stages += [
+            Stage(nn.ConvTranspose2d(c, c // 2, 4, 2, 1, bias=False), c // 2, by) for c in (4 * width, 2 * width)
+        ]
+        self.stages = nn.ModuleList(stages)
+        self.leave = nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect")
+        for module in self.modules():
+            if not isinstance(module, nn.Embedding):
+                init_dcgan(module)
+        if self.residual:
+            nn.init.normal_(self.leave.weight, 0.0, 0.002)
+
+    def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
+        if y is None:
+            raise UsageError("This generator translates to a class: give one label per image.")
+        height, width = src.shape[2:]
+        x = pad_to_multiple(src, MULTIPLE)
+        if self.maps:
+            labels = F.one_hot(y, self.classes).to(x.dtype)[:, :, None, None]
+            x = torch.cat([x, labels.expand(-1, -1, *x.shape[2:])], 1)
+        x = F.relu(self.enter(x))
+        for stage in self.stages:
+            x = stage(x, y)
+        x = self.leave(x).float()[:, :, :height, :width]
+        if self.residual:
+            x = x + torch.atanh(0.98 * src.float().clamp(-1, 1))
+        return torch.tanh(x)
+
+
+class Discriminator(nn.Module):
+    """Images [B, C, H, W] -> patch logits [B, 1, h, w]; `both` also says which class, logits [B, classes]."""
+
+    def __init__(self, cfg: Star, spec: Spec):
+        super().__init__()
+        channels, *size = spec.shape
+        layers = fitting_layers(*size, most=cfg.layers)
+        self.patches = PatchGAN(channels, cfg.d_width, layers, norm="none")
+        self.kind = nn.Linear(cfg.d_width * min(8, 2**layers), spec.num_classes)
+        init_dcgan(self.kind)
+
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(patch logits, class logits), float32."""
+        *_, last, logits = self.patches.features(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return logits, self.kind(last.float().mean((2, 3)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.patches(x)
+
+
+@dataclass(frozen=True)
+class Star:
+    """Both players for labelled images [C, H, W] of 12 pixels or more.
+
+    width: channels at full size, 4 times as many in the residual blocks. blocks: how many of these. labels: how G is
+    told the class, "modulate" or "maps" (see above). residual: G adds to its input, so that it begins near it.
+    d_width, layers: of the patch discriminator; small images get fewer layers.
+    Published: width 64, 6 blocks, maps, not residual, 6 layers at 128 pixels.
+    """
+
+    width: int = 32
+    blocks: int = 4
+    labels: Labels = "modulate"
+    residual: bool = True
+    d_width: int = 32
+    layers: int = 3
+    makes: ClassVar[dict[str, str]] = {"G": "apply"}
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.blocks, self.d_width, self.layers) < 1:
+            raise UsageError(f"width, blocks, d_width and layers of {self} must be at least 1.")
+        if self.labels not in ("modulate", "maps"):
+            raise UsageError(f"networks.labels must be modulate or maps, not {self.labels!r}.")
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """{"G": Generator, "D": Discriminator} with fresh weights from torch's global generator."""
+        if len(spec.shape) != 3 or spec.num_classes < 2 or min(spec.shape[1:]) < 12:
+            raise UsageError(
+                f"Translation between classes needs images of 12 pixels or more with 2 classes or more, not shape "
+                f"{list(spec.shape)} with {spec.num_classes}."
+            )
+        return {"G": Generator(self, spec), "D": Discriminator(self, spec)}

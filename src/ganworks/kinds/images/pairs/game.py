@@ -1,0 +1,156 @@
+"""Paired translation: G turns a source into a target, D judges the pair of both.
+
+pix2pix (Isola et al. 2017, 1611.07004, equation 4): an adversarial loss on D(source, target) and 100 times the L1
+distance to the true target. pix2pixHD (Wang et al. 2018, 1711.11585, equation 5) and SPADE (Park et al. 2019,
+1903.07291, appendix A): feature matching in its place. A network that makes label maps from logits (it has a
+`table` of colours) may be trained by cross-entropy, the likelihood of the labels, in place of L1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.spec import Batch
+from ganworks.games.losses import Loss, loss
+from ganworks.games.patches import Maps, discriminator_terms, feature_matching, generator_terms, per_example
+from ganworks.games.penalties import judge
+from ganworks.kinds.images.shared.palette import mixed, nearest
+
+Nets = dict[str, Any]
+Terms = dict[str, Tensor]
+LossFn = Callable[[Nets, Batch], Terms]
+WATCHED = 512
+
+
+@dataclass(frozen=True)
+class PairSight:
+    """D's mean logit [B] of targets beside fixed sources [B, C, H, W]: what a gradient penalty asks of D."""
+
+    D: nn.Module
+    src: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return per_example(self.D(torch.cat([self.src, x], 1)))
+
+    def rows(self, index: Tensor) -> PairSight:
+        return PairSight(self.D, self.src[index])
+
+
+@dataclass(frozen=True)
+class Translate:
+    """Settings of paired translation.
+
+    loss: a name from `losses.LOSSES`. gan: weight of the adversarial term; 0 trains G alone, on the terms below.
+    l1: weight of the mean absolute difference in the range [-1, 1], as published. ce: weight of the cross-entropy in
+    nats per pixel, for networks with logits; these have no L1 term when it is above 0. fm: weight of feature
+    matching. r1: gamma of the gradient penalty on real targets (0: off). n_critic: D turns per G turn.
+    augment: DiffAugment operations on source and target alike, as D sees them: "translation,cutout"; "" for none.
+    """
+
+    loss: str = "non-saturating"
+    gan: float = 1.0
+    l1: float = 100.0
+    ce: float = 0.0
+    fm: float = 0.0
+    r1: float = 0.0
+    n_critic: int = 1
+    augment: str = ""
+
+    def __post_init__(self) -> None:
+        loss(self.loss)
+        if "color" in DiffAugment(self.augment).names:
+            raise UsageError(
+                "augment may be translation and cutout: colours of a source and a target have nothing in common."
+            )
+        weights = dict.fromkeys(("gan", "l1", "ce", "fm", "r1"), (0, 1_000_000))
+        check_ranges(self, {**weights, "n_critic": (1, 1000)})
+        if not self.gan and not self.l1 and not self.ce:
+            raise UsageError("gan, l1 and ce are all 0: there is nothing to train G on.")
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """D's turns, then G's; without an adversarial term G's alone."""
+        for _ in range(self.n_critic if self.gan else 0):
+            yield ("D",), self.discriminator_turn
+        yield ("G",), self.generator_turn
+
+    def _seen(self, batch: Batch) -> Callable[[Tensor, Tensor], Tensor]:
+        """(source, target) -> what D is given [B, C, H, W]: both side by side, augmented alike in this turn."""
+        augment = DiffAugment(self.augment)
+        if not augment.names:
+            return lambda src, x: torch.cat([src, x], 1)
+        numbers = augment.draw(batch.draw)
+        return lambda src, x: augment(torch.cat([src, x], 1), numbers)
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """D's terms, each [B]: d_loss and, where asked for, r1; _real and _fake are logits of patches."""
+        G, D = nets["G"], nets["D"]
+        src, x, seen = batch["src"], batch["x"], self._seen(batch)
+        with torch.no_grad():
+            made = G(src)
+        count = len(src)
+        both: Maps = D(torch.cat([seen(src, x), seen(src, made.to(x.dtype))]))
+        maps = [both] if isinstance(both, Tensor) else both
+        real, fake = [m[:count] for m in maps], [m[count:] for m in maps]
+        terms = {"d_loss": discriminator_terms(self._loss, real, fake)}
+        if self.r1:
+            terms["r1"] = 0.5 * self.r1 * judge(PairSight(D, src), x)[1]
+        return {**terms, "_real": _some(real), "_fake": _some(fake)}
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """G's terms, each [B]: g_loss, features, l1 or ce, those of them that have a weight; _fake are logits."""
+        G = nets["G"]
+        src, x = batch["src"], batch["x"]
+        terms: Terms = {}
+        table = getattr(G, "table", None)
+        if self.ce and table is not None:
+            logits = G.logits(src)
+            made = mixed(logits, table)
+            terms["ce"] = self.ce * F.cross_entropy(logits, nearest(x, table), reduction="none").mean((1, 2))
+        else:
+            made = G(src)
+            if self.l1:
+                terms["l1"] = self.l1 * (made - x).abs().flatten(1).mean(1)
+        return {**terms, **self._judged(nets["D"], made, batch)} if self.gan else terms
+
+    def _judged(self, D: nn.Module, made: Tensor, batch: Batch) -> Terms:
+        """The terms that come from D."""
+        src, x, seen = batch["src"], batch["x"], self._seen(batch)
+        if not self.fm:
+            with torch.no_grad():
+                real = D(seen(src, x)) if self._loss.paired else None
+            fake = D(seen(src, made))
+            terms = {"g_loss": self.gan * generator_terms(self._loss, real, fake)}
+        else:
+            with torch.no_grad():
+                real_maps = D.features(seen(src, x))  # pyrefly: ignore
+            maps = D.features(seen(src, made))  # pyrefly: ignore
+            fake, real = _logits(maps), _logits(real_maps)
+            terms = {
+                "g_loss": self.gan * generator_terms(self._loss, real if self._loss.paired else None, fake),
+                "features": self.fm * feature_matching(real_maps, maps),
+            }
+        return {**terms, "_fake": _some(fake)}
+
+
+def _some(maps: Maps) -> Tensor:
+    """At most WATCHED logits of patches, [n], evenly spread: enough to see whether D has won."""
+    flat = torch.cat([m.detach().float().flatten() for m in ([maps] if isinstance(maps, Tensor) else maps)])
+    return flat[:: -(-len(flat) // WATCHED)]
+
+
+def _logits(maps: Any) -> Maps:
+    """The logits among a discriminator's features: the last of a list, or of each list."""
+    return maps[-1] if isinstance(maps[0], Tensor) else [scale[-1] for scale in maps]

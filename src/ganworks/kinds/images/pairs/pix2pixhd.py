@@ -1,0 +1,125 @@
+"""pix2pixHD: a residual generator from coarse to fine, judged at several scales.
+
+Wang et al. 2018 (1711.11585), section 3.1 and appendix: G1 is a 7x7 convolution, four that halve the map, nine residual
+blocks on the small map, four that double it and a 7x7 convolution, all with instance norm and reflected borders. The
+local enhancer G2 works at the full size and adds the features that G1 made at half of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.kinds.images.pairs.unet import Paired, Up, check_pair, doubled, patch_player
+from ganworks.kinds.images.shared.patchgan import InstanceNorm
+from ganworks.layers.strided import init_dcgan
+
+
+class Residual(nn.Module):
+    """x + norm(conv3x3(relu(norm(conv3x3(x))))), borders reflected."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        first, second = (nn.Conv2d(width, width, 3, 1, 1, padding_mode="reflect", bias=False) for _ in range(2))
+        self.body = nn.Sequential(first, InstanceNorm(width), nn.ReLU(), second, InstanceNorm(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+def entry(inputs: int, width: int) -> nn.Module:
+    """The first layer: 7x7, norm, ReLU."""
+    conv = nn.Conv2d(inputs, width, 7, 1, 3, padding_mode="reflect", bias=False)
+    return nn.Sequential(conv, InstanceNorm(width), nn.ReLU())
+
+
+def halved(width: int) -> nn.Module:
+    """Half the sides, twice the channels."""
+    return nn.Sequential(nn.Conv2d(width, 2 * width, 3, 2, 1, bias=False), InstanceNorm(2 * width), nn.ReLU())
+
+
+def grown(width: int, up: Up) -> nn.Module:
+    """Twice the sides, half the channels."""
+    return nn.Sequential(doubled(width, width // 2, up, False), InstanceNorm(width // 2), nn.ReLU())
+
+
+class Global(nn.Module):
+    """[B, inputs, H, W] -> features [B, width, H, W]; sides are multiples of 2**downs."""
+
+    def __init__(self, inputs: int, width: int, downs: int, blocks: int, up: Up):
+        super().__init__()
+        layers = [entry(inputs, width), *[halved(width * 2**n) for n in range(downs)]]
+        layers += [Residual(width * 2**downs) for _ in range(blocks)]
+        layers += [grown(width * 2**n, up) for n in reversed(range(1, downs + 1))]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class CoarseToFine(Paired):
+    """The generator of pix2pixHD, with its local enhancer when that is asked for; see `Paired`."""
+
+    def __init__(self, inputs: int, outputs: int, cfg: Pix2PixHD, downs: int, palette: list | None = None):
+        super().__init__(2 ** (downs + cfg.enhancer), palette)
+        width = cfg.width
+        self.coarse = Global(inputs, width, downs, cfg.blocks, cfg.up)
+        self.entry = self.fine = None
+        if cfg.enhancer:
+            self.entry = nn.Sequential(entry(inputs, width // 2), halved(width // 2))
+            self.fine = nn.Sequential(*[Residual(width) for _ in range(cfg.fine_blocks)], grown(width, cfg.up))
+        last = width // 2 if cfg.enhancer else width
+        self.last = nn.Conv2d(last, len(palette) if palette else outputs, 7, 1, 3, padding_mode="reflect")
+        self.apply(init_dcgan)
+
+    def body(self, src: Tensor) -> Tensor:
+        if self.entry is None or self.fine is None:
+            return self.last(self.coarse(src))
+        half = F.avg_pool2d(src, 3, 2, 1, count_include_pad=False)
+        return self.last(self.fine(self.entry(src) + self.coarse(half)))
+
+
+@dataclass(frozen=True)
+class Pix2PixHD:
+    """The two players of pix2pixHD.
+
+    width: channels of G at its full size (even). downs: halvings in G; 0: at most 4, down to 8 pixels. blocks: residual
+    blocks on the smallest map. enhancer, fine_blocks: whether a local enhancer works at the full size, and its blocks.
+    up: "deconv" (published) or "resize" (against checkerboards). d_width, d_layers (0: patches of a quarter of the
+    image), scales: of D. labels: as in `unet.Pix2Pix`.
+    """
+
+    width: int = 64
+    downs: int = 0
+    blocks: int = 9
+    enhancer: bool = False
+    fine_blocks: int = 3
+    up: Up = "deconv"
+    d_width: int = 64
+    d_layers: int = 0
+    scales: int = 2
+    labels: bool = True
+
+    makes: ClassVar[dict[str, str]] = {"G": "apply"}
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.blocks, self.fine_blocks, self.d_width, self.scales) < 1 or self.width % 2:
+            raise UsageError(f"width must be even, and blocks, fine_blocks, d_width and scales at least 1, in {self}.")
+        if not 0 <= self.downs <= 8:
+            raise UsageError(f"downs must lie between 0 and 8, not {self.downs}.")
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """{"G": CoarseToFine, "D": MultiScale on source and target together}."""
+        inputs, outputs = check_pair(spec, "pix2pixhd")
+        smallest = min(spec.shape[1:]) // (2 if self.enhancer else 1)
+        downs = self.downs or max(1, min(4, smallest.bit_length() - 4))
+        if smallest // 2**downs < 2:
+            raise UsageError(f"{downs} halvings leave less than 2 pixels of {spec.shape[1]} x {spec.shape[2]}.")
+        palette = spec.facts.get("target_palette") if self.labels else None
+        D = patch_player(inputs + outputs, spec, self.d_width, self.d_layers, self.scales, "instance", False)
+        return {"G": CoarseToFine(inputs, outputs, self, downs, palette), "D": D}

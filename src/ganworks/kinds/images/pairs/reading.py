@@ -1,0 +1,194 @@
+"""Pairs of images that belong together: found by name, or side by side in one file.
+
+Layouts: one image per pair, A left and B right; folders A/ and B/ (trainA/ and trainB/, A/train/ and B/train/, ...) or
+any two folders whose files have the same names; two paths. In a folder or in a zip. Images below train/ are trained
+on and those below test/ (else val/) are judged by, where there are such folders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.files.rasters.decode import SUFFIXES
+from ganworks.files.sources import SPLITS, FileSource, natural_key, open_source
+
+GROUPS = ("train", "held")
+_SIDE = re.compile(rf"({'|'.join(SPLITS)})?[_-]?([ab])", re.IGNORECASE)
+_PARTS = {"training": "train", "testing": "test", "valid": "val", "validation": "val", "dev": "val"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One image: where it is, the part it belongs to ("", train, val, test), its side, its other folders, its name."""
+
+    source: FileSource
+    index: int
+    part: str
+    side: str
+    folders: tuple[str, ...]
+    stem: str
+
+    @property
+    def name(self) -> str:
+        """The path below the root, as it can be shown."""
+        return self.source.name(self.index)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What both images of a pair have in common."""
+        return (self.part, *self.folders, self.stem)
+
+
+class PairSource:
+    """Pairs as a source that `pack` reads: item i is (A and B in one file,) or (A, B), as encoded bytes.
+
+    labels: 0 for pairs to train on and 1 for pairs to judge by, or None when the data does not say.
+    """
+
+    def __init__(self, path: str, pairs: list[tuple[Place, ...]], notes: list[str]):
+        parts = {pair[0].part for pair in pairs}
+        self.path, self.notes, self.kind = path, list(notes), pairs[0][0].source.kind
+        if {"val", "test"} <= parts and len(parts) > 2:
+            pairs = [pair for pair in pairs if pair[0].part != "val"]
+            self.notes.append("judged by the pairs of test/; those of val/ are left out")
+        held = np.array([pair[0].part in ("test", "val") for pair in pairs], np.int64)
+        said = 0 < held.sum() < len(held)
+        self.pairs = pairs
+        self.labels: np.ndarray | None = held if said else None
+        self.classes: tuple[str, ...] = GROUPS if said else ()
+        self.bytes = sum(p.source.listing.sizes[p.source.indices[p.index]] for pair in pairs for p in pair)
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether A and B are the halves of one image."""
+        return len(self.pairs[0]) == 1
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def name(self, index: int) -> str:
+        """The name of A's file."""
+        return self.pairs[index][0].name
+
+    def get(self, index: int) -> Any:
+        """[(name, encoded bytes)] of a pair: one file or two."""
+        return [(place.name, place.source.get(place.index)) for place in self.pairs[index]]
+
+    def stamp(self) -> str:
+        """Changes when a file is added, removed or changed."""
+        sources = {id(p.source): p.source for p in self.pairs[0]}
+        names = hashlib.blake2b("\n".join(p.name for pair in self.pairs for p in pair).encode(), digest_size=8)
+        return " ".join([s.stamp() for s in sources.values()] + [names.hexdigest()])
+
+
+def open_pairs(data: Any) -> PairSource:
+    """Pairs from a folder, a zip (or zip/folder/inside), or two of them: (A, B) or "A,B".
+
+    Raises UsageError that names the files that have no partner, or says what was looked for.
+    """
+    two = _two_paths(data)
+    if two:
+        a, b = (_files(path) for path in two)
+        notes = [f'A is "{a.path}", B is "{b.path}"']
+        return _matched(f"{a.path},{b.path}", _places(a, "a"), _places(b, "b"), notes)
+    source = _files(data)
+    places = _places(source)
+    if any(place.side for place in places):
+        lost = [place.name for place in places if not place.side]
+        if lost:
+            raise UsageError(
+                f'"{source.path}" has folders A and B, but {len(lost):,} images lie in neither, the first is '
+                f'"{lost[0]}". Move them away.'
+            )
+        return _matched(source.path, *_sides(places), [])
+    named = _named_folders(places)
+    if named:
+        return _matched(source.path, *_sides(named[1]), [f'A is "{named[0][0]}", B is "{named[0][1]}": same names'])
+    notes = ["one image per pair: A is its left half, B its right half"]
+    return PairSource(source.path, [(place,) for place in places], notes)
+
+
+def _two_paths(data: Any) -> tuple[Any, Any] | None:
+    if isinstance(data, tuple | list):
+        if len(data) != 2 or not all(isinstance(path, str | os.PathLike) for path in data):
+            raise UsageError("Pairs come from one path or from two paths: (A, B).")
+        return data[0], data[1]
+    if "," in str(data) and not Path(str(data)).expanduser().exists():
+        first, _, second = str(data).partition(",")
+        return first.strip(), second.strip()
+    return None
+
+
+def _files(path: Any) -> FileSource:
+    """All images of a path, those of every part."""
+    source = open_source(path, labels=False)
+    if not isinstance(source, FileSource):
+        raise UsageError(f'"{source.path}" holds arrays; pairs come from image files, side by side or in two folders.')
+    wanted = [i for i, name in enumerate(source.listing.names) if name.lower().endswith(SUFFIXES)]
+    source.indices = np.array(wanted, np.int64)
+    return source
+
+
+def _places(source: FileSource, side: str = "") -> list[Place]:
+    """Every image with the part and the side that its folders say; `side`: the side of all of them."""
+    places = []
+    for index, at in enumerate(source.indices):
+        *above, file = source.listing.names[at].split("/")
+        part, own, folders = "", side, []
+        for folder in above:
+            match = None if side else _SIDE.fullmatch(folder)
+            if folder.lower() in SPLITS:
+                part = folder.lower()
+            elif match:
+                own, part = match[2].lower(), (match[1] or part).lower()
+            else:
+                folders.append(folder)
+        places.append(Place(source, index, _PARTS.get(part, part), own, tuple(folders), file.rpartition(".")[0]))
+    return places
+
+
+def _sides(places: list[Place]) -> tuple[list[Place], list[Place]]:
+    return [p for p in places if p.side == "a"], [p for p in places if p.side == "b"]
+
+
+def _named_folders(places: list[Place]) -> tuple[list[str], list[Place]] | None:
+    """Two folders of any name whose images have the same names: (their names, A first; places with sides), or None."""
+    if not all(place.folders for place in places):
+        return None
+    names = sorted({place.folders[-1] for place in places}, key=natural_key)
+    if len(names) != 2:
+        return None
+    sided = [replace(p, side="ab"[names.index(p.folders[-1])], folders=p.folders[:-1]) for p in places]
+    a, b = ({p.key for p in side} for side in _sides(sided))
+    return (names, sided) if a & b else None
+
+
+def _matched(path: str, a: list[Place], b: list[Place], notes: list[str]) -> PairSource:
+    """Pairs of the same key; UsageError names what has no partner."""
+    sides = [_unique(path, places) for places in (a, b)]
+    lost = [(place, "B") for key, place in sides[0].items() if key not in sides[1]]
+    lost += [(place, "A") for key, place in sides[1].items() if key not in sides[0]]
+    if lost:
+        raise UsageError(
+            f'"{path}": {len(lost):,} images have no partner; the first is "{lost[0][0].name}", which has none of '
+            f"that name on side {lost[0][1]}. Both sides need the same names; their endings may differ."
+        )
+    keys = sorted(sides[0], key=lambda key: [natural_key(part) for part in key])
+    return PairSource(path, [(sides[0][key], sides[1][key]) for key in keys], notes)
+
+
+def _unique(path: str, places: list[Place]) -> dict[tuple[str, ...], Place]:
+    again = [key for key, times in Counter(place.key for place in places).items() if times > 1]
+    if again:
+        first, second = [place.name for place in places if place.key == again[0]][:2]
+        raise UsageError(f'"{path}": "{first}" and "{second}" would be the same side of the same pair; rename one.')
+    return {place.key: place for place in places}

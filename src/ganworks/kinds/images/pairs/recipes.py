@@ -1,0 +1,114 @@
+"""Recipes of paired translation: pix2pix, pix2pixHD and SPADE, sized to the machine and the budget.
+
+Every width is counted in channels of the first layer at full size. The papers train for 200 epochs, on a GPU; here the
+widest networks are chosen that still see each pair a hundred times within the budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ganworks.core.settings import Config, Facts, Optimizer, Train
+from ganworks.kinds.images.pairs.game import Translate
+from ganworks.kinds.images.pairs.pix2pixhd import Pix2PixHD
+from ganworks.kinds.images.pairs.spade import Spade
+from ganworks.kinds.images.pairs.unet import Pix2Pix
+
+WIDTHS = (16, 24, 32, 48, 64)
+EPOCHS, FEWEST, MOST = 100, 20_000, 200_000  # times that a pair should be seen; examples, at least and at most
+FEW, SHIFT = 5_000, 12  # pairs below which they are changed more while training; part of a side that shifts them
+ZOOM, TINT = 0.25, 0.3  # the same for label maps to be made, where the photo may be blurred and coloured
+UTILISATION = 0.3  # of the measured convolution speed that these steps reach on a CPU
+GFLOP = {"pix2pix": 1.4, "pix2pixhd": 5.0, "spade": 7.0}  # one example at 64 pixels, both networks 32 wide, all turns
+_FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How wide the networks are, how many examples that is expected to show, and why, in sentences."""
+
+    width: int
+    examples: int
+    notes: tuple[str, ...]
+
+
+def scale(facts: Facts, recipe: str) -> Scale:
+    """The widest networks that see enough within the budget; 64, as published, where examples are asked for."""
+    pixels = facts.spec.shape[1] * facts.spec.shape[2]
+    enough = min(MOST, max(FEWEST, EPOCHS * facts.count))
+    if facts.budget.examples:
+        width = 64 if facts.device != "cpu" or facts.budget.examples * pixels > 10**10 else 32
+        return Scale(width, facts.budget.examples, ())
+
+    def reachable(width: int) -> int:
+        cost = GFLOP[recipe] * (width / 32) ** 2 * pixels / 64**2
+        return int(facts.budget.seconds * facts.gflops * UTILISATION / cost)
+
+    width = max((w for w in WIDTHS if reachable(w) >= enough), default=WIDTHS[0])
+    said = f"Width {width} for both networks: the budget shows them about {reachable(width):,} pairs"
+    if reachable(width) < enough:
+        said += f", fewer than the {enough:,} that it takes; train for longer, or at a smaller size"
+    return Scale(width, reachable(width), (said + ".",))
+
+
+def domain(facts: Facts) -> Any:
+    """The user's domain; few pairs are shifted, and magnified and tinted where that does the target no harm."""
+    if facts.count >= FEW:
+        return facts.domain
+    wanted: dict[str, Any] = {"crop": min(facts.spec.shape[1:]) // SHIFT}
+    if "target_palette" in facts.spec.facts:
+        wanted |= {"zoom": ZOOM, "tint": TINT}
+    return replace(facts.domain, **{k: v for k, v in wanted.items() if f"domain.{k}" not in facts.given})
+
+
+def pix2pix(facts: Facts) -> Config:
+    """pix2pix: a U-Net that is judged patch by patch and held to the truth by 100 times the L1 distance.
+
+    Paper: Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004): its networks at 64 wide (U-Net 54.4 M parameters at 256
+    pixels, 70x70 PatchGAN 2.77 M; smaller patches for smaller images). Different here: instance norm in place of batch
+    norm at batch 1, so that training and use are the same network; averaged weights; a label map as target is made
+    from one logit per colour, by cross-entropy and without a discriminator.
+    """
+    chosen = scale(facts, "pix2pix")
+    labels = "target_palette" in facts.spec.facts
+    game = Translate(gan=0.0 if labels else 1.0, ce=1.0 if labels else 0.0)
+    adam = Optimizer(lr=1e-3 if labels else 5e-4, lr_end=0.0, betas=(0.5, 0.999), warmup=0.01)
+    networks = Pix2Pix(width=chosen.width, d_width=chosen.width)
+    train = Train(batch=8, ema=(_FOREVER,), ema_ramp=0.05)
+    return Config("pix2pix", domain(facts), networks, game, g=adam, d=adam, train=train, notes=chosen.notes)
+
+
+def pix2pixhd(facts: Facts) -> Config:
+    """pix2pixHD: a residual generator, patch discriminators at two scales, and their features in place of L1.
+
+    Paper: Wang, Liu, Zhu, Tao, Kautz, Catanzaro 2018 (arXiv 1711.11585): least squares, feature matching x10, without
+    the VGG loss, whose weights do not come with this package. networks.enhancer=on adds the local enhancer.
+    """
+    chosen = scale(facts, "pix2pixhd")
+    game = Translate(loss="least-squares", l1=0.0, fm=10.0, ce=_ce(facts))
+    adam = Optimizer(lr=2e-4, lr_end=0.0, betas=(0.5, 0.999), warmup=0.01)
+    networks = Pix2PixHD(width=chosen.width, d_width=chosen.width, blocks=9 if chosen.width >= 48 else 4)
+    train = Train(batch=4, ema=(_FOREVER,), ema_ramp=0.05)
+    return Config("pix2pixhd", domain(facts), networks, game, g=adam, d=adam, train=train, notes=chosen.notes)
+
+
+def spade(facts: Facts) -> Config:
+    """SPADE (GauGAN): the label map scales and shifts every norm; hinge loss and feature matching at two scales.
+
+    Paper: Park, Liu, Wang, Zhu 2019 (arXiv 1903.07291): Adam (0, 0.9), 1e-4 for G and 4e-4 for D, feature matching x10;
+    without the VGG loss, in whose place stands 10 times the L1 distance.
+    """
+    chosen = scale(facts, "spade")
+    game = Translate(loss="hinge", l1=10.0, fm=10.0, ce=_ce(facts))
+    g, d = (Optimizer(lr=lr, lr_end=0.0, betas=(0.0, 0.9), warmup=0.01) for lr in (1e-4, 4e-4))
+    networks = Spade(width=max(8, chosen.width // 2), hidden=2 * chosen.width, d_width=chosen.width)
+    if chosen.width == WIDTHS[-1]:
+        networks = Spade()
+    train = Train(batch=8, ema=(_FOREVER,), ema_ramp=0.05)
+    return Config("spade", domain(facts), networks, game, g=g, d=d, train=train, notes=chosen.notes)
+
+
+def _ce(facts: Facts) -> float:
+    """Weight of the cross-entropy where label maps are to be made: about that of the other terms."""
+    return 10.0 if "target_palette" in facts.spec.facts else 0.0

@@ -1,0 +1,39 @@
+"""How pairs of pictures side by side are recognised."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganworks.files.glance import Clues
+from ganworks.files.recognise import (
+    Found,
+    concluded,
+    instead,
+    leads,
+)
+
+SEAM = 3.0  # the step between the halves beside the steps near it: about 1 in a photo, more where two pictures meet
+
+
+def _side_by_side(clues: Clues) -> Found | None:
+    doubles = clues.heads and all(head.width == 2 * head.height for head in clues.heads)
+    if not leads(clues, "picture") or clues.kind == "file" or not doubles or _seam(clues.pixels) < SEAM:
+        return None
+    otherwise = instead(clues, "each is one picture", "image")
+    return concluded(clues, "holds pictures twice as wide as tall", "pix2pix",
+               " whose halves do not go on into each other, pairs side by side", otherwise)  # fmt: skip
+
+
+def _seam(pictures: list[np.ndarray]) -> float:
+    """The median, over pictures, of the step across the middle beside the mean of the steps near it."""
+    found = []
+    for x in pictures:
+        steps = np.abs(np.diff(x.astype(np.float32), axis=2)).mean((0, 1))
+        middle = x.shape[2] // 2 - 1
+        near = np.concatenate([steps[max(0, middle - 12) : middle - 2], steps[middle + 3 : middle + 13]])
+        if len(near):
+            found.append(float(steps[middle]) / (float(near.mean()) + 1.0))
+    return float(np.median(found)) if found else 0.0
+
+
+RULES = ((80, _side_by_side),)

@@ -1,0 +1,187 @@
+"""pix2pix: a U-Net that translates images, and a discriminator that judges patches of pairs.
+
+Isola et al. 2017 (1611.07004), section 6.1: the encoder halves the image to one pixel, 4x4 kernels, LeakyReLU 0.2;
+the decoder doubles it again and is given the encoder's map of the same size; dropout 0.5 in its inner blocks is the
+noise. At 256 pixels, 64 wide, 3 to 3 channels: 54,413,955 parameters. One thing differs: the norm is that of each
+example by itself (as batch norm is at the published batch of 1), so that the network has no running statistics and
+does the same while it is trained and while it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.kinds.images.shared.noise import Noise
+from ganworks.kinds.images.shared.palette import colour_table, mixed
+from ganworks.kinds.images.shared.patchgan import MapNormName, MultiScale, PatchGAN, fitting_layers, map_norm
+from ganworks.kinds.images.shared.tiles import reflected
+from ganworks.layers.strided import init_dcgan
+
+Up = Literal["deconv", "resize"]
+
+
+def levels_for(height: int, width: int) -> int:
+    """How often the short side can be halved: 8 for 256, 6 for 64 to 127."""
+    return min(height, width).bit_length() - 1
+
+
+def doubled(inputs: int, outputs: int, up: Up, bias: bool) -> nn.Module:
+    """Twice the sides: a 4x4 transposed convolution, or each pixel repeated and a 3x3 convolution, which leaves no
+    checkerboard (Odena et al. 2016, distill.pub/2016/deconv-checkerboard)."""
+    if up == "deconv":
+        return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)
+    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias))
+
+
+class Paired(nn.Module):
+    """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in [-1, 1], float32; any size.
+
+    Sides are reflected up to a multiple of `multiple` and cut back. palette: colours [K][outputs] of a label map to be
+    made; then `body` ends in K logits per pixel and the output is the colour of the likeliest. finish: the
+    last step of others.
+    """
+
+    def __init__(self, multiple: int, palette: list | None):
+        super().__init__()
+        self.multiple = multiple
+        self.finish: Callable[[Tensor], Tensor] = torch.tanh
+        self.register_buffer("table", colour_table(palette) if palette else None, persistent=False)
+
+    def body(self, src: Tensor) -> Tensor:
+        """Sides that are multiples of `multiple` -> what comes before tanh or softmax, of the same size."""
+        raise NotImplementedError
+
+    def _run(self, src: Tensor) -> Tensor:
+        height, width = src.shape[2:]
+        src = reflected(src, -height % self.multiple, -width % self.multiple)
+        return self.body(src)[:, :, :height, :width].float()
+
+    def logits(self, src: Tensor) -> Tensor:
+        """Logits [B, K, H, W] of the colours of the palette; only for a network that makes label maps."""
+        if self.table is None:
+            raise UsageError("This network makes pictures, not label maps: it has no logits.")
+        return self._run(src)
+
+    def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
+        out = self._run(src)
+        return self.finish(out) if self.table is None else mixed(out, self.table)  # pyrefly: ignore
+
+
+class UNet(Paired):
+    """The encoder and the decoder of pix2pix; see `Paired`."""
+
+    def __init__(self, inputs: int, outputs: int, cfg: Pix2Pix, levels: int, palette: list | None = None):
+        super().__init__(2**levels, palette)
+        widths = [cfg.width * min(8, 2**n) for n in range(levels)]
+        bare = cfg.norm == "none"
+        downs: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 4, 2, 1, bias=bare)]
+        for n in range(1, levels):
+            innermost = n == levels - 1
+            norm = nn.Identity() if innermost else map_norm(cfg.norm, widths[n])
+            conv = nn.Conv2d(widths[n - 1], widths[n], 4, 2, 1, bias=bare)
+            downs.append(nn.Sequential(nn.LeakyReLU(0.2), conv, norm))
+        noisy = range(min(4, levels - 2), levels - 1)
+        ups: list[nn.Module] = []
+        for n in reversed(range(1, levels)):
+            given = widths[n] * (1 if n == levels - 1 else 2)
+            layers = [nn.ReLU(), doubled(given, widths[n - 1], cfg.up, bare), map_norm(cfg.norm, widths[n - 1])]
+            ups.append(nn.Sequential(*layers, *([Noise(cfg.dropout)] if n in noisy else [])))
+        self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
+        last = doubled(2 * widths[0], len(palette) if palette else outputs, cfg.up, True)
+        self.last = nn.Sequential(nn.ReLU(), last)
+        self.apply(init_dcgan)
+
+    def body(self, src: Tensor) -> Tensor:
+        x, skips = src, []
+        for down in self.downs:
+            x = down(x)
+            skips.append(x)
+        skips.pop()
+        for up in self.ups:
+            x = torch.cat([up(x), skips.pop()], 1)
+        return self.last(x)
+
+
+def check_pair(spec: Spec, name: str) -> tuple[int, int]:
+    """(channels of the source, channels of the target); UsageError for data that is no pair of images."""
+    if len(spec.shape) != 3 or len(spec.source) != 3:
+        raise UsageError(
+            f"{name} translates images into images; this data is {list(spec.source)} to {list(spec.shape)}."
+        )
+    return spec.source[0], spec.shape[0]
+
+
+def patch_layers(height: int, width: int) -> int:
+    """Strided layers of D whose patches span about a quarter of the image, as the published 70 of 256 pixels do: 1 (16
+    pixels) up to 90, 2 (34) up to 181, else 3 (70); fewer where the image is too small for them."""
+    side = min(height, width)
+    return fitting_layers(height, width, 1 if side <= 90 else 2 if side <= 181 else 3)
+
+
+def patch_player(
+    channels: int, spec: Spec, width: int, layers: int, scales: int, norm: MapNormName, spectral: bool
+) -> nn.Module:
+    """The discriminator of a translation: one PatchGAN, or `scales` of them; layers 0: see `patch_layers`."""
+    height, wide = spec.shape[1:]
+    half = 2 ** (scales - 1)
+    layers = layers or min(patch_layers(height, wide), fitting_layers(height // half, wide // half))
+    if scales == 1:
+        return PatchGAN(channels, width, layers, norm, spectral)
+    return MultiScale(channels, width, layers, scales, norm, spectral)
+
+
+@dataclass(frozen=True)
+class Pix2Pix:
+    """The two players of pix2pix.
+
+    width: channels of the first layer of G, up to 8 times as many further in. levels: halvings in G; 0: down to one
+    pixel. dropout: the noise's probability. norm: of G, "instance" or "none". up: "deconv" (published) or "resize"
+    (against checkerboards). d_width, d_layers (0: patches of a quarter of the image), d_norm, spectral, scales: of D.
+    labels: whether a target that is a label map is made from one logit per colour (on) or like any picture (off).
+    """
+
+    width: int = 64
+    levels: int = 0
+    dropout: float = 0.5
+    norm: Literal["instance", "none"] = "instance"
+    up: Up = "deconv"
+    d_width: int = 64
+    d_layers: int = 0
+    d_norm: MapNormName = "instance"
+    scales: int = 1
+    spectral: bool = False
+    labels: bool = True
+
+    makes: ClassVar[dict[str, str]] = {"G": "apply"}
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.d_width, self.scales) < 1 or not 0 <= self.dropout < 1:
+            raise UsageError(f"width, d_width and scales must be at least 1 and dropout in [0, 1), not {self}.")
+        if self.norm not in ("instance", "none"):
+            raise UsageError(
+                f'norm must be "instance" or "none", not {self.norm!r}: with running statistics the network '
+                "would do something else in use than in training."
+            )
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """{"G": UNet, "D": PatchGAN or MultiScale on source and target together}."""
+        inputs, outputs = check_pair(spec, "pix2pix")
+        most = levels_for(*spec.shape[1:])
+        if most < 2 or not 0 <= self.levels <= most:
+            raise UsageError(
+                f"A U-Net for {spec.shape[1]} x {spec.shape[2]} pixels can have 2 to {most} levels, not {self.levels}."
+            )
+        palette = spec.facts.get("target_palette") if self.labels else None
+        return {
+            "G": UNet(inputs, outputs, self, self.levels or most, palette),
+            "D": patch_player(
+                inputs + outputs, spec, self.d_width, self.d_layers, self.scales, self.d_norm, self.spectral
+            ),
+        }

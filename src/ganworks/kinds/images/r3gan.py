@@ -1,0 +1,224 @@
+"""R3GAN: a ResNet without normalisation, generator and discriminator as mirror images.
+
+Huang, Gokaslan, Kuleshov, Tompkin, "The GAN is dead; long live the GAN! A modern GAN baseline", 2501.05441.
+Rebuilt from the paper; the parameter counts of its published networks come out to the digit (tests). Where we
+differ: the lowest map may have another size than 4x4, so that images of any height and width can be made.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.layers.resample import down2, up2
+
+SLOPE = 0.2  # of every LeakyReLU
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+
+def stages(height: int, width: int, smallest: int = 4) -> int:
+    """How many resolutions images of height x width get: halvings while the short side stays >= 4, plus one.
+
+    One halving fewer where that makes both sides divide evenly and the lowest map stays below 12 pixels.
+    """
+    halvings = max(0, int(math.log2(max(1.0, min(height, width) / smallest))))
+    for k in (halvings, halvings - 1):
+        if k >= 0 and height % 2**k == 0 and width % 2**k == 0 and min(height, width) / 2**k < 3 * smallest:
+            return k + 1
+    return halvings + 1
+
+
+def base_map(height: int, width: int, count: int) -> tuple[int, int]:
+    """Size of the lowest map under `count` resolutions; doubling it count - 1 times covers height x width."""
+    scale = 2 ** (count - 1)
+    return -(-height // scale), -(-width // scale)
+
+
+def scaled_(layer: Layer, gain: float = 1.0) -> Layer:
+    """Fill layer.weight with N(0, gain^2 / fan_in), fan_in counted per group, and its bias with 0."""
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Block(nn.Module):
+    """x + conv1x1(act(conv3x3(act(conv1x1(x))))), expansion times wider inside, the 3x3 in groups.
+
+    depth: residual blocks in the whole network, for the fix-up gain sqrt(2 / (1 + slope^2)) * depth^(-1/4) of
+    the first two convolutions (Zhang et al. 2019, m = 3 layers per branch); the third starts at zero.
+    """
+
+    def __init__(self, width: int, expansion: int, group_size: int, depth: int):
+        super().__init__()
+        inner = width * expansion
+        groups = inner // group_size if group_size and inner > group_size else 1
+        if groups > 1 and inner % group_size:
+            raise UsageError(
+                f"networks.group_size={group_size} does not divide the inner width {inner}; use 0 for dense."
+            )
+        gain = math.sqrt(2 / (1 + SLOPE**2)) * depth**-0.25
+        self.enter = scaled_(nn.Conv2d(width, inner, 1), gain)
+        self.mix = scaled_(nn.Conv2d(inner, inner, 3, padding=1, groups=groups), gain)
+        self.leave = scaled_(nn.Conv2d(inner, width, 1, bias=False), 0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.leaky_relu(self.enter(x), SLOPE)
+        return x + self.leave(F.leaky_relu(self.mix(y), SLOPE))
+
+
+def change(before: int, after: int) -> nn.Module:
+    """A 1x1 convolution where the width changes, nothing where it does not."""
+    return nn.Identity() if before == after else scaled_(nn.Conv2d(before, after, 1, bias=False))
+
+
+class Stage(nn.Module):
+    """Residual blocks at one resolution; change of width by a 1x1 convolution where there is one.
+
+    Generator: transition (1x1, then up by two), blocks. Discriminator: blocks, transition (down, then 1x1).
+    """
+
+    def __init__(self, cfg: R3GAN, width: int, depth: int, before: int = 0, after: int = 0):
+        super().__init__()
+        self.up, self.down = before > 0, after > 0
+        self.enter = change(before, width) if before else nn.Identity()
+        blocks = [Block(width, cfg.expansion, cfg.group_size, depth) for _ in range(cfg.blocks)]
+        self.blocks = nn.Sequential(*blocks)
+        self.leave = change(width, after) if after else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = up2(self.enter(x)) if self.up else x
+        x = self.blocks(x)
+        return self.leave(down2(x)) if self.down else x
+
+
+def _fp32(x: Tensor) -> torch.autocast:
+    """A context in which autocast is off on x's device: for the lowest maps, heads and logits."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+class Generator(nn.Module):
+    """z [B, z_dim], y [B] int64 or None -> images [B, C, H, W], no squashing at the end.
+
+    The lowest map: learned N(0,1) maps, each scaled by one output of a linear layer of [z, embedded class].
+    """
+
+    def __init__(self, cfg: R3GAN, spec: Spec):
+        super().__init__()
+        widths = cfg.resolve(spec)
+        channels, self.height, self.width = spec.shape
+        base = base_map(self.height, self.width, len(widths))
+        self.z_dim, self.exact = cfg.z_dim, cfg.fp32_stages
+        depth = cfg.blocks * len(widths)
+        self.classes = nn.Embedding(spec.num_classes, cfg.y_dim) if spec.num_classes else None
+        if self.classes is not None:
+            nn.init.normal_(self.classes.weight, std=1 / math.sqrt(spec.num_classes))
+        extra = cfg.y_dim if spec.num_classes else 0
+        self.basis = nn.Parameter(torch.randn(widths[0], *base))
+        self.scale = scaled_(nn.Linear(cfg.z_dim + extra, widths[0], bias=False))
+        self.stages = nn.ModuleList(
+            Stage(cfg, now, depth, before=before) for before, now in zip((0, *widths), widths, strict=False)
+        )
+        self.to_image = scaled_(nn.Conv2d(widths[-1], channels, 1, bias=False))
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        if self.classes is not None:
+            z = torch.cat([z, self.classes(y)], dim=1)
+        with _fp32(z):
+            x = (self.scale(z)[:, :, None, None] * self.basis).contiguous(memory_format=torch.channels_last)
+            for stage in self.stages[: self.exact]:
+                x = stage(x)
+        for stage in self.stages[self.exact :]:
+            x = stage(x)
+        x = self.to_image(x)
+        top, left = (x.shape[2] - self.height) // 2, (x.shape[3] - self.width) // 2
+        return x[:, :, top : top + self.height, left : left + self.width]
+
+
+class Discriminator(nn.Module):
+    """Images [B, C, H, W], y [B] int64 or None -> realness logits [B], float32.
+
+    With classes the logit is the inner product of features and embedded class (Miyato and Koyama 2018).
+    """
+
+    def __init__(self, cfg: R3GAN, spec: Spec):
+        super().__init__()
+        widths = cfg.resolve(spec)[::-1]
+        channels, height, width = spec.shape
+        base = base_map(height, width, len(widths))
+        scale = 2 ** (len(widths) - 1)
+        rows, columns = base[0] * scale - height, base[1] * scale - width
+        self.pad = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        self.exact = min(cfg.fp32_stages, len(widths))
+        depth = cfg.blocks * len(widths)
+        self.from_image = scaled_(nn.Conv2d(channels, widths[0], 1, bias=False))
+        self.stages = nn.ModuleList(
+            Stage(cfg, now, depth, after=after) for now, after in zip(widths, (*widths[1:], 0), strict=True)
+        )
+        features = widths[-1]
+        self.pool = scaled_(nn.Conv2d(features, features, base, groups=features, bias=False))
+        self.head = scaled_(nn.Linear(features, features if spec.num_classes else 1, bias=False))
+        self.classes = nn.Embedding(spec.num_classes, features) if spec.num_classes else None
+        if self.classes is not None:
+            nn.init.normal_(self.classes.weight, std=1 / math.sqrt(features * spec.num_classes))
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        x = self.from_image(F.pad(x, self.pad) if any(self.pad) else x)
+        split = len(self.stages) - self.exact
+        for stage in self.stages[:split]:
+            x = stage(x)
+        with _fp32(x):
+            x = x.float()
+            for stage in self.stages[split:]:
+                x = stage(x)
+            # The depthwise convolution over the whole map, written as a weighted sum: cheaper on a CPU.
+            features = (x * self.pool.weight[:, 0]).sum((2, 3))
+            h = self.head(features)
+            return (h * self.classes(y)).sum(1) if self.classes is not None else h[:, 0]
+
+
+@dataclass(frozen=True)
+class R3GAN:
+    """Both players of R3GAN for images [C, H, W] of any size.
+
+    width: channels of the maps up to 32 pixels; halved at each doubling above that (not below 16).
+    widths: channels per resolution, lowest first, in place of `width`; one more than there are doublings.
+    blocks: residual blocks per resolution. expansion: inner width / width of a block.
+    group_size: channels per group of the 3x3 convolutions (paper: 16 or 32); 0 = dense, faster on a CPU.
+    z_dim, y_dim: size of the latent and of the embedded class.
+    fp32_stages: how many of the lowest resolutions stay out of autocast.
+    """
+
+    width: int = 64
+    widths: tuple[int, ...] = ()
+    blocks: int = 2
+    group_size: int = 16
+    expansion: int = 2
+    z_dim: int = 64
+    y_dim: int = 64
+    fp32_stages: int = 1
+
+    def resolve(self, spec: Spec) -> tuple[int, ...]:
+        """Channels per resolution, lowest first, for the data in `spec`; UsageError for what is no image."""
+        if len(spec.shape) != 3:
+            raise UsageError(f"The r3gan networks make images [C, H, W], not shape {list(spec.shape)}.")
+        if any(n < 1 for n in (self.width, *self.widths, self.blocks, self.expansion, self.z_dim)):
+            raise UsageError(f"Every width, blocks, expansion and z_dim of {self} must be at least 1.")
+        if self.widths:
+            return tuple(self.widths)
+        height, width = spec.shape[1:]
+        count = stages(height, width)
+        low = min(base_map(height, width, count))
+        shrink = [max(0, math.ceil(math.log2(low * 2**k / 32))) for k in range(count)]
+        return tuple(max(min(16, self.width), self.width // 2**n) for n in shrink)
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """{"G": Generator, "D": Discriminator} with fresh weights from torch's global generator."""
+        return {"G": Generator(self, spec), "D": Discriminator(self, spec)}

@@ -1,0 +1,21 @@
+"""Photos -> larger, sharper, cleaner ones: super-resolution, and what a degradation is to be undone."""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="restoration",
+    order=60,
+    title="photos to better ones",
+    recipes={
+        "superres": ("recipes:superres", "domain/enlarge"),
+        "restore": ("recipes:restore", "domain/restore"),
+    },
+    parts={
+        "domain/restore": "domain:Restore",
+        "domain/enlarge": "domain:Enlarge",
+        "networks/restorer": "networks:Restorer",
+        "game/restoration": "game:Restoration",
+    },
+    looks="domain/images",
+    options=("tile=256        work in parts of this side: less memory",),
+)

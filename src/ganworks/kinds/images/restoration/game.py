@@ -1,0 +1,115 @@
+"""Restoration: first the nearest image in L1, then, if asked for, one that a discriminator takes for real.
+
+SRGAN (Ledig et al. 2017, 1609.04802) and ESRGAN (Wang et al. 2018, 1809.00219) begin their adversarial training from
+a network trained for PSNR; here both are stages of one training. What they take from VGG19 (a perceptual loss) is
+taken from the discriminator's own features where no VGG19 is given (feature matching, 1711.11585).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganworks.core.errors import check_ranges
+from ganworks.core.spec import Batch
+from ganworks.games.losses import Loss, loss
+from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
+from ganworks.games.stages import alone, check_start, phases
+from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
+
+Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """Settings of the game. Images are in [-1, 1]; batch["src"] is the input and batch["x"] the target.
+
+    adversarial_from: fraction of the budget at which the second stage begins; 1: never, 0: at once.
+    loss: of the adversarial stage, a name from `losses.LOSSES`. gan, pixel, match: weights of the generator's
+        adversarial term, of L1 and of feature matching in that stage (in the first, L1 has weight 1).
+    vgg: path of VGG19 weights (safetensors) for a perceptual term of weight `perceptual`; "": none.
+    """
+
+    adversarial_from: float = 1.0
+    loss: str = "relativistic"
+    gan: float = 0.01
+    pixel: float = 1.0
+    match: float = 0.1
+    perceptual: float = 0.1
+    vgg: str = ""
+
+    def __post_init__(self) -> None:
+        loss(self.loss)
+        check_start(self.adversarial_from)
+        check_ranges(self, dict.fromkeys(("gan", "pixel", "match", "perceptual"), (0, 1_000_000)))
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    @cached_property
+    def _vgg(self) -> VGG19 | None:
+        return load_vgg(self.vgg) if self.vgg and self.perceptual else None
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Fractions of the budget where the turns change."""
+        return phases(self.adversarial_from)
+
+    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """G alone in the first stage; D, then G in the second."""
+        if alone(progress, self.adversarial_from):
+            yield ("G",), self.pixel_turn
+        else:
+            yield ("D",), self.discriminator_turn
+            yield ("G",), self.generator_turn
+
+    def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """l1 [B]. G remembers what it is, where it is made to."""
+        if hasattr(nets["G"], "remember"):
+            nets["G"].remember()
+        return {"l1": distance(nets["G"](batch["src"]), batch["x"])}
+
+    def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """d_loss [B]; _real and _fake are the logits."""
+        with torch.no_grad():
+            fake = nets["G"](batch["src"])
+        x, fake = shifted(batch, batch["x"], fake)
+        r, f = nets["D"](x), nets["D"](fake)
+        return {"d_loss": discriminator_terms(self._loss, r, f), "_real": per_example(r), "_fake": per_example(f)}
+
+    def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
+        """g_loss, l1 and, where weighted, match and perceptual, each [B]."""
+        D, x = nets["D"], batch["x"]
+        fake = nets["G"](batch["src"])
+        seen, made = shifted(batch, x, fake)
+        found, wanted = D.features(made), None
+        if self._loss.paired or self.match:
+            with torch.no_grad():
+                wanted = D.features(seen)
+        adversarial = generator_terms(self._loss, None if wanted is None else wanted[-1], found[-1])
+        terms = {"g_loss": self.gan * adversarial, "l1": self.pixel * distance(fake, x)}
+        if wanted is not None and self.match:
+            terms["match"] = self.match * feature_matching(wanted, found)
+        if self._vgg is not None:
+            terms["perceptual"] = self.perceptual * perceptual(self._vgg.to(x.device), fake, x)
+        return {**terms, "_fake": per_example(found[-1])}
+
+
+def shifted(batch: Batch, *images: Tensor) -> list[Tensor]:
+    """Images [B, C, H, W] less a twelfth of both sides, cut at the same random place in all images of an example.
+
+    Strides make a discriminator's gradient a pattern of 2, 4, 8 pixels. Pixel shuffles of G would always meet it at the
+    same place and could answer it with a grid.
+    """
+    height, width = images[0].shape[2:]
+    room = torch.tensor([height // 12 + 1, width // 12 + 1])
+    places = (batch.draw.uniform(2).cpu() * room).long().tolist()
+    high, wide = height - height // 12, width - width // 12
+    parts = [(slice(None), slice(top, top + high), slice(left, left + wide)) for top, left in places]
+    return [torch.stack([x[part] for x, part in zip(rows, parts, strict=True)]) for rows in images]

@@ -1,0 +1,30 @@
+"""Two sets of pictures without pairs (trainA/, trainB/) -> each in the manner of the other."""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="unpaired",
+    order=40,
+    title="pictures to pictures, of two sets",
+    recipes={
+        "cyclegan": ("cycle_recipes:cyclegan", "domain/unpaired"),
+        "dualgan": ("cycle_recipes:dualgan", "domain/unpaired"),
+        "cut": ("contrastive_recipes:cut", "domain/unpaired"),
+        "fastcut": ("contrastive_recipes:fastcut", "domain/unpaired"),
+        "sincut": ("contrastive_recipes:sincut", "domain/single"),
+    },
+    parts={
+        "domain/unpaired": "domain:Unpaired",
+        "domain/single": "single:Single",
+        "networks/cycle": "cycle_networks:Cycle",
+        "networks/contrastive": "contrastive_networks:Contrastive",
+        "game/cycle": "cycle_game:Cycle",
+        "game/contrastive": "contrastive_game:Contrastive",
+    },
+    default="cyclegan",
+    noun="two sets of pictures",
+    recognise="recognise",
+    looks="domain/images",
+    reads=("two sets of pictures: trainA/ and trainB/.",),
+    options=("native=on      at the picture's own scale instead of the training's",),
+)

@@ -1,0 +1,194 @@
+"""One-sided translation by contrast: CUT and FastCUT, Park et al. 2020 (2007.15651).
+
+A patch of the output must be recognised among the patches of the input as the one from its own place (PatchNCE,
+equation 4): that keeps the content with one generator and no way back. Patches are features of the generator's own
+encoder at several depths, compared after a small perceptron for each depth (the player GF).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.spec import Batch, Draw
+from ganworks.games.losses import Loss, loss
+from ganworks.games.patches import discriminator_terms, generator_terms, per_example
+from ganworks.games.penalties import r1
+from ganworks.kinds.images.shared.palette import painted
+
+Nets = dict[str, Any]
+Terms = dict[str, Tensor]
+LossFn = Callable[[Nets, Batch], Terms]
+
+RANGES = {
+    "nce": (0, 1e4),
+    "identity": (0, 1),
+    "l1": (0, 1e4),
+    "flip": (0, 1),
+    "patches": (2, 4096),
+    "temperature": (1e-3, 100),
+    "r1": (0, 1e6),
+}
+
+
+def positions(maps: Sequence[Tensor], count: int, draw: Draw) -> list[Tensor]:
+    """For each map [B, c, h, w] the places to compare, int64 [B, P] in 0..h*w-1, all different; P = min(count, h*w)."""
+    places = [m.shape[2] * m.shape[3] for m in maps]
+    return [draw.uniform(n).topk(min(count, n), dim=1).indices for n in places]
+
+
+def patches(maps: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor]:
+    """Features [B, P, c] of maps [B, c, h, w] at the places [B, P]."""
+    out = []
+    for m, places in zip(maps, at, strict=True):
+        rows = torch.arange(len(m), device=m.device)[:, None]
+        out.append(m.permute(0, 2, 3, 1).flatten(1, 2)[rows, places])
+    return out
+
+
+def pictures(G: Any, x: Tensor) -> Tensor:
+    """What the encoder of G is given: x, or, where G makes class planes and x is such, x in its colours."""
+    table = getattr(G, "table", None)
+    return x if table is None or x.shape[1] == table.shape[1] else painted(x, table)
+
+
+def nce(queries: Tensor, keys: Tensor, temperature: float, across: bool = False) -> Tensor:
+    """InfoNCE [B] of queries and keys [B, P, c] of length 1: equation 3, the mean over the P places.
+
+    The key of a query is the one from its own place; the others are those of the same image, or of the whole batch
+    (across). No gradient reaches the keys.
+    """
+    count, places, _ = queries.shape
+    q, k = queries.float(), keys.detach().float()
+    if across:
+        q, k = (v.reshape(1, count * places, -1) for v in (q, k))
+    with torch.autocast(q.device.type, enabled=False):
+        logits = q @ k.transpose(1, 2) / temperature
+    own = torch.arange(logits.shape[2], device=q.device).expand(logits.shape[:2])
+    losses = F.cross_entropy(logits.flatten(0, 1), own.flatten(), reduction="none")
+    return losses.view(count, places).mean(1)
+
+
+@dataclass(frozen=True)
+class Contrastive:
+    """Settings of the game.
+
+    loss: a name from `losses.LOSSES`. nce: weight of PatchNCE. identity: its share that compares real targets with
+    what G makes of them (CUT 0.5, FastCUT 0). l1: weight of the L1 distance between these (SinCUT).
+    patches: places compared for each layer, at most. temperature: of equation 3.
+    negatives: other places of the same "image", or of all images in the "batch" (SinCUT).
+    flip: share of the sources that G sees mirrored, its features being mirrored back (FastCUT 0.5).
+    noise: deviation of the Gaussian noise in what D sees, real or made (Sonderby et al. 2016, 1610.04490): D then
+    judges what is where, not how crisp an edge is or how exact a colour.
+    r1: gamma of the zero-centred penalty on real images, of the mean over the patches; 0: off.
+
+    Weights are relative to losses.py, whose least squares for G is half the published one: CUT's 1 is 0.5 here,
+    FastCUT's 10 is 5.
+    """
+
+    loss: str = "least-squares"
+    nce: float = 0.5
+    identity: float = 0.5
+    l1: float = 0.0
+    patches: int = 256
+    temperature: float = 0.07
+    negatives: Literal["image", "batch"] = "image"
+    flip: float = 0.0
+    noise: float = 0.0
+    r1: float = 0.0
+
+    def __post_init__(self) -> None:
+        if loss(self.loss).paired:
+            raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
+        if self.negatives not in ("image", "batch"):
+            raise UsageError(f"game.negatives must be image or batch, not {self.negatives!r}.")
+        check_ranges(self, RANGES, "game.")
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """G and the heads together, then D, who sees what was just made."""
+        yield ("G", "GF"), self.generator_turn
+        yield ("D",), self.discriminator_turn
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """Terms [B] of G and GF: g_loss, nce, and identity and l1 where asked for."""
+        G, D = nets["G"], nets["D"]
+        src, x, count = batch["src"], pictures(G, batch["x"]), len(batch["src"])
+        given = torch.cat([src, x]) if self.identity or self.l1 else src
+        if self.flip:
+            mirrored = (batch.draw.uniform() < self.flip)[:, None, None, None]
+            mirrored = torch.cat([mirrored, torch.zeros_like(mirrored)])[: len(given)]
+            made, maps = G(torch.where(mirrored, given.flip(3), given)), None
+        else:
+            mirrored = None
+            made, maps = G.traced(given)
+        D.remember(made[:count].detach())
+        logits = D(self._noisy(made[:count], batch.draw))
+        terms = {"g_loss": generator_terms(self._loss, None, logits)}
+        judged = given if self.identity else src
+        costs = self.contrast(nets, judged, made[: len(judged)], batch.draw, mirrored, maps).split(count)
+        terms["nce"] = self.nce * (1 - self.identity) * costs[0]
+        if self.identity:
+            terms["identity"] = self.nce * self.identity * costs[1]
+        if self.l1:
+            terms["l1"] = self.l1 * (made[count:].float() - batch["x"].float()).abs().flatten(1).mean(1)
+        return {**terms, "_fake": per_example(logits).detach()}
+
+    def contrast(
+        self,
+        nets: Nets,
+        given: Tensor,
+        made: Tensor,
+        draw: Draw,
+        mirrored: Tensor | None = None,
+        maps: Sequence[Tensor] | None = None,
+    ) -> Tensor:
+        """PatchNCE [n] between images and what G made of them, the mean over the layers of `G.encode`.
+
+        n: one batch, or several one after the other, compared at the same places. mirrored [n, 1, 1, 1]: where `made`
+        stems from the mirrored image. maps: what `G.encode(given)` gives, where it is known already.
+        """
+        G, GF, count = nets["G"], nets["GF"], len(made)
+        with torch.no_grad():
+            maps = G.encode(given) if maps is None else [m[:count].detach() for m in maps]
+            places = positions(maps, self.patches, draw)
+            size = len(places[0])
+            at = [p.repeat(count // size, 1) for p in places]
+            keys = GF(patches(maps, at))
+        maps = G.encode(pictures(G, made).to(given.dtype).contiguous(memory_format=torch.channels_last))
+        if mirrored is not None:
+            maps = [torch.where(mirrored[:count], m.flip(3), m) for m in maps]
+        queries = GF(patches(maps, at))
+        layers = [self._nce(q, k, size) for q, k in zip(queries, keys, strict=True)]
+        return torch.stack(layers).mean(0)
+
+    def _nce(self, queries: Tensor, keys: Tensor, size: int) -> Tensor:
+        """`nce` of images among themselves, or of each batch of `size` images."""
+        if self.negatives == "image":
+            return nce(queries, keys, self.temperature)
+        parts = zip(queries.split(size), keys.split(size), strict=True)
+        return torch.cat([nce(q, k, self.temperature, across=True) for q, k in parts])
+
+    def _noisy(self, x: Tensor, draw: Draw) -> Tensor:
+        return x + self.noise * draw.normal(*x.shape[1:]).to(x.dtype) if self.noise else x
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """D's terms [B]: d_loss, and r1 where asked for; _real and _fake are the mean logits."""
+        D, real = nets["D"], batch["x"]
+        fake = D.recall(len(real), batch.draw, 0.0).to(real.dtype).contiguous(memory_format=torch.channels_last)
+        shown = torch.cat([self._noisy(real, batch.draw), self._noisy(fake, batch.draw)])
+        r, f = D(shown).split(len(real))
+        terms = {"d_loss": discriminator_terms(self._loss, r, f)}
+        if self.r1:
+            terms["r1"] = r1(lambda x: per_example(D(x)), real, self.r1)
+        return {**terms, "_real": per_example(r).detach(), "_fake": per_example(f).detach()}

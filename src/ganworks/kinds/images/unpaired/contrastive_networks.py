@@ -1,0 +1,102 @@
+"""Players of one-sided translation: a translator, a patch discriminator, and the heads that compare patches.
+
+CUT: Park et al. 2020 (2007.15651), section 3 and appendix A: the residual translator with low-pass filters, and for
+each compared layer of its encoder a perceptron with two layers of 256 whose output has length 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.kinds.images.shared.palette import class_planes, colour_table
+from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
+from ganworks.kinds.images.shared.translator import Residual, Translator
+from ganworks.kinds.images.unpaired.coordinates import PLACES, Placed
+from ganworks.kinds.images.unpaired.cycle_networks import Remembering
+from ganworks.layers.strided import init_dcgan
+
+
+class Heads(nn.Module):
+    """One perceptron for each compared layer: features [B, P, c] -> [B, P, width] float32 of length 1.
+
+    channels: c of each layer. CUT builds these when it sees the first batch; here they exist from the start, so that
+    a saved state always has them.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int):
+        super().__init__()
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Linear(c, width), nn.ReLU(), nn.Linear(width, width)) for c in channels
+        )
+        self.apply(init_dcgan)
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        pairs = zip(self.heads, features, strict=True)
+        return [F.normalize(head(x).float(), dim=-1, eps=1e-7) for head, x in pairs]
+
+
+def tapped(G: Translator, inputs: int, width: int) -> list[int]:
+    """Channels of what `G.encode` returns: the padded input, the two halvings, the blocks."""
+    known = dict(zip(G.taps, (inputs, 2 * width, 4 * width, 4 * width, 4 * width), strict=True))
+    return [known[position] for position in sorted(known)]
+
+
+@dataclass(frozen=True)
+class Contrastive:
+    """Settings of the players.
+
+    width, blocks, resample: of the translator (networks.translator.Residual; published 64, 9, filter).
+    d_width, layers, norm: of the patch discriminator; small images get fewer layers. memory: made images that it keeps
+    from G's turn to its own, at least a batch. features: width of the heads. places: D is told where a pixel lies.
+
+    A target that is a label map (spec.facts["palettes"]) is made as class probabilities, which D sees; for the encoder
+    they are painted in the colours of G's `table`.
+    """
+
+    width: int = 64
+    blocks: int = 9
+    resample: Literal["strided", "filter"] = "filter"
+    d_width: int = 64
+    layers: int = 3
+    norm: Literal["instance", "none"] = "instance"
+    memory: int = 32
+    features: int = 256
+    places: bool = False
+    makes: ClassVar[dict[str, str]] = {"G": "apply"}
+
+    def __post_init__(self) -> None:
+        if min(self.d_width, self.layers, self.features, self.memory) < 1:
+            raise UsageError(f"d_width, layers, features and memory of {self} must be at least 1.")
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """{"G": translator, "D": PatchGAN, "GF": heads} with fresh weights from torch's global generator."""
+        if len(spec.shape) != 3 or len(spec.source) != 3:
+            raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
+        given, made = spec.facts.get("palettes", (None, None))
+        if given:
+            raise UsageError("Contrastive translation is given pictures, not label maps: leave domain.labels off.")
+        if spec.source[0] != (3 if made else spec.shape[0]):
+            raise UsageError(
+                f"Contrastive translation encodes images of both sides with one network, so both need as many "
+                f"channels; there are {spec.source[0]} and {spec.shape[0]}. Give channels=."
+            )
+        (channels, *size), inputs = spec.shape, spec.source[0]
+        generator = Residual(self.width, self.blocks, self.resample, init="xavier").build(inputs, channels)
+        if made:
+            generator.finish = class_planes
+            generator.register_buffer("table", colour_table(made), persistent=False)
+        judge: nn.Module = PatchGAN(
+            channels + PLACES * self.places, self.d_width, fitting_layers(*size, most=self.layers), self.norm
+        )
+        return {
+            "G": generator,
+            "D": Remembering(Placed(judge) if self.places else judge, self.memory, spec.shape),
+            "GF": Heads(tapped(generator, inputs, self.width), self.features),
+        }

@@ -1,0 +1,63 @@
+"""Unpaired translation by contrast: one generator, no way back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ganworks.core.settings import Config, Facts, Optimizer, Train
+from ganworks.kinds.images.unpaired.contrastive_game import Contrastive
+from ganworks.kinds.images.unpaired.contrastive_networks import Contrastive as Networks
+
+_PUBLISHED = Optimizer(lr=2e-4, lr_end=2e-6, betas=(0.5, 0.999))
+_SMALL = replace(_PUBLISHED, lr=3e-4, lr_end=3e-6)
+
+
+def cut(facts: Facts) -> Config:
+    """CUT: translation between two sets of images that are no pairs, held to its input patch by patch.
+
+    Paper: Park et al. 2020 (arXiv 2007.15651): least squares, PatchNCE on five layers and the same on real targets,
+    residual generator with low-pass filters, Adam 2e-4 (0.5, 0.999), batch 1. On a CPU a smaller network, fewer
+    patches and batch 2, so that minutes suffice at 64 pixels. Where the target is a label map (domain.labels=on): D is
+    told where a pixel lies and has R1 in place of its norms, which would take the share of each class from it.
+    """
+    return _config("cut", facts, Contrastive())
+
+
+def fastcut(facts: Facts) -> Config:
+    """FastCUT: CUT without the second contrast, with ten times the weight on the first and mirrored sources.
+
+    Paper: Park et al. 2020 (arXiv 2007.15651), section 4.1. On a CPU smaller, as `cut`.
+    """
+    return _config("fastcut", facts, Contrastive(nce=5.0, identity=0.0, flip=0.5))
+
+
+def sincut(facts: Facts) -> Config:
+    """SinCUT: one image in the manner of another; trainA/ and trainB/ hold one image each, and crops are trained on.
+
+    Paper: Park et al. 2020 (arXiv 2007.15651), section 4.4: negatives from the whole batch, R1, and an L1 distance
+    between real crops of the target and what G makes of them. Not as there: the residual generator and the patch
+    discriminator of `cut` in place of StyleGAN2's, 32 places of each layer, and five times the weight on that distance
+    (the colours arrive sooner).
+    """
+    adam = Optimizer(lr=5e-4, lr_end=5e-6, betas=(0.0, 0.99))
+    game = Contrastive(loss="non-saturating", nce=4.0, identity=0.0, l1=5.0, negatives="batch", patches=32, r1=10.0)
+    networks = Networks(norm="none")
+    if facts.device == "cpu":
+        networks = replace(networks, width=16, blocks=3, d_width=32)
+    return Config("sincut", facts.domain, networks, game, g=adam, d=adam, train=_train(8))
+
+
+def _config(name: str, facts: Facts, game: Contrastive) -> Config:
+    networks = Networks()
+    if any(facts.spec.facts.get("palettes", ())):
+        networks, game = replace(networks, norm="none", places=True), replace(game, r1=1.0)
+    if facts.device != "cpu":
+        return Config(name, facts.domain, networks, game, g=_PUBLISHED, d=_PUBLISHED, train=_train(1))
+    networks = replace(networks, width=24, blocks=4, d_width=32)
+    notes = ("A small generator, as there is no GPU: networks.width=64 networks.blocks=9 is the published one.",)
+    game = replace(game, patches=64)
+    return Config(name, facts.domain, networks, game, g=_SMALL, d=_SMALL, train=_train(2), notes=notes)
+
+
+def _train(batch: int) -> Train:
+    return Train(batch=batch, ema=(1e12,), ema_ramp=0.02)

@@ -1,0 +1,193 @@
+"""Translation without pairs by going there and back: CycleGAN and DualGAN are settings of one game.
+
+Both train two generators and two discriminators: each translation must look real to its side's discriminator, and
+translated back it must be the image it came from. CycleGAN: Zhu et al. 2017 (1703.10593), least squares, cycle and
+identity terms, an image history. DualGAN: Yi et al. 2017 (1704.02510), Wasserstein losses and a stronger way back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.settings import half_cosine
+from ganworks.core.spec import Batch, Draw
+from ganworks.games.losses import Loss, loss
+from ganworks.games.patches import discriminator_terms, distance, generator_terms, parted, per_example
+from ganworks.games.penalties import clip_weights, gradient_penalty, r1
+
+Nets = dict[str, Any]
+Terms = dict[str, Tensor]
+LossFn = Callable[[Nets, Batch], Terms]
+
+RANGES = {
+    "cycle": (0, 1e6),
+    "identity": (0, 1e6),
+    "history": (0, 1),
+    "gp": (0, 1e6),
+    "r1": (0, 1e6),
+    "r1_end": (0, 1e6),
+    "clip": (0, 1e3),
+    "n_critic": (1, 1000),
+    "identity_until": (0, 1),
+    "labels": (0, 1e6),
+    "adversarial": (0, 1e6),
+    "through": (0, 1),
+    "noise": (0, 10),
+    "recolour": (0, 10),
+    "r1_share": (1e-3, 1),
+}
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Settings of the game.
+
+    loss: a name from `losses.LOSSES`. cycle: weight of the L1 distance between an image and its translation there and
+    back. identity: weight of the L1 distance between a target image and what G makes of it (0: off; it keeps colours
+    that need no change), up to the fraction `identity_until` of the budget.
+    history: share of the generated images that a discriminator sees from its memory of earlier ones.
+    gp: weight of WGAN-GP's penalty. r1: gamma of the zero-centred penalty on real images, which a half cosine brings
+    to r1_end at the end of the budget (None: constant); on r1_share of the batch, scaled up. clip: limit of the
+    discriminators' weights (WGAN). Each 0: off.
+    n_critic: discriminator turns per generator turn.
+
+    Where a side is a label map: labels: weight of the cross-entropy of its way back, in place of L1. adversarial:
+    weight of what D says of made maps. through: share of the gradient of an image's way back that reaches the map
+    between: all of it teaches G to hide the image in the probabilities. noise, recolour: what is added to an image that
+    was made of a map before it is translated back, so that classes are read from what can be seen (Bashkirova et al.
+    2019, 1908.01517, section 4.1): Gaussian noise of this deviation, and a shift of the colours of each class and of
+    the image.
+
+    Weights are relative to losses.py, whose least squares for G is half the published one: published 10 is 5 here.
+    """
+
+    loss: str = "least-squares"
+    cycle: float = 5.0
+    identity: float = 2.5
+    identity_until: float = 1.0
+    history: float = 0.5
+    gp: float = 0.0
+    r1: float = 0.0
+    r1_end: float | None = None
+    clip: float = 0.0
+    n_critic: int = 1
+    labels: float = 1.0
+    adversarial: float = 1.0
+    through: float = 1.0
+    noise: float = 0.0
+    recolour: float = 0.0
+    r1_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if loss(self.loss).paired:
+            raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
+        check_ranges(self, RANGES, "game.")
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """Both generators, then both discriminators, who see what was just made."""
+        yield ("G", "G_back"), self.generator_turn
+        for _ in range(self.n_critic):
+            yield ("D", "D_back"), self.discriminator_turn
+
+    def r1_at(self, progress: float) -> float:
+        """Gamma of R1 at a fraction of the budget."""
+        return self.r1 if self.r1_end is None else half_cosine(self.r1, self.r1_end, progress)
+
+    def after(self, nets: Nets, players: tuple[str, ...]) -> None:
+        """Weight clipping, when asked for."""
+        if self.clip and "D" in players:
+            clip_weights(nets["D"], self.clip)
+            clip_weights(nets["D_back"], self.clip)
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """Terms [B]: g_loss, cycle and identity, and the same of the way back (`_back`)."""
+        G, G_back, a, b = nets["G"], nets["G_back"], batch["src"], batch["x"]
+        same = bool(self.identity) and a.shape[1] == b.shape[1] and batch.progress < self.identity_until
+        count = len(a)
+        # Networks without batch statistics: one call for both uses is the same, and faster.
+        forth, back = (net(torch.cat(pair)) if same else net(pair[0]) for net, pair in ((G, (a, b)), (G_back, (b, a))))
+        made, made_back = forth[:count], back[:count]
+        weights = [self.adversarial if getattr(net, "classes", False) else 1.0 for net in (G, G_back)]
+        terms = self._adversarial(nets["D"], made, "", weights[0])
+        terms |= self._adversarial(nets["D_back"], made_back, "_back", weights[1])
+        if self.cycle:
+            terms["cycle"] = self._way_back(G, G_back, made, a, batch.draw)
+            terms["cycle_back"] = self._way_back(G_back, G, made_back, b, batch.draw)
+        if same:
+            terms["identity"] = self.identity * distance(forth[count:], b)
+            terms["identity_back"] = self.identity * distance(back[count:], a)
+        return terms
+
+    def _way_back(self, there: Any, back: Any, made: Tensor, given: Tensor, draw: Draw) -> Tensor:
+        """The weighted distance [B] between what was given and what `back` makes of its translation by `there`."""
+        made = made.to(given.dtype)
+        if self.through < 1 and getattr(there, "classes", False):
+            made = self.through * made + (1 - self.through) * made.detach()
+        if not getattr(back, "classes", False):
+            return self.cycle * distance(back(made), given)
+        if self.noise:
+            made = made + self.noise * draw.normal(*made.shape[1:])
+        if self.recolour:
+            made = made + self.recolour * colour_shifts(given > 0, made.shape[1], draw)
+        return self.labels * cross_entropy(back(made), given)
+
+    def _adversarial(self, D: Any, made: Tensor, side: str, weight: float) -> Terms:
+        logits = D(made)
+        D.remember(made.detach())
+        shown = {} if side else {"_fake": per_example(logits).detach()}
+        return {f"g_loss{side}": weight * generator_terms(self._loss, None, logits), **shown}
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """Terms [B]: d_loss, gp and r1 where asked for, of both sides (`_back`); _real and _fake of the first."""
+        return self._judge(nets["D"], batch["x"], batch, "") | self._judge(nets["D_back"], batch["src"], batch, "_back")
+
+    def _judge(self, D: Any, real: Tensor, batch: Batch, side: str) -> Terms:
+        fake = D.recall(len(real), batch.draw, self.history).to(real.dtype)
+        fake = fake.contiguous(memory_format=torch.channels_last)
+        r, f = parted(D(torch.cat([real, fake])), len(real))
+        terms = {f"d_loss{side}": discriminator_terms(self._loss, r, f)}
+        if self.gp:
+            mean = lambda x: per_example(D(x))  # noqa: E731
+            terms[f"gp{side}"] = gradient_penalty(mean, real, fake, batch.draw, weight=self.gp)
+        if self.r1:
+            terms[f"r1{side}"] = self._r1(D, real, self.r1_at(batch.progress))
+        if not side:
+            terms |= {"_real": per_example(r).detach(), "_fake": per_example(f).detach()}
+        return terms
+
+    def _r1(self, D: Any, real: Tensor, gamma: float) -> Tensor:
+        """R1 [B] of the first `r1_share` of the batch, scaled so that the mean over the batch stays the same."""
+        count = math.ceil(self.r1_share * len(real))
+        with torch.autocast(real.device.type, enabled=False):
+            terms = r1(lambda x: per_example(D(x)), real[:count].float(), gamma) * (len(real) / count)
+        return F.pad(terms, (0, len(real) - count))
+
+
+def cross_entropy(made: Tensor, given: Tensor) -> Tensor:
+    """Mean over the pixels [B] of -log of the probability of the given class; both class planes [B, K, H, W]."""
+    chosen = (made.float() + 1).div(2).gather(1, given.argmax(1, keepdim=True))
+    return -chosen.clamp(min=1e-6).log().flatten(1).mean(1)
+
+
+def colour_shifts(classes: Tensor, channels: int, draw: Draw) -> Tensor:
+    """A shift [B, channels, H, W] for images of the classes bool [B, K, H, W]: of the whole image and of each class.
+
+    Each is N(0, 1) for all channels together and N(0, 0.3^2) for each.
+    """
+    count = classes.shape[1]
+    of_class = draw.normal(count, 1) + 0.3 * draw.normal(count, channels)
+    of_image = draw.normal(1, 1) + 0.3 * draw.normal(1, channels)
+    return torch.einsum("bkhw,bkc->bchw", classes.float(), of_class + of_image)

@@ -1,0 +1,65 @@
+"""Unpaired translation with a way back: CycleGAN and DualGAN."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ganworks.core.settings import Config, Facts, Optimizer, Train
+from ganworks.kinds.images.unpaired.cycle_game import Cycle as Game
+from ganworks.kinds.images.unpaired.cycle_networks import Cycle
+
+_PUBLISHED = Optimizer(lr=2e-4, lr_end=2e-6, betas=(0.5, 0.999))
+_SMALL = replace(_PUBLISHED, lr=4e-4, lr_end=4e-6)
+_NOTE = "Small networks, as there is no GPU: networks.width=64 networks.blocks=9 networks.d_width=64 are the published."
+
+
+def cyclegan(facts: Facts) -> Config:
+    """CycleGAN: translation between two sets of images that are no pairs, held together by the way back.
+
+    Paper: Zhu et al. 2017 (arXiv 1703.10593): least squares, cycle terms of weight 10, identity terms of 5, a history
+    of 50 images, residual generators with nine blocks, Adam 2e-4 (0.5, 0.999), batch 1. On a CPU a smaller network,
+    lr 4e-4 and batch 4, so that minutes suffice at 64 pixels. Not as there: the learning rate falls by a half cosine
+    from the start, the generators are averaged, and the history gives away its oldest image, not a random one.
+
+    With a label map on one side (domain.labels=on): U-Nets, all players are told where a pixel lies, discriminators at
+    two scales without norms, which would take the share of each class from them, but with R1; and a way back that
+    cannot hide what it carries (games.cycle.Cycle: labels, through, noise, recolour).
+    """
+    networks, game = Cycle(), Game()
+    if _labels(facts):
+        networks = replace(networks, generator="unet", d_norm="none")
+        game = replace(game, cycle=2.0, identity=0.0, adversarial=0.5, history=0.0, r1=1.0, r1_share=0.25)
+    return _config("cyclegan", facts, networks, game)
+
+
+def dualgan(facts: Facts) -> Config:
+    """DualGAN: the same two ways with U-Nets, Wasserstein losses and a strong way back, without identity terms.
+
+    Paper: Yi et al. 2017 (arXiv 1704.02510); its code uses WGAN-GP with a penalty of 10, one critic turn and a way
+    back of weight 500, which are the settings here. Not as there: Adam 2e-4 (0.5, 0.9) for RMSProp 5e-5, which takes
+    longer; patch discriminators for a dense one; each pixel repeated and convolved for transposed convolutions; no
+    dropout; any image size. On a CPU smaller, as `cyclegan`. With a label map on one side as `cyclegan`, but for the
+    penalty, and critics of the published rate.
+    """
+    game = Game("wasserstein", cycle=500.0, identity=0.0, history=0.0, gp=10.0)
+    if _labels(facts):
+        game = replace(game, labels=20.0)
+    config = _config("dualgan", facts, Cycle(generator="unet", d_norm="none"), game)
+    g, d = (replace(side, betas=(0.5, 0.9)) for side in (config.g, config.d))
+    d = replace(d, lr=_PUBLISHED.lr, lr_end=_PUBLISHED.lr_end) if _labels(facts) else d
+    return replace(config, g=g, d=d)
+
+
+def _labels(facts: Facts) -> bool:
+    return any(facts.spec.facts.get("palettes", ()))
+
+
+def _config(name: str, facts: Facts, networks: Cycle, game: Game) -> Config:
+    small = facts.device == "cpu"
+    if _labels(facts):
+        networks = replace(networks, places=True, d_scales=2)
+        game = replace(game, through=0.1, noise=0.4, recolour=0.3)
+    adam = _SMALL if small else _PUBLISHED
+    networks = replace(networks, width=24, blocks=4, d_width=32) if small else networks
+    train = Train(batch=4 if small else 1, ema=(1e12,), ema_ramp=0.04)
+    return Config(name, facts.domain, networks, game, g=adam, d=adam, train=train, notes=(_NOTE,) if small else ())

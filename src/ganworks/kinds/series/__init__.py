@@ -1,0 +1,24 @@
+"""Time series: one long one, or many of any length -> new ones."""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="series",
+    order=160,
+    title="time series",
+    recipes={
+        "series": ("recipes:series", "domain/series"),
+        "timegan": ("recipes:timegan", "domain/series"),
+    },
+    parts={
+        "domain/series": "domain:Series",
+        "networks/series": "networks.families:Series",
+        "networks/timegan": "networks.timegan:TimeGAN",
+        "game/series": "game:SeriesGame",
+        "game/timegan": "timegan_game:TimeGANGame",
+    },
+    default="series",
+    noun="steps in time",
+    recognise="recognise",
+    reads=("series: .csv, .tsv, .parquet, or a folder of them; .gz of them, too.",),
+)

@@ -1,0 +1,1 @@
+"""Series: files, clocks, columns, the data set."""

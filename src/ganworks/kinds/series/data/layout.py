@@ -1,0 +1,351 @@
+"""How one series lies in a flat vector, and back: attributes, scales of each column, then every step.
+
+[attributes | length | middle and half range of each number | steps x (numbers, categories, active)]. Numbers of a step
+lie in [-1, 1]: within the range of their own series (`scale` "series", the auto-normalisation of DoppelGANger, Lin et
+al. 2020, 1909.13403, section 4.1.3) or of all data ("global"). Middles, half ranges, lengths and numeric attributes go
+through their own distribution function, so that each is uniform in [-1, 1] however skewed it is. A category takes one
+place per value; `active` is +1 while the series lasts and -1 after it, for series of different lengths.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganworks.core.errors import UsageError
+
+KNOTS, MAX_LEVELS, MAX_SIZE, MAX_VALUES = 128, 4096, 65536, 200
+MAX_DIRECTIONS, FLAT, TAIL = 400, 0.01, 0.003
+TINY = 1e-9
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a number or a category.
+
+    values: of a category. integer, decimals, levels: what numbers are rounded to (levels: the nearest of them; decimals
+    -1: not rounded). grid: the distance of neighbouring values where they are few, 0 for continuous ones.
+    low, high, mean, std, move: of the training data; move: standard deviation of the change from step to step.
+    knots: quantiles of a numeric attribute; shares: of the values of a categorical one.
+    """
+
+    name: str
+    kind: Literal["number", "category"] = "number"
+    values: tuple[str, ...] = ()
+    integer: bool = False
+    decimals: int = -1
+    levels: tuple[float, ...] = ()
+    grid: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    mean: float = 0.0
+    std: float = 1.0
+    move: float = 1.0
+    knots: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Places in the vector."""
+        return len(self.values) if self.kind == "category" else 1
+
+    def rounded(self, values: np.ndarray) -> np.ndarray:
+        """Numbers as this column writes them."""
+        if self.levels:
+            levels = np.asarray(self.levels)
+            return levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, values)]
+        if self.integer:
+            step = max(1.0, round(self.grid))
+            return self.low + step * np.round((values - self.low) / step)
+        return np.round(values, self.decimals) if self.decimals >= 0 else values
+
+
+class Parts(NamedTuple):
+    """The parts of vectors: attributes [B, A], length [B, 0 or 1], scales [B, 0 or 2n], steps [B, T, F],
+    active [B, T] in [-1, 1] (all 1 where lengths are equal)."""
+
+    attributes: Tensor
+    length: Tensor
+    scales: Tensor
+    steps: Tensor
+    active: Tensor
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything that is needed to read vectors without the data; `to_facts` is plain JSON.
+
+    steps: of the longest series. columns, attributes: what they hold; label: the attribute that is the class, which
+    is no part of the vector. middles, halves: quantiles [n][KNOTS + 1] of each number; lengths: quantiles of the
+    length. basis: see `Basis`; empty for none. chain: see `Even`. constants: columns that never change; same: columns
+    that equal another one. clock: {"name", "step", "start"} of the time column. window: whether a series is a stretch
+    of a longer one.
+    """
+
+    steps: int
+    columns: tuple[Column, ...]
+    attributes: tuple[Column, ...] = ()
+    scale: Literal["series", "global"] = "series"
+    middles: tuple[tuple[float, ...], ...] = ()
+    halves: tuple[tuple[float, ...], ...] = ()
+    lengths: tuple[float, ...] = ()
+    order: tuple[str, ...] = ()
+    constants: dict[str, Any] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
+    clock: dict[str, Any] = field(default_factory=dict)
+    basis: dict[str, Any] = field(default_factory=dict)
+    chain: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+    shares: tuple[float, ...] = ()
+    window: bool = False
+
+    @cached_property
+    def numbers(self) -> tuple[Column, ...]:
+        """The columns that are numbers; they come first in a step."""
+        return tuple(c for c in self.columns if c.kind == "number")
+
+    @cached_property
+    def categories(self) -> tuple[Column, ...]:
+        """The columns that are categories."""
+        return tuple(c for c in self.columns if c.kind == "category")
+
+    @property
+    def variable(self) -> bool:
+        """Whether series have different lengths."""
+        return bool(self.lengths)
+
+    @property
+    def widths(self) -> tuple[int, int, int, int]:
+        """(places of attributes, of the length, of scales, of one step without `active`)."""
+        scales = 2 * len(self.numbers) if self.scale == "series" else 0
+        step = len(self.numbers) + sum(c.width for c in self.categories)
+        return sum(c.width for c in self.attributes), int(self.variable), scales, step
+
+    @property
+    def size(self) -> int:
+        """Places of the whole vector."""
+        attributes, length, scales, step = self.widths
+        return attributes + length + scales + self.steps * (step + int(self.variable))
+
+    @property
+    def directions(self) -> int:
+        """Places of the basis: ranges and numbers of all steps."""
+        return self.widths[2] + self.steps * len(self.numbers)
+
+    def split(self, x: Tensor) -> Parts:
+        """Vectors [B, size] -> their parts."""
+        a, n, s, f = self.widths
+        attributes, length, scales, rest = x.split([a, n, s, x.shape[1] - a - n - s], 1)
+        steps = rest.unflatten(1, (self.steps, f + n))
+        active = steps[:, :, f] if n else torch.ones_like(steps[:, :, 0])
+        return Parts(attributes, length, scales, steps[:, :, :f], active)
+
+    def join(self, parts: Parts) -> Tensor:
+        """The inverse of `split`."""
+        steps = torch.cat([parts.steps, parts.active[:, :, None]], 2) if self.variable else parts.steps
+        return torch.cat([parts.attributes, parts.length, parts.scales, steps.flatten(1)], 1)
+
+    def table(self, which: Literal["scales", "lengths"]) -> Tensor:
+        """Quantiles as a tensor [2n, KNOTS + 1] or [1, KNOTS + 1] for `to_uniform` and `from_uniform`."""
+        rows = [*self.middles, *self.halves] if which == "scales" else [self.lengths]
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def to_facts(self) -> dict[str, Any]:
+        """Plain JSON."""
+        facts = asdict(self)
+        facts["columns"] = [_short(c) for c in facts["columns"]]
+        facts["attributes"] = [_short(c) for c in facts["attributes"]]
+        return {k: _listed(v) for k, v in facts.items()}
+
+    @staticmethod
+    def from_facts(facts: dict[str, Any]) -> Layout:
+        """The inverse of `to_facts`. Raises UsageError for facts that are none or that ask for too much."""
+        try:
+            given = {k: _tupled(v) for k, v in facts.items()}
+            given |= {k: tuple(Column(**{n: _tupled(v) for n, v in dict(c).items()}) for c in facts[k])
+                      for k in ("columns", "attributes")}  # fmt: skip
+            given |= {k: dict(facts.get(k) or {}) for k in ("constants", "same", "clock", "basis", "chain")}
+            layout = Layout(**given)
+            knots = [*layout.middles, *layout.halves, *([layout.lengths] if layout.lengths else [])]
+            knots += [c.knots for c in layout.attributes if c.kind == "number"]
+            wanted = 2 * len(layout.numbers) if layout.scale == "series" else 0
+            sane = layout.steps >= 1 and layout.size <= MAX_SIZE and len([*layout.middles, *layout.halves]) == wanted
+            sane = sane and all(len(row) == KNOTS + 1 and all(map(math.isfinite, row)) for row in knots)
+            sane = sane and (not layout.basis or Basis.of(layout).axes.shape[0] == layout.directions)
+            Even.of(layout)
+            sane = sane and layout.scale in ("series", "global") and all(c.width for c in layout.columns)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise UsageError(f"The description of the series is damaged ({error!r}).") from error
+        if not sane:
+            raise UsageError("The description of the series is damaged: its sizes do not fit each other.")
+        return layout
+
+
+class Basis(NamedTuple):
+    """Directions in which the data has no linear dependence and unit variance (principal components, whitened).
+
+    Of the ranges of a series, as normal scores, together with the numbers of all its steps: mean [K], spread [K], axes
+    [K, K], one direction per column. Directions that hardly vary count as FLAT wide, so that no rounding is blown up.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    axes: Tensor
+
+    @staticmethod
+    def of(layout: Layout) -> Basis:
+        """From the facts; raises ValueError when they are damaged."""
+        given = layout.basis
+        mean, spread, axes = (torch.tensor(given[k], dtype=torch.float32) for k in ("mean", "spread", "axes"))
+        if axes.shape != (len(mean), len(mean)) or spread.shape != mean.shape:
+            raise ValueError("the basis does not fit")
+        return Basis(mean, spread, axes)
+
+    @staticmethod
+    def fit(x: Tensor) -> dict[str, Any]:
+        """Facts of the basis of rows x [n, K], rounded to six digits."""
+        x = x.double()
+        mean = x.mean(0)
+        power, axes = torch.linalg.eigh((x - mean).T @ (x - mean) / max(1, len(x) - 1))
+        spread = power.clamp_min(0).sqrt().clamp_min(FLAT)
+        return {"mean": _digits(mean), "spread": _digits(spread), "axes": [_digits(row) for row in axes]}
+
+    def there(self, x: Tensor) -> Tensor:
+        """Rows [B, K] -> coordinates of unit variance."""
+        return ((x - self.mean) @ self.axes) / self.spread
+
+    def back(self, c: Tensor) -> Tensor:
+        """The inverse of `there`."""
+        return (c * self.spread) @ self.axes.T + self.mean
+
+
+class Even(NamedTuple):
+    """A measure of the numbers of one step in which columns are apart and changes are alike.
+
+    Values, or their logarithms where changes grow with the level (log [n]), less their mean [n], times the inverse of
+    lower [n, n], the triangular root of their covariance: the first column as it is, each further one as what the ones
+    before do not say of it, in standard deviations. move [n]: spread of its changes; ends [n, 2]: range of the values.
+    """
+
+    log: Tensor
+    mean: Tensor
+    lower: Tensor
+    move: Tensor
+    ends: Tensor
+
+    @staticmethod
+    def of(layout: Layout) -> Even:
+        """From the facts; raises ValueError when they are damaged."""
+        n, given = len(layout.numbers), layout.chain
+        ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
+        if not n:
+            none = torch.zeros(0, dtype=torch.float64)
+            return Even(none.bool(), none, none.reshape(0, 0), none, ends)
+        mean, lower, move = (torch.tensor(given[k], dtype=torch.float64) for k in ("mean", "lower", "move"))
+        even = Even(torch.tensor(given["log"], dtype=torch.bool), mean, lower, move, ends)
+        shapes = [tuple(v.shape) for v in even]
+        if shapes != [(n,), (n,), (n, n), (n,), (n, 2)] or not all(row[i] > 0 for i, row in enumerate(given["lower"])):
+            raise ValueError("the measure does not fit")
+        return even
+
+    def there(self, values: Tensor) -> Tensor:
+        """Values [..., n] float64 -> the measure, float32."""
+        least = self.ends[:, 0].abs() * 1e-3 + TINY
+        y = torch.where(self.log, torch.maximum(values, least).log(), values) - self.mean
+        return (
+            torch.linalg.solve_triangular(self.lower, y.reshape(-1, y.shape[-1]).T, upper=False)
+            .T.reshape(y.shape)
+            .float()
+        )
+
+    def back(self, w: Tensor) -> Tensor:
+        """The inverse of `there`, float64; nothing beyond the range of the data by more than its width."""
+        low, high = self.ends.T
+        y = w.double() @ self.lower.T + self.mean
+        y = torch.minimum(y, torch.where(self.log, (2 * high - low).clamp_min(TINY).log(), 2 * high - low))
+        return torch.maximum(torch.where(self.log, y.clamp(-700, 700).exp(), y), 2 * low - high)
+
+
+def _digits(values: Tensor) -> list[float]:
+    return [round(v, 6) for v in values.tolist()]
+
+
+def normal_score(u: Tensor) -> Tensor:
+    """Uniform in [-1, 1] -> standard normal, ends held at 2.75 standard deviations (the outermost 0.3 %)."""
+    return torch.special.ndtri(((u + 1) / 2).clamp(TAIL, 1 - TAIL))
+
+
+def uniform_score(s: Tensor) -> Tensor:
+    """The inverse of `normal_score`."""
+    return 2 * torch.special.ndtr(s) - 1
+
+
+def _short(column: dict[str, Any]) -> dict[str, Any]:
+    """Without what has its default value."""
+    plain = asdict(Column(""))
+    return {k: _listed(v) for k, v in column.items() if v != plain[k] or k == "name"}
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_listed(v) for v in value]
+    return value
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def quantiles(values: np.ndarray) -> tuple[float, ...]:
+    """KNOTS + 1 quantiles of values [n], strictly rising (by so little that nothing is changed)."""
+    knots = np.quantile(np.asarray(values, np.float64), np.arange(KNOTS + 1) / KNOTS)
+    reach = max(float(np.abs(knots).max()), 1e-6)
+    return tuple(float(v) for v in knots + reach * 1e-10 * np.arange(KNOTS + 1))
+
+
+def to_uniform(table: Tensor, values: Tensor) -> Tensor:
+    """Values [B, n] -> [-1, 1] by their distribution function; table: quantiles [n, K + 1]. Beyond the ends: -1 or
+    1."""
+    k = table.shape[1] - 1
+    v = values.T.to(table.dtype).contiguous()
+    place = torch.searchsorted(table, v, right=True).sub_(1).clamp_(0, k - 1)
+    low, high = table.gather(1, place), table.gather(1, place + 1)
+    share = ((v - low) / (high - low)).clamp(0, 1)
+    return ((place + share) * (2 / k) - 1).T.float()
+
+
+def from_uniform(table: Tensor, u: Tensor) -> Tensor:
+    """The inverse of `to_uniform`, differentiable in u [B, n]; in the type of the table."""
+    k = table.shape[1] - 1
+    place = ((u.T.to(table.dtype).clamp(-1, 1) + 1) * (k / 2)).contiguous()
+    left = place.detach().floor().clamp(0, k - 1)
+    index = left.nan_to_num(0.0).long()  # NaN stays NaN in the result, where the engine will see it
+    low, high = table.gather(1, index), table.gather(1, index + 1)
+    return (low + (high - low) * (place - left)).T
+
+
+def active_steps(length: Tensor, steps: int) -> Tensor:
+    """Lengths [B] (any real number) -> [B, steps] in [-1, 1]: 1 while the series lasts, -1 after, a ramp between.
+
+    The ramp is one step wide: a whole number n gives n times 1, then -1.
+    """
+    at = torch.arange(steps, dtype=length.dtype, device=length.device)
+    return (2 * (length[:, None] - at) - 1).clamp(-1, 1)
+
+
+def lengths_of(active: np.ndarray) -> np.ndarray:
+    """Flags [B, T] -> lengths [B]: steps before the first flag below 0, at least 1."""
+    over = active < 0
+    return np.where(over.any(1), np.maximum(over.argmax(1), 1), active.shape[1])
+
+
+def measured(layout: Layout, x: Tensor) -> Tensor:
+    """Vectors [B, size] -> what the basis is of [B, K]: normal scores of the ranges, then the numbers step by step."""
+    parts = layout.split(x)
+    return torch.cat([normal_score(parts.scales), parts.steps[:, :, : len(layout.numbers)].flatten(1)], 1)

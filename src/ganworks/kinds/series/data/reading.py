@@ -1,0 +1,334 @@
+"""Time series as they are found: files, folders, zips, arrays and frames become named columns, one table per series.
+
+Nothing is converted to windows here. Numbers that cannot be read become text; what text means is decided later.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.files.listings import FolderListing, ZipListing
+from ganworks.files.rasters.decode import printable
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".data")
+MAX_BYTES, MAX_ROWS, MAX_COLUMNS, MAX_SERIES = 1 << 30, 10_000_000, 1000, 500_000
+
+Columns = dict[str, np.ndarray]  # name -> [rows], float64 or text (object)
+
+
+@dataclass
+class Raw:
+    """What was read: tables in order (one per series, or one that holds many), and what is known of each series.
+
+    names: of the tables. attributes: one dict per table, of plain text, or None. notes: what was done, in sentences.
+    """
+
+    source: str
+    kind: str
+    tables: list[Columns]
+    names: list[str]
+    attributes: list[dict[str, str]] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def read_series(data: Any) -> Raw:
+    """A path (.csv, .tsv, .txt, each also .gz, .npz, .npy, .parquet, a folder or zip of tables), a data frame, an array
+    [T, C] or [N, T, C], a list of those, or (list, labels). Raises UsageError for everything else.
+    """
+    if isinstance(data, str | Path):
+        return _read_path(Path(data).expanduser())
+    if isinstance(data, tuple) and len(data) == 2 and not _is_frame(data[0]) and len(data[0]) == len(data[1]):
+        raw = read_series(list(data[0]))
+        raw.attributes = [{"label": _plain(value)} for value in data[1]]
+        return raw
+    if _is_frame(data) or isinstance(data, dict):
+        return Raw("frame", "frame", [_frame(data)], ["0"])
+    if isinstance(data, np.ndarray) and data.ndim < 3:
+        return Raw("array", "array", [_array(data)], ["0"])
+    if isinstance(data, list | np.ndarray):
+        if not len(data):
+            raise UsageError("The list of series is empty.")
+        tables = [_frame(item) if _is_frame(item) or isinstance(item, dict) else _array(item) for item in data]
+        if len(tables) > MAX_SERIES:
+            raise UsageError(f"{len(tables):,} series are more than {MAX_SERIES:,}.")
+        return Raw("list", "list", tables, [str(k) for k in range(len(tables))])
+    raise UsageError(f"Series cannot be made of {type(data).__name__}; give a path, a data frame or arrays [T, C].")
+
+
+def _is_frame(data: Any) -> bool:
+    return hasattr(data, "columns") and hasattr(data, "iloc")
+
+
+def _plain(value: Any) -> str:
+    return str(value.item() if isinstance(value, np.generic) else value)
+
+
+def _frame(data: Any) -> Columns:
+    names = unique_names([str(name) for name in data])
+    columns = {}
+    for name, key in zip(names, data, strict=True):
+        values = np.asarray(data[key])
+        if values.ndim != 1:
+            raise UsageError(f'Column "{printable(name)}" occurs twice or is no plain column.')
+        if values.dtype.kind == "M":
+            columns[name] = np.array(["" if np.isnat(v) else str(v.astype("datetime64[us]")) for v in values], object)
+        elif values.dtype.kind in "biuf":
+            columns[name] = _finite(values)
+        else:
+            columns[name] = _typed(["" if v is None or str(v) in ("nan", "NaT", "<NA>") else str(v) for v in values])
+    return columns
+
+
+def _array(data: Any) -> Columns:
+    try:
+        x = np.asarray(data)
+    except ValueError as error:
+        raise UsageError(f"A series is an array [T, C] of numbers: {error}.") from error
+    if x.ndim == 1:
+        x = x[:, None]
+    if x.ndim != 2 or x.dtype.kind not in "biuf":
+        raise UsageError(f"A series is an array of numbers [T] or [T, C], not {x.dtype} {list(x.shape)}.")
+    if x.shape[1] > MAX_COLUMNS:
+        raise UsageError(f"A series of {x.shape[1]:,} columns; {MAX_COLUMNS:,} is the most.")
+    return {f"c{i}": _finite(x[:, i]) for i in range(x.shape[1])}
+
+
+def _read_path(path: Path) -> Raw:
+    name = printable(str(path))
+    if path.is_dir():
+        listing = FolderListing(path)
+        return _many(name, "folder", listing.names, listing.read, listing.notes)
+    if not path.is_file():
+        raise UsageError(f'"{name}" does not exist, or is no file and no folder.')
+    suffix = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if path.suffix.lower() == ".zip":
+        packed = ZipListing(path)
+        return _many(name, "zip", packed.names, packed.read, packed.notes)
+    if suffix in (".npz", ".npy") and path.suffix.lower() != ".gz":
+        return _read_arrays(path, name)
+    if suffix == ".parquet":
+        return Raw(path.name, "parquet", [_frame(_parquet(path, name))], [path.stem])
+    if suffix not in SUFFIXES:
+        raise UsageError(
+            f'"{name}": series come as {", ".join(SUFFIXES)} (also .gz), .npz, .npy, .parquet, or as a folder or zip '
+            f'of those tables, not as "{path.suffix}".'
+        )
+    return Raw(path.name, suffix[1:], [parse_table(_content(path, name), name)], [path.stem])
+
+
+def _content(path: Path, name: str) -> bytes:
+    """The file's bytes, unpacked if need be, never more than MAX_BYTES."""
+    if path.stat().st_size > MAX_BYTES:
+        raise UsageError(f'"{name}" has {path.stat().st_size / 1e9:.1f} GB; {MAX_BYTES / 1e9:.1f} GB is the most.')
+    if path.suffix.lower() != ".gz":
+        return path.read_bytes()
+    try:
+        with gzip.open(path) as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(f'"{name}" is no intact gzip file: {error}.') from error
+    if len(content) > MAX_BYTES:
+        raise UsageError(f'"{name}" unpacks to more than {MAX_BYTES / 1e9:.1f} GB.')
+    return content
+
+
+def _parquet(path: Path, name: str) -> dict[str, Any]:
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError(f'"{name}": Parquet needs pyarrow; pip install "ganworks[table]".') from error
+    try:
+        table = parquet.read_table(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f'"{name}" is no readable Parquet file: {str(error)[:200]}.') from error
+    if table.num_rows > MAX_ROWS or table.num_columns > MAX_COLUMNS:
+        raise UsageError(f'"{name}" has {table.num_rows:,} rows and {table.num_columns:,} columns: too many.')
+    names = unique_names(table.column_names)
+    return {n: table.column(i).to_numpy() for i, n in enumerate(names)}
+
+
+def _read_arrays(path: Path, name: str) -> Raw:
+    """x [N, T, C] or [T, C]; lengths [N] and y [N] beside it where there are any; columns: names [C]."""
+    if path.stat().st_size > MAX_BYTES:
+        raise UsageError(f'"{name}" has {path.stat().st_size / 1e9:.1f} GB; {MAX_BYTES / 1e9:.1f} GB is the most.')
+    try:
+        held: Any = np.load(path, allow_pickle=False)
+        held = {"x": held} if isinstance(held, np.ndarray) else {k: held[k] for k in held.files}
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise UsageError(f'"{name}" is no readable array of numbers: {error}.') from error
+    x = held.get("x")
+    if x is None or x.ndim not in (1, 2, 3) or x.dtype.kind not in "biuf" or not x.size:
+        raise UsageError(f'"{name}" holds {sorted(held)}; series are an array "x" of numbers [T, C] or [N, T, C].')
+    tables = [_array(item) for item in (x if x.ndim == 3 else x[None])]
+    if "lengths" in held:
+        lengths = held["lengths"].reshape(-1).astype(int)
+        if len(lengths) != len(tables) or lengths.min() < 0 or lengths.max() > x.shape[1]:
+            raise UsageError(f'"{name}": lengths must be {len(tables)} whole numbers from 0 to {x.shape[1]}.')
+        tables = [{k: v[:n] for k, v in t.items()} for t, n in zip(tables, lengths, strict=True)]
+    if "columns" in held:
+        names = unique_names([str(v) for v in held["columns"].reshape(-1)])
+        if len(names) != x.shape[-1]:
+            raise UsageError(f'"{name}" has {len(names)} names for {x.shape[-1]} columns.')
+        tables = [dict(zip(names, t.values(), strict=True)) for t in tables]
+    raw = Raw(path.name, path.suffix[1:], tables, [str(k) for k in range(len(tables))])
+    if "y" in held:
+        if len(held["y"]) != len(tables):
+            raise UsageError(f'"{name}": {len(tables)} series but {len(held["y"])} labels.')
+        raw.attributes = [{"label": _plain(v)} for v in held["y"].reshape(-1)]
+    return raw
+
+
+def _many(source: str, kind: str, names: Sequence[str], read: Callable[[int, int], bytes], notes: Sequence[str]) -> Raw:
+    """The tables of a folder or zip: those with the commonest header are series, others may say what they are."""
+    chosen = [i for i, n in enumerate(names) if Path(n).suffix.lower() in SUFFIXES and not _is_about(n)]
+    if not chosen:
+        raise UsageError(f'"{source}" holds no table ({", ".join(SUFFIXES)}).')
+    if len(chosen) > MAX_SERIES:
+        raise UsageError(f'"{source}" holds {len(chosen):,} tables; {MAX_SERIES:,} is the most.')
+    found: dict[str, Columns] = {}
+    total = 0
+    for i in chosen:
+        content = read(i, MAX_BYTES + 1)
+        total += len(content)
+        if total > MAX_BYTES:
+            raise UsageError(f'The tables in "{source}" hold more than {MAX_BYTES / 1e9:.1f} GB.')
+        found[names[i]] = parse_table(content, f"{source}/{printable(names[i])}")
+    headers = Counter(tuple(table) for table in found.values())
+    header = headers.most_common(1)[0][0]
+    members = sorted((n for n, table in found.items() if tuple(table) == header), key=natural_key)
+    others = [n for n in found if n not in set(members)]
+    attributes, more = attribute_tables([Path(n).stem for n in members], {n: found[n] for n in others})
+    stems = [Path(n).stem for n in members]
+    return Raw(Path(source).name, kind, [found[n] for n in members], stems, attributes, [*notes, *more])
+
+
+def _is_about(name: str) -> bool:
+    return Path(name).stem.lower() in ("readme", "license", "licence", "dataset_description", "description", "notes")
+
+
+def natural_key(name: str) -> tuple[Any, ...]:
+    """Sorts "x2" before "x10"."""
+    return tuple((0, int(p), "") if p.isdecimal() and len(p) < 19 else (1, 0, p) for p in re.split(r"(\d+)", name) if p)
+
+
+def attribute_tables(stems: list[str], others: dict[str, Columns]) -> tuple[list[dict[str, str]] | None, list[str]]:
+    """Tables whose first column names the series, by file name or by the number at its end -> (attributes, notes)."""
+    numbers = [re.findall(r"\d+", stem)[-1:] for stem in stems]
+    by_number = [str(int(n[0])) if n else "" for n in numbers]
+    out: list[dict[str, str]] = [{} for _ in stems]
+    notes = []
+    for name, table in others.items():
+        first, *rest = table
+        keys = [text_of(v) for v in table[first]]
+        found = None
+        for mine in (stems, by_number):
+            if len(set(mine)) == len(mine) and len(set(keys)) == len(keys) and set(mine) <= set(keys):
+                found = {key: k for k, key in enumerate(keys)}, mine
+        if found is None or not rest:
+            notes.append(f"{printable(name)} is no series like the others and does not name each of them: left out")
+            continue
+        where, mine = found
+        for k, key in enumerate(mine):
+            out[k] |= {column: text_of(table[column][where[key]]) for column in rest}
+        notes.append(f"{', '.join(rest)}: one value for each series, from {printable(name)}")
+    return (out if any(out) else None), notes
+
+
+def text_of(value: Any) -> str:
+    """A cell as text; whole numbers without a fraction, missing ones empty."""
+    if isinstance(value, float | np.floating):
+        return "" if not np.isfinite(value) else str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(value).strip()
+
+
+def parse_table(content: bytes, where: str) -> Columns:
+    """Rows of text, separated by commas, semicolons, tabs or spaces, with or without a header (which may begin with #).
+
+    Cells that are no number make their column text; empty cells, NaN and NA are missing. Raises UsageError.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    if "\0" in text:
+        raise UsageError(f'"{where}" holds NUL bytes: it is no table of text.')
+    lines = [line for line in io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")) if line.strip()]
+    while len(lines) > 1 and lines[0].startswith("#") and _is_remark(lines):
+        lines.pop(0)
+    if not lines:
+        return {}
+    if len(lines) > MAX_ROWS:
+        raise UsageError(f'"{where}" has more than {MAX_ROWS:,} rows.')
+    lines[0] = lines[0].lstrip("#")
+    separator = max(",;\t", key=lines[0].count)
+    if not lines[0].count(separator) and len(lines[0].split()) > 1:
+        separator, lines = " ", [" ".join(line.split()) for line in lines]
+    try:
+        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+    except csv.Error as error:
+        raise UsageError(f'"{where}" is no readable table: {error}.') from error
+    titled = not all(_number(cell) is not None or not cell.strip() for cell in rows[0])
+    header = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]
+    names = unique_names(header if titled else [f"c{i}" for i in range(len(rows[0]))])
+    if len(names) > MAX_COLUMNS:
+        raise UsageError(f'"{where}" has {len(names):,} columns; {MAX_COLUMNS:,} is the most.')
+    body = rows[1:] if titled else rows
+    for number, row in enumerate(body):
+        if len(row) != len(names):
+            raise UsageError(
+                f'"{where}", row {number + 1 + titled}: {len(row)} cells where there should be {len(names)}.'
+            )
+    return {name: _typed([row[i].strip() for row in body]) for i, name in enumerate(names)}
+
+
+def _is_remark(lines: list[str]) -> bool:
+    """Whether the first line is a remark and not a header: the second line has another number of cells."""
+    return lines[0].count(",") != lines[1].lstrip("#").count(",") or lines[1].startswith("#")
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The same names, those that occur again with .2, .3 behind them."""
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name}.{seen[name]}")
+    return out
+
+
+_MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-"))
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _typed(cells: list[str]) -> np.ndarray:
+    """float64 where every cell is a number or missing (infinite: missing too), else text."""
+    plain = ["nan" if cell.lower() in _MISSING else cell for cell in cells]
+    try:
+        values = np.array(plain, np.float64) if plain else np.zeros(0)
+    except ValueError:
+        return np.array(["" if cell.lower() in _MISSING else cell for cell in cells], object)
+    return _finite(values)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """float64, NaN where there is no finite number."""
+    values = values.astype(np.float64)
+    return np.where(np.isfinite(values), values, np.nan)

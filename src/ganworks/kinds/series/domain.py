@@ -1,0 +1,206 @@
+"""The domain of time series: how tables with time become vectors, and vectors become series again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError, nearest
+from ganworks.core.spec import Draw, Spec
+from ganworks.kinds.series.data.code import decode
+from ganworks.kinds.series.data.dataset import SeriesSet, open_series
+from ganworks.kinds.series.data.layout import Layout
+from ganworks.kinds.series.metrics.judge import SeriesJudge
+
+CHUNK = 512
+WORDS = {
+    "scale": ("series", "global"),
+    "calendar": ("auto", "off"),
+    "gaps": ("auto", "fill", "rows", "error"),
+    "duplicates": ("mean", "error"),
+    "missing": ("interpolate", "error"),
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """Time series: which columns are used, how they are cut, and what happens to their stamps and gaps.
+
+    length: steps of a window; 0 = whole series where there are several, windows of 24 of one long one. stride: steps
+    between two windows. time, series: the columns of the time and of the series' names, "auto" or "off". labels: the
+    attribute that is the class: "auto", "off" or its name. columns: names to keep, with commas; "" = all.
+    categorical: names of numbers that are categories. scale: "series" puts each series into its own range and makes
+    the range apart from the shape, "global" uses one range for all. gaps: "auto", "fill", "rows" or "error", see
+    data/series_time.py; max_gap: most missing stamps in a row that are filled. duplicates: "mean" or "error".
+    missing: "interpolate" or "error". calendar: "auto" takes the time of the day, or the day of the week, at which a
+    window begins as an attribute. held_out: the share that is never trained on.
+    """
+
+    length: int = 0
+    stride: int = 1
+    time: str = "auto"
+    series: str = "auto"
+    labels: bool | str = "auto"
+    columns: str = ""
+    categorical: str = ""
+    scale: Literal["series", "global"] = "series"
+    gaps: Literal["auto", "fill", "rows", "error"] = "auto"
+    max_gap: int = 10
+    duplicates: Literal["mean", "error"] = "mean"
+    missing: Literal["interpolate", "error"] = "interpolate"
+    calendar: Literal["auto", "off"] = "auto"
+    held_out: float = 0.1
+
+    forms: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
+    each: ClassVar[str] = ""
+    options: ClassVar[dict[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        for name, known in WORDS.items():
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name}={getattr(self, name)!r}. {nearest(str(getattr(self, name)), known)}")
+        if not 0 <= self.held_out < 1 or self.max_gap < 0 or self.length < 0 or self.stride < 1:
+            raise UsageError("held_out must lie in [0, 1), max_gap and length at 0 or more, stride at 1 or more.")
+
+    def open(
+        self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
+    ) -> SeriesSet:
+        """Series of a file, folder, zip, data frame or list of arrays; see `data.series_read`. Kept in memory."""
+        data = open_series(path, self)
+        if on_progress is not None:
+            on_progress(len(data), len(data))
+        return data
+
+    def batch(self, data: SeriesSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """x float32 [B, size], see `Layout`; y int64 [B] with labels."""
+        batch = {"x": data.vectors(indices, draw)}
+        if data.labels is not None:
+            batch["y"] = torch.from_numpy(data.labels[indices])
+        return batch
+
+    def judge(self, data: SeriesSet, source: Any, config: Any, work: Callable[[str, int, int], None]) -> SeriesJudge:
+        """Judges series by those that are held out."""
+        return SeriesJudge(data, config, work)
+
+    def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
+        """The generator itself; series have no options of sampling yet."""
+        return net
+
+    def show(self, x: Tensor | np.ndarray, columns: int | None = None, labels: Any = None) -> Image.Image:
+        """Unused: the judge draws series beside real ones."""
+        raise UsageError("Series are drawn by their judge; save samples as .csv to look at them.")
+
+    def decode(self, samples: Any) -> list[Any]:
+        """One data frame per series, or without pandas one dict of columns."""
+        tables = list(tables_of(samples))
+        try:
+            import pandas
+        except ImportError:
+            return tables
+        return [pandas.DataFrame(table) for table in tables]
+
+    def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
+        """All series below each other: series, step, elapsed_seconds where the step is known, label, attributes, and
+        the columns as they stood in the data. A first line "# ..." carries the mark (Parquet: the file's metadata).
+        """
+        if suffix == ".parquet":
+            return _parquet(samples, mark)
+        out = io.StringIO(newline="")
+        if mark:
+            out.write(f"# generated by ganworks {json.dumps(samples.note(), default=str)}\n")
+        writer = csv.writer(out, lineterminator="\n")
+        for k, table in enumerate(tables_of(samples)):
+            if not k:
+                writer.writerow([_safe(name) for name in table])
+            texts = [[_cell(v) for v in values] for values in table.values()]
+            writer.writerows(zip(*texts, strict=True))
+        return out.getvalue().encode()
+
+
+def tables_of(samples: Any) -> Iterator[dict[str, Any]]:
+    """One dict of columns per sample: names as in the data, integers where the data has integers."""
+    spec: Spec = samples.spec
+    layout = Layout.from_facts(spec.facts)
+    for low in range(0, len(samples), CHUNK):
+        part = slice(low, low + CHUNK)
+        values, codes, attributes, lengths = decode(layout, samples.data[part])
+        labels = None if samples.labels is None else samples.labels[part]
+        for k, n in enumerate(lengths.tolist()):
+            name = int(samples.indices[low + k]) if len(samples.indices) > low + k else low + k
+            table: dict[str, Any] = {"series": np.full(n, name), "step": np.arange(n)}
+            if layout.clock.get("step"):
+                table["elapsed_seconds"] = np.arange(n) * layout.clock["step"]
+            if labels is not None:
+                table[layout.label or "label"] = _whole([spec.classes[labels[k]]] * n)
+            for key, held in attributes.items():
+                table[key] = _whole([_text(held[k])] * n)
+            table |= _columns(layout, values[k, :n], codes[k, :n])
+            yield table
+
+
+def _columns(layout: Layout, values: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for i, column in enumerate(layout.numbers):
+        found[column.name] = values[:, i].astype(np.int64) if column.integer else values[:, i]
+    for j, column in enumerate(layout.categories):
+        found[column.name] = np.array(column.values, object)[codes[:, j]]
+    for name, value in layout.constants.items():
+        whole = isinstance(value, float) and value.is_integer()
+        found[name] = np.full(
+            len(values), int(value) if whole else value, None if not isinstance(value, str) else object
+        )
+    found |= {name: found[twin] for name, twin in layout.same.items() if twin in found}
+    order = [n for n in layout.order if n in found]
+    return {n: found[n] for n in [*order, *(n for n in found if n not in order)]}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return str(int(value)) if float(value).is_integer() else f"{float(value):.9g}"
+    return str(value)
+
+
+def _whole(texts: list[str]) -> np.ndarray:
+    """Texts as integers where all are."""
+    try:
+        return np.array([int(t) for t in texts])
+    except ValueError:
+        return np.array(texts, object)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return f"{float(value):.12g}"
+    return _safe(value) if isinstance(value, str) else str(value)
+
+
+def _safe(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    number = text.lstrip("+-").replace(".", "", 1).isdigit()
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not number else text
+
+
+def _parquet(samples: Any, mark: bool) -> bytes:
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError('Parquet needs pyarrow; pip install "ganworks[table]", or save as .csv.') from error
+    tables = list(tables_of(samples))
+    together = {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
+    table = arrow.table(together)
+    if mark:
+        table = table.replace_schema_metadata({"ganworks": json.dumps(samples.note(), default=str)})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    return buffer.getvalue()

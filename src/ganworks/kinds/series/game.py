@@ -1,0 +1,123 @@
+"""Games of time series: D and an auxiliary D on what stands before the steps, as in DoppelGANger.
+
+Lin et al. 2020 (1909.13403), equation 1 and section 4.2. The gradient penalty takes the norm of each example by itself,
+as Gulrajani et al. 2017 (1704.00028) define it; a norm of the whole batch would hardly bind any single example.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Batch
+from ganworks.games.adversarial import Adversarial, LossFn, Nets, Terms
+from ganworks.games.stages import check_start
+
+
+class Made:
+    """Stands for G where its examples exist already."""
+
+    def __init__(self, made: Tensor, z_dim: int):
+        self.made, self.z_dim = made, z_dim
+
+    def __call__(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.made
+
+
+class Judge(nn.Module):
+    """D on what it has seen already; a module of its own so that the game can look through it."""
+
+    def __init__(self, D: nn.Module):
+        super().__init__()
+        self.D = D
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Logits [B]."""
+        return self.D.judge(x, y)  # pyrefly: ignore
+
+
+def seen(nets: Nets, made: Made, batch: Batch) -> tuple[Nets, Batch]:
+    """The same turn in the coordinates that D looks at: there the penalties take their gradients."""
+    D = nets["D"]
+    there = copy.copy(batch)
+    there["x"] = D.seen(batch["x"])
+    return {**nets, "G": Made(D.seen(made.made), made.z_dim), "D": Judge(D)}, there
+
+
+@dataclass(frozen=True)
+class SeriesGame(Adversarial):
+    """The two-player game of `Adversarial` with a second discriminator that D holds as `auxiliary`.
+
+    auxiliary: weight of its losses (published: 1); 0 leaves it out.
+    likelihood: weight of -log likelihood per step beside the adversarial loss, for a generator that has one
+    (`surprise`). adversarial_from: fraction of the budget for which such a generator learns from the likelihood alone.
+    """
+
+    auxiliary: float = 1.0
+    likelihood: float = 0.0
+    adversarial_from: float = 0.0
+    adversarial: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.auxiliary <= 1e3:
+            raise UsageError(f"auxiliary must lie between 0 and 1000, not {self.auxiliary}.")
+        if not 0 <= self.likelihood <= 1e3 or (self.adversarial_from and not self.likelihood):
+            raise UsageError("likelihood must lie between 0 and 1000, and above 0 where adversarial_from is.")
+        check_start(self.adversarial_from)
+        if not 0 < self.adversarial <= 1e3:
+            raise UsageError(f"adversarial must lie above 0 and at most at 1000, not {self.adversarial}.")
+
+    @property
+    def heard_from(self) -> float:
+        """Fraction of the budget from which G hears D."""
+        return self.adversarial_from + 0.25 * (1 - self.adversarial_from) if self.adversarial_from else 0.0
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Where the turns change."""
+        start = self.adversarial_from
+        return (0.0, start, self.heard_from) if 0 < start < 1 else (0.0,)
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """G alone on the likelihood at first, then D beside it, then both against each other."""
+        if not self.adversarial_from or (progress >= self.heard_from and self.adversarial_from < 1):
+            yield from super().turns(step, progress)
+            return
+        yield ("G",), self.likelihood_turn
+        if progress >= self.adversarial_from and self.adversarial_from < 1:
+            yield ("D",), self.discriminator_turn
+
+    def likelihood_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """-log likelihood per step [B]."""
+        return {"surprise": self.likelihood * nets["G"].surprise(batch["x"], batch.y)}
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """Terms of both discriminators, each [B]; those of the auxiliary one begin with aux_."""
+        G = nets["G"]
+        with torch.no_grad():
+            made = Made(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
+        terms = super().discriminator_turn(*seen(nets, made, batch))
+        return {**terms, **self._aside(nets, made, batch, super().discriminator_turn)}
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """G's terms, each [B]."""
+        G = nets["G"]
+        made = Made(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
+        terms = super().generator_turn(*seen(nets, made, batch))
+        terms |= self._aside(nets, made, batch, super().generator_turn)
+        terms = {n: t if n.startswith("_") else self.adversarial * t for n, t in terms.items()}
+        return terms | self.likelihood_turn(nets, batch) if self.likelihood else terms
+
+    def _aside(self, nets: Nets, made: Made, batch: Batch, turn: Any) -> Terms:
+        second = nets["D"].auxiliary
+        if second is None or not self.auxiliary:
+            return {}
+        terms = turn({**nets, "G": made, "D": second}, batch)
+        return {f"aux_{name}": self.auxiliary * term for name, term in terms.items() if not name.startswith("_")}

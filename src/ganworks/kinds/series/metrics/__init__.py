@@ -1,0 +1,1 @@
+"""How good series are."""

@@ -1,0 +1,182 @@
+"""Models that judge series: told real from generated, predicting the next step, recognising the label.
+
+Discriminative score: |accuracy - 0.5| of a classifier after the fact (Yoon et al. 2019, TimeGAN, section 5.2), 0 when
+nothing can be told. Different from the common code: two seeds or more, standardised inputs and enough training (with
+min-max inputs and 3 hidden units the score of a Gaussian is near 0), lengths and categories as inputs, and series of
+which some were used to train the judge are never those that it is tested on. Windows that overlap may stand on both
+sides, as usual; `apart=True` in `trees` tests on held-out stretches instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ganworks.core.settings import Config, Optimizer, Train
+from ganworks.core.spec import Draw, key
+from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.training.engine import Engine
+
+GRU_STEPS, GRU_HIDDEN, GRU_BATCH = 1000, 16, 128
+LONG = 48  # steps above which a GRU is trained on fewer batches, so that its cost stays about the same
+MOST_FEATURES = 4000
+
+
+def tabular(bunch: Bunch) -> np.ndarray:
+    """Values, changes, categories and length of each series as one row [n, features]; NaN after the end."""
+    count = len(bunch)
+    codes = np.where(np.isfinite(_first(bunch))[:, :, None], bunch.codes, np.nan)
+    moves = np.diff(bunch.values, axis=1)
+    parts = [bunch.values.reshape(count, -1), moves.reshape(count, -1), codes.reshape(count, -1)]
+    parts += [bunch.lengths[:, None].astype(float)]
+    return np.concatenate(parts, 1)[:, :MOST_FEATURES].astype(np.float32)
+
+
+def _first(bunch: Bunch) -> np.ndarray:
+    """[n, T]: finite where a step is."""
+    steps = np.arange(bunch.codes.shape[1]) < bunch.lengths[:, None]
+    return np.where(steps, 0.0, np.nan)
+
+
+def halves(real: int, made: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Orders of real and of made examples; the first half of each trains a judge."""
+    rng = np.random.default_rng(key(seed, "halves"))
+    return rng.permutation(real), rng.permutation(made)
+
+
+def trees(real: Bunch, made: Bunch, seed: int = 0, test: tuple[Bunch, Bunch] | None = None) -> float:
+    """|accuracy - 0.5| of gradient-boosted trees on values and changes, half of the examples to train, half to test.
+
+    test: (real, made) examples to test on instead; their balanced accuracy counts.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    n = min(len(real), len(made))
+    r, m = (order[:n] for order in halves(len(real), len(made), seed))
+    a, b = tabular(real[r]), tabular(made[m])
+    fit = slice(None) if test else slice(0, n // 2)
+    model = HistGradientBoostingClassifier(random_state=seed, early_stopping=False)
+    x = np.concatenate([a[fit], b[fit]])
+    known = np.isfinite(x).any(0)  # no judging by a step that no series of the training half reaches
+    model.fit(x[:, known], np.repeat([1, 0], len(a[fit])))
+    c, d = (tabular(test[0]), tabular(test[1])) if test else (a[n // 2 :], b[n // 2 :])
+    right = (model.predict(c[:, known]).mean() + 1 - model.predict(d[:, known]).mean()) / 2
+    return abs(float(right) - 0.5)
+
+
+class Reader(nn.Module):
+    """A GRU over the steps, then one number: (x [B, T, F], length [B]) -> [B]."""
+
+    def __init__(self, features: int, hidden: int):
+        super().__init__()
+        self.gru, self.out = nn.GRU(features, hidden, batch_first=True), nn.Linear(hidden, 1)
+
+    def forward(self, x: Tensor, length: Tensor) -> Tensor:
+        states = self.gru(x)[0]
+        last = states[torch.arange(len(x)), length - 1]
+        return self.out(last)[:, 0]
+
+
+class Telling:
+    """The game of one player that learns to tell real from generated."""
+
+    def turns(self, step: int, progress: float) -> Iterator[Any]:
+        """One turn of C."""
+        yield ("C",), self.loss
+
+    def loss(self, nets: dict[str, nn.Module], batch: Any) -> dict[str, Tensor]:
+        """Cross-entropy [B]."""
+        logits = nets["C"](batch["x"], batch["length"])
+        return {"loss": binary_cross_entropy_with_logits(logits, batch["y"], reduction="none")}
+
+
+def sequences(bunch: Bunch, mean: np.ndarray, scale: np.ndarray, categories: list[int]) -> Tensor:
+    """[n, T, F] float32: standardised numbers, one place per category value, 0 after the end."""
+    numbers = np.nan_to_num((bunch.values - mean) / scale).clip(-8, 8)
+    parts = [np.eye(k)[bunch.codes[:, :, j]] for j, k in enumerate(categories)]
+    steps = (np.arange(numbers.shape[1]) < bunch.lengths[:, None])[:, :, None]
+    return torch.from_numpy((np.concatenate([numbers, *parts], 2) * steps).astype(np.float32))
+
+
+def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = 0) -> float:
+    """|accuracy - 0.5| of a GRU: 80 % of the examples train it, 20 % test it. steps: 0 is GRU_STEPS."""
+    n = min(len(real), len(made))
+    steps = steps or max(200, int(GRU_STEPS * min(1.0, LONG / real.values.shape[1])))
+    r, m = (order[:n] for order in halves(len(real), len(made), seed))
+    mean, scale = np.nanmean(real.values, (0, 1)), np.nanstd(real.values, (0, 1)) + 1e-12
+    categories = [int(max(real.codes[..., j].max(), made.codes[..., j].max())) + 1 for j in range(real.codes.shape[2])]
+    x = torch.stack([sequences(part, mean, scale, categories) for part in (real[r], made[m])])
+    length = torch.from_numpy(np.stack([real.lengths[r], made.lengths[m]]).astype(np.int64))
+    cut = max(1, int(0.8 * n))
+    y = torch.tensor([1.0, 0.0])[:, None].expand(2, n)
+
+    def feed(start: int, draw: Draw) -> dict[str, Tensor]:
+        side, row = draw.integers(2), draw.integers(cut)
+        return {"x": x[side, row], "length": length[side, row], "y": y[side, row]}
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(key(seed, "gru"))
+        net = Reader(x.shape[3], GRU_HIDDEN)
+        learn = Optimizer(lr=5e-3, lr_end=1e-5, betas=(0.9, 0.999))
+        train = Train(batch=GRU_BATCH, seed=seed, ema=(0.0,))
+        config = Config("judge", None, None, Telling(), d=learn, train=train)
+        engine = Engine({"C": net}, Telling(), config, feed, steps * GRU_BATCH, averaged=())
+        while engine.progress < 1:
+            engine.step()
+    net.eval().requires_grad_(False)
+    right = [((net(x[s, cut:], length[s, cut:]) > 0).float() == 1.0 - s).float().mean() for s in (0, 1)]
+    return abs(float(sum(right)) / 2 - 0.5)
+
+
+def predictive(train: Bunch, test: Bunch) -> float:
+    """Mean absolute error of the next step, in units of the test data's range: a linear model of the last two steps.
+
+    Trained on one set, tested on another. It hardly tells good series from bad ones: series with their steps shuffled
+    reach nearly the same (facts in docs/series.md); it stands here because others print it.
+    """
+    low, high = np.nanmin(test.values, (0, 1)), np.nanmax(test.values, (0, 1))
+    scale = np.where(high > low, high - low, 1.0)
+
+    def pairs(bunch: Bunch) -> tuple[np.ndarray, np.ndarray]:
+        x = (bunch.values - low) / scale
+        before = np.concatenate([x[:, 1:-1], x[:, :-2], np.ones_like(x[:, :-2, :1])], 2)
+        after = x[:, 2:]
+        known = np.isfinite(after).all(2)
+        return before[known], after[known]
+
+    if train.values.shape[1] < 3 or not train.values.shape[2]:
+        return float("nan")
+    (a, b), (c, d) = pairs(train), pairs(test)
+    if not len(a) or not len(c):
+        return float("nan")
+    ridge = 1e-6 * len(a) * np.eye(a.shape[1])
+    weights = np.linalg.solve(a.T @ a + ridge, a.T @ b)
+    return float(np.abs(c @ weights - d).mean())
+
+
+def summaries(bunch: Bunch) -> np.ndarray:
+    """What a label may depend on: of each column mean, spread, range, ends, quarters, trend and roughness; length."""
+    x, count = bunch.values, len(bunch)
+    rows = np.arange(count)
+    last = bunch.lengths - 1
+    parts = [np.nanmean(x, 1), np.nanstd(x, 1), np.nanmin(x, 1), np.nanmax(x, 1), x[:, 0], x[rows, last]]
+    for share in (0.25, 0.5, 0.75, 0.9):
+        parts.append(x[rows, (last * share).astype(int)])
+    parts += [x[rows, last] - x[rows, (last * 0.75).astype(int)], np.nanmean(np.abs(np.diff(x, axis=1)), 1)]
+    return np.nan_to_num(np.concatenate([*parts, bunch.lengths[:, None]], 1))
+
+
+def label_accuracy(train: Bunch, test: Bunch, seed: int = 0) -> float:
+    """Accuracy on `test` of extremely randomised trees that learnt the label from `train`."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    assert train.labels is not None and test.labels is not None
+    if len(set(train.labels.tolist())) < 2:
+        return float((test.labels == train.labels[0]).mean())
+    model = ExtraTreesClassifier(300, min_samples_leaf=2, random_state=seed, n_jobs=1)
+    return float(model.fit(summaries(train), train.labels).score(summaries(test), test.labels))

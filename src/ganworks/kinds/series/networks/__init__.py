@@ -1,0 +1,1 @@
+"""Networks that make and see series."""

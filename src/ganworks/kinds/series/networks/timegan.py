@@ -1,0 +1,164 @@
+"""TimeGAN's networks (Yoon et al. 2019, "Time-series Generative Adversarial Networks"): a GAN in a learnt latent space.
+
+An embedder E turns steps into latents and recovery turns them back; a generator makes latents from noise, a supervisor
+has learnt how real latents go on, and D judges sequences of latents. All recurrent. What is published is one network:
+generator, supervisor and recovery in a row. Different from the paper: attributes and ranges are drawn as in the other
+networks of series and are given to every part, instead of going through an autoencoder of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.kinds.series.data.layout import Layout, Parts
+from ganworks.kinds.series.networks.parts import Attributes, in_range, mapped, mlp
+
+
+class Given(NamedTuple):
+    """A batch as TimeGAN sees it: steps [B, T, F], active [B, T] in 0..1, static [B, S]."""
+
+    steps: Tensor
+    active: Tensor
+    static: Tensor
+
+
+def given(layout: Layout, x: Tensor, y: Tensor | None, classes: int) -> Given:
+    """Vectors [B, size] and labels -> steps with their flag, and everything that holds for the whole series."""
+    parts = layout.split(x)
+    label = nn.functional.one_hot(y, classes).to(x.dtype) if y is not None and classes else x[:, :0]
+    static = torch.cat([parts.attributes, parts.length, parts.scales, label], 1)
+    steps = torch.cat([parts.steps, parts.active[:, :, None]], 2) if layout.variable else parts.steps
+    return Given(steps, (parts.active + 1) / 2, static)
+
+
+class Recurrent(nn.Module):
+    """GRU layers, then a linear one: (x [B, T, F], static [B, S]) -> [B, T, outputs]."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, layers: int = 1, both: bool = False):
+        super().__init__()
+        self.cells = nn.GRU(inputs, hidden, layers, batch_first=True, bidirectional=both)
+        self.out = nn.Linear(hidden * (1 + both), outputs)
+
+    def forward(self, x: Tensor, static: Tensor) -> Tensor:
+        together = torch.cat([x, static[:, None].expand(-1, x.shape[1], -1)], 2)
+        return self.out(self.cells(together)[0])
+
+
+class Embedder(nn.Module):
+    """(steps [B, T, F], static [B, S]) -> latents [B, T, hidden] in (0, 1)."""
+
+    def __init__(self, net: TimeGAN, layout: Layout, classes: int, features: int, static: int):
+        super().__init__()
+        self.layout, self.classes = layout, classes
+        self.net = Recurrent(features + static, net.hidden, net.hidden, net.layers)
+
+    def forward(self, steps: Tensor, static: Tensor) -> Tensor:
+        return self.net(steps, static).sigmoid()
+
+    def given(self, x: Tensor, y: Tensor | None) -> Given:
+        """Vectors and labels as `Given`."""
+        return given(self.layout, x, y, self.classes)
+
+
+class LatentDiscriminator(nn.Module):
+    """(latents [B, T, hidden], static [B, S]) -> logits [B]: a GRU in both directions, averaged over steps."""
+
+    def __init__(self, net: TimeGAN, static: int):
+        super().__init__()
+        self.net = Recurrent(net.hidden + static, net.hidden, 1, 1, both=True)
+
+    def forward(self, latents: Tensor, static: Tensor) -> Tensor:
+        return self.net(latents, static).mean((1, 2)).float()
+
+
+class TimeGANGenerator(nn.Module):
+    """([B, z_dim], [B]) -> vectors [B, size]. `latents`, `ahead` and `recover` are its parts, for the game."""
+
+    def __init__(self, net: TimeGAN, spec: Spec):
+        super().__init__()
+        self.layout = layout = Layout.from_facts(spec.facts)
+        self.classes, self.noise = spec.num_classes, net.noise
+        attributes, length, scales, step = layout.widths
+        self.attributes = Attributes(layout.attributes, net.noise, self.classes, (net.hidden,)) if attributes else None
+        self.first = self.attributes.z_dim if self.attributes is not None else 0
+        self.base = net.z_dim if length + scales else 0
+        self.ranges = (
+            mlp(net.z_dim + self.classes + attributes, (2 * net.hidden,), length + scales) if self.base else None
+        )
+        static, flags = attributes + length + scales + self.classes, int(layout.variable)
+        self.generator = Recurrent(net.noise + static, net.hidden, net.hidden, net.layers)
+        self.supervisor = Recurrent(net.hidden + static, net.hidden, net.hidden, max(1, net.layers - 1))
+        self.recovery = Recurrent(net.hidden + static, net.hidden, step + flags, net.layers)
+        self.z_dim = self.first + self.base + net.noise * layout.steps
+
+    def latents(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(latents of the generator [B, T, hidden], static [B, S])."""
+        if self.classes and y is None:
+            raise UsageError(f"This network is conditional on {self.classes} classes: labels are needed.")
+        first, base, noise = z.split([self.first, self.base, self.z_dim - self.first - self.base], 1)
+        label = nn.functional.one_hot(y, self.classes).to(z.dtype) if y is not None and self.classes else z[:, :0]
+        drawn = self.attributes(first, label) if self.attributes is not None else z[:, :0]
+        known = torch.cat([base, label, drawn.detach()], 1)
+        ranges = self.ranges(known).tanh() if self.ranges is not None else z[:, :0]
+        static = torch.cat([drawn, ranges, label], 1)
+        return self.generator(noise.unflatten(1, (self.layout.steps, -1)), static).sigmoid(), static
+
+    def ahead(self, latents: Tensor, static: Tensor) -> Tensor:
+        """The supervisor: what the latents of the next step should be, [B, T, hidden]."""
+        return self.supervisor(latents, static).sigmoid()
+
+    def recover(self, latents: Tensor, static: Tensor) -> tuple[Tensor, Tensor]:
+        """(numbers and categories [B, T, F], flags [B, T] in [-1, 1]) of latents."""
+        layout, raw = self.layout, self.recovery(latents, static)
+        step = layout.widths[3]
+        flags = raw[:, :, step].tanh() if layout.variable else torch.ones_like(raw[:, :, 0])
+        count = len(layout.numbers)
+        words = mapped(layout.categories, raw[:, :, count:step])
+        return torch.cat([raw[:, :, :count].tanh(), words], 2), flags
+
+    def whole(self, steps: Tensor, flags: Tensor, static: Tensor) -> Tensor:
+        """Vectors of recovered steps: numbers are put into their range, what follows the end is 0."""
+        layout = self.layout
+        a, n, s, _ = layout.widths
+        if layout.variable:
+            flags = torch.cat([torch.ones_like(flags[:, :1]), flags[:, 1:]], 1)
+            flags = flags.cummin(1).values
+        count = len(layout.numbers)
+        numbers = steps[:, :, :count]
+        if layout.scale == "series":
+            numbers = in_range(numbers, flags)
+        steps = torch.cat([numbers, steps[:, :, count:]], 2) * (flags[:, :, None] >= 0)
+        return layout.join(Parts(static[:, :a], static[:, a : a + n], static[:, a + n : a + n + s], steps, flags))
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        latents, static = self.latents(z, y)
+        return self.whole(*self.recover(self.ahead(latents, static), static), static)
+
+
+@dataclass(frozen=True)
+class TimeGAN:
+    """TimeGAN's players: G (generator, supervisor and recovery), E (embedder), D.
+
+    hidden: width of every GRU and of the latent space. layers: of GRUs. noise: latents of a step; z_dim: of the ranges.
+    """
+
+    hidden: int = 24
+    layers: int = 2
+    noise: int = 8
+    z_dim: int = 16
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """Fresh players for `spec`."""
+        if not all(1 <= v <= 4096 for v in (self.hidden, self.layers, self.noise, self.z_dim)):
+            raise UsageError("hidden, layers, noise and z_dim must be 1 or more.")
+        G = TimeGANGenerator(self, spec)
+        attributes, length, scales, step = G.layout.widths
+        static = attributes + length + scales + spec.num_classes
+        embedder = Embedder(self, G.layout, spec.num_classes, step + int(G.layout.variable), static)
+        return {"G": G, "E": embedder, "D": LatentDiscriminator(self, static)}

@@ -1,0 +1,1 @@
+"""Tables: files, types, columns, rules, the data set."""

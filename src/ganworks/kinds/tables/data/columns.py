@@ -1,0 +1,322 @@
+"""Columns as networks see them, and back: every column becomes one or two choices among at most 256 codes.
+
+A category is its place among the values, most frequent first; more than 256 values are two digits of that place, so
+that 10,000 values cost 200 inputs and not 10,000. A number of few distinct values is its place among them. Any other
+number is a cell of equal counts (or one of the values that are frequent by themselves) and a position within the cell;
+or, as in CTGAN (Xu et al. 2019, 1907.00503, section 4.2), one mode of a Gaussian mixture and the distance from it.
+Missing is a code of its own. What `fit` returns is plain JSON: it is all that is needed to write columns again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganworks.kinds.tables.data.reading import pandas
+from ganworks.kinds.tables.data.types import plain, recognise
+
+MOST_CODES = 256  # codes of one choice
+DISTINCT = 128  # numbers of so few distinct values are choices among them
+FREQUENT = 0.01  # share from which a value among many is a code of its own
+PER_CELL, COARSE, CELLS = 50, 64, 1024  # rows per cell; cells of the first choice; cells at most
+ALL_EDGES = 60_000  # cell limits in all columns together
+KEPT, KEPT_BYTES = 10_000, 2_000_000  # values of a category; bytes of all categories' names together
+OTHER = "(other)"
+MODES, LIGHTEST, MODE_ROWS, REACH = 10, 0.005, 10_000, 4.0
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much a column may take: cells of a number, bytes of a category's names."""
+
+    cells: int
+    names: int
+
+
+def room(rows: int, columns: int) -> Room:
+    """An equal share of the limits for each column."""
+    cells = max(8, min(CELLS, rows // PER_CELL, ALL_EDGES // columns))
+    return Room(cells, KEPT_BYTES // columns)
+
+
+def fit(series: Any, name: str, space: Room, encoding: str = "cells") -> tuple[dict[str, Any], list[str]]:
+    """(column as plain JSON, notes) of the values that are trained on. encoding: "cells" or "modes", for numbers."""
+    column, numbers, notes = recognise(series, name)
+    if column["kind"] in ("constant", "id"):
+        return {**column, "sizes": [], "scalar": False, "missing": 0}, notes
+    if column["kind"] == "category":
+        return _fit_category(column, series, space, notes)
+    assert numbers is not None
+    gaps = ~np.isfinite(numbers)
+    there = numbers[~gaps]
+    column |= {"missing": int(gaps.any()), "low": float(there.min()), "high": float(there.max())}
+    if column["kind"] == "date":
+        column["step"] = next((step for step in (86400, 3600, 60, 1) if not (there % step).any()), 0)
+    distinct, counts = np.unique(there, return_counts=True)
+    if len(distinct) <= DISTINCT and (encoding == "cells" or len(distinct) <= MODES):
+        sizes = [len(distinct) + column["missing"]]
+        return {**column, "atoms": distinct.tolist(), "sizes": sizes, "scalar": False}, notes
+    if encoding == "modes":
+        return {**column, **_modes(there, column["missing"])}, notes
+    return {**column, **_cells(there, distinct, counts, space.cells, column)}, notes
+
+
+def _fit_category(
+    column: dict[str, Any], series: Any, space: Room, notes: list[str]
+) -> tuple[dict[str, Any], list[str]]:
+    counts = series.value_counts(dropna=True)
+    if column["dtype"] == "category":
+        counts = counts[counts > 0]
+    order = sorted(
+        zip(counts.tolist(), map(str, counts.index), [plain(v) for v in counts.index], strict=True),
+        key=lambda item: (-item[0], item[1]),
+    )
+    sizes = np.cumsum([len(text.encode()) + 4 for _, text, _ in order])
+    kept = min(KEPT, int(np.searchsorted(sizes, space.names, "right")))
+    values = [value for _, _, value in order[:kept]]
+    column |= {"missing": int(series.isna().any()), "values": values, "other": int(kept < len(order))}
+    if column["other"]:
+        share = sum(n for n, _, _ in order[kept:]) / max(1, counts.sum())
+        notes = [
+            *notes,
+            f"{column['name']}: {len(order):,} values; the {kept:,} most frequent are kept, the others "
+            f"({share:.1%} of the rows) are made as {OTHER!r}",
+        ]
+    total = len(values) + column["other"] + column["missing"]
+    return {**column, "sizes": _digits(total), "scalar": False}, notes
+
+
+def _digits(total: int) -> list[int]:
+    """One choice of `total` codes, or two digits for more than MOST_CODES."""
+    if total <= MOST_CODES:
+        return [total]
+    low = int(np.ceil(np.sqrt(total)))
+    return [-(-total // low), low]
+
+
+def _cells(
+    there: np.ndarray, distinct: np.ndarray, counts: np.ndarray, cells: int, column: dict[str, Any]
+) -> dict[str, Any]:
+    """Frequent values as codes, and cells of equal counts for the rest, in one or two digits."""
+    heavy = distinct[counts >= FREQUENT * len(there)]
+    rest = there[~np.isin(there, heavy)]
+    step = _step(column)
+    edges = np.unique(np.quantile(rest, np.linspace(0, 1, cells + 1), method="lower"))
+    edges[-1] = rest.max() + (step or 0.0)
+    edges = np.unique(edges)
+    if len(edges) < 2:
+        edges = np.array([edges[0], edges[0] + (step or 1.0)])
+    fine = -(-(len(edges) - 1) // COARSE)
+    first = len(heavy) + -(-(len(edges) - 1) // fine) + column["missing"]
+    sizes = [first, fine] if fine > 1 else [first]
+    return {"atoms": heavy.tolist(), "edges": edges.tolist(), "sizes": sizes, "scalar": True}
+
+
+def _step(column: dict[str, Any]) -> float:
+    """The grid that the column's numbers lie on; 0 when they lie on none."""
+    if column["kind"] == "date" or column.get("of") == "date":
+        return float(column["step"])
+    return 0.0 if column["decimals"] is None else 10.0 ** -column["decimals"]
+
+
+def _modes(there: np.ndarray, missing: int) -> dict[str, Any]:
+    """The modes of a Gaussian mixture: 1907.00503, section 4.2; weights from 0.005, fitted on at most 10,000 values."""
+    from sklearn.mixture import BayesianGaussianMixture
+
+    rng = np.random.default_rng(0)
+    some = there if len(there) <= MODE_ROWS else rng.choice(there, MODE_ROWS, replace=False)
+    middle, spread = float(some.mean()), float(some.std()) or 1.0
+    mixture = BayesianGaussianMixture(
+        n_components=min(MODES, len(np.unique(some))), weight_concentration_prior=1e-3, max_iter=100, random_state=0
+    )
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a mixture that has not settled after 100 rounds serves as well
+        mixture.fit(((some - middle) / spread)[:, None])
+    kept = mixture.weights_ > LIGHTEST
+    means, sds = mixture.means_[kept, 0] * spread + middle, np.sqrt(mixture.covariances_[kept, 0, 0]) * spread
+    return {
+        "atoms": [],
+        "means": means.tolist(),
+        "sds": np.maximum(sds, 1e-9 * spread).tolist(),
+        "weights": mixture.weights_[kept].tolist(),
+        "sizes": [len(means) + missing],
+        "scalar": True,
+    }
+
+
+# Values to codes ------------------------------------------------------------------------------------
+
+
+def encode(column: dict[str, Any], series: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
+    """(codes int64 [n, choices], position float32 [n] in [-1, 1] or None). rng: chooses among modes."""
+    if column["kind"] == "category":
+        places = {value: k for k, value in enumerate(column["values"])}
+        found = series.map(places)
+        last = len(places) + column["other"] - 1
+        code = np.where(series.isna(), last + 1, np.nan_to_num(found.to_numpy(np.float64, na_value=np.nan), nan=last))
+        return _split(column, np.clip(code, 0, int(np.prod(column["sizes"])) - 1).astype(np.int64)), None
+    numbers = as_numbers(column, series)
+    gaps = ~np.isfinite(numbers)
+    if "means" in column:
+        code, position = _to_modes(column, np.where(gaps, 0.0, numbers), rng)
+    else:
+        code, position = _to_cells(column, np.where(gaps, column["low"], numbers))
+    code[gaps], position[gaps] = _missing_code(column), 0.0
+    return _split(column, code), position.astype(np.float32) if column["scalar"] else None
+
+
+def _split(column: dict[str, Any], code: np.ndarray) -> np.ndarray:
+    sizes = column["sizes"]
+    return code[:, None] if len(sizes) == 1 else np.stack([code // sizes[1], code % sizes[1]], 1)
+
+
+def _missing_code(column: dict[str, Any]) -> int:
+    """The combined code of a missing value: the last of the first digit."""
+    fine = column["sizes"][1] if len(column["sizes"]) > 1 else 1
+    return (column["sizes"][0] - 1) * fine
+
+
+def _to_cells(column: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    atoms, fine = np.array(column["atoms"]), column["sizes"][1] if len(column["sizes"]) > 1 else 1
+    place = np.clip(np.searchsorted(atoms, x), 0, max(0, len(atoms) - 1))
+    if "edges" not in column:
+        left = np.clip(place - 1, 0, None)
+        nearer = np.abs(atoms[left] - x) < np.abs(atoms[place] - x)
+        return np.where(nearer, left, place), np.zeros(len(x))
+    edges, step = np.array(column["edges"]), _step(column)
+    cell = np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(edges) - 2)
+    width = edges[cell + 1] - edges[cell]
+    position = np.clip(2 * (x - edges[cell] + 0.5 * step) / width - 1, -1, 1)
+    code = len(atoms) * fine + cell
+    if len(atoms):
+        exact = atoms[place] == x
+        code, position = np.where(exact, place * fine, code), np.where(exact, 0.0, position)
+    return code, position
+
+
+def _to_modes(column: dict[str, Any], x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    means, sds, weights = (np.array(column[k]) for k in ("means", "sds", "weights"))
+    away = (x[:, None] - means) / sds
+    density = np.log(weights / sds) - 0.5 * away**2
+    chance = np.exp(density - density.max(1, keepdims=True))
+    total = chance.cumsum(1)
+    code = (rng.random((len(x), 1)) * total[:, -1:] > total).sum(1).clip(0, len(means) - 1)
+    return code, np.clip(away[np.arange(len(x)), code] / REACH, -1, 1)
+
+
+def as_numbers(column: dict[str, Any], series: Any) -> np.ndarray:
+    """Values of a number or date column as float64 [n], NaN where missing; dates are seconds since 1970."""
+    from ganworks.kinds.tables.data.types import _seconds
+
+    pd = pandas()
+    if column["kind"] == "date":
+        return _seconds(pd.to_datetime(series.where(series.notna()), format=column.get("format"), errors="coerce"))
+    if column.get("text"):
+        return pd.to_numeric(series.astype(str).where(series.notna()), errors="coerce").to_numpy(np.float64)
+    return series.to_numpy(np.float64, na_value=np.nan)
+
+
+# Codes to values ------------------------------------------------------------------------------------
+
+
+def combined(column: dict[str, Any], codes: np.ndarray) -> np.ndarray:
+    """One code [n] from the choices [n, 1 or 2]."""
+    return codes[:, 0] if codes.shape[1] == 1 else codes[:, 0] * column["sizes"][1] + codes[:, 1]
+
+
+def numbers_of(column: dict[str, Any], codes: np.ndarray, position: np.ndarray | None) -> np.ndarray:
+    """The numbers (dates: seconds) that codes [n, choices] and positions [n] stand for, NaN where missing."""
+    code, fine = combined(column, codes), column["sizes"][1] if len(column["sizes"]) > 1 else 1
+    gaps = (codes[:, 0] == column["sizes"][0] - 1) & bool(column["missing"])
+    step, atoms = _step(column), np.array(column["atoms"])
+    if "means" in column:
+        mode = np.clip(code, 0, len(column["means"]) - 1)
+        assert position is not None
+        x = np.array(column["means"])[mode] + REACH * position * np.array(column["sds"])[mode]
+        x = np.clip(x, column["low"], column["high"])
+    elif "edges" in column:
+        edges = np.array(column["edges"])
+        assert position is not None
+        cell = np.clip(code - len(atoms) * fine, 0, len(edges) - 2)
+        share = np.clip((position.astype(np.float64) + 1) / 2, 0, 1)
+        x = edges[cell] + share * (edges[cell + 1] - edges[cell])
+        x = np.clip(_floor(x, step), column["low"], column["high"])
+        if len(atoms):
+            x = np.where(codes[:, 0] < len(atoms), atoms[np.clip(codes[:, 0], 0, len(atoms) - 1)], x)
+    else:
+        x = atoms[np.clip(code, 0, len(atoms) - 1)]
+    return np.where(gaps, np.nan, _round(x, step))
+
+
+def _floor(x: np.ndarray, step: float) -> np.ndarray:
+    return np.floor(x / step + 1e-6) * step if step else x
+
+
+def _round(x: np.ndarray, step: float) -> np.ndarray:
+    """On the grid; a step of decimals is divided out, since 0.1 is no number of a computer's."""
+    if not step:
+        return x
+    return np.round(x / step) * step if step >= 1 else np.round(x, round(-np.log10(step)))
+
+
+def decode(
+    column: dict[str, Any], codes: np.ndarray, position: np.ndarray | None, indices: np.ndarray, seed: int | None
+) -> Any:
+    """A pandas Series in the source's dtype. indices [n], seed: name the rows, for ids."""
+    pd = pandas()
+    if column["kind"] == "id":
+        return _restore(column, pd.Series(_ids(column["style"], indices, seed), dtype=object))
+    if column["kind"] == "constant":
+        return _restore(column, pd.Series([column["value"]] * len(indices), dtype=object))
+    if column["kind"] == "category":
+        values = np.array([*column["values"], *[OTHER] * column["other"], *[None] * column["missing"]], dtype=object)
+        return _restore(column, pd.Series(values[combined(column, codes) % len(values)], dtype=object))
+    return from_numbers(column, numbers_of(column, codes, position))
+
+
+def from_numbers(column: dict[str, Any], x: np.ndarray) -> Any:
+    """Numbers [n] (dates: seconds) as a Series in the source's dtype or format."""
+    pd = pandas()
+    if column["kind"] == "date":
+        stamps = pd.Series(pd.to_datetime(np.where(np.isnan(x), 0, x * 1e6).astype(np.int64), unit="us"))
+        stamps = stamps.where(~np.isnan(x))
+        if "format" in column:
+            return stamps.dt.strftime(column["format"])
+        return (
+            stamps.dt.tz_localize("UTC").astype(column["dtype"])
+            if "," in column["dtype"]
+            else stamps.astype(column["dtype"])
+        )
+    if column["decimals"] == 0 and np.isnan(x).any() and column["dtype"] in ("float64", "int64"):
+        return pd.Series(x) if not column.get("text") else pd.Series(x).astype("Int64")
+    return _restore(column, pd.Series(x))
+
+
+def _ids(style: dict[str, Any], indices: np.ndarray, seed: int | None) -> list[Any]:
+    if "hex" in style:
+        digest = lambda i: hashlib.blake2b(f"{seed}/{i}".encode(), digest_size=16).hexdigest()  # noqa: E731
+        return [digest(int(i))[: style["hex"]] for i in indices]
+    numbers = [style["start"] + int(i) for i in indices]
+    if not style["prefix"] and not style["suffix"] and not style["digits"]:
+        return numbers
+    return [f"{style['prefix']}{n:0{style['digits']}d}{style['suffix']}" for n in numbers]
+
+
+def _restore(column: dict[str, Any], series: Any) -> Any:
+    """The source's dtype; one that cannot hold missing values becomes pandas' nullable one."""
+    pd = pandas()
+    kind = column["dtype"]
+    if kind == "category":
+        dtype = pd.CategoricalDtype([*column["categories"], *[OTHER] * column["other"]], column["ordered"])
+        return series.astype(dtype)
+    if kind == "object" or (kind == "str" and int(pd.__version__.split(".")[0]) < 3):
+        return series
+    if series.isna().any() and kind.startswith(("int", "uint", "bool")) and kind != "boolean" and "[" not in kind:
+        nullable = {"bool": "boolean"}.get(kind, kind.capitalize().replace("Uint", "UInt"))
+        return series.astype(nullable)
+    return series.astype(kind)

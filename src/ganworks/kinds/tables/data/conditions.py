@@ -1,0 +1,46 @@
+"""A generator of tables whose rows keep conditions and rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.kinds.tables.data.rules import Keeps
+
+MOST_DRAWS = 2000  # rows drawn for each that has to keep the conditions, before giving up
+
+
+class Kept(nn.Module):
+    """A generator whose rows keep conditions: codes are restricted where it can, the rest is drawn again.
+
+    Raises UsageError when fewer than one row in 2,000 keeps them.
+    """
+
+    def __init__(self, net: Any, keeps: Keeps):
+        super().__init__()
+        self.net, self.keeps, self.z_dim = net, keeps, net.z_dim
+        self.allowed = {k: torch.from_numpy(may) for k, may in keeps.codes.items()}
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """[B, z_dim] -> rows [B, D], all of which keep the conditions."""
+        torch.rand(1)  # says that this module draws, whether or not the first rows are good
+        x = self.net.rows(z, self.allowed)
+        bad = torch.from_numpy(~self.keeps(x.float().cpu().numpy()))
+        drawn, most = 0, MOST_DRAWS * int(bad.sum())
+        while bad.any():
+            if drawn >= most:
+                raise UsageError(
+                    f"where: fewer than one made row in {MOST_DRAWS:,} keeps all conditions and rules at "
+                    "once. Ask for less, or for a wider range."
+                )
+            places = bad.nonzero()[:, 0]
+            tries = max(64, min(4096, 2 * len(places)))
+            more = self.net.rows(torch.randn(tries, self.z_dim).to(z.device), self.allowed)
+            good = torch.from_numpy(self.keeps(more.float().cpu().numpy())).nonzero()[: len(places), 0]
+            x[places[: len(good)].to(z.device)] = more[good.to(z.device)]
+            bad[places[: len(good)]] = False
+            drawn += tries
+        return x

@@ -1,0 +1,182 @@
+"""Reads tables: CSV (also .gz), Parquet and pandas DataFrames, within limits, with errors that name the place."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+from ganworks.core.errors import UsageError
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+MAX_BYTES, MAX_COLUMNS, MAX_CELLS = 4 << 30, 2000, 200_000_000
+FEWEST = 20  # rows from which there is anything to learn
+HEAD = 4 << 20  # bytes in which the header has to end
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A")
+SEPARATORS = ",;\t|"
+
+
+def pandas() -> Any:
+    """The pandas module; UsageError that says how to get it."""
+    try:
+        import pandas as found
+    except ImportError as error:
+        raise UsageError("Tables need pandas: pip install 'ganworks[table]'") from error
+    return found
+
+
+def is_table(source: Any) -> bool:
+    """Whether this is a DataFrame, or the name of a file that `read` takes."""
+    if type(source).__name__ == "DataFrame":
+        return True
+    return isinstance(source, str | Path) and str(source).lower().endswith(SUFFIXES)
+
+
+def read(source: Any, encoding: str = "utf-8", header: str = "auto") -> tuple[Any, dict[str, Any]]:
+    """(DataFrame, facts: source, kind, bytes, notes). CSV columns come as text; `table_columns` finds their types.
+
+    source: a DataFrame, or the path of a .csv, .csv.gz, .tsv, .tsv.gz or .parquet file. header: "auto" (the first
+    line is data when all its cells are numbers), "on" or "off". Raises UsageError for anything that is no table of
+    at least 20 rows, duplicate column names, and more than 2,000 columns or 200 million cells.
+    """
+    pd = pandas()
+    if isinstance(source, pd.DataFrame):
+        frame = source
+        facts: dict[str, Any] = {"source": "DataFrame", "kind": "dataframe", "bytes": 0, "notes": []}
+        frame = frame.reset_index(drop=True)
+        frame.columns = [str(name) for name in frame.columns]
+    else:
+        frame, facts = _read_file(source, encoding, header)
+    _check_names([str(name) for name in frame.columns], facts["source"])
+    if len(frame) < FEWEST:
+        raise UsageError(f"{facts['source']} has {len(frame)} rows; a table needs at least {FEWEST} to learn from.")
+    _check_size(len(frame), frame.shape[1], facts["source"])
+    return frame, facts
+
+
+def _read_file(source: Any, encoding: str, header: str) -> tuple[Any, dict[str, Any]]:
+    if not isinstance(source, str | Path):
+        raise UsageError(f"A table is a DataFrame or a file ({', '.join(SUFFIXES)}), not {type(source).__name__}.")
+    file = Path(source).expanduser()
+    if not file.is_file():
+        raise UsageError(f'There is no file "{source}". Tables come as {", ".join(SUFFIXES)}.')
+    if not is_table(file):
+        raise UsageError(f'"{file.name}": tables come as {", ".join(SUFFIXES)}.')
+    size = file.stat().st_size
+    if size > MAX_BYTES:
+        raise UsageError(f'"{file.name}" has {size / 1e9:.1f} GB; tables are kept in memory, at most 4.3 GB.')
+    if not size:
+        raise UsageError(f'"{file.name}" is empty.')
+    kind = "parquet" if file.suffix.lower() == ".parquet" else "csv"
+    facts: dict[str, Any] = {"source": file.name, "kind": kind, "bytes": size, "notes": []}
+    if file.suffix.lower() == ".parquet":
+        return _read_parquet(file), facts
+    return _read_csv(file, encoding, header, facts["notes"]), facts
+
+
+def _read_parquet(file: Path) -> Any:
+    pd = pandas()
+    try:
+        from pyarrow import parquet
+        from pyarrow.lib import ArrowException
+    except ImportError as error:
+        raise UsageError("Parquet needs pyarrow: pip install 'ganworks[table]'") from error
+    try:
+        about = parquet.ParquetFile(file).metadata
+        _check_size(about.num_rows, about.num_columns, file.name)
+        return pd.read_parquet(file)
+    except (OSError, ValueError, ArrowException) as error:
+        raise UsageError(f'"{file.name}" is no readable Parquet file: {str(error)[:200]}') from error
+
+
+def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
+    pd = pandas()
+    try:
+        first, skip = _first_rows(file, encoding)
+    except (UnicodeDecodeError, LookupError, csv.Error, OSError, EOFError) as error:
+        raise UsageError(
+            f'"{file.name}" cannot be read as {encoding} text: {str(error)[:120]}. Say domain.encoding=latin-1 or '
+            "save it as UTF-8."
+        ) from error
+    separator = _separator(first)
+    try:
+        rows = [row for row in csv.reader(first, delimiter=separator) if row]
+    except csv.Error as error:
+        raise UsageError(f'"{file.name}" cannot be read as a table: {error}.') from error
+    if not rows:
+        raise UsageError(f'"{file.name}" holds no rows.')
+    names = [name.strip() for name in rows[0]]
+    bare = header == "off" or (header == "auto" and all(_is_number(cell) for cell in rows[0]))
+    if bare:
+        names = [f"column_{k + 1}" for k in range(len(names))]
+        notes.append("no header: all cells of the first line are numbers, so the columns are column_1, column_2, ...")
+    _check_names(names, file.name)
+    _check_size(0, len(names), file.name)
+    options: dict[str, Any] = {"sep": separator, "dtype": str, "header": None, "names": names, "skiprows": skip}
+    options |= {"keep_default_na": False, "na_values": list(MISSING), "encoding": _codec(encoding)}
+    try:
+        frame = pd.read_csv(file, on_bad_lines="error", **options)
+    except (ValueError, OSError, EOFError, MemoryError) as error:  # pandas' ParserError is a ValueError
+        raise UsageError(f'"{file.name}" cannot be read as a table: {str(error).strip()[:200]}') from error
+    return frame if bare else frame.iloc[1:].reset_index(drop=True)
+
+
+def _first_rows(file: Path, encoding: str) -> tuple[list[str], int]:
+    """The first lines of a file as text, comments left out, and how many lines of comment stand before them."""
+    with gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb") as stream:
+        raw = stream.read(HEAD)
+    if b"\0" in raw[:4096] and encoding.lower().startswith("utf-8"):
+        raise UnicodeDecodeError(encoding, raw[:1], 0, 1, "zero bytes: this is no text, or UTF-16")
+    text = io.BytesIO(raw).read().decode(_codec(encoding), "strict" if len(raw) < HEAD else "ignore")
+    lines = text.splitlines(keepends=True)
+    skip = 0
+    while skip < len(lines) and lines[skip].startswith("#"):
+        skip += 1
+    return lines[skip : skip + 20], skip
+
+
+def _codec(encoding: str) -> str:
+    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+
+
+def _separator(lines: list[str]) -> str:
+    """The separator that cuts the first lines into the most cells of equal number."""
+
+    def cells(mark: str) -> tuple[bool, int]:
+        try:
+            widths = [len(row) for row in csv.reader(lines[:5], delimiter=mark) if row]
+        except csv.Error:  # a cell of more than 131,072 characters: the wrong separator
+            return (False, 0)
+        return (len(set(widths)) == 1 and widths[0] > 1, max(widths, default=0))
+
+    return max(SEPARATORS, key=cells)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_names(names: list[str], where: str) -> None:
+    seen, twice = set(), []
+    for name in names:
+        if name in seen:
+            twice.append(name)
+        seen.add(name)
+    if twice:
+        raise UsageError(
+            f"{where} has {len(twice)} duplicate column name{'s' * (len(twice) > 1)}: "
+            f"{', '.join(repr(n) for n in twice[:5])}. Give every column a name of its own."
+        )
+
+
+def _check_size(rows: int, columns: int, where: str) -> None:
+    if not 1 <= columns <= MAX_COLUMNS:
+        raise UsageError(f"{where} has {columns:,} columns; tables may have 1 to {MAX_COLUMNS:,}. Keep those you need.")
+    if rows * columns > MAX_CELLS:
+        raise UsageError(f"{where} has {rows:,} rows of {columns:,} columns, more than {MAX_CELLS:,} cells.")

@@ -1,0 +1,304 @@
+"""Conditions on rows: what is asked for (`where`), and rules that every row has to keep (`rules`).
+
+A condition compares a column with a value: income='>50K', age >= 30, city in ('Rome', 'Paris'), date is missing;
+several are joined by `and`. A rule is a condition, a comparison of two columns (start <= end) or a sum (a + b = 100,
+net + tax = gross); several are separated by `;`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganworks.core.errors import UsageError, nearest
+from ganworks.kinds.tables.data import columns as table_columns
+from ganworks.kinds.tables.data.layout import Layout
+
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<=": np.less_equal,
+    ">=": np.greater_equal,
+    "<": np.less,
+    ">": np.greater,
+    "=": np.equal,
+    "!=": np.not_equal,
+}
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
+CONDITION = re.compile(r"^(.+?)\s*(==|!=|<=|>=|=|<|>|\bnot\s+in\b|\bin\b|\bis\s+not\b|\bis\b)\s*(.+)$", re.DOTALL)
+LONGEST = 10_000
+SLACK = 1e-6  # of a sum
+
+
+@dataclass(frozen=True)
+class Condition:
+    """column (its place), how ("<", "=", "in", "missing" ...) and the value: a number, or words without blanks."""
+
+    column: int
+    how: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Order:
+    """Column `left` compared with column `right`, both numbers."""
+
+    left: int
+    how: str
+    right: int
+
+
+def conditions(text: str, columns: Sequence[dict[str, Any]]) -> list[Condition]:
+    """The conditions of `where`; UsageError for one that cannot be read or names no column or value."""
+    if len(text) > LONGEST:
+        raise UsageError(f"where has {len(text)} characters; at most {LONGEST}.")
+    return [_condition(part, columns) for part in _parts(text, r"\s+and\s+|\s*&&?\s*")]
+
+
+def _parts(text: str, separator: str) -> list[str]:
+    """Text cut at separators that stand outside of quotes."""
+    kept: list[str] = []
+    hidden = QUOTED.sub(lambda m: kept.append(m[0]) or f"\0{len(kept) - 1}\0", text)
+    parts = [p for p in re.split(separator, hidden, flags=re.IGNORECASE) if p.strip()]
+    return [re.sub(r"\0(\d+)\0", lambda m: kept[int(m[1])], p).strip() for p in parts]
+
+
+def _condition(text: str, columns: Sequence[dict[str, Any]]) -> Condition:
+    kept: list[str] = []
+    hidden = QUOTED.sub(lambda m: kept.append(m[0]) or f"\0{len(kept) - 1}\0", text)
+    match = CONDITION.match(hidden.strip())
+    if not match:
+        raise UsageError(f"where cannot be read at {text!r}. Say for example where=\"income='>50K' and age>=30\".")
+    name, how, value = (re.sub(r"\0(\d+)\0", lambda m: kept[int(m[1])], part).strip() for part in match.groups())
+    how = re.sub(r"\s+", " ", how.lower()).replace("==", "=")
+    place = find(_bare(name), columns)
+    if how in ("is", "is not"):
+        if value.lower() not in ("missing", "null", "none", "na"):
+            raise UsageError(f'where: after "{how}" comes "missing", not {value!r}.')
+        return Condition(place, "missing" if how == "is" else "present", None)
+    if how in ("in", "not in"):
+        return Condition(
+            place, how, [_value(columns[place], _bare(v)) for v in _parts(value.strip("()[]"), r"\s*,\s*")]
+        )
+    return Condition(place, how, _value(columns[place], _bare(value), how))
+
+
+def _bare(text: str) -> str:
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"`" else text
+
+
+def find(name: str, columns: Sequence[dict[str, Any]]) -> int:
+    """The place of the column called so; blanks around and case are forgiven; else UsageError with the nearest."""
+    names = [str(c["name"]) for c in columns]
+    for look in (str, str.strip, lambda n: n.strip().lower()):
+        found = [k for k, n in enumerate(names) if look(n) == look(name)]
+        if len(found) == 1:
+            return found[0]
+    raise UsageError(f'There is no column "{name}". {nearest(name, names)}')
+
+
+def _value(column: dict[str, Any], text: str, how: str = "=") -> Any:
+    """The value as the column holds it: a number, seconds of a date, or text without outer blanks that it has."""
+    name, kind = column["name"], column["kind"]
+    if kind in ("number", "sum"):
+        try:
+            return float(text)
+        except ValueError as error:
+            raise UsageError(f'where: "{name}" holds numbers, {text!r} is none.') from error
+    if kind == "date":
+        from ganworks.kinds.tables.data.reading import pandas
+
+        pd = pandas()
+        stamp = pd.to_datetime(text, errors="coerce", utc=True)
+        if pd.isna(stamp):
+            raise UsageError(f'where: "{name}" holds dates, {text!r} is none; say for example 2024-05-31.')
+        return float(stamp.timestamp())
+    if kind != "category":
+        raise UsageError(f'where: "{name}" is {"an id" if kind == "id" else "constant"}; it cannot be asked for.')
+    if how not in ("=", "!=", "in", "not in"):
+        raise UsageError(f'where: "{name}" holds words; ask with = or !=, not {how}.')
+    known = [str(v).strip() for v in column["values"]] + [table_columns.OTHER] * column["other"]
+    if text.strip() not in known:
+        close = nearest(text.strip(), known[:1000])
+        raise UsageError(f'where: no row of "{name}" that was trained on is {text.strip()!r}. {close}')
+    return text.strip()
+
+
+# What codes keep a condition ------------------------------------------------------------------------
+
+
+def allowed(asked: Sequence[Condition], columns: Sequence[dict[str, Any]]) -> dict[int, np.ndarray]:
+    """Column -> which of its combined codes may keep all its conditions, bool [codes]; sums are left out.
+
+    A cell of numbers may, when any number in it does. UsageError when no code of a column may.
+    """
+    found: dict[int, np.ndarray] = {}
+    for condition in asked:
+        column = columns[condition.column]
+        if column["kind"] == "sum":
+            continue
+        may = _may(column, condition)
+        found[condition.column] = found.get(condition.column, np.ones_like(may)) & may
+    for k, may in found.items():
+        if not may.any():
+            raise UsageError(f'where: nothing in "{columns[k]["name"]}" can keep these conditions; {_has(columns[k])}.')
+    return found
+
+
+def _has(column: dict[str, Any]) -> str:
+    if column["kind"] == "category":
+        return f"it holds {', '.join(repr(v) for v in column['values'][:8])} ..."
+    if column["kind"] == "date":
+        low, high = table_columns.from_numbers(
+            {**column, "format": "%Y-%m-%d"}, np.array([column["low"], column["high"]])
+        )
+        return f"it goes from {low} to {high}"
+    return f"it goes from {column['low']:g} to {column['high']:g}"
+
+
+def _may(column: dict[str, Any], condition: Condition) -> np.ndarray:
+    total = int(np.prod(column["sizes"]))
+    if column["kind"] == "category":
+        names = [str(v).strip() for v in column["values"]] + [table_columns.OTHER] * column["other"]
+        may = np.zeros(total, bool)
+        values = condition.value if isinstance(condition.value, list) else [condition.value]
+        hit = np.array([n in values for n in names])
+        may[: len(names)] = {"missing": False, "present": True}.get(
+            condition.how, ~hit if condition.how in ("!=", "not in") else hit
+        )
+        if column["missing"] and condition.how == "missing":
+            may[len(names)] = True
+        return may
+    fine = column["sizes"][1] if len(column["sizes"]) > 1 else 1
+    may = np.zeros(total, bool)
+    if condition.how == "missing":
+        if column["missing"]:
+            may[(column["sizes"][0] - 1) * fine] = True
+        return may
+    atoms = np.array(column["atoms"])
+    may[: len(atoms) * fine : fine] = compare(atoms, condition)
+    if "edges" in column:
+        edges = np.array(column["edges"])
+        cells = len(edges) - 1
+        may[len(atoms) * fine : len(atoms) * fine + cells] = _touches(edges[:-1], edges[1:], condition)
+    elif "means" in column:
+        may[: len(column["means"])] = True
+    return may
+
+
+def _touches(low: np.ndarray, high: np.ndarray, condition: Condition) -> np.ndarray:
+    """Whether numbers from low to high can keep a condition."""
+    if condition.how in ("=", "in"):
+        values = np.atleast_1d(condition.value)
+        return np.asarray(((low[:, None] <= values) & (values <= high[:, None])).any(1))
+    if condition.how in ("<", "<="):
+        return low <= condition.value
+    if condition.how in (">", ">="):
+        return high >= condition.value
+    return np.ones(len(low), bool)
+
+
+def compare(x: np.ndarray, condition: Condition) -> np.ndarray:
+    """Whether numbers x [n] (NaN where missing) keep a condition; a missing one keeps "missing" alone."""
+    if condition.how == "missing":
+        return np.isnan(x)
+    if condition.how == "present":
+        return ~np.isnan(x)
+    if condition.how in ("in", "not in"):
+        hit = np.isin(x, condition.value)
+        return ~np.isnan(x) & (~hit if condition.how == "not in" else hit)
+    return ~np.isnan(x) & COMPARE[condition.how](x, condition.value)
+
+
+class Keeps:
+    """Which rows [n, D] keep conditions and orders, as `to_frame` would write them; a sum has to stay in its range."""
+
+    def __init__(self, columns: list[dict[str, Any]], asked: Sequence[Condition], orders: Sequence[Order] = ()):
+        self.columns, self.layout = columns, Layout.of_columns(columns)
+        self.asked, self.orders = list(asked), list(orders)
+        self.codes = allowed(asked, columns)
+        self.sums = [k for k, c in enumerate(columns) if c["kind"] == "sum"]
+
+    def __bool__(self) -> bool:
+        return bool(self.asked or self.orders or self.sums)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        codes, positions = self.layout.read(x)
+
+        def numbers(k: int) -> np.ndarray:
+            column = self.columns[k]
+            if column["kind"] == "sum":
+                return total(column, lambda name: numbers(find(name, self.columns)))
+            return table_columns.numbers_of(column, *self.layout.column(k, codes, positions))
+
+        good = np.ones(len(x), bool)
+        for condition in self.asked:
+            column = self.columns[condition.column]
+            if column["kind"] == "category":
+                code = table_columns.combined(column, codes[:, self.layout.blocks(condition.column)])
+                names = len(column["values"]) + column["other"] + column["missing"]
+                good &= self.codes[condition.column][code % names]
+            else:
+                good &= compare(numbers(condition.column), condition)
+        for order in self.orders:
+            good &= ordered(numbers(order.left), order.how, numbers(order.right))
+        for k in self.sums:
+            value, column = numbers(k), self.columns[k]
+            slack = SLACK * max(1.0, abs(column["high"]))
+            good &= np.isnan(value) | ((value >= column["low"] - slack) & (value <= column["high"] + slack))
+        return good
+
+
+def ordered(left: np.ndarray, how: str, right: np.ndarray) -> np.ndarray:
+    """Whether left compares so with right; a missing side keeps every order."""
+    return np.isnan(left) | np.isnan(right) | COMPARE[how](left, right)
+
+
+# Rules ----------------------------------------------------------------------------------------------
+
+
+def rules(text: str, columns: list[dict[str, Any]]) -> tuple[list[Condition], list[Order], dict[int, dict[str, Any]]]:
+    """(conditions, orders of two columns, sums: column -> its terms) of `rules`; UsageError for what cannot be read."""
+    asked, orders, sums = [], [], {}
+    for part in _parts(text, r"\s*;\s*"):
+        match = re.match(r"^(.+?)(<=|>=|==|=|<|>)(.+)$", part)
+        sides = [match[1], match[3]] if match else []
+        if match and match[2] in ("=", "==") and re.search(r"\s\+\s|\w\+\w", sides[0]):
+            k, terms = _sum(sides[0], sides[1], columns)
+            sums[k] = terms
+        elif match and match[2] in ("<", "<=", ">", ">=") and _is_column(sides[1], columns):
+            orders.append(Order(_numeric(sides[0], columns), match[2], _numeric(sides[1], columns)))
+        else:
+            asked.append(_condition(part, columns))
+    return asked, orders, sums
+
+
+def _is_column(text: str, columns: list[dict[str, Any]]) -> bool:
+    return _bare(text).lower() in {str(c["name"]).strip().lower() for c in columns}
+
+
+def _numeric(text: str, columns: list[dict[str, Any]]) -> int:
+    k = find(_bare(text), columns)
+    if columns[k]["kind"] not in ("number", "date", "sum"):
+        raise UsageError(f'rules: "{columns[k]["name"]}" holds no numbers.')
+    return k
+
+
+def _sum(left: str, right: str, columns: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    """The column that is computed, and from what: a constant less the other terms, or the sum of them."""
+    terms = [_numeric(term, columns) for term in _parts(left, r"\s*\+\s*")]
+    try:
+        constant, made, others, sign = float(_bare(right)), terms[-1], terms[:-1], -1.0
+    except ValueError:
+        constant, made, others, sign = 0.0, _numeric(right, columns), terms, 1.0
+    return made, {"constant": constant, "sign": sign, "terms": [columns[k]["name"] for k in others]}
+
+
+def total(column: dict[str, Any], numbers: Callable[[str], np.ndarray]) -> np.ndarray:
+    """The values of a column that is a sum, from the numbers of its terms; missing where one of them is."""
+    rule = column["sum"]
+    found = rule["constant"] + rule["sign"] * np.sum([numbers(name) for name in rule["terms"]], axis=0)
+    return table_columns._round(found, table_columns._step(column))

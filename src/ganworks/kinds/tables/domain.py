@@ -1,0 +1,149 @@
+"""The domain of tables: columns of numbers, words and dates from CSV, Parquet or pandas, and rows made like them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Draw, Spec
+from ganworks.kinds.tables.data import layout as table_layout
+from ganworks.kinds.tables.data import reading as table_read
+from ganworks.kinds.tables.data import rules as table_rules
+from ganworks.kinds.tables.data.conditions import Kept
+from ganworks.kinds.tables.data.dataset import TableSet
+from ganworks.kinds.tables.metrics.judge import TableJudge
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a table becomes rows of numbers and back.
+
+    held_out: share of rows that is never trained on (at most 10,000 rows). header: "auto", "on" or "off".
+    encoding: of CSV files. numbers: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
+    ids: columns (a,b) of which new unique values are made up; categories: columns of numbers that are names.
+    rules: what every row keeps: "age >= 18; start <= end; a + b = 100". target: the column that judges predict;
+    default: the last one with few values. balanced: training rows are chosen by value, rare values more often (CTGAN).
+    """
+
+    held_out: float = 0.1
+    header: str = "auto"
+    encoding: str = "utf-8"
+    numbers: str = "cells"
+    ids: str = ""
+    categories: str = ""
+    rules: str = ""
+    target: str = ""
+    balanced: bool = False
+
+    forms: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
+    each: ClassVar[str] = ""
+    options: ClassVar[dict[str, str]] = {"where": "conditions that every row keeps: \"income='>50K' and age>=30\""}
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out < 1:
+            raise UsageError(f"held_out must lie in [0, 1), not {self.held_out}.")
+        if self.numbers not in ("cells", "modes") or self.header not in ("auto", "on", "off"):
+            raise UsageError(f'numbers must be "cells" or "modes", header "auto", "on" or "off"; got {self}.')
+
+    def open(
+        self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
+    ) -> TableSet:
+        """The table in a .csv, .csv.gz, .tsv, .parquet file or a DataFrame.
+
+        Raises UsageError for files that are no table, infinite numbers, duplicate column names, fewer than 20 rows,
+        more than 2,000 columns or 200 million cells, and rows that break `rules`.
+        """
+        frame, facts = table_read.read(path, self.encoding, self.header)
+        if on_progress is not None:
+            on_progress(len(frame), len(frame))
+        ids, words = ([n.strip() for n in text.split(",") if n.strip()] for text in (self.ids, self.categories))
+        return TableSet(frame, facts, self.held_out, self.numbers, ids, words, self.rules, self.target)
+
+    def batch(self, data: TableSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """x [B, D]; when balanced, rows of values that were drawn, and `asked` (choice, code) [B, 2]."""
+        if not self.balanced:
+            return {"x": data.rows(indices)}
+        asked, rows = data.by_value(draw)
+        return {"x": data.rows(rows if data.conditions else indices), "asked": asked}
+
+    def judge(self, data: TableSet, source: Any, config: Any, work: Any) -> TableJudge:
+        """Judges tables by columns, pairs of columns, a detector, what models learn from them, and copies."""
+        return TableJudge(data, config, work, self.prepare)
+
+    def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
+        """The generator whose rows keep the rules and `where`."""
+        columns = spec.facts["columns"]
+        asked, orders, _ = table_rules.rules(spec.facts.get("rules", ""), columns)
+        where = options.get("where") or ""
+        if not isinstance(where, str):
+            raise UsageError(f"where is a text such as \"income='>50K' and age>=30\", not {type(where).__name__}.")
+        keeps = table_rules.Keeps(columns, [*asked, *table_rules.conditions(where, columns)], orders)
+        return Kept(net, keeps) if keeps else net
+
+    def decode(self, samples: Any) -> Any:
+        """A DataFrame with the source's columns and dtypes; ids are made from the samples' indices."""
+        return table_layout.to_frame(samples.spec, samples.data, samples.indices, samples.seed)
+
+    def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
+        """The table as .csv, the mark in a line before the header that begins with "#", or as .parquet.
+
+        Cells that a spreadsheet would run as a formula begin with an apostrophe in the .csv.
+        """
+        frame, note = self.decode(samples), json.dumps(samples.note(), default=str) if mark else ""
+        if suffix == ".parquet":
+            return _parquet(frame, note)
+        buffer = io.StringIO()
+        if mark:
+            buffer.write(f"# {note}\n")
+        escaped(frame).to_csv(buffer, index=False, lineterminator="\n")
+        return buffer.getvalue().encode("utf-8")
+
+
+@dataclass(frozen=True)
+class ModesTable(Table):
+    """A table as CTGAN sees it: numbers as modes of a Gaussian mixture, training rows chosen by value."""
+
+    numbers: str = "modes"
+    balanced: bool = True
+
+
+def escaped(frame: Any) -> Any:
+    """The frame with an apostrophe before words that a spreadsheet would take for a formula, column names too."""
+    out = frame.copy(deep=False)
+    for name in out.columns:
+        if out[name].dtype.kind in "OUST" or str(out[name].dtype) in ("str", "string", "category"):
+            words = out[name].astype(object)
+            out[name] = words.map(lambda v: f"'{v}" if isinstance(v, str) and _runs(v) else v)
+    out.columns = [f"'{n}" if _runs(n) else n for n in out.columns]
+    return out
+
+
+def _runs(word: str) -> bool:
+    """Whether a spreadsheet would run it; a plain number with a sign it would not."""
+    if not word.lstrip(" ").startswith(FORMULA):
+        return False
+    return not word.strip().lstrip("+-").replace(".", "", 1).isdecimal()
+
+
+def _parquet(frame: Any, note: str) -> bytes:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError("Parquet needs pyarrow: pip install 'ganworks[table]'") from error
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    if note:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"ganworks": note.encode()})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""How good rows are, and how private."""

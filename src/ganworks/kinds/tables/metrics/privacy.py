@@ -1,0 +1,137 @@
+"""What made rows give away: copies, and an attack that asks of a row whether it was trained on.
+
+No number here says that a generator is private: an attack that fails says that this attack failed. Only training with
+differential privacy (`d.clip_each`, `d.noise`) bounds all attacks.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.kinds.tables.metrics.measures import Coder, auc, auc_interval, numbers
+from ganworks.metrics.dp_accountant import Releases, epsilon
+
+MOST = 2000  # members, and as many others
+REFERENCES = 10_000
+
+
+def plane(coder: Coder, frames: list[Any], reference: Any) -> list[np.ndarray]:
+    """Rows as points: numbers by their rank in the reference, a differing category as far apart as the whole range."""
+    real = coder.matrix(reference)
+    ranks = [np.sort(real[:, k][np.isfinite(real[:, k])]) for k in range(real.shape[1])]
+    out = []
+    for frame in frames:
+        x = coder.matrix(frame)
+        for k, sorted_ in enumerate(ranks):
+            if not coder.words[k]:
+                place = (np.searchsorted(sorted_, x[:, k], "left") + np.searchsorted(sorted_, x[:, k], "right")) / 2
+                x[:, k] = np.where(np.isnan(x[:, k]), -1, place / max(1, len(sorted_)))
+            else:
+                x[:, k] = np.nan_to_num(x[:, k], nan=-1)
+        out.append(x.astype(np.float32))
+    return out
+
+
+def nearest(words: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance [n] of each row to the nearest of others: the sum over columns, a differing category counts 1."""
+    out = np.empty(len(x), np.float32)
+    for start in range(0, len(x), 64):
+        part = x[start : start + 64]
+        total = np.zeros((len(part), len(others)), np.float32)
+        for k, word in enumerate(words):
+            gap = part[:, k, None] - others[None, :, k]
+            total += (gap != 0) if word else np.abs(gap)
+        out[start : start + 64] = total.min(1)
+    return out
+
+
+def contents(coder: Coder, frame: Any) -> list[tuple[Any, ...]]:
+    """All learnt columns of each row, to be compared: numbers as numbers, everything else as words."""
+    parts = []
+    for column in coder.columns:
+        if column["kind"] == "category":
+            parts.append(frame[column["name"]].astype(object).map(str).tolist())
+        else:
+            parts.append(np.nan_to_num(numbers(column, frame), nan=-1e300).tolist())
+    return list(zip(*parts, strict=True))
+
+
+def distinct(coder: Coder, frame: Any) -> Any:
+    """Each content once: copies of a row always lie on the same side of the split, and would tell the sides apart."""
+    first: dict[tuple[Any, ...], int] = {}
+    for place, row in enumerate(contents(coder, frame)):
+        first.setdefault(row, place)
+    return frame.iloc[list(first.values())]
+
+
+def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict[str, Any]:
+    """Membership inference: rows that were trained on against held-out ones, by how near made rows come to them.
+
+    An attacker who owns other rows of the same kind (half of the held-out ones) compares the distance to the nearest
+    made row with that to the nearest of his own (as Hilprecht et al. 2019 and van Breugel et al. 2023 do, with
+    distances for densities). Returns attack (AUC; 0.5 is guessing) with low and high, and the shares of made and of
+    held-out rows that equal a trained row in all columns.
+    """
+    rng = np.random.default_rng(seed)
+    known = set(contents(coder, train))
+    same = [float(np.mean([row in known for row in contents(coder, f)])) for f in (made, held)]
+    train, held = distinct(coder, train), distinct(coder, held)
+    half = len(held) // 2
+    count = min(MOST, half, len(train))
+    if count < 20:
+        return {}
+    order = rng.permutation(len(held))
+    members, others = train.iloc[rng.permutation(len(train))[:count]], held.iloc[order[:count]]
+    own = held.iloc[order[half:]].iloc[:REFERENCES]
+    made = made.iloc[:REFERENCES]
+    x_in, x_out, x_own, x_made = plane(coder, [members, others, own, made], train)
+    scores = []
+    for x in (x_in, x_out):
+        near, usual = nearest(coder.words, x, x_made), nearest(coder.words, x, x_own)
+        scores.append(np.log(usual + 1e-3) - np.log(near + 1e-3))
+    scored = np.stack([np.repeat([1.0, 0.0], count), np.concatenate(scores)], 1)
+    low, high = auc_interval(scored)
+    return {"attack": auc(scored), "low": low, "high": high, "copies": same[0], "held_copies": same[1], "count": count}
+
+
+def check_private(config: Any) -> None:
+    """UsageError when training is to be differentially private, and a player would learn from rows without it."""
+    clipped = {name: getattr(config, name).clip_each > 0 for name in ("g", "d")}
+    if not any(clipped.values()):
+        return
+    game, needed = config.game, []
+    if getattr(game, "likelihood", 0) and not clipped["g"]:
+        needed.append("g.clip_each and g.noise (the generator learns from rows itself), or game.likelihood=0")
+    if getattr(game, "adversarial_from", 0) < 1 and not clipped["d"]:
+        needed.append("d.clip_each and d.noise, or game.adversarial_from=1")
+    if getattr(game, "adversarial_from", 0) < 1 and config.networks.pac != 1:
+        needed.append("networks.pac=1, so that a row has one gradient of its own")
+    if getattr(config.domain, "balanced", False):
+        needed.append("domain.balanced=off, so that every row is drawn equally often")
+    if needed:
+        raise UsageError(f"Differentially private training of tables needs {'; '.join(needed)}.")
+
+
+def promised(config: Any, count: int, seen: int) -> list[str]:
+    """What differential privacy promises after `seen` of `count` rows, in a sentence; nothing when it is off."""
+    steps, game = -(-seen // config.train.batch), config.game
+    rate, start = config.train.batch / count, getattr(game, "adversarial_from", 0.0)
+    releases = []
+    if config.g.clip_each and game.likelihood:
+        releases.append(Releases(rate, config.g.noise, steps))
+    if config.d.clip_each and start < 1:
+        releases.append(Releases(rate, config.d.noise, math.ceil((1 - start) * steps) * game.n_critic))
+    if not releases:
+        return []
+    delta = 10.0 ** math.floor(-math.log10(count) - 0.5)
+    spent = epsilon(releases, delta)
+    return [
+        f"Differential privacy: epsilon {spent:.2f} at delta {delta:g}, for {sum(r.steps for r in releases):,} noisy "
+        f"updates of {rate:.2%} of the rows (Renyi accounting, as if batches were drawn by chance; they come from a "
+        "shuffled order). It covers the networks. The columns' values, limits and shares are taken from the data as "
+        "they are, and so is the choice of the best snapshot."
+    ]

@@ -1,0 +1,44 @@
+"""Tables: rows made column by column, or CTGAN."""
+
+from __future__ import annotations
+
+from ganworks.core.settings import Config, Facts, Optimizer, Train
+from ganworks.kinds.tables.game import Tabular
+from ganworks.kinds.tables.networks import Columns, Residual
+
+_FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
+FEW, SCORED = 5000, 20  # rows below which a table is easily learnt by heart; passes between scores of such a table
+
+
+def table(facts: Facts) -> Config:
+    """Tables: a generator that makes a row column by column, trained by likelihood.
+
+    Any column can be asked for (`where`), since the order of columns is drawn anew in training: Uria, Murray,
+    Larochelle 2014 (arXiv 1310.1757), Hoogeboom et al. 2022 (arXiv 2110.02037). game.adversarial_from=0.8 lets a packed
+    critic (PacGAN, arXiv 1712.04086) train it further. The recipe `ctgan` is the adversarial method alone.
+    """
+    few = facts.count < FEW
+    networks = Columns(width=128, g_dropout=0.2, smooth=True) if few else Columns()
+    adam = Optimizer(lr=4e-3 if few else 2e-3, lr_end=1e-5, betas=(0.9, 0.99), warmup=0.02)
+    critic = Optimizer(lr=2e-4, betas=(0.5, 0.9))
+    score = SCORED * facts.count if few else 0  # often, for the best snapshot may come early
+    train = Train(batch=_batch(facts.count), ema=(_FOREVER,), ema_ramp=0.02, precision="fp32", score=score)
+    return Config("table", facts.domain, networks, Tabular(), g=adam, d=critic, train=train)
+
+
+def ctgan(facts: Facts) -> Config:
+    """CTGAN: all columns at once from noise and one asked value; a critic of ten rows under WGAN-GP.
+
+    Paper: Xu, Skoularidou, Cuesta-Infante, Veeramachaneni 2019 (arXiv 1907.00503), from its description: modes of a
+    Gaussian mixture, training by sampling, Adam 2e-4. Different: averaged weights; sampling asks for values
+    as frequent as they are, not for their logarithms.
+    """
+    game = Tabular(likelihood=0.0, adversarial_from=0.0, asked=1.0)
+    adam = Optimizer(lr=2e-4, betas=(0.5, 0.9))
+    train = Train(batch=min(500, max(10, facts.count // 10 * 10)), ema=(_FOREVER,), ema_ramp=0.02, precision="fp32")
+    return Config("ctgan", facts.domain, Residual(), game, g=adam, d=adam, train=train)
+
+
+def _batch(count: int) -> int:
+    """512, or less when that would be more than an eighth of the rows; a multiple of 10, for packs."""
+    return min(500, max(50, count // 80 * 10))

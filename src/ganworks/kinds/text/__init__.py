@@ -1,0 +1,25 @@
+"""Lines of text, in words, characters or byte pairs -> new lines."""
+
+from ganworks.core.registry import Kind
+
+KIND = Kind(
+    name="text",
+    order=130,
+    title="text",
+    recipes={
+        "text": ("recipes:text", "domain/text"),
+        "seqgan": ("recipes:seqgan", "domain/text"),
+        "relgan": ("recipes:relgan", "domain/text"),
+    },
+    parts={
+        "domain/text": "domain:Text",
+        "networks/text": "networks.language:TextNets",
+        "game/sequences": "games.game:Sequences",
+        "game/soft-tokens": "games.gumbel:SoftTokens",
+    },
+    default="text",
+    noun="lines",
+    recognise="recognise",
+    reads=("text: a file with one text in each line.",),
+    examples=("ganworks train captions.txt budget=20m                one text in each line, in any language",),
+)

@@ -1,0 +1,1 @@
+"""Texts: files, tokens, the data set."""

@@ -1,0 +1,130 @@
+"""Texts as numbers, ready to train on: split by content, and a vocabulary made of the training part alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.files.packing.packed import split
+from ganworks.files.sources import natural_key
+from ganworks.kinds.text.data.reading import Lines
+from ganworks.kinds.text.data.vocabulary import END, LARGEST, UNKNOWN, Vocabulary, best_kind
+
+LENGTHS = {"words": 64, "pairs": 96, "characters": 128}  # tokens, where none are asked for
+SIZES = {"words": 10_000, "pairs": 2000, "characters": 10_000}
+COVERED = 0.995  # share of training texts that the length holds whole
+MOST_UNKNOWN = 0.5  # share of training tokens
+
+
+class TextSet:
+    """What the engine trains on, with the attributes of `ganworks.files.packing.packed.Packed`.
+
+    texts: the lines. ids: uint16 [N, length], END after the last token. vocabulary: of the training part.
+    spec: shape (length,), facts hold the vocabulary. train, held: every exact copy lies on the same side.
+    """
+
+    def __init__(self, lines: Lines, *, tokens: str = "auto", size: int = 0, length: int = 0, held_out: float = 0.1):
+        self.lines, self.texts = lines, lines.texts
+        if len(self.texts) < 2:
+            raise UsageError(f'"{lines.source}" holds one line of text alone; two are needed.')
+        self.train, self.held, self.duplicates, notes = split(_hashes(self.texts), held_out)
+        self.notes = [note.replace("images", "texts") for note in notes]
+        training = [self.texts[k] for k in self.train]
+        kind, why = best_kind(training) if tokens == "auto" else (tokens, "")
+        self.notes += [f"{kind} are the tokens: {why}"] if why else []
+        self.vocabulary = Vocabulary.learn(training, kind, min(size or SIZES[kind], LARGEST))
+        coded = [self.vocabulary.encode(text) for text in self.texts]
+        length = length or self._length([len(coded[k]) for k in self.train], kind)
+        self.ids, self.cut = _rows(coded, length)
+        self._tell_unknown()
+        classes, self.labels = _classes(lines)
+        self.spec = Spec(
+            "text", (length,), classes, -1.0, 1.0, "float32", facts={"vocabulary": self.vocabulary.facts()}
+        )
+        self.fingerprint = self._fingerprint()
+
+    def _length(self, sizes: Sequence[int], kind: str) -> int:
+        """Room for nearly all training texts and their end."""
+        wanted = int(np.quantile(sizes, COVERED, method="higher")) + 1
+        return max(2, min(LENGTHS[kind], wanted))
+
+    def _tell_unknown(self) -> None:
+        """Notes on tokens that the vocabulary does not hold; refuses a vocabulary that says next to nothing."""
+        unknown = [(self.ids[part] == UNKNOWN).sum() / max(1, (self.ids[part] != END).sum())
+                   for part in (self.train, self.held)]  # fmt: skip
+        if unknown[0] > MOST_UNKNOWN:
+            raise UsageError(
+                f"{100 * unknown[0]:.0f} % of the training tokens are not in the vocabulary of "
+                f"{len(self.vocabulary):,}. Say tokens=characters or tokens=pairs, or a larger domain.vocabulary."
+            )
+        if unknown[0]:
+            self.notes.append(f"{100 * unknown[0]:.1f} % of the training tokens are too rare for the vocabulary")
+        if len(self.held) and unknown[1] > 0:
+            self.notes.append(
+                f"{100 * unknown[1]:.1f} % of the held-out tokens are unknown to the vocabulary, which is made of the "
+                "training texts alone"
+            )
+        if self.cut:
+            self.notes.append(f"{self.cut:,} texts are longer than {self.ids.shape[1]} tokens and are cut there")
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
+        digest.update(_hashes(self.texts).tobytes())
+        if self.labels is not None:
+            digest.update(self.labels.tobytes())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def raw(self, indices: Any) -> np.ndarray:
+        """Rows as the networks see them: float32 [n, length], a copy."""
+        return self.ids[indices].astype(np.float32)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Texts of each class."""
+        if self.labels is None:
+            return {}
+        found = np.bincount(self.labels, minlength=self.spec.num_classes)
+        return dict(zip(self.spec.classes, found.tolist(), strict=True))
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Plain facts: what was found, what it became, how it is split."""
+        lines = self.lines
+        return {"source": lines.source, "kind": lines.kind, "bytes": lines.bytes, "count": len(self),
+                "tokens": self.vocabulary.kind, "vocabulary": len(self.vocabulary), "length": self.spec.shape[0],
+                "dtype": "float32", "classes": self.counts, "train": len(self.train), "held": len(self.held),
+                "duplicates": self.duplicates, "dropped": dict(lines.dropped), "notes": [*lines.told, *self.notes],
+                "fingerprint": self.fingerprint}  # fmt: skip
+
+
+def _hashes(texts: Sequence[str]) -> np.ndarray:
+    """uint64 [N, 2] of the contents."""
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
+    return np.frombuffer(digests, "<u8").reshape(-1, 2)
+
+
+def _rows(coded: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, int]:
+    """uint16 [N, length], filled with END, and how many did not fit."""
+    ids, cut = np.zeros((len(coded), length), np.uint16), 0
+    for row, numbers in zip(ids, coded, strict=True):
+        row[: len(numbers)] = numbers[:length]
+        cut += len(numbers) > length
+    return ids, cut
+
+
+def _classes(lines: Lines) -> tuple[tuple[str, ...], np.ndarray | None]:
+    if lines.labels is None:
+        return (), None
+    names = sorted(set(lines.labels), key=natural_key)
+    number = {name: k for k, name in enumerate(names)}
+    return tuple(names), np.array([number[name] for name in lines.labels], np.int64)

@@ -1,0 +1,242 @@
+"""Vocabularies: texts to numbers and back, by words, by characters or by pairs (byte-pair encoding).
+
+A vocabulary is made of training lines alone and is plain JSON (`facts`), so that it travels in the header of a
+generator. Number 0 ends a text and fills what follows, number 1 is a token that the vocabulary does not hold.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from ganworks.core.errors import UsageError
+
+KINDS = ("words", "characters", "pairs")
+END, UNKNOWN, FIRST = 0, 1, 2
+LONGEST = 60  # characters of one token
+LARGEST = 60_000
+Pair = tuple[str, str]
+SPACE = "▁"  # begins a piece that a space stands before
+
+
+@lru_cache(65536)
+def _is_mark(character: str) -> bool:
+    """Punctuation or a symbol."""
+    return unicodedata.category(character)[0] in "PS"
+
+
+def words(text: str) -> list[tuple[str, bool]]:
+    """(token, whether a space stands before it): words, and every punctuation mark and symbol on its own.
+
+    Apostrophes and hyphens between letters stay inside their word.
+    """
+    found: list[tuple[str, bool]] = []
+    for part in text.split():
+        if part.isalnum():
+            found.append((part, True))
+            continue
+        spaced, start = True, 0
+        for k, c in enumerate(part):
+            if not _is_mark(c) or (c in "'’-" and 0 < k < len(part) - 1 and _inner(part[k - 1], part[k + 1])):
+                continue
+            if k > start:
+                found.append((part[start:k], spaced))
+                spaced = False
+            found.append((c, spaced))
+            spaced, start = False, k + 1
+        if start < len(part):
+            found.append((part[start:], spaced))
+    return found
+
+
+def _inner(before: str, after: str) -> bool:
+    return not _is_mark(before) and not _is_mark(after)
+
+
+def best_kind(texts: Sequence[str]) -> tuple[str, str]:
+    """(kind, why) for these texts: characters where hardly any spaces are, as in Chinese, else words."""
+    sample = texts[:: max(1, len(texts) // 2000)]
+    letters, spaces = sum(len(t) for t in sample), sum(t.count(" ") for t in sample)
+    share = spaces / max(1, letters)
+    if share < 0.04:
+        return "characters", f"{100 * share:.1f} % of the characters are spaces, so these are no words apart"
+    return "words", f"words of {letters / max(1, spaces + len(sample)):.1f} characters, apart by spaces"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens with their numbers: `tokens[k]` has the number k + 2.
+
+    glued: words that mostly follow without a space, such as "."; opening: words after which mostly none stands, such as
+    "(". merges: of pairs, in the order in which they were learned.
+    """
+
+    kind: str
+    tokens: tuple[str, ...]
+    glued: frozenset[str] = frozenset()
+    opening: frozenset[str] = frozenset()
+    merges: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.tokens) + FIRST
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Token -> number."""
+        return {token: k for k, token in enumerate(self.tokens, FIRST)}
+
+    @cached_property
+    def _ranks(self) -> dict[tuple[str, str], int]:
+        return {pair: rank for rank, pair in enumerate(self.merges)}
+
+    def cut(self, text: str) -> list[str]:
+        """The tokens of a text, known or not."""
+        if self.kind == "characters":
+            return list(text)
+        if self.kind == "words":
+            return [token for token, _ in words(text)]
+        return [piece for word in text.split() for piece in self._pieces(word)]
+
+    def encode(self, text: str) -> list[int]:
+        """The numbers of a text's tokens; UNKNOWN for those that are not held."""
+        return [self.numbers.get(token, UNKNOWN) for token in self.cut(text)]
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """A readable text of numbers up to the first END; unknown ones are left out."""
+        tokens = []
+        for number in numbers:
+            if number == END:
+                break
+            if FIRST <= number < len(self):
+                tokens.append(self.tokens[number - FIRST])
+        if self.kind == "characters":
+            return "".join(tokens)
+        if self.kind == "pairs":
+            return "".join(tokens).replace(SPACE, " ").strip()
+        return self._joined(tokens)
+
+    def _joined(self, tokens: Sequence[str]) -> str:
+        text = ""
+        for k, token in enumerate(tokens):
+            near = token in self.glued or (k > 0 and tokens[k - 1] in self.opening)
+            text += token if near or not text else f" {token}"
+        return text
+
+    @cached_property
+    def _known(self) -> dict[str, list[str]]:
+        return {}
+
+    def _pieces(self, word: str) -> list[str]:
+        found = self._known.get(word)
+        if found is None:
+            found = merged([SPACE, *word[: 4 * LONGEST]], self._ranks)
+            if len(self._known) < 200_000:
+                self._known[word] = found
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        """As plain JSON."""
+        known = {"kind": self.kind, "tokens": list(self.tokens), "glued": sorted(self.glued)}
+        return known | {"opening": sorted(self.opening), "merges": [list(pair) for pair in self.merges]}
+
+    @staticmethod
+    def of(facts: dict[str, Any]) -> Vocabulary:
+        """The inverse of `facts`; UsageError for anything else."""
+        try:
+            tokens, merges = tuple(map(str, facts["tokens"])), tuple((str(a), str(b)) for a, b in facts["merges"])
+            made = Vocabulary(facts["kind"], tokens, frozenset(facts["glued"]), frozenset(facts["opening"]), merges)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"The vocabulary in this file is damaged ({error!r}).") from error
+        if made.kind not in KINDS or not 0 < len(made) <= LARGEST + FIRST:
+            raise UsageError(f"The vocabulary in this file is damaged: kind {made.kind!r}, {len(made)} tokens.")
+        return made
+
+    @staticmethod
+    def learn(texts: Sequence[str], kind: str, size: int) -> Vocabulary:
+        """The `size` most frequent tokens of training texts; those as frequent in the order of the alphabet."""
+        if kind == "words":
+            return _learn_words(texts, size)
+        if kind == "characters":
+            return Vocabulary("characters", most_frequent(Counter(c for text in texts for c in text), size))
+        return _learn_pairs(texts, size)
+
+
+def most_frequent(counts: Counter[str], size: int) -> tuple[str, ...]:
+    """The `size` most frequent of those that are not too long."""
+    held = [(token, n) for token, n in counts.items() if len(token) <= LONGEST]
+    return tuple(token for token, _ in sorted(held, key=lambda item: (-item[1], item[0]))[:size])
+
+
+def _learn_words(texts: Sequence[str], size: int) -> Vocabulary:
+    counts, near, before = Counter[str](), Counter[str](), Counter[str]()
+    for text in texts:
+        found = words(text)
+        counts.update(token for token, _ in found)
+        near.update(token for token, spaced in found[1:] if not spaced)
+        before.update(a for (a, _), (_, spaced) in itertools.pairwise(found) if not spaced)
+    tokens = most_frequent(counts, size)
+    marks = [token for token in tokens if len(token) == 1 and _is_mark(token)]
+    opening = frozenset(t for t in marks if 2 * before[t] > counts[t] and 2 * near[t] <= counts[t])
+    return Vocabulary("words", tokens, frozenset(t for t in marks if 2 * near[t] > counts[t]), opening)
+
+
+def merged(parts: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
+    """Join neighbours, the pair that was learned first before others (Sennrich et al. 2016, 1508.07909)."""
+    while len(parts) > 1:
+        rank, at = min((ranks.get(pair, len(ranks)), k) for k, pair in enumerate(itertools.pairwise(parts)))
+        if rank == len(ranks):
+            break
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+    return parts
+
+
+def _learn_pairs(texts: Sequence[str], size: int) -> Vocabulary:
+    """Byte-pair encoding over characters: the most frequent pair of neighbours becomes one token, again and again."""
+    counts = Counter(word[: 4 * LONGEST] for text in texts for word in text.split())
+    parts = {word: [SPACE, *word] for word in counts}
+    letters = most_frequent(Counter({SPACE: counts.total()}) + _letters(counts), size)
+    where, pairs = defaultdict[Pair, set[str]](set), Counter[Pair]()
+    for word, n in counts.items():
+        _count(parts[word], n, word, pairs, where)
+    heap, merges = [(-n, pair) for pair, n in pairs.items()], list[Pair]()
+    heapq.heapify(heap)
+    while len(letters) + len(merges) < size and heap:
+        n, best = heapq.heappop(heap)
+        if pairs[best] != -n:
+            continue  # its count has changed since; the right one is in the heap too
+        if -n < 2:
+            break
+        merges.append(best)
+        changed = set[Pair]()
+        for word in sorted(where.pop(best)):
+            changed |= _count(parts[word], -counts[word], word, pairs, where)
+            parts[word] = merged(parts[word], {best: 0})
+            changed |= _count(parts[word], counts[word], word, pairs, where)
+        for pair in changed - {best}:
+            heapq.heappush(heap, (-pairs[pair], pair))
+    joined = [a + b for a, b in merges]
+    return Vocabulary("pairs", tuple(dict.fromkeys([*letters, *joined])), merges=tuple(merges))
+
+
+def _letters(counts: Counter[str]) -> Counter[str]:
+    found = Counter[str]()
+    for word, n in counts.items():
+        for letter in word:
+            found[letter] += n
+    return found
+
+
+def _count(parts: list[str], n: int, word: str, pairs: Counter[Pair], where: dict[Pair, set[str]]) -> set[Pair]:
+    """Add n to the count of every pair of neighbours of a word; returns these pairs."""
+    found = list(itertools.pairwise(parts))
+    for pair in found:
+        pairs[pair] += n
+        if n > 0:
+            where[pair].add(word)
+    return set(found)

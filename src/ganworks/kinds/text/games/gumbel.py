@@ -1,0 +1,76 @@
+"""RelGAN's game (Nie et al., ICLR 2019): soft tokens instead of rewards, so that the critic's gradient reaches G."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Batch
+from ganworks.kinds.text.games.game import Made, Nets, Sequences, Terms, still
+from ganworks.layers.copies import take_over
+
+
+@dataclass(frozen=True)
+class SoftTokens(Sequences):
+    """As `Sequences`, with tokens softmax(sharpness (logits + Gumbel noise)) in place of rewards.
+
+    sharpness: grows exponentially from 1 where the adversarial stage begins to this value at the end of the budget,
+        however long that is. loss: RelGAN's is relativistic. policy weighs D's gradient.
+    """
+
+    loss: str = "relativistic"
+    anchor: float = 0.0
+    sharpness: float = 100.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.sharpness <= 1e6:
+            raise UsageError(f"sharpness must lie between 1 and a million, not {self.sharpness}.")
+        if self.rollouts:
+            raise UsageError("rollouts belong to rewards; soft tokens have none.")
+
+    def sharpness_at(self, progress: float) -> float:
+        """1 where the adversarial stage begins, `sharpness` at the end of the budget, exponential between."""
+        share = (progress - self.adversarial_from) / max(1e-9, 1 - self.adversarial_from)
+        return self.sharpness ** min(1.0, max(0.0, share))
+
+    def _soft(self, nets: Nets, batch: Batch, y: Tensor | None) -> Tensor:
+        G = nets["G"]
+        return G.soft_sample(batch.draw.uniform(G.length, G.size), self.sharpness_at(batch.progress), y)
+
+    def discriminator_turn(self, nets: Nets, batch: Batch, made: Made, keep: bool = False) -> Terms:
+        """d_loss [B], the mean over D's views; _real and _fake are the mean logits."""
+        if keep:
+            take_over(nets["G_warm"], nets["G"])
+        y = batch.y
+        with torch.no_grad(), still(nets["G"]):
+            fake = self._soft(nets, batch, y)
+        r, f = nets["D"](batch["x"], y), nets["D"](fake, y)
+        terms = self._loss.discriminator(r, f)
+        return {"d_loss": mean_of(terms), "_real": mean(r), "_fake": mean(f)}
+
+    def generator_turn(self, nets: Nets, batch: Batch, made: Made) -> Terms:
+        """g_loss [B], and nll [B] where anchored; _fake is the mean logits."""
+        y, D = batch.y, nets["D"]
+        r = None
+        if self._loss.paired:
+            with torch.no_grad():
+                r = D(batch["x"], y)
+        f = D(self._soft(nets, batch, y), y)
+        terms = {"g_loss": self.policy * mean_of(self._loss.generator(r, f)), "_fake": mean(f)}
+        if self.anchor:
+            terms["nll"] = self.anchor * self._nll(nets["G"], batch)
+        return terms
+
+
+def mean_of(values: Tensor) -> Tensor:
+    """[B, views] or [B] -> [B]."""
+    return values.mean(1) if values.dim() > 1 else values
+
+
+def mean(logits: Tensor) -> Tensor:
+    """The same, without gradient."""
+    return mean_of(logits).detach()

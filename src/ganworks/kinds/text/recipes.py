@@ -1,0 +1,75 @@
+"""Recipes for texts: a language model that a critic helps, SeqGAN, RelGAN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganworks.core.settings import Config, Facts, Optimizer, Train
+from ganworks.kinds.text.games.game import Sequences
+from ganworks.kinds.text.games.gumbel import SoftTokens
+from ganworks.kinds.text.networks.language import TextNets
+
+LARGE, SOME = 5000, 1000  # training texts
+
+
+def sizes(facts: Facts) -> dict[str, Any]:
+    """Widths for the number of texts: what is too wide learns them by heart, and costs time."""
+    if facts.count >= LARGE:
+        return {"embed": 256, "hidden": 512}
+    return {"embed": 128, "hidden": 256} if facts.count >= SOME else {"embed": 64, "hidden": 128}
+
+
+def train(facts: Facts) -> Train:
+    """64 texts a step where the budget has many steps, else fewer; averages over the last 30 steps or so."""
+    examples = facts.budget.examples or 10**6
+    batch = 64 if examples >= 100_000 else 32 if examples >= 20_000 else 16
+    return Train(batch=batch, ema=(2000.0,))
+
+
+def text(facts: Facts) -> Config:
+    """Texts: an LSTM by maximum likelihood, then a critic that chooses between what it writes.
+
+    The critic learns to tell real texts from those of the LSTM at temperature 0.9, which read better than at 1 but
+    repeat themselves; of four of them the generator gives out one, with chances exp(critic). That is the residual
+    energy of Deng et al. 2020 (arXiv 2004.11714) with a discriminator (1406.2661) for the energy. The LSTM itself is
+    not moved: docs/text.md says what the critic adds to maximum likelihood.
+    """
+    game = Sequences(critic_from=0.7, adversarial_from=1.0)
+    g = Optimizer(lr=3e-3, lr_end=3e-5, betas=(0.9, 0.99), warmup=0.02, burn_in=0.7)
+    d = Optimizer(lr=1e-3, betas=(0.5, 0.99))
+    width = sizes(facts)
+    networks = TextNets(
+        **width, candidates=4, temperature=0.9, d_embed=width["embed"], d_widths=(1, 2, 3, 4), d_dropout=0.3
+    )
+    return Config("text", facts.domain, networks, game, g=g, d=d, train=train(facts))
+
+
+def seqgan(facts: Facts) -> Config:
+    """SeqGAN: an LSTM by maximum likelihood, then REINFORCE; each token's reward is D's opinion of its completions.
+
+    Paper: Yu et al. 2017 (arXiv 1609.05473). Differs from it: 2 completions of each prefix where the paper has 16,
+    rewards less their mean over the batch, D and G move in turns, tied embeddings and dropout.
+    docs/text.md says what the stage adds to the warm start.
+    """
+    g = Optimizer(lr=3e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
+    d = Optimizer(lr=5e-4, betas=(0.5, 0.99))
+    game = Sequences(critic_from=0.8, adversarial_from=0.9, rollouts=2, anchor=0.0)
+    networks = TextNets(**sizes(facts), d_widths=(1, 2, 3, 4, 5, 6, 8, 10), d_dropout=0.25)
+    return Config("seqgan", facts.domain, networks, game, g=g, d=d, train=train(facts))
+
+
+def relgan(facts: Facts) -> Config:
+    """RelGAN: relational memory by maximum likelihood, then soft tokens through a critic of many views.
+
+    Paper: Nie, Narodytska and Patel, ICLR 2019: Gumbel-softmax (arXiv 1611.01144), relativistic loss, sharpness 1 to
+    100 (game.sharpness), which ends with the budget however long that is. Differs from it: 100 maps a window for 300,
+    one D turn for each of G.
+    docs/text.md says what the stage adds to the warm start.
+    """
+    g = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
+    d = Optimizer(lr=1e-4, betas=(0.9, 0.99))
+    game = SoftTokens(critic_from=0.9, adversarial_from=0.9)
+    networks = TextNets(
+        core="memory", embed=128, dropout=0.3, dropout_in=0.1, critic="views", d_widths=(2, 3, 4, 5), d_maps=100
+    )
+    return Config("relgan", facts.domain, networks, game, g=g, d=d, train=train(facts))

@@ -1,0 +1,1 @@
+"""Clips: files, frames, the packed data set."""

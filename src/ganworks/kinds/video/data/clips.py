@@ -1,0 +1,241 @@
+"""Where clips come from: films and animations, strips of frames, folders of frames, arrays; and their labels.
+
+| in the source | is |
+|---|---|
+| .mp4 .m4v .mov .mkv .webm .avi, and .gif | a clip each |
+| .webp and .png that move (told from some of them) | a clip each |
+| pictures a whole number of times, at least four, as wide as tall | strips: a clip each, of square or `strip` frames |
+| other pictures | frames in the order of their names; a folder of them is a clip |
+
+Classes: labels.csv or one folder per class, as for pictures; of folders of frames, the folder above them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.files.listings import FolderListing, ZipListing
+from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, header, printable
+from ganworks.files.sources import FileSource, _inside_zip, natural_key
+
+FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+MOVING = (".gif", *FILMS)
+LAYOUTS = ("auto", "strips", "folders")
+STRIP = 4  # pictures so many times as wide as tall are strips
+_LOOKED_AT = 16
+
+
+class ClipError(DecodeError):
+    """A clip that cannot be read. `name` says which, `reason` why."""
+
+    def __init__(self, name: str, reason: str):
+        UsageError.__init__(self, f'"{name}" cannot be read as a clip: {reason}')
+        self.name, self.reason = name, reason
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A clip before it is decoded. form: "film" (payload: a path or bytes), "moving" or "strip" (bytes), "frames" (what
+    reads each frame) or "array" (uint8 [F, C, H, W])."""
+
+    form: str
+    payload: Any
+
+
+class OneFile:
+    """A single film as a listing."""
+
+    kind = "file"
+
+    def __init__(self, path: Path):
+        self.root, self.notes, facts = path.parent, [], path.stat()
+        self.names, self.sizes = [path.name], [facts.st_size]
+        mark = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode("utf-8", "surrogateescape")
+        self.digest = hashlib.blake2b(mark, digest_size=16)
+
+    def read(self, index: int) -> bytes:
+        """All bytes, one more than the limit at most."""
+        with (self.root / self.names[index]).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+
+
+class ClipFiles(FileSource):
+    """Clips in a folder, a zip or a file. layout: "strips" or "folders" for pictures, "auto" to look at some."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (*MOVING, *(s for s in SUFFIXES if s != ".gif"))
+    what: ClassVar[str] = "clips"
+
+    def __init__(self, path: Path, listing: Any, labels: bool = True, layout: str = "auto"):
+        super().__init__(path, listing, labels)
+        names = [listing.names[i] for i in self.indices]
+        moving = [n.lower().endswith(MOVING) for n in names]
+        self.form = self._look(layout) if not all(moving) else "moving"
+        self.groups: list[list[int]] = []
+        folders: dict[str, list[int]] = {}
+        for index, name, moves in zip(self.indices.tolist(), names, moving, strict=True):
+            if moves or self.form != "frames":
+                self.groups.append([index])
+            else:
+                folders.setdefault(name.rpartition("/")[0], []).append(index)
+        self.groups += [sorted(group, key=lambda i: natural_key(listing.names[i])) for group in folders.values()]
+        self.notes.append(self._said(len(folders), sum(moving)))
+
+    def _look(self, layout: str) -> str:
+        """What the pictures are: "moving", "strip" or "frames"."""
+        if layout != "auto":
+            return {"strips": "strip", "folders": "frames"}[layout]
+        still = [i for i in self.indices.tolist() if not self.listing.names[i].lower().endswith(MOVING)]
+        forms: Counter[str] = Counter()
+        for place in np.unique(np.linspace(0, len(still) - 1, min(_LOOKED_AT, len(still))).round().astype(int)):
+            try:
+                image = header(self._bytes(still[place]), self.listing.names[still[place]])
+                wide, tall = image.size
+            except DecodeError:
+                continue
+            strip = wide >= STRIP * tall and wide % tall == 0
+            forms["moving" if getattr(image, "is_animated", False) else "strip" if strip else "frames"] += 1
+        return forms.most_common(1)[0][0] if forms else "frames"
+
+    def _said(self, folders: int, moving: int) -> str:
+        films = [f"{moving:,} films or animations"] if moving else []
+        others = len(self.indices) - moving
+        if folders:
+            return " and ".join([*films, f"{folders:,} folders of frames ({others:,} pictures)"])
+        what = {"strip": "strips of frames", "moving": "animations"}[self.form]
+        return " and ".join([*films, *([f"{others:,} {what}"] if others else [])])
+
+    @cached_property
+    def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        if self.form != "frames":
+            given: tuple[np.ndarray | None, tuple[str, ...]] = FileSource._labelled.func(self)  # pyrefly: ignore
+            return given
+        places = [self.listing.names[group[0]][len(self.base) :].split("/")[:-1] for group in self.groups]
+        deep = [len(place) - (len(group) > 1) for place, group in zip(places, self.groups, strict=True)]
+        if not self._use_labels or min(deep, default=0) < 1:
+            return None, ()
+        classes = sorted({place[0] for place in places}, key=natural_key)
+        found = np.array([classes.index(place[0]) for place in places], np.int64)
+        return found, tuple(printable(c) for c in classes)
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def name(self, index: int) -> str:
+        """The path of its file, or of its folder of frames."""
+        name = self.listing.names[self.groups[index][0]]
+        return printable(name.rpartition("/")[0] or name if len(self.groups[index]) > 1 else name)
+
+    def get(self, index: int) -> Opened:  # pyrefly: ignore
+        """The clip, unread where it is a film in a folder; raises ClipError when its bytes cannot be had."""
+        group = self.groups[index]
+        name = self.listing.names[group[0]]
+        if name.lower().endswith(FILMS):
+            outside = self.listing.kind in ("folder", "file")
+            return Opened("film", Path(self.listing.root) / name if outside else self._bytes(group[0]))
+        if name.lower().endswith(MOVING) or self.form == "moving":
+            return Opened("moving", self._bytes(group[0]))
+        if self.form == "strip":
+            return Opened("strip", self._bytes(group[0]))
+        return Opened("frames", [(self.listing.names[i], self._reader(i)) for i in group])
+
+    def _reader(self, at: int) -> Callable[[], bytes]:
+        return lambda: self._bytes(at)
+
+    def _bytes(self, at: int) -> bytes:
+        name, size = printable(self.listing.names[at]), self.listing.sizes[at]
+        if size > MAX_BYTES:
+            raise ClipError(
+                name, f"{size:,} bytes is more than the limit of {MAX_BYTES:,} (films in folders have none)."
+            )
+        try:
+            return self._read(at)
+        except Exception as error:  # a damaged zip member may raise anything: zlib, struct, OSError
+            raise ClipError(name, f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
+
+
+class ClipArrays:
+    """Clips in memory: arrays [F, C, H, W], [F, H, W, C] or [F, H, W], uint8 or float in 0..1; or (arrays, labels)."""
+
+    path, kind = "arrays", "arrays"
+
+    def __init__(self, given: Any):
+        clips, y = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+        self.items = [as_clip(np.asarray(x), k) for k, x in enumerate(clips)]
+        if not self.items:
+            raise UsageError("There are no clips in the list.")
+        self.labels, self.classes = None, ()
+        if y is not None:
+            if len(y) != len(self.items):
+                raise UsageError(f"{len(self.items)} clips but {len(y)} labels.")
+            names, numbers = np.unique(np.asarray(y).astype(str), return_inverse=True)
+            self.labels, self.classes = numbers.reshape(-1).astype(np.int64), tuple(names.tolist())
+        self.notes: list[str] = []
+        self.bytes = sum(x.nbytes for x in self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def name(self, index: int) -> str:
+        """Its number."""
+        return f"clip {index}"
+
+    def get(self, index: int) -> Opened:
+        """As given."""
+        return Opened("array", self.items[index])
+
+    def stamp(self) -> str:
+        """A hash of all values."""
+        digest = hashlib.blake2b(str(self.classes).encode(), digest_size=16)
+        for x in self.items:
+            digest.update(str(x.shape).encode() + np.ascontiguousarray(x).tobytes())
+        return digest.hexdigest() + ("" if self.labels is None else hashlib.sha256(self.labels.tobytes()).hexdigest())
+
+
+def as_clip(x: np.ndarray, number: int) -> np.ndarray:
+    """uint8 [F, C, H, W] of an array in one of the usual orders; UsageError for others."""
+    if x.ndim == 3:
+        x = x[:, None]
+    elif x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
+        x = x.transpose(0, 3, 1, 2)
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or not x.size:
+        raise UsageError(f"clip {number} is {list(x.shape)}; it must be [F, C, H, W], [F, H, W, C] or [F, H, W].")
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype.kind != "f" or not np.isfinite(x).all() or x.min() < 0 or x.max() > 1:
+        raise UsageError(f"clip {number} is {x.dtype}; frames are uint8, or floats from 0 to 1.")
+    return np.rint(x * 255).astype(np.uint8)
+
+
+def open_clips(path: Any, labels: bool = True, layout: str = "auto") -> ClipFiles | ClipArrays:
+    """The clips of a folder, a zip (or zip/folder/inside), one film or arrays; UsageError when there are none."""
+    if not isinstance(path, str | os.PathLike):
+        return ClipArrays(path)
+    try:
+        return _open_path(Path(path).expanduser(), labels, layout)
+    except OSError as error:
+        raise UsageError(f'"{printable(str(path))}" cannot be opened: {error.strerror or error}.') from error
+
+
+def _open_path(path: Path, labels: bool, layout: str) -> ClipFiles:
+    path, inside = _inside_zip(path)
+    if path.is_dir():
+        return ClipFiles(path, FolderListing(path), labels, layout)
+    if not path.exists():
+        raise UsageError(f'There is nothing at "{printable(str(path))}". Give a folder or zip of clips, or a film.')
+    if not path.is_file():
+        raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic in (b"PK\x03\x04", b"PK\x05\x06"):
+        return ClipFiles(path, ZipListing(path, inside), labels, layout)
+    return ClipFiles(path, OneFile(path), labels, layout)

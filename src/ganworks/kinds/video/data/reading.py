@@ -1,0 +1,187 @@
+"""A clip's frames, one after the other, by stated rules: what is damaged, endless or uneven is met here.
+
+- A clip that breaks off or is damaged part-way: the frames before the damage are used, and it is counted.
+- More than `limit` frames (a film of hours): the first `limit` are used, and it is counted.
+- Frames at varying times: taken in their order, and it is counted; with a rate asked for (`fps`), the frame that is on
+  show at each tick is taken.
+- No frame at all: the clip cannot be read (ClipError).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
+from ganworks.files.rasters.film import pyav
+from ganworks.kinds.video.data.clips import ClipError, Opened
+
+_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlists, which could lead elsewhere
+_UNEVEN = 1.5  # the longest frame beside the shortest, from which times vary
+_TIMES = 256  # frames whose times are looked at
+
+Frame = np.ndarray  # uint8 [C, H, W], C = 1 or 3
+Timed = Iterator[tuple[float, Frame]]  # seconds since the start; nan: not said
+
+
+@dataclass
+class Reading:
+    """How clips are read. limit: most frames. fps: ticks a second, 0 for all frames. strip: frames in a strip, 0 for
+    square ones. fit: what becomes of each frame at once. met counts what happened; rates: frames a second of the file.
+    """
+
+    limit: int
+    fps: float = 0.0
+    strip: int = 0
+    background: str = "white"
+    fit: Callable[[Frame], Frame] = lambda frame: frame
+
+    def read(self, clip: Opened, name: str, met: Counter[str]) -> tuple[np.ndarray, float, tuple[int, int]]:
+        """(frames [F, C, H, W], frames a second or 0, (H, W) as stored). Raises ClipError."""
+        kept: list[Frame] = []
+        times: list[float] = []
+        size = (0, 0)
+        try:
+            for time, frame in self._chosen(clip, name, met):
+                if len(kept) == self.limit:
+                    met[f"only the first {self.limit:,} frames of a longer clip used"] += 1
+                    break
+                size = frame.shape[1:] if not kept else size
+                kept.append(self.fit(frame))
+                if len(times) < _TIMES:
+                    times.append(time)
+        except DecodeError as error:
+            if not kept:
+                raise ClipError(name, error.reason) from error
+            met["damaged part-way: the frames before are used"] += 1
+        if not kept:
+            raise ClipError(name, "it holds no frame.")
+        rate, even = rate_of(times)
+        if not even and not self.fps:
+            met["frames at varying times: taken in their order (domain.fps= evens them out)"] += 1
+        return np.stack(kept), self.fps or rate, size
+
+    def first(self, clip: Opened, name: str) -> Frame:
+        """The first frame as stored, without `fit`. Raises DecodeError."""
+        for _, frame in self._chosen(clip, name, Counter()):
+            return frame
+        raise ClipError(name, "it holds no frame.")
+
+    def _chosen(self, clip: Opened, name: str, met: Counter[str]) -> Timed:
+        found = _READERS[clip.form](self, clip.payload, name, met)
+        return ticks(found, self.fps) if self.fps and clip.form in ("film", "moving") else found
+
+
+def rate_of(times: list[float]) -> tuple[float, bool]:
+    """(frames a second, whether they are even) from the times of frames; (0, True) when they are not said."""
+    steps = np.diff(times)
+    steps = steps[np.isfinite(steps) & (steps > 0)]
+    if not len(steps):
+        return 0.0, True
+    return float(1 / np.median(steps)), bool(steps.max() <= _UNEVEN * max(float(steps.min()), 1e-3))
+
+
+def ticks(frames: Timed, fps: float) -> Timed:
+    """The frame on show at each time k / fps: the last one that began before or then."""
+    shown, count = None, 0
+    for time, frame in frames:
+        while shown is not None and count / fps < time - 1e-6:
+            yield count / fps, shown
+            count += 1
+        if not math.isfinite(time):  # no times: as they are
+            yield time, frame
+            continue
+        shown = frame
+        if count / fps <= time + 1e-6:
+            yield count / fps, shown
+            count += 1
+
+
+def _film(reading: Reading, payload: Path | bytes, name: str, met: Counter[str]) -> Timed:
+    av = pyav()
+    source = str(payload) if isinstance(payload, Path) else io.BytesIO(payload)
+    try:
+        with av.open(source, options={"format_whitelist": _DEMUXERS}) as film:
+            if not film.streams.video:
+                raise ClipError(name, "it holds no moving picture.")
+            stream = film.streams.video[0]
+            wide, tall = stream.codec_context.width, stream.codec_context.height
+            if wide * tall > MAX_PIXELS:
+                raise ClipError(name, f"{wide} x {tall} is more than {MAX_PIXELS:,} pixels.")
+            begin = None
+            for frame in film.decode(stream):
+                if frame.width * frame.height > MAX_PIXELS:
+                    raise ClipError(name, f"a frame of {frame.width} x {frame.height} pixels.")
+                time = math.nan if frame.pts is None else float(frame.pts * frame.time_base)
+                begin = time if begin is None else begin
+                turns = round(getattr(frame, "rotation", 0) / 90) % 4
+                yield time - begin, np.rot90(frame.to_ndarray(format="rgb24"), turns).transpose(2, 0, 1)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise ClipError(name, f"FFmpeg: {printable(str(error))[:160]}.") from error
+
+
+def _moving(reading: Reading, payload: bytes, name: str, met: Counter[str]) -> Timed:
+    """A GIF, WebP or PNG animation; alpha lies on the background."""
+    image, time = header(payload, name), 0.0
+    back = Image.new("RGBA", image.size, (*colour(reading.background), 255))
+    index = 0
+    while True:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                image.seek(index)
+                image.load()
+                grey = image.mode in ("1", "L")
+                shown = (
+                    image.convert("L") if grey else Image.alpha_composite(back, image.convert("RGBA")).convert("RGB")
+                )
+        except EOFError:
+            return
+        except Exception as error:  # a decoder may raise anything on hostile bytes
+            raise ClipError(name, f"damaged or cut short ({printable(str(error))[:160]}).") from error
+        array = np.asarray(shown)
+        yield time, array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+        time += max(1.0, float(image.info.get("duration", 100) or 100)) / 1000
+        index += 1
+
+
+def _strip(reading: Reading, payload: bytes, name: str, met: Counter[str]) -> Timed:
+    whole = decode(payload, name, background=reading.background)
+    _, tall, wide = whole.shape
+    count = reading.strip or wide // tall
+    if count < 1 or wide % count or (not reading.strip and wide % tall):
+        parts = f"{reading.strip} frames" if reading.strip else "square frames"
+        raise ClipError(name, f"{wide} x {tall} pixels do not divide into {parts} (domain.strip= says how many).")
+    for frame in np.split(whole, count, axis=2):
+        yield math.nan, frame
+
+
+def _frames(reading: Reading, payload: list[tuple[str, Callable[[], bytes]]], name: str, met: Counter[str]) -> Timed:
+    size = None
+    for label, read in payload:
+        frame = decode(read(), printable(label), background=reading.background)
+        size = size or frame.shape[1:]
+        if frame.shape[1:] != size:
+            raise ClipError(printable(label), f"a frame of {frame.shape[1:]} among frames of {size} (height, width).")
+        yield math.nan, frame
+
+
+def _array(reading: Reading, payload: np.ndarray, name: str, met: Counter[str]) -> Timed:
+    return ((math.nan, frame) for frame in payload)
+
+
+_READERS: dict[str, Callable[..., Timed]] = {
+    "film": _film,
+    "moving": _moving,
+    "strip": _strip,
+    "frames": _frames,
+    "array": _array,
+}

@@ -1,0 +1,233 @@
+"""The domain of clips: films, animations, strips and folders of frames in; .mp4, .gif and .webp out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganworks.core.errors import UsageError, nearest
+from ganworks.core.spec import Draw, Spec, key
+from ganworks.files import provenance
+from ganworks.files.rasters.decode import DecodeError, decode
+from ganworks.files.rasters.pixels import change_channels, resize
+from ganworks.kinds.video.data.clips import LAYOUTS, open_clips
+from ganworks.kinds.video.data.dataset import ClipSet, Progress, pack_clips, read_facts
+from ganworks.kinds.video.data.reading import Reading
+from ganworks.kinds.video.data.writing import mp4
+from ganworks.kinds.video.metrics.judge import VideoJudge
+from ganworks.kinds.video.metrics.pictures import enlarged, filmstrips, sheet
+
+USUAL_SIDE = 32  # pixels, unless asked for: what minutes on a CPU can learn
+MAX_SIDE, MAX_LENGTH = 512, 256
+MOST_FRAMES = 1_000_000  # of one clip
+_LOOKED_AT = 16
+
+
+@dataclass(frozen=True)
+class Video:
+    """Clips: how files become [T, C, H, W] and back.
+
+    length: frames of an example; stride: every so manyth frame of the clip (0: 2 where nine tenths of the clips have
+    room for it, else 1). size: pixels, one number for squares or (height, width); None: at most 32. channels: 1 or 3;
+    None looks. labels: "on" or "off". layout: what pictures are, "strips" of frames side by side, "folders" of frames,
+    "auto" looks. strip: frames in a strip, 0 for square ones. fps: films and animations are taken at so many frames a
+    second, 0: all frames. limit: frames of a clip that are read, from its start. flip: mirror at random. fit,
+    background, on_corrupt, held_out: as of pictures. Raises UsageError for values outside their range.
+    """
+
+    length: int = 16
+    stride: int = 0
+    size: int | tuple[int, int] | None = None
+    channels: int | None = None
+    labels: bool | str = True
+    layout: Literal["auto", "strips", "folders"] = "auto"
+    strip: int = 0
+    fps: float = 0.0
+    limit: int = 3000
+    flip: bool = False
+    fit: Literal["crop", "stretch", "pad"] = "crop"
+    background: str = "white"
+    on_corrupt: Literal["error", "skip"] = "error"
+    held_out: float = 0.1
+
+    forms: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".webp")
+    each: ClassVar[str] = ".mp4"
+    options: ClassVar[dict[str, str]] = {
+        "first": "a picture that every clip goes on from (a model trained with networks.first=on)",
+        "content": "a number: all clips show the same thing, the one of this number, and move each in its own way",
+        "motion": "a number: all clips move alike, as this number says, and show different things",
+    }
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.length <= MAX_LENGTH or not 0 <= self.stride <= 1000:
+            raise UsageError(f"length must be 1 to {MAX_LENGTH} frames and stride 0 to 1000, not {self.length} and "
+                             f"{self.stride}.")  # fmt: skip
+        if self.channels not in (None, 1, 3):
+            raise UsageError(f"channels must be 1 or 3, not {self.channels}.")
+        if self._size and not all(4 <= n <= MAX_SIDE for n in self._size):
+            raise UsageError(f"size must be 4 to {MAX_SIDE} pixels, not {self.size}.")
+        if self.layout not in LAYOUTS:
+            raise UsageError(f"layout must be {', '.join(LAYOUTS)}, not {self.layout!r}.")
+        if not 0 <= self.fps <= 1000 or self.strip < 0 or not 0 <= self.held_out < 1:
+            raise UsageError(f"fps must be 0 to 1000, strip 0 or more, held_out in [0, 1); got {self}.")
+        if not self.length <= self.limit <= MOST_FRAMES:
+            raise UsageError(f"limit must be from length ({self.length}) to {MOST_FRAMES:,}, not {self.limit}.")
+
+    @property
+    def _size(self) -> tuple[int, int] | None:
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> ClipSet:
+        """Pack clips (or open their pack). path: a folder, zip or film; a list of arrays [F, H, W, C]; (list, labels).
+
+        Raises UsageError when there is nothing to use, and for a clip that cannot be read unless on_corrupt is "skip".
+        """
+        source = open_clips(path, str(self.labels).lower() not in ("off", "false", "no"), self.layout)
+        notes: list[str] = []
+        size, channels = self._shape(source, notes)
+
+        def fit(frame: np.ndarray) -> np.ndarray:
+            frame = frame if len(frame) == channels else change_channels(frame, channels, self.background)
+            return resize(np.ascontiguousarray(frame), size, self.fit, self.background)
+
+        reading = Reading(self.limit, self.fps, self.strip, self.background, fit)
+        settings = {"fps": self.fps, "strip": self.strip, "fit": self.fit, "background": self.background,
+                    "layout": self.layout, "labels": source.labels is not None}  # fmt: skip
+        folder = pack_clips(source, reading, (channels, *size), settings, cache=cache, on_corrupt=self.on_corrupt,
+                            on_progress=on_progress, notes=tuple(notes))  # fmt: skip
+        facts = read_facts(folder) or {}
+        return ClipSet(folder, self.length, self.stride or self._stride(folder), self.held_out, facts.get("rate", 0.0))
+
+    def _stride(self, folder: Path) -> int:
+        """2 where nine tenths of the clips have room for it."""
+        frames = np.diff(np.load(folder / "at.npy", allow_pickle=False))
+        return 2 if float((frames >= 2 * (self.length - 1) + 1).mean()) >= 0.9 and self.length > 1 else 1
+
+    def _shape(self, source: Any, notes: list[str]) -> tuple[tuple[int, int], int]:
+        """(height, width) and channels: as asked, or from the first frames of some clips."""
+        if self._size and self.channels:
+            return self._size, self.channels
+        some = np.unique(np.linspace(0, len(source) - 1, min(_LOOKED_AT, len(source))).round().astype(int))
+        seen = [frame for k in some if (frame := self._first(source, int(k))) is not None]
+        if not seen:
+            raise UsageError(f'"{source.path}": none of the clips looked at can be read; see `ganworks data`.')
+        size, channels = self._size, self.channels
+        if size is None:
+            shapes = {frame.shape[1:] for frame in seen}
+            tall, wide = min(shapes)
+            if len(shapes) > 1 or max(tall, wide) > USUAL_SIDE:
+                tall = wide = min(USUAL_SIDE, *(min(shape) for shape in shapes))
+                notes.append(f"frames made {tall} x {wide} (size= chooses another)")
+            size = (max(4, tall), max(4, wide))
+        if channels is None:
+            grey = all((frame == frame[:1]).all() for frame in seen)
+            channels = 1 if grey else 3
+            notes.append("all frames looked at are grey: one channel" if grey else "colour: three channels")
+        return size, channels
+
+    def _first(self, source: Any, index: int) -> np.ndarray | None:
+        reading = Reading(1, 0.0, self.strip, self.background)
+        try:
+            return reading.first(source.get(index), source.name(index))
+        except DecodeError:
+            return None
+
+    def batch(self, data: ClipSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """x [B, T, C, H, W] in [-1, 1], from a random place in each clip; y [B] with classes."""
+        batch = data.fetch(indices, draw.uniform().numpy())
+        if self.flip:
+            mirrored = (draw.uniform(1, 1, 1, 1) < 0.5).expand_as(batch["x"])
+            batch["x"] = torch.where(mirrored, batch["x"].flip(4), batch["x"])
+        return batch
+
+    def judge(self, data: ClipSet, source: Any, config: Any, work: Callable[[str, int, int], None]) -> VideoJudge:
+        """The judge of generated clips: frames, movement, and whole clips against held-out ones."""
+        return VideoJudge(data, config, work)
+
+    def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
+        """The generator with a first frame, one content or one motion for all clips; UsageError where it cannot."""
+        for name in options:
+            if name not in self.options:
+                raise UsageError(f'Clips have no option "{name}". {nearest(name, self.options)}')
+        if "first" in options:
+            if not getattr(net, "predicts", False):
+                raise UsageError("first: this model was not trained to go on from a frame; train networks.first=on.")
+            return Fixed(net, options, torch.from_numpy(self.frame(options["first"], spec)))
+        if options and not hasattr(net, "parts"):
+            raise UsageError("content and motion: this generator does not keep them apart; the recipe `video` does.")
+        return Fixed(net, options) if options else net
+
+    def frame(self, given: Any, spec: Spec) -> np.ndarray:
+        """A picture (path, PIL image or uint8 [C, H, W]) as a frame of the model: float32 [C, H, W] in [-1, 1]."""
+        if isinstance(given, Image.Image):
+            given = np.asarray(given.convert("RGB")).transpose(2, 0, 1)
+        if not isinstance(given, np.ndarray):
+            path = Path(str(given)).expanduser()
+            if not path.is_file():
+                raise UsageError(f'first: there is no picture at "{path}".')
+            given = decode(path.read_bytes(), path.name, background=self.background)
+        _, channels, *size = spec.shape
+        array = given if len(given) == channels else change_channels(given, channels, self.background)
+        array = resize(np.ascontiguousarray(array), (size[0], size[1]), self.fit, self.background)
+        return array.astype(np.float32) / 127.5 - 1
+
+    def encode(self, samples: Any, suffix: str, mark: bool, fps: float = 0.0) -> bytes:
+        """One clip, or all of them side by side, as .mp4, .gif or .webp (lossless). fps: 0 for that of the data."""
+        fps = float(fps or samples.spec.facts.get("fps", 12.0))
+        note = (samples.note(0) if len(samples) == 1 else samples.note()) if mark else None
+        frames = sheet(samples.data, samples.spec.num_classes)
+        if suffix == ".mp4":
+            return mp4(enlarged(frames, 128), fps, json.dumps(note) if note else "")
+        pictures = [Image.fromarray(np.ascontiguousarray(f.transpose(1, 2, 0)).squeeze()) for f in frames]
+        return provenance.encode(pictures, suffix[1:], note, fps)
+
+    def decode(self, samples: Any) -> list[np.ndarray]:
+        """Clips uint8 [T, H, W, C], as most libraries of films have them."""
+        return [clip.transpose(0, 2, 3, 1) for clip in samples.data]
+
+    def show(self, x: Tensor | np.ndarray, columns: int | None = None, labels: Any = None) -> Image.Image:
+        """Clips [B, T, C, H, W] (floats in [-1, 1] or uint8) as strips of frames below each other."""
+        return filmstrips(x)
+
+
+class Fixed(nn.Module):
+    """A generator with some of its latents, or the first frame [C, H, W], the same for all clips."""
+
+    def __init__(self, net: nn.Module, options: dict[str, Any], first: Tensor | None = None):
+        super().__init__()
+        self.net, self.z_dim = net, int(net.z_dim)  # pyrefly: ignore
+        self.register_buffer("first", first)
+        cuts = {}
+        if "content" in options or "motion" in options:
+            content = int(net.parts[0])  # pyrefly: ignore
+            cuts = {"content": slice(0, content), "motion": slice(content, self.z_dim)}
+        self.cuts = [cuts[name] for name in cuts if name in options]
+        fixed = torch.zeros(self.z_dim)
+        for name, cut in cuts.items():
+            if name in options:
+                generator = torch.Generator().manual_seed(key(name, _number(name, options[name])))
+                fixed[cut] = torch.randn(cut.stop - cut.start, generator=generator)
+        self.register_buffer("fixed", fixed)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        z = z.clone()
+        for cut in self.cuts:
+            z[:, cut] = self.fixed[cut]
+        if self.first is None:
+            return self.net(z, y)
+        return self.net(z, y, self.first.expand(len(z), -1, -1, -1))
+
+
+def _number(name: str, value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name} must be a whole number, not {value!r}.") from None

@@ -1,0 +1,178 @@
+"""The game of clips: a critic of whole clips and one of single frames judge what G makes.
+
+MoCoGAN (Tulyakov et al. 2017, 1707.04993, equation 3) has these two; the losses are those of R3GAN (Huang et al. 2024,
+2501.05441): each real example is compared with the generated one in its place, with R1 and R2 on both critics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.errors import UsageError
+from ganworks.core.settings import half_cosine
+from ganworks.core.spec import Batch
+from ganworks.games.losses import Loss, loss
+from ganworks.games.penalties import Labelled, judge
+
+Nets = dict[str, Any]
+Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Settings of the game.
+
+    loss: a name from `losses.LOSSES`. r1, r1_end: gamma of the zero-centred gradient penalties (R1 and R2) on the
+    critic of clips, at first and at the end of the budget (half a cosine between; None: constant); frame_r1,
+    frame_r1_end: on that of frames. Clips of 16 frames lie about four times as far apart as their frames, hence 16
+    times the gamma. frame: weight of the critic of frames for G; 0: there is none. looks: frames of each clip that it
+    looks at. fade: fraction of the budget at which what frames draw by themselves has faded to `left` of itself, for a
+    G that has such. augment: DiffAugment policy out of "translation" and "cutout", alike for all frames of a clip.
+    given: the share of clips that go on from a real first frame, when G can; first: weight of drawing that frame again
+    (mean absolute difference).
+    """
+
+    loss: str = "relativistic"
+    r1: float = 8.0
+    r1_end: float | None = 0.5
+    frame: float = 1.0
+    looks: int = 2
+    fade: float = 0.3
+    left: float = 0.0
+    frame_r1: float = 0.5
+    frame_r1_end: float | None = 0.03
+    augment: str = ""
+    given: float = 0.75
+    first: float = 10.0
+
+    def __post_init__(self) -> None:
+        loss(self.loss)
+        for name in ("r1", "r1_end", "frame_r1", "frame_r1_end", "frame", "first"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1e6:
+                raise UsageError(f"{name} must lie between 0 and a million, not {value}.")
+        if not 1 <= self.looks <= 256:
+            raise UsageError(f"looks must be 1 to 256 frames, not {self.looks}.")
+        if not (0 <= self.given <= 1 and 0 <= self.left <= 1 and 0 < self.fade <= 1):
+            raise UsageError(f"given and left are shares from 0 to 1, fade is a fraction above 0; got {self.given}, "
+                             f"{self.left}, {self.fade}.")  # fmt: skip
+        if "color" in DiffAugment(self.augment).names:
+            raise UsageError('augment="color" is for single pictures; clips take translation and cutout.')
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    @cached_property
+    def _augment(self) -> DiffAugment | None:
+        return DiffAugment(self.augment) if DiffAugment(self.augment).names else None
+
+    def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """Both critics, then G."""
+        yield ("D", "D_frame") if self.frame else ("D",), self.discriminator_turn
+        yield ("G",), self.generator_turn
+
+    def made(self, nets: Nets, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Clips [B, T, C, H, W] of G, and which of them [B] (1 or 0) go on from the first frame of the real clip in
+        their place, where G can; they begin with that frame as G draws it."""
+        G = nets["G"]
+        if isinstance(faded := getattr(G, "fade", None), Tensor):
+            faded.fill_(half_cosine(1.0, self.left, batch.progress, self.fade))
+        z = batch.draw.normal(G.z_dim)
+        if not getattr(G, "predicts", False):
+            return G(z, batch.y), None
+        given = (batch.draw.uniform() < self.given).to(z.dtype)
+        return G(z, batch.y, batch["x"][:, 0], given, True), given
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """Terms [B]: d_loss and penalty of the critic of clips, f_loss and f_penalty of that of frames."""
+        real = batch["x"]
+        with torch.no_grad():
+            fake = self.made(nets, batch)[0].to(real.dtype)
+        gammas = half_cosine(self.r1, _end(self.r1, self.r1_end), batch.progress)
+        r, f, penalty = self._judged(nets["D"], real, fake, batch, gammas)
+        terms = {"d_loss": self._loss.discriminator(r, f), "_real": r.detach(), "_fake": f.detach()}
+        if self.r1:
+            terms["penalty"] = penalty
+        if self.frame:
+            gamma = half_cosine(self.frame_r1, _end(self.frame_r1, self.frame_r1_end), batch.progress)
+            which = batch.draw.integers(real.shape[1], self.looks)
+            r, f, penalty = self._judged(_critic(nets), picked(real, which), picked(fake, which), batch, gamma)
+            terms["f_loss"] = each(self._loss.discriminator(r, f), self.looks)
+            if self.frame_r1:
+                terms["f_penalty"] = each(penalty, self.looks)
+        return terms
+
+    def _judged(self, D: Any, real: Tensor, fake: Tensor, batch: Batch, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits [B] of both kinds, and the penalty [B] of each pair."""
+        x = torch.cat([self._seen(real, batch), self._seen(fake, batch)])
+        y = labels_of(batch, len(x))
+        if not gamma:
+            logits, norms = D(x, y), torch.zeros(len(x), device=x.device)
+        else:
+            logits, norms = judge(Labelled(D, y), x)
+        (r, f), (a, b) = logits.float().chunk(2), norms.chunk(2)
+        return r, f, 0.5 * gamma * (a + b)
+
+    def _seen(self, x: Tensor, batch: Batch) -> Tensor:
+        """Augmented clips: every frame of a clip alike."""
+        if self._augment is None:
+            return x
+        flat = x.flatten(1, 2).contiguous()
+        numbers = self._augment.draw(batch.draw)
+        return self._augment(flat, numbers.repeat(len(x) // len(numbers), 1)).unflatten(1, x.shape[1:3])
+
+    def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """G's terms [B]: g_loss of the clips, g_frame of some frames of each; g_first: how far a given first frame is
+        from the same as G draws it, the only thing that ties a clip to it."""
+        fake, given = self.made(nets, batch)
+        f, r = self._compared(nets["D"], batch["x"], fake, batch)
+        terms = {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
+        if given is not None:
+            terms["g_first"] = self.first * given * (fake[:, 0] - batch["x"][:, 0]).abs().mean((1, 2, 3))
+        if self.frame:
+            which = batch.draw.integers(fake.shape[1], self.looks)
+            f, r = self._compared(_critic(nets), picked(batch["x"], which), picked(fake, which), batch)
+            terms["g_frame"] = self.frame * each(self._loss.generator(r, f), self.looks)
+        return terms
+
+    def _compared(self, D: Any, real: Tensor, fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Logits [B] of generated examples and, for a loss of pairs, of the real ones in their places."""
+        r = None
+        if self._loss.paired:
+            with torch.no_grad():
+                r = D(self._seen(real, batch), labels_of(batch, len(real)))
+        return D(self._seen(fake, batch), labels_of(batch, len(fake))).float(), r
+
+
+def _end(start: float, end: float | None) -> float:
+    return start if end is None else end
+
+
+def _critic(nets: Nets) -> Any:
+    if "D_frame" not in nets:
+        raise UsageError("game.frame above 0 needs a critic of frames: networks.frames=on.")
+    return nets["D_frame"]
+
+
+def picked(x: Tensor, which: Tensor) -> Tensor:
+    """Some frames of each clip, [B, T, C, H, W] and [B, k] -> clips of one frame [k * B, 1, C, H, W], firsts first."""
+    rows = torch.arange(len(x), device=x.device)[:, None]
+    return x[rows, which].transpose(0, 1).flatten(0, 1)[:, None]
+
+
+def labels_of(batch: Batch, count: int) -> Tensor | None:
+    """The labels of the batch again and again, [count], or None without classes."""
+    return None if batch.y is None else batch.y.repeat(count // len(batch.y))
+
+
+def each(values: Tensor, looks: int) -> Tensor:
+    """Values [k * B] of `picked` frames -> their mean for each clip [B]."""
+    return values.unflatten(0, (looks, -1)).mean(0)

@@ -1,0 +1,46 @@
+"""The recipes that make clips."""
+
+from __future__ import annotations
+
+from ganworks.core.settings import Config, Facts, Optimizer, Train
+from ganworks.kinds.video.game import Clips
+from ganworks.kinds.video.networks.motion_content import MotionContent, Volume
+
+_FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
+_LR = 2e-3
+
+
+def video(facts: Facts) -> Config:
+    """Clips from a content that stays and a motion that goes on, conditional on classes: what it shows cannot flicker.
+
+    Paper: MoCoGAN, Tulyakov et al. 2017 (arXiv 1707.04993): a recurrent motion code per frame, an image generator, a
+    critic of clips and one of frames. Differs: the paired loss with R1 and R2 (arXiv 2501.05441), averaged weights,
+    classes by projection; each clip is painted in its own few colours, with pictures that its content draws once and
+    its motion lays where they belong (layers, as in MarioNette, arXiv 2104.14553). networks.first=on learns to go on
+    from a given first frame as well. Made for minutes on a CPU at 32 pixels; docs/video.md.
+    """
+    return _config("video", facts, MotionContent(), _game(facts))
+
+
+def video3d(facts: Facts) -> Config:
+    """Clips drawn whole by transposed 3-D convolutions, one latent for content and motion together.
+
+    Paper: VGAN, Vondrick et al. 2016 (arXiv 1609.02612), of which this is the one-stream form. Differs: the paired loss
+    with R1 and R2 (arXiv 2501.05441), averaged weights, classes by projection.
+    """
+    return _config("video3d", facts, Volume(), _game(facts, frame=0.0))
+
+
+def _game(facts: Facts, frame: float = 1.0) -> Clips:
+    """Gradient penalties that grow with the pixels that a critic sees: 8 to .5 for 16 frames of 32 x 32."""
+    frames, _, height, width = facts.spec.shape
+    high, low = 0.5 * height * width / 1024, 0.03 * height * width / 1024
+    return Clips(r1=high * frames, r1_end=low * frames, frame=frame, frame_r1=high, frame_r1_end=low)
+
+
+def _config(name: str, facts: Facts, networks: MotionContent | Volume, game: Clips) -> Config:
+    adam = Optimizer(lr=_LR, lr_end=_LR / 50, betas=(0.0, 0.99), beta2_start=0.9, warmup=0.02)
+    train = Train(batch=16, ema=(_FOREVER,), ema_ramp=0.03)
+    length, stride = facts.spec.shape[0], facts.spec.facts.get("stride", 1)
+    notes = (f"clips of {length} frames, one of every {stride} (domain.length and domain.stride choose others)",)
+    return Config(name, facts.domain, networks, game, g=adam, d=adam, train=train, notes=notes)

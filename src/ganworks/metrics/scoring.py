@@ -1,0 +1,338 @@
+"""Judge a generator: every metric with its interval beside the value of real data (`evaluate`, `score`).
+
+The protocol stands in `reference.py`. Samples are asked for by index, so that the same seed judges the same
+samples at any batch size; examples are judged in the bytes that would be written to disk.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganworks.core.errors import UsageError
+from ganworks.metrics.classifier import Classifier
+from ganworks.metrics.estimate import Estimate, untouched_random_state, wilson
+from ganworks.metrics.features import Dataset, FeatureExtractor, Progress, score_key
+from ganworks.metrics.reference import CHUNK, FEWEST, Measured, Reference
+
+Sample = Callable[[int, int], tuple[np.ndarray, np.ndarray | None]]
+
+PROTOCOL = (
+    "All comparisons use {n} examples on each side; {groups} group(s) of {n} samples are averaged.",
+    "fd and kid compare with {train} training examples; floor: held-out examples against the same.",
+    "precision, recall, density and coverage compare with {n} held-out examples; floor: training examples.",
+    "authenticity and copied search {train} training examples; floor: held-out examples.",
+)
+MEANING = {
+    "fd": ("lower", "Frechet distance of all samples to real data; the floor is perfect."),
+    "kid": ("lower", "Kernel distance: the same question without assuming a bell shape. About 0 is perfect."),
+    "precision": ("higher", "Share of samples that lie where real examples lie."),
+    "recall": ("higher", "Share of real examples that lie where samples lie."),
+    "density": ("higher", "How densely real examples surround a sample; real data has 1."),
+    "coverage": ("higher", "Share of real examples with a sample nearby: the variety that was learnt."),
+    "authenticity": ("floor", "Share of samples that are no near copy of a training example."),
+    "copied": ("floor", "Share of samples nearer to a training example than 1 % of unseen real data is."),
+    "agreement": ("higher", "Share of samples that a classifier of real data sees as the class asked for."),
+}
+ALARM = 0.10  # authenticity this far below its floor means copying
+
+
+@dataclass(frozen=True)
+class Metric:
+    """value with its 95 % interval [low, high], the same for real data (floor), and value / floor.
+
+    ratio is None where it says nothing: a floor that is not clearly above zero. better: "lower", "higher", or
+    "floor" when the value of real data is the aim. meaning: one sentence for a reader new to it.
+    """
+
+    value: float
+    low: float
+    high: float
+    floor: float
+    floor_low: float
+    floor_high: float
+    ratio: float | None
+    better: str
+    meaning: str
+
+
+@dataclass
+class Report:
+    """What `evaluate` found; `to_dict` is eval.json.
+
+    extractor: name@hash that every value depends on. count: samples judged. n: examples on each side of a
+    comparison. classes: one entry for each class (share of samples, share of real data, agreement, coverage).
+    memorisation: flag, sentence, and the samples nearest to training data. pictures: title -> file name.
+    """
+
+    extractor: str
+    extractor_sha256: str
+    metrics: dict[str, Metric]
+    count: int
+    n: int
+    train: int
+    held: int
+    seed: int
+    split: str
+    quantised: str
+    protocol: list[str]
+    memorisation: dict[str, Any]
+    classes: list[dict[str, Any]] = field(default_factory=list)
+    classifier_accuracy: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    pictures: dict[str, str] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types only, ready for JSON: numbers that are not finite become None."""
+        return plain(asdict(self))
+
+
+@dataclass
+class Judged:
+    """Samples as the extractor sees them: features [N, d]; chances [N, classes], asked labels [N] or None."""
+
+    features: np.ndarray
+    chances: np.ndarray | None
+    asked: np.ndarray | None
+
+    @property
+    def predicted(self) -> np.ndarray | None:
+        """Most likely label [N], or None without a classifier."""
+        return None if self.chances is None else self.chances.argmax(1)
+
+
+def judge(sample: Sample, extractor: FeatureExtractor, count: int, progress: Progress | None = None) -> Judged:
+    """Ask for samples 0..count-1 a few hundred at a time and keep only what is needed of them."""
+    features, chances, asked = [], [], []
+    for start in range(0, count, CHUNK):
+        examples, labels = sample(start, min(CHUNK, count - start))
+        if isinstance(extractor, Classifier):
+            seen, likely = extractor.both(examples)
+            chances.append(likely)
+        else:
+            seen = extractor(examples)
+        features.append(seen)
+        if labels is not None:
+            asked.append(np.asarray(labels))
+        if progress:
+            progress("judging samples", min(start + CHUNK, count), count)
+    judged = Judged(
+        np.concatenate(features), np.concatenate(chances) if chances else None, np.concatenate(asked) if asked else None
+    )
+    bad = int((~np.isfinite(judged.features)).any(1).sum())
+    if bad:
+        raise UsageError(
+            f"{bad} of {count} samples hold values that are not finite: this generator has "
+            "diverged. Judge an earlier snapshot."
+        )
+    return judged
+
+
+Scores = dict[str, float]
+
+
+def score(
+    sample: Sample,
+    dataset: Dataset,
+    extractor: FeatureExtractor,
+    *,
+    count: int = 2000,
+    seed: int = 0,
+    cache: Path | None = None,
+    reference: Reference | None = None,
+) -> tuple[Scores, Scores]:
+    """A quick look during training: ({metric: value}, {metric: floor}); adds "fd_ratio" = fd / its floor.
+
+    sample(start, n) returns samples start..start+n-1 as on disk, with asked labels or None. reference: what
+    `Reference.of` gave for this data and extractor; without it, it is made, or read from `cache`. No global
+    random state is changed, not even by `sample`.
+    """
+    _enough(count)
+    with untouched_random_state(), torch.no_grad():
+        real = reference or Reference.of(dataset, extractor, cache)
+        n = real.count(count)
+        judged = judge(sample, extractor, count)
+        floor = real.floor(n, repeats=2, subsets=10, seed=seed)
+        found = real.measure(judged.features, n, repeats=2, subsets=10, seed=seed)
+    values, floors = ({k: e.value for k, e in m.metrics.items()} for m in (found, floor))
+    agree = _agreement(judged)
+    if agree is not None and isinstance(extractor, Classifier):
+        values["agreement"], floors["agreement"] = agree.value, extractor.accuracy
+    return {**values, "fd_ratio": values["fd"] / max(floors["fd"], 1e-12)}, {**floors, "fd_ratio": 1.0}
+
+
+def evaluate(
+    sample: Sample,
+    dataset: Dataset,
+    extractor: FeatureExtractor,
+    *,
+    count: int = 10_000,
+    seed: int = 0,
+    cache: Path | None = None,
+    reference: Reference | None = None,
+    pictures: Path | None = None,
+    progress: Progress | None = None,
+    about: dict[str, Any] | None = None,
+) -> Report:
+    """The whole report on `count` samples.
+
+    sample, reference: as for `score`. seed: of subsets and bootstrap, not of the samples. pictures: folder
+    for PNG pictures, None for none. about: facts on the generator to keep beside the numbers (checkpoint
+    hash, truncation). Raises UsageError when there is too little data or a sample is not finite.
+    """
+    began = time.perf_counter()
+    _enough(count)
+    with untouched_random_state(), torch.no_grad():
+        real = reference or Reference.of(dataset, extractor, cache, progress=progress)
+        judged = judge(sample, extractor, count, progress)
+        found = real.measure(judged.features, real.count(count), seed=seed)
+        report = _report(dataset, extractor, real, judged, found)
+        report.seed, report.about = seed, dict(about or {})
+        if pictures is not None and len(dataset.spec.shape) == 3:
+            from ganworks.metrics.sheets import draw_all
+
+            report.pictures = draw_all(pictures, sample, dataset, real=real, judged=judged, found=found)
+    report.seconds = round(time.perf_counter() - began, 3)
+    return report
+
+
+def _report(dataset: Dataset, extractor: FeatureExtractor, real: Reference, judged: Judged, found: Measured) -> Report:
+    count, n = len(judged.features), len(found.covered)
+    floor = real.floor(n)
+    metrics = {name: _metric(name, found.metrics[name], floor.metrics[name]) for name in found.metrics}
+    accuracy = extractor.accuracy if isinstance(extractor, Classifier) else None
+    agree = _agreement(judged)
+    if agree is not None and accuracy is not None:
+        metrics["agreement"] = _metric("agreement", agree, wilson(accuracy, len(real.held)))
+    facts = {"n": n, "groups": count // n, "train": len(real.train)}
+    return Report(
+        extractor=score_key(extractor),
+        extractor_sha256=extractor.sha256,
+        metrics=metrics,
+        count=count,
+        n=n,
+        train=len(real.train),
+        held=len(real.held),
+        seed=0,
+        split=real.split,
+        quantised="uint8, as written to disk" if dataset.spec.dtype == "uint8" else "no: float32 data",
+        protocol=[line.format(**facts) for line in PROTOCOL],
+        memorisation=_memorisation(metrics, found),
+        classes=_classes(dataset, real, judged, found),
+        classifier_accuracy=accuracy,
+        warnings=_warnings(dataset, extractor, real, n),
+        versions=_versions(),
+    )
+
+
+def _metric(name: str, found: Estimate, floor: Estimate) -> Metric:
+    better, meaning = MEANING[name]
+    clear = floor.value > 0 if name == "fd" else floor.low > 0  # fd is never negative, kid may be
+    ratio = found.value / floor.value if clear else None
+    ends = floor.value, floor.low, floor.high
+    return Metric(found.value, found.low, found.high, *ends, ratio, better, meaning)
+
+
+def _agreement(judged: Judged) -> Estimate | None:
+    """Share of samples whose predicted label is the asked one."""
+    if judged.predicted is None or judged.asked is None:
+        return None
+    return wilson(float((judged.predicted == judged.asked).mean()), len(judged.asked))
+
+
+def _classes(dataset: Dataset, real: Reference, judged: Judged, found: Measured) -> list[dict[str, Any]]:
+    """For each class: its share of samples and of training data, agreement, coverage of held-out examples."""
+    if judged.predicted is None or dataset.labels is None:
+        return []
+    labels, n = np.asarray(dataset.labels), len(found.covered)
+    floor = real.floor(n)
+    held, train, entries = labels[real.held_rows[:n]], labels[real.train_rows], []
+    for label, name in enumerate(dataset.spec.classes):
+        mine, asked = held == label, judged.asked == label if judged.asked is not None else None
+        entries.append(
+            {
+                "name": name,
+                "share": float((judged.predicted == label).mean()),
+                "real_share": float((train == label).mean()),
+                "held": int(mine.sum()),
+                "agreement": None
+                if asked is None or not asked.any()
+                else asdict(wilson(float((judged.predicted[asked] == label).mean()), int(asked.sum()))),
+                "coverage": float(found.covered[mine].mean()) if mine.any() else None,
+                "coverage_floor": float(floor.covered[mine].mean()) if mine.any() else None,
+            }
+        )
+    return entries
+
+
+def _memorisation(metrics: dict[str, Metric], found: Measured) -> dict[str, Any]:
+    own = metrics["authenticity"]
+    flagged = own.value < own.floor - ALARM
+    says = f"Authenticity is {own.value:.2f}; unseen real data has {own.floor:.2f}. "
+    says += (
+        "The generator repeats training examples: look at the nearest neighbours, train on more data, "
+        "add augmentation or stop earlier."
+        if flagged
+        else "Nothing here points to copying; this is no proof of privacy."
+    )
+    distance = found.near.distance[:, 0]
+    closest = np.argsort(distance, kind="stable")[:10]
+    return {
+        "flagged": bool(flagged),
+        "sentence": says,
+        "margin": ALARM,
+        "closest_samples": closest.tolist(),
+        "closest_distances": distance[closest].tolist(),
+    }
+
+
+def _warnings(dataset: Dataset, extractor: FeatureExtractor, real: Reference, n: int) -> list[str]:
+    said = []
+    if n < extractor.dim + 1:
+        said.append(f"Only {n} examples for {extractor.dim} features: fd is mostly bias; trust kid instead.")
+    if n < 1000:
+        said.append(f"Only {n} held-out examples: intervals are wide and small differences mean nothing.")
+    if len(real.train) < len(dataset.train):
+        said.append(f"Copies were searched in {len(real.train)} of {len(dataset.train)} training examples.")
+    if isinstance(extractor, Classifier) and not extractor.accuracy >= 0.9:
+        said.append(
+            f"The classifier that judges is right on only {extractor.accuracy:.0%} of held-out "
+            "examples: read agreement with care."
+        )
+    return said
+
+
+def _enough(count: int) -> None:
+    if count < FEWEST:
+        raise UsageError(f"{count} samples are too few to judge; ask for at least {FEWEST}, better 2000.")
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("ganworks")
+    except PackageNotFoundError:
+        own = "source"
+    return {"ganworks": own, "torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+def plain(value: Any) -> Any:
+    """Containers and NumPy numbers as JSON knows them."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,128 @@
+"""What a training or an evaluation made, inside the page: pictures, sounds, films, texts and tables, each in few bytes.
+
+A file says by its first bytes whether it is what its name says; what is not, or is too large to be shown, is not.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import struct
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+from ganworks.report.page.pictures import embed, image_tag
+from ganworks.report.read import Run
+
+_LINES, _LETTERS = 60, 6000  # of a text
+_ROWS, _COLUMNS, _CELL = 12, 12, 80  # of a table
+_READ = 1 << 16  # bytes of a text or table that are looked at
+_FILMS = {".mp4": ("video/mp4", slice(4, 8), b"ftyp"), ".webm": ("video/webm", slice(4), b"\x1a\x45\xdf\xa3")}
+
+
+def shown(run: Run, path: Path, budget: int, alt: str) -> str:
+    """The file as HTML with at most about `budget` bytes of it inside; "" when it cannot be shown.
+
+    Only regular files inside the run folder are opened. alt: what it is, for those who cannot see it.
+    """
+    show = KINDS.get(path.suffix.lower())
+    try:
+        inside = path.is_file() and path.resolve().is_relative_to(run.folder.resolve())
+        return show(path, budget, alt) if show and inside else ""
+    except OSError:
+        return ""
+
+
+def _picture(path: Path, budget: int, alt: str) -> str:
+    image = embed(path, budget)
+    return image_tag(image, alt) if image else ""
+
+
+def _sound(path: Path, budget: int, alt: str) -> str:
+    """A WAV file; of a long one the beginning."""
+    with path.open("rb") as file:
+        raw = file.read(budget + _READ)
+    if raw[:4] != b"RIFF" or raw[8:12] != b"WAVE":
+        return ""
+    cut = ""
+    if len(raw) > budget:
+        raw, cut = _beginning(raw, budget)
+    return f"{_player('audio', 'audio/wav', raw, alt)}{cut}" if raw else ""
+
+
+def _beginning(raw: bytes, budget: int) -> tuple[bytes, str]:
+    """The first `budget` bytes of a WAV file as a whole one, and the words that say so; empty when it is damaged."""
+    at, form = 12, b""
+    while at + 8 <= len(raw):
+        name, size = raw[at : at + 4], int.from_bytes(raw[at + 4 : at + 8], "little")
+        if name == b"fmt " and 16 <= size <= 64:
+            form = raw[at + 8 : at + 8 + size]
+        if name == b"data" and form:
+            rate, block = int.from_bytes(form[8:12], "little"), max(1, int.from_bytes(form[12:14], "little"))
+            kept = raw[at + 8 : at + 8 + max(0, budget - 100) // block * block]
+            head = b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(kept))
+            whole = b"RIFF" + struct.pack("<I", 4 + len(head) + len(kept)) + b"WAVE" + head + kept
+            return whole, _aside(f"The first {len(kept) / max(1, rate):.3g} seconds.")
+        at += 8 + size + size % 2
+    return b"", ""
+
+
+def _film(path: Path, budget: int, alt: str) -> str:
+    kind, where, magic = _FILMS[path.suffix.lower()]
+    if path.stat().st_size > budget:
+        return _aside(f"It is too large for this page: {path.parent.name}/{path.name}")
+    raw = path.read_bytes()
+    return _player("video muted loop playsinline", kind, raw, alt) if raw[where] == magic else ""
+
+
+def _player(tag: str, kind: str, raw: bytes, alt: str) -> str:
+    source = f"data:{kind};base64,{base64.b64encode(raw).decode('ascii')}"
+    name = tag.partition(" ")[0]
+    return f'<{tag} controls preload="metadata" aria-label="{escape(alt)}" src="{source}"></{name}>'
+
+
+def _text(path: Path, budget: int, alt: str) -> str:
+    lines, more = _head(path, min(budget, _READ))
+    kept = "\n".join(lines[:_LINES])[:_LETTERS]
+    more = more or len(lines) > _LINES or len("\n".join(lines)) > _LETTERS
+    rest = _aside(f"It goes on in {path.parent.name}/{path.name}") if more else ""
+    return f'<pre tabindex="0" aria-label="{escape(alt)}">{escape(kept)}</pre>{rest}' if kept.strip() else ""
+
+
+def _table(path: Path, budget: int, alt: str) -> str:
+    lines, more = _head(path, min(budget, _READ))
+    try:
+        rows = list(csv.reader(line for line in lines if not line.startswith("#")))
+    except csv.Error:
+        return ""
+    if not rows or not any(rows):
+        return ""
+    head, *body = [[cell[:_CELL] for cell in row[:_COLUMNS]] for row in rows]
+    names = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body[:_ROWS])
+    cut = more or len(body) > _ROWS or any(len(row) > _COLUMNS for row in rows)
+    rest = _aside(f"All of it is in {path.parent.name}/{path.name}") if cut else ""
+    table = f'<table class="rows"><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>'
+    return f'<div class="table" tabindex="0" role="group" aria-label="{escape(alt)}">{table}</div>{rest}'
+
+
+def _head(path: Path, most: int) -> tuple[list[str], bool]:
+    """The first lines of a text that people can read, and whether it goes on."""
+    with path.open("rb") as file:
+        raw = file.read(most + 1)
+    text = raw[:most].decode("utf-8-sig", "replace")
+    lines = ["".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+             for line in text.splitlines()]  # fmt: skip
+    return (lines[:-1] if len(raw) > most and len(lines) > 1 else lines), len(raw) > most
+
+
+def _aside(words: str) -> str:
+    return f'<p class="dim">{escape(words)}</p>'
+
+
+KINDS: dict[str, Callable[[Path, int, str], str]] = {
+    **dict.fromkeys((".png", ".webp", ".gif", ".jpg"), _picture),
+    **dict.fromkeys(_FILMS, _film),
+    ".wav": _sound, ".txt": _text, ".csv": _table,
+}  # fmt: skip

@@ -1,0 +1,193 @@
+"""A place to write for people: a terminal with repainted lines, or a plain stream; never a reason to fail.
+
+Training must outlive the terminal that started it: a closed pipe, a hung-up terminal or an encoding that
+cannot show a character make the output shorter or silent, and raise nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_ASCII = str.maketrans(
+    {"–": "-", "−": "-", "·": "|", "…": "...", "é": "e", "×": "x", "∞": "inf", "“": '"', "”": '"', "’": "'"}
+)
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Whether lines can be repainted."""
+    try:
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+    except (ValueError, OSError, AttributeError):  # closed, or not a real file
+        return False
+
+
+def speaks_unicode(stream: IO[str], environment: Mapping[str, str] | None = None) -> bool:
+    """Whether more than ASCII can be shown: a UTF-8 stream and a locale that is not the bare "C".
+
+    Python itself turns LC_CTYPE into C.UTF-8 under LANG=C (PEP 538), so that value says nothing.
+    """
+    environment = os.environ if environment is None else environment
+    kind = environment.get("LC_CTYPE", "")
+    locale = environment.get("LC_ALL") or ("" if kind == "C.UTF-8" else kind) or environment.get("LANG", "")
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").replace("_", "")
+    return encoding.startswith("utf") and locale not in ("C", "POSIX")
+
+
+def plain(text: str, unicode: bool = True) -> str:
+    """Text without control characters (names may hold escape codes), in ASCII when `unicode` is False."""
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if unicode else text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+
+
+def clip(text: str, width: int, unicode: bool = True) -> str:
+    """The text in at most `width` characters."""
+    mark = "…" if unicode else "..."
+    return text if len(text) <= width else text[: max(0, width - len(mark))] + mark
+
+
+def bar(part: float, width: int, unicode: bool = True) -> str:
+    """A bar of `width` characters, filled to `part` of 1."""
+    done = round(min(1.0, max(0.0, part)) * width)
+    full, rest = ("━", "─") if unicode else ("#", "-")
+    return full * done + rest * (width - done)
+
+
+class Screen:
+    """Lines for people on a stream: `say` writes one for good, `paint` repaints a few at the bottom.
+
+    On a plain stream `paint` does nothing. Screens nest: while one paints, another's lines appear below
+    its own.
+    """
+
+    _painting: list[Screen] = []  # noqa: RUF012 - the screens whose lines are on the terminal now
+
+    def __init__(self, stream: IO[str] | None = None, *, unicode: bool | None = None, width: int | None = None):
+        self.stream = sys.stderr if stream is None else stream
+        self.live = is_terminal(self.stream)
+        self.unicode = speaks_unicode(self.stream) if unicode is None else unicode
+        self._width, self._dead = width, False
+        self._live: Live | None = None
+        self._lines: list[str] = []
+
+    @property
+    def width(self) -> int:
+        """Columns, now."""
+        if self._width:
+            return self._width
+        try:
+            return max(20, os.get_terminal_size(self.stream.fileno()).columns)
+        except (OSError, ValueError, AttributeError):
+            return 80
+
+    def say(self, text: str, style: str = "") -> None:
+        """One or more lines that stay."""
+        for line in text.split("\n"):
+            self._guard(self._print, plain(line, self.unicode), style)
+
+    def paint(self, lines: Sequence[str]) -> None:
+        """These lines at the bottom, in place of the last ones."""
+        if not self.live or self._dead or not lines:
+            return
+        self._lines = [clip(plain(line, self.unicode), self.width - 1, self.unicode) for line in lines]
+        if self not in Screen._painting:
+            Screen._painting.append(self)
+        owner = self._owner() or self
+        owner._guard(owner._repaint)
+
+    def close(self) -> None:
+        """Takes the painted lines away."""
+        if self in Screen._painting:
+            Screen._painting.remove(self)
+        if self._live:
+            live, self._live = self._live, None
+            self._guard(live.stop)
+        elif owner := self._owner():
+            owner._guard(owner._repaint)
+
+    def _owner(self) -> Screen | None:
+        """The screen that paints on this stream now."""
+        return next((s for s in Screen._painting if s.stream is self.stream), None)
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _guard(self, write: Callable[..., object], *arguments: object) -> None:
+        """Runs a write; the first failure of the stream silences this screen."""
+        if self._dead:
+            return
+        try:
+            write(*arguments)
+        except (OSError, ValueError):  # a closed pipe, a closed file, a full disk behind a redirect
+            self._dead = True
+            _quiet_exit(self.stream)
+
+    def _print(self, line: str, style: str) -> None:
+        owner = self._owner()
+        if owner and owner._live:
+            from rich.text import Text
+
+            owner._live.console.print(Text(line, style), soft_wrap=True)
+            return
+        self.stream.write(line + "\n")
+        self.stream.flush()
+
+    def _repaint(self) -> None:
+        from rich.text import Text
+
+        live = self._live or self._begin()
+        lines = [line for s in Screen._painting if s.stream is self.stream for line in s._lines]
+        live.update(Text("\n".join(lines), no_wrap=True, overflow="crop"), refresh=True)
+
+    def _begin(self) -> Live:
+        from rich.console import Console
+        from rich.live import Live
+
+        class Patient(Console):
+            """rich leaves the program when its pipe closes; a training goes on."""
+
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError
+
+        console = Patient(
+            file=self.stream,
+            force_terminal=True,
+            width=self._width,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+        live = self._live = Live(
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        live.start()
+        return live
+
+
+def _quiet_exit(stream: IO[str]) -> None:
+    """Lets the interpreter flush a broken standard stream at its exit without a complaint."""
+    if stream not in (sys.stdout, sys.stderr):
+        return
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+    except (OSError, ValueError):
+        return

@@ -1,0 +1,1 @@
+"""The run folder, and the networks that it publishes."""

@@ -1,0 +1,173 @@
+"""The card in the header of `generator.safetensors`, from which a generator is rebuilt without its data or
+code.
+
+{"format": 1, "networks": {...}, "spec": {...}, "seen": int, "recipe": str, "half_life": ..., "data": {...}}
+as JSON. What a card names is checked before anything is imported or allocated for it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from ganworks.core.config import from_dict, to_dict
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Spec
+from ganworks.files import weights
+
+_LARGEST_SETTING = 65536
+FILE = "generator.safetensors"
+_FILES = {"G": FILE, "C": "classifier.safetensors"}
+
+
+def save_generator(path: str | Path, generator: nn.Module, networks: Any, spec: Spec, **facts: Any) -> str:
+    """Write `generator.safetensors`: tensors, and a header from which `Model.load` rebuilds the generator.
+
+    networks: the frozen dataclass that built it. facts: seen, recipe, half_life, data, ... as plain types.
+    Returns the file's SHA-256 in hex.
+    """
+    card = {"networks": to_dict(networks), **facts}
+    return weights.write(path, generator.state_dict(), header(spec, card))
+
+
+def header(spec: Spec, card: dict[str, Any]) -> dict[str, str]:
+    return {"ganworks": json.dumps({**card, "format": 1, "spec": spec.to_dict()})}
+
+
+def file_of(player: str) -> str:
+    """Where a player is published: G, C and G_back in generator, classifier and generator-back.safetensors."""
+    return _FILES.get(player) or f"{player.replace('G', 'generator', 1).replace('_', '-').lower()}.safetensors"
+
+
+def locate(path: Path, name: str = FILE) -> tuple[Path, str | None]:
+    """(file of a published network, its SHA-256 from the run's manifest or None)."""
+    if not path.exists():
+        raise UsageError(f"{path} does not exist. Name a run folder or a {name}.")
+    if not path.is_dir():
+        return path, None
+    file = path / name
+    if not file.exists():
+        raise UsageError(f"{path} has no {name}. Is it a run folder, and has its training saved yet?")
+    return file, _expected(path, file)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network that a training published, rebuilt: what it is (card), what its data is (spec), where it came from."""
+
+    net: nn.Module
+    spec: Spec
+    card: dict[str, Any]
+    file: Path
+
+    @property
+    def use(self) -> str:
+        """What it is for: "sample", "apply" or "predict"."""
+        return str(self.card.get("use", "sample"))
+
+
+def load_net(path: str | Path, name: str = FILE, *, allow_nonfinite: bool = False) -> Published:
+    """The network in a run folder (its file `name`) or in a safetensors file; no data is needed.
+
+    Raises UsageError for anything but an intact safetensors file whose header describes networks that fit.
+    """
+    file, expect = locate(Path(path), name)
+    tensors, texts = weights.read(file, allow_nonfinite=allow_nonfinite, expect=expect)
+    card = read_card(texts, file)
+    spec = Spec.from_dict(card["spec"])
+    net = rebuild(card["networks"], spec, tensors, file, str(card.get("player", "G")))
+    weights.load_into(net, tensors, str(file))
+    return Published(net, spec, card, file)
+
+
+def published(folder: str | Path) -> dict[str, Published]:
+    """All networks that a run has published, by player."""
+    folder = Path(folder)
+    found = [load_net(folder, path.name) for path in sorted(folder.glob("*.safetensors"))]
+    if not found:
+        locate(folder)
+    return {str(entry.card.get("player", "G")): entry for entry in found}
+
+
+def _expected(folder: Path, file: Path) -> str | None:
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return None
+    try:
+        raw = json.loads(manifest.read_text(encoding="utf-8"))
+        files = raw.get("files", raw)
+        entry = files.get(file.name)
+        digest = entry.get("sha256") if isinstance(entry, dict) else entry
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"{manifest} is damaged ({str(error)[:100]}). Load {file} itself to use it unchecked."
+        ) from error
+    # A save replaces the generator first and the manifest last. When it was interrupted between the two, the
+    # generator is the newer file; the digest that it carries in itself still guards it.
+    interrupted = file.stat().st_mtime_ns > manifest.stat().st_mtime_ns and weights.is_sealed(file)
+    return None if interrupted else digest
+
+
+def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
+    """The header's description of the generator, checked."""
+    if "ganworks" not in texts:
+        raise UsageError(
+            f"{file} holds tensors, but its header does not say which networks they belong to. "
+            f"It was not "
+            "written by ganworks; build the networks yourself and use "
+            "ganworks.files.weights.load_into."
+        )
+    try:
+        card = json.loads(texts["ganworks"])
+        version, _ = card["format"], (card["networks"], card["spec"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"{file}: its description is damaged ({error!r}).") from error
+    if version != 1:
+        raise UsageError(f"{file} has the format {version!r}; this ganworks reads format 1. Update ganworks.")
+    _check_sizes(card["networks"], file)
+    return card
+
+
+def _check_sizes(raw: Any, file: Path) -> None:
+    """Refuse settings that no network has: they would only cost memory or time."""
+    if isinstance(raw, dict | list):
+        for item in raw.values() if isinstance(raw, dict) else raw:
+            _check_sizes(item, file)
+    elif isinstance(raw, int) and abs(raw) > _LARGEST_SETTING:
+        raise UsageError(f"{file}: a setting of its networks is {str(raw)[:40]}, above {_LARGEST_SETTING}.")
+
+
+class _NoDraws(TorchFunctionMode):
+    """Leaves out random initialisation: tensors without memory need none, and torch would load its compiler for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.__name__ in ("normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path, player: str = "G") -> nn.Module:
+    """The network that the header describes; first without memory, to refuse what does not fit."""
+    networks = from_dict(Any, raw, f"{file}: networks")
+    if not hasattr(networks, "build"):
+        raise UsageError(f"{file}: {str(raw)[:100]} does not name networks.")
+    try:
+        with torch.device("meta"), _NoDraws():
+            players = networks.build(spec)
+    except (NotImplementedError, RuntimeError):
+        players = {}  # a network that needs real numbers while it is built
+    if players:
+        if player not in players:
+            raise UsageError(f"{file}: its networks have no player {player[:40]!r}.")
+        weights.check_fits(players[player], tensors, str(file))
+        numbers = {name: sum(p.numel() for p in player.parameters()) for name, player in players.items()}
+        if sum(numbers.values()) > 100 * numbers[player] + 10**8:
+            raise UsageError(f"{file}: its networks would need {sum(numbers.values()):.2g} parameters.")
+    with torch.random.fork_rng([]):
+        return networks.build(spec)[player]

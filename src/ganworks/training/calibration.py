@@ -1,0 +1,102 @@
+"""From a time budget to an example budget: measure a few steps, choose the precision, leave room for looking."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+
+from ganworks.core.settings import Budget, Precision
+from ganworks.training.engine import Engine, NonFiniteError
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Measured examples per second in one precision with so many threads."""
+
+    bf16: bool
+    speed: float
+    threads: int = 1
+
+    @property
+    def name(self) -> Precision:
+        """As it is written in a configuration."""
+        return "bf16" if self.bf16 else "fp32"
+
+
+def measure(engine: Engine, threads: int, seconds: float) -> Pace:
+    """Steps of a throw-away engine for `seconds` after a warm-up, in each phase of its game.
+
+    A game whose turns change with progress says where (`phases`, fractions from 0.0 on); each counts by its share.
+    """
+    torch.set_num_threads(threads)
+    starts = (*getattr(engine.game, "phases", (0.0,)), 1.0)
+    cost = 0.0
+    for start, end in pairwise(starts):
+        engine.clock.seen = int((start + end) / 2 * engine.total) if len(starts) > 2 else engine.clock.seen
+        cost += (end - start) / _speed(engine, seconds / (len(starts) - 1))
+    return Pace(engine.bf16, 1 / cost, threads)
+
+
+def _speed(engine: Engine, seconds: float) -> float:
+    """Examples per second."""
+    engine.step()
+    start, seen = time.perf_counter(), engine.clock.seen
+    while time.perf_counter() - start < seconds or engine.clock.seen - seen < 2 * engine.batch:
+        try:
+            engine.step()
+        except NonFiniteError:
+            if engine.clock.seen == seen:
+                raise
+            break  # the training itself will meet this, roll back and explain
+    return (engine.clock.seen - seen) / (time.perf_counter() - start)
+
+
+def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, cores: int, budget: Budget) -> Pace:
+    """The fastest of the allowed precisions and numbers of threads (0: any), measured; leaves the threads set.
+
+    First the precision on all cores, then one thread. bf16 and more threads have to win by a tenth: fp32 is the safer
+    one, and one thread leaves a core to others. Takes about 2 % of a time budget, at most 2 seconds; an example budget
+    needs the pace for an estimate only.
+    """
+    whole = min(2.0, 0.02 * budget.seconds) if budget.seconds else 0.4
+    each, many = max(0.1, whole / 6), threads or cores
+    engines = [make(bf16) for bf16 in ([False, True] if precision == "auto" else [precision == "bf16"])]
+    if len(engines) == 1 and threads:
+        return measure(engines[0], threads, whole / 2 if budget.seconds else 0.1)
+    paces = [measure(engine, many, each) for engine in engines]
+    best = 1 if len(paces) > 1 and paces[1].speed > 1.1 * paces[0].speed else 0
+    pace = paces[best]
+    if not threads and cores > 1:
+        single = measure(engines[best], 1, each)
+        pace = single if pace.speed < 1.1 * single.speed else pace
+    torch.set_num_threads(pace.threads)
+    return measure(engines[best], pace.threads, whole / 2) if budget.seconds else pace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """total: examples to train on. score, show: examples between scores and sample grids. seconds: expected time."""
+
+    total: int
+    score: int
+    show: int
+    seconds: float
+
+
+def plan(budget: Budget, pace: Pace, batch: int, judging: float, showing: float, lives: int) -> Plan:
+    """Share a budget between training and looking at it.
+
+    judging, showing: seconds of one score and of one sample grid. Scores take at most a tenth of a time budget.
+    """
+    seconds = budget.seconds or budget.examples / pace.speed
+    scores = 8 if judging <= 0 else int(max(1, min(8, 0.1 * seconds / (judging * lives))))
+    shows = 20 if showing <= 0 else int(max(4, min(20, 0.05 * seconds / showing)))
+    looking = scores * judging * lives + shows * showing
+    examples = budget.examples or max(batch, int((0.93 * seconds - looking) * pace.speed))
+    total = max(1, round(examples / batch)) * batch
+    every = [max(batch, -(-total // n // batch) * batch) for n in (scores, shows)]
+    return Plan(total, every[0], every[1], total / pace.speed + looking)

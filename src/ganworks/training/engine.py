@@ -1,0 +1,300 @@
+"""The one training loop. It knows players, turns, batches, averages, precision and time; nothing of images or losses.
+
+Time is counted in examples seen. Everything random is keyed by (seed, step, turn, global row), so a state that
+holds the tensors and a handful of counters is enough to go on bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ganworks.core.errors import GanworksError
+from ganworks.core.settings import Config
+from ganworks.core.spec import Batch, Draw, key
+from ganworks.training.dp_sgd import add_clipped, add_noise
+from ganworks.training.flat_buffer import Flat, Stepper
+from ganworks.training.processes import Group
+
+Nets = dict[str, nn.Module]
+LossFn = Callable[[Nets, Batch], dict[str, Tensor]]
+
+
+class Game(Protocol):
+    """Who moves, in which order, and what each minimises."""
+
+    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], LossFn]]:
+        """(players, loss) pairs of one step; loss(nets, batch) -> named terms [B], '_name' for shown-only.
+
+        progress: the share of the budget that is spent.
+        """
+        ...
+
+
+class Feed(Protocol):
+    """Where batches come from: (global positions, this rank's rows, randomness) -> tensors on the device."""
+
+    def __call__(self, start: int, draw: Draw) -> dict[str, Tensor]: ...
+
+
+class NonFiniteError(GanworksError):
+    """A loss or gradient was not finite; nothing was updated in this turn."""
+
+
+@dataclass
+class Clock:
+    """The counters of a training; part of the saved state."""
+
+    steps: int = 0
+    seen: int = 0
+    position: int = 0
+    retries: int = 0
+    lr_scale: float = 1.0
+    best: float = float("inf")
+    reached: bool = False
+
+
+@dataclass
+class Engine:
+    """Players, optimisers and averages of one training.
+
+    feed returns the batch for a stretch of the data order; total is the budget in examples.
+    bf16: autocast. averaged: the players of which moving averages are kept, the main one first.
+    after: the game's optional `after(nets, players)`, called when a turn's update is done.
+    """
+
+    nets: Nets
+    game: Game
+    config: Config
+    feed: Feed
+    total: int
+    num_classes: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    bf16: bool = False
+    group: Group = field(default_factory=Group)
+    averaged: tuple[str, ...] = ("G",)
+
+    def __post_init__(self) -> None:
+        train = self.config.train
+        self.batch, self.slices = train.batch, train.accumulate
+        if self.batch % (self.group.world * self.slices):
+            raise GanworksError(
+                f"batch={self.batch} cannot be shared by {self.group.world} processes x {self.slices} slices."
+            )
+        self.clock = Clock()
+        for net in self.nets.values():
+            net.to(self.device).train()
+        convolutional = any(p.dim() == 4 for net in self.nets.values() for p in net.parameters())
+        self.averaged = tuple(name for name in self.averaged if name in self.nets)
+        self.flats = {name: Flat(net, convolutional) for name, net in self.nets.items()}
+        self.steppers = {name: Stepper(flat, self.config.optimizer(name)) for name, flat in self.flats.items()}
+        self.ema = {name: [self.flats[name].data.clone() for _ in train.ema] for name in self.averaged}
+        self.moving = {
+            n: {k: b for k, b in self.nets[n].named_buffers() if b.is_floating_point()} for n in self.averaged
+        }
+        self.ema_moving = {n: [[b.clone() for b in self.moving[n].values()] for _ in train.ema] for n in self.averaged}
+        self.after = getattr(self.game, "after", None)
+        self.terms: dict[str, list[Tensor]] = {}
+        self.logits: dict[str, Tensor] = {}
+        self._focus: tuple[str, ...] = ()
+        self.private = {name for name in self.nets if self.config.optimizer(name).clip_each}
+        self._examples = 0  # of the turn's private update, over all slices
+
+    @property
+    def progress(self) -> float:
+        """Fraction of the budget that is spent, 0 to 1."""
+        return min(1.0, self.clock.seen / self.total)
+
+    def step(self) -> None:
+        """All turns of one step. Raises NonFiniteError before any update of the turn that failed."""
+        clock = self.clock
+        self._seed_layers(key(self.config.train.seed, "layers", clock.steps, clock.retries, self.group.rank))
+        for turn, (players, loss) in enumerate(self.game.turns(clock.steps, self.progress)):
+            self._freeze_all_but(players)
+            for name in players:
+                self.flats[name].grad.zero_()
+            for part in range(self.slices):
+                self._backward(loss, self._batch(turn, part))
+            if self.private:
+                self._cover(players, turn)
+            self._update(players)
+            clock.position += self.batch
+        clock.steps += 1
+        clock.seen += self.batch
+        self._average()
+
+    def _seed_layers(self, seed: int) -> None:
+        """For layers that draw themselves (dropout). torch.manual_seed would queue a CUDA call on every step."""
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def _batch(self, turn: int, part: int) -> Batch:
+        clock, stride = self.clock, self.group.world * self.slices
+        rows = slice(self.group.rank * self.slices + part, None, stride)
+        salt = (self.config.train.seed, clock.steps, turn, clock.retries)
+        draw = Draw(key(*salt), self.batch, rows, self.device)
+        start, data_draw = clock.position, None
+
+        def load() -> dict[str, Tensor]:
+            nonlocal data_draw
+            data_draw = Draw(key(*salt, "data"), self.batch, rows, self.device)
+            return self.feed(start, data_draw)
+
+        return Batch(
+            load,
+            draw,
+            size=self.batch // stride,
+            seen=clock.seen,
+            progress=self.progress,
+            num_classes=self.num_classes,
+        )
+
+    def _freeze_all_but(self, players: tuple[str, ...]) -> None:
+        if players == self._focus:
+            return
+        for name, flat in self.flats.items():
+            for p in flat.params:
+                p.requires_grad_(name in players)
+        self._focus = players
+
+    def _backward(self, loss: LossFn, batch: Batch) -> None:
+        context = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
+        with context:
+            terms = loss(self.nets, batch)
+        means = {name: term.float().mean() for name, term in terms.items() if not name.startswith("_")}
+        total = torch.stack(list(means.values())).sum() if len(means) > 1 else next(iter(means.values()))
+        if self.private.intersection(self._focus):
+            self._clip([term for name, term in terms.items() if not name.startswith("_")])
+        else:
+            (total / self.slices if self.slices > 1 else total).backward()
+        if not math.isfinite(float(total.detach())):  # shared with every process through the gradient
+            for name in self._focus:
+                self.flats[name].grad.fill_(torch.nan)
+        for name, mean in means.items():
+            self.terms.setdefault(name, []).append(mean.detach())
+        for name, term in terms.items():
+            if name.startswith("_"):
+                self.logits[name] = term.detach()
+
+    def _clip(self, terms: list[Tensor]) -> None:
+        """The gradients of a private turn, example by example."""
+        if not self.private.issuperset(self._focus) or len(self._focus) > 1:
+            raise GanworksError(f"clip_each works on turns of one player; {', '.join(self._focus)} move together here.")
+        limit = self.config.optimizer(self._focus[0]).clip_each
+        self._examples += add_clipped(terms, self.flats[self._focus[0]].params, limit, 1 / self.slices)
+
+    def _cover(self, players: tuple[str, ...], turn: int) -> None:
+        """Noise on the gradient of a private turn, the same in every process."""
+        count, self._examples = self._examples * self.group.world, 0
+        for name in self.private.intersection(players):
+            settings, clock = self.config.optimizer(name), self.clock
+            self.group.mean_(self.flats[name].grad)
+            seed = key(self.config.train.seed, "private", clock.steps, turn, clock.retries)
+            add_noise(self.flats[name].grad, settings.clip_each, settings.noise, count, seed)
+
+    def _update(self, players: tuple[str, ...]) -> None:
+        for name in players:
+            grad = self.flats[name].grad
+            self.group.mean_(grad)
+            if not math.isfinite(float(grad.sum())) and not torch.isfinite(grad).all():
+                last = {n: round(float(v[-1]), 4) for n, v in self.terms.items() if v}
+                raise NonFiniteError(
+                    f"The loss or gradient of {name} is not finite at {self.clock.seen} examples; "
+                    f"the last losses were {last}."
+                )
+        for name in players:
+            self.steppers[name].step(self.progress, self.clock.lr_scale)
+        if self.after is not None:
+            self.after(self.nets, players)
+
+    def _average(self) -> None:
+        train, seen = self.config.train, self.clock.seen
+        for name in self.averaged:
+            moving = list(self.moving[name].values())
+            for half_life, flat, buffers in zip(train.ema, self.ema[name], self.ema_moving[name], strict=True):
+                life = min(half_life, train.ema_ramp * seen)
+                weight = 1.0 - 0.5 ** (self.batch / life) if life > 0 else 1.0
+                flat.lerp_(self.flats[name].data, weight)
+                if buffers:  # the statistics of batch norm belong to the weights that made them
+                    torch._foreach_lerp_(buffers, moving, weight)
+
+    def means(self) -> dict[str, float]:
+        """Mean of every loss term since the last call."""
+        out = {name: float(torch.stack(values).mean()) for name, values in self.terms.items() if values}
+        self.terms = {}
+        for name, values in self.logits.items():
+            out[name.lstrip("_")] = float(values.float().mean())
+        return out
+
+    def average(self, which: int = 0, player: str | None = None) -> dict[str, Tensor]:
+        """State dict of the averaged generator of one half-life, averaged buffers included; tensors are copies."""
+        player = player or self.averaged[0]
+        named = self.flats[player].named(self.ema[player][which])
+        named |= dict(zip(self.moving[player], self.ema_moving[player][which], strict=True))
+        return {
+            k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in self.nets[player].state_dict().items()
+        }
+
+    def averages(self, which: int = 0) -> dict[str, dict[str, Tensor]]:
+        """State dicts of all averaged players of one half-life."""
+        return {player: self.average(which, player) for player in self.averaged}
+
+    def restart_averages(self, player: str) -> None:
+        """Let the averages of a player begin at its present weights."""
+        for flat, buffers in zip(self.ema[player], self.ema_moving[player], strict=True):
+            flat.copy_(self.flats[player].data)
+            for mean, now in zip(buffers, self.moving[player].values(), strict=True):
+                mean.copy_(now)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """(tensors, counters): all that is needed to go on bit for bit; tensors are copies on the CPU."""
+        tensors: dict[str, Tensor] = {}
+        for name, flat in self.flats.items():
+            tensors[f"param/{name}"] = flat.data
+            tensors |= {f"buffer/{name}/{k}": v for k, v in self.nets[name].named_buffers()}
+            tensors |= {f"optim/{name}/{k}": v for k, v in self.steppers[name].kept.items()}
+        for name, flats in self.ema.items():
+            tensors |= {f"ema/{name}/{i}": flat for i, flat in enumerate(flats)}
+            for i, buffers in enumerate(self.ema_moving[name]):
+                tensors |= {f"ema/{name}/{i}/{k}": b for k, b in zip(self.moving[name], buffers, strict=True)}
+        return {k: v.detach().cpu().clone() for k, v in tensors.items()}, dict(vars(self.clock))
+
+    def load(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
+        """The inverse of `state`. Raises GanworksError that names what is missing or of another shape."""
+        missing = [k for k in vars(self.clock) if k not in counters]
+        wanted = [f"optim/{n}/{k}" for n, s in self.steppers.items() for k in s.kept]
+        missing += [name for name in wanted if name not in tensors]
+        if missing:
+            raise GanworksError(f"The saved state is incomplete; it lacks {', '.join(missing[:8])}.")
+        self.load_weights(tensors, "the saved state")
+        for name, stepper in self.steppers.items():
+            prefix = f"optim/{name}/"
+            stepper.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        self.clock = Clock(**{k: counters[k] for k in vars(self.clock)})
+        self.terms, self.logits = {}, {}
+
+    def load_weights(self, tensors: Mapping[str, Tensor], where: str) -> None:
+        """Parameters, buffers and averages alone (a warm start)."""
+        wanted = {k: v for k, v in self.state()[0].items() if not k.startswith("optim/")}
+        wrong = [k for k, v in wanted.items() if k not in tensors or tensors[k].shape != v.shape]
+        if wrong:
+            raise GanworksError(
+                f"{where} does not fit these networks: {', '.join(wrong[:8])} is missing or of another shape."
+            )
+        with torch.no_grad():
+            for name, flat in self.flats.items():
+                flat.data.copy_(tensors[f"param/{name}"])
+                for k, v in self.nets[name].named_buffers():
+                    v.copy_(tensors[f"buffer/{name}/{k}"])
+            for name, flats in self.ema.items():
+                for i, flat in enumerate(flats):
+                    flat.copy_(tensors[f"ema/{name}/{i}"])
+                    for k, b in zip(self.moving[name], self.ema_moving[name][i], strict=True):
+                        b.copy_(tensors[f"ema/{name}/{i}/{k}"])

@@ -1,0 +1,256 @@
+"""One training from its first to its last example: engine, run folder, health and scores, as a stream of events."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ganworks.core.errors import GanworksError
+from ganworks.core.events import Alarm, Event, Finished, Round, Saved, Scored, Shown, Started
+from ganworks.core.settings import UNTIL
+from ganworks.runs.run import Run
+from ganworks.training.engine import Engine, NonFiniteError
+from ganworks.training.health import Watch, advice
+
+_RETRIES = 3
+_CHECKS = 200  # health checks in a training
+_NOISE = 0.1  # a score of so many samples is no surer than this share of it
+
+Weights = dict[str, dict[str, Tensor]]  # by player
+
+
+class Stop:
+    """A request to stop, made by a signal or by the program; looked at between two steps."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, *_: object) -> None:
+        if self.asked:  # the second Ctrl-C does not wait
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM ask for a stop while the block runs (only in the main thread)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        old = {s: signal.signal(s, self) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+
+@dataclass
+class Session:
+    """Drives an engine through its budget.
+
+    Weights are the state dicts of the published players. show(weights, seen) -> path of a picture.
+    judge(weights) -> (scores, floor, extractor), or None. header(player, seen, half_life) -> what a published file
+    says of itself. sample(weights) -> a few samples for the collapse check, or None. objective: the score by which
+    the best snapshot is kept, lower is better, with "-" before it higher, "" for the newest. noise: a difference
+    that says nothing, so that the longer training wins; None: a tenth of the best score.
+    """
+
+    engine: Engine
+    run: Run | None
+    notes: tuple[str, ...] = ()
+    show: Callable[[Weights, int], str] | None = None
+    judge: Callable[[Weights], tuple[dict[str, float], dict[str, float], str]] | None = None
+    header: Callable[[str, int, float], dict[str, str]] | None = None
+    sample: Callable[[Weights], Tensor | None] | None = None
+    watch: Watch | None = None
+    objective: str = "fd"
+    noise: float | None = None
+    stop: Stop = field(default_factory=Stop)
+    seconds: float = 0.0
+    round_every: float = 0.5
+
+    def __post_init__(self) -> None:
+        train, total = self.engine.config.train, self.engine.total
+        self.score_every = train.score or max(self.engine.batch, total // 8)
+        self.show_every = train.show or max(self.engine.batch, total // 20)
+        self.check_every = max(1, total // self.engine.batch // _CHECKS)
+        self._good = self.engine.state()
+        self._saved_at = -1
+
+    def events(self) -> Iterator[Event]:
+        """Train; leaving the loop early saves and stops cleanly."""
+        engine = self.engine
+        with self.stop.signals():
+            try:
+                yield from self._keep(
+                    Started(engine.clock.seen, engine.total, self.notes, str(self.run.folder) if self.run else "")
+                )
+                if self._saved_at < 0 and engine.clock.seen == 0:
+                    yield from self._save()
+                yield from self._train()
+            except GeneratorExit:
+                list(self._save())
+                raise
+            spent = engine.clock.seen >= engine.total
+            reason = "target" if engine.clock.reached else "budget" if spent else "interrupted"
+            yield from self._save()
+            yield from self._keep(Finished(engine.clock.seen, self.seconds, reason))
+
+    def _keep(self, event: Event) -> Iterator[Event]:
+        if self.run is not None:
+            self.run.log(event)
+        yield event
+
+    def _train(self) -> Iterator[Event]:
+        engine, clock = self.engine, self.engine.clock
+        last_save = mark = time.monotonic()
+        seen_at_mark = clock.seen
+        while clock.seen < engine.total and not clock.reached and not engine.group.any(self.stop.asked):
+            before = clock.seen
+            try:
+                engine.step()
+            except NonFiniteError as error:
+                yield from self._roll_back(error)
+                clock, seen_at_mark = engine.clock, engine.clock.seen
+                continue
+            now = time.monotonic()
+            crossed = [every for every in (self.show_every, self.score_every) if clock.seen // every > before // every]
+            done = clock.seen >= engine.total
+            if now - mark >= self.round_every or done or crossed:
+                self.seconds += now - mark
+                speed = (clock.seen - seen_at_mark) / max(now - mark, 1e-9)
+                yield from self._keep(Round(clock.seen, engine.total, self.seconds, speed, engine.means()))
+                mark, seen_at_mark = time.monotonic(), clock.seen
+            yield from self._look(before, done)
+            if crossed or done:
+                self.seconds += time.monotonic() - mark
+                mark = time.monotonic()
+            if time.monotonic() - last_save >= engine.config.train.save:
+                yield from self._save()
+                last_save = time.monotonic()
+
+    def _look(self, before: int, done: bool) -> Iterator[Event]:
+        """Health, sample grid and score, each at its own places in the budget."""
+        engine, clock = self.engine, self.engine.clock
+        if self.watch is not None and clock.steps % self.check_every == 0 and {"_real", "_fake"} <= set(engine.logits):
+            for alarm in self.watch.logits(clock.seen, engine.progress, engine.logits["_real"], engine.logits["_fake"]):
+                yield from self._keep(alarm)
+        if done or clock.seen // self.show_every > before // self.show_every:
+            yield from self._show()
+        if done or clock.seen // self.score_every > before // self.score_every:
+            yield from self._score()
+
+    def _show(self) -> Iterator[Event]:
+        engine = self.engine
+        average, seen = engine.averages(0), engine.clock.seen
+        if self.watch is not None and self.sample is not None and engine.progress > 0.1:
+            made = self.sample(average)
+            for alarm in () if made is None else self.watch.samples(seen, made):
+                yield from self._keep(alarm)
+        if self.show is not None and engine.group.rank == 0:
+            yield from self._keep(Shown(seen, self.show(average, seen)))
+
+    def _score(self) -> Iterator[Event]:
+        """Score every averaged generator; the best one so far becomes generator.safetensors."""
+        clock, lives = self.engine.clock, self.engine.config.train.ema
+        if self.judge is None:
+            return self._publish(0)
+        for which, half_life in enumerate(lives):
+            try:
+                scores, floor, extractor = self.judge(self.engine.averages(which))
+            except (
+                RuntimeError,
+                ValueError,
+                MemoryError,
+            ) as error:  # a score is missing; the training is not
+                alarm = Alarm(
+                    clock.seen,
+                    "score",
+                    f"Scoring failed: {error}",
+                    "The training goes on; `ganworks eval` can be run later.",
+                )
+                yield from self._keep(alarm)
+                return self._publish(which)
+            value = self.engine.group.same(self._value(scores))
+            noise = _NOISE * abs(clock.best) if self.noise is None else self.noise
+            best = value <= clock.best + noise
+            clock.best = min(clock.best, value)
+            if best:
+                self._publish(which)
+            yield from self._keep(Scored(clock.seen, scores, floor, best, extractor, half_life))
+            clock.reached = clock.reached or self._hits(scores)
+        return None
+
+    def _value(self, scores: dict[str, float]) -> float:
+        """What the best snapshot has least of."""
+        if not self.objective:
+            return 0.0
+        sign, name = (-1, self.objective[1:]) if self.objective.startswith("-") else (1, self.objective)
+        return sign * scores.get(name, sign * math.inf)
+
+    def _hits(self, scores: dict[str, float]) -> bool:
+        match = UNTIL.fullmatch(self.engine.config.train.until)
+        if not match:
+            return False
+        if match[1] not in scores:
+            raise GanworksError(
+                f"until={match[0]} asks for a score that is not measured here; there are {', '.join(scores)}."
+            )
+        value, bar = scores[match[1]], float(match[3])
+        return value < bar if match[2] == "<" else value > bar
+
+    def _publish(self, which: int) -> None:
+        if self.run is not None and self.header is not None and self.engine.group.rank == 0:
+            half_life, seen = self.engine.config.train.ema[which], self.engine.clock.seen
+            nets = self.engine.averages(which)
+            self.run.publish({name: (net, self.header(name, seen, half_life)) for name, net in nets.items()})
+
+    def _save(self) -> Iterator[Event]:
+        clock = self.engine.clock
+        if clock.seen == self._saved_at:
+            return
+        self._good = self.engine.state()
+        self._saved_at = clock.seen
+        if self.run is None or self.engine.group.rank:
+            return
+        tensors, counters = self._good
+        if not any(name.endswith(".safetensors") and "/" not in name for name in self.run.manifest["files"]):
+            self._publish(0)
+        path = self.run.save_state(tensors, counters | {"seconds": self.seconds})
+        yield from self._keep(Saved(clock.seen, str(path)))
+
+    def resume(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.seconds = float(counters.get("seconds", 0.0))
+        self.engine.load(tensors, counters)
+        self._good, self._saved_at = self.engine.state(), self.engine.clock.seen
+
+    def _roll_back(self, error: NonFiniteError) -> Iterator[Event]:
+        """Back to the last good state with half the learning rate and fresh randomness; give up after three times."""
+        clock = self.engine.clock
+        seen, retries, scale = clock.seen, clock.retries + 1, clock.lr_scale / 2
+        tensors, counters = self._good
+        self.engine.load(tensors, counters)
+        if retries > _RETRIES:
+            yield from self._keep(Alarm(seen, "non-finite", str(error), advice("non-finite"), fatal=True))
+            raise GanworksError(
+                f"{error} It came back after {_RETRIES} attempts from the last good state "
+                f"({counters['seen']} examples), which is kept. Try precision=fp32, a lower lr, or a larger penalty."
+            )
+        self.engine.clock.retries, self.engine.clock.lr_scale = retries, scale
+        yield from self._keep(
+            Alarm(
+                seen,
+                "non-finite",
+                f"{error} Went back to {counters['seen']} examples (attempt {retries}).",
+                advice("non-finite"),
+            )
+        )

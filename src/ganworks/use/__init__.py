@@ -1,0 +1,1 @@
+"""What was trained, in use: samples, changed files, classes, evaluation; and looking at data."""

@@ -1,0 +1,299 @@
+"""A trained translator or restorer in use: pictures in, pictures out, without the data it was trained on.
+
+The network's file says which domain it belongs to; the domain knows how a picture of any size goes through it. Noise
+that a network draws is keyed by the seed alone: the same picture gives the same bytes alone, in a folder, in any order,
+and the frames of a film share their noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganworks.core.config import from_dict
+from ganworks.core.devices import pick_device
+from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.core.limits import check_seed
+from ganworks.core.spec import key
+from ganworks.files.rasters.decode import decode, printable
+from ganworks.files.rasters.read import Raster, read, still
+from ganworks.files.rasters.write import picture, resized
+from ganworks.runs.published import FILE, Published, file_of, load_net
+from ganworks.use.model import fingerprint, own_randomness
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32).reshape(3, 1, 1)  # ITU-R BT.601
+_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "DefaultCPUAllocator")
+
+
+class Applied:
+    """A network that turns pictures into pictures. Use `Applied.load`.
+
+    net, spec, info: what was published (info is its card). domain: rebuilt from the card; its `apply` does the work. A
+    domain may also say: `options`, name -> meaning of what its `apply` understands; `channels_of(spec)`, see
+    `channels`; `keeps_grey`, that a grey picture has a grey result.
+
+    A domain of anything but pictures has `takes`, the suffixes of its inputs; `gives`, that of its outputs; and
+    `change(net, spec, content: bytes, name, *, seed, options, note)` -> the bytes of the output, or a pair of them and
+    a sentence for the person who asked. Random numbers come from torch's global generator, which is seeded. `note` goes
+    into the file's metadata (None: unmarked). `change_array(net, spec, array, *, options)` does arrays, if it is there.
+    """
+
+    def __init__(self, found: Published, *, device: str | torch.device = "auto"):
+        if found.use != "apply":
+            raise UsageError(f"{found.file} is no translator or restorer; `ganworks {found.use}` uses it.")
+        self.info = {**found.card, "path": str(found.file)}
+        back = found.card.get("player") == "G_back"  # it makes what the other network is given
+        self.spec = replace(found.spec, shape=found.spec.source, source=found.spec.shape) if back else found.spec
+        self.domain = from_dict(Any, found.card.get("domain"), f"{found.file}: domain")
+        if not hasattr(self.domain, "apply") and not hasattr(self.domain, "change"):
+            raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot be applied to anything.")
+        self.device = pick_device(device)
+        self.net = found.net.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)  # pyrefly: ignore
+
+    @staticmethod
+    def load(path: str | Path, *, device: str | torch.device = "auto", reverse: bool = False) -> Applied:
+        """From a run folder or a published file alone. reverse: the network of the other direction, where there is one.
+
+        Raises UsageError for anything but an intact file of a network that is to be applied.
+        """
+        path = Path(path)
+        name = file_of("G_back") if reverse else FILE
+        if reverse and path.is_file():
+            path = path.parent / name
+        if reverse and not (path / name if path.is_dir() else path).exists():
+            raise UsageError(f"{path} has no {name}: this training learned one direction only. Leave reverse out.")
+        return Applied(load_net(path, name), device=device)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the network's tensors, the same on every device: names the model in marks."""
+        return fingerprint(self.net)
+
+    @property
+    def channels(self) -> int | None:
+        """Channels of the pictures that the network is given; None when the domain sees to any number itself."""
+        own = getattr(self.domain, "channels_of", None)
+        return own(self.spec) if own else (self.spec.source or self.spec.shape)[0]
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """What the domain's `apply` understands, name -> meaning; None when the domain does not say."""
+        return getattr(self.domain, "options", None)
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Suffixes of what the domain changes as a whole; () for a domain of pictures."""
+        return tuple(self.domain.takes) if hasattr(self.domain, "change") else ()
+
+    @property
+    def gives(self) -> str:
+        """The suffix of what `change` makes; "" for a domain of pictures."""
+        return str(self.domain.gives) if hasattr(self.domain, "change") else ""
+
+    def change(
+        self, content: bytes, name: str, seed: int = 0, note: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[bytes, str]:
+        """The bytes of a file that the model takes -> those of a file of what it gives, and what there is to say."""
+        self._check(options)
+        made = self._guarded(
+            lambda: self.domain.change(
+                self.net, self.spec, content, name, seed=seed, options=options, note=note
+            ), seed, printable(name)
+        )  # fmt: skip
+        return made if isinstance(made, tuple) else (made, "")
+
+    def _check(self, options: dict[str, Any]) -> None:
+        for name in options:
+            if self.options is not None and name not in self.options:
+                raise UsageError(f'This model has no option "{name}". {nearest(name, self.options or ("none",))}')
+
+    def _guarded(self, work: Callable[[], Any], seed: int, what: str) -> Any:
+        """The result of work without gradients and with seeded randomness; GanworksError when memory is short."""
+        try:
+            with torch.inference_mode(), own_randomness(self.device, key(check_seed(seed), "apply")):
+                return work()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not any(word in str(error) for word in _MEMORY):
+                raise
+            raise GanworksError(f"Not enough memory for {what} at once.{self._smaller}") from error
+
+    @property
+    def _smaller(self) -> str:
+        """What to do when memory is short."""
+        smaller = {"tile": "tile=256", "chunk": "chunk=500"}
+        found = next((smaller[name] for name in smaller if name in (self.options or smaller)), "")
+        return f" Cut it up with {found}." if found else ""
+
+    def run(self, x: Tensor, seed: int = 0, **options: Any) -> Tensor:
+        """x [1, C, H, W] float32 in [-1, 1], any size -> [1, C', H', W'] in [-1, 1] on the CPU.
+
+        options: what the domain understands (label, tile, mask [1, 1, H, W] with 1 = hole, ...). Raises UsageError for
+        options that it does not, GanworksError when memory is short or the network makes no numbers.
+        """
+        self._check(options)
+        x = x.to(self.device, torch.float32, memory_format=torch.channels_last)
+        options = {name: v.to(self.device) if isinstance(v, Tensor) else v for name, v in options.items()}
+        size = f"{x.shape[3]} x {x.shape[2]} pixels"
+        out = self._guarded(lambda: self.domain.apply(self.net, x, self.spec, options).float().cpu(), seed, size)
+        if not torch.isfinite(out).all():
+            raise GanworksError("The network made NaN or infinite values: its training had diverged.")
+        return out.clamp(-1, 1)
+
+    def raster(self, raster: Raster, seed: int = 0, **options: Any) -> Raster:
+        """A raster -> a raster of the same depth. Alpha goes beside the network, resized when the size changes.
+
+        A model of grey pictures is given the luma (BT.601) of colour ones. A grey picture stays grey when the domain
+        says that results show the same picture (`keeps_grey`).
+        """
+        planes, alpha = self._planes(raster)
+        x = torch.from_numpy(planes / np.float32(raster.top / 2) - np.float32(1))[None]
+        out = self.run(x, seed, **options)[0].numpy()
+        if len(out) not in (1, 2, 3, 4):
+            raise UsageError(f"This model makes {len(out)} channels, which is no picture; use run() on arrays.")
+        values = (out + np.float32(1)) * np.float32(raster.top / 2)
+        if raster.colour.dtype != np.float32:
+            values = np.rint(values).astype(raster.colour.dtype)
+        if len(values) in (2, 4):
+            values, alpha = values[:-1], values[-1]
+        if len(values) == 3 and len(raster.colour) == 1 and getattr(self.domain, "keeps_grey", False):
+            values = _luma(values)
+        alpha = None if alpha is None else resized(alpha, values.shape[1:], raster.top)
+        return Raster(values, alpha, raster.top)
+
+    def _planes(self, raster: Raster) -> tuple[np.ndarray, np.ndarray | None]:
+        """What the network is given [C, H, W] float32 in 0..top, and the alpha that goes beside it."""
+        colour = raster.colour
+        wanted = len(colour) if self.channels is None else self.channels
+        if wanted not in (1, 2, 3, 4):
+            raise UsageError(f"This model takes {wanted} channels, not a picture; use run() on arrays.")
+        if wanted <= 2 and len(colour) == 3:
+            colour = _luma(colour)
+        elif wanted >= 3 and len(colour) == 1:
+            colour = colour.repeat(3, 0)
+        if wanted in (1, 3):
+            return colour.astype(np.float32), raster.alpha
+        alpha = np.full(raster.size, raster.top) if raster.alpha is None else raster.alpha
+        return np.concatenate([colour, alpha[None]]).astype(np.float32), None
+
+    def apply(self, image: Any, seed: int = 0, **options: Any) -> Any:
+        """One picture through the network.
+
+        image: a path (of an animation the first frame) or a PIL image -> a PIL image, 8 bits, upright; an array [H, W],
+        [H, W, 1] or [H, W, 3 or 4] of uint8, uint16 or float in 0..1 -> an array of the same kind (others: `values`); a
+        tensor [1, C, H, W] in [-1, 1] -> a tensor.
+        A model of anything but pictures: the path of a file that it takes -> the bytes of the file that comes of it; an
+        array -> an array, see the domain's `change_array`.
+        options: as for `run`; mask may also be a path, an image or an array [H, W]. Raises UsageError.
+        """
+        if self.takes:
+            return self._changed(image, seed, options)
+        if isinstance(image, Tensor):
+            if image.ndim != 4 or len(image) != 1 or image.shape[1] != (self.channels or image.shape[1]):
+                raise UsageError(f"A tensor must be [1, {self.channels or 'C'}, H, W], not {list(image.shape)}.")
+            return self.run(image, seed, **self.ready(options, (image.shape[2], image.shape[3])))
+        if isinstance(image, np.ndarray):
+            raster = _of_array(image)
+            out = self.raster(raster, seed, **self.ready(options, raster.size))
+            planes = [*out.colour] if out.alpha is None else [*out.colour, out.alpha]
+            return planes[0] if image.ndim == 2 and len(planes) == 1 else np.stack(planes, -1)
+        raster = still(image) if isinstance(image, Image.Image) else read(_bytes(image), str(image)).frames[0]
+        return picture(self.raster(raster, seed, **self.ready(options, raster.size)))
+
+    def _changed(self, given: Any, seed: int, options: dict[str, Any]) -> Any:
+        """`apply` of a model of anything but pictures."""
+        if isinstance(given, str | Path):
+            if not str(given).lower().endswith(self.takes):
+                raise UsageError(f"This model takes files whose names end in {', '.join(self.takes)}, not {given}.")
+            return self.change(_bytes(given), Path(given).name, seed, **options)[0]
+        if not hasattr(self.domain, "change_array"):
+            raise UsageError(f"This model changes files ({', '.join(self.takes)}): give the path of one.")
+        self._check(options)
+        work = self.domain.change_array
+        return self._guarded(lambda: work(self.net, self.spec, given, options=options), seed, "this array")
+
+    def values(self, array: np.ndarray, seed: int = 0, **options: Any) -> np.ndarray:
+        """An array [H, W], [C, H, W] or [H, W, C] of any number of channels -> an array laid out alike.
+
+        Network values -1 and 1 stand for 0 and the largest value of uint8 and uint16, and for the data's own range
+        (spec.low, spec.high) of floats. Of two axes that may hold the channels, the shorter one does.
+        """
+        if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "uf":
+            raise UsageError(f"An array must be [H, W], [C, H, W] or [H, W, C], not {array.dtype} {list(array.shape)}.")
+        last = array.ndim == 3 and array.shape[2] <= array.shape[0]
+        planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0) if last else array
+        if self.channels not in (None, len(planes)):
+            raise UsageError(
+                f"This model takes {self.channels} channels; the array {list(array.shape)} has {len(planes)}."
+            )
+        whole = array.dtype.kind == "u"
+        low, high = (0.0, float(np.iinfo(array.dtype).max)) if whole else (self.spec.low, self.spec.high)
+        if not np.isfinite(planes).all():
+            raise UsageError("The array holds values that are not finite.")
+        x = torch.from_numpy(((planes.astype(np.float64) - low) * (2 / (high - low)) - 1).astype(np.float32))[None]
+        made = self.run(x, seed, **self.ready(options, (x.shape[2], x.shape[3])))[0].double().numpy()
+        made = low + (made + 1) * ((high - low) / 2)
+        made = (np.rint(made) if whole else made).astype(array.dtype)
+        return np.moveaxis(made, 0, -1) if last else made[0] if array.ndim == 2 and len(made) == 1 else made
+
+    def ready(self, options: dict[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+        """Options with the mask as a tensor [1, 1, H, W], 1 = hole, checked against the picture's size."""
+        if options.get("mask") is None:
+            return {name: value for name, value in options.items() if name != "mask"}
+        return {**options, "mask": mask_tensor(options["mask"], size)}
+
+
+def mask_tensor(mask: Any, size: tuple[int, int]) -> Tensor:
+    """A mask [1, 1, H, W] of 0 and 1 (1 = hole) from a path, an image, an array [H, W] or a tensor; white is a hole.
+
+    Files and images: holes from 128 of 255 on; arrays: True, or from half of the type's largest value on. Raises
+    UsageError when the size is not that of the picture.
+    """
+    if isinstance(mask, Tensor):
+        hole = (mask.float() > 0.5).cpu().numpy().reshape(mask.shape[-2:])
+    elif isinstance(mask, np.ndarray):
+        half = np.iinfo(mask.dtype).max / 2 if mask.dtype.kind in "iu" else 0.5
+        hole = mask.reshape(mask.shape[:2]) > half
+    elif isinstance(mask, Image.Image):
+        hole = np.asarray(picture(still(mask), alpha=False).convert("L")) >= 128
+    else:
+        hole = decode(_bytes(mask), str(mask), channels=1, background="black")[0] >= 128
+    if hole.shape != size:
+        name = mask if isinstance(mask, str | Path) else "the mask"
+        have, want = f"{hole.shape[1]} x {hole.shape[0]}", f"{size[1]} x {size[0]}"
+        raise UsageError(f"{name} has {have} pixels, its picture {want} (upright). A mask must fit pixel by pixel.")
+    return torch.from_numpy(hole.astype(np.float32))[None, None]
+
+
+def _bytes(path: Any) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, TypeError) as error:
+        raise UsageError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _luma(colour: np.ndarray) -> np.ndarray:
+    """RGB [3, H, W] -> [1, H, W] of the same type; equal channels stay what they are."""
+    grey = (colour.astype(np.float32) * _LUMA).sum(0, keepdims=True)
+    return grey if colour.dtype == np.float32 else np.rint(grey).astype(colour.dtype)
+
+
+def _of_array(array: np.ndarray) -> Raster:
+    planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0) if array.ndim == 3 else array
+    if planes.ndim != 3 or len(planes) not in (1, 2, 3, 4) or not planes.size:
+        raise UsageError(f"An array must be [H, W] or [H, W, C] with 1 to 4 channels, not {list(array.shape)}.")
+    top = {"uint8": 255.0, "uint16": 65535.0}.get(str(array.dtype), 1.0)
+    if top == 1.0:
+        planes = planes.astype(np.float32)
+        if array.dtype.kind != "f" or not (np.isfinite(planes).all() and planes.min() >= 0 and planes.max() <= 1):
+            raise UsageError("Arrays hold uint8, uint16, or floats from 0 to 1; give a tensor for -1 to 1.")
+    split = len(planes) if len(planes) in (1, 3) else len(planes) - 1
+    planes = np.ascontiguousarray(planes)
+    return Raster(planes[:split], planes[split] if len(planes) > split else None, top)

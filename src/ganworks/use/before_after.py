@@ -1,0 +1,86 @@
+"""Held-out pictures before and after a translator, as pairs of files for the report: NAME-before.png, NAME-after.png.
+
+A judge that draws pairs of its own (files of such names) is left alone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganworks.core.spec import Draw, key
+from ganworks.files.rasters.pixels import to_image, viewable
+from ganworks.files.rasters.sheet import side_by_side
+from ganworks.files.weights import replace_file
+from ganworks.runs.published import Published
+
+PAIRS = 4
+
+
+def draw_pairs(found: Published, domain: Any, data: Any, folder: Path, count: int = PAIRS) -> list[Path]:
+    """Write up to `count` pairs and `before-after.png`, all of them side by side, into `folder`; returns the files.
+
+    found: the network, its spec and card. domain, data: as for the training. Nothing is written where there is nothing
+    held out, where examples are no pictures, or where `folder` has pairs already.
+    """
+    held = np.asarray(data.held)
+    pictures = len(found.spec.shape) == 3 and len(found.spec.source or found.spec.shape) == 3
+    if not len(held) or not pictures or not hasattr(domain, "apply") or _own(folder):
+        return []
+    chosen = held[np.unique(np.linspace(0, len(held) - 1, min(count, len(held))).round().astype(int))]
+    if hasattr(data, "unseen"):  # two sets without pairs: their batches are drawn from the training side
+        raw = torch.from_numpy(data.unseen("source", len(chosen))).float()
+        batch = {"src": (raw - found.spec.low) * (2 / (found.spec.high - found.spec.low)) - 1}
+    else:
+        batch = domain.batch(data, chosen, Draw(key("before-after"), len(chosen), slice(None)))
+    pairs = [_pair(found.net, domain, found.spec, batch, row) for row in range(len(batch["src"]))]
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for number, pair in enumerate(pairs, 1):
+        for name, image in zip(("before", "after"), pair, strict=True):
+            files.append(_save(image, folder / f"held-out-{number}-{name}.png"))
+    sheet = side_by_side([(f"held-out {number}", *pair) for number, pair in enumerate(pairs, 1)])
+    return [*files, _save(sheet, folder / "before-after.png")]
+
+
+def _own(folder: Path) -> list[Path]:
+    """Pairs that a judge has drawn."""
+    return [path for path in folder.glob("*-before.png") if not path.name.startswith("held-out-")]
+
+
+def _pair(
+    net: nn.Module, domain: Any, spec: Any, batch: Mapping[str, Tensor], row: int
+) -> tuple[Image.Image, Image.Image]:
+    """One example before and after. Holes are shown grey; a model of several classes is asked for another class."""
+    options: dict[str, Any] = {}
+    x = given = batch["src"][row : row + 1]
+    if "mask" in batch:
+        options["mask"] = batch["mask"][row : row + 1]
+        x = batch["x"][row : row + 1]
+        given = torch.where(options["mask"] > 0.5, torch.zeros(()), x)
+    if spec.num_classes and "y" in batch:
+        options["label"] = spec.classes[(int(batch["y"][row]) + 1) % spec.num_classes]
+    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    options = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in options.items()}
+    with torch.inference_mode(), torch.random.fork_rng([]):
+        torch.manual_seed(key("before-after", row))
+        made = domain.apply(net, x.to(device, torch.float32), spec, options)
+    return _image(given), _image(made)
+
+
+def _image(x: Tensor) -> Image.Image:
+    return to_image(viewable(x)[0]).convert("RGB")
+
+
+def _save(image: Image.Image, path: Path) -> Path:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    replace_file(path, buffer.getvalue())
+    return path

@@ -1,0 +1,304 @@
+"""Many samples to disk: restarts where it stopped, nothing twice, the same bytes however it was cut or
+killed.
+
+The work is a list of index ranges (shards). A shard is written, then one line with its range and SHA-256 is
+appended to `done.jsonl` and flushed; a restart believes only lines whose files still have that digest and
+writes the others again. The first line holds the settings, and other settings on the same folder are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganworks.core.config import difference
+from ganworks.core.errors import UsageError
+from ganworks.core.limits import check_count, check_seed, check_truncation
+from ganworks.files import weights
+from ganworks.use.model import Labels, Model
+from ganworks.use.samples import EPOCH, Pictures, Samples, make_folder, npz_bytes
+
+Progress = Callable[[int, int], None] | None
+_DONE = "done.jsonl"
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """What `generate` did. made: samples generated now. kept: samples found from earlier starts. seconds:
+    now."""
+
+    out: Path
+    count: int
+    made: int
+    kept: int
+    seconds: float
+
+
+def generate(
+    model: Model,
+    count: int,
+    out: str | Path,
+    seed: int = 0,
+    labels: Labels = None,
+    *,
+    truncation: float = 1.0,
+    shard: int = 1000,
+    form: str = "auto",
+    mark: bool = True,
+    on_progress: Progress = None,
+) -> Bulk:
+    """Samples 0 to `count - 1` of `seed` into a folder or zip; the same call again goes on where it stopped.
+
+    out: a folder (files named by index), or NAME.zip of such files. form: "npz" (shards `shard-00000.npz` with x,
+    index, y), "zip", one of the maker's (PNGs for pictures; shards `shard-00000.csv` for a table), or "auto" = zip by
+    suffix, a file each where the kind has that, else shards.
+    shard: samples per line of progress. on_progress: called with (samples done, count).
+    Raises UsageError when `out` was begun with other settings (with the differences) or is in use by another
+    process, GanworksError when the disk is full; what is finished stays and counts.
+    """
+    count, shard = check_count(count, "count"), check_count(shard, "shard")
+    seed, truncation, out = check_seed(seed), check_truncation(truncation), Path(out)
+    form = _form(form, out, model)
+    labels = model.label_table(labels)
+    settings = {
+        "model": model.fingerprint,
+        "seed": seed,
+        "truncation": truncation,
+        "shard": shard,
+        "form": form,
+        "mark": mark,
+        "device": model.device.type,
+        "labels": None if labels is None else hashlib.sha256(labels.tobytes()).hexdigest()[:16],
+        **{name: str(value) for name, value in model.options.items()},
+    }
+    folder = out.with_name(f".{out.name}.parts") if form == "zip" else out
+    if form == "zip" and out.exists() and not folder.exists():
+        return _finished_zip(out, settings, count)
+    make_folder(folder)
+    begun = time.monotonic()
+    with _only_one(folder):
+        kept = _resume(folder, settings, count, shard, each(model))
+        job = _Job(model, folder, seed, labels, truncation, form, mark)
+        made = _work(job, kept, count, shard, on_progress)
+        if form == "zip":
+            _assemble(folder, out, settings, model, count)
+    if form == "zip":
+        shutil.rmtree(folder)
+    return Bulk(out, count, made, count - made, time.monotonic() - begun)
+
+
+def _form(form: str, out: Path, model: Model) -> str:
+    maker = model.maker or (Pictures() if len(model.spec.shape) == 3 else None)
+    each, forms = (maker.each[1:], [f[1:] for f in maker.forms]) if maker else ("", [])
+    if form == "auto":
+        form = "zip" if out.suffix.lower() == ".zip" else each or next(iter(forms), "npz")
+    known = ["npz", *(["zip", each] if each else forms)]
+    if form not in known:
+        what = "" if maker else f"Samples of shape {model.spec.shape} are no pictures; "
+        raise UsageError(f"{what}form={form!r} is unknown here; it can be auto, {', '.join(known)}.")
+    suffixes = (".zip", ".npz", ".png", ".gif", ".webp", *(f".{known}" for known in forms))
+    if form != "zip" and (out.suffix.lower() in suffixes or out.is_file()):
+        raise UsageError(f"{out} must be the name of a folder for form={form!r}{', or end in .zip' if each else ''}.")
+    return form
+
+
+def each(model: Model) -> str:
+    """The suffix of samples that are a file each."""
+    return (model.maker or Pictures).each
+
+
+@dataclass(frozen=True)
+class _Job:
+    model: Model
+    folder: Path
+    seed: int
+    labels: np.ndarray | None
+    truncation: float
+    form: str
+    mark: bool
+
+    def make(self, start: int, stop: int) -> Samples:
+        """The samples of one shard."""
+        labels = None if self.labels is None else self.labels[np.arange(start, stop) % len(self.labels)]
+        stream = self.model.stream(stop - start, self.seed, labels, self.truncation, start)
+        data = [rows for _, rows in stream]
+        return self.model.wrap(
+            np.concatenate(data), seed=self.seed, start=start, labels=labels, truncation=self.truncation
+        )
+
+    def write(self, samples: Samples, number: int) -> str:
+        """Write one shard; the SHA-256 of its content. Files of their own need no care: an unfinished shard is
+        written again."""
+        if self.form != "zip" and f".{self.form}" != each(self.model):
+            path = self.folder / f"shard-{number:05d}.{self.form}"
+            npz = self.form == "npz"
+            content = npz_bytes(samples, self.mark) if npz else self.model.maker.encode(samples, path.suffix, self.mark)
+            return weights.replace_file(path, content)
+        digest = hashlib.sha256()
+        for name, content in samples.files(self.mark):
+            try:
+                (self.folder / name).write_bytes(content)
+            except OSError as error:
+                raise weights.explain(error, self.folder / name, len(content) * len(samples)) from error
+            digest.update(hashlib.sha256(content).digest())
+        return digest.hexdigest()
+
+
+def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progress) -> int:
+    """Generate and write all shards not in `kept`; one shard is written while the next is made."""
+    done = sum(min(count, (n + 1) * shard) - n * shard for n in kept)
+    made = 0
+    waiting: tuple[int, int, int, Future[str]] | None = None
+
+    def finish() -> int:
+        if waiting is None:
+            return 0
+        number, start, stop, digest = waiting
+        line = {"shard": number, "start": start, "stop": stop, "sha256": digest.result()}
+        _append(job.folder, line)
+        if on_progress:
+            on_progress(done + made + stop - start, count)
+        return stop - start
+
+    if on_progress:
+        on_progress(done, count)
+    with ThreadPoolExecutor(1) as writer:
+        for number in range(-(-count // shard)):
+            if number in kept:
+                continue
+            start, stop = number * shard, min(count, (number + 1) * shard)
+            samples = job.make(start, stop)
+            made += finish()
+            waiting = (number, start, stop, writer.submit(job.write, samples, number))
+        made += finish()
+    return made
+
+
+# The record of what is done -----------------------------------------------------------------------
+
+
+def _append(folder: Path, line: dict[str, Any]) -> None:
+    path = folder / _DONE
+    try:
+        with path.open("ab") as file:
+            file.write(json.dumps(line).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise weights.explain(error, path, 200) from error
+
+
+def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suffix: str) -> set[int]:
+    """Numbers of the shards that are finished and intact; starts the record when there is none."""
+    path = folder / _DONE
+    lines = _read_record(path)
+    if not lines:
+        weights.replace_file(path, json.dumps({"settings": settings}) + "\n")
+        return set()
+    _same_settings(lines[0].get("settings", {}), settings, folder)
+    entries = {line["shard"]: line for line in lines[1:] if "shard" in line}
+    if any(line["stop"] > count for line in entries.values()):
+        most = max(line["stop"] for line in entries.values())
+        raise UsageError(f"{folder} already holds {most} samples, more than count={count}. Choose another folder.")
+    whole = {n for n, line in entries.items() if line["stop"] == min(count, (n + 1) * shard)}
+    return {n for n in whole if _digest(folder, settings["form"], entries[n], suffix) == entries[n]["sha256"]}
+
+
+def _read_record(path: Path) -> list[dict[str, Any]]:
+    """The record's lines; a torn last line, as a kill leaves it, is cut off."""
+    if not path.exists():
+        return []
+    raw = path.read_bytes()
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if len(whole) != len(raw):
+        weights.replace_file(path, whole)
+    lines = []
+    for text in whole.splitlines():
+        with suppress(ValueError):
+            lines.append(json.loads(text))
+    return [line for line in lines if isinstance(line, dict)]
+
+
+def _same_settings(old: dict[str, Any], new: dict[str, Any], where: Path) -> None:
+    changed = difference(old, new)
+    if changed:
+        raise UsageError(
+            "\n  ".join(
+                [
+                    f"{where} was begun with other settings:",
+                    *changed,
+                    "Use the old settings to go on, or another place.",
+                ]
+            )
+        )
+
+
+def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
+    try:
+        if form != "zip" and f".{form}" != suffix:
+            return weights.sha256(folder / f"shard-{line['shard']:05d}.{form}")
+        digest = hashlib.sha256()
+        for index in range(line["start"], line["stop"]):
+            digest.update(hashlib.sha256((folder / f"{index:08d}{suffix}").read_bytes()).digest())
+        return digest.hexdigest()
+    except OSError:
+        return ""
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process; the lock goes with the process, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        yield
+        return
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"Another process is writing to {folder}. Wait for it, or choose another place."
+            ) from error
+        yield
+
+
+# One zip ------------------------------------------------------------------------------------------
+
+
+def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, count: int) -> None:
+    """Put the finished files into `out`, uncompressed, in order, with fixed dates: the same bytes every
+    time."""
+    suffix = each(model)
+    note = model.wrap(np.zeros(0), seed=settings["seed"]).note()
+    note |= {"count": count, "marked": settings["mark"]}
+    size = sum((folder / f"{index:08d}{suffix}").stat().st_size + 300 for index in range(count))
+    with weights.replacing(out, size) as file, zipfile.ZipFile(file, "w") as archive:
+        for index in range(count):
+            name = f"{index:08d}{suffix}"
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes())
+        for name, table in (("mark.json", note), ("settings.json", settings)):
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), json.dumps(table, indent=1))
+
+
+def _finished_zip(out: Path, settings: dict[str, Any], count: int) -> Bulk:
+    try:
+        with zipfile.ZipFile(out) as archive:
+            old = json.loads(archive.read("settings.json"))
+            have = json.loads(archive.read("mark.json"))["count"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{out} exists and was not written by a bulk generation. Choose another name.") from error
+    _same_settings({**old, "count": have}, {**settings, "count": count}, out)
+    return Bulk(out, count, 0, count, 0.0)

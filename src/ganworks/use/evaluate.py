@@ -1,0 +1,51 @@
+"""`ganworks eval`: a run's generator against held-out real data; writes eval.json, and what it shows under eval/."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ganworks.core.errors import UsageError
+from ganworks.runs.published import published
+from ganworks.runs.run import Run
+from ganworks.training.builder import Work
+from ganworks.use.before_after import draw_pairs
+
+
+def judge(folder: Path, *, data: Any = None, opened: Any = None, work: Work, count: int = 10_000, seed: int = 0) -> Any:
+    """Judge the published networks of a run on `count` samples; returns what eval.json holds.
+
+    data: what the run was trained on, None for the path that it remembers. opened: the data set that came of it, if it
+    is open already. Raises UsageError when the data is not found or is not the data of the run.
+    """
+    run = Run.open(folder)
+    plan, config = run.plan(), run.config()
+    source = plan["given"]["data"] if data is None else data
+    if isinstance(source, str) and source == "<array>":
+        raise UsageError("This run was trained on an array in memory; give it again with data=.")
+    if opened is None:
+        opened = config.domain.open(source, on_progress=lambda done, total: work("Reading the data", done, total))
+    if opened.fingerprint != plan["data"]["fingerprint"]:
+        raise UsageError(
+            "This is not the data that the run was trained on (its fingerprint differs), so held-out and "
+            "training examples cannot be told apart. Name the original with data=PATH."
+        )
+    found = published(folder)
+    main = next(iter(found.values())).card
+    about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
+    report = config.domain.judge(opened, source, config, work).evaluate(
+        {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
+        count=count,
+        seed=seed,
+        pictures=folder / "eval",
+        progress=work,
+        about=about,
+    )
+    if (shown := found.get("G")) is not None and shown.use == "apply":
+        draw_pairs(shown, config.domain, opened, folder / "eval")
+    run.write("eval.json", json.dumps(report.to_dict(), indent=1))
+    for path in sorted((folder / "eval").glob("[!.]*.*")):
+        run.adopt(f"eval/{path.name}")
+    run.seal()
+    return report

@@ -1,0 +1,121 @@
+"""The files of `ganworks apply`: which are read, and what a folder of outputs remembers of those that were written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganworks.core.errors import UsageError
+from ganworks.files import weights
+from ganworks.files.listings import FolderListing, ZipListing
+from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
+
+RECORD = "applied.jsonl"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input: its name below the folder, where it lies (for a zip: the zip), how it is read."""
+
+    name: str
+    path: Path
+    read: Callable[[], bytes]
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file; DecodeError when it cannot be read or is too large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DecodeError(printable(path.name), f"{error.strerror or error}.") from error
+    if len(data) > MAX_BYTES:
+        raise DecodeError(printable(path.name), f"more than {MAX_BYTES:,} bytes.")
+    return data
+
+
+def find_items(
+    source: Path, takes: tuple[str, ...], own: Iterable[Path], skip: Callable[[str], bool]
+) -> tuple[list[Item], int]:
+    """(files of a folder or zip whose names end in one of `takes`, how many others there are).
+
+    Files below the folders `own`, and those whose names `skip` tells, are left out without being counted.
+    """
+    listing = FolderListing(source) if source.is_dir() else ZipListing(source)
+    skipped = [path.resolve() for path in own if path.resolve() != source.resolve()]
+    items, left = [], 0
+    for index, name in enumerate(listing.names):
+        path = listing.root / name if source.is_dir() else source
+        if skip(name) or any(path.resolve().is_relative_to(folder) for folder in skipped):
+            continue
+        if not name.lower().endswith(takes):
+            left += 1
+            continue
+        items.append(Item(name, path, _reader(listing, index)))
+    return items, left
+
+
+def _reader(listing: FolderListing | ZipListing, index: int) -> Callable[[], bytes]:
+    def get() -> bytes:
+        name = printable(listing.names[index])
+        if listing.sizes[index] > MAX_BYTES:
+            raise DecodeError(name, f"more than {MAX_BYTES:,} bytes.")
+        try:
+            return listing.read(index)
+        except Exception as error:  # a damaged zip member may raise anything
+            raise DecodeError(name, f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
+
+    return get
+
+
+class Record:
+    """What a folder of outputs knows about them: one line of JSON each, the last one counts."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.path = folder, folder / RECORD
+        self.lines: dict[str, dict[str, Any]] = {}
+        raw = self.path.read_bytes() if self.path.exists() else b""
+        self.torn = bool(raw) and not raw.endswith(b"\n")  # as a kill leaves it
+        for text in raw.splitlines():
+            try:
+                line = json.loads(text)
+                self.lines[line["output"]] = line
+            except (ValueError, KeyError, TypeError):
+                continue
+
+    def owns(self, name: str) -> bool:
+        """Whether an output of this name was made, or begun, by this verb."""
+        return name in self.lines
+
+    def finished(self, name: str, facts: dict[str, Any]) -> bool:
+        """Whether the output follows from the same facts and is still what was written."""
+        line = self.lines.get(name, {})
+        try:
+            return line.get("facts") == facts and line.get("sha256") == weights.sha256(self.folder / name)
+        except OSError:
+            return False
+
+    def add(self, name: str, facts: dict[str, Any], digest: str | None) -> None:
+        """Write down an output, before it is put into its place."""
+        line = {"output": name, "facts": facts, "sha256": digest}
+        with self.path.open("ab") as file:
+            file.write((b"\n" if self.torn else b"") + json.dumps(line).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.torn, self.lines[name] = False, line
+
+
+def places(paths: Iterable[Path]) -> set[tuple[int, int]]:
+    """Device and number of each file, whatever its name."""
+    facts = (path.stat() for path in paths if path.exists())
+    return {(fact.st_dev, fact.st_ino) for fact in facts}
+
+
+def refuse_overwriting(target: Path, inputs: set[tuple[int, int]]) -> None:
+    """UsageError when the output would take the place of an input, by whatever name."""
+    if places([target]) & inputs:
+        raise UsageError(f"{target} is the input itself, which is never overwritten. Give another out=.")

@@ -1,0 +1,128 @@
+"""`ganworks data PATH` for every kind of data: what was found, and some examples as the networks will get them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganworks.core import registry
+from ganworks.core.config import find_class, override
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Draw, key
+from ganworks.files.recognise import Found, recognise
+from ganworks.files.weights import replace_file
+from ganworks.report.terminal.meters import Meters
+from ganworks.use.findings import Findings, choose, describe_any
+from ganworks.use.samples import Samples, make_folder
+
+_FILES, _ITEMS, _PICTURED = 8, 5, 500  # files to listen to or watch; texts or rows to read; points in a picture
+
+
+def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | None) -> list[str]:
+    """Print what there is, write some examples, and return the lines that say where they are and how to train.
+
+    recipe: None recognises it. options: settings of the recipe's domain. out: where the examples go; None: a place
+    named by their kind. Raises UsageError.
+    """
+    found = recognise(path) if recipe is None else Found(recipe, "")
+    settings = {name.removeprefix("domain."): value for name, value in options.items()}
+    asked = "".join(f" domain.{name}={value}" for name, value in settings.items())
+    domain = kind_of(found.recipe)
+    named = f" {found.recipe}" if recipe is not None or found.otherwise else ""
+    lines = [line for line in (found.because, found.otherwise) if line]
+    print("\n".join([*lines, ""]) if lines else "", end="\n" if lines else "", flush=True)
+    there = open_any(path, domain, settings)
+    print("\n".join(there.lines))
+    return ["", *_examples(there, out), f"Train on it:   ganworks train{named} data={path}{asked}"]
+
+
+def kind_of(recipe: str) -> str:
+    """The domain that looks at a recipe's data: its own, and that of images for pictures of any arrangement."""
+    found = registry.find_recipe(recipe)
+    return found.kind.looks or found.domain
+
+
+def open_any(path: Any, domain_id: str, settings: Mapping[str, Any]) -> Findings:
+    """Open a source with the domain of this id, unreadable items left out and counted where it can do that."""
+    domain = find_class(domain_id)()
+    lenient = {"on_corrupt": "skip"} if hasattr(domain, "on_corrupt") else {}
+    domain = override(domain, {**lenient, **settings})
+    with Meters() as meters:
+
+        def told(done: int, total: int) -> None:
+            meters("Reading the data", done, total)
+
+        if hasattr(domain, "look"):
+            return domain.look(path, told)
+        data = domain.open(path, on_progress=told)
+    return Findings({**data.summary, "domain": domain}, describe_any(data.summary), None, data)
+
+
+def _examples(found: Findings, out: str | None) -> list[str]:
+    """Some examples, evenly of all classes: a picture, files, or lines to read."""
+    if found.sheet is not None:
+        sheet = Path(out or "contact-sheet.png")
+        found.sheet.save(sheet)
+        return [f"Contact sheet: {sheet}"]
+    data, domain = found.data, found.facts["domain"]
+    if drawn := _drawn(data, domain):
+        target = Path(out or "examples.png")
+        drawn.save(target)
+        return [f"Picture:       {target}"]
+    if not hasattr(domain, "encode"):
+        return []
+    x, _ = _some(data, domain, _FILES)
+    samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
+    if not domain.each:
+        items = samples.items
+        print("\nSome examples, as the networks get them:\n" + "\n".join(told(items)))
+        if out is None:
+            return []
+        replace_file(Path(out), domain.encode(samples, Path(out).suffix.lower(), False))
+        return [f"Examples:      {out}"]
+    folder = Path(out or "examples")
+    make_folder(folder)
+    for k in range(len(samples)):
+        replace_file(folder / f"{k}{domain.each}", domain.encode(samples[k], domain.each, False))
+    return [f"Examples:      {folder}/ ({len(samples)} {domain.each}, as the networks get them)"]
+
+
+def _drawn(data: Any, domain: Any) -> Any:
+    """Examples as one picture, or None where the domain draws none of its examples alone."""
+    if not hasattr(domain, "show"):
+        return None
+    x, names = _some(data, domain, _PICTURED)
+    try:
+        return domain.show(x, labels=names)
+    except UsageError:
+        return None
+
+
+def _some(data: Any, domain: Any, count: int) -> tuple[Any, list[str] | None]:
+    """(network values [n, *shape], class names) of up to `count` examples, chosen alike each time."""
+    labels = getattr(data, "labels", None)
+    chosen = choose(labels, len(data), count)
+    batch = domain.batch(data, chosen, Draw(key("examples"), len(chosen), slice(None)))
+    names = None if labels is None or not data.spec.classes else [data.spec.classes[k] for k in labels[chosen]]
+    return batch["x"], names
+
+
+def told(items: Any, most: int = _ITEMS) -> list[str]:
+    """The first of some samples as lines to read: texts, rows of a table, or the shape of what is no text."""
+    if hasattr(items, "to_string"):
+        text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
+        return [f"  {line}" for line in text.splitlines()]
+    lines, items = [], list(items)[:most]
+    for item in items if not hasattr(next(iter(items), None), "to_string") else items[:2]:
+        if isinstance(item, str):
+            lines.append(f"  {item[:200]}")
+        elif hasattr(item, "to_string"):
+            lines += [*told(item, 4), ""]
+        elif getattr(item, "ndim", 0) == 2:
+            lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
+        else:
+            lines.append(f"  {str(item)[:200]}")
+    return lines

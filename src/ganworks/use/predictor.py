@@ -1,0 +1,237 @@
+"""A trained classifier in use: pictures in, the probability of each class out, without the data it was trained on.
+
+Pictures become tensors as they did for the training: the domain's fit and background, the spec's size and channels.
+Every batch has the same number of rows, filled up if need be: a picture's answer does not depend on its company.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganworks.core.config import from_dict
+from ganworks.core.devices import pick_device
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.files.arrays import Source
+from ganworks.files.rasters.decode import SUFFIXES, DecodeError, printable
+from ganworks.files.sources import open_source
+from ganworks.files.weights import replace_file
+from ganworks.metrics.estimate import wilson
+from ganworks.runs.published import Published, load_net
+from ganworks.use.model import own_randomness
+
+FILE = "classifier.safetensors"
+_ROWS = 64  # pictures per batch
+_DIGITS = 6  # of a probability in files
+
+Progress = Callable[[int, int], None] | None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier says. names [n]; probabilities [n, K] float64; truth [n] int64, -1 where not known.
+
+    failed: (name, reason) of what could not be read, which has no row here.
+    """
+
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    probabilities: np.ndarray
+    truth: np.ndarray
+    failed: tuple[tuple[str, str], ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The most likely class [n] int64."""
+        return self.probabilities.argmax(1)
+
+    def best(self, row: int, count: int = 1) -> list[tuple[str, float]]:
+        """The `count` most likely classes of one row, with their probabilities."""
+        order = np.argsort(-self.probabilities[row], kind="stable")[:count]
+        return [(self.classes[k], float(self.probabilities[row, k])) for k in order]
+
+    @property
+    def accuracy(self) -> tuple[float, float, float] | None:
+        """(value, low, high): the share of rows with a known class that are right, with its 95 % Wilson interval."""
+        known = self.truth >= 0
+        if not known.any():
+            return None
+        found = wilson(float((self.labels[known] == self.truth[known]).mean()), int(known.sum()))
+        return found.value, found.low, found.high
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row of plain types for each picture: file, class, probability, and the probability of each class."""
+        rows = []
+        for row, name in enumerate(self.names):
+            label, top = self.best(row)[0]
+            entry: dict[str, Any] = {"file": name, "class": label, "probability": round(top, _DIGITS)}
+            if self.truth[row] >= 0:
+                entry["truth"] = self.classes[self.truth[row]]
+            shares = zip(self.classes, self.probabilities[row], strict=True)
+            rows.append({**entry, "probabilities": {c: round(float(p), _DIGITS) for c, p in shares}})
+        return rows
+
+    def save(self, path: str | Path) -> Path:
+        """Write .csv (file, class, probability, truth if known, one column for each class) or .json, atomically."""
+        path = Path(path)
+        writers = {".csv": self._csv, ".json": self._json}
+        if path.suffix.lower() not in writers:
+            raise UsageError(f"Predictions are written as .csv or .json, not {path.suffix or path.name!r}.")
+        replace_file(path, writers[path.suffix.lower()]())
+        return path
+
+    def _csv(self) -> str:
+        buffer = io.StringIO()
+        known = bool((self.truth >= 0).any())
+        head = ["file", "class", "probability", *(["truth"] if known else []), *(f"p({c})" for c in self.classes)]
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(head)
+        for row in self.table():
+            truth = [row.get("truth", "")] if known else []
+            writer.writerow([row["file"], row["class"], row["probability"], *truth, *row["probabilities"].values()])
+        return buffer.getvalue()
+
+    def _json(self) -> str:
+        found = self.accuracy
+        accuracy = None if found is None else dict(zip(("value", "low", "high"), found, strict=True))
+        failed = [{"file": name, "reason": reason} for name, reason in self.failed]
+        content = {"classes": self.classes, "accuracy": accuracy, "predictions": self.table(), "failed": failed}
+        return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+class Predictor:
+    """A classifier, ready to look at pictures. Use `Predictor.load`.
+
+    net, spec, info: what was published (info is its card). domain: rebuilt from the card; its `predict` does the work.
+    """
+
+    def __init__(self, found: Published, *, device: str | torch.device = "auto"):
+        if found.use != "predict":
+            raise UsageError(f"{found.file} is no classifier; `ganworks {found.use}` uses it.")
+        self.spec, self.info = found.spec, {**found.card, "path": str(found.file)}
+        self.domain = from_dict(Any, found.card.get("domain"), f"{found.file}: domain")
+        if not hasattr(self.domain, "predict"):
+            raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot predict.")
+        self.device = pick_device(device)
+        self.net = found.net.to(self.device).eval().requires_grad_(False)
+
+    @staticmethod
+    def load(path: str | Path, *, device: str | torch.device = "auto") -> Predictor:
+        """From a run folder or a classifier.safetensors alone. Raises UsageError for anything else."""
+        return Predictor(load_net(path, FILE), device=device)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the probabilities."""
+        return self.spec.classes
+
+    def __call__(self, x: Tensor) -> np.ndarray:
+        """x [N, C, H, W] float32 in [-1, 1], of the training's size -> probabilities [N, K] float64."""
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.spec.shape:
+            raise UsageError(
+                f"The classifier looks at [N, {', '.join(map(str, self.spec.shape))}], not {list(x.shape)}."
+            )
+        parts = []
+        for start in range(0, len(x), _ROWS):
+            part = x[start : start + _ROWS].float()
+            fill = torch.zeros(_ROWS - len(part), *part.shape[1:])
+            with torch.inference_mode(), own_randomness(self.device, 0):
+                found = self.domain.predict(self.net, torch.cat([part, fill]).to(self.device))
+            parts.append(found[: len(part)].double().cpu().numpy())
+        found = np.concatenate(parts) if parts else np.zeros((0, self.spec.num_classes))
+        if not np.isfinite(found).all():
+            raise GanworksError("The classifier gave NaN: its training had diverged.")
+        return found
+
+    def predict(self, data: Any, on_progress: Progress = None) -> Predictions:
+        """Look at pictures: a file, a folder or zip, .npy, .npz or IDX files, a PIL image, an array [N, H, W(, C)].
+
+        Labels that come with the data (class folders, labels.csv, y) are compared when all of them are classes of this
+        model. What cannot be read is left out and named in `failed`. Raises UsageError when nothing can be read.
+        """
+        if isinstance(data, Image.Image):
+            data = _single(data)
+        elif isinstance(data, str | os.PathLike) and Path(data).is_file() and str(data).lower().endswith(SUFFIXES):
+            return self._look(_File(Path(data)), on_progress)
+        return self._look(open_source(data), on_progress)
+
+    def _look(self, source: Source, on_progress: Progress) -> Predictions:
+        convert = self.domain.converter(self.spec, source)
+        names, found, kept, failed = [], [], [], []
+        for rows, wrong in self._batches(source, convert):
+            failed += wrong
+            kept += [index for index, _ in rows]
+            names += [printable(source.name(index)) for index, _ in rows]
+            if rows:
+                found.append(self(torch.from_numpy(np.stack([x for _, x in rows]))))
+            if on_progress:
+                on_progress(len(kept) + len(failed), len(source))
+        if not kept:
+            reason = f" First: {failed[0][1]}" if failed else ""
+            raise UsageError(f'Nothing in "{printable(str(source.path))}" can be read as a picture.{reason}')
+        truth = self._truth(source)[np.array(kept)]
+        return Predictions(self.classes, tuple(names), np.concatenate(found), truth, tuple(failed))
+
+    def _batches(self, source: Source, convert: Callable[..., Any]) -> Iterator[tuple[list, list[tuple[str, str]]]]:
+        """(index, x [C, H, W]) of up to _ROWS pictures, and those among them that cannot be read."""
+        middle, half = (self.spec.high + self.spec.low) / 2, (self.spec.high - self.spec.low) / 2
+        for start in range(0, len(source), _ROWS):
+            rows, wrong = [], []
+            for index in range(start, min(start + _ROWS, len(source))):
+                try:
+                    array = convert(source.get(index), source.name(index)).array
+                except DecodeError as error:
+                    wrong.append((printable(error.name), error.reason))
+                    continue
+                rows.append((index, (array.astype(np.float32) - np.float32(middle)) / np.float32(half)))
+            yield rows, wrong
+
+    def _truth(self, source: Source) -> np.ndarray:
+        """The class [n] of each item in this model's order, -1 when the data has no labels or others."""
+        unknown = np.full(len(source), -1)
+        try:
+            labels, names = source.labels, source.classes
+        except UsageError:  # a labels.csv that does not name all pictures: nothing to compare with
+            return unknown
+        if labels is None or not {*names} - {""} <= set(self.classes):
+            return unknown
+        return np.array([self.classes.index(name) if name else -1 for name in names])[labels]
+
+
+class _File:
+    """One picture file as a source."""
+
+    kind, labels, classes = "file", None, ()
+
+    def __init__(self, path: Path):
+        self.path, self.bytes, self.notes = str(path), path.stat().st_size, []
+
+    def __len__(self) -> int:
+        return 1
+
+    def get(self, index: int) -> bytes:
+        return Path(self.path).read_bytes()
+
+    def name(self, index: int) -> str:
+        return self.path
+
+    def stamp(self) -> str:
+        return self.path
+
+
+def _single(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))[None]

@@ -1,0 +1,249 @@
+"""What a generator made: an array that knows its seed, and can be looked at and saved, marked as generated.
+
+The kind of file is a matter of the `Maker`: a domain that has `encode` is one, `Pictures` serves all others.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from math import ceil
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from PIL import Image
+
+from ganworks.core.errors import UsageError, nearest
+from ganworks.core.spec import Spec
+from ganworks.files import provenance
+from ganworks.files.weights import replace_file
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
+
+
+class Maker(Protocol):
+    """Writes samples as files of their kind.
+
+    forms: suffixes that `encode` knows, the usual one first. each: the suffix of samples that are a file each, in a
+    folder or zip; "" for samples that belong together in one file. encode: all samples as the bytes of one file, the
+    same bytes for the same samples. A maker may have `decode(samples)`, what `Samples.items` is.
+    """
+
+    @property
+    def forms(self) -> tuple[str, ...]: ...
+    @property
+    def each(self) -> str: ...
+    def encode(self, samples: Samples, suffix: str, mark: bool) -> bytes: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Generated examples.
+
+    data: [n, *spec.shape] in the data's own range and type (images: uint8 [n, C, H, W]).
+    seed, indices [n]: sample `indices[k]` of `seed` is `data[k]`. labels: [n] int64, or None without classes.
+    facts: what the files' marks say about the model. maker: writes them; None: pictures, where they are any.
+    """
+
+    data: np.ndarray
+    spec: Spec
+    seed: int | None = None
+    indices: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    labels: np.ndarray | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    maker: Any = None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, which: int | slice | np.ndarray) -> Samples:
+        keep = slice(which, which + 1 or None) if isinstance(which, int) else which
+        labels = None if self.labels is None else self.labels[keep]
+        return replace(self, data=self.data[keep], indices=self.indices[keep], labels=labels)
+
+    def __iter__(self) -> Iterator[Samples]:
+        return (self[k] for k in range(len(self)))
+
+    def numpy(self) -> np.ndarray:
+        """[n, *shape] in the data's own range and type."""
+        return self.data
+
+    @property
+    def items(self) -> Any:
+        """The samples as what they are: pictures, texts, a table, sounds ...; see the domain's `decode`."""
+        decode = getattr(self.maker, "decode", None)
+        return decode(self) if decode else self.images()
+
+    def images(self) -> list[Image.Image]:
+        """One picture per sample. Channels other than 1, 3 or 4 are set below each other in grey."""
+        return [picture(x, self.spec) for x in self.data]
+
+    def grid(self, columns: int | None = None) -> Image.Image:
+        """All samples in one picture, row by row, tiny ones enlarged so that a person sees them.
+
+        columns: by default about a square, or one column per class.
+        """
+        pictures = [enlarged(image) for image in self.images()]
+        if columns is None:
+            columns = self.spec.num_classes if self.spec.num_classes > 1 else ceil(len(pictures) ** 0.5)
+        columns = max(1, min(columns, len(pictures)))
+        wide, tall = pictures[0].size
+        gap = 2
+        rows = -(-len(pictures) // columns)
+        size = (columns * (wide + gap) - gap, rows * (tall + gap) - gap)
+        sheet = Image.new(pictures[0].mode, size, "white")
+        for k, image in enumerate(pictures):
+            sheet.paste(image, (k % columns * (wide + gap), k // columns * (tall + gap)))
+        return sheet
+
+    def show(self) -> None:
+        """Open the grid in the system's picture viewer."""
+        self.grid().show()
+
+    def _repr_png_(self) -> bytes:
+        return provenance.encode([self.grid()], "png", self.note())
+
+    def note(self, k: int | None = None) -> dict[str, Any]:
+        """The mark of all samples, or of the sample in row `k` alone."""
+        if k is None:
+            span = [int(self.indices[0]), int(self.indices[-1])] if len(self.indices) else None
+            return provenance.note(**self.facts, seed=self.seed, indices=span, count=len(self))
+        label = None if self.labels is None else int(self.labels[k])
+        return provenance.note(**self.facts, seed=self.seed, index=int(self.indices[k]), label=label)
+
+    def files(self, mark: bool = True) -> Iterator[tuple[str, bytes]]:
+        """(name, content) per sample, named by index: PNGs, or what the maker writes one by one."""
+        maker = self.maker or Pictures()
+        for k, index in enumerate(self.indices):
+            content = maker.encode(self[k], maker.each, mark) if self.maker else maker.single(self, k, mark)
+            yield f"{index:08d}{maker.each}", content
+
+    def save(self, path: str | Path, *, mark: bool = True, **options: Any) -> list[Path]:
+        """Write to a folder of one file each, or by suffix: .npz, .zip, or a form of the maker.
+
+        Pictures: a folder of PNGs, .png (a grid; columns=), .gif, .webp or .apng (an animation; fps=).
+        mark: False leaves the note out of the files and records that in `samples.json`, or beside a single
+        file in `NAME.unmarked.json`. Returns the files written. Raises UsageError for an unknown suffix.
+        """
+        path, maker = Path(path), self.maker or Pictures()
+        suffix = path.suffix.lower()
+        known = (*maker.forms, ".npz", *([".zip"] if maker.each else []))
+        folder = path.is_dir() or not suffix
+        if folder and not maker.each:
+            raise UsageError(f"These samples belong in one file: name one that ends in {' or '.join(known)}.")
+        if not folder and suffix not in known:
+            more = f" A name without a suffix is a folder of {maker.each[1:].upper()}s." if maker.each else ""
+            raise UsageError(f"Cannot write samples as {suffix!r}. {nearest(suffix, known)}{more}")
+        if folder:
+            return self._save_folder(path, mark)
+        make_folder(path.parent)
+        if suffix == ".npz":
+            replace_file(path, npz_bytes(self, mark))
+        elif suffix == ".zip":
+            replace_file(path, zip_bytes([*self.files(mark), *_lists(self, mark)]))
+        else:
+            replace_file(path, maker.encode(self, suffix, mark, **options))
+        if mark or suffix == ".zip":
+            return [path]
+        aside = path.with_name(path.name + ".unmarked.json")
+        replace_file(aside, json.dumps({"marked": False, "file": path.name, **self.note()}, indent=1))
+        return [path, aside]
+
+    def _save_folder(self, folder: Path, mark: bool) -> list[Path]:
+        make_folder(folder)
+        written = []
+        for name, content in [*self.files(mark), *_lists(self, mark)]:
+            replace_file(folder / name, content)
+            written.append(folder / name)
+        return written
+
+
+class Pictures:
+    """The maker of pictures: a PNG each, a grid of all, or an animation."""
+
+    forms: ClassVar[tuple[str, ...]] = (".png", ".gif", ".webp", ".apng")
+    each: ClassVar[str] = ".png"
+
+    def encode(self, samples: Samples, suffix: str, mark: bool, columns: int | None = None, fps: float = 12.0) -> bytes:
+        """A grid as .png, all in turn as .gif, .webp or .apng."""
+        note = samples.note() if mark else None
+        if suffix == ".png":
+            return provenance.encode([samples.grid(columns)], "png", note)
+        moving = [enlarged(image) for image in samples.images()]
+        return provenance.encode(moving, "png" if suffix == ".apng" else suffix[1:], note, fps)
+
+    def single(self, samples: Samples, k: int, mark: bool) -> bytes:
+        """Sample `k` alone as a PNG of its own size."""
+        return provenance.encode([picture(samples.data[k], samples.spec)], "png", samples.note(k) if mark else None)
+
+
+def _lists(samples: Samples, mark: bool) -> Iterator[tuple[str, bytes]]:
+    """The entries beside the files: the list of samples, the note."""
+    each = (samples.maker or Pictures).each
+    rows = [{"file": f"{i:08d}{each}", "index": int(i)} for i in samples.indices]
+    for row, label in zip(rows, samples.labels if samples.labels is not None else [], strict=False):
+        row |= {"label": int(label), "class": samples.spec.classes[label]}
+    note = {"marked": mark, **samples.note()}
+    yield "samples.json", json.dumps({**note, "samples": rows}, indent=1).encode()
+    if mark:
+        yield "mark.json", json.dumps(samples.note()).encode()
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder; UsageError when that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"Cannot write to the folder {folder}: {error.strerror or error}.") from error
+
+
+def to_bytes(data: np.ndarray, spec: Spec) -> np.ndarray:
+    """uint8 for looking at: the data's range [low, high] becomes 0 to 255."""
+    if data.dtype == np.uint8:
+        return data
+    scale = 255.0 / ((spec.high - spec.low) or 1.0)
+    return np.clip(np.round((data.astype(np.float64) - spec.low) * scale), 0, 255).astype(np.uint8)
+
+
+def picture(x: np.ndarray, spec: Spec) -> Image.Image:
+    """One example [C, H, W] as an image: 1 channel grey, 3 RGB, 4 RGBA, others set below each other in
+    grey."""
+    if x.ndim != 3:
+        raise UsageError(f"Samples of shape {x.shape} ({spec.kind}) are no pictures. Use numpy(), or save as .npz.")
+    x = to_bytes(x, spec)
+    if len(x) in (3, 4):
+        return Image.fromarray(np.ascontiguousarray(x.transpose(1, 2, 0)))
+    return Image.fromarray(np.ascontiguousarray(x.reshape(-1, x.shape[2])))
+
+
+def enlarged(image: Image.Image) -> Image.Image:
+    """Pixel by pixel to about 64 on the longer side, at most eightfold; larger images as they are."""
+    factor = max(1, min(8, 64 // max(image.size)))
+    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+
+
+def npz_bytes(samples: Samples, mark: bool = True) -> bytes:
+    """An .npz with x [n, ...], index [n], y [n] and classes when there are labels, and the note as `mark`."""
+    arrays: dict[str, np.ndarray] = {"x": samples.data, "index": samples.indices}
+    if samples.labels is not None:
+        arrays |= {"y": samples.labels, "classes": np.array(samples.spec.classes)}
+    if mark:
+        arrays["mark"] = np.array(json.dumps(samples.note()))
+    else:
+        arrays["marked"] = np.array(False)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # pyrefly: ignore
+    return buffer.getvalue()
+
+
+def zip_bytes(entries: list[tuple[str, bytes]]) -> bytes:
+    """An uncompressed zip (PNGs are compressed already); the same entries give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in entries:
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+    return buffer.getvalue()

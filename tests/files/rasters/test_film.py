@@ -1,0 +1,137 @@
+"""Videos through a trained translator: every frame, its time and its sound; without PyAV a sentence."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from standins import publish
+
+from ganworks.cli import main as cli
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.files import provenance
+from ganworks.use.applier import Applied
+from ganworks.use.file_jobs import apply_files
+
+av = pytest.importorskip("av")
+
+from ganworks.files.rasters import film as video  # noqa: E402
+
+RATE = Fraction(30_000, 1001)
+
+
+def film(path: Path, count: int = 8, size: tuple[int, int] = (48, 64), sound: bool = True) -> np.ndarray:
+    """A video of flat frames, each lighter than the one before, and a quarter of a second of silence."""
+    height, width = size
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("libx264" if path.suffix != ".webm" else "libvpx-vp9", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt, stream.options = width, height, "yuv420p", {"crf": "4"}
+        voice = made.add_stream("aac", rate=48_000) if sound else None
+        for k in range(count):
+            array = np.full((height, width, 3), 30 + 20 * k, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")):
+                made.mux(packet)
+        if voice is not None:
+            quiet = av.AudioFrame.from_ndarray(np.zeros((1, 12_288), np.float32), format="fltp", layout="mono")
+            quiet.sample_rate, quiet.pts = 48_000, 0
+            shaped = av.AudioResampler(format="fltp", layout=voice.codec_context.layout, rate=48_000, frame_size=1024)
+            for part in shaped.resample(quiet):
+                for packet in voice.encode(part):
+                    made.mux(packet)
+            for packet in voice.encode():
+                made.mux(packet)
+        for packet in stream.encode():
+            made.mux(packet)
+    return np.array([frame.mean() for frame in video.frames(path)])
+
+
+def facts(path: Path) -> tuple[Fraction, int, list[float]]:
+    """Frame rate, streams of sound, times of the frames."""
+    with av.open(str(path)) as read:
+        rate, sounds = read.streams.video[0].average_rate, len(read.streams.audio)
+        return rate, sounds, [frame.time for frame in read.decode(video=0)]
+
+
+@pytest.mark.parametrize(("suffix", "sounds"), [(".mp4", 1), (".mov", 1), (".mkv", 1), (".avi", 1), (".webm", 0)])
+def test_frames_times_and_sound_are_kept(tmp_path, suffix, sounds):
+    before = film(tmp_path / "in.mp4")
+    model = Applied.load(publish(tmp_path / "run", shift=40 / 127.5))
+    for name in ("a", "b"):
+        apply_files(model, tmp_path / "in.mp4", tmp_path / f"{name}{suffix}", mark=True)
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+    rate, found, times = facts(tmp_path / f"a{suffix}")
+    assert rate == RATE and found == sounds and len(times) == 8
+    assert np.allclose(np.diff(times), float(1 / RATE), atol=0.0015 if suffix != ".avi" else 0.04)
+    after = [frame.mean() for frame in video.frames(tmp_path / f"a{suffix}")]
+    assert np.abs(np.array(after) - before - 40).max() < 4
+    note = provenance.read(tmp_path / f"a{suffix}")
+    assert note["edited"] and note["model"] == model.fingerprint
+
+
+def test_odd_sides_grow_by_one_and_colours_stay(tmp_path):
+    film(tmp_path / "in.mp4", count=2, size=(18, 26), sound=False)
+    frames = []
+    with (tmp_path / "out.mp4").open("wb") as file:
+        assert video.convert(tmp_path / "in.mp4", file, ".mp4", lambda x: frames.append(x) or x[:, :-1, :-1]) == 2
+    assert [f.shape for f in video.frames(tmp_path / "out.mp4")] == [(3, 18, 26)] * 2 and frames[0].shape == (3, 18, 26)
+    paint = np.zeros((3, 16, 16), np.uint8)
+    paint[0], paint[2, :, 8:] = 200, 180
+    with (tmp_path / "flat.mp4").open("wb") as file:
+        video.convert(tmp_path / "in.mp4", file, ".mp4", lambda x: paint)
+    shown = next(iter(video.frames(tmp_path / "flat.mp4"))).astype(int)
+    assert (
+        np.abs(shown[:, :, 2:6] - paint[:, :, 2:6]).max() <= 6
+        and np.abs(shown[:, :, 10:14] - paint[:, :, 10:14]).max() <= 6
+    )
+
+
+def test_a_phone_film_comes_out_upright(tmp_path):
+    """The track header of a film held upright says: turn a quarter clockwise (ISO 14496-12, 8.3.2)."""
+    film(tmp_path / "flat.mp4", count=2, size=(32, 64), sound=False)
+    left = np.zeros((3, 32, 64), np.uint8)
+    left[:, :, :32] = 200  # light on the left: on top when it is turned
+    with (tmp_path / "in.mp4").open("wb") as file:
+        video.convert(tmp_path / "flat.mp4", file, ".mp4", lambda x: left)
+    raw = bytearray((tmp_path / "in.mp4").read_bytes())
+    at = raw.index(b"tkhd") + 4 + 40
+    raw[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    (tmp_path / "in.mp4").write_bytes(raw)
+    apply_files(Applied.load(publish(tmp_path / "run")), tmp_path / "in.mp4", tmp_path / "out.mp4")
+    shown = next(iter(video.frames(tmp_path / "out.mp4")))
+    assert shown.shape == (3, 64, 32) and shown[:, :24].min() > 150 and shown[:, 40:].max() < 50
+
+
+def test_a_folder_with_a_video_goes_on_where_it_stopped(tmp_path):
+    (tmp_path / "in").mkdir()
+    film(tmp_path / "in" / "a.mp4", count=3)
+    (tmp_path / "in" / "b.mp4").write_bytes(b"no film at all")
+    model = Applied.load(publish(tmp_path / "run"))
+    done = apply_files(model, tmp_path / "in", tmp_path / "out")
+    assert [name for name, _ in done.failed] == ["b.mp4"] and "FFmpeg" in done.failed[0][1]
+    assert not (tmp_path / "out" / "b.mp4").exists() and not list((tmp_path / "out").glob(".*.gwtmp"))
+    assert apply_files(model, tmp_path / "in", tmp_path / "out").kept == 1
+    with pytest.raises(UsageError, match="stays a video"):
+        apply_files(model, tmp_path / "in" / "a.mp4", tmp_path / "x.png")
+
+
+def test_a_failure_inside_leaves_nothing(tmp_path):
+    film(tmp_path / "in.mp4", count=3)
+    model = Applied.load(publish(tmp_path / "run"))
+    torch.nn.init.constant_(model.net.shift, float("nan"))
+    with pytest.raises(GanworksError, match="diverged"):
+        apply_files(model, tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "run"]
+
+
+def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch, capsys):
+    film(tmp_path / "in.mp4", count=2, sound=False)
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert (
+        cli.main(["apply", str(publish(tmp_path / "run")), str(tmp_path / "in.mp4"), f"out={tmp_path / 'o.mp4'}"]) == 2
+    )
+    assert "ganworks[video]" in capsys.readouterr().err and not (tmp_path / "o.mp4").exists()

@@ -1,0 +1,387 @@
+"""Trained translators in use: the same picture in another's clothes, and nothing of the file lost on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps, ImageSequence
+from standins import publish
+
+import ganworks as gw
+from ganworks.cli import main as cli
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.files import provenance
+from ganworks.files.rasters.read import About, Raster, read
+from ganworks.files.rasters.write import encode
+from ganworks.use import job_record as applying_files
+from ganworks.use.applier import Applied
+from ganworks.use.file_jobs import apply_files
+
+
+def noise(*shape: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, shape, dtype)
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return publish(tmp_path / "run")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for k, name in enumerate(("a.png", "deep/b c.png", "deep/er/ü.png")):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise(6, 9 + k, 3, seed=k)).save(path)
+    (tmp_path / "photos" / "notes.txt").write_text("no picture")
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_once_and_gone(run, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "Maker"
+    exif[0x8769] = {0xA002: 20, 0xA003: 10, 0x829A: 0.5}
+    image = Image.fromarray(noise(10, 20, 3))
+    for suffix in ("png", "webp", "tif"):
+        image.save(tmp_path / f"in.{suffix}", exif=exif.tobytes(), lossless=True)
+        apply_files(Applied.load(run), tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}")
+        with Image.open(tmp_path / f"in.{suffix}") as a, Image.open(tmp_path / f"out.{suffix}") as b:
+            upright = np.asarray(ImageOps.exif_transpose(a))
+            assert b.getexif().get(0x0112, 1) == 1 and b.getexif()[0x010F] == "Maker"
+            assert np.array_equal(np.asarray(b), upright) and np.array_equal(
+                np.asarray(ImageOps.exif_transpose(b)), upright
+            )
+            detail = b.getexif().get_ifd(0x8769)
+            assert (detail[0xA002], detail[0xA003], float(detail[0x829A])) == (*b.size, 0.5)
+
+
+def test_a_jpeg_keeps_its_facts(run, tmp_path):
+    exif, icc = Image.Exif(), b"\0" * 16 + b"RGB " + b"\0" * 108
+    exif[0x0112], exif[0x8298] = 6, "(c) somebody"
+    image = Image.fromarray(np.kron(noise(4, 6, 3), np.ones((8, 8, 1), np.uint8)))
+    image.save(tmp_path / "in.jpg", exif=exif, icc_profile=icc, dpi=(72, 300), quality=95)
+    apply_files(Applied.load(run), tmp_path / "in.jpg", tmp_path / "out.jpg")
+    with Image.open(tmp_path / "in.jpg") as a, Image.open(tmp_path / "out.jpg") as b:
+        assert b.size == (32, 48) and b.getexif()[0x8298] == "(c) somebody" and b.info["icc_profile"] == icc
+        assert b.info["dpi"] == (300, 72)  # turned with the picture
+        upright = np.asarray(ImageOps.exif_transpose(a)).astype(int)
+        assert np.abs(np.asarray(b) - upright).mean() < 3
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_stay_sixteen(tmp_path, channels, suffix):
+    run = publish(tmp_path / "run", shift=256 / 65535 * 2)
+    array = noise(channels, 5, 7, dtype=np.uint16) // 2
+    colour = array[: 1 if channels < 3 else 3]
+    alpha = array[-1] if channels in (2, 4) else None
+    form = "PNG" if suffix == ".png" else "TIFF"
+    (tmp_path / f"in{suffix}").write_bytes(encode([Raster(colour, alpha, 65535.0)], About(form)))
+    apply_files(Applied.load(run), tmp_path / f"in{suffix}", tmp_path / f"out{suffix}")
+    found = read((tmp_path / f"out{suffix}").read_bytes()).frames[0]
+    assert found.bits == 16
+    assert np.array_equal(found.colour[: len(colour)], colour + 256)  # a step that 8 bits would round
+    assert (found.alpha is None) == (alpha is None) and (alpha is None or np.array_equal(found.alpha, alpha))
+
+
+def test_pillow_reads_the_sixteen_bit_files_alike():
+    array = noise(3, 5, 7, dtype=np.uint16)
+    for form in ("PNG", "TIFF"):
+        with Image.open(io.BytesIO(encode([Raster(array, None, 65535.0)], About(form)))) as image:
+            assert np.array_equal(np.asarray(image).transpose(2, 0, 1), array >> 8)
+
+
+def test_alpha_goes_beside_the_network_and_grows_with_it(tmp_path):
+    run = publish(tmp_path / "run", shift=0.2, scale=2)
+    array = noise(8, 8, 4) // 2
+    array[:4, :, 3], array[4:, :, 3] = 255, 0
+    Image.fromarray(array).save(tmp_path / "in.png")
+    apply_files(Applied.load(run), tmp_path / "in.png", tmp_path / "out.png")
+    found = pixels(tmp_path / "out.png")
+    assert found.shape == (16, 16, 4) and (found[:6, :, 3] == 255).all() and (found[-6:, :, 3] == 0).all()
+    assert np.abs(found[::2, ::2, :3].astype(int) - array[..., :3] - 25.5).max() <= 1
+
+
+def test_grey_stays_grey_and_colour_meets_a_grey_model_as_luma(tmp_path):
+    grey, rgb = noise(6, 6), noise(6, 6, 3)
+    colour_model, grey_model = (Applied.load(publish(tmp_path / str(c), channels=c)) for c in (3, 1))
+    assert np.array_equal(colour_model.apply(grey), grey)
+    assert np.array_equal(np.asarray(colour_model.apply(Image.fromarray(grey))), grey)
+    luma = np.rint(rgb @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    assert np.abs(grey_model.apply(rgb)[..., 0].astype(int) - luma).max() <= 1
+    colourer = Applied.load(publish(tmp_path / "colours", channels=1, made=3))
+    assert colourer.apply(Image.fromarray(rgb)).mode == "RGB"
+
+
+def test_animations_keep_frames_times_and_loops(run, tmp_path):
+    frames = [Image.fromarray(np.full((8, 8, 3), 60 * k, np.uint8)) for k in range(4)]
+    for suffix in ("gif", "webp", "png"):
+        source, target = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
+        frames[0].save(
+            source, save_all=True, append_images=frames[1:], duration=[50, 100, 150, 200], loop=3, lossless=True
+        )
+        apply_files(Applied.load(run), source, target)
+        with Image.open(target) as image:
+            shown = [(np.asarray(f.convert("RGB"))[0, 0, 0], f.info["duration"]) for f in ImageSequence.Iterator(image)]
+            assert shown == [(0, 50), (60, 100), (120, 150), (180, 200)] and image.info["loop"] == 3
+
+
+def test_other_modes_become_what_they_show(run, tmp_path):
+    picture = Image.fromarray(noise(6, 6, 3))
+    cases = {
+        "P": picture.quantize(8),
+        "1": picture.convert("1"),
+        "CMYK": picture.convert("CMYK"),
+        "LA": picture.convert("LA"),
+    }
+    for mode, image in cases.items():
+        buffer = io.BytesIO()
+        image.save(buffer, "TIFF" if mode == "CMYK" else "PNG")
+        found = read(buffer.getvalue()).frames[0]
+        wanted = np.asarray(image.convert("RGB" if mode in ("P", "CMYK") else "L"))
+        assert np.array_equal(found.colour.transpose(1, 2, 0).squeeze(), wanted), mode
+        assert (found.alpha is not None) == (mode == "LA")
+    floats = np.linspace(0, 1, 36, dtype=np.float32).reshape(6, 6)
+    Image.fromarray(floats).save(tmp_path / "f.tif")
+    apply_files(Applied.load(run), tmp_path / "f.tif", tmp_path / "g.tif")
+    assert np.abs(pixels(tmp_path / "g.tif") - floats).max() < 1e-6
+
+
+def test_arrays_tensors_and_images_go_the_same_way(tmp_path):
+    model = gw.load(publish(tmp_path / "run", shift=-0.2))
+    assert isinstance(model, Applied)
+    array = noise(5, 4, 3)
+    out = model.apply(array)
+    assert out.dtype == np.uint8 and np.array_equal(out, np.asarray(model.apply(Image.fromarray(array))))
+    tensor = torch.from_numpy(array.transpose(2, 0, 1) / 127.5 - 1).float()[None]
+    made = model.apply(tensor)
+    assert (
+        torch.allclose(made, (tensor - 0.2).clamp(-1, 1))
+        and np.abs((made[0].permute(1, 2, 0).numpy() + 1) * 127.5 - out).max() <= 0.51
+    )
+    assert np.abs(model.apply(array / 255.0) - out / 255).max() < 0.5 / 255 + 1e-6
+    for wrong in (np.zeros((2, 2, 5)), np.zeros((3, 3)) - 1, np.zeros(3, np.uint8), torch.zeros(3, 4, 4)):
+        with pytest.raises(UsageError):
+            model.apply(wrong)
+
+
+def test_arrays_of_many_channels_keep_their_layout(tmp_path):
+    run = publish(tmp_path / "run", channels=5, shift=2 * 1000 / 65535)
+    (tmp_path / "in").mkdir()
+    array = noise(5, 6, 7, dtype=np.uint16) // 2
+    np.save(tmp_path / "in" / "first.npy", array)
+    np.save(tmp_path / "in" / "last.npy", array.transpose(1, 2, 0))
+    np.save(tmp_path / "in" / "other.npy", array[:4])
+    done = apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out")
+    assert np.array_equal(np.load(tmp_path / "out" / "first.npy"), array + 1000)
+    assert np.array_equal(np.load(tmp_path / "out" / "last.npy"), array.transpose(1, 2, 0) + 1000)
+    assert [name for name, _ in done.failed] == ["other.npy"] and "takes 5 channels" in done.failed[0][1]
+    floats = array.astype(np.float32) / 65535 * 255  # the data's own range is 0 to 255
+    out = gw.apply(run, tmp_path / "in" / "first.npy", tmp_path / "f.npy")
+    assert out.pairs[0][1] == tmp_path / "f.npy"
+    assert np.abs(Applied.load(run).values(floats) - floats - 1000 / 65535 * 255).max() < 1e-3
+
+
+def test_the_way_back_is_another_network(tmp_path):
+    run = publish(tmp_path / "run", shift=0.2)
+    array = np.full((4, 4, 3), 100, np.uint8)
+    assert np.array_equal(gw.apply(run, gw.apply(run, array), reverse=True), array)
+    (run / "generator-back.safetensors").unlink()
+    with pytest.raises(UsageError, match="one direction"):
+        Applied.load(run, reverse=True)
+
+
+def test_same_seed_same_bytes_alone_or_in_a_folder(run, photos, tmp_path):
+    model = Applied.load(run)
+    torch.manual_seed(7)
+    apply_files(model, photos, tmp_path / "all", seed=5, noise=0.5)
+    torch.manual_seed(8)
+    for name in ("deep/er/ü.png", "a.png"):
+        apply_files(model, photos / name, tmp_path / "one.png", seed=5, noise=0.5)
+        assert (tmp_path / "one.png").read_bytes() == (tmp_path / "all" / name).read_bytes()
+    apply_files(model, photos / "a.png", tmp_path / "six.png", seed=6, noise=0.5)
+    assert not np.array_equal(pixels(tmp_path / "six.png"), pixels(tmp_path / "all" / "a.png"))
+
+
+def test_unknown_options_and_wrong_files_are_sentences(run, tmp_path):
+    model = Applied.load(run)
+    with pytest.raises(UsageError, match='Did you mean "noise"'):
+        model.apply(noise(4, 4, 3), nois=1)
+    with pytest.raises(UsageError, match="ganworks predict"):
+        Applied.load(run / "classifier.safetensors")
+    with pytest.raises(UsageError, match="seed"):
+        model.apply(noise(4, 4, 3), seed=-1)
+    net = model.net
+    model.net = lambda x: x * float("nan")
+    with pytest.raises(GanworksError, match="diverged"):
+        model.apply(noise(4, 4, 3))
+    model.net = net
+
+
+def test_masks_are_binary_and_must_fit(run, tmp_path):
+    model, array = Applied.load(run), noise(4, 6, 3) // 2 + 64
+    mask = np.zeros((4, 6), np.uint8)
+    mask[1, 2], mask[2, 3] = 128, 127
+    for kind in (mask, Image.fromarray(mask), mask >= 128):
+        out = model.apply(array, mask=kind)
+        hole = (out == 0).all(-1)
+        assert hole[1, 2] and hole.sum() == 1 and np.array_equal(out[~hole], array[~hole])
+    with pytest.raises(UsageError, match="6 x 3 pixels, its picture 6 x 4"):
+        model.apply(array, mask=mask[:3])
+
+
+def test_a_folder_of_masks(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "masks").mkdir()
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.full((4, 4, 3), 200, np.uint8)).save(tmp_path / "in" / f"{name}.png")
+    Image.fromarray(np.full((4, 4), 255, np.uint8)).save(tmp_path / "masks" / "a.png")
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "masks" / "b_mask.png")
+    done = apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out", mask=tmp_path / "masks")
+    assert (pixels(tmp_path / "out" / "a.png") == 0).all() and (pixels(tmp_path / "out" / "b.png") == 200).all()
+    assert [name for name, _ in done.failed] == ["c.png"] and "c_mask.png" in done.failed[0][1]
+    shutil.copy(tmp_path / "masks" / "a.png", tmp_path / "in" / "a_mask.png")  # masks beside their pictures
+    done = apply_files(Applied.load(run), tmp_path / "in", tmp_path / "beside", mask=tmp_path / "in")
+    assert [b.name for _, b in done.pairs] == ["a.png"] and len(done.failed) == 2
+
+
+def test_a_folder_restarts_where_it_stopped(run, photos, tmp_path):
+    out, model = tmp_path / "out", Applied.load(run)
+    done = (
+        apply_files(model, photos, out, on_progress=lambda label, k, n: calls.append(k))
+        if (calls := []) is not None
+        else None
+    )
+    assert len(done.pairs) == 3 and done.kept == 0 and done.left == 1 and calls == [0, 1, 2, 3]
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*.png")}
+    assert apply_files(model, photos, out).kept == 3
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*.png")} == before
+    Image.fromarray(noise(6, 9, 3, seed=9)).save(photos / "a.png")  # another input
+    (out / "deep" / "b c.png").write_bytes(b"damaged")  # another output
+    record = out / applying_files.RECORD
+    record.write_bytes(record.read_bytes() + b'{"output": "torn')  # as a kill leaves it
+    done = apply_files(model, photos, out)
+    assert done.kept == 1 and np.array_equal(pixels(out / "a.png"), pixels(photos / "a.png"))
+    assert apply_files(model, photos, out).kept == 3
+    assert apply_files(model, photos, out, seed=1).kept == 0  # another seed makes others
+
+
+def test_the_work_is_kept_when_it_is_killed(run, photos, tmp_path):
+    model, left = Applied.load(run), [2]
+    inner = model.domain
+
+    class Dying:
+        def apply(self, *args):
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            return inner.apply(*args)
+
+    model.domain = Dying()
+    with pytest.raises(KeyboardInterrupt):
+        apply_files(model, photos, tmp_path / "out")
+    model.domain = inner
+    assert apply_files(model, photos, tmp_path / "out").kept == 2
+    assert not list((tmp_path / "out").rglob(".*.gwtmp"))
+
+
+def test_inputs_and_strangers_are_never_overwritten(run, photos, tmp_path):
+    model, before = Applied.load(run), (photos / "a.png").read_bytes()
+    with pytest.raises(UsageError, match="folder of the inputs"):
+        apply_files(model, photos, photos)
+    with pytest.raises(UsageError, match="input itself"):
+        apply_files(model, photos / "a.png", photos / "a.png")
+    os.link(photos / "a.png", tmp_path / "other.png")
+    with pytest.raises(UsageError, match="input itself"):
+        apply_files(model, photos / "a.png", tmp_path / "other.png")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.png").write_bytes(b"mine")
+    done = apply_files(model, photos, tmp_path / "mine")
+    assert (
+        len(done.pairs) == 2
+        and "not made by" in done.failed[0][1]
+        and (tmp_path / "mine" / "a.png").read_bytes() == b"mine"
+    )
+    inside = photos / "applied"
+    assert len(apply_files(model, photos, inside).pairs) == len(apply_files(model, photos, inside).pairs) == 3
+    assert (photos / "a.png").read_bytes() == before
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_done(run, photos, tmp_path, capsys):
+    (photos / "broken.png").write_bytes((photos / "a.png").read_bytes()[:40])
+    assert cli.main(["apply", str(run), str(photos), f"out={tmp_path / 'out'}"]) == 1
+    said = capsys.readouterr()
+    assert "3 done" in said.out and "1 of 4" in said.err and "broken.png" in said.err and "Traceback" not in said.err
+    assert cli.main(["apply", str(run), str(photos / "broken.png"), f"out={tmp_path / 'x.png'}"]) == 2
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_another_form_never_merges_two_names(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    for suffix in ("png", "bmp"):
+        Image.fromarray(noise(4, 4, 3)).save(tmp_path / "in" / f"a.{suffix}")
+    Image.fromarray(noise(4, 4, 3)).save(tmp_path / "in" / "b.jpg")
+    apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out", form="png")
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == ["a.bmp.png", "a.png.png", "b.png"]
+    with pytest.raises(UsageError, match="pictures as"):
+        apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out", form="xyz")
+
+
+def test_a_zip_is_read_in_place(run, photos, tmp_path):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(photos / "a.png", "x/a.png")
+    apply_files(Applied.load(run), tmp_path / "in.zip", tmp_path / "out")
+    assert np.array_equal(pixels(tmp_path / "out" / "x" / "a.png"), pixels(photos / "a.png"))
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "gif", "jpg", "tif"])
+def test_outputs_say_what_they_are(run, tmp_path, suffix):
+    Image.fromarray(noise(8, 8, 3)).save(tmp_path / "in.png")
+    model = Applied.load(run)
+    apply_files(model, tmp_path / "in.png", tmp_path / f"out.{suffix}", seed=3)
+    note = provenance.read(tmp_path / f"out.{suffix}")
+    assert note and note["edited"] and note["seed"] == 3 and note["model"] == model.fingerprint
+    assert note["digitalSourceType"] == "compositeWithTrainedAlgorithmicMedia"
+    apply_files(model, tmp_path / "in.png", tmp_path / f"out.{suffix}", seed=3, mark=False)
+    assert provenance.read(tmp_path / f"out.{suffix}") is None
+
+
+def test_the_command_line(run, photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["apply", "run", "photos/a.png", "out=b.png", "sheet=sheet.png", "seed=2", "noise=0.1", "label=3"]
+    assert cli.main(words) == 0 and pixels(Path("b.png")).shape == (6, 9, 3)
+    assert pixels(Path("sheet.png")).shape[1] > 2 * 9
+    assert (
+        cli.main(["apply", "run/generator.safetensors", "photos"]) == 0
+        and len(list(Path("applied").rglob("*.png"))) == 3
+    )
+    assert json.loads(Path("applied", applying_files.RECORD).read_text().splitlines()[0])["facts"]["seed"] == 0
+    capsys.readouterr()
+    for wrong, said in (
+        (["apply", "run"], "picture, folder or video"),
+        (["apply", "run", "nowhere.png"], "nothing at"),
+        (["apply", "run", "photos", "out=x.png"], "holds many"),
+        (["apply", "run", "photos/a.png", "out=x.mp4"], "mp4"),
+        (["apply", "run", "photos/a.png", "sede=2"], 'Did you mean "seed"'),
+        (["apply", "run", "photos", "sede=2"], '"sede"'),
+        (["apply", "run", "photos/notes.txt"], "neither a picture nor a video"),
+        (["apply", "run", "photos/a.png", "mask=nowhere"], "no mask"),
+        (["apply", "run", "photos/a.png", "mark=perhaps"], "on or off"),
+        (["sample", "run", "4"], "ganworks apply"),
+    ):
+        assert cli.main(wrong) == 2, wrong
+        assert said in capsys.readouterr().err, wrong
