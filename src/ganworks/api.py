@@ -121,10 +121,10 @@ def fit(
         publish(job.run.folder)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
     if evaluate and job.config.train.judge and job.judged:
-        from ganworks.use.evaluate import judge
+        from ganworks.use.evaluate import evaluate_run
 
         with Meters() as meters:
-            judge(job.run.folder, data=data, opened=job.data, work=meters)
+            evaluate_run(job.run.folder, data=data, opened=job.data, work=meters)
     publish(job.run.folder)
     return load(job.run.folder)
 
@@ -173,9 +173,9 @@ def predict(run: str | Path, data: Any) -> Any:
 
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
     """Judge a run against held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`."""
-    from ganworks.use.evaluate import judge
+    from ganworks.use.evaluate import evaluate_run
 
-    found = judge(Path(run), data=data, work=on_work, **options)
+    found = evaluate_run(Path(run), data=data, work=on_work, **options)
     publish(Path(run))
     return found
 

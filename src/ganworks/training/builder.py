@@ -37,8 +37,8 @@ Nets = dict[str, nn.Module]
 Scores = tuple[dict[str, float], dict[str, float], str]
 
 
-class Judge(Protocol):
-    """What a domain's `judge` returns: it looks at the published players and says how good they are.
+class Evaluator(Protocol):
+    """What a domain's `evaluator` returns: it looks at the published players and says how good they are.
 
     objective, noise: see `Session`. ready: whether there is enough to judge by. examples: real outputs and `sample`:
     made ones for the collapse watch (None: no watch). show: what a person looks at, a picture or (suffix, content) of
@@ -85,9 +85,9 @@ class Builder:
         self.order = Order(len(dataset.train), key(config.train.seed, "order"))
 
     @cached_property
-    def judge(self) -> Judge:
+    def evaluator(self) -> Evaluator:
         """Looks at what the trained players make; prepared once for all sessions of this builder."""
-        return self.config.domain.judge(self.data, self.source, self.config, self.work)
+        return self.config.domain.evaluator(self.data, self.source, self.config, self.work)
 
     @property
     def makes(self) -> dict[str, str]:
@@ -147,7 +147,7 @@ class Builder:
         few = f"Only {len(self.data.held)} examples are held out, too few to judge by: no scores."
         notes = (
             *self.config.notes,
-            *([] if self.judge.ready else [few]),
+            *([] if self.evaluator.ready else [few]),
             f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
             f"{pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
@@ -168,7 +168,7 @@ class Builder:
         }
         run = Run.create(folder, self.config, self.data.spec, record)
         engine = self.engine(pace.bf16, plan.total)
-        return Job(self.session(engine, run, notes), run, self.config, self.data, self.judge.ready)
+        return Job(self.session(engine, run, notes), run, self.config, self.data, self.evaluator.ready)
 
     def _refuse_unusable(self) -> None:
         if not len(self.data.train):
@@ -193,11 +193,11 @@ class Builder:
             )
         run.trim_log(engine.clock.seen)
         session.notes = tuple(notes)
-        return Job(session, run, self.config, self.data, self.judge.ready)
+        return Job(session, run, self.config, self.data, self.evaluator.ready)
 
     def _costs(self, engine: Engine) -> tuple[float, float]:
         """Seconds of one score and of one picture."""
-        judging, showing = self.judge.costs(self._shadow(engine)(engine.averages(0)))
+        judging, showing = self.evaluator.costs(self._shadow(engine)(engine.averages(0)))
         return (judging if self.config.train.judge else 0.0), showing
 
     def _shadow(self, engine: Engine) -> Callable[[Weights], Nets]:
@@ -213,11 +213,11 @@ class Builder:
 
     def session(self, engine: Engine, run: Run | None, notes: tuple[str, ...]) -> Session:
         """An engine with its pictures, scores, header and watch."""
-        judge, load = self.judge, self._shadow(engine)
+        evaluator, load = self.evaluator, self._shadow(engine)
 
         def show(weights: Weights, seen: int) -> str:
             assert run is not None
-            shown = judge.show(load(weights))
+            shown = evaluator.show(load(weights))
             suffix, content = shown if isinstance(shown, tuple) else (".png", None)
             name = f"samples/{seen:012d}{suffix}"
             if content is None:
@@ -246,18 +246,18 @@ class Builder:
             }
             return published.header(self.data.spec, facts)
 
-        real = judge.examples()
+        real = evaluator.examples()
         return Session(
             engine,
             run,
             notes,
             show if run else None,
-            (lambda weights: judge.score(load(weights))) if self.config.train.judge and judge.ready else None,
+            (lambda weights: evaluator.score(load(weights))) if self.config.train.judge and evaluator.ready else None,
             header,
-            lambda weights: judge.sample(load(weights)),
+            lambda weights: evaluator.sample(load(weights)),
             None if real is None else Watch(spread(real)),
-            judge.objective,
-            judge.noise,
+            evaluator.objective,
+            evaluator.noise,
         )
 
 

@@ -131,11 +131,11 @@ class Vocoder:
         x = wave[:, None, margin : margin + length]
         return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}
 
-    def judge(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `vocoder_judge.Judge`."""
-        from ganworks.kinds.audio.vocoder.judge import Judge
+    def evaluator(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `VocoderEvaluator`."""
+        from ganworks.kinds.audio.vocoder.evaluator import VocoderEvaluator
 
-        return Judge(self, data, config)
+        return VocoderEvaluator(self, data, config)
 
     # Use ----------------------------------------------------------------------------------------------------------
 

@@ -129,11 +129,11 @@ class Unpaired:
         out = planes(rows[:, 0].long(), len(palette))
         return out * (1 - SOFT * draw.uniform(*out.shape[1:]))
 
-    def judge(self, data: Sides, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `unpaired_judge.Judge`."""
-        from ganworks.kinds.images.unpaired.judge import Judge
+    def evaluator(self, data: Sides, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `UnpairedEvaluator`."""
+        from ganworks.kinds.images.unpaired.evaluator import UnpairedEvaluator
 
-        return Judge(data, config.train.device)
+        return UnpairedEvaluator(data, config.train.device)
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """Translate x [1, C, H, W] in [-1, 1], any size, and return it at that size.

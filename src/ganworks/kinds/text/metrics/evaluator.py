@@ -1,4 +1,4 @@
-"""The judge of texts: the published generator beside its own warm start, a trigram model, and real lines."""
+"""The evaluator of texts: the published generator beside its own warm start, a trigram model, and real lines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Nets = dict[str, nn.Module]
 Curve = list[tuple[float, float, float]]  # temperature, self-BLEU-4, BLEU-4
 
 
-class TextJudge:
+class TextEvaluator:
     """Looks at texts that G writes. data: a `TextSet`; config: the training's, for its domain."""
 
     objective = "-balance"

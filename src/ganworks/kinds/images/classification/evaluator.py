@@ -107,7 +107,7 @@ def nearest_labelled(known: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndar
     return y[torch.cat([torch.cdist(part, b).argmin(1) for part in a.split(1000)]).numpy()]
 
 
-class ClassJudge:
+class ClassEvaluator:
     """Judges classifier C, and shows what G makes where there is one. data: a `PartialData`; config: the training's.
 
     The newest weights are published: to choose by the held-out labels would be to train on them (Oliver et al. 2018,

@@ -1,4 +1,4 @@
-"""The judge of vocoders: held-out recordings and what comes of them by way of their mel frames, to hear and to see."""
+"""The evaluator of vocoders: held-out recordings and what comes of them by way of their mel frames."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BEST = {"same_class": 1.0, "level": 1.0}
 BETTER = {"same_class": "higher", "speed": "higher", "level": "floor"}
 
 
-class Judge:
+class VocoderEvaluator:
     """Looks at G on held-out recordings. domain: a `Vocoder`; data: what it opened.
 
     A training on spectral distances alone keeps its best snapshot; one with an adversarial stage keeps the newest: the

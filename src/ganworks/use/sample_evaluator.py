@@ -1,4 +1,4 @@
-"""The judge of generators that sample: pictures, quick scores and the full evaluation against held-out data."""
+"""The evaluator of generators that sample: pictures, quick scores and the full evaluation against held-out data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Work = Callable[[str, int, int], None]  # (label, done, total)
 Nets = dict[str, nn.Module]
 
 
-class SampleJudge:
+class SampleEvaluator:
     """Looks at what G makes of latents. data: an opened data set; source: what it was opened from.
 
     config: the training's, for its domain (`show`, `extractor`), recipe and seed. work hears of preparation.

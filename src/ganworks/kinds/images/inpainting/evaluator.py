@@ -1,4 +1,4 @@
-"""The judge of inpainting: pictures, quick scores and the full evaluation on held-out photos."""
+"""The evaluator of inpainting: pictures, quick scores and the full evaluation on held-out photos."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def filled(domain: Any, net: nn.Module, truth: np.ndarray, masks: Tensor, data: 
     return np.rint(y).astype(np.uint8) if data.spec.dtype == "uint8" else y.astype(np.float32)
 
 
-class Judge:
+class InpaintingEvaluator:
     """Looks at how G fills holes in the middle squares of held-out photos, at twice the crops' size where they reach.
 
     Nothing picks a snapshot: the newest is published, since L1 alone would pick the blurred one from before the

@@ -1,4 +1,4 @@
-"""The judge of unpaired translation: pictures, quick scores and the full evaluation on held-out images."""
+"""The evaluator of unpaired translation: pictures, quick scores and the full evaluation on held-out images."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def translate(net: nn.Module, images: np.ndarray, spec: Spec, back: nn.Module | 
     return np.rint(y).clip(0, 255).astype(np.uint8) if spec.dtype == "uint8" else y.astype(np.float32)
 
 
-class Judge:
+class UnpairedEvaluator:
     """Looks at G and, where there is one, G_back. data: an opened `Unpaired` data set.
 
     Without an objective: the newest snapshot is published, since no score of a few images picks a better one.

@@ -1,4 +1,4 @@
-"""The judge of restoration: pictures, quick scores and the full evaluation on held-out photos."""
+"""The evaluator of restoration: pictures, quick scores and the full evaluation on held-out photos."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def enlarged(src: Tensor, scale: int, name: str) -> Tensor:
     return torch.from_numpy(np.array(made).astype(np.float32)) / 127.5 - 1
 
 
-class Judge:
+class RestorationEvaluator:
     """Looks at G on held-out photos. domain: a `Restore`; data: what it opened.
 
     A training for PSNR alone keeps its best snapshot by PSNR; one with an adversarial stage keeps the newest, since

@@ -47,7 +47,7 @@ def judged(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
     return to_frame(spec, np.concatenate(rows), np.arange(count), seed)
 
 
-class TableJudge:
+class TableEvaluator:
     """Quick scores choose the best snapshot; `evaluate` adds models, floors and the privacy audit.
 
     It is the one that gives held-out rows the highest likelihood, where a generator knows it and is trained by it; else

@@ -1,4 +1,4 @@
-"""The judge of generated series: quick scores in training, and a full evaluation beside floors and real data."""
+"""The evaluator of generated series: quick scores in training, and a full evaluation beside floors and real data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Work = Callable[[str, int, int], None]
 Nets = dict[str, nn.Module]
 
 
-class SeriesJudge:
+class SeriesEvaluator:
     """Judges generator G. data: a `SeriesSet`; config: the training's. A lower score of boosted trees is better."""
 
     objective = "told_by_trees"

@@ -1,4 +1,4 @@
-"""The judge of generated sound: sheets of spectrograms, quick scores, and the full evaluation with sounds to hear."""
+"""The evaluator of generated sound: sheets of spectrograms, quick scores, full evaluation with sounds to hear."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MEANING = {
 }
 
 
-class AudioJudge:
+class AudioEvaluator:
     """Looks at what G makes. data: opened `Clips`; config: the training's."""
 
     objective = "kd"

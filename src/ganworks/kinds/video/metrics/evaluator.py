@@ -1,4 +1,4 @@
-"""The judge of generated clips: clips, frames and movement against held-out ones, beside floors and ceiling.
+"""The evaluator of generated clips: clips, frames and movement against held-out ones, beside floors and ceiling.
 
 A still clip and a clip with its frames in disorder stand beside every number: a score that cannot tell them from real
 clips says nothing about movement.
@@ -52,7 +52,7 @@ MEANINGS = {
 _BETTER = {"returns": "floor", "agreement": "higher", "nearness": "floor"}
 
 
-class VideoJudge:
+class VideoEvaluator:
     """Judges G by clips. data: a `ClipSet`; features: what clips are seen by (None: `ClipFeatures` of the training)."""
 
     objective = "fd"
