@@ -11,6 +11,7 @@ from torch import nn
 
 from ganworks.core import registry
 from ganworks.core.config import from_dict
+from ganworks.core.contracts import Work, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.events import Event, Finished
 from ganworks.core.settings import Config, Facts
@@ -23,7 +24,7 @@ from ganworks.report.terminal.progress import Display
 from ganworks.runs.published import Published, file_of, load_net, read_card
 from ganworks.runs.run import Run
 from ganworks.training.assemble import assemble
-from ganworks.training.builder import Job, Work
+from ganworks.training.builder import Job
 from ganworks.use.applier import Applied
 from ganworks.use.model import Model
 from ganworks.use.predictor import Predictor
@@ -148,7 +149,7 @@ def _main(path: Path) -> Published:
     """The published network of a run that its networks' `makes` names first, or the one in a file."""
     for file in sorted(path.glob("*.safetensors")) if path.is_dir() else []:
         networks = from_dict(Any, read_card(weights.read_texts(file), file)["networks"], f"{file}: networks")
-        return load_net(path, file_of(next(iter(getattr(networks, "makes", {"G": "sample"})))))
+        return load_net(path, file_of(next(iter(uses_of(networks)))))
     return load_net(path)
 
 

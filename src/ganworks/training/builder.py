@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import ganworks
 from ganworks.core import devices
 from ganworks.core.config import to_dict
+from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.order import Order
 from ganworks.core.settings import Budget, Config
@@ -31,35 +32,6 @@ from ganworks.training import calibration
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch, spread
 from ganworks.training.session import Session, Weights
-
-Work = Callable[[str, int, int], None]  # (label, done, total)
-Nets = dict[str, nn.Module]
-Scores = tuple[dict[str, float], dict[str, float], str]
-
-
-class Evaluator(Protocol):
-    """What a domain's `evaluator` returns: it looks at the published players and says how good they are.
-
-    objective, noise: see `Session`. ready: whether there is enough to judge by. examples: real outputs and `sample`:
-    made ones for the collapse watch (None: no watch). show: what a person looks at, a picture or (suffix, content) of
-    another file, e.g. (".txt", b"..."). score: values, those of real data,
-    and the extractor's name. costs: seconds of one score and of one picture. evaluate: everything; has `to_dict`.
-    """
-
-    objective: str
-
-    @property
-    def noise(self) -> float | None: ...
-    @property
-    def ready(self) -> bool: ...
-    def examples(self) -> Tensor | None: ...
-    def sample(self, nets: Nets) -> Tensor | None: ...
-    def show(self, nets: Nets) -> Any: ...
-    def score(self, nets: Nets) -> Scores: ...
-    def costs(self, nets: Nets) -> tuple[float, float]: ...
-    def evaluate(
-        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
-    ) -> Any: ...
 
 
 @dataclass
@@ -92,7 +64,7 @@ class Builder:
     @property
     def makes(self) -> dict[str, str]:
         """The players that are of use after the training, the main one first, and what for."""
-        return getattr(self.config.networks, "makes", {"G": "sample"})
+        return uses_of(self.config.networks)
 
     def nets(self) -> dict[str, nn.Module]:
         """Fresh players, initialised from the seed; the caller's own modules in place of named ones."""
@@ -237,11 +209,7 @@ class Builder:
                 "seen": seen,
                 "half_life": half_life,
                 "domain": to_dict(self.config.domain),
-                "options": dict(getattr(self.config.domain, "options", {})),
-                "forms": list(getattr(self.config.domain, "forms", ())),
-                "each": getattr(self.config.domain, "each", ""),
-                "takes": list(getattr(self.config.domain, "takes", ())),
-                "gives": getattr(self.config.domain, "gives", ""),
+                **facts_for_card(self.config.domain),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
             }
             return published.header(self.data.spec, facts)

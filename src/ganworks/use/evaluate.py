@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
-from ganworks.training.builder import Work
 from ganworks.use.before_after import draw_pairs
 
 

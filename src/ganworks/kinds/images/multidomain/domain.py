@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets
 from ganworks.core.errors import UsageError, nearest, pixels
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Packed, Progress, cache_folder
@@ -26,7 +27,6 @@ from ganworks.metrics.features import score_key
 from ganworks.metrics.kernel import unbiased_mmd
 from ganworks.metrics.tasks import TaskReport, metric, timed
 
-Nets = Mapping[str, nn.Module]
 _QUICK, _FULL, _SHOWN, _COLUMNS = 64, 1000, 8, 8
 _FEWEST = 8  # held-out examples to judge by
 _NOISE = 0.05  # of the agreement of so few examples

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.kinds.images.pairs import measures as paired
 from ganworks.kinds.images.shared import lpips
@@ -30,7 +31,6 @@ from ganworks.metrics.estimate import untouched_random_state
 
 QUICK, BATCH, SHOWN, DRAWS, SMALL = 128, 16, 6, 300, 16
 
-Nets = dict[str, nn.Module]
 Show = Callable[..., Image.Image]
 
 MEANING = {

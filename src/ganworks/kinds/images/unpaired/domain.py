@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, switch
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source
@@ -33,7 +34,6 @@ LAYOUT = (
     "Give a folder or zip with trainA/ and trainB/ (testA/ and testB/ are held out), with train/A and train/B, or with "
     'A/ and B/; or two folders: data="summer,winter".'
 )
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

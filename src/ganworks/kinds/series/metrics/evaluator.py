@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
@@ -21,9 +21,6 @@ from ganworks.kinds.series.metrics.pictures import acf_picture, length_picture, 
 from ganworks.metrics.tasks import TaskReport, metric, timed
 
 FEWEST, QUICK, MOST, SHOWN = 20, 600, 2000, 64
-
-Work = Callable[[str, int, int], None]
-Nets = dict[str, nn.Module]
 
 
 class SeriesEvaluator:

@@ -18,6 +18,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.files import provenance
 from ganworks.kinds.video.metrics import measures
@@ -36,8 +37,6 @@ FITTED = 600  # training clips that the features are fitted to
 _FRAMES = 4  # frames of each clip that are compared as pictures
 _TRIES = 4  # clips that go on from one first frame
 
-Work = Callable[[str, int, int], None]
-Nets = dict[str, nn.Module]
 
 MEANINGS = {
     "fd": "Distance of clips, their course and their looks (Frechet).",
