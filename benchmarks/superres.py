@@ -25,7 +25,7 @@ import torch
 import ganworks as gw
 from ganworks.core.config import from_dict
 from ganworks.core.events import Scored
-from ganworks.kinds.images.restoration.judge import NAMES, Judge, compare, levels
+from ganworks.kinds.images.restoration.evaluator import NAMES, RestorationEvaluator, compare, levels
 from ganworks.kinds.images.shared.crops import open_photos
 from ganworks.runs.published import load_net
 from ganworks.runs.run import Run
@@ -68,14 +68,14 @@ def scores(folder: Path, photos: Any, options: dict[str, Any]) -> dict[str, dict
     """Means over all photos of a source, of the network ("") and of the simple methods."""
     run, found = Run.open(folder), load_net(folder)
     config = run.config()
-    judge = Judge(config.domain, config.domain.open(photos), config)
+    evaluator = RestorationEvaluator(config.domain, config.domain.open(photos), config)
     net, rows = found.net.eval(), {}
-    for index in range(len(judge.data)):
-        src, x = judge.pair(index)
+    for index in range(len(evaluator.data)):
+        src, x = evaluator.pair(index)
         with torch.inference_mode():
             made = levels(config.domain.apply(net, src, found.spec, options))
-        for name, image in {"": made, **judge._baselines(src, levels(x))}.items():
-            rows.setdefault(name, []).append(compare(image, levels(x), judge.scale, judge.luma))
+        for name, image in {"": made, **evaluator._baselines(src, levels(x))}.items():
+            rows.setdefault(name, []).append(compare(image, levels(x), evaluator.scale, evaluator.luma))
     return {name: {k: round(float(np.mean([v[k] for v in vs])), 4) for k in NAMES} for name, vs in rows.items()}
 
 

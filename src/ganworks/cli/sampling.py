@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.config import parse
+from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest
 from ganworks.report.read import read_run
 from ganworks.report.terminal.meters import Meters
@@ -66,7 +67,7 @@ def sample(source: str, count: str, options: dict[str, str]) -> None:
 
 def with_options(model: Any, options: dict[str, str]) -> Any:
     """The model under those of the options that are its own; for an unknown one UsageError says what it has."""
-    own = dict(getattr(model.domain, "options", {})) if hasattr(model.domain, "prepare") else {}
+    own = sampling_options(model.domain)
     for name in options:
         if name not in SAMPLING and name not in own:
             has = f" This model has {', '.join(own)}." if own else " This model has no options of its own."

@@ -13,11 +13,12 @@ from torch import nn
 
 from ganworks.core import devices, registry
 from ganworks.core.config import find_class, override, parse
+from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.files.weights import read_texts
 from ganworks.runs.run import Run
-from ganworks.training.builder import Builder, Job, Work, given_plainly
+from ganworks.training.builder import Builder, Job, given_plainly
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "size": ("domain.size",),

@@ -143,8 +143,8 @@ class _Job:
         written again."""
         if self.form != "zip" and f".{self.form}" != each(self.model):
             path = self.folder / f"shard-{number:05d}.{self.form}"
-            npz = self.form == "npz"
-            content = npz_bytes(samples, self.mark) if npz else self.model.maker.encode(samples, path.suffix, self.mark)
+            npz, maker = self.form == "npz", self.model.maker or Pictures()
+            content = npz_bytes(samples, self.mark) if npz else maker.encode(samples, path.suffix, self.mark)
             return weights.replace_file(path, content)
         digest = hashlib.sha256()
         for name, content in samples.files(self.mark):

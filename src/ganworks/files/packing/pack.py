@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files.arrays import Source
@@ -31,7 +32,6 @@ from ganworks.files.packing.packed import FORMAT, Packed, open_pack
 from ganworks.files.rasters.decode import DecodeError, printable
 
 LEAVE_OUT = "To leave such files out, give on_corrupt=skip."
-Progress = Callable[[int, int], None]
 
 
 class Item(NamedTuple):

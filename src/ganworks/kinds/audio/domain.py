@@ -31,7 +31,7 @@ from ganworks.files.wav import flac_bytes, wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
 from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
-from ganworks.kinds.audio.metrics.judge import AudioJudge
+from ganworks.kinds.audio.metrics.evaluator import AudioEvaluator
 from ganworks.kinds.audio.spectral import stft
 
 USUAL_RATE = 16_000  # above which only a rate that is asked for goes
@@ -185,9 +185,9 @@ class Audio:
         """Waves of these indices, as they are."""
         return data.fetch(indices)
 
-    def judge(self, data: Clips, source: Any, config: Any, work: Any) -> AudioJudge:
-        """The judge of generated sound: recognition, distances, spread, copies, loudness."""
-        return AudioJudge(data, config, work)
+    def evaluator(self, data: Clips, source: Any, config: Any, work: Any) -> AudioEvaluator:
+        """The evaluator of generated sound: recognition, distances, spread, copies, loudness."""
+        return AudioEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator with so many rounds of Griffin-Lim; UsageError where the option is unknown or has no effect."""

@@ -23,7 +23,7 @@ from ganworks.files.rasters.pixels import change_channels, grid, png_mark, resiz
 from ganworks.files.sources import open_source
 from ganworks.metrics.features import FeatureExtractor, pick
 from ganworks.use.findings import Findings
-from ganworks.use.sample_judge import SampleJudge
+from ganworks.use.sample_evaluator import SampleEvaluator
 
 MAX_SIDE = 4096
 LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
@@ -131,9 +131,9 @@ class Images:
             x = shift(x, draw, self.flip, self.crop)
         return _turn(x, draw, self.rotate) if self.rotate else x
 
-    def judge(self, data: Packed, source: Any, config: Any, work: Any) -> SampleJudge:
+    def evaluator(self, data: Packed, source: Any, config: Any, work: Any) -> SampleEvaluator:
         """Judges samples against held-out images."""
-        return SampleJudge(data, source, config, work)
+        return SampleEvaluator(data, source, config, work)
 
     def extractor(
         self,

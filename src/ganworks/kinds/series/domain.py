@@ -20,7 +20,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.series.data.code import decode
 from ganworks.kinds.series.data.dataset import SeriesSet, open_series
 from ganworks.kinds.series.data.layout import Layout
-from ganworks.kinds.series.metrics.judge import SeriesJudge
+from ganworks.kinds.series.metrics.evaluator import SeriesEvaluator
 
 CHUNK = 512
 WORDS = {
@@ -88,16 +88,18 @@ class Series:
             batch["y"] = torch.from_numpy(data.labels[indices])
         return batch
 
-    def judge(self, data: SeriesSet, source: Any, config: Any, work: Callable[[str, int, int], None]) -> SeriesJudge:
+    def evaluator(
+        self, data: SeriesSet, source: Any, config: Any, work: Callable[[str, int, int], None]
+    ) -> SeriesEvaluator:
         """Judges series by those that are held out."""
-        return SeriesJudge(data, config, work)
+        return SeriesEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator itself; series have no options of sampling yet."""
         return net
 
     def show(self, x: Tensor | np.ndarray, columns: int | None = None, labels: Any = None) -> Image.Image:
-        """Unused: the judge draws series beside real ones."""
+        """Unused: the evaluator draws series beside real ones."""
         raise UsageError("Series are drawn by their judge; save samples as .csv to look at them.")
 
     def decode(self, samples: Any) -> list[Any]:

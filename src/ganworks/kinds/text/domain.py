@@ -18,7 +18,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.text.data.dataset import TextSet
 from ganworks.kinds.text.data.reading import GENERATED, read_lines
 from ganworks.kinds.text.data.vocabulary import KINDS, LARGEST, Vocabulary
-from ganworks.kinds.text.metrics.judge import TextJudge
+from ganworks.kinds.text.metrics.evaluator import TextEvaluator
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,11 @@ class Text:
             batch["y"] = torch.from_numpy(data.labels[indices])
         return batch
 
-    def judge(self, data: TextSet, source: Any, config: Any, work: Callable[[str, int, int], None]) -> TextJudge:
+    def evaluator(
+        self, data: TextSet, source: Any, config: Any, work: Callable[[str, int, int], None]
+    ) -> TextEvaluator:
         """Judges texts by held-out ones."""
-        return TextJudge(data, config, work)
+        return TextEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator at a temperature and with a number of candidates; UsageError for values out of range."""

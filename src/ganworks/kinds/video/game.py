@@ -15,14 +15,12 @@ import torch
 from torch import Tensor
 
 from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.settings import half_cosine
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.penalties import Labelled, judge
-
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
 
 
 @dataclass(frozen=True)

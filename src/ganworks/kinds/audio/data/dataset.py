@@ -10,13 +10,13 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files.arrays import release
@@ -27,8 +27,6 @@ from ganworks.kinds.audio.data import sound
 
 FORMAT = 1
 FEW = 20  # recordings below which their pieces are split between training and held-out, not they themselves
-
-Progress = Callable[[int, int], None]
 
 
 def pack_sounds(

@@ -14,7 +14,6 @@ from __future__ import annotations
 import io
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.rasters.decode import DecodeError, printable
@@ -36,7 +36,6 @@ from ganworks.kinds.audio.vocoder.mel import log_mel
 HIGHEST_RATE = 48_000  # above which only a rate that is asked for goes
 PIECE = 10  # seconds
 CHUNK = 2000  # frames that are worked on at once
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -131,11 +130,11 @@ class Vocoder:
         x = wave[:, None, margin : margin + length]
         return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}
 
-    def judge(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `vocoder_judge.Judge`."""
-        from ganworks.kinds.audio.vocoder.judge import Judge
+    def evaluator(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `VocoderEvaluator`."""
+        from ganworks.kinds.audio.vocoder.evaluator import VocoderEvaluator
 
-        return Judge(self, data, config)
+        return VocoderEvaluator(self, data, config)
 
     # Use ----------------------------------------------------------------------------------------------------------
 

@@ -106,11 +106,11 @@ class Holes(FromPhotos):
             return part
         return F.interpolate(part, size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
 
-    def judge(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `holes_judge.Judge`."""
-        from ganworks.kinds.images.inpainting.judge import Judge
+    def evaluator(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `InpaintingEvaluator`."""
+        from ganworks.kinds.images.inpainting.evaluator import InpaintingEvaluator
 
-        return Judge(self, data)
+        return InpaintingEvaluator(self, data)
 
     def channels_of(self, spec: Spec) -> int:
         """Channels of the pictures that `apply` is given: the mask comes beside them."""

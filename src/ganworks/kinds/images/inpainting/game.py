@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganworks.core.contracts import Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
@@ -23,7 +24,6 @@ from ganworks.games.patches import per_example
 from ganworks.games.stages import alone, check_start, phases
 from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
 
-Terms = dict[str, Tensor]
 _USUAL, _KNEE = 0.05, 6.0  # gradient energy of photos in [-1, 1], about: the unit of `texture`; it is squared below 6
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
@@ -25,9 +26,6 @@ from ganworks.games.patches import Maps, discriminator_terms, feature_matching, 
 from ganworks.games.penalties import judge
 from ganworks.kinds.images.shared.palette import mixed, nearest
 
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
-LossFn = Callable[[Nets, Batch], Terms]
 WATCHED = 512
 
 

@@ -91,11 +91,11 @@ class Restore(FromPhotos):
         src = self.chain(x, draw, data.spec.dtype == "uint8")
         return {"src": _trimmed(src, margin // self.scale), "x": _trimmed(x, margin)}
 
-    def judge(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `restore_judge.Judge`."""
-        from ganworks.kinds.images.restoration.judge import Judge
+    def evaluator(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `RestorationEvaluator`."""
+        from ganworks.kinds.images.restoration.evaluator import RestorationEvaluator
 
-        return Judge(self, data, config)
+        return RestorationEvaluator(self, data, config)
 
     def channels_of(self, spec: Spec) -> None:
         """None: `apply` takes pictures of any number of channels that has a meaning."""

@@ -15,14 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import Terms
 from ganworks.core.errors import check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
 from ganworks.games.stages import alone, check_start, phases
 from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
-
-Terms = dict[str, Tensor]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
@@ -23,8 +24,6 @@ from ganworks.kinds.text.data.vocabulary import END
 from ganworks.kinds.text.games.rollouts import completions, rewards
 from ganworks.layers.copies import take_over
 
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
 Made = list[tuple[Tensor, Tensor | None]]
 _EVERY = 10  # steps between copies of the warm generator
 

@@ -11,7 +11,6 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files.arrays import release
@@ -33,8 +33,6 @@ from ganworks.kinds.video.data.reading import Reading
 FORMAT = 1
 FEW = 20  # clips below which their pieces are split between training and held-out, not they themselves
 _ROOM = 64 << 20  # bytes of clips that are decoded at a time
-
-Progress = Callable[[int, int], None]
 
 
 def pack_clips(

@@ -1,10 +1,10 @@
-"""The judge of vocoders: held-out recordings and what comes of them by way of their mel frames, to hear and to see."""
+"""The evaluator of vocoders: held-out recordings and what comes of them by way of their mel frames."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data.sound import to_int16
 from ganworks.kinds.audio.vocoder.domain import frames_of
@@ -21,8 +22,6 @@ from ganworks.kinds.audio.vocoder.measures import SIZES, from_mel, mel_distance,
 from ganworks.kinds.audio.vocoder.pictures import sheet
 from ganworks.metrics import tasks
 
-Nets = Mapping[str, nn.Module]
-Work = Callable[[str, int, int], None]
 SCORED, SHOWN, HEARD = 16, 3, 4
 ROUNDS = 32  # of Griffin-Lim
 CLASSIFIED = 2000  # recordings that the classifier learns from
@@ -43,7 +42,7 @@ BEST = {"same_class": 1.0, "level": 1.0}
 BETTER = {"same_class": "higher", "speed": "higher", "level": "floor"}
 
 
-class Judge:
+class VocoderEvaluator:
     """Looks at G on held-out recordings. domain: a `Vocoder`; data: what it opened.
 
     A training on spectral distances alone keeps its best snapshot; one with an adversarial stage keeps the newest: the

@@ -1,4 +1,4 @@
-"""The judge of generated sound: sheets of spectrograms, quick scores, and the full evaluation with sounds to hear."""
+"""The evaluator of generated sound: sheets of spectrograms, quick scores, full evaluation with sounds to hear."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
@@ -24,7 +25,6 @@ FEWEST = 20  # held-out recordings from which scores are worth a number
 _SCORED, _SHOWN, _WATCHED, _TOGETHER = 200, 30, 32, 32
 _MOST = 2000  # samples of a full evaluation, and real recordings of each kind
 
-Nets = dict[str, nn.Module]
 
 MEANING = {
     "recognised": ("higher", "Share of samples that a classifier of real recordings hears as the class asked for."),
@@ -42,7 +42,7 @@ MEANING = {
 }
 
 
-class AudioJudge:
+class AudioEvaluator:
     """Looks at what G makes. data: opened `Clips`; config: the training's."""
 
     objective = "kd"

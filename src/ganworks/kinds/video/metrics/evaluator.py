@@ -1,4 +1,4 @@
-"""The judge of generated clips: clips, frames and movement against held-out ones, beside floors and ceiling.
+"""The evaluator of generated clips: clips, frames and movement against held-out ones, beside floors and ceiling.
 
 A still clip and a clip with its frames in disorder stand beside every number: a score that cannot tell them from real
 clips says nothing about movement.
@@ -18,6 +18,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.files import provenance
 from ganworks.kinds.video.metrics import measures
@@ -36,8 +37,6 @@ FITTED = 600  # training clips that the features are fitted to
 _FRAMES = 4  # frames of each clip that are compared as pictures
 _TRIES = 4  # clips that go on from one first frame
 
-Work = Callable[[str, int, int], None]
-Nets = dict[str, nn.Module]
 
 MEANINGS = {
     "fd": "Distance of clips, their course and their looks (Frechet).",
@@ -52,7 +51,7 @@ MEANINGS = {
 _BETTER = {"returns": "floor", "agreement": "higher", "nearness": "floor"}
 
 
-class VideoJudge:
+class VideoEvaluator:
     """Judges G by clips. data: a `ClipSet`; features: what clips are seen by (None: `ClipFeatures` of the training)."""
 
     objective = "fd"

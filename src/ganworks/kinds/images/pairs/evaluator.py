@@ -1,4 +1,4 @@
-"""The judge of paired translation: what G makes of held-out sources beside the targets that belong to them.
+"""The evaluator of paired translation: what G makes of held-out sources beside the targets that belong to them.
 
 A target that is a picture is judged by L1, PSNR and SSIM and, against blur, by patch_fd; a label map by the share of
 pixels that have the right class and by mIoU. Simple methods are measured on the same pairs, because each of them does
@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.kinds.images.pairs import measures as paired
 from ganworks.kinds.images.shared import lpips
@@ -30,7 +31,6 @@ from ganworks.metrics.estimate import untouched_random_state
 
 QUICK, BATCH, SHOWN, DRAWS, SMALL = 128, 16, 6, 300, 16
 
-Nets = dict[str, nn.Module]
 Show = Callable[..., Image.Image]
 
 MEANING = {
@@ -49,7 +49,7 @@ def to_bytes(x: Tensor) -> np.ndarray:
     return ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
 
 
-class PairJudge:
+class PairEvaluator:
     """data: opened pairs (spec, train, held, pairs(indices)). show(images, columns, labels): draws a grid."""
 
     objective = ""  # the newest: each single score prefers something that a person would not

@@ -7,7 +7,6 @@ difference is what the unlabelled or generated images were worth.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.core.order import Order
 from ganworks.core.spec import key
 from ganworks.files.packing.feed import DataFeed
@@ -30,9 +30,6 @@ from ganworks.training.engine import Engine
 FEWEST = 20  # held-out images from which an accuracy is worth a number
 SCORED, SHOWN, BINS = 2000, 40, 15
 ALONE = 100_000  # most examples for the baseline: with few labels it has long stopped to change
-
-Work = Callable[[str, int, int], None]
-Nets = dict[str, nn.Module]
 
 
 def probabilities(net: nn.Module, x: Tensor, batch: int = 256) -> Tensor:
@@ -107,7 +104,7 @@ def nearest_labelled(known: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndar
     return y[torch.cat([torch.cdist(part, b).argmin(1) for part in a.split(1000)]).numpy()]
 
 
-class ClassJudge:
+class ClassEvaluator:
     """Judges classifier C, and shows what G makes where there is one. data: a `PartialData`; config: the training's.
 
     The newest weights are published: to choose by the held-out labels would be to train on them (Oliver et al. 2018,

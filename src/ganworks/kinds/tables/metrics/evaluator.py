@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.metrics import measures as likeness
@@ -23,8 +24,6 @@ from ganworks.metrics.tasks import TaskReport, metric, timed
 
 FEWEST, QUICK, WATCHED, SHOWN = 20, 3000, 256, 8
 CHUNK, TRIES = 1024, 4
-Nets = dict[str, nn.Module]
-Work = Callable[[str, int, int], None]
 MEANING = {
     "pairs": "Mean likeness of all pairs of columns, 1 - total variation of their joint bins.",
     "shapes": "Mean likeness of single columns: 1 - Kolmogorov-Smirnov or 1 - total variation.",
@@ -47,7 +46,7 @@ def judged(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
     return to_frame(spec, np.concatenate(rows), np.arange(count), seed)
 
 
-class TableJudge:
+class TableEvaluator:
     """Quick scores choose the best snapshot; `evaluate` adds models, floors and the privacy audit.
 
     It is the one that gives held-out rows the highest likelihood, where a generator knows it and is trained by it; else

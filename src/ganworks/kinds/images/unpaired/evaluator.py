@@ -1,9 +1,8 @@
-"""The judge of unpaired translation: pictures, quick scores and the full evaluation on held-out images."""
+"""The evaluator of unpaired translation: pictures, quick scores and the full evaluation on held-out images."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.shared import fidelity
@@ -24,7 +24,6 @@ from ganworks.metrics import tasks
 from ganworks.metrics.features import RandomConv, score_key, to_unit
 from ganworks.metrics.kernel import kernel_distance
 
-Nets = Mapping[str, nn.Module]
 FEWEST = 4  # held-out images on each side below which nothing is scored
 _SHOWN, _SCORED, _WATCHED, _TOGETHER = 8, 200, 32, 32
 
@@ -59,7 +58,7 @@ def translate(net: nn.Module, images: np.ndarray, spec: Spec, back: nn.Module | 
     return np.rint(y).clip(0, 255).astype(np.uint8) if spec.dtype == "uint8" else y.astype(np.float32)
 
 
-class Judge:
+class UnpairedEvaluator:
     """Looks at G and, where there is one, G_back. data: an opened `Unpaired` data set.
 
     Without an objective: the newest snapshot is published, since no score of a few images picks a better one.

@@ -1,9 +1,8 @@
-"""The judge of texts: the published generator beside its own warm start, a trigram model, and real lines."""
+"""The evaluator of texts: the published generator beside its own warm start, a trigram model, and real lines."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.kinds.text.metrics.measures import bleu, self_bleu
 from ganworks.kinds.text.metrics.models import Classes
@@ -29,12 +29,10 @@ NOISE = 0.005  # of balance, between two sets of 1,000 samples
 SURE = 0.01  # of bleu_4 and backward_bleu_4, likewise
 OURS, WARM = "adversarial", "maximum likelihood"
 
-Work = Callable[[str, int, int], None]
-Nets = dict[str, nn.Module]
 Curve = list[tuple[float, float, float]]  # temperature, self-BLEU-4, BLEU-4
 
 
-class TextJudge:
+class TextEvaluator:
     """Looks at texts that G writes. data: a `TextSet`; config: the training's, for its domain."""
 
     objective = "-balance"

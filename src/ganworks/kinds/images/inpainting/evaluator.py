@@ -1,9 +1,8 @@
-"""The judge of inpainting: pictures, quick scores and the full evaluation on held-out photos."""
+"""The evaluator of inpainting: pictures, quick scores and the full evaluation on held-out photos."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, resize
@@ -21,7 +21,6 @@ from ganworks.kinds.images.inpainting.masks import Masks
 from ganworks.kinds.images.shared.crops import Photos
 from ganworks.metrics import tasks
 
-Nets = Mapping[str, nn.Module]
 FEWEST = 4  # held-out photos below which nothing is scored
 _SHOWN, _SCORED, _TOGETHER = 8, 32, 8
 MEANING = {
@@ -57,7 +56,7 @@ def filled(domain: Any, net: nn.Module, truth: np.ndarray, masks: Tensor, data: 
     return np.rint(y).astype(np.uint8) if data.spec.dtype == "uint8" else y.astype(np.float32)
 
 
-class Judge:
+class InpaintingEvaluator:
     """Looks at how G fills holes in the middle squares of held-out photos, at twice the crops' size where they reach.
 
     Nothing picks a snapshot: the newest is published, since L1 alone would pick the blurred one from before the

@@ -1,9 +1,8 @@
-"""The judge of generators that sample: pictures, quick scores and the full evaluation against held-out data."""
+"""The evaluator of generators that sample: pictures, quick scores and the full evaluation against held-out data."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganworks.core.contracts import Nets, Work, labels_of, showing_of
 from ganworks.files.packing.pack import cache_folder
 from ganworks.metrics.features import FeatureExtractor, score_key
 from ganworks.metrics.reference import FEWEST, Reference
@@ -24,11 +24,8 @@ _GRID = 64  # samples on a progress grid
 _SCORED = 1000  # samples of a score during training
 _RELABELLED = 200_000  # examples up to which data is packed again with its labels, for a sharper judge
 
-Work = Callable[[str, int, int], None]  # (label, done, total)
-Nets = dict[str, nn.Module]
 
-
-class SampleJudge:
+class SampleEvaluator:
     """Looks at what G makes of latents. data: an opened data set; source: what it was opened from.
 
     config: the training's, for its domain (`show`, `extractor`), recipe and seed. work hears of preparation.
@@ -80,7 +77,7 @@ class SampleJudge:
         """A grid of samples; one class, one column."""
         classes, domain = self.data.spec.num_classes, self.config.domain
         columns = classes if 2 <= classes <= 16 else None
-        count = getattr(domain, "showing", _GRID) if columns is None else columns * max(1, round(_GRID / columns))
+        count = showing_of(domain, _GRID) if columns is None else columns * max(1, round(_GRID / columns))
         return domain.show(rows(self.model(nets), 0, count, seed=0)[0], columns=columns)
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
@@ -142,7 +139,7 @@ def with_labels(domain: Any, data: Any, source: Any) -> Any:
     An unconditional generator is better judged by a classifier than by random features. The split into training
     and held-out examples follows from their contents, so it is the same one.
     """
-    unused = data.labels is None and getattr(domain, "labels", None) in (False, "off")
+    unused = data.labels is None and labels_of(domain) in (False, "off")
     if not unused or len(data) > _RELABELLED:
         return data
     other = replace(domain, labels=True).open(source)

@@ -1,9 +1,8 @@
-"""The judge of generated series: quick scores in training, and a full evaluation beside floors and real data."""
+"""The evaluator of generated series: quick scores in training, and a full evaluation beside floors and real data."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
@@ -22,11 +22,8 @@ from ganworks.metrics.tasks import TaskReport, metric, timed
 
 FEWEST, QUICK, MOST, SHOWN = 20, 600, 2000, 64
 
-Work = Callable[[str, int, int], None]
-Nets = dict[str, nn.Module]
 
-
-class SeriesJudge:
+class SeriesEvaluator:
     """Judges generator G. data: a `SeriesSet`; config: the training's. A lower score of boosted trees is better."""
 
     objective = "told_by_trees"

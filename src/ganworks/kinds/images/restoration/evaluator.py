@@ -1,9 +1,8 @@
-"""The judge of restoration: pictures, quick scores and the full evaluation on held-out photos."""
+"""The evaluator of restoration: pictures, quick scores and the full evaluation on held-out photos."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, to_image, viewable
 from ganworks.kinds.images.restoration.degrade import FILTERS
@@ -21,8 +21,6 @@ from ganworks.kinds.images.restoration.detail import grid as grid_energy
 from ganworks.kinds.images.shared import fidelity
 from ganworks.metrics import tasks
 
-Nets = Mapping[str, nn.Module]
-Work = Callable[[str, int, int], None]
 SHOWN, SHOWN_SIDE = 4, 128
 SCORED, SCORED_SIDE = 8, 192
 NAMES = ("psnr", "ssim", "l1", "detail", "detail_match", "grid")
@@ -60,7 +58,7 @@ def enlarged(src: Tensor, scale: int, name: str) -> Tensor:
     return torch.from_numpy(np.array(made).astype(np.float32)) / 127.5 - 1
 
 
-class Judge:
+class RestorationEvaluator:
     """Looks at G on held-out photos. domain: a `Restore`; data: what it opened.
 
     A training for PSNR alone keeps its best snapshot by PSNR; one with an adversarial stage keeps the newest, since
