@@ -191,7 +191,7 @@ def test_a_failed_replacement_leaves_the_old_file_and_no_temporary(tmp_path):
 
 def test_too_little_space_is_said_before_writing(tmp_path, monkeypatch):
     usage = type("usage", (), {"free": 10**6})
-    monkeypatch.setattr(weights.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(GanworksError, match=r"needs 4\.0 MB and 1\.0 MB are free in .*" + tmp_path.name):
         weights.write(tmp_path / "a.safetensors", {"x": torch.zeros(10**6)})
     assert not list(tmp_path.iterdir())
