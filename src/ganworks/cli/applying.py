@@ -10,7 +10,7 @@ from typing import Any
 from ganworks.cli.sampling import whole
 from ganworks.core.config import parse
 from ganworks.core.errors import GanworksError, UsageError, nearest
-from ganworks.files.weights import replace_file
+from ganworks.files.atomic import replace_file
 from ganworks.report.terminal.meters import Meters
 
 OWN = ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse")  # the other options are the model's

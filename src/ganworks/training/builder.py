@@ -24,8 +24,8 @@ from ganworks.core.order import Order
 from ganworks.core.settings import Budget, Config
 from ganworks.core.spec import key
 from ganworks.files import weights
+from ganworks.files.atomic import replace_file
 from ganworks.files.packing.feed import DataFeed
-from ganworks.files.weights import replace_file
 from ganworks.runs import published
 from ganworks.runs.run import Run
 from ganworks.training import calibration

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import ChangesPictures, HasUnseen
 from ganworks.core.spec import Draw, Spec, key
+from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.pixels import to_image, viewable
 from ganworks.files.rasters.sheet import side_by_side
-from ganworks.files.weights import replace_file
 from ganworks.runs.published import Published
 
 PAIRS = 4

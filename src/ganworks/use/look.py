@@ -13,8 +13,8 @@ from ganworks.core.config import find_class, override
 from ganworks.core.contracts import LooksAtData, MakesFiles, ShowsExamples, SkipsUnreadable, labels_of
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, key
+from ganworks.files.atomic import replace_file
 from ganworks.files.recognise import Found, recognise
-from ganworks.files.weights import replace_file
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.findings import Findings, choose, describe_any
 from ganworks.use.samples import Samples, make_folder

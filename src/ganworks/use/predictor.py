@@ -25,9 +25,9 @@ from ganworks.core.contracts import Classifies
 from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.files.arrays import Source
+from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.decode import SUFFIXES, DecodeError, printable
 from ganworks.files.sources import open_source
-from ganworks.files.weights import replace_file
 from ganworks.metrics.estimate import wilson
 from ganworks.runs.published import Published, load_net
 from ganworks.use.model import own_randomness

@@ -21,7 +21,7 @@ from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
-from ganworks.files.weights import replace_file
+from ganworks.files.atomic import replace_file
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
 
