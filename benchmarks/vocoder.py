@@ -63,8 +63,7 @@ def judge_wave(data: Any, row: int) -> Any:
 def baselines(judge: Any, rows: list[Any], guess: Callable[[Any], int]) -> list[dict[str, Any]]:
     """Griffin-Lim from the same frames, twice."""
     from ganworks.kinds.audio.spectral import griffin_lim
-    from ganworks.kinds.audio.vocoder.domain import frames_of
-    from ganworks.kinds.audio.vocoder.mel import from_log_mel
+    from ganworks.kinds.audio.vocoder.mel import frames_of, from_log_mel
 
     f = judge.data.spec.facts
 

@@ -17,10 +17,10 @@ from ganworks.kinds.audio.spectral import mel_bank
 from ganworks.kinds.audio.vocoder import measures as metrics
 from ganworks.kinds.audio.vocoder import networks
 from ganworks.kinds.audio.vocoder.discriminators import Critics, Period, Scale
-from ganworks.kinds.audio.vocoder.domain import Vocoder, frames_of
+from ganworks.kinds.audio.vocoder.domain import Vocoder
 from ganworks.kinds.audio.vocoder.game import Vocoding, spectral_distance
 from ganworks.kinds.audio.vocoder.hifigan import SIZES, HifiGenerator, fitting_steps
-from ganworks.kinds.audio.vocoder.mel import from_log_mel, log_mel
+from ganworks.kinds.audio.vocoder.mel import frames_of, from_log_mel, log_mel
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.wav import read_note, wav_bytes
 from ganworks.kinds.audio.vocoder import measures as metrics
-from ganworks.kinds.audio.vocoder.domain import Vocoder, frames_of
-from ganworks.kinds.audio.vocoder.mel import log_mel
+from ganworks.kinds.audio.vocoder.domain import Vocoder
+from ganworks.kinds.audio.vocoder.mel import frames_of, log_mel
 from ganworks.use.applier import Applied
 from ganworks.use.file_jobs import apply_files
 

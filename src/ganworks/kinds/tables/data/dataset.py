@@ -132,7 +132,7 @@ class TableSet:
         for order in orders:
             good &= table_rules.ordered(numbers(order.left), order.how, numbers(order.right))
         for k, terms in sums.items():
-            made = table_rules.total({**columns[k], "sum": terms}, lambda n: numbers(table_rules.find(n, columns)))
+            made = table_columns.total({**columns[k], "sum": terms}, lambda n: numbers(table_rules.find(n, columns)))
             away = np.abs(made - numbers(k))
             good &= np.isnan(away) | (away <= table_rules.SLACK * max(1.0, abs(columns[k]["high"])) + 1e-9)
         if not good.all():

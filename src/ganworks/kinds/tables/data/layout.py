@@ -102,8 +102,6 @@ def _ordered(column: dict[str, Any], digit: int, size: int) -> tuple[int, int]:
 
 def to_frame(spec: Spec, x: np.ndarray, indices: np.ndarray, seed: int | None) -> Any:
     """Rows [n, D] as a DataFrame with the source's columns and dtypes. indices, seed: name the rows, for ids."""
-    from ganworks.kinds.tables.data import rules as table_rules
-
     layout, columns = Layout.of(spec), spec.facts["columns"]
     codes, positions = layout.read(x)
     out: dict[str, Any] = {}
@@ -112,7 +110,7 @@ def to_frame(spec: Spec, x: np.ndarray, indices: np.ndarray, seed: int | None) -
             out[column["name"]] = table_columns.decode(column, *layout.column(k, codes, positions), indices, seed)
     for column in columns:
         if column["kind"] == "sum":
-            numbers = table_rules.total(column, lambda name: _numbers(columns, out, name))
+            numbers = table_columns.total(column, lambda name: _numbers(columns, out, name))
             out[column["name"]] = table_columns.from_numbers(column, numbers)
     return pandas().DataFrame({column["name"]: out[column["name"]] for column in columns})
 

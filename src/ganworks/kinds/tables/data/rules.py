@@ -231,7 +231,7 @@ class Keeps:
         def numbers(k: int) -> np.ndarray:
             column = self.columns[k]
             if column["kind"] == "sum":
-                return total(column, lambda name: numbers(find(name, self.columns)))
+                return table_columns.total(column, lambda name: numbers(find(name, self.columns)))
             return table_columns.numbers_of(column, *self.layout.column(k, codes, positions))
 
         good = np.ones(len(x), bool)
@@ -295,10 +295,3 @@ def _sum(left: str, right: str, columns: list[dict[str, Any]]) -> tuple[int, dic
     except ValueError:
         constant, made, others, sign = 0.0, _numeric(right, columns), terms, 1.0
     return made, {"constant": constant, "sign": sign, "terms": [columns[k]["name"] for k in others]}
-
-
-def total(column: dict[str, Any], numbers: Callable[[str], np.ndarray]) -> np.ndarray:
-    """The values of a column that is a sum, from the numbers of its terms; missing where one of them is."""
-    rule = column["sum"]
-    found = rule["constant"] + rule["sign"] * np.sum([numbers(name) for name in rule["terms"]], axis=0)
-    return table_columns._round(found, table_columns._step(column))

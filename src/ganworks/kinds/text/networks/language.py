@@ -90,7 +90,7 @@ class TextGenerator(nn.Module):
             nn.Dropout(net.dropout),
             net.word_dropout,
         )
-        self.critic: Any = frozen(Critic(net, spec)) if net.candidates > 1 else None
+        self.critic: Any = frozen(net.discriminator(spec)) if net.candidates > 1 else None
         self.temperature, self.candidates = net.temperature, net.candidates
 
     @property
@@ -253,5 +253,9 @@ class TextNets:
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "G_warm", "D"} for `spec`, initialised from torch's global random state."""
-        made = Critic if self.critic == "windows" else Views
-        return {"G": TextGenerator(self, spec), "G_warm": TextGenerator(self, spec), "D": made(self, spec)}
+        return {"G": TextGenerator(self, spec), "G_warm": TextGenerator(self, spec), "D": self.discriminator(spec)}
+
+    def discriminator(self, spec: Spec) -> nn.Module:
+        """A fresh critic of these sizes."""
+        sizes = (self.d_widths, self.d_maps, self.d_dropout)
+        return Critic(spec, self.d_embed, *sizes) if self.critic == "windows" else Views(spec, self.d_views, *sizes)
