@@ -27,7 +27,7 @@ import torch
 
 import ganworks
 from ganworks.core.settings import Config
-from ganworks.kinds.series.domain import Series
+from ganworks.kinds.series.domain import SeriesDomain
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
 from ganworks.kinds.series.metrics.judge import SeriesJudge
@@ -131,7 +131,7 @@ def one(task: str, data: Path, seed: int, given: argparse.Namespace) -> dict[str
 
 def simple(task: str, data: Path) -> list[dict[str, Any]]:
     """Floors and the real-data ceiling."""
-    judge, real, held = opened(task, data, Config("series", Series(**_fields(task)), None, None))
+    judge, real, held = opened(task, data, Config("series", SeriesDomain(**_fields(task)), None, None))
     both = judge.real(2 * len(real))
     half = len(both) // 2
     one, rest = both[:half], both[half:]

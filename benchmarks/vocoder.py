@@ -43,11 +43,11 @@ def judged(judge: Any, rows: list[Any], guess: Callable[[Any], int], make: Calla
 
 def prepared(path: str, config: Any, train: Any) -> tuple[Any, list[Any], Callable[[Any], int]]:
     """(judge, test recordings, classifier of digits that learned from the training recordings)."""
-    from ganworks.kinds.audio.vocoder.domain import Vocoder
+    from ganworks.kinds.audio.vocoder.domain import VocoderDomain
     from ganworks.kinds.audio.vocoder.judge import Judge
 
     judge = Judge(config.domain, train, config)
-    test = Vocoder(rate=judge.rate, held_out=0, labels=False).open(f"{path}/test")
+    test = VocoderDomain(rate=judge.rate, held_out=0, labels=False).open(f"{path}/test")
     guess = judge.classifier()
     assert guess is not None
     return judge, [judge_wave(test, row) for row in range(len(test))], guess

@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Vocoder:
+class VocoderDomain:
     """How recordings become pairs of mel frames and sound, and how a trained network is used.
 
     rate: Hz. n_fft, hop: samples of a frame and from one to the next. mels: bands from `low` to `high` Hz (0: half the
@@ -133,7 +133,7 @@ class Vocoder:
         return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}
 
     def judge(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `vocoder_judge.Judge`."""
+        """What says how good a training is: see `Judge`."""
         return Judge(self, data, config)
 
     # Use ----------------------------------------------------------------------------------------------------------

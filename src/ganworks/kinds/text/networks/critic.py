@@ -42,7 +42,7 @@ def table(tokens: int, size: int) -> nn.Embedding:
     return made
 
 
-class Critic(nn.Module):
+class TextCritic(nn.Module):
     """(numbers [B, L] or soft tokens [B, L, V], labels [B]) -> logits [B] float32, high for real texts.
 
     Windows of several widths, each map's largest value over the text, a highway layer, dropout. A label adds the
@@ -84,7 +84,7 @@ class Critic(nn.Module):
 
 
 class Views(nn.Module):
-    """RelGAN's critic: (as `Critic`) -> logits [B, views], one for each embedding of tokens as single numbers.
+    """RelGAN's critic: (as `TextCritic`) -> logits [B, views], one for each embedding of tokens as single numbers.
 
     All views share their windows (widths 2 to 5 in the paper, 300 maps each) and the layers behind them.
     """
