@@ -27,7 +27,7 @@ import torch
 
 import ganworks
 from ganworks.core.settings import Config
-from ganworks.kinds.series.domain import Series
+from ganworks.kinds.series.domain import SeriesDomain
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
 from ganworks.kinds.series.metrics.evaluator import SeriesEvaluator
@@ -133,7 +133,7 @@ def one(task: str, data: Path, seed: int, given: argparse.Namespace) -> dict[str
 
 def simple(task: str, data: Path) -> list[dict[str, Any]]:
     """Floors and the real-data ceiling."""
-    evaluator, real, held = opened(task, data, Config("series", Series(**_fields(task)), None, None))
+    evaluator, real, held = opened(task, data, Config("series", SeriesDomain(**_fields(task)), None, None))
     both = evaluator.real(2 * len(real))
     half = len(both) // 2
     one, rest = both[:half], both[half:]

@@ -45,11 +45,11 @@ def judged(
 
 def prepared(path: str, config: Any, train: Any) -> tuple[Any, list[Any], Callable[[Any], int]]:
     """(evaluator, test recordings, classifier of digits that learned from the training recordings)."""
-    from ganworks.kinds.audio.vocoder.domain import Vocoder
+    from ganworks.kinds.audio.vocoder.domain import VocoderDomain
     from ganworks.kinds.audio.vocoder.evaluator import VocoderEvaluator
 
     evaluator = VocoderEvaluator(config.domain, train, config)
-    test = Vocoder(rate=evaluator.rate, held_out=0, labels=False).open(f"{path}/test")
+    test = VocoderDomain(rate=evaluator.rate, held_out=0, labels=False).open(f"{path}/test")
     guess = evaluator.classifier()
     assert guess is not None
     return evaluator, [judge_wave(test, row) for row in range(len(test))], guess
@@ -65,8 +65,7 @@ def judge_wave(data: Any, row: int) -> Any:
 def baselines(evaluator: Any, rows: list[Any], guess: Callable[[Any], int]) -> list[dict[str, Any]]:
     """Griffin-Lim from the same frames, twice."""
     from ganworks.kinds.audio.spectral import griffin_lim
-    from ganworks.kinds.audio.vocoder.domain import frames_of
-    from ganworks.kinds.audio.vocoder.mel import from_log_mel
+    from ganworks.kinds.audio.vocoder.mel import frames_of, from_log_mel
 
     f = evaluator.data.spec.facts
 

@@ -15,7 +15,7 @@ KIND = Kind(
         "domain/audio": "domain:Audio",
         "networks/wavegan": "networks.waves:WaveGAN",
         "networks/spectrogram": "networks.spectrograms:Spectrogram",
-        "game/spectral": "game:Spectral",
+        "game/spectral": "game:SpectrogramGame",
     },
     default="audio",
     noun="sounds",

@@ -41,7 +41,7 @@ _LOOKED_AT = 1000  # recordings that these are made from
 _SILENCE, _TAIL = 1e-3, 0.02  # full scale = 1; seconds of silence that stay
 
 
-class Clips(Sounds):
+class WaveSet(Sounds):
     """Recordings as waves of one length: `Sounds`, where an example is [C, n] of spec.shape.
 
     cut: whether longer recordings become pieces. starts: int64 [N], where in its recording or piece each one begins.
@@ -145,7 +145,7 @@ class Audio:
         given = str(self.labels).lower()
         return {"true": "on", "false": "off", "no": "off"}.get(given, given)
 
-    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Clips:
+    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> WaveSet:
         """Pack recordings (or open their pack). path: a folder, zip or file of WAV, FLAC or OGG; or arrays at a rate:
         (arrays, rate) or (arrays, rate, labels). Raises UsageError when there is nothing to use.
         """
@@ -164,7 +164,7 @@ class Audio:
         )
         lengths = Sounds(folder).lengths
         samples = self.samples(lengths, rate)
-        return Clips(folder, samples, self.held_out, cut=bool(np.median(lengths) > samples))
+        return WaveSet(folder, samples, self.held_out, cut=bool(np.median(lengths) > samples))
 
     def samples(self, lengths: np.ndarray, rate: int) -> int:
         """The length of an example for recordings of these lengths [N]."""
@@ -181,11 +181,11 @@ class Audio:
             usual = rate
         return int(min(MOST_SAMPLES, max(1024, 2 ** math.ceil(math.log2(usual)))))
 
-    def batch(self, data: Clips, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+    def batch(self, data: WaveSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """Waves of these indices, as they are."""
         return data.fetch(indices)
 
-    def evaluator(self, data: Clips, source: Any, config: Any, work: Any) -> AudioEvaluator:
+    def evaluator(self, data: WaveSet, source: Any, config: Any, work: Any) -> AudioEvaluator:
         """The evaluator of generated sound: recognition, distances, spread, copies, loudness."""
         return AudioEvaluator(data, config, work)
 

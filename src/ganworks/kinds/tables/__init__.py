@@ -13,8 +13,8 @@ KIND = Kind(
     parts={
         "domain/table": "domain:Table",
         "domain/modes-table": "domain:ModesTable",
-        "networks/columns": "networks:Columns",
-        "networks/ctgan": "networks:Residual",
+        "networks/columns": "networks:ColumnNetworks",
+        "networks/ctgan": "networks:CTGAN",
         "game/table": "game:Tabular",
     },
     default="table",

@@ -86,7 +86,7 @@ class Tabular:
         """G's nats per choice [B]."""
         G, x = nets["G"], batch["x"]
         if not hasattr(G, "surprise"):
-            raise UsageError("These networks know no likelihood: set game.likelihood=0, or use networks.table.Columns.")
+            raise UsageError("These networks know no likelihood: set game.likelihood=0, or use `ColumnNetworks`.")
         choices = len(G.layout.sizes)
         return {"nats": self.likelihood / choices * G.surprise(x, subsets(batch, choices, G.order, self.usual))}
 

@@ -14,7 +14,7 @@ KIND = Kind(
     parts={
         "domain/text": "domain:Text",
         "networks/text": "networks.language:TextNets",
-        "game/sequences": "games.game:Sequences",
+        "game/sequences": "games.sequences:Sequences",
         "game/soft-tokens": "games.gumbel:SoftTokens",
     },
     default="text",

@@ -59,7 +59,7 @@ class Text:
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> TextSet:
-        """Texts of a file, a folder or a list; see `data.text.read_lines`. They are kept in memory."""
+        """Texts of a file, a folder or a list; see `data.reading.read_lines`. They are kept in memory."""
         lines = read_lines(path, str(self.labels).lower() not in ("off", "false", "no"))
         made = TextSet(lines, tokens=self.tokens, size=self.vocabulary, length=self.length, held_out=self.held_out)
         if on_progress is not None:

@@ -14,7 +14,7 @@ KIND = Kind(
         "domain/video": "domain:Video",
         "networks/motion-content": "networks.motion_content:MotionContent",
         "networks/volume": "networks.motion_content:Volume",
-        "game/clips": "game:Clips",
+        "game/clips": "game:ClipGame",
     },
     default="video",
     noun="clips",

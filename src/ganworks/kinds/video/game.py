@@ -24,7 +24,7 @@ from ganworks.games.penalties import Labelled, judge
 
 
 @dataclass(frozen=True)
-class Clips:
+class ClipGame:
     """Settings of the game.
 
     loss: a name from `losses.LOSSES`. r1, r1_end: gamma of the zero-centred gradient penalties (R1 and R2) on the

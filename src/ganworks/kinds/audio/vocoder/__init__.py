@@ -8,8 +8,8 @@ KIND = Kind(
     title="mel frames to sound",
     recipes={"vocoder": ("recipes:vocoder", "domain/vocoder")},
     parts={
-        "domain/vocoder": "domain:Vocoder",
-        "networks/vocoder": "networks:Vocoder",
+        "domain/vocoder": "domain:VocoderDomain",
+        "networks/vocoder": "networks:VocoderNetworks",
         "game/vocoder": "game:Vocoding",
     },
     options=("chunk=2000      frames at once, without seams",),

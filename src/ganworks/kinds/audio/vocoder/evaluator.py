@@ -17,8 +17,8 @@ from torch import Tensor
 from ganworks.core.contracts import Nets, Work
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data.sound import to_int16
-from ganworks.kinds.audio.vocoder.domain import frames_of
 from ganworks.kinds.audio.vocoder.measures import SIZES, from_mel, mel_distance, pitch_distance, spectra
+from ganworks.kinds.audio.vocoder.mel import frames_of
 from ganworks.kinds.audio.vocoder.pictures import sheet
 from ganworks.metrics import tasks
 
