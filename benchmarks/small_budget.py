@@ -25,8 +25,8 @@ from torch.nn import functional as F
 
 import ganworks
 from ganworks.kinds.images.domain import Images
-from ganworks.use.sample_judge import rows, seen_by
 from ganworks.metrics.scoring import evaluate
+from ganworks.use.sample_judge import rows, seen_by
 
 NAME = "small_budget"
 COUNT = 10_000

@@ -34,7 +34,7 @@ LEAVE_OUT = "To leave such files out, give on_corrupt=skip."
 Progress = Callable[[int, int], None]
 
 
-class Item(NamedTuple):
+class ConvertedItem(NamedTuple):
     """A converted item: array as packed, (H, W) and mode before conversion, warnings."""
 
     array: np.ndarray
@@ -51,7 +51,7 @@ class Conversion:
     """
 
     spec: Spec
-    convert: Callable[[Any, str], Item]
+    convert: Callable[[Any, str], ConvertedItem]
     notes: list[str] = field(default_factory=list)
 
 
@@ -179,7 +179,7 @@ class _Writer:
             npy_header(file, (total, *spec.shape), spec.dtype)
             chunk = max(1, min(1024, (32 << 20) // row))
             for index, item in converted(self.source, self.conversion.convert, chunk, on_progress):
-                if isinstance(item, Item):
+                if isinstance(item, ConvertedItem):
                     self._add(file, index, item)
                 elif on_corrupt == "error":
                     raise UsageError(f"{item} {LEAVE_OUT}") from item
@@ -200,7 +200,7 @@ class _Writer:
                 f"has {free / 1e9:.1f} GB left. Choose a smaller size, or set GANWORKS_CACHE to another disk."
             )
 
-    def _add(self, file: Any, index: int, item: Item) -> None:
+    def _add(self, file: Any, index: int, item: ConvertedItem) -> None:
         spec, data = self.conversion.spec, np.ascontiguousarray(item.array)
         if data.shape != spec.shape or data.dtype != spec.dtype:
             raise ValueError(f"item {index} became {data.dtype} {data.shape}, not {spec.dtype} {spec.shape}")
@@ -258,17 +258,17 @@ def npy_header(file: Any, shape: tuple[int, ...], dtype: str) -> None:
 
 
 def converted(
-    source: Source, convert: Callable[[Any, str], Item], chunk: int, on_progress: Progress | None
-) -> Iterator[tuple[int, Item | DecodeError]]:
+    source: Source, convert: Callable[[Any, str], ConvertedItem], chunk: int, on_progress: Progress | None
+) -> Iterator[tuple[int, ConvertedItem | DecodeError]]:
     """Every item in order, with no more than one chunk in memory; encoded images are decoded by threads."""
 
-    def job(index: int) -> Item | DecodeError:
+    def job(index: int) -> ConvertedItem | DecodeError:
         try:
             return convert(source.get(index), source.name(index))
         except DecodeError as error:
             return error
 
-    def jobs(part: range) -> list[Item | DecodeError]:
+    def jobs(part: range) -> list[ConvertedItem | DecodeError]:
         return [job(index) for index in part]
 
     total, threads = len(source), min(os.cpu_count() or 1, 16)
@@ -288,4 +288,4 @@ def converted(
         on_progress(total, total)
 
 
-__all__ = ["Conversion", "Item", "Packed", "Progress", "cache_folder", "pack"]
+__all__ = ["Conversion", "ConvertedItem", "Packed", "Progress", "cache_folder", "pack"]

@@ -6,7 +6,7 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.games import patches
 from ganworks.games.losses import LOSSES, loss
-from ganworks.kinds.images.shared.patchgan import InstanceNorm, MultiScale, PatchGAN, fitting_layers
+from ganworks.kinds.images.shared.patchgan import AffineInstanceNorm, MultiScale, PatchGAN, fitting_layers
 
 
 def count(net):
@@ -50,7 +50,7 @@ def test_logits_are_float32_under_autocast():
 
 
 def test_instance_norm_keeps_examples_apart_and_leaves_single_pixels():
-    norm, x = InstanceNorm(4), torch.randn(3, 4, 5, 5) * 3 + 2
+    norm, x = AffineInstanceNorm(4), torch.randn(3, 4, 5, 5) * 3 + 2
     y = norm(x)
     assert torch.allclose(y.mean((2, 3)), torch.zeros(3, 4), atol=1e-5)
     assert torch.allclose(norm(x[:1]), y[:1], atol=1e-6)

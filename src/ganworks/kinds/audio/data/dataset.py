@@ -20,7 +20,16 @@ import numpy as np
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files.arrays import release
-from ganworks.files.packing.pack import LEAVE_OUT, Item, cache_folder, clean, converted, npy_header, sync, temporary
+from ganworks.files.packing.pack import (
+    LEAVE_OUT,
+    ConvertedItem,
+    cache_folder,
+    clean,
+    converted,
+    npy_header,
+    sync,
+    temporary,
+)
 from ganworks.files.packing.packed import RELEASE_AFTER, split
 from ganworks.files.rasters.decode import printable
 from ganworks.kinds.audio.data import sound
@@ -91,19 +100,19 @@ def _write(
     warnings, corrupt, kept, at, hashes = Counter[str](), [], [], [0], []
     rates: Counter[str] = Counter()
 
-    def convert(data: Any, name: str) -> Item:
+    def convert(data: Any, name: str) -> ConvertedItem:
         met: Counter[str] = Counter()
         x, own = sound.read_sound(data, name, met) if isinstance(data, bytes) else data
         try:
             x = sound.normalize(sound.resample(sound.mix(x, channels, met), own, rate), how, met)
         except UsageError as error:
             raise sound.SoundError(name, str(error)) from error
-        return Item(sound.to_int16(x), (own, len(x)), "", tuple(met))
+        return ConvertedItem(sound.to_int16(x), (own, len(x)), "", tuple(met))
 
     with (work / "x.npy").open("wb") as file:
         npy_header(file, (0,), "int16")
         for index, item in converted(source, convert, 16, on_progress):
-            if isinstance(item, Item):
+            if isinstance(item, ConvertedItem):
                 file.write(item.array.tobytes())
                 at.append(at[-1] + item.array.size)
                 hashes.append(hashlib.blake2b(item.array.tobytes(), digest_size=16).digest())

@@ -27,7 +27,7 @@ LossFn = Callable[[Nets, Batch], Terms]
 
 
 @dataclass(frozen=True)
-class Star:
+class StarGame:
     """Settings of the game.
 
     loss: a name from `losses.LOSSES`. classify: weight of the class terms of both players (equations 2 and 3).

@@ -22,7 +22,7 @@ from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import Maps, discriminator_terms, feature_matching, generator_terms, per_example
-from ganworks.games.penalties import judge
+from ganworks.games.penalties import logits_and_gradient_norms
 from ganworks.kinds.images.shared.palette import mixed, nearest
 
 Nets = dict[str, Any]
@@ -32,7 +32,7 @@ WATCHED = 512
 
 
 @dataclass(frozen=True)
-class PairSight:
+class PairView:
     """D's mean logit [B] of targets beside fixed sources [B, C, H, W]: what a gradient penalty asks of D."""
 
     D: nn.Module
@@ -41,12 +41,12 @@ class PairSight:
     def __call__(self, x: Tensor) -> Tensor:
         return per_example(self.D(torch.cat([self.src, x], 1)))
 
-    def rows(self, index: Tensor) -> PairSight:
-        return PairSight(self.D, self.src[index])
+    def rows(self, index: Tensor) -> PairView:
+        return PairView(self.D, self.src[index])
 
 
 @dataclass(frozen=True)
-class Translate:
+class PairedTranslation:
     """Settings of paired translation.
 
     loss: a name from `losses.LOSSES`. gan: weight of the adversarial term; 0 trains G alone, on the terms below.
@@ -106,7 +106,7 @@ class Translate:
         real, fake = [m[:count] for m in maps], [m[count:] for m in maps]
         terms = {"d_loss": discriminator_terms(self._loss, real, fake)}
         if self.r1:
-            terms["r1"] = 0.5 * self.r1 * judge(PairSight(D, src), x)[1]
+            terms["r1"] = 0.5 * self.r1 * logits_and_gradient_norms(PairView(D, src), x)[1]
         return {**terms, "_real": _some(real), "_fake": _some(fake)}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:

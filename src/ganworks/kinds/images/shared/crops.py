@@ -23,7 +23,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, release, stored_range
 from ganworks.files.packing.pack import (
     LEAVE_OUT,
-    Item,
+    ConvertedItem,
     Progress,
     cache_folder,
     clean,
@@ -203,7 +203,7 @@ class _Plan:
                 self.notes = [["all images are grey: one channel", "colour images: three channels"][self.channels > 1]]
         self.spec = Spec("photos", (self.channels, LEAST, LEAST), **spec_range)
 
-    def convert(self, data: Any, name: str) -> Item:
+    def convert(self, data: Any, name: str) -> ConvertedItem:
         found = Notes()
         if self.arrays:
             if data.dtype.kind == "f" and not np.isfinite(data).all():
@@ -214,7 +214,7 @@ class _Plan:
             size, mode = found.size, found.mode
         if min(array.shape[1:]) < LEAST:
             raise DecodeError(name, f"{size[1]} x {size[0]} pixels; it needs at least {LEAST} x {LEAST}.")
-        return Item(array, size, mode, tuple(found.warnings))
+        return ConvertedItem(array, size, mode, tuple(found.warnings))
 
 
 def _write(
@@ -227,7 +227,7 @@ def _write(
         npy_header(file, (2**62,), plan.spec.dtype)
         start = file.tell()
         for _, item in converted(source, plan.convert, 32, on_progress):
-            if not isinstance(item, Item):
+            if not isinstance(item, ConvertedItem):
                 if on_corrupt == "error":
                     raise UsageError(f"{item} {LEAVE_OUT}") from item
                 corrupt.append((item.name, item.reason))

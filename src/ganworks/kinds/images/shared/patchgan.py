@@ -21,7 +21,7 @@ from ganworks.layers.strided import init_dcgan
 MapNormName = Literal["instance", "batch", "none"]
 
 
-class InstanceNorm(nn.Module):
+class AffineInstanceNorm(nn.Module):
     """Each channel of each example to mean 0 and variance 1, then a learned scale and shift; [B, C, H, W].
 
     A map of one pixel has no variance and would become 0 everywhere: it keeps its value and is only scaled and
@@ -42,7 +42,7 @@ def map_norm(name: MapNormName, channels: int) -> nn.Module:
     """A norm for feature maps; "instance" is the same in training and in use and keeps examples apart."""
     if name == "batch":
         return nn.BatchNorm2d(channels)
-    return InstanceNorm(channels) if name == "instance" else nn.Identity()
+    return AffineInstanceNorm(channels) if name == "instance" else nn.Identity()
 
 
 def fitting_layers(height: int, width: int, most: int = 3) -> int:

@@ -77,7 +77,7 @@ def nce(queries: Tensor, keys: Tensor, temperature: float, across: bool = False)
 
 
 @dataclass(frozen=True)
-class Contrastive:
+class ContrastiveGame:
     """Settings of the game.
 
     loss: a name from `losses.LOSSES`. nce: weight of PatchNCE. identity: its share that compares real targets with

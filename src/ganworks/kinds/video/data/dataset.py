@@ -24,7 +24,16 @@ from torch import Tensor
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files.arrays import release
-from ganworks.files.packing.pack import LEAVE_OUT, Item, cache_folder, clean, converted, npy_header, sync, temporary
+from ganworks.files.packing.pack import (
+    LEAVE_OUT,
+    ConvertedItem,
+    cache_folder,
+    clean,
+    converted,
+    npy_header,
+    sync,
+    temporary,
+)
 from ganworks.files.packing.packed import RELEASE_AFTER, split
 from ganworks.files.rasters.decode import printable
 from ganworks.kinds.video.data.clips import ClipError, Opened
@@ -101,10 +110,10 @@ class _Writer:
     sizes: Counter[str] = field(default_factory=Counter)
     rates: Counter[float] = field(default_factory=Counter)
 
-    def _convert(self, clip: Opened, name: str) -> Item:
+    def _convert(self, clip: Opened, name: str) -> ConvertedItem:
         met: Counter[str] = Counter()
         frames, rate, size = self.reading.read(clip, name, met)
-        return Item(frames, size, f"{rate:.3f}", tuple(met))
+        return ConvertedItem(frames, size, f"{rate:.3f}", tuple(met))
 
     def write(self, on_corrupt: str, on_progress: Progress | None) -> None:
         """Decode and write every clip."""
@@ -113,7 +122,7 @@ class _Writer:
         with (self.work / "x.npy").open("wb") as file:
             npy_header(file, (0, *self.shape), "uint8")
             for index, item in converted(self.source, self._convert, chunk, on_progress):
-                if isinstance(item, Item):
+                if isinstance(item, ConvertedItem):
                     self._add(file, index, item)
                 elif on_corrupt == "error":
                     raise UsageError(f"{item} {LEAVE_OUT}") from item
@@ -127,7 +136,7 @@ class _Writer:
             npy_header(file, (self.at[-1], *self.shape), "uint8")
             sync(file)
 
-    def _add(self, file: Any, index: int, item: Item) -> None:
+    def _add(self, file: Any, index: int, item: ConvertedItem) -> None:
         frames = np.ascontiguousarray(item.array)
         if shutil.disk_usage(self.work).free < frames.nbytes + (1 << 20):
             raise UsageError(f'The cache "{self.work.parent}" is full. Choose a smaller size, or set GANWORKS_CACHE '
