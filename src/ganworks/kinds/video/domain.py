@@ -19,7 +19,7 @@ from ganworks.files import provenance
 from ganworks.files.rasters.decode import DecodeError, decode
 from ganworks.files.rasters.pixels import change_channels, resize
 from ganworks.kinds.video.data.clips import LAYOUTS, open_clips
-from ganworks.kinds.video.data.dataset import ClipSet, Progress, pack_clips, clip_facts
+from ganworks.kinds.video.data.dataset import ClipSet, Progress, clip_facts, pack_clips
 from ganworks.kinds.video.data.reading import Reading
 from ganworks.kinds.video.data.writing import mp4
 from ganworks.kinds.video.metrics.judge import VideoJudge

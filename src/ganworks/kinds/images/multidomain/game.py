@@ -18,7 +18,7 @@ from torch import Tensor
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.games.patches import discriminator_terms, generator_terms, per_example
+from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
 from ganworks.games.penalties import gradient_penalty, r1
 
 Nets = dict[str, Any]
@@ -93,7 +93,7 @@ class StarGame:
         return {
             "g_loss": generator_terms(self._loss, None, logits),
             "g_class": self.classify * F.cross_entropy(kinds.float(), to, reduction="none"),
-            "cycle": self.cycle * (back.float() - src.float()).abs().flatten(1).mean(1),
+            "cycle": self.cycle * distance(back, src),
             "_obeyed": (kinds.argmax(1) == to).float(),
         }
 

@@ -21,7 +21,15 @@ from ganworks.augment.diffaugment import DiffAugment
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.games.patches import Maps, discriminator_terms, feature_matching, generator_terms, per_example
+from ganworks.games.patches import (
+    Maps,
+    discriminator_terms,
+    distance,
+    feature_matching,
+    generator_terms,
+    parted,
+    per_example,
+)
 from ganworks.games.penalties import logits_and_gradient_norms
 from ganworks.kinds.images.shared.palette import mixed, nearest
 
@@ -100,10 +108,8 @@ class PairedTranslation:
         src, x, seen = batch["src"], batch["x"], self._seen(batch)
         with torch.no_grad():
             made = G(src)
-        count = len(src)
         both: Maps = D(torch.cat([seen(src, x), seen(src, made.to(x.dtype))]))
-        maps = [both] if isinstance(both, Tensor) else both
-        real, fake = [m[:count] for m in maps], [m[count:] for m in maps]
+        real, fake = parted(both, len(src))
         terms = {"d_loss": discriminator_terms(self._loss, real, fake)}
         if self.r1:
             terms["r1"] = 0.5 * self.r1 * logits_and_gradient_norms(PairView(D, src), x)[1]
@@ -122,7 +128,7 @@ class PairedTranslation:
         else:
             made = G(src)
             if self.l1:
-                terms["l1"] = self.l1 * (made - x).abs().flatten(1).mean(1)
+                terms["l1"] = self.l1 * distance(made, x)
         return {**terms, **self._judged(nets["D"], made, batch)} if self.gan else terms
 
     def _judged(self, D: nn.Module, made: Tensor, batch: Batch) -> Terms:

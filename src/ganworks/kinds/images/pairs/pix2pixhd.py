@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.pairs.unet import Paired, Up, check_pair, doubled, patch_player
-from ganworks.kinds.images.shared.patchgan import AffineInstanceNorm
+from ganworks.layers.norms import AffineInstanceNorm
 from ganworks.layers.strided import init_dcgan
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch, Draw
 from ganworks.games.losses import Loss, loss
-from ganworks.games.patches import discriminator_terms, generator_terms, per_example
+from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
 from ganworks.games.penalties import r1
 from ganworks.kinds.images.shared.palette import painted
 
@@ -141,7 +141,7 @@ class ContrastiveGame:
         if self.identity:
             terms["identity"] = self.nce * self.identity * costs[1]
         if self.l1:
-            terms["l1"] = self.l1 * (made[count:].float() - batch["x"].float()).abs().flatten(1).mean(1)
+            terms["l1"] = self.l1 * distance(made[count:], batch["x"])
         return {**terms, "_fake": per_example(logits).detach()}
 
     def contrast(

@@ -92,11 +92,11 @@ class ContrastiveNetworks:
         if made:
             generator.finish = class_planes
             generator.register_buffer("table", colour_table(made), persistent=False)
-        judge: nn.Module = PatchGAN(
+        discriminator: nn.Module = PatchGAN(
             channels + PLACES * self.places, self.d_width, fitting_layers(*size, most=self.layers), self.norm
         )
         return {
             "G": generator,
-            "D": HistoryDiscriminator(Placed(judge) if self.places else judge, self.memory, spec.shape),
+            "D": HistoryDiscriminator(Placed(discriminator) if self.places else discriminator, self.memory, spec.shape),
             "GF": ProjectionHeads(tapped(generator, inputs, self.width), self.features),
         }

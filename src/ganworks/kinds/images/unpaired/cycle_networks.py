@@ -17,7 +17,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.pairs.unet import Pix2Pix, UNet, levels_for
 from ganworks.kinds.images.shared.palette import class_planes
-from ganworks.kinds.images.shared.patchgan import MultiScale, PatchGAN, fitting_layers
+from ganworks.kinds.images.shared.patchgan import fitting_layers, patch_discriminator
 from ganworks.kinds.images.shared.translator import ResidualTranslator
 from ganworks.kinds.images.unpaired.coordinates import PLACES, Placed
 
@@ -151,8 +151,8 @@ class CycleNetworks:
         return {
             "G": self._translator(spec.source, spec.shape, bool(made)),
             "G_back": self._translator(spec.shape, spec.source, bool(given)),
-            "D": self._judge(spec.shape),
-            "D_back": self._judge(spec.source),
+            "D": self._discriminator(spec.shape),
+            "D_back": self._discriminator(spec.source),
         }
 
     def _translator(self, source: tuple[int, ...], shape: tuple[int, ...], classes: bool) -> nn.Module:
@@ -170,12 +170,8 @@ class CycleNetworks:
         net.classes = classes  # pyrefly: ignore
         return net
 
-    def _judge(self, shape: tuple[int, ...]) -> HistoryDiscriminator:
-        layers, smallest = fitting_layers(*shape[1:], most=self.d_layers), min(shape[1:]) // 2 ** (self.d_scales - 1)
-        while layers > 1 and smallest < 3 * 2**layers:
-            layers -= 1
+    def _discriminator(self, shape: tuple[int, ...]) -> HistoryDiscriminator:
+        layers = fitting_layers(*shape[1:], most=self.d_layers, scales=self.d_scales)
         channels = shape[0] + PLACES * self.places
-        net: nn.Module = PatchGAN(channels, self.d_width, layers, self.d_norm)
-        if self.d_scales > 1:
-            net = MultiScale(channels, self.d_width, layers, self.d_scales, self.d_norm)
+        net: nn.Module = patch_discriminator(channels, self.d_width, layers, self.d_scales, self.d_norm)
         return HistoryDiscriminator(Placed(net) if self.places else net, self.memory, shape)
