@@ -27,7 +27,7 @@ import ganworks
 from ganworks.core.events import Round
 from ganworks.core.settings import half_cosine
 from ganworks.games.losses import loss
-from ganworks.games.penalties import Labelled, judge
+from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms
 from ganworks.networks.compact import Compact
 from ganworks.networks.mlp import MLP
 
@@ -114,7 +114,7 @@ def bare(case: dict[str, Any], dataset: Any) -> Iterator[int]:
         with precision():
             with torch.no_grad():
                 fake = g(torch.randn(batch, g.z_dim))
-            logits, norms = judge(Labelled(d), torch.cat([real(), fake]))
+            logits, norms = logits_and_gradient_norms(LabelledCritic(d), torch.cat([real(), fake]))
             loss_d = (
                 game.discriminator(logits[:batch], logits[batch:]) + 0.15 * (norms[:batch] + norms[batch:])
             ).mean()

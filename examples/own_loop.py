@@ -15,7 +15,7 @@ import torch
 
 from ganworks.core.spec import Spec
 from ganworks.games.losses import loss
-from ganworks.games.penalties import judge
+from ganworks.games.penalties import logits_and_gradient_norms
 from ganworks.kinds.points.domain import quality
 from ganworks.networks.mlp import MLP
 
@@ -46,7 +46,7 @@ def main(steps: int = 3000, batch: int = 256) -> dict[str, float]:
         gamma = 0.5 * (1e-3**progress)  # large gamma finds all modes, small gamma makes them sharp
 
         x, fake = real(batch), generator(torch.randn(batch, 8)).detach()
-        logits, squared_norms = judge(discriminator, torch.cat([x, fake]))
+        logits, squared_norms = logits_and_gradient_norms(discriminator, torch.cat([x, fake]))
         loss_d = game.discriminator(logits[:batch], logits[batch:]).mean() + gamma * squared_norms.mean()
         optimizers[0].zero_grad()
         loss_d.backward()

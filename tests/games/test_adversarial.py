@@ -8,7 +8,7 @@ from torch import nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw
-from ganworks.games.adversarial import Adversarial, Sight
+from ganworks.games.adversarial import Adversarial, DiscriminatorView
 from ganworks.games.losses import LOSSES
 
 torch.set_num_threads(1)
@@ -256,5 +256,5 @@ def test_settings_out_of_range_are_refused_by_name(settings, words):
 
 
 def test_sight_without_labels_stays_without():
-    sight = Sight(nn.Identity())
+    sight = DiscriminatorView(nn.Identity())
     assert sight.rows(torch.arange(1)).y is None and sight.beside(sight).y is None

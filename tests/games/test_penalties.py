@@ -6,7 +6,7 @@ from torch import nn
 
 from ganworks.core.spec import Draw
 from ganworks.games import penalties
-from ganworks.games.penalties import Labelled, Probe, gradient_penalty, judge, zero_centred
+from ganworks.games.penalties import LabelledCritic, Probe, gradient_penalty, logits_and_gradient_norms, zero_centred
 
 torch.set_num_threads(1)
 
@@ -81,7 +81,7 @@ def test_finite_difference_agrees_in_the_mean(fraction):
 
 def test_finite_difference_measures_only_its_rows():
     x = images(8)
-    norms = judge(Labelled(conv_net()), x, "fd", Probe.draw(x, draw(8), 0.3))[1]
+    norms = logits_and_gradient_norms(LabelledCritic(conv_net()), x, "fd", Probe.draw(x, draw(8), 0.3))[1]
     assert (norms[:3] > 0).all() and (norms[3:] == 0).all()
 
 

@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.metrics import classifier
-from ganworks.metrics.classifier import Net, classifier_of
-from ganworks.metrics.features import Identity, RandomConv, pick, score_key, to_unit
+from ganworks.metrics.classifier import ClassifierNet, classifier_of, extractor_for
+from ganworks.metrics.features import Identity, RandomConv, score_key, to_unit
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_random_features_take_any_shape_and_do_not_depend_on_the_batch(shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_classifier_is_built_for_any_shape(shape):
-    features, logits = Net(shape, 5).eval()(torch.zeros(2, *shape))
+    features, logits = ClassifierNet(shape, 5).eval()(torch.zeros(2, *shape))
     assert features.shape == (2, 64) and logits.shape == (2, 5)
 
 
@@ -126,10 +126,10 @@ def test_a_damaged_or_foreign_cache_is_remade(tmp_path, monkeypatch):
 
 def test_pick_takes_what_the_data_allows(monkeypatch):
     data = small(monkeypatch)
-    assert score_key(pick(data)).startswith("clf-abababab@")
+    assert score_key(extractor_for(data)).startswith("clf-abababab@")
     data.labels = None
-    assert pick(data).name.startswith("randconv")
+    assert extractor_for(data).name.startswith("randconv")
     with pytest.raises(UsageError, match="at least 2 classes"):
         classifier_of(data)
     points = SimpleNamespace(spec=Spec("points", (2,), low=-1.0, high=1.0, dtype="float32"), labels=None)
-    assert pick(points).name == "identity"
+    assert extractor_for(points).name == "identity"

@@ -12,7 +12,7 @@ from PIL import Image
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.metrics import classifier
-from ganworks.metrics import scoring as module
+from ganworks.metrics import samples as module
 from ganworks.metrics.classifier import classifier_of
 from ganworks.metrics.features import Identity, RandomConv
 from ganworks.metrics.reference import Reference

@@ -7,7 +7,7 @@ from torch import nn
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.games.adversarial import mixes_examples
-from ganworks.layers.minibatch_deviation import Crowd, class_deviation
+from ganworks.layers.minibatch_deviation import MinibatchDeviation, class_deviation
 from ganworks.networks.compact import Compact
 
 
@@ -125,7 +125,7 @@ def test_a_crowd_lets_d_see_a_class_that_is_one_example_over_and_over(crowd):
         return [v[:, None, None, None].repeat(1, 4, 1, 1) for v in (rich, poor)]
 
     torch.manual_seed(0)
-    layer, head = Crowd(4), nn.Linear(4, 1)
+    layer, head = MinibatchDeviation(4), nn.Linear(4, 1)
     adam = torch.optim.Adam([*layer.parameters(), *head.parameters()], 0.05)
 
     def judged(x):

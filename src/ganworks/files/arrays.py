@@ -40,8 +40,27 @@ class Source(Protocol):
     def stamp(self) -> str: ...
 
 
+class WithLabels:
+    """What a source says of its labels, read once, when they are first asked for."""
+
+    @cached_property
+    def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """Labels int64 [N] and class names in label order; (None, ()) without labels."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """int64 [N] or None."""
+        return self._labelled[0]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self._labelled[1]
+
+
 @dataclass
-class ArraySource:
+class ArraySource(WithLabels):
     """N arrays [C, H, W].
 
     load: gives the whole array (mapped where it can be); called once, when the first item is asked for.
@@ -81,16 +100,6 @@ class ArraySource:
     def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
         values = self.given_labels()
         return (None, ()) if values is None else number_labels(values, self.shape[0], self.path)
-
-    @property
-    def labels(self) -> np.ndarray | None:
-        """int64 [N] or None."""
-        return self._labelled[0]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order."""
-        return self._labelled[1]
 
     @property
     def item_shape(self) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import from_idx, from_npy, from_npz, idx_in_folder, is_idx_name
-from ganworks.files.arrays import ArraySource, Source, digits, from_array
+from ganworks.files.arrays import ArraySource, Source, WithLabels, digits, from_array
 from ganworks.files.listings import FolderListing, ZipListing, order_key
 from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, printable
 
@@ -89,7 +89,7 @@ def _inside_zip(path: Path) -> tuple[Path, str]:
     return path, ""
 
 
-class FileSource:
+class FileSource(WithLabels):
     """Encoded images in a folder or zip, with the labels that the layout gives.
 
     labels.csv (columns: file name, label) first; else one class per top sub-folder; else none. Outer folders
@@ -166,16 +166,6 @@ class FileSource:
         classes = sorted({str(f) for f in found}, key=natural_key)
         number = {c: k for k, c in enumerate(classes)}
         return np.array([number[str(f)] for f in found], np.int64), tuple(printable(c) for c in classes)
-
-    @property
-    def labels(self) -> np.ndarray | None:
-        """int64 [N] or None."""
-        return self._labelled[0]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order."""
-        return self._labelled[1]
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -21,7 +21,15 @@ from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges, nearest
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.games.penalties import BACKENDS, Critic, Probe, clip_weights, interpolate, judge, one_centred
+from ganworks.games.penalties import (
+    BACKENDS,
+    Probe,
+    RowCritic,
+    clip_weights,
+    interpolate,
+    logits_and_gradient_norms,
+    one_centred,
+)
 
 RANGES = {
     "r1": (0, 1e6),
@@ -39,8 +47,8 @@ RANGES = {
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What D sees of a batch: labels and augmentation are fixed, so that it can look again. A `Critic`.
+class DiscriminatorView:
+    """What D sees of a batch: labels and augmentation are fixed, so that it can look again. A `RowCritic`.
 
     y: labels [B] or None. augment, p: what is done to the examples. numbers: its randomness [B, n] or None.
     """
@@ -56,14 +64,14 @@ class Sight:
             x = self.augment(x, self.numbers, self.p)
         return self.D(x, self.y)
 
-    def rows(self, index: Tensor) -> Sight:
+    def rows(self, index: Tensor) -> DiscriminatorView:
         return replace(
             self,
             y=None if self.y is None else self.y[index],
             numbers=None if self.numbers is None else self.numbers[index],
         )
 
-    def beside(self, other: Sight) -> Sight:
+    def beside(self, other: DiscriminatorView) -> DiscriminatorView:
         """One sight of both batches, this one's examples first."""
         return replace(
             self,
@@ -174,7 +182,7 @@ class Adversarial:
             terms["r2"] = r2
         if self.gp:
             backend = "func" if self.penalty_backend == "func" else "exact"
-            norms = judge(sights[0], interpolate(real, fake, batch.draw), backend)[1]
+            norms = logits_and_gradient_norms(sights[0], interpolate(real, fake, batch.draw), backend)[1]
             terms["gp"] = one_centred(norms, self.gp)
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 
@@ -190,17 +198,17 @@ class Adversarial:
         f = on_fake(fake).float()
         return {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
 
-    def _sights(self, D: nn.Module, batch: Batch) -> tuple[Sight, Sight]:
+    def _sights(self, D: nn.Module, batch: Batch) -> tuple[DiscriminatorView, DiscriminatorView]:
         """How D sees the real and how it sees the generated examples of this turn."""
         if self._augment is None:
-            sight = Sight(D, batch.y)
+            sight = DiscriminatorView(D, batch.y)
             return sight, sight
         p = self.augment_p * (1 - _falling(batch.progress, self.augment_ramp))
-        real = Sight(D, batch.y, self._augment, self._augment.draw(batch.draw), p)
+        real = DiscriminatorView(D, batch.y, self._augment, self._augment.draw(batch.draw), p)
         return real, real if self.pair_augment else replace(real, numbers=self._augment.draw(batch.draw))
 
     def _judge_both(
-        self, sights: tuple[Sight, Sight], real: Tensor, fake: Tensor, batch: Batch
+        self, sights: tuple[DiscriminatorView, DiscriminatorView], real: Tensor, fake: Tensor, batch: Batch
     ) -> list[tuple[Tensor, Tensor | None]]:
         """Logits [B] and weighted penalty [B] (None: off) of the real and the generated examples.
 
@@ -227,12 +235,12 @@ class Adversarial:
         return Probe.draw(x, batch.draw, self.penalty_fraction) if self.penalty_backend == "fd" else None
 
     def _judge(
-        self, critic: Critic, x: Tensor, probe: Probe | None, weight: float | None
+        self, critic: RowCritic, x: Tensor, probe: Probe | None, weight: float | None
     ) -> tuple[Tensor, Tensor | None]:
         """Logits, and weight times the squared gradient norms unless weight is None."""
         if weight is None:
             return critic(x).float(), None
-        logits, norms = judge(critic, x, self.penalty_backend, probe)
+        logits, norms = logits_and_gradient_norms(critic, x, self.penalty_backend, probe)
         return logits, norms * weight
 
 

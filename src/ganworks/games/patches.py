@@ -47,11 +47,6 @@ def generator_terms(loss: Loss, real: Maps | None, fake: Maps) -> Tensor:
     return per_example([loss.generator(r, f) for r, f in zip(_list(real), _list(fake), strict=True)])
 
 
-def patch_terms(loss: Loss, real: Maps, fake: Maps) -> tuple[Tensor, Tensor]:
-    """(D's loss [B], G's loss [B]) from the same logits, for games that update both in one turn."""
-    return discriminator_terms(loss, real, fake), generator_terms(loss, real, fake)
-
-
 def feature_matching(real: Sequence, fake: Sequence) -> Tensor:
     """[B]: L1 between D's features of the real and of the made example (pix2pixHD, 1711.11585, equation 4).
 

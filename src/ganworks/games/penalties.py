@@ -25,7 +25,7 @@ BACKENDS = ("exact", "func", "fd")
 SIGMA = 0.01  # step of the finite difference, in units of the data's [-1, 1] (2501.08316)
 
 
-class Critic(Protocol):
+class RowCritic(Protocol):
     """x [B, ...] -> logits [B], each row by itself; `rows(index)` is the same critic for those rows of x.
 
     The split lets a finite difference judge a part of the batch again with the same labels and augmentation.
@@ -33,11 +33,11 @@ class Critic(Protocol):
 
     def __call__(self, x: Tensor) -> Tensor: ...
 
-    def rows(self, index: Tensor) -> Critic: ...
+    def rows(self, index: Tensor) -> RowCritic: ...
 
 
-class Labelled:
-    """The plainest `Critic`: D(x, y)."""
+class LabelledCritic:
+    """The plainest `RowCritic`: D(x, y)."""
 
     def __init__(self, D: Callable[..., Tensor], y: Tensor | None = None):
         self.D, self.y = D, y
@@ -45,8 +45,8 @@ class Labelled:
     def __call__(self, x: Tensor) -> Tensor:
         return self.D(x) if self.y is None else self.D(x, self.y)
 
-    def rows(self, index: Tensor) -> Labelled:
-        return Labelled(self.D, None if self.y is None else self.y[index])
+    def rows(self, index: Tensor) -> LabelledCritic:
+        return LabelledCritic(self.D, None if self.y is None else self.y[index])
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Probe:
         return Probe(torch.cat([self.rows, other.rows + offset]), torch.cat([self.noise, other.noise]))
 
 
-def judge(critic: Critic, x: Tensor, backend: str = "exact", probe: Probe | None = None) -> tuple[Tensor, Tensor]:
+def logits_and_gradient_norms(
+    critic: RowCritic, x: Tensor, backend: str = "exact", probe: Probe | None = None
+) -> tuple[Tensor, Tensor]:
     """Logits [B] and squared gradient norms |grad_x D(x)|^2 [B], summed within an example; both float32.
 
     x: [B, ...]; treated as a constant (no gradient reaches what made it). backend: one of `BACKENDS`.
@@ -88,7 +90,7 @@ def judge(critic: Critic, x: Tensor, backend: str = "exact", probe: Probe | None
     return logits, gradient.float().square().flatten(1).sum(1)
 
 
-def _finite_difference(critic: Critic, x: Tensor, probe: Probe | None) -> tuple[Tensor, Tensor]:
+def _finite_difference(critic: RowCritic, x: Tensor, probe: Probe | None) -> tuple[Tensor, Tensor]:
     if probe is None:
         raise TypeError('The "fd" back-end needs a probe; make one with `Probe.draw`.')
     logits, few = critic(x).float(), critic.rows(probe.rows)
@@ -115,7 +117,7 @@ def zero_centred(
     On real examples this is R1, on generated ones R2. draw and fraction are for the "fd" back-end.
     """
     probe = Probe.draw(x, draw, fraction) if backend == "fd" and draw is not None else None
-    return 0.5 * gamma * judge(Labelled(D, y), x, backend, probe)[1]
+    return 0.5 * gamma * logits_and_gradient_norms(LabelledCritic(D, y), x, backend, probe)[1]
 
 
 def r1(D: Callable[..., Tensor], real: Tensor, gamma: float, y: Tensor | None = None, **how) -> Tensor:
@@ -155,7 +157,9 @@ def gradient_penalty(
     directions, so there is no finite-difference form: "fd" is computed as "exact".
     """
     x = interpolate(real, fake, draw)
-    return one_centred(judge(Labelled(D, y), x, "exact" if backend == "fd" else backend)[1], weight)
+    return one_centred(
+        logits_and_gradient_norms(LabelledCritic(D, y), x, "exact" if backend == "fd" else backend)[1], weight
+    )
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ def class_deviation(x: Tensor, y: Tensor | None = None) -> Tensor:
     return (same @ (flat - same @ flat).square() + 1e-4).sqrt().view(x.shape)
 
 
-class Crowd(nn.Module):
+class MinibatchDeviation(nn.Module):
     """x [B, C, H, W], y [B] or None -> x plus a linear map, at first 0, of `class_deviation`.
 
     Minibatch standard deviation (Karras et al. 2018, 1710.10196, section 3) with two changes: it is taken within the

@@ -1,4 +1,4 @@
-"""Instance norm that is fast on CPUs, for images in channels-last memory."""
+"""Instance norms that are fast on CPUs, for images in channels-last memory."""
 
 from __future__ import annotations
 
@@ -35,3 +35,20 @@ class InstanceNorm(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.channels}"
+
+
+class AffineInstanceNorm(nn.Module):
+    """Each channel of each example to mean 0 and variance 1, then a learned scale and shift; [B, C, H, W].
+
+    A map of one pixel has no variance and would become 0 everywhere: it keeps its value and is only scaled and
+    shifted.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:].numel() > 1:
+            return instance_norm(x, self.weight, self.bias)
+        return x * self.weight.to(x.dtype)[:, None, None] + self.bias.to(x.dtype)[:, None, None]

@@ -24,13 +24,23 @@ from torch.nn import functional as F
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec, key
 from ganworks.metrics.estimate import untouched_random_state
-from ganworks.metrics.features import Dataset, Progress, fit_inside, hash_state, in_batches, to_unit
+from ganworks.metrics.features import (
+    Dataset,
+    FeatureExtractor,
+    Identity,
+    Progress,
+    RandomConv,
+    fit_inside,
+    hash_state,
+    in_batches,
+    to_unit,
+)
 
 RECIPE = 1  # raise when anything that changes the trained weights changes
 DIM, SIDE, BATCH = 64, 64, 128
 
 
-class Net(nn.Module):
+class ClassifierNet(nn.Module):
     """3x3 convolutions with batch norm, halved down to 4 px, then 64 features and the class logits.
 
     Takes float32 [B, C, H, W] in [-1, 1] of any size; longer sides than 64 px are shrunk, and large images
@@ -68,7 +78,7 @@ class Net(nn.Module):
         return hidden * self.scale, self.head(hidden)
 
 
-def _ready(net: Net, device: str) -> None:
+def _ready(net: ClassifierNet, device: str) -> None:
     """On the device, with filters in channels_last: half the time of the default order on a CPU."""
     net.to(device)
     for weight in net.parameters():
@@ -77,14 +87,14 @@ def _ready(net: Net, device: str) -> None:
 
 
 class Classifier:
-    """A trained `Net` as a feature extractor (calling it gives features) that also predicts.
+    """A trained `ClassifierNet` as a feature extractor (calling it gives features) that also predicts.
 
     accuracy: share of held-out examples that it gets right; nan when there are none.
     """
 
     dim = DIM
 
-    def __init__(self, net: Net, spec: Spec, fingerprint: str, accuracy: float, device: str = "cpu"):
+    def __init__(self, net: ClassifierNet, spec: Spec, fingerprint: str, accuracy: float, device: str = "cpu"):
         self.net = net.eval().requires_grad_(False)
         self.spec, self.accuracy, self.device = spec, accuracy, device
         self.name, self.sha256 = f"clf-{fingerprint[:8]}", hash_state(net)
@@ -145,6 +155,21 @@ def classifier_of(
     return result
 
 
+def extractor_for(
+    dataset: Dataset, cache: Path | None = None, *, progress: Progress | None = None, device: str = "cpu"
+) -> FeatureExtractor:
+    """The extractor for a data set: a classifier for labelled images, random convolutions for others.
+
+    Points and other vectors are their own features. cache: folder where the classifier is kept, or None.
+    """
+    spec = dataset.spec
+    if len(spec.shape) != 3:
+        return Identity(spec)
+    if dataset.labels is None or spec.num_classes < 2:
+        return RandomConv(spec, device=device)
+    return classifier_of(dataset, cache, progress=progress, device=device)
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Batches this small gain little from threads, and a sum split over threads is another sum."""
@@ -175,11 +200,11 @@ def _shift(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.enable_grad()
-def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress | None, device: str) -> Net:
+def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress | None, device: str) -> ClassifierNet:
     """AdamW with a one-cycle learning rate and shifted images."""
     torch.manual_seed(key("classifier", seed))
     generator = torch.Generator().manual_seed(key("classifier-data", seed))
-    net = Net(dataset.spec.shape, dataset.spec.num_classes).train()
+    net = ClassifierNet(dataset.spec.shape, dataset.spec.num_classes).train()
     _ready(net, device)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.01, betas=(0.9, 0.99), foreach=False)
     count = len(dataset.train)
@@ -205,14 +230,14 @@ def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress |
 
 
 @torch.no_grad()
-def _calibrate(net: Net, dataset: Dataset, generator: torch.Generator, device: str) -> None:
+def _calibrate(net: ClassifierNet, dataset: Dataset, generator: torch.Generator, device: str) -> None:
     """Set the scale that gives training features a mean variance of 1, so distances read alike."""
     rows = dataset.train[np.sort(torch.randperm(len(dataset.train), generator=generator)[:4096].numpy())]
     features = torch.cat([net(x)[0].cpu() for x in in_batches(dataset.raw(rows), dataset.spec, device)])
     net.scale.fill_(float(features.double().var(0).mean().clamp(min=1e-12).rsqrt()))
 
 
-def _save(path: Path, about: dict, net: Net) -> None:
+def _save(path: Path, about: dict, net: ClassifierNet) -> None:
     """Write to a temporary file in the same folder and replace, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -225,7 +250,7 @@ def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None
     """The kept classifier; None when there is none, or it is damaged or for other data: it is remade."""
     if not path.is_file():
         return None
-    net = Net(spec.shape, spec.num_classes)
+    net = ClassifierNet(spec.shape, spec.num_classes)
     try:
         with safe_open(path, framework="pt") as file:
             kept = json.loads((file.metadata() or {}).get("ganworks", "{}"))

@@ -1,14 +1,14 @@
 """Feature extractors: what a metric looks at. Every score carries the extractor's name and hash.
 
 Offline extractors only: `RandomConv` (seeded random convolutions: a smoke signal for data without labels),
-`Identity` (points and small vectors) and, in `classifier.py`, a small network trained on the data's labels.
+`Identity` (points and small vectors) and, in `classifier.py`, a small network trained on the data's labels and the
+choice among them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -150,20 +150,3 @@ def _seeded(net: nn.Module, seed: int) -> nn.Module:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     return net
-
-
-def pick(
-    dataset: Dataset, cache: Path | None = None, *, progress: Progress | None = None, device: str = "cpu"
-) -> FeatureExtractor:
-    """The extractor for a data set: a classifier for labelled images, random convolutions for others.
-
-    Points and other vectors are their own features. cache: folder where the classifier is kept, or None.
-    """
-    spec = dataset.spec
-    if len(spec.shape) != 3:
-        return Identity(spec)
-    if dataset.labels is None or spec.num_classes < 2:
-        return RandomConv(spec, device=device)
-    from ganworks.metrics.classifier import classifier_of
-
-    return classifier_of(dataset, cache, progress=progress, device=device)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,9 +21,9 @@ from ganworks.core.errors import UsageError
 from ganworks.metrics.classifier import Classifier
 from ganworks.metrics.estimate import Estimate, untouched_random_state, wilson
 from ganworks.metrics.features import Dataset, FeatureExtractor, Progress, score_key
-from ganworks.metrics.reference import CHUNK, FEWEST, Measured, Reference
-
-Sample = Callable[[int, int], tuple[np.ndarray, np.ndarray | None]]
+from ganworks.metrics.reference import FEWEST, Measured, Reference
+from ganworks.metrics.samples import Sample, SampleFeatures, sample_features
+from ganworks.metrics.sheets import draw_all
 
 PROTOCOL = (
     "All comparisons use {n} examples on each side; {groups} group(s) of {n} samples are averaged.",
@@ -99,47 +98,6 @@ class Report:
         return plain(asdict(self))
 
 
-@dataclass
-class Judged:
-    """Samples as the extractor sees them: features [N, d]; chances [N, classes], asked labels [N] or None."""
-
-    features: np.ndarray
-    chances: np.ndarray | None
-    asked: np.ndarray | None
-
-    @property
-    def predicted(self) -> np.ndarray | None:
-        """Most likely label [N], or None without a classifier."""
-        return None if self.chances is None else self.chances.argmax(1)
-
-
-def judge(sample: Sample, extractor: FeatureExtractor, count: int, progress: Progress | None = None) -> Judged:
-    """Ask for samples 0..count-1 a few hundred at a time and keep only what is needed of them."""
-    features, chances, asked = [], [], []
-    for start in range(0, count, CHUNK):
-        examples, labels = sample(start, min(CHUNK, count - start))
-        if isinstance(extractor, Classifier):
-            seen, likely = extractor.both(examples)
-            chances.append(likely)
-        else:
-            seen = extractor(examples)
-        features.append(seen)
-        if labels is not None:
-            asked.append(np.asarray(labels))
-        if progress:
-            progress("judging samples", min(start + CHUNK, count), count)
-    judged = Judged(
-        np.concatenate(features), np.concatenate(chances) if chances else None, np.concatenate(asked) if asked else None
-    )
-    bad = int((~np.isfinite(judged.features)).any(1).sum())
-    if bad:
-        raise UsageError(
-            f"{bad} of {count} samples hold values that are not finite: this generator has "
-            "diverged. Judge an earlier snapshot."
-        )
-    return judged
-
-
 Scores = dict[str, float]
 
 
@@ -163,7 +121,7 @@ def score(
     with untouched_random_state(), torch.no_grad():
         real = reference or Reference.of(dataset, extractor, cache)
         n = real.count(count)
-        judged = judge(sample, extractor, count)
+        judged = sample_features(sample, extractor, count)
         floor = real.floor(n, repeats=2, subsets=10, seed=seed)
         found = real.measure(judged.features, n, repeats=2, subsets=10, seed=seed)
     values, floors = ({k: e.value for k, e in m.metrics.items()} for m in (found, floor))
@@ -196,19 +154,19 @@ def evaluate(
     _enough(count)
     with untouched_random_state(), torch.no_grad():
         real = reference or Reference.of(dataset, extractor, cache, progress=progress)
-        judged = judge(sample, extractor, count, progress)
+        judged = sample_features(sample, extractor, count, progress)
         found = real.measure(judged.features, real.count(count), seed=seed)
         report = _report(dataset, extractor, real, judged, found)
         report.seed, report.about = seed, dict(about or {})
         if pictures is not None and len(dataset.spec.shape) == 3:
-            from ganworks.metrics.sheets import draw_all
-
             report.pictures = draw_all(pictures, sample, dataset, real=real, judged=judged, found=found)
     report.seconds = round(time.perf_counter() - began, 3)
     return report
 
 
-def _report(dataset: Dataset, extractor: FeatureExtractor, real: Reference, judged: Judged, found: Measured) -> Report:
+def _report(
+    dataset: Dataset, extractor: FeatureExtractor, real: Reference, judged: SampleFeatures, found: Measured
+) -> Report:
     count, n = len(judged.features), len(found.covered)
     floor = real.floor(n)
     metrics = {name: _metric(name, found.metrics[name], floor.metrics[name]) for name in found.metrics}
@@ -245,14 +203,14 @@ def _metric(name: str, found: Estimate, floor: Estimate) -> Metric:
     return Metric(found.value, found.low, found.high, *ends, ratio, better, meaning)
 
 
-def _agreement(judged: Judged) -> Estimate | None:
+def _agreement(judged: SampleFeatures) -> Estimate | None:
     """Share of samples whose predicted label is the asked one."""
     if judged.predicted is None or judged.asked is None:
         return None
     return wilson(float((judged.predicted == judged.asked).mean()), len(judged.asked))
 
 
-def _classes(dataset: Dataset, real: Reference, judged: Judged, found: Measured) -> list[dict[str, Any]]:
+def _classes(dataset: Dataset, real: Reference, judged: SampleFeatures, found: Measured) -> list[dict[str, Any]]:
     """For each class: its share of samples and of training data, agreement, coverage of held-out examples."""
     if judged.predicted is None or dataset.labels is None:
         return []

@@ -8,17 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ganworks.core.spec import Spec
 from ganworks.metrics.features import Dataset
-
-if TYPE_CHECKING:
-    from ganworks.metrics.reference import Measured, Reference
-    from ganworks.metrics.scoring import Judged, Sample
+from ganworks.metrics.reference import Measured, Reference
+from ganworks.metrics.samples import Sample, SampleFeatures
 
 SMALLEST, LARGEST, GAP, LINE = 56, 160, 4, 14
 MOST_CLASSES = 20
@@ -89,7 +86,7 @@ def neighbour_sheet(sample: Sample, dataset: Dataset, real: Reference, found: Me
     return grid(np.stack(examples), dataset.spec, 1 + distance.shape[1], captions)
 
 
-def class_sheet(sample: Sample, dataset: Dataset, judged: Judged, each: int = 10) -> Image.Image | None:
+def class_sheet(sample: Sample, dataset: Dataset, judged: SampleFeatures, each: int = 10) -> Image.Image | None:
     """One row for each of the first 20 classes: samples asked as it, else seen as it, and how surely."""
     labels = judged.asked if judged.asked is not None else judged.predicted
     if labels is None:
@@ -104,11 +101,13 @@ def class_sheet(sample: Sample, dataset: Dataset, judged: Judged, each: int = 10
     return grid(np.stack(examples), spec, each, captions)
 
 
-def _certainty(judged: Judged, index: int, label: int, name: str) -> str:
+def _certainty(judged: SampleFeatures, index: int, label: int, name: str) -> str:
     return name if judged.chances is None else f"{name}: {judged.chances[index, label]:.0%}"
 
 
-def failure_sheet(sample: Sample, dataset: Dataset, judged: Judged, found: Measured, count: int = 24) -> Image.Image:
+def failure_sheet(
+    sample: Sample, dataset: Dataset, judged: SampleFeatures, found: Measured, count: int = 24
+) -> Image.Image:
     """The worst samples: least like the asked class, or least like any, or farthest from training data."""
     if judged.chances is None or judged.predicted is None:
         distance = found.near.distance[:, 0]
@@ -136,7 +135,7 @@ def missed_sheet(dataset: Dataset, real: Reference, found: Measured, count: int 
 
 
 def draw_all(
-    folder: Path, sample: Sample, dataset: Dataset, *, real: Reference, judged: Judged, found: Measured
+    folder: Path, sample: Sample, dataset: Dataset, *, real: Reference, judged: SampleFeatures, found: Measured
 ) -> dict[str, str]:
     """Write every sheet into the folder; {title: file name}."""
     count = min(64, len(judged.features))

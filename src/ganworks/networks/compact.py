@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.layers.minibatch_deviation import Crowd
+from ganworks.layers.minibatch_deviation import MinibatchDeviation
 from ganworks.layers.strided import SizePlan, center_crop, center_pad, conv_down, conv_up, norm_layer, size_plan
 
 SLOPE = 0.2  # of every LeakyReLU
@@ -45,7 +45,7 @@ def act(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE, inplace=True)
 
 
-class Block(nn.Module):
+class CompactBlock(nn.Module):
     """x + conv3x3(act(norm(conv3x3(x)))); the second convolution starts at zero (fix-up, 1901.09321)."""
 
     def __init__(self, width: int, norm: Literal["batch", "none"], depth: int):
@@ -58,7 +58,7 @@ class Block(nn.Module):
         return x + self.leave(act(self.norm(self.enter(x))))
 
 
-class Generator(nn.Module):
+class CompactGenerator(nn.Module):
     """z [B, z_dim], y [B] int64 or None -> images [B, C, H, W] in (-1, 1)."""
 
     def __init__(self, cfg: Compact, spec: Spec):
@@ -76,7 +76,7 @@ class Generator(nn.Module):
         self.ups = nn.ModuleList(ups)
         self.norms = nn.ModuleList(norm_layer(cfg.norm, w) for w in widths)
         self.blocks = nn.ModuleList(
-            nn.Sequential(*[Block(w, cfg.norm, depth) for _ in range(cfg.blocks)]) for w in widths
+            nn.Sequential(*[CompactBlock(w, cfg.norm, depth) for _ in range(cfg.blocks)]) for w in widths
         )
         last = plan.strides[-1] if cfg.skips_full_size(plan) else (1, 1)
         self.finish = norm_layer(cfg.norm, widths[-1])
@@ -94,7 +94,7 @@ class Generator(nn.Module):
         return center_crop(x.float().tanh(), *self.size)
 
 
-class Discriminator(nn.Module):
+class CompactDiscriminator(nn.Module):
     """Images [B, C, H, W], y [B] int64 or None -> realness logits [B], float32; by projection with classes.
 
     The logit is a weighted sum over the lowest map, then a linear layer, as in R3GAN; both in float32.
@@ -112,10 +112,10 @@ class Discriminator(nn.Module):
         downs += [filled(conv_down(a, b, s), GAIN) for a, b, s in steps]
         self.downs = nn.ModuleList(downs)
         self.blocks = nn.ModuleList(
-            nn.Sequential(*[Block(w, "none", depth) for _ in range(cfg.blocks)]) for w in widths
+            nn.Sequential(*[CompactBlock(w, "none", depth) for _ in range(cfg.blocks)]) for w in widths
         )
         features = widths[-1]
-        self.crowd = Crowd(features) if cfg.crowd else None
+        self.crowd = MinibatchDeviation(features) if cfg.crowd else None
         self.pool = nn.Parameter(torch.randn(features, *plan.base) / math.sqrt(math.prod(plan.base)))
         self.head = filled(nn.Linear(features, features if spec.num_classes else 1, bias=False), 1.0)
         self.classes = nn.Embedding(spec.num_classes, features) if spec.num_classes else None
@@ -172,5 +172,5 @@ class Compact:
         return plan, tuple(width * min(4, 2**n) for n in reversed(range(maps)))
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"G": Generator, "D": Discriminator} with fresh weights from torch's global generator."""
-        return {"G": Generator(self, spec), "D": Discriminator(self, spec)}
+        """{"G": CompactGenerator, "D": CompactDiscriminator} with fresh weights from torch's global generator."""
+        return {"G": CompactGenerator(self, spec), "D": CompactDiscriminator(self, spec)}

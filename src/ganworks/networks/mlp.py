@@ -18,7 +18,7 @@ from ganworks.core.spec import Spec
 from ganworks.layers.dense import Activation, dense_stack
 
 
-class Labelled(nn.Module):
+class LabelEmbedding(nn.Module):
     """Puts a label's embedding behind a vector: ([B, n], [B]) -> [B, n + embed]; nothing if unconditional."""
 
     def __init__(self, num_classes: int, embed: int):
@@ -43,7 +43,7 @@ class MLPGenerator(nn.Module):
         super().__init__()
         self.z_dim, self.shape = net.z_dim, spec.shape
         self.bounded = net.output == "tanh" or (net.output == "auto" and len(spec.shape) > 1)
-        self.label = Labelled(spec.num_classes, net.embed)
+        self.label = LabelEmbedding(spec.num_classes, net.embed)
         sizes = [net.z_dim + self.label.extra, *net.hidden]
         self.body = dense_stack(sizes, net.activation, batch_norm=net.norm == "batch")
         self.out = nn.Linear(sizes[-1], math.prod(spec.shape))
@@ -58,7 +58,7 @@ class MLPDiscriminator(nn.Module):
 
     def __init__(self, net: MLP, spec: Spec):
         super().__init__()
-        self.label = Labelled(spec.num_classes, net.embed)
+        self.label = LabelEmbedding(spec.num_classes, net.embed)
         sizes = [math.prod(spec.shape) + self.label.extra, *(net.d_hidden or net.hidden)]
         self.body = dense_stack(sizes, net.activation, maxout=net.maxout)
         self.out = nn.Linear(sizes[-1], 1)

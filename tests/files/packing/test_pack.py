@@ -12,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
+import ganworks.files.packing.cache as caching
 import ganworks.files.packing.pack as packing
+import ganworks.files.packing.writer as writing
 from ganworks.core.errors import UsageError
-from ganworks.files.packing.pack import cache_folder
+from ganworks.files.packing.cache import cache_folder
 from ganworks.files.packing.packed import split
 from ganworks.kinds.images.domain import Images
 
@@ -59,7 +61,7 @@ def test_rows_batches_and_labels():
 
 def test_many_files_in_threads_keep_their_order(tmp_path, monkeypatch):
     root = images(tmp_path / "many", 101)
-    monkeypatch.setattr(packing.os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(writing.os, "cpu_count", lambda: 3)
     seen = []
     for size in (8, 2000):  # 2000 x 2000: two rows a chunk
         data = Images(size=size, fit="stretch").open(
@@ -164,9 +166,9 @@ def test_a_failed_packing_leaves_nothing_behind(tmp_path, cache, monkeypatch):
         (OSError(28, "No space left on device"), UsageError),
         (KeyboardInterrupt(), KeyboardInterrupt),
     ):
-        monkeypatch.setattr(packing.hashlib, "blake2b", packing.hashlib.blake2b)
+        monkeypatch.setattr(writing.hashlib, "blake2b", writing.hashlib.blake2b)
         with monkeypatch.context() as patch:
-            patch.setattr(packing._Writer, "finish", lambda *_, error=error: (_ for _ in ()).throw(error))
+            patch.setattr(writing.PackWriter, "finish", lambda *_, error=error, **__: (_ for _ in ()).throw(error))
             with pytest.raises(kind):
                 Images().open(root)
         assert list(cache.iterdir()) == []
@@ -208,7 +210,7 @@ def test_cache_that_cannot_be_written(tmp_path, monkeypatch):
         Images().open(X, cache=tmp_path / "file")
     monkeypatch.delenv("GANWORKS_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(packing.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(caching.tempfile, "gettempdir", lambda: str(tmp_path))
     root, notes = cache_folder(None)
     assert root.is_relative_to(tmp_path) and root.stat().st_mode & 0o77 == 0 and "temporary" not in notes
     assert any("cannot be written" in n for n in Images().open(X).summary["notes"])
@@ -254,7 +256,7 @@ def test_memory_stays_flat(tmp_path):
         torch.set_num_threads(1)
         packed.RELEASE_AFTER = 32 << 20
         start = resident()
-        plan = pack.Conversion(Spec("images", (1, 40, 40)), lambda x, name: pack.Item(x, (40, 40), "L"))
+        plan = pack.Conversion(Spec("images", (1, 40, 40)), lambda x, name: pack.ConvertedItem(x, (40, 40), "L"))
         data = pack.pack(Many(), lambda: plan, {}, cache=CACHE)
         after, order = resident(), Order(len(data.train), 0)
         total = 0

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from ganworks.core.spec import Spec
-from ganworks.kinds.images.dials import Facts, best_width, choose, forward_gflop, maps, reachable
+from ganworks.kinds.images.dials import SizingFacts, best_width, choose, forward_gflop, maps, reachable
 from ganworks.networks.compact import Compact
 
-MNIST = Facts(count=54_000, height=28, width=28, seconds=300, gflops=700)
+MNIST = SizingFacts(count=54_000, height=28, width=28, seconds=300, gflops=700)
 
 
 def test_more_time_never_means_a_narrower_network_and_always_more_examples():
-    plans = [choose(Facts(50_000, 32, 32, 3, seconds=60 * m, gflops=400))[0] for m in (1, 2, 5, 10, 30, 60, 600)]
+    plans = [choose(SizingFacts(50_000, 32, 32, 3, seconds=60 * m, gflops=400))[0] for m in (1, 2, 5, 10, 30, 60, 600)]
     widths = [p["width"] for p in plans]
     assert widths == sorted(widths) and widths[0] < widths[-1]
     assert [p["lr"] for p in plans] == sorted((p["lr"] for p in plans), reverse=True)
@@ -20,7 +20,7 @@ def test_more_time_never_means_a_narrower_network_and_always_more_examples():
 @pytest.mark.parametrize("size", [8, 28, 32, 64])
 @pytest.mark.parametrize("minutes", [1, 5, 60])
 def test_the_chosen_network_sees_enough_examples_unless_it_is_the_smallest(size, minutes):
-    facts = Facts(10_000, size, size, 3, seconds=60 * minutes, gflops=500)
+    facts = SizingFacts(10_000, size, size, 3, seconds=60 * minutes, gflops=500)
     width = best_width(facts)
     assert width == 16 or reachable(facts, width) >= 120_000 * width / 32
 
@@ -48,13 +48,13 @@ def test_maps_end_at_full_size_and_start_small():
 
 
 def test_few_images_shown_often_are_augmented_and_many_are_not():
-    few = choose(Facts(count=100, height=64, width=64, channels=3, examples=200_000))
+    few = choose(SizingFacts(count=100, height=64, width=64, channels=3, examples=200_000))
     assert few[0]["augment"] == "color,translation,cutout" and "100 examples" in few[1][-1]
     assert choose(MNIST)[0]["augment"] == ""
 
 
 def test_gamma_grows_with_the_image_and_falls_over_the_training():
-    small, large = (choose(Facts(10_000, n, n, seconds=600))[0] for n in (28, 56))
+    small, large = (choose(SizingFacts(10_000, n, n, seconds=600))[0] for n in (28, 56))
     assert large["gamma"] == pytest.approx(2 * small["gamma"], rel=1e-3)
     assert small["gamma_end"] == pytest.approx(small["gamma"] / 30, rel=1e-3)
 

@@ -10,7 +10,7 @@ from series_data import SMALL, batch, plain, ragged
 import ganworks as gw
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.spec import Draw
-from ganworks.games.penalties import gradient_penalty, judge
+from ganworks.games.penalties import gradient_penalty, logits_and_gradient_norms
 from ganworks.kinds.series.data.code import decode
 from ganworks.kinds.series.data.layout import Basis, measured, normal_score, uniform_score
 from ganworks.kinds.series.domain import SeriesDomain as Domain
@@ -147,8 +147,8 @@ def test_the_game_penalises_each_example_by_itself(short):
     """Doubling the batch with the same examples leaves the mean penalty of both discriminators as it is."""
     nets = SeriesNetworks("basis", "basis", **SMALL).build(short.spec)
     seen = nets["D"].seen(short.vectors(short.train[:4]))
-    one = judge(nets["D"].judge, seen)[1]
-    two = judge(nets["D"].judge, torch.cat([seen, seen]))[1]
+    one = logits_and_gradient_norms(nets["D"].judge, seen)[1]
+    two = logits_and_gradient_norms(nets["D"].judge, torch.cat([seen, seen]))[1]
     assert torch.allclose(one, two[:4], rtol=1e-4) and torch.allclose(one.mean(), two.mean(), rtol=1e-4)
 
 

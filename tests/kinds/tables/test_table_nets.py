@@ -10,7 +10,7 @@ from torch import nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw
-from ganworks.games.penalties import Labelled, judge
+from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms
 from ganworks.kinds.tables.domain import ModesTable, Table
 from ganworks.kinds.tables.game import Tabular, subsets
 from ganworks.kinds.tables.networks import CTGAN, ColumnNetworks, TableCritic
@@ -165,8 +165,8 @@ def test_a_sampled_row_does_not_depend_on_its_companions(modes):
 def test_every_pack_has_a_gradient_norm_of_its_own():
     torch.manual_seed(0)
     D, x = TableCritic(6, 4, 8), torch.randn(3, 4, 6)
-    norms = judge(Labelled(D), x)[1]
-    alone = torch.cat([judge(Labelled(D), pack[None])[1] for pack in x])
+    norms = logits_and_gradient_norms(LabelledCritic(D), x)[1]
+    alone = torch.cat([logits_and_gradient_norms(LabelledCritic(D), pack[None])[1] for pack in x])
     assert norms.shape == (3,) and torch.allclose(norms, alone)
     defect = alone.sum().expand(3)  # one norm for the whole batch
     assert not torch.allclose(norms, defect)

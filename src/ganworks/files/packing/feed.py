@@ -13,14 +13,14 @@ from torch import Tensor
 from ganworks.core.spec import Draw, Spec
 
 
-class Source(Protocol):
+class FeedData(Protocol):
     """What the feed needs of a dataset."""
 
     spec: Spec
     train: np.ndarray
 
 
-class Order(Protocol):
+class FeedOrder(Protocol):
     """A keyed endless order over the training examples."""
 
     def take(self, start: int, count: int) -> np.ndarray: ...
@@ -34,8 +34,8 @@ class DataFeed:
     randomness. Tensors with 4 axes leave channels last.
     """
 
-    data: Source
-    order: Order
+    data: FeedData
+    order: FeedOrder
     rows: Callable[[Any, np.ndarray, Draw], dict[str, Tensor]]
     device: torch.device
 

@@ -29,6 +29,20 @@ def open_pack(folder: Path, held_out: float) -> Packed | None:
         return None
 
 
+class MappedPages:
+    """Gives the pages of a mapped file back now and then, so that a big pack does not count as resident memory."""
+
+    def __init__(self, mapped: np.memmap):
+        self.mapped, self._touched = mapped, 0
+
+    def touched(self, size: int) -> None:
+        """So many bytes have been read."""
+        self._touched += size
+        if self._touched > RELEASE_AFTER:
+            release(self.mapped)
+            self._touched = 0
+
+
 class Packed:
     """A data set as a memory-map: what the engine trains on.
 
@@ -44,11 +58,11 @@ class Packed:
         self.hashes = np.load(folder / "hash.npy", allow_pickle=False)
         self.labels: np.ndarray | None = np.load(folder / "y.npy", allow_pickle=False) if self.spec.classes else None
         self._check(mapped)
-        self._map = mapped
         self._x = np.asarray(mapped)
         self._middle = (self.spec.high + self.spec.low) / 2
         self._half = (self.spec.high - self.spec.low) / 2
-        self._touched, self._row = 0, max(FAULT, self._x[0].nbytes) if self._x.nbytes > RELEASE_AFTER else 0
+        self._pages = MappedPages(mapped)
+        self._row = max(FAULT, self._x[0].nbytes) if self._x.nbytes > RELEASE_AFTER else 0
         self.fingerprint = self._fingerprint()
         self.train, self.held, self.duplicates, self._notes = split(self.hashes, held_out)
 
@@ -72,7 +86,7 @@ class Packed:
     def raw(self, indices: Any) -> np.ndarray:
         """Rows as on disk: [n, C, H, W] in spec.dtype, a copy."""
         if self._row:
-            self._release(len(indices))
+            self._pages.touched(len(indices) * self._row)
         return self._x.take(indices, 0)
 
     def fetch(self, indices: Any) -> dict[str, Tensor]:
@@ -82,21 +96,10 @@ class Packed:
             batch["y"] = torch.from_numpy(self.labels.take(indices))
         return batch
 
-    def _release(self, rows: int) -> None:
-        """Give mapped pages back now and then, so that a big pack does not count as resident memory."""
-        self._touched += rows * self._row
-        if self._touched > RELEASE_AFTER:
-            release(self._map)
-            self._touched = 0
-
     @property
     def summary(self) -> dict[str, Any]:
         """Plain facts: what was found, what it became, how it is split."""
-        counts: dict[str, int] = {}
-        if self.labels is not None:
-            found = np.bincount(self.labels, minlength=self.spec.num_classes)
-            counts = dict(zip(self.spec.classes, found.tolist(), strict=True))
-        return plain_facts(self, counts, self._notes)
+        return plain_facts(self, class_counts(self.labels, self.spec.classes), self._notes)
 
 
 def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, int, list[str]]:
@@ -119,6 +122,13 @@ def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, 
     if count > 1 and first.sum() == 1:
         notes.append("all images are identical")
     return np.sort(order[cut:]), np.sort(order[:cut]), int(count - first.sum()), notes
+
+
+def class_counts(labels: np.ndarray | None, classes: tuple[str, ...]) -> dict[str, int]:
+    """Class -> how many of the labels [N] name it; nothing without labels."""
+    if labels is None:
+        return {}
+    return dict(zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True))
 
 
 def plain_facts(pack: Any, classes: dict[str, int], notes: list[str]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ FORMS = {
     ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF",
     ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM",
 }  # fmt: skip
-SUFFIX = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif", "TIFF": ".tif", "BMP": ".bmp", "PPM": ".ppm"}
 _MOVING = ("PNG", "WEBP", "GIF")
 _ALPHA = ("PNG", "WEBP", "GIF", "TIFF")
 _SAVED: dict[str, dict[str, Any]] = {

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Progress
 from ganworks.files.wav import flac_bytes, wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds

@@ -22,7 +22,7 @@ KIND = Kind(
     parts={
         "domain/images": "domain:Images",
         "networks/r3gan": "r3gan:R3GAN",
-        "networks/residual": "shared.translator:Residual",
+        "networks/residual": "shared.translator:ResidualTranslator",
     },
     default="image",
     noun="pictures",

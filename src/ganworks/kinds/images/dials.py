@@ -25,7 +25,7 @@ REPEATS = 300  # showings of each example from which it does: digits were unharm
 
 
 @dataclass(frozen=True)
-class Facts:
+class SizingFacts:
     """What is known before a network exists.
 
     count: examples to train on. height, width, channels, classes: of the data (classes 0: unconditional).
@@ -68,7 +68,7 @@ def generator_width(width: int) -> int:
     return 8 * round(width * WIDER / 8)
 
 
-def reachable(facts: Facts, width: int) -> int:
+def reachable(facts: SizingFacts, width: int) -> int:
     """Examples that the budget shows to a discriminator of this width and its generator."""
     if facts.examples:
         return facts.examples
@@ -78,13 +78,13 @@ def reachable(facts: Facts, width: int) -> int:
     return int(facts.seconds * facts.gflops * UTILISATION / cost)
 
 
-def best_width(facts: Facts) -> int:
+def best_width(facts: SizingFacts) -> int:
     """Channels of D: the widest that still see enough examples: NEED x (width / 32)."""
     enough = [w for w in WIDTHS if reachable(facts, w) >= NEED * w / 32]
     return max(enough, default=WIDTHS[0])
 
 
-def choose(facts: Facts) -> tuple[dict[str, Any], list[str]]:
+def choose(facts: SizingFacts) -> tuple[dict[str, Any], list[str]]:
     """Settings and the reasons for them, in sentences.
 
     Keys: width, d_width, blocks, z_dim (networks.compact); batch, precision, ema_ramp; lr, lr_end, warmup,
@@ -117,14 +117,14 @@ def choose(facts: Facts) -> tuple[dict[str, Any], list[str]]:
     return settings, reasons(facts, settings, repeats)
 
 
-def policy(facts: Facts) -> str:
+def policy(facts: SizingFacts) -> str:
     """DiffAugment for few examples: everything above 16 pixels, translation alone below; colour needs colours."""
     if max(facts.height, facts.width) <= 16:
         return "translation"
     return "color,translation,cutout" if facts.channels == 3 else "translation,cutout"
 
 
-def reasons(facts: Facts, settings: dict[str, Any], repeats: float) -> list[str]:
+def reasons(facts: SizingFacts, settings: dict[str, Any], repeats: float) -> list[str]:
     """Why these settings: one sentence each, for the person who trains."""
     if facts.seconds:
         pace = f"at {facts.gflops:.0f} GFLOP/s {facts.seconds:.0f} s show about {settings['examples']:,} examples to it"

@@ -14,14 +14,16 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
-from ganworks.files.packing.pack import Conversion, Item, Packed, Progress, pack
+from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, printable, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, png_mark, resize, to_image
 from ganworks.files.sources import open_source
-from ganworks.metrics.features import FeatureExtractor, pick
+from ganworks.metrics.classifier import extractor_for
+from ganworks.metrics.features import FeatureExtractor
 from ganworks.use.findings import Findings
 from ganworks.use.sample_evaluator import SampleEvaluator
 
@@ -142,7 +144,7 @@ class Images:
         on_progress: Callable[[str, int, int], None] | None = None,
     ) -> FeatureExtractor:
         """The features that judge samples: a classifier where there are labels, else random convolutions."""
-        return pick(dataset, None if cache is None else Path(cache), progress=on_progress)
+        return extractor_for(dataset, None if cache is None else Path(cache), progress=on_progress)
 
     def show(
         self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None
@@ -187,7 +189,7 @@ def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conver
     elif channels > 4:
         raise UsageError(f"channels={channels}: image files have 1 to 4; give arrays (.npy, .npz) for more.")
 
-    def convert(data: bytes, name: str) -> Item:
+    def convert(data: bytes, name: str) -> ConvertedItem:
         found = Notes()
         array = decode(data, name, channels=domain.channels, background=domain.background, near=size, notes=found)
         if len(array) != channels:
@@ -195,7 +197,7 @@ def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conver
                 found.warnings["colour image made grey (channels=3 keeps colour)"] += 1
             array = change_channels(array, channels, domain.background)
         array = resize(array, size, domain.fit, domain.background)
-        return Item(array, found.size, found.mode, tuple(found.warnings))
+        return ConvertedItem(array, found.size, found.mode, tuple(found.warnings))
 
     return Conversion(Spec("images", (channels, *size), classes), convert, notes)
 
@@ -233,13 +235,13 @@ def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) 
     to_stored, spec_range, notes = stored_range(source)
     mode = f"{source.dtype} with {own[0]} channel{'s' * (own[0] > 1)}"
 
-    def convert(data: np.ndarray, name: str) -> Item:
+    def convert(data: np.ndarray, name: str) -> ConvertedItem:
         if data.dtype.kind == "f" and not np.isfinite(data).all():
             raise DecodeError(name, "it holds values that are not finite.")
         array = to_stored(data)
         if channels != own[0]:
             array = change_channels(array, channels, domain.background)
-        return Item(resize(array, size, domain.fit, domain.background), own[1:], mode)
+        return ConvertedItem(resize(array, size, domain.fit, domain.background), own[1:], mode)
 
     return Conversion(Spec("images", (channels, *size), classes, **spec_range), convert, notes)
 

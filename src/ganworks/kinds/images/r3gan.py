@@ -49,7 +49,7 @@ def scaled_(layer: Layer, gain: float = 1.0) -> Layer:
     return layer
 
 
-class Block(nn.Module):
+class R3GANBlock(nn.Module):
     """x + conv1x1(act(conv3x3(act(conv1x1(x))))), expansion times wider inside, the 3x3 in groups.
 
     depth: residual blocks in the whole network, for the fix-up gain sqrt(2 / (1 + slope^2)) * depth^(-1/4) of
@@ -79,7 +79,7 @@ def change(before: int, after: int) -> nn.Module:
     return nn.Identity() if before == after else scaled_(nn.Conv2d(before, after, 1, bias=False))
 
 
-class Stage(nn.Module):
+class R3GANStage(nn.Module):
     """Residual blocks at one resolution; change of width by a 1x1 convolution where there is one.
 
     Generator: transition (1x1, then up by two), blocks. Discriminator: blocks, transition (down, then 1x1).
@@ -89,7 +89,7 @@ class Stage(nn.Module):
         super().__init__()
         self.up, self.down = before > 0, after > 0
         self.enter = change(before, width) if before else nn.Identity()
-        blocks = [Block(width, cfg.expansion, cfg.group_size, depth) for _ in range(cfg.blocks)]
+        blocks = [R3GANBlock(width, cfg.expansion, cfg.group_size, depth) for _ in range(cfg.blocks)]
         self.blocks = nn.Sequential(*blocks)
         self.leave = change(width, after) if after else nn.Identity()
 
@@ -104,7 +104,7 @@ def _fp32(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
-class Generator(nn.Module):
+class R3GANGenerator(nn.Module):
     """z [B, z_dim], y [B] int64 or None -> images [B, C, H, W], no squashing at the end.
 
     The lowest map: learned N(0,1) maps, each scaled by one output of a linear layer of [z, embedded class].
@@ -124,7 +124,7 @@ class Generator(nn.Module):
         self.basis = nn.Parameter(torch.randn(widths[0], *base))
         self.scale = scaled_(nn.Linear(cfg.z_dim + extra, widths[0], bias=False))
         self.stages = nn.ModuleList(
-            Stage(cfg, now, depth, before=before) for before, now in zip((0, *widths), widths, strict=False)
+            R3GANStage(cfg, now, depth, before=before) for before, now in zip((0, *widths), widths, strict=False)
         )
         self.to_image = scaled_(nn.Conv2d(widths[-1], channels, 1, bias=False))
 
@@ -142,7 +142,7 @@ class Generator(nn.Module):
         return x[:, :, top : top + self.height, left : left + self.width]
 
 
-class Discriminator(nn.Module):
+class R3GANDiscriminator(nn.Module):
     """Images [B, C, H, W], y [B] int64 or None -> realness logits [B], float32.
 
     With classes the logit is the inner product of features and embedded class (Miyato and Koyama 2018).
@@ -160,7 +160,7 @@ class Discriminator(nn.Module):
         depth = cfg.blocks * len(widths)
         self.from_image = scaled_(nn.Conv2d(channels, widths[0], 1, bias=False))
         self.stages = nn.ModuleList(
-            Stage(cfg, now, depth, after=after) for now, after in zip(widths, (*widths[1:], 0), strict=True)
+            R3GANStage(cfg, now, depth, after=after) for now, after in zip(widths, (*widths[1:], 0), strict=True)
         )
         features = widths[-1]
         self.pool = scaled_(nn.Conv2d(features, features, base, groups=features, bias=False))
@@ -220,5 +220,5 @@ class R3GAN:
         return tuple(max(min(16, self.width), self.width // 2**n) for n in shrink)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"G": Generator, "D": Discriminator} with fresh weights from torch's global generator."""
-        return {"G": Generator(self, spec), "D": Discriminator(self, spec)}
+        """{"G": R3GANGenerator, "D": R3GANDiscriminator} with fresh weights from torch's global generator."""
+        return {"G": R3GANGenerator(self, spec), "D": R3GANDiscriminator(self, spec)}

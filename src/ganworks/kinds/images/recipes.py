@@ -19,7 +19,7 @@ def image(facts: Facts) -> Config:
     a CPU: docs/benchmarks.md has MNIST and Fashion-MNIST in five minutes beside the tutorial DCGAN.
     """
     channels, height, width = facts.spec.shape
-    seen = dials.Facts(
+    seen = dials.SizingFacts(
         count=facts.count,
         height=height,
         width=width,

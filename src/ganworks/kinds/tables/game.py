@@ -19,7 +19,7 @@ from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.games.penalties import Labelled, judge, one_centred
+from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms, one_centred
 
 
 def subsets(batch: Batch, choices: int, order: list[int], usual: float) -> Tensor:
@@ -100,7 +100,7 @@ class Tabular:
         terms = {"d_loss": self._loss.discriminator(r, f)}
         if self.gp:
             between = packs[0] + batch.draw.uniform(1, 1)[: len(r)] * (packs[1] - packs[0])
-            norms = judge(Labelled(D), between)[1]
+            norms = logits_and_gradient_norms(LabelledCritic(D), between)[1]
             terms["gp"] = one_centred(norms, self.gp)
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 

@@ -19,7 +19,7 @@ from ganworks.files import provenance
 from ganworks.files.rasters.decode import DecodeError, decode
 from ganworks.files.rasters.pixels import change_channels, resize
 from ganworks.kinds.video.data.clips import LAYOUTS, open_clips
-from ganworks.kinds.video.data.dataset import ClipSet, Progress, pack_clips, read_facts
+from ganworks.kinds.video.data.dataset import ClipSet, Progress, clip_facts, pack_clips
 from ganworks.kinds.video.data.reading import Reading
 from ganworks.kinds.video.data.writing import mp4
 from ganworks.kinds.video.metrics.evaluator import VideoEvaluator
@@ -103,7 +103,7 @@ class Video:
                     "layout": self.layout, "labels": source.labels is not None}  # fmt: skip
         folder = pack_clips(source, reading, (channels, *size), settings, cache=cache, on_corrupt=self.on_corrupt,
                             on_progress=on_progress, notes=tuple(notes))  # fmt: skip
-        facts = read_facts(folder) or {}
+        facts = clip_facts(folder) or {}
         return ClipSet(folder, self.length, self.stride or self._stride(folder), self.held_out, facts.get("rate", 0.0))
 
     def _stride(self, folder: Path) -> int:

@@ -20,7 +20,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.settings import half_cosine
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.games.penalties import Labelled, judge
+from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class ClipGame:
         if not gamma:
             logits, norms = D(x, y), torch.zeros(len(x), device=x.device)
         else:
-            logits, norms = judge(Labelled(D, y), x)
+            logits, norms = logits_and_gradient_norms(LabelledCritic(D, y), x)
         (r, f), (a, b) = logits.float().chunk(2), norms.chunk(2)
         return r, f, 0.5 * gamma * (a + b)
 

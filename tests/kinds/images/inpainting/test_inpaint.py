@@ -11,7 +11,7 @@ from ganworks.games.losses import loss
 from ganworks.kinds.images.inpainting.fill import smooth_fill
 from ganworks.kinds.images.inpainting.game import Inpainting, in_hole, matching, texture
 from ganworks.kinds.images.inpainting.masks import Masks
-from ganworks.kinds.images.inpainting.networks import Fourier, Inpaint, Spectral
+from ganworks.kinds.images.inpainting.networks import Fourier, Inpaint, SpectralTransform
 
 SMALL = {"width": 8, "blocks": 2, "d_width": 8}
 
@@ -69,7 +69,7 @@ def test_what_lies_in_the_hole_is_never_seen():
 def test_fourier_layers_see_everything_and_plain_ones_do_not():
     """One changed pixel reaches every output through the transform."""
     torch.manual_seed(0)
-    layer, x = Spectral(4), torch.randn(1, 4, 24, 36)
+    layer, x = SpectralTransform(4), torch.randn(1, 4, 24, 36)
     other = x.clone()
     other[..., 0, 0] += 1
     assert ((layer(x) - layer(other)).abs().amax(1) > 1e-7).all()
@@ -83,7 +83,7 @@ def test_fourier_layers_see_everything_and_plain_ones_do_not():
 
 def test_the_spectrum_is_in_float32_under_autocast_and_shifts_go_through():
     torch.manual_seed(0)
-    layer, x = Spectral(4), torch.randn(1, 4, 16, 20)
+    layer, x = SpectralTransform(4), torch.randn(1, 4, 16, 20)
     with torch.autocast("cpu", torch.bfloat16):
         assert (layer(x).float() - layer(x.bfloat16()).float()).abs().max() < 0.1
     rolled = layer(x.roll((3, 5), (2, 3)))  # pointwise in frequency: not equal under shifts, but finite and as large

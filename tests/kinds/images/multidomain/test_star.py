@@ -13,8 +13,8 @@ import ganworks as gw
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.kinds.images.multidomain.domain import Multi, MultiEvaluator, class_number
-from ganworks.kinds.images.multidomain.game import Star as Game
-from ganworks.kinds.images.multidomain.networks import Star
+from ganworks.kinds.images.multidomain.game import StarGame
+from ganworks.kinds.images.multidomain.networks import StarNetworks
 from ganworks.runs.published import published
 
 SPEC = Spec("multi", (3, 16, 16), ("red", "green", "blue"), source=(3, 16, 16))
@@ -45,7 +45,7 @@ def batch_of(count=6, size=16, seed=3):
 @pytest.mark.parametrize("labels", ["modulate", "maps"])
 def test_the_label_changes_the_middle_of_the_image(labels):
     torch.manual_seed(0)
-    G = Star(width=8, blocks=1, d_width=8, labels=labels).build(SPEC)["G"]
+    G = StarNetworks(width=8, blocks=1, d_width=8, labels=labels).build(SPEC)["G"]
     x = torch.rand(2, 3, 18, 33) * 2 - 1  # neither side divides by 4
     a, b = (G(x, torch.full((2,), k)) for k in (0, 1))
     assert a.shape == x.shape and a.abs().max() < 1
@@ -56,7 +56,7 @@ def test_the_label_changes_the_middle_of_the_image(labels):
 def test_g_begins_near_its_input():
     torch.manual_seed(0)
     x = torch.rand(2, 3, 16, 16) * 1.8 - 0.9
-    built = [Star(width=8, blocks=1, residual=on).build(SPEC)["G"] for on in (True, False)]
+    built = [StarNetworks(width=8, blocks=1, residual=on).build(SPEC)["G"] for on in (True, False)]
     near, free = (G(x, torch.zeros(2).long()) for G in built)
     assert (near - x).abs().mean() < 0.1 * (free - x).abs().mean()
 
@@ -74,7 +74,7 @@ class Fixed(torch.nn.Module):
 def test_terms_are_those_of_the_paper():
     batch = batch_of()
     x, y = batch["x"], batch["y"]
-    game = Game(loss="least-squares", gp=0.0, classify=2.0, cycle=3.0)
+    game = StarGame(loss="least-squares", gp=0.0, classify=2.0, cycle=3.0)
     made = []
 
     def G(src, to):
@@ -95,16 +95,16 @@ def test_terms_are_those_of_the_paper():
 
 def test_penalties_see_the_slope_of_the_judge():
     nets = {"G": lambda src, to: 0.5 * src, "D": Fixed()}
-    terms = Game(gp=10.0, r1=2.0).discriminator_turn(nets, batch_of())
+    terms = StarGame(gp=10.0, r1=2.0).discriminator_turn(nets, batch_of())
     slope = 5 / (3 * 16 * 16) ** 0.5  # 5 x mean: norm of its gradient
     assert torch.allclose(terms["gp"], torch.full((6,), 10 * (slope - 1) ** 2), atol=1e-4)
     assert torch.allclose(terms["r1"], torch.full((6,), slope**2), atol=1e-5)
 
 
 def test_turns():
-    assert [p for p, _ in Game(n_critic=2).turns(0)] == [("D",), ("D",), ("G",)]
+    assert [p for p, _ in StarGame(n_critic=2).turns(0)] == [("D",), ("D",), ("G",)]
     with pytest.raises(UsageError, match="hinge"):
-        Game(loss="relativistic")
+        StarGame(loss="relativistic")
 
 
 def test_batches_and_judge_of_squares(tmp_path):
@@ -147,7 +147,7 @@ def test_batches_and_judge_of_squares(tmp_path):
 
 def test_apply_by_name_or_number_at_any_size(tmp_path):
     torch.manual_seed(0)
-    domain, G = Multi(), Star(width=4, blocks=1, d_width=4).build(SPEC)["G"].eval()
+    domain, G = Multi(), StarNetworks(width=4, blocks=1, d_width=4).build(SPEC)["G"].eval()
     x = torch.rand(1, 3, 21, 40) * 2 - 1
     with torch.inference_mode():
         by_name = domain.apply(G, x, SPEC, {"label": "Green"})

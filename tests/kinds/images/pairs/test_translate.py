@@ -14,7 +14,7 @@ from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.games.losses import LOSSES
 from ganworks.kinds.images.pairs import measures as paired
 from ganworks.kinds.images.pairs.domain import Pairs
-from ganworks.kinds.images.pairs.game import PairSight, Translate
+from ganworks.kinds.images.pairs.game import PairedTranslation, PairView
 from ganworks.kinds.images.pairs.recipes import pix2pix, scale
 from ganworks.kinds.images.pairs.unet import Pix2Pix
 from ganworks.kinds.images.shared.palette import colour_table, nearest
@@ -41,7 +41,7 @@ def turns(game):
 
 def test_terms_are_what_they_say():
     players, b = nets(), batch()
-    terms = Translate(l1=100.0, gan=2.0).generator_turn(players, b)
+    terms = PairedTranslation(l1=100.0, gan=2.0).generator_turn(players, b)
     made = players["G"](b["src"])
     assert torch.allclose(terms["l1"], 100 * (made - b["x"]).abs().mean((1, 2, 3)), rtol=1e-5)
     logits = players["D"](torch.cat([b["src"], made], 1))
@@ -55,7 +55,7 @@ def test_the_discriminator_is_shown_pairs():
     players, b = nets(), batch()
     for p in players["D"].parameters():
         p.data.mul_(20)  # at the initial weights of 0.02 all logits are alike
-    game = Translate()
+    game = PairedTranslation()
     loss = game.discriminator_turn(players, b)["d_loss"]
     other = Batch(lambda: {"src": b["src"].flip(0), "x": b["x"]}, b.draw, size=3)
     assert loss.shape == (3,) and not torch.allclose(loss, game.discriminator_turn(players, other)["d_loss"])
@@ -68,7 +68,7 @@ def test_the_discriminator_is_shown_pairs():
 @pytest.mark.parametrize("fm", [0.0, 10.0])
 def test_every_loss_moves_both_players(name, fm):
     players, b = nets(scales=2, d_layers=1), batch()
-    game = Translate(loss=name, fm=fm, l1=0.0, r1=1.0)
+    game = PairedTranslation(loss=name, fm=fm, l1=0.0, r1=1.0)
     assert set(game.discriminator_turn(players, b)) == {"d_loss", "r1", "_real", "_fake"}
     terms = game.generator_turn(players, b)
     assert set(terms) == {"g_loss", "_fake"} | ({"features"} if fm else set())
@@ -77,32 +77,36 @@ def test_every_loss_moves_both_players(name, fm):
 
 
 def test_without_an_adversarial_term_d_does_not_move():
-    assert turns(Translate(gan=0.0)) == [("G",)] and turns(Translate(n_critic=2)) == [("D",), ("D",), ("G",)]
-    terms = Translate(gan=0.0).generator_turn({"G": nets()["G"]}, batch())
+    assert turns(PairedTranslation(gan=0.0)) == [("G",)] and turns(PairedTranslation(n_critic=2)) == [
+        ("D",),
+        ("D",),
+        ("G",),
+    ]
+    terms = PairedTranslation(gan=0.0).generator_turn({"G": nets()["G"]}, batch())
     assert set(terms) == {"l1"}
 
 
 def test_label_maps_are_held_to_their_likelihood():
     players, b = nets(TO_LABELS), batch()
-    terms = Translate(ce=3.0, gan=0.0).generator_turn(players, b)
+    terms = PairedTranslation(ce=3.0, gan=0.0).generator_turn(players, b)
     chances = players["G"].logits(b["src"]).softmax(1)
     true = nearest(b["x"], colour_table(PALETTE))
     by_hand = -chances.gather(1, true[:, None]).log().mean((1, 2, 3))
     assert set(terms) == {"ce"} and torch.allclose(terms["ce"], 3 * by_hand, rtol=1e-4)
-    assert "l1" in Translate(ce=3.0, gan=0.0).generator_turn(nets(), b)  # a network without logits
+    assert "l1" in PairedTranslation(ce=3.0, gan=0.0).generator_turn(nets(), b)  # a network without logits
 
 
 def test_r1_is_the_gradient_with_respect_to_the_target():
     players, b = nets(), batch()
     x = b["x"].clone().requires_grad_()
-    logits = PairSight(players["D"], b["src"])(x)
+    logits = PairView(players["D"], b["src"])(x)
     (gradient,) = torch.autograd.grad(logits.sum(), x)
-    r1 = Translate(r1=4.0).discriminator_turn(players, b)["r1"]
+    r1 = PairedTranslation(r1=4.0).discriminator_turn(players, b)["r1"]
     assert torch.allclose(r1, 2 * gradient.square().sum((1, 2, 3)), rtol=1e-4)
 
 
 def test_source_and_target_are_augmented_alike():
-    seen = Translate(augment="translation,cutout")._seen(batch())
+    seen = PairedTranslation(augment="translation,cutout")._seen(batch())
     x = torch.rand(3, 3, 32, 32)
     both = seen(x, x)
     assert torch.equal(both[:, :3], both[:, 3:]) and not torch.equal(both[:, :3], x)
@@ -112,7 +116,7 @@ def test_source_and_target_are_augmented_alike():
 def test_wrong_settings_are_explained():
     for wrong in ({"loss": "l3"}, {"gan": -1.0}, {"gan": 0.0, "l1": 0.0}, {"augment": "color"}, {"n_critic": 0}):
         with pytest.raises(UsageError):
-            Translate(**wrong)
+            PairedTranslation(**wrong)
 
 
 def test_patch_distance_sees_blur_noise_and_nothing_else():

@@ -9,7 +9,7 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.pairs.pix2pixhd import Pix2PixHD
-from ganworks.kinds.images.pairs.spade import Spade
+from ganworks.kinds.images.pairs.spade import SPADENetworks
 from ganworks.kinds.images.pairs.unet import Pix2Pix, UNet
 from ganworks.kinds.images.shared.noise import silent
 from ganworks.kinds.images.shared.palette import colour_table, mixed, nearest, paint
@@ -23,8 +23,8 @@ SMALL = [
     Pix2Pix(width=4, d_width=4, up="resize", scales=2, d_layers=1, norm="none"),
     Pix2PixHD(width=4, d_width=4, blocks=1),
     Pix2PixHD(width=4, d_width=4, blocks=1, enhancer=True, fine_blocks=1),
-    Spade(width=4, hidden=4, d_width=4),
-    Spade(width=4, hidden=4, d_width=4, z_dim=5),
+    SPADENetworks(width=4, hidden=4, d_width=4),
+    SPADENetworks(width=4, hidden=4, d_width=4, z_dim=5),
 ]
 
 
@@ -109,7 +109,7 @@ def test_label_maps_are_made_of_the_palette_and_learn(networks):
 def test_spade_reads_colours_as_classes():
     """A source with the noise of JPEG gives the same picture as the clean one."""
     torch.manual_seed(0)
-    G = Spade(width=4, hidden=4).build(FROM_LABELS)["G"]
+    G = SPADENetworks(width=4, hidden=4).build(FROM_LABELS)["G"]
     clean = paint(torch.randint(4, (1, 32, 32)), colour_table(PALETTE))
     assert torch.equal(G(clean), G(clean + torch.randn_like(clean) * 0.05))
     assert not torch.equal(G(clean), G(clean.flip(3)))

@@ -6,7 +6,8 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.games import patches
 from ganworks.games.losses import LOSSES, loss
-from ganworks.kinds.images.shared.patchgan import InstanceNorm, MultiScale, PatchGAN, fitting_layers
+from ganworks.kinds.images.shared.patchgan import MultiScale, PatchGAN, fitting_layers
+from ganworks.layers.norms import AffineInstanceNorm
 
 
 def count(net):
@@ -50,7 +51,7 @@ def test_logits_are_float32_under_autocast():
 
 
 def test_instance_norm_keeps_examples_apart_and_leaves_single_pixels():
-    norm, x = InstanceNorm(4), torch.randn(3, 4, 5, 5) * 3 + 2
+    norm, x = AffineInstanceNorm(4), torch.randn(3, 4, 5, 5) * 3 + 2
     y = norm(x)
     assert torch.allclose(y.mean((2, 3)), torch.zeros(3, 4), atol=1e-5)
     assert torch.allclose(norm(x[:1]), y[:1], atol=1e-6)
@@ -90,7 +91,7 @@ def test_layers_follow_the_size():
 def test_terms_are_means_over_patches_and_scales(name):
     kind = loss(name)
     real, fake = ([torch.randn(3, 1, n, n) for n in (4, 2)] for _ in range(2))
-    d, g = patches.patch_terms(kind, real, fake)
+    d, g = patches.discriminator_terms(kind, real, fake), patches.generator_terms(kind, real, fake)
     by_hand = [kind.discriminator(r[1], f[1]).mean() for r, f in zip(real, fake, strict=True)]
     assert d.shape == g.shape == (3,) and torch.allclose(d[1], sum(by_hand) / 2)
     one = patches.generator_terms(kind, real[0] if kind.paired else None, fake[0])

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from ganworks.core.errors import UsageError
-from ganworks.kinds.images.shared.translator import FilterDown, FilterUp, Residual
+from ganworks.kinds.images.shared.translator import FilterDown, FilterUp, ResidualTranslator
 from ganworks.layers.norms import InstanceNorm, instance_norm
 
 
@@ -16,32 +16,32 @@ def pictures(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("resample", ["strided", "filter"])
 def test_nine_blocks_of_width_64_have_the_published_number_of_parameters(resample):
     with torch.device("meta"):
-        net = Residual(resample=resample).build(3, 3)
+        net = ResidualTranslator(resample=resample).build(3, 3)
     assert sum(p.numel() for p in net.parameters()) == 11_378_179  # "11.378 M" of the published code
 
 
 def test_taps_are_those_of_cut():
     with torch.device("meta"):
-        net = Residual(blocks=9, resample="filter").build(3, 3)
+        net = ResidualTranslator(blocks=9, resample="filter").build(3, 3)
     assert net.taps == (0, 4, 8, 12, 16)
 
 
 @pytest.mark.parametrize("resample", ["strided", "filter"])
 @pytest.mark.parametrize("size", [(8, 8), (13, 22), (64, 48)])
 def test_any_size_comes_back_at_that_size(resample, size):
-    net = Residual(width=4, blocks=2, resample=resample).build(3, 1)
+    net = ResidualTranslator(width=4, blocks=2, resample=resample).build(3, 1)
     y = net(pictures(2, 3, *size))
     assert y.shape == (2, 1, *size) and y.dtype == torch.float32 and y.abs().max() < 1
 
 
 def test_too_small_an_image_is_refused():
     with pytest.raises(UsageError, match="too small"):
-        Residual(width=4, blocks=1).build(3, 3)(pictures(1, 3, 6, 20))
+        ResidualTranslator(width=4, blocks=1).build(3, 3)(pictures(1, 3, 6, 20))
 
 
 @pytest.mark.parametrize("resample", ["strided", "filter"])
 def test_encode_returns_what_forward_passes_through(resample):
-    net = Residual(width=4, blocks=4, resample=resample).build(3, 3)
+    net = ResidualTranslator(width=4, blocks=4, resample=resample).build(3, 3)
     x, h, expected = pictures(2, 3, 16, 16), pictures(2, 3, 16, 16), {}
     for position, layer in enumerate(net.layers):
         h = layer(h)
@@ -56,7 +56,7 @@ def test_encode_returns_what_forward_passes_through(resample):
 
 
 def test_every_parameter_gets_a_gradient_in_bf16_channels_last():
-    net = Residual(width=8, blocks=2, resample="filter").build(3, 3).to(memory_format=torch.channels_last)
+    net = ResidualTranslator(width=8, blocks=2, resample="filter").build(3, 3).to(memory_format=torch.channels_last)
     x = pictures(2, 3, 16, 16).to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         features = net.encode(x, [4, 12])
@@ -67,7 +67,7 @@ def test_every_parameter_gets_a_gradient_in_bf16_channels_last():
 
 
 def test_each_image_is_translated_by_itself():
-    net = Residual(width=4, blocks=1).build(3, 3).train()
+    net = ResidualTranslator(width=4, blocks=1).build(3, 3).train()
     x = pictures(3, 3, 16, 16)
     torch.testing.assert_close(net(x)[1:2], net.eval()(x[1:2]))
 
@@ -75,10 +75,10 @@ def test_each_image_is_translated_by_itself():
 def test_residual_begins_near_its_input():
     torch.manual_seed(0)
     x = pictures(1, 3, 32, 32)
-    far, near = (Residual(width=8, blocks=2, residual=r, init="xavier").build(3, 3)(x) for r in (False, True))
+    far, near = (ResidualTranslator(width=8, blocks=2, residual=r, init="xavier").build(3, 3)(x) for r in (False, True))
     assert (near - x).abs().max() < 0.1 < (far - x).abs().mean()
     with pytest.raises(UsageError, match="as many channels"):
-        Residual(residual=True).build(1, 3)
+        ResidualTranslator(residual=True).build(1, 3)
 
 
 def test_filters_keep_a_constant_and_halve_a_checkerboard_away():

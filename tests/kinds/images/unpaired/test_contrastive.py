@@ -12,14 +12,13 @@ from torch import nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
-from ganworks.kinds.images.unpaired.contrastive_game import Contrastive, nce, patches, positions
-from ganworks.kinds.images.unpaired.contrastive_networks import Contrastive as Networks
-from ganworks.kinds.images.unpaired.contrastive_networks import Heads
-from ganworks.kinds.images.unpaired.cycle_networks import Remembering
+from ganworks.kinds.images.unpaired.contrastive_game import ContrastiveGame, nce, patches, positions
+from ganworks.kinds.images.unpaired.contrastive_networks import ContrastiveNetworks, ProjectionHeads
+from ganworks.kinds.images.unpaired.cycle_networks import HistoryDiscriminator
 from ganworks.kinds.images.unpaired.single import Single, SingleEvaluator
 
 SPEC = Spec("unpaired", (3, 16, 16), source=(3, 16, 16))
-SMALL = Networks(width=4, blocks=2, d_width=4, layers=1, features=8)
+SMALL = ContrastiveNetworks(width=4, blocks=2, d_width=4, layers=1, features=8)
 
 
 def unit(*shape, seed=0):
@@ -98,8 +97,8 @@ class Pointwise(nn.Module):
 
 def pointwise(change=lambda x: x):
     torch.manual_seed(0)
-    judge = Remembering(nn.Conv2d(3, 1, 3), 64, (3, 16, 16))
-    return {"G": Pointwise(change), "D": judge, "GF": Heads((6, 6), 8)}
+    judge = HistoryDiscriminator(nn.Conv2d(3, 1, 3), 64, (3, 16, 16))
+    return {"G": Pointwise(change), "D": judge, "GF": ProjectionHeads((6, 6), 8)}
 
 
 def batch_of(count=4, size=16, seed=3):
@@ -113,7 +112,7 @@ def test_an_output_in_its_place_costs_less_than_one_in_disorder():
         order = torch.randperm(256, generator=torch.Generator().manual_seed(5))
         return x.flatten(2)[:, :, order].view_as(x)
 
-    game = Contrastive(patches=64, nce=1.0, identity=0.0)
+    game = ContrastiveGame(patches=64, nce=1.0, identity=0.0)
     kept = game.generator_turn(pointwise(), batch_of())["nce"]
     lost = game.generator_turn(pointwise(shuffled), batch_of())["nce"]
     assert (kept + 1 < lost).all()
@@ -121,7 +120,7 @@ def test_an_output_in_its_place_costs_less_than_one_in_disorder():
 
 
 def test_mirrored_features_are_mirrored_back():
-    plain, flipped = Contrastive(identity=0.0), Contrastive(identity=0.0, flip=1.0)
+    plain, flipped = ContrastiveGame(identity=0.0), ContrastiveGame(identity=0.0, flip=1.0)
     nets, batch = pointwise(), batch_of()
     src = batch["src"]
     straight = plain.contrast(nets, src, src, Draw(9, 4, slice(None)))
@@ -137,7 +136,7 @@ def test_sources_and_targets_are_contrasted_each_with_themselves():
     nets, batch = SMALL.build(SPEC), batch_of()
     made = nets["G"](torch.cat([batch["src"], batch["x"]]))
     for negatives in ("image", "batch"):
-        game = Contrastive(nce=1.0, negatives=negatives)
+        game = ContrastiveGame(nce=1.0, negatives=negatives)
         terms = game.generator_turn(nets, batch_of())
         for name, part, given in (("nce", made[:4], batch["src"]), ("identity", made[4:], batch["x"])):
             alone = game.contrast(nets, given, part, Draw(3, 4, slice(None)))
@@ -146,7 +145,7 @@ def test_sources_and_targets_are_contrasted_each_with_themselves():
 
 def test_g_is_given_the_mirrored_source():
     given = []
-    game, batch = Contrastive(identity=0.0, flip=0.5), batch_of(count=32)
+    game, batch = ContrastiveGame(identity=0.0, flip=0.5), batch_of(count=32)
     game.generator_turn(pointwise(lambda x: (given.append(x), x)[1]), batch)
     src = batch["src"]
     mirrored = [torch.equal(a, b) for a, b in zip(given[0], src.flip(3), strict=True)]
@@ -157,11 +156,11 @@ def test_g_is_given_the_mirrored_source():
 def test_terms_of_the_published_games():
     torch.manual_seed(0)
     nets, batch = SMALL.build(SPEC), batch_of()
-    cut = Contrastive().generator_turn(nets, batch)
+    cut = ContrastiveGame().generator_turn(nets, batch)
     assert {"g_loss", "nce", "identity"} <= set(cut) and all(v.shape == (4,) for v in cut.values())
-    fast = Contrastive(nce=5.0, identity=0.0, flip=0.5).generator_turn(nets, batch)
+    fast = ContrastiveGame(nce=5.0, identity=0.0, flip=0.5).generator_turn(nets, batch)
     assert "identity" not in fast
-    single = Contrastive(identity=0.0, l1=2.0, negatives="batch", r1=1.0)
+    single = ContrastiveGame(identity=0.0, l1=2.0, negatives="batch", r1=1.0)
     made, same = nets["G"](batch["src"]), nets["G"](batch["x"])
     terms = single.generator_turn(nets, batch)
     assert torch.allclose(terms["l1"], 2 * (same - batch["x"]).abs().mean((1, 2, 3)), atol=1e-5)
@@ -170,13 +169,13 @@ def test_terms_of_the_published_games():
     assert (terms["r1"] > 0).all()
     assert torch.allclose(terms["_real"], logits[0], atol=1e-4)
     assert torch.allclose(terms["_fake"], logits[1], atol=1e-2)  # D sees what G has just made, kept as float16
-    assert [players for players, _ in Contrastive().turns(0)] == [("G", "GF"), ("D",)]
+    assert [players for players, _ in ContrastiveGame().turns(0)] == [("G", "GF"), ("D",)]
 
 
 def test_the_terms_reach_the_players_that_they_should():
     torch.manual_seed(0)
     nets, batch = SMALL.build(SPEC), batch_of()
-    terms = Contrastive().generator_turn(nets, batch)
+    terms = ContrastiveGame().generator_turn(nets, batch)
     (terms["nce"] + terms["identity"]).sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in nets["GF"].parameters() if p.dim() > 1)
     reached = [p.grad is not None for p in nets["G"].parameters()]
@@ -197,9 +196,9 @@ def test_refusals_say_what_to_do():
     with pytest.raises(UsageError, match="as many channels"):
         SMALL.build(Spec("unpaired", (1, 16, 16), source=(3, 16, 16)))
     with pytest.raises(UsageError, match="hinge"):
-        Contrastive(loss="relativistic")
+        ContrastiveGame(loss="relativistic")
     with pytest.raises(UsageError, match="temperature"):
-        Contrastive(temperature=0.0)
+        ContrastiveGame(temperature=0.0)
 
 
 def stripes(count, across, size=24):
@@ -275,8 +274,8 @@ def test_noise_is_what_d_sees_and_nothing_else():
 
     nets, batch = pointwise(), batch_of()
     nets["D"].net = Looking(3, 1, 3)
-    game = Contrastive(identity=0.0, noise=0.5)
-    clean = Contrastive(identity=0.0).generator_turn(nets, batch_of())
+    game = ContrastiveGame(identity=0.0, noise=0.5)
+    clean = ContrastiveGame(identity=0.0).generator_turn(nets, batch_of())
     noisy = game.generator_turn(nets, batch)
     game.discriminator_turn(nets, batch)
     assert torch.allclose(clean["nce"], noisy["nce"], atol=1e-5)

@@ -10,11 +10,11 @@ from recipe_checks import check_recipe
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
-from ganworks.kinds.images.unpaired.cycle_game import Cycle as Game
-from ganworks.kinds.images.unpaired.cycle_networks import Cycle, Remembering, Turning
+from ganworks.kinds.images.unpaired.cycle_game import CycleGame
+from ganworks.kinds.images.unpaired.cycle_networks import CycleNetworks, HistoryDiscriminator, LearnedOrientation
 
 SPEC = Spec("unpaired", (3, 16, 16), source=(3, 16, 16))
-TINY = Cycle(width=4, blocks=1, d_width=4, d_layers=1, memory=6)
+TINY = CycleNetworks(width=4, blocks=1, d_width=4, d_layers=1, memory=6)
 
 
 def batch(rows: int = 2, seed: int = 0, progress: float = 0.0) -> Batch:
@@ -28,7 +28,7 @@ def numbered(*values: int) -> torch.Tensor:
 
 
 def test_memory_keeps_the_newest_images_and_mixes_older_ones_in():
-    memory = Remembering(torch.nn.Identity(), 6, (1, 2, 2))
+    memory = HistoryDiscriminator(torch.nn.Identity(), 6, (1, 2, 2))
     memory.remember(numbered(0, 1))
     newest = memory.recall(2, Draw(0, 2, slice(None)), 0.0)
     assert newest[:, 0, 0, 0].tolist() == [0, 1]
@@ -45,7 +45,7 @@ def test_memory_keeps_the_newest_images_and_mixes_older_ones_in():
 
 
 def test_each_slice_of_a_batch_is_judged_by_what_it_made():
-    memory = Remembering(torch.nn.Identity(), 6, (1, 2, 2))
+    memory = HistoryDiscriminator(torch.nn.Identity(), 6, (1, 2, 2))
     slices = [Draw(0, 4, slice(part, None, 2)) for part in (0, 1)]
     for first in (0, 10):
         for made in (numbered(first, first + 1), numbered(first + 2, first + 3)):
@@ -64,7 +64,7 @@ def test_memory_is_saved_state_but_no_parameter():
 def test_generator_terms_are_the_published_ones():
     torch.manual_seed(0)
     nets, one = TINY.build(SPEC), batch()
-    terms = Game(cycle=5, identity=2.5).generator_turn(nets, one)
+    terms = CycleGame(cycle=5, identity=2.5).generator_turn(nets, one)
     with torch.no_grad():
         made, back = nets["G"](one["src"]), nets["G_back"](one["x"])
         mean = lambda v: v.flatten(1).mean(1)  # noqa: E731
@@ -79,12 +79,14 @@ def test_generator_terms_are_the_published_ones():
     assert set(terms) == {*expected, "_fake"}
     for name, value in expected.items():
         torch.testing.assert_close(terms[name].detach(), value, rtol=1e-4, atol=1e-5)
-    assert Game(r1=4.0, r1_end=1.0).r1_at(0.5) == pytest.approx(2.5) and Game(r1=4.0).r1_at(0.5) == 4
-    late = Game(identity_until=0.5).generator_turn(nets, batch(progress=0.6))
+    assert CycleGame(r1=4.0, r1_end=1.0).r1_at(0.5) == pytest.approx(2.5) and CycleGame(r1=4.0).r1_at(0.5) == 4
+    late = CycleGame(identity_until=0.5).generator_turn(nets, batch(progress=0.6))
     assert not any(name.startswith("identity") for name in late)
 
 
-@pytest.mark.parametrize("game", [Game(), Game("wasserstein", gp=10.0, history=0.0), Game("hinge", r1=1.0)])
+@pytest.mark.parametrize(
+    "game", [CycleGame(), CycleGame("wasserstein", gp=10.0, history=0.0), CycleGame("hinge", r1=1.0)]
+)
 def test_every_turn_reaches_its_players(game):
     torch.manual_seed(0)
     nets, one = TINY.build(SPEC), batch()
@@ -104,7 +106,7 @@ def test_every_turn_reaches_its_players(game):
 
 def test_discriminators_judge_what_was_made_in_the_step_and_their_own_side():
     nets, one = TINY.build(SPEC), batch()
-    game = Game(history=0.0)
+    game = CycleGame(history=0.0)
     (_, generators), (_, judges) = game.turns(0)
     terms = generators(nets, one)
     shown = judges(nets, one)
@@ -114,7 +116,7 @@ def test_discriminators_judge_what_was_made_in_the_step_and_their_own_side():
 
 
 def test_critic_turns_and_clipping():
-    game = Game("wasserstein", clip=0.01, n_critic=3)
+    game = CycleGame("wasserstein", clip=0.01, n_critic=3)
     assert [players for players, _ in game.turns(0)] == [("G", "G_back"), *[("D", "D_back")] * 3]
     nets = TINY.build(SPEC)
     game.after(nets, ("G", "G_back"))
@@ -126,20 +128,20 @@ def test_critic_turns_and_clipping():
 @pytest.mark.parametrize("wrong", [{"loss": "relativistic"}, {"loss": "nothing"}, {"cycle": -1}, {"history": 2}])
 def test_wrong_settings_of_the_game_are_refused(wrong):
     with pytest.raises(UsageError):
-        Game(**wrong)
+        CycleGame(**wrong)
 
 
 def test_sides_may_differ_in_channels():
     nets = TINY.build(Spec("unpaired", (1, 16, 16), source=(3, 16, 16)))
     src, x = torch.rand(2, 3, 16, 16), torch.rand(2, 1, 16, 16)
     one = Batch(lambda: {"src": src, "x": x}, Draw(0, 2, slice(None)), size=2)
-    terms = Game().generator_turn(nets, one)
+    terms = CycleGame().generator_turn(nets, one)
     assert "cycle" in terms and "identity" not in terms
 
 
 def test_turning_begins_with_all_eight_views_and_learns_the_right_one():
     torch.manual_seed(0)
-    turning = Turning(torch.nn.Identity())
+    turning = LearnedOrientation(torch.nn.Identity())
     x = torch.rand(4, 3, 8, 8)
     views = turning.views(x)
     assert len({v.numpy().tobytes() for v in views}) == 8
@@ -154,7 +156,7 @@ def test_turning_begins_with_all_eight_views_and_learns_the_right_one():
             optimiser.step()
         assert int(turning.way.argmax()) == wanted and loss < 0.01
     assert turning(torch.rand(1, 3, 10, 14)).shape == (1, 3, 10, 14)
-    nets = Cycle(width=4, blocks=1, d_width=4, d_layers=1, turning=True).build(SPEC)
+    nets = CycleNetworks(width=4, blocks=1, d_width=4, d_layers=1, turning=True).build(SPEC)
     assert nets["G"](torch.rand(2, 3, 16, 16)).shape == (2, 3, 16, 16)
 
 

@@ -9,19 +9,18 @@ from recipe_checks import check_recipe
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.games.penalties import r1
-from ganworks.kinds.images.shared.palette import class_planes, painted
-from ganworks.kinds.images.unpaired.contrastive_game import Contrastive, pictures
-from ganworks.kinds.images.unpaired.contrastive_networks import Contrastive as Contrasted
+from ganworks.kinds.images.shared.palette import class_planes, painted, planes
+from ganworks.kinds.images.unpaired.contrastive_game import ContrastiveGame, pictures
+from ganworks.kinds.images.unpaired.contrastive_networks import ContrastiveNetworks
 from ganworks.kinds.images.unpaired.coordinates import Placed, places
-from ganworks.kinds.images.unpaired.cycle_game import Cycle as Game
-from ganworks.kinds.images.unpaired.cycle_game import colour_shifts, cross_entropy
-from ganworks.kinds.images.unpaired.cycle_networks import Cycle
-from ganworks.kinds.images.unpaired.domain import Unpaired, averaged, planes
+from ganworks.kinds.images.unpaired.cycle_game import CycleGame, colour_shifts, cross_entropy
+from ganworks.kinds.images.unpaired.cycle_networks import CycleNetworks
+from ganworks.kinds.images.unpaired.domain import Unpaired, averaged
 
 COLOURS = [[0, 0, 200], [250, 160, 0], [0, 90, 0]]
 FACTS = {"palettes": [None, COLOURS], "given": [3, 16, 16]}
 SPEC = Spec("unpaired", (3, 16, 16), source=(3, 16, 16), facts=FACTS)
-TINY = Cycle(generator="unet", width=4, d_width=4, d_layers=1, d_norm="none", d_scales=2, places=True, memory=6)
+TINY = CycleNetworks(generator="unet", width=4, d_width=4, d_layers=1, d_norm="none", d_scales=2, places=True, memory=6)
 ALL = slice(None)
 
 
@@ -57,7 +56,7 @@ def test_only_the_side_of_labels_is_made_of_classes_and_every_turn_reaches_its_p
     nets, one = TINY.build(SPEC), batch()
     assert nets["G"].classes and not nets["G_back"].classes
     torch.testing.assert_close((nets["G"](one["src"]) + 1).sum(1), torch.full((4, 16, 16), 2.0))
-    game = Game(through=0.1, noise=0.5, recolour=0.3, r1=1.0, r1_share=0.25, identity=0)
+    game = CycleGame(through=0.1, noise=0.5, recolour=0.3, r1=1.0, r1_share=0.25, identity=0)
     for players, turn in game.turns(0):
         terms = turn(nets, one)
         assert all(v.shape == (4,) for v in terms.values())
@@ -73,7 +72,7 @@ def gradient_of_the_way_back(**settings: float) -> tuple[float, float]:
     for term, maker in (("cycle", "G"), ("cycle_back", "G_back")):
         for net in nets.values():
             net.zero_grad()
-        Game(identity=0, **settings).generator_turn(nets, one)[term].mean().backward()
+        CycleGame(identity=0, **settings).generator_turn(nets, one)[term].mean().backward()
         found.append(sum(float(p.grad.abs().sum()) for p in nets[maker].parameters() if p.grad is not None))
     return found[0], found[1]
 
@@ -87,9 +86,9 @@ def test_the_map_between_is_taught_by_the_share_of_the_way_back():
 def test_noise_and_colours_fall_on_made_images_and_not_on_made_maps():
     torch.manual_seed(0)
     nets = TINY.build(SPEC)
-    plain = Game(identity=0).generator_turn(nets, batch())
+    plain = CycleGame(identity=0).generator_turn(nets, batch())
     for settings in ({"noise": 0.5}, {"recolour": 0.5}):
-        other = Game(identity=0, **settings).generator_turn(nets, batch())
+        other = CycleGame(identity=0, **settings).generator_turn(nets, batch())
         assert torch.equal(plain["cycle"], other["cycle"]) and torch.equal(plain["g_loss_back"], other["g_loss_back"])
         assert not torch.allclose(plain["cycle_back"], other["cycle_back"], rtol=1e-3)
 
@@ -106,7 +105,7 @@ def test_colour_shifts_are_those_of_the_class():
 def test_r1_on_a_part_has_the_mean_of_that_part():
     torch.manual_seed(0)
     nets, real = TINY.build(SPEC), batch()["x"]
-    part = Game(r1_share=0.5)._r1(nets["D"], real, 2.0)
+    part = CycleGame(r1_share=0.5)._r1(nets["D"], real, 2.0)
     mean = lambda x: torch.stack([m.flatten(1).mean(1) for m in nets["D"](x)]).mean(0)  # noqa: E731
     whole = r1(mean, real, 2.0)
     assert part.shape == (4,)
@@ -117,15 +116,17 @@ def test_contrast_encodes_maps_in_their_colours_and_d_sees_classes():
     torch.manual_seed(0)
     facts = {"palettes": [None, [*COLOURS, [9, 9, 9]]], "given": [3, 16, 16]}
     spec, one = Spec("unpaired", (4, 16, 16), source=(3, 16, 16), facts=facts), batch()
-    nets = Contrasted(width=4, blocks=1, d_width=4, layers=1, features=8, norm="none", places=True).build(spec)
+    nets = ContrastiveNetworks(width=4, blocks=1, d_width=4, layers=1, features=8, norm="none", places=True).build(spec)
     x = planes(torch.arange(1024).view(4, 16, 16) % 4, 4)
     assert pictures(nets["G"], x).shape == (4, 3, 16, 16) and pictures(nets["G"], one["src"]) is one["src"]
     mapped = Batch(lambda: {"src": one["src"], "x": x}, Draw(0, 4, ALL), size=4)
-    for players, turn in Contrastive(r1=1.0, l1=1.0).turns(0):
+    for players, turn in ContrastiveGame(r1=1.0, l1=1.0).turns(0):
         torch.stack([v.mean() for k, v in turn(nets, mapped).items() if k[0] != "_"]).sum().backward()
         assert all(p.grad is not None for name in players for p in nets[name].parameters())
     with pytest.raises(UsageError, match="pictures"):
-        Contrasted().build(Spec("unpaired", (3, 16, 16), source=(3, 16, 16), facts={"palettes": [COLOURS, None]}))
+        ContrastiveNetworks().build(
+            Spec("unpaired", (3, 16, 16), source=(3, 16, 16), facts={"palettes": [COLOURS, None]})
+        )
 
 
 class Sign(torch.nn.Module):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +18,10 @@ import numpy as np
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.files.arrays import release
-from ganworks.files.packing.pack import LEAVE_OUT, Item, cache_folder, clean, converted, npy_header, sync, temporary
-from ganworks.files.packing.packed import RELEASE_AFTER, split
-from ganworks.files.rasters.decode import printable
+from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
+from ganworks.files.packing.joined import contents, read_facts
+from ganworks.files.packing.packed import MappedPages, class_counts, split
+from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.audio.data import sound
 
 FORMAT = 1
@@ -44,40 +43,24 @@ def pack_sounds(
     rate: Hz, to which all is resampled. channels: mixed to so many. normalize: "peak" or "off". on_corrupt: "error"
     refuses the first recording that cannot be read, "skip" leaves such out and counts them. Raises UsageError.
     """
-    root, notes = cache_folder(cache)
-    text = json.dumps(
-        [FORMAT, source.stamp(), rate, channels, normalize, getattr(source, "by_name", ""), source.labels is not None]
-    )
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source.path).stem)[:40].strip("-") or "sounds"
-    mark = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
-    folder = root / f"{name}-sound-{mark}"
-    facts = _facts(folder)
-    if facts is None:
-        clean(root)
-        with temporary(root, folder, _facts) as work:
-            _write(source, work, rate, channels, normalize, on_corrupt, on_progress, notes)
-        facts = _facts(folder)
-    if facts is None:
-        raise UsageError(f'The pack in "{folder}" is damaged as soon as it is written; check the disk.')
-    if on_corrupt == "error" and facts["corrupt"]:
-        raise UsageError(f"{sound.SoundError(*facts['corrupt'][0])} {LEAVE_OUT}")
+    by_name, labelled = getattr(source, "by_name", ""), source.labels is not None
+    key = [FORMAT, source.stamp(), rate, channels, normalize, by_name, labelled]
+
+    def write(work: Path, notes: list[str]) -> None:
+        writer = PackWriter(source, work, "recordings")
+        _write(writer, rate, channels, normalize, on_corrupt, on_progress, notes)
+
+    folder, facts = open_or_pack(source.path, key, _facts, write, cache=cache, usual="sounds", kind="sound")
+    refuse_corrupt(facts, on_corrupt, sound.SoundError)
     return folder
 
 
 def _facts(folder: Path) -> dict[str, Any] | None:
-    try:
-        facts = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
-        at = np.load(folder / "at.npy", allow_pickle=False)
-        mapped = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
-        whole = facts["format"] == FORMAT and len(at) == facts["count"] + 1 and int(at[-1]) == len(mapped)
-        return facts if whole and mapped.dtype == np.int16 else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return read_facts(folder, FORMAT, "int16")
 
 
 def _write(
-    source: Any,
-    work: Path,
+    writer: PackWriter,
     rate: int,
     channels: int,
     how: sound.Normalize,
@@ -85,65 +68,39 @@ def _write(
     on_progress: Progress | None,
     notes: list[str],
 ) -> None:
-    """Convert and write every recording; only hashes and places stay in memory."""
-    warnings, corrupt, kept, at, hashes = Counter[str](), [], [], [0], []
-    rates: Counter[str] = Counter()
+    """Convert and write every recording; its own rate is kept as the mode of its item."""
+    at, source = [0], writer.source
 
-    def convert(data: Any, name: str) -> Item:
+    def convert(data: Any, name: str) -> ConvertedItem:
         met: Counter[str] = Counter()
         x, own = sound.read_sound(data, name, met) if isinstance(data, bytes) else data
         try:
             x = sound.normalize(sound.resample(sound.mix(x, channels, met), own, rate), how, met)
         except UsageError as error:
             raise sound.SoundError(name, str(error)) from error
-        return Item(sound.to_int16(x), (own, len(x)), "", tuple(met))
+        return ConvertedItem(sound.to_int16(x), (), f"{own} Hz", tuple(met))
 
-    with (work / "x.npy").open("wb") as file:
-        npy_header(file, (0,), "int16")
-        for index, item in converted(source, convert, 16, on_progress):
-            if isinstance(item, Item):
-                file.write(item.array.tobytes())
-                at.append(at[-1] + item.array.size)
-                hashes.append(hashlib.blake2b(item.array.tobytes(), digest_size=16).digest())
-                kept.append(index)
-                rates[f"{item.size[0]} Hz"] += 1
-                warnings.update(item.warnings)
-            elif on_corrupt == "error":
-                raise UsageError(f"{item} {LEAVE_OUT}") from item
-            else:
-                corrupt.append((item.name, item.reason))
-        if not kept:
-            raise UsageError(
-                f'"{source.path}": none of its {len(source):,} recordings can be read. {corrupt[0][0]}: {corrupt[0][1]}'
-            )
-        file.seek(0)
-        npy_header(file, (at[-1],), "int16")
-        sync(file)
-    np.save(work / "at.npy", np.array(at, np.int64), allow_pickle=False)
-    np.save(work / "hash.npy", np.frombuffer(b"".join(hashes), "<u8").reshape(-1, 2), allow_pickle=False)
-    labels = source.labels
-    if labels is not None:
-        np.save(work / "y.npy", labels[np.array(kept)], allow_pickle=False)
+    def accept(index: int, samples: np.ndarray) -> None:
+        at.append(at[-1] + samples.size)
+
+    chunked = {"chunk": 16, "on_corrupt": on_corrupt, "on_progress": on_progress}
+    writer.write("x.npy", (), "int16", convert, accept=accept, **chunked)
+    writer.save("at.npy", np.array(at, np.int64))
     facts = {
-        "format": FORMAT,
-        "source": printable(str(source.path)),
-        "kind": source.kind,
-        "bytes": source.bytes,
+        **writer.about(FORMAT),
         "rate": rate,
         "channels": channels,
         "normalize": how,
-        "count": len(kept),
-        "corrupt": corrupt[:10_000],
-        "corrupt_count": len(corrupt),
-        "rates": dict(rates.most_common(50)),
+        "count": len(writer.kept),
+        "corrupt": writer.corrupt[:10_000],
+        "corrupt_count": len(writer.corrupt),
+        "rates": dict(writer.modes.most_common(50)),
         "classes": list(source.classes),
-        "names": [source.name(k) for k in kept[:100_000]],
-        "warnings": dict(warnings.most_common(50)),
+        "names": [source.name(k) for k in writer.kept[:100_000]],
+        "warnings": dict(writer.warnings.most_common(50)),
         "notes": [*source.notes, *notes],
     }
-    with (work / "fingerprint.json").open("wb") as file:
-        file.write(json.dumps(facts, ensure_ascii=False).encode("utf-8", "backslashreplace"))
-        sync(file)
+    writer.finish(facts, source.labels)
 
 
 class Sounds:
@@ -168,8 +125,8 @@ class Sounds:
         own = np.load(folder / "y.npy", allow_pickle=False) if facts["classes"] else None
         self.labels: np.ndarray | None = None if own is None else own[self.rows[:, 0]]
         self.classes: tuple[str, ...] = tuple(facts["classes"])
-        self.piece, self._touched = piece, 0
-        self.train, self.held, self.duplicates, self._notes = split(self._contents(), held_out)
+        self.piece, self._pages = piece, MappedPages(self._map)
+        self.train, self.held, self.duplicates, self._notes = split(contents(self.hashes, self.rows), held_out)
         self.spec = spec or Spec(
             "sounds",
             (self.channels, min(65536, int(self.lengths.max()))),
@@ -179,17 +136,6 @@ class Sounds:
             "float32",
             facts={"rate": self.rate},
         )
-
-    def _contents(self) -> np.ndarray:
-        """What decides the side of each row: its recording, or with few recordings itself; uint64 [N, 2]."""
-        own = self.hashes[self.rows[:, 0]]
-        if len(self.lengths) >= FEW or len(self.rows) == len(self.lengths):
-            return own
-        each = [
-            hashlib.blake2b(h.tobytes() + int(s).to_bytes(8, "little"), digest_size=16).digest()
-            for h, s in zip(own, self.rows[:, 1], strict=True)
-        ]
-        return np.frombuffer(b"".join(each), "<u8").reshape(-1, 2)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -212,10 +158,7 @@ class Sounds:
         number, first, last = (int(v) for v in self.rows[row])
         x = self._x[self._at[number] : self._at[number + 1]].reshape(self.channels, -1)[:, first:last]
         x = x if length is None else sound.fit(x, length, start)
-        self._touched += x.nbytes
-        if self._touched > RELEASE_AFTER:
-            release(self._map)  # so that a big pack does not count as resident memory
-            self._touched = 0
+        self._pages.touched(x.nbytes)
         return x.astype(np.float32) / np.float32(32768)
 
     def name(self, row: int) -> str:
@@ -226,10 +169,7 @@ class Sounds:
     @property
     def summary(self) -> dict[str, Any]:
         """Plain facts: what was found, what it became, how it is split."""
-        facts, counts = self.facts, {}
-        if self.labels is not None:
-            found = np.bincount(self.labels, minlength=len(self.classes))
-            counts = dict(zip(self.classes, found.tolist(), strict=True))
+        facts = self.facts
         seconds = self.lengths / self.rate
         return {
             **{name: facts[name] for name in ("source", "kind", "bytes", "rate", "channels", "rates", "warnings")},
@@ -239,7 +179,7 @@ class Sounds:
             "shortest": round(float(seconds.min()), 4),
             "median": round(float(np.median(seconds)), 4),
             "longest": round(float(seconds.max()), 4),
-            "classes": counts,
+            "classes": class_counts(self.labels, self.classes),
             "train": len(self.train),
             "held": len(self.held),
             "duplicates": self.duplicates,

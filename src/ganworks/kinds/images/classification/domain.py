@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.arrays import Source
-from ganworks.files.packing.pack import Progress
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.classification.evaluator import ClassEvaluator, probabilities

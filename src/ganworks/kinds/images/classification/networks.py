@@ -61,7 +61,7 @@ def noisy(x: Tensor, deviation: float, training: bool) -> Tensor:
     return x + deviation * torch.randn_like(x) if training and deviation else x
 
 
-class Classifier(nn.Module):
+class SemiClassifier(nn.Module):
     """Examples [B, *shape] in [-1, 1] -> logits [B, K] float32. `both` gives logits and features [B, F]."""
 
     def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,7 +76,7 @@ class Classifier(nn.Module):
         return self.both(x)[1]
 
 
-class DenseClassifier(Classifier):
+class DenseClassifier(SemiClassifier):
     """The published discriminator: weight-normed layers of `hidden` units, ReLU, noise before each of them."""
 
     def __init__(self, net: Semi, spec: Spec):
@@ -118,7 +118,7 @@ class DenseGenerator(nn.Module):
         return (x.float() / 2).tanh().unflatten(1, self.shape)  # 2 sigmoid(x) - 1
 
 
-class ConvClassifier(Classifier):
+class ConvClassifier(SemiClassifier):
     """Convolutions that halve the image to about 4 x 4, then one hidden layer.
 
     5x5 with stride 2 from the image, then 3x3 with stride 2 per halving and one 3x3 on the lowest map.

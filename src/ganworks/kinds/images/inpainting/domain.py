@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, pixels
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Progress
 from ganworks.kinds.images.inpainting.masks import Masks
 from ganworks.kinds.images.shared.crops import LEAST, Photos
 from ganworks.kinds.images.shared.photos import FromPhotos

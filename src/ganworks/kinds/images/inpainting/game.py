@@ -7,9 +7,8 @@ over the hole (patches and features: over their share of it), so that its size d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,18 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
-from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
-from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import per_example
-from ganworks.games.stages import alone, check_start, phases
-from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
+from ganworks.kinds.images.shared.two_stages import TwoStages
 
 _USUAL, _KNEE = 0.05, 6.0  # gradient energy of photos in [-1, 1], about: the unit of `texture`; it is squared below 6
 
 
 @dataclass(frozen=True)
-class Inpainting:
+class Inpainting(TwoStages):
     """Settings of the game. batch: x [B, C, H, W] in [-1, 1], mask [B, 1, H, W] with 1 = hole, src = both in one.
 
     D sees the composite: the real picture with the filled hole.
@@ -57,33 +54,9 @@ class Inpainting:
     vgg: str = ""
 
     def __post_init__(self) -> None:
-        loss(self.loss)
-        check_start(self.adversarial_from)
-        weights = ("gan", "match", "r1", "hole", "known", "detail", "perceptual")
-        check_ranges(self, dict.fromkeys(weights, (0, 1_000_000)))
+        self.check("gan", "match", "r1", "hole", "known", "detail", "perceptual")
         if self.window and (not 1 <= self.window <= 99 or self.window % 2 == 0):
             raise UsageError(f"window must be 0 (the hole) or an odd number of pixels up to 99, not {self.window}.")
-
-    @cached_property
-    def _loss(self) -> Loss:
-        return loss(self.loss)
-
-    @cached_property
-    def _vgg(self) -> VGG19 | None:
-        return load_vgg(self.vgg) if self.vgg and self.perceptual else None
-
-    @property
-    def phases(self) -> tuple[float, ...]:
-        """Fractions of the budget where the turns change."""
-        return phases(self.adversarial_from)
-
-    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """G alone at first; later D, then G."""
-        if alone(progress, self.adversarial_from):
-            yield ("G",), self.pixel_turn
-        else:
-            yield ("D",), self.discriminator_turn
-            yield ("G",), self.generator_turn
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """l1, known, grain and, where weighted, detail, each [B]."""
@@ -108,17 +81,12 @@ class Inpainting:
         D, x, mask = nets["D"], batch["x"], batch["mask"]
         fill, grain = nets["G"].parts(batch["src"])
         fake = composite(fill + grain, x, mask)
-        found, wanted = D.features(fake), None
-        if self._loss.paired or self.match:
-            with torch.no_grad():
-                wanted = D.features(x)
+        found, wanted = self.features(D, fake, x)
         adversarial = self._loss.generator(None if wanted is None else wanted[-1], found[-1])
         terms = {"g_loss": self.gan * in_hole(adversarial, mask), **self._truth(fill, grain, batch)}
         if wanted is not None and self.match:
             terms["match"] = self.match * matching(wanted, found, mask)
-        if self._vgg is not None:
-            terms["perceptual"] = self.perceptual * perceptual(self._vgg.to(x.device), fake, x)
-        return {**terms, "_fake": in_hole(found[-1].detach(), mask)}
+        return {**terms, **self.perceptual_terms(fake, x), "_fake": in_hole(found[-1].detach(), mask)}
 
     def _truth(self, fill: Tensor, grain: Tensor, batch: Batch) -> Terms:
         """Distances to the truth: of the fill alone, and of the picture with its grain, for which the fill is fixed."""

@@ -80,7 +80,7 @@ class GatedBlock(nn.Module):
 # Fast Fourier convolutions ------------------------------------------------------------------------
 
 
-class Spectral(nn.Module):
+class SpectralTransform(nn.Module):
     """A convolution whose every output depends on the whole map: 1x1 over the real Fourier transform.
 
     Chi et al. 2020 (Fast Fourier Convolution, NeurIPS), section 3.2, as LaMa (2109.07161) uses it. [B, C, H, W] of any
@@ -105,7 +105,7 @@ class Spectral(nn.Module):
 
 
 class Fourier(nn.Module):
-    """Local and global channels that exchange: local by 3x3 convolutions, global to global by `Spectral`.
+    """Local and global channels that exchange: local by 3x3 convolutions, global to global by `SpectralTransform`.
 
     [B, width, H, W] -> the same; the first `width - far` channels are local. 2109.07161, figure 2.
     """
@@ -115,7 +115,7 @@ class Fourier(nn.Module):
         self.near, self.far = width - far, far
         self.local = conv(width, self.near, gain=gain)  # local and global to local
         self.outward = conv(self.near, far, gain=gain * math.sqrt(0.5))
-        self.whole = Spectral(far)
+        self.whole = SpectralTransform(far)
 
     def forward(self, x: Tensor) -> Tensor:
         near, far = x.split([self.near, self.far], 1)

@@ -9,8 +9,8 @@ KIND = Kind(
     recipes={"stargan": ("recipes:stargan", "domain/multi")},
     parts={
         "domain/multi": "domain:Multi",
-        "networks/stargan": "networks:Star",
-        "game/stargan": "game:Star",
+        "networks/stargan": "networks:StarNetworks",
+        "game/stargan": "game:StarGame",
     },
     looks="domain/images",
     options=("label=NAME      the class to make",),

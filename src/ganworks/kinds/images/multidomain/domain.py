@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganworks.core.contracts import Nets
+from ganworks.core.contracts import Nets, Progress
 from ganworks.core.errors import UsageError, nearest, pixels
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Packed, Progress, cache_folder
+from ganworks.files.packing.pack import Packed, cache_folder
 from ganworks.files.rasters.pixels import grid, viewable
 from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.shared import fidelity

@@ -18,12 +18,12 @@ from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.games.patches import discriminator_terms, generator_terms, per_example
+from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
 from ganworks.games.penalties import gradient_penalty, r1
 
 
 @dataclass(frozen=True)
-class Star:
+class StarGame:
     """Settings of the game.
 
     loss: a name from `losses.LOSSES`. classify: weight of the class terms of both players (equations 2 and 3).
@@ -89,7 +89,7 @@ class Star:
         return {
             "g_loss": generator_terms(self._loss, None, logits),
             "g_class": self.classify * F.cross_entropy(kinds.float(), to, reduction="none"),
-            "cycle": self.cycle * (back.float() - src.float()).abs().flatten(1).mean(1),
+            "cycle": self.cycle * distance(back, src),
             "_obeyed": (kinds.argmax(1) == to).float(),
         }
 

@@ -26,7 +26,7 @@ from ganworks.layers.strided import init_dcgan
 Labels = Literal["modulate", "maps"]
 
 
-class Modulation(nn.Module):
+class ConditionalInstanceNorm(nn.Module):
     """Instance norm whose scale and shift [B, c] belong to the label y [B]."""
 
     def __init__(self, channels: int, classes: int):
@@ -40,13 +40,13 @@ class Modulation(nn.Module):
         return torch.addcmul(shift, instance_norm(x), scale)
 
 
-class Stage(nn.Module):
+class LabelledConv(nn.Module):
     """Convolution, norm, and ReLU unless `linear`; the norm follows the label when there are `classes`."""
 
     def __init__(self, conv: nn.Module, channels: int, classes: int, linear: bool = False):
         super().__init__()
         self.conv = conv
-        self.norm = Modulation(channels, classes) if classes else InstanceNorm(channels)
+        self.norm = ConditionalInstanceNorm(channels, classes) if classes else InstanceNorm(channels)
         self.classes, self.linear = classes, linear
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -55,13 +55,15 @@ class Stage(nn.Module):
         return x if self.linear else F.relu(x)
 
 
-class Residual(nn.Module):
+class LabelledResidual(nn.Module):
     """x plus two 3x3 stages of it, reflected at the border."""
 
     def __init__(self, width: int, classes: int):
         super().__init__()
         self.stages = nn.ModuleList(
-            Stage(nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect", bias=False), width, classes, linear)
+            LabelledConv(
+                nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect", bias=False), width, classes, linear
+            )
             for linear in (False, True)
         )
 
@@ -72,10 +74,10 @@ class Residual(nn.Module):
         return x + out
 
 
-class Generator(nn.Module):
+class StarGenerator(nn.Module):
     """Images [B, C, H, W] and the asked labels y [B] int64 -> images of the same size in (-1, 1)."""
 
-    def __init__(self, cfg: Star, spec: Spec):
+    def __init__(self, cfg: StarNetworks, spec: Spec):
         super().__init__()
         channels, width = spec.shape[0], cfg.width
         self.classes, self.maps, self.residual = spec.num_classes, cfg.labels == "maps", cfg.residual
@@ -83,11 +85,11 @@ class Generator(nn.Module):
         inputs = channels + (spec.num_classes if self.maps else 0)
         self.enter = nn.Conv2d(inputs, width, 7, padding=3, padding_mode="reflect")
         stages: list[nn.Module] = [
-            Stage(nn.Conv2d(c, 2 * c, 4, 2, 1, bias=False), 2 * c, by) for c in (width, 2 * width)
+            LabelledConv(nn.Conv2d(c, 2 * c, 4, 2, 1, bias=False), 2 * c, by) for c in (width, 2 * width)
         ]
-        stages += [Residual(4 * width, by) for _ in range(cfg.blocks)]
+        stages += [LabelledResidual(4 * width, by) for _ in range(cfg.blocks)]
         stages += [
-            Stage(nn.ConvTranspose2d(c, c // 2, 4, 2, 1, bias=False), c // 2, by) for c in (4 * width, 2 * width)
+            LabelledConv(nn.ConvTranspose2d(c, c // 2, 4, 2, 1, bias=False), c // 2, by) for c in (4 * width, 2 * width)
         ]
         self.stages = nn.ModuleList(stages)
         self.leave = nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect")
@@ -114,10 +116,10 @@ class Generator(nn.Module):
         return torch.tanh(x)
 
 
-class Discriminator(nn.Module):
+class StarDiscriminator(nn.Module):
     """Images [B, C, H, W] -> patch logits [B, 1, h, w]; `both` also says which class, logits [B, classes]."""
 
-    def __init__(self, cfg: Star, spec: Spec):
+    def __init__(self, cfg: StarNetworks, spec: Spec):
         super().__init__()
         channels, *size = spec.shape
         layers = fitting_layers(*size, most=cfg.layers)
@@ -136,7 +138,7 @@ class Discriminator(nn.Module):
 
 
 @dataclass(frozen=True)
-class Star:
+class StarNetworks:
     """Both players for labelled images [C, H, W] of 12 pixels or more.
 
     width: channels at full size, 4 times as many in the residual blocks. blocks: how many of these. labels: how G is
@@ -166,4 +168,4 @@ class Star:
                 f"Translation between classes needs images of 12 pixels or more with 2 classes or more, not shape "
                 f"{list(spec.shape)} with {spec.num_classes}."
             )
-        return {"G": Generator(self, spec), "D": Discriminator(self, spec)}
+        return {"G": StarGenerator(self, spec), "D": StarDiscriminator(self, spec)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
-from ganworks.kinds.images.multidomain.game import Star
-from ganworks.kinds.images.multidomain.networks import Star as Networks
+from ganworks.kinds.images.multidomain.game import StarGame
+from ganworks.kinds.images.multidomain.networks import StarNetworks
 
 
 def stargan(facts: Facts) -> Config:
@@ -16,6 +16,6 @@ def stargan(facts: Facts) -> Config:
     (networks.residual=off).
     """
     adam = Optimizer(lr=1e-3, lr_end=1e-5, betas=(0.5, 0.999))
-    game = Star(loss="hinge", cycle=10.0, gp=0.0, r1=0.1, n_critic=1)
+    game = StarGame(loss="hinge", cycle=10.0, gp=0.0, r1=0.1, n_critic=1)
     train = Train(batch=8, ema=(1e12,), ema_ramp=0.02)
-    return Config("stargan", facts.domain, Networks(), game, g=adam, d=adam, train=train)
+    return Config("stargan", facts.domain, StarNetworks(), game, g=adam, d=adam, train=train)

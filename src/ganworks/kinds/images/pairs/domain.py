@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, switch
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Conversion, Item, Packed, Progress, pack
+from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, resize
 from ganworks.kinds.images.domain import shift as shifted
@@ -263,11 +264,11 @@ def _plan(domain: Pairs, source: PairSource) -> Conversion:
             notes.append(f"{side} is a label map of {len(palette)} colours (labels=off takes it for a picture)")
     rows = sum(1 if facts[side]["palette"] else facts[side]["channels"] for side in "AB")
 
-    def convert(data: Any, name: str) -> Item:
+    def convert(data: Any, name: str) -> ConvertedItem:
         found = Notes()
         a, b = _both(data, found)
         parts = [_row(array, size, domain.fit, facts[side]) for array, side in ((a, "A"), (b, "B"))]
-        return Item(np.concatenate(parts), a.shape[1:], found.mode, tuple(found.warnings))
+        return ConvertedItem(np.concatenate(parts), a.shape[1:], found.mode, tuple(found.warnings))
 
     return Conversion(Spec("pairs", (rows, *size), source.classes, facts=facts), convert, notes)
 

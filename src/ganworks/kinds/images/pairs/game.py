@@ -22,15 +22,23 @@ from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.games.patches import Maps, discriminator_terms, feature_matching, generator_terms, per_example
-from ganworks.games.penalties import judge
+from ganworks.games.patches import (
+    Maps,
+    discriminator_terms,
+    distance,
+    feature_matching,
+    generator_terms,
+    parted,
+    per_example,
+)
+from ganworks.games.penalties import logits_and_gradient_norms
 from ganworks.kinds.images.shared.palette import mixed, nearest
 
 WATCHED = 512
 
 
 @dataclass(frozen=True)
-class PairSight:
+class PairView:
     """D's mean logit [B] of targets beside fixed sources [B, C, H, W]: what a gradient penalty asks of D."""
 
     D: nn.Module
@@ -39,12 +47,12 @@ class PairSight:
     def __call__(self, x: Tensor) -> Tensor:
         return per_example(self.D(torch.cat([self.src, x], 1)))
 
-    def rows(self, index: Tensor) -> PairSight:
-        return PairSight(self.D, self.src[index])
+    def rows(self, index: Tensor) -> PairView:
+        return PairView(self.D, self.src[index])
 
 
 @dataclass(frozen=True)
-class Translate:
+class PairedTranslation:
     """Settings of paired translation.
 
     loss: a name from `losses.LOSSES`. gan: weight of the adversarial term; 0 trains G alone, on the terms below.
@@ -98,13 +106,11 @@ class Translate:
         src, x, seen = batch["src"], batch["x"], self._seen(batch)
         with torch.no_grad():
             made = G(src)
-        count = len(src)
         both: Maps = D(torch.cat([seen(src, x), seen(src, made.to(x.dtype))]))
-        maps = [both] if isinstance(both, Tensor) else both
-        real, fake = [m[:count] for m in maps], [m[count:] for m in maps]
+        real, fake = parted(both, len(src))
         terms = {"d_loss": discriminator_terms(self._loss, real, fake)}
         if self.r1:
-            terms["r1"] = 0.5 * self.r1 * judge(PairSight(D, src), x)[1]
+            terms["r1"] = 0.5 * self.r1 * logits_and_gradient_norms(PairView(D, src), x)[1]
         return {**terms, "_real": _some(real), "_fake": _some(fake)}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
@@ -120,7 +126,7 @@ class Translate:
         else:
             made = G(src)
             if self.l1:
-                terms["l1"] = self.l1 * (made - x).abs().flatten(1).mean(1)
+                terms["l1"] = self.l1 * distance(made, x)
         return {**terms, **self._judged(nets["D"], made, batch)} if self.gan else terms
 
     def _judged(self, D: nn.Module, made: Tensor, batch: Batch) -> Terms:

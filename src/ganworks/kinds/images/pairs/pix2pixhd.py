@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.pairs.unet import Paired, Up, check_pair, doubled, patch_player
-from ganworks.kinds.images.shared.patchgan import InstanceNorm
+from ganworks.layers.norms import AffineInstanceNorm
 from ganworks.layers.strided import init_dcgan
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """x + norm(conv3x3(relu(norm(conv3x3(x))))), borders reflected."""
 
     def __init__(self, width: int):
         super().__init__()
         first, second = (nn.Conv2d(width, width, 3, 1, 1, padding_mode="reflect", bias=False) for _ in range(2))
-        self.body = nn.Sequential(first, InstanceNorm(width), nn.ReLU(), second, InstanceNorm(width))
+        self.body = nn.Sequential(first, AffineInstanceNorm(width), nn.ReLU(), second, AffineInstanceNorm(width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -35,26 +35,26 @@ class Residual(nn.Module):
 def entry(inputs: int, width: int) -> nn.Module:
     """The first layer: 7x7, norm, ReLU."""
     conv = nn.Conv2d(inputs, width, 7, 1, 3, padding_mode="reflect", bias=False)
-    return nn.Sequential(conv, InstanceNorm(width), nn.ReLU())
+    return nn.Sequential(conv, AffineInstanceNorm(width), nn.ReLU())
 
 
 def halved(width: int) -> nn.Module:
     """Half the sides, twice the channels."""
-    return nn.Sequential(nn.Conv2d(width, 2 * width, 3, 2, 1, bias=False), InstanceNorm(2 * width), nn.ReLU())
+    return nn.Sequential(nn.Conv2d(width, 2 * width, 3, 2, 1, bias=False), AffineInstanceNorm(2 * width), nn.ReLU())
 
 
 def grown(width: int, up: Up) -> nn.Module:
     """Twice the sides, half the channels."""
-    return nn.Sequential(doubled(width, width // 2, up, False), InstanceNorm(width // 2), nn.ReLU())
+    return nn.Sequential(doubled(width, width // 2, up, False), AffineInstanceNorm(width // 2), nn.ReLU())
 
 
-class Global(nn.Module):
+class GlobalGenerator(nn.Module):
     """[B, inputs, H, W] -> features [B, width, H, W]; sides are multiples of 2**downs."""
 
     def __init__(self, inputs: int, width: int, downs: int, blocks: int, up: Up):
         super().__init__()
         layers = [entry(inputs, width), *[halved(width * 2**n) for n in range(downs)]]
-        layers += [Residual(width * 2**downs) for _ in range(blocks)]
+        layers += [ResidualBlock(width * 2**downs) for _ in range(blocks)]
         layers += [grown(width * 2**n, up) for n in reversed(range(1, downs + 1))]
         self.layers = nn.Sequential(*layers)
 
@@ -68,11 +68,11 @@ class CoarseToFine(Paired):
     def __init__(self, inputs: int, outputs: int, cfg: Pix2PixHD, downs: int, palette: list | None = None):
         super().__init__(2 ** (downs + cfg.enhancer), palette)
         width = cfg.width
-        self.coarse = Global(inputs, width, downs, cfg.blocks, cfg.up)
+        self.coarse = GlobalGenerator(inputs, width, downs, cfg.blocks, cfg.up)
         self.entry = self.fine = None
         if cfg.enhancer:
             self.entry = nn.Sequential(entry(inputs, width // 2), halved(width // 2))
-            self.fine = nn.Sequential(*[Residual(width) for _ in range(cfg.fine_blocks)], grown(width, cfg.up))
+            self.fine = nn.Sequential(*[ResidualBlock(width) for _ in range(cfg.fine_blocks)], grown(width, cfg.up))
         last = width // 2 if cfg.enhancer else width
         self.last = nn.Conv2d(last, len(palette) if palette else outputs, 7, 1, 3, padding_mode="reflect")
         self.apply(init_dcgan)

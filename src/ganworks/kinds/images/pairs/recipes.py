@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
-from ganworks.kinds.images.pairs.game import Translate
+from ganworks.kinds.images.pairs.game import PairedTranslation
 from ganworks.kinds.images.pairs.pix2pixhd import Pix2PixHD
-from ganworks.kinds.images.pairs.spade import Spade
+from ganworks.kinds.images.pairs.spade import SPADENetworks
 from ganworks.kinds.images.pairs.unet import Pix2Pix
 
 WIDTHS = (16, 24, 32, 48, 64)
@@ -25,7 +25,7 @@ _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
 
 
 @dataclass(frozen=True)
-class Scale:
+class ChosenWidth:
     """How wide the networks are, how many examples that is expected to show, and why, in sentences."""
 
     width: int
@@ -33,13 +33,13 @@ class Scale:
     notes: tuple[str, ...]
 
 
-def scale(facts: Facts, recipe: str) -> Scale:
+def scale(facts: Facts, recipe: str) -> ChosenWidth:
     """The widest networks that see enough within the budget; 64, as published, where examples are asked for."""
     pixels = facts.spec.shape[1] * facts.spec.shape[2]
     enough = min(MOST, max(FEWEST, EPOCHS * facts.count))
     if facts.budget.examples:
         width = 64 if facts.device != "cpu" or facts.budget.examples * pixels > 10**10 else 32
-        return Scale(width, facts.budget.examples, ())
+        return ChosenWidth(width, facts.budget.examples, ())
 
     def reachable(width: int) -> int:
         cost = GFLOP[recipe] * (width / 32) ** 2 * pixels / 64**2
@@ -49,7 +49,7 @@ def scale(facts: Facts, recipe: str) -> Scale:
     said = f"Width {width} for both networks: the budget shows them about {reachable(width):,} pairs"
     if reachable(width) < enough:
         said += f", fewer than the {enough:,} that it takes; train for longer, or at a smaller size"
-    return Scale(width, reachable(width), (said + ".",))
+    return ChosenWidth(width, reachable(width), (said + ".",))
 
 
 def domain(facts: Facts) -> Any:
@@ -72,7 +72,7 @@ def pix2pix(facts: Facts) -> Config:
     """
     chosen = scale(facts, "pix2pix")
     labels = "target_palette" in facts.spec.facts
-    game = Translate(gan=0.0 if labels else 1.0, ce=1.0 if labels else 0.0)
+    game = PairedTranslation(gan=0.0 if labels else 1.0, ce=1.0 if labels else 0.0)
     adam = Optimizer(lr=1e-3 if labels else 5e-4, lr_end=0.0, betas=(0.5, 0.999), warmup=0.01)
     networks = Pix2Pix(width=chosen.width, d_width=chosen.width)
     train = Train(batch=8, ema=(_FOREVER,), ema_ramp=0.05)
@@ -86,7 +86,7 @@ def pix2pixhd(facts: Facts) -> Config:
     the VGG loss, whose weights do not come with this package. networks.enhancer=on adds the local enhancer.
     """
     chosen = scale(facts, "pix2pixhd")
-    game = Translate(loss="least-squares", l1=0.0, fm=10.0, ce=_ce(facts))
+    game = PairedTranslation(loss="least-squares", l1=0.0, fm=10.0, ce=_ce(facts))
     adam = Optimizer(lr=2e-4, lr_end=0.0, betas=(0.5, 0.999), warmup=0.01)
     networks = Pix2PixHD(width=chosen.width, d_width=chosen.width, blocks=9 if chosen.width >= 48 else 4)
     train = Train(batch=4, ema=(_FOREVER,), ema_ramp=0.05)
@@ -100,11 +100,11 @@ def spade(facts: Facts) -> Config:
     without the VGG loss, in whose place stands 10 times the L1 distance.
     """
     chosen = scale(facts, "spade")
-    game = Translate(loss="hinge", l1=10.0, fm=10.0, ce=_ce(facts))
+    game = PairedTranslation(loss="hinge", l1=10.0, fm=10.0, ce=_ce(facts))
     g, d = (Optimizer(lr=lr, lr_end=0.0, betas=(0.0, 0.9), warmup=0.01) for lr in (1e-4, 4e-4))
-    networks = Spade(width=max(8, chosen.width // 2), hidden=2 * chosen.width, d_width=chosen.width)
+    networks = SPADENetworks(width=max(8, chosen.width // 2), hidden=2 * chosen.width, d_width=chosen.width)
     if chosen.width == WIDTHS[-1]:
-        networks = Spade()
+        networks = SPADENetworks()
     train = Train(batch=8, ema=(_FOREVER,), ema_ramp=0.05)
     return Config("spade", domain(facts), networks, game, g=g, d=d, train=train, notes=chosen.notes)
 

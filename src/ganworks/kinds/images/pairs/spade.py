@@ -24,7 +24,7 @@ from ganworks.layers.strided import init_dcgan
 BASE = 8  # pixels of the smallest map
 
 
-class SPADE(nn.Module):
+class SPADENorm(nn.Module):
     """norm(x) * (1 + gamma) + beta, both made from the label map by two 3x3 convolutions (figure 3)."""
 
     def __init__(self, width: int, labels: int, hidden: int):
@@ -37,16 +37,16 @@ class SPADE(nn.Module):
         return instance_norm(x) * (1 + self.gamma(h)) + self.beta(h)
 
 
-class Block(nn.Module):
+class SPADEBlock(nn.Module):
     """Residual block of two SPADE norms; where the number of channels changes the shortcut is learned (figure 4)."""
 
     def __init__(self, inputs: int, outputs: int, labels: int, hidden: int):
         super().__init__()
         inner = min(inputs, outputs)
-        self.norms = nn.ModuleList([SPADE(inputs, labels, hidden), SPADE(inner, labels, hidden)])
+        self.norms = nn.ModuleList([SPADENorm(inputs, labels, hidden), SPADENorm(inner, labels, hidden)])
         self.convs = nn.ModuleList([nn.Conv2d(inputs, inner, 3, 1, 1), nn.Conv2d(inner, outputs, 3, 1, 1)])
         self.shortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, bias=False)
-        self.shortcut_norm = None if inputs == outputs else SPADE(inputs, labels, hidden)
+        self.shortcut_norm = None if inputs == outputs else SPADENorm(inputs, labels, hidden)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         short = x
@@ -57,10 +57,10 @@ class Block(nn.Module):
         return short + x
 
 
-class Gaugan(Paired):
+class SPADEGenerator(Paired):
     """The generator of SPADE; see `Paired`. A source that is a label map enters as one channel per colour."""
 
-    def __init__(self, inputs: int, outputs: int, cfg: Spade, ups: int, spec: Spec):
+    def __init__(self, inputs: int, outputs: int, cfg: SPADENetworks, ups: int, spec: Spec):
         palette = spec.facts.get("target_palette") if cfg.labels else None
         super().__init__(2**ups, palette)
         colours = spec.facts.get("source_palette")
@@ -71,7 +71,7 @@ class Gaugan(Paired):
         self.from_latent = nn.Linear(cfg.z_dim, widths[0]) if cfg.z_dim else None
         self.first = nn.Conv2d(self.inputs, widths[0], 3, 1, 1)
         pairs = zip([widths[0], *widths], widths, strict=False)
-        self.blocks = nn.ModuleList(Block(a, b, self.inputs, cfg.hidden) for a, b in pairs)
+        self.blocks = nn.ModuleList(SPADEBlock(a, b, self.inputs, cfg.hidden) for a, b in pairs)
         self.last = nn.Conv2d(widths[-1], len(palette) if palette else outputs, 3, 1, 1)
         self.apply(init_dcgan)
 
@@ -89,7 +89,7 @@ class Gaugan(Paired):
 
 
 @dataclass(frozen=True)
-class Spade:
+class SPADENetworks:
     """The two players of SPADE.
 
     width: channels of G at the full size, up to 16 times as many on smaller maps (published: 64). hidden: channels
@@ -113,8 +113,8 @@ class Spade:
             raise UsageError(f"width, hidden, d_width and scales must be at least 1 and z_dim at least 0, in {self}.")
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"G": Gaugan, "D": MultiScale on source and target together}."""
+        """{"G": SPADEGenerator, "D": MultiScale on source and target together}."""
         inputs, outputs = check_pair(spec, "spade")
         ups = max(1, (min(spec.shape[1:]) // BASE).bit_length() - 1)
         D = patch_player(inputs + outputs, spec, self.d_width, self.d_layers, self.scales, "instance", self.spectral)
-        return {"G": Gaugan(inputs, outputs, self, ups, spec), "D": D}
+        return {"G": SPADEGenerator(inputs, outputs, self, ups, spec), "D": D}

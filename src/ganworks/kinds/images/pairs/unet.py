@@ -20,7 +20,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.shared.noise import Noise
 from ganworks.kinds.images.shared.palette import colour_table, mixed
-from ganworks.kinds.images.shared.patchgan import MapNormName, MultiScale, PatchGAN, fitting_layers, map_norm
+from ganworks.kinds.images.shared.patchgan import MapNormName, fitting_layers, map_norm, patch_discriminator
 from ganworks.kinds.images.shared.tiles import reflected
 from ganworks.layers.strided import init_dcgan
 
@@ -132,9 +132,7 @@ def patch_player(
     height, wide = spec.shape[1:]
     half = 2 ** (scales - 1)
     layers = layers or min(patch_layers(height, wide), fitting_layers(height // half, wide // half))
-    if scales == 1:
-        return PatchGAN(channels, width, layers, norm, spectral)
-    return MultiScale(channels, width, layers, scales, norm, spectral)
+    return patch_discriminator(channels, width, layers, scales, norm, spectral)
 
 
 @dataclass(frozen=True)

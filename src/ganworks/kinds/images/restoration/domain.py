@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, pixels, switch
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Progress
 from ganworks.kinds.images.restoration.degrade import Degrade, luma
 from ganworks.kinds.images.shared.crops import Photos
 from ganworks.kinds.images.shared.photos import FromPhotos

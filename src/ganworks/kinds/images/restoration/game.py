@@ -7,25 +7,20 @@ taken from the discriminator's own features where no VGG19 is given (feature mat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
-from ganworks.core.errors import check_ranges
 from ganworks.core.spec import Batch
-from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
-from ganworks.games.stages import alone, check_start, phases
-from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
+from ganworks.kinds.images.shared.two_stages import TwoStages
 
 
 @dataclass(frozen=True)
-class Restoration:
+class Restoration(TwoStages):
     """Settings of the game. Images are in [-1, 1]; batch["src"] is the input and batch["x"] the target.
 
     adversarial_from: fraction of the budget at which the second stage begins; 1: never, 0: at once.
@@ -43,30 +38,7 @@ class Restoration:
     vgg: str = ""
 
     def __post_init__(self) -> None:
-        loss(self.loss)
-        check_start(self.adversarial_from)
-        check_ranges(self, dict.fromkeys(("gan", "pixel", "match", "perceptual"), (0, 1_000_000)))
-
-    @cached_property
-    def _loss(self) -> Loss:
-        return loss(self.loss)
-
-    @cached_property
-    def _vgg(self) -> VGG19 | None:
-        return load_vgg(self.vgg) if self.vgg and self.perceptual else None
-
-    @property
-    def phases(self) -> tuple[float, ...]:
-        """Fractions of the budget where the turns change."""
-        return phases(self.adversarial_from)
-
-    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """G alone in the first stage; D, then G in the second."""
-        if alone(progress, self.adversarial_from):
-            yield ("G",), self.pixel_turn
-        else:
-            yield ("D",), self.discriminator_turn
-            yield ("G",), self.generator_turn
+        self.check("gan", "pixel", "match", "perceptual")
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """l1 [B]. G remembers what it is, where it is made to."""
@@ -87,17 +59,12 @@ class Restoration:
         D, x = nets["D"], batch["x"]
         fake = nets["G"](batch["src"])
         seen, made = shifted(batch, x, fake)
-        found, wanted = D.features(made), None
-        if self._loss.paired or self.match:
-            with torch.no_grad():
-                wanted = D.features(seen)
+        found, wanted = self.features(D, made, seen)
         adversarial = generator_terms(self._loss, None if wanted is None else wanted[-1], found[-1])
         terms = {"g_loss": self.gan * adversarial, "l1": self.pixel * distance(fake, x)}
         if wanted is not None and self.match:
             terms["match"] = self.match * feature_matching(wanted, found)
-        if self._vgg is not None:
-            terms["perceptual"] = self.perceptual * perceptual(self._vgg.to(x.device), fake, x)
-        return {**terms, "_fake": per_example(found[-1])}
+        return {**terms, **self.perceptual_terms(fake, x), "_fake": per_example(found[-1])}
 
 
 def shifted(batch: Batch, *images: Tensor) -> list[Tensor]:

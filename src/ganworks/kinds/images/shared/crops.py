@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,22 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.arrays import ArraySource, Source, release, stored_range
-from ganworks.files.packing.pack import (
-    LEAVE_OUT,
-    Item,
-    Progress,
-    cache_folder,
-    clean,
-    converted,
-    npy_header,
-    sync,
-    temporary,
-)
-from ganworks.files.packing.packed import RELEASE_AFTER, plain_facts, split
-from ganworks.files.rasters.decode import DecodeError, Notes, all_grey, colour, decode, printable
+from ganworks.files.arrays import ArraySource, Source, stored_range
+from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
+from ganworks.files.packing.packed import RELEASE_AFTER, MappedPages, plain_facts, split
+from ganworks.files.packing.writer import ConvertedItem, PackWriter
+from ganworks.files.rasters.decode import DecodeError, Notes, all_grey, colour, decode
 from ganworks.files.sources import open_source
 
 FORMAT = "photos 1"
@@ -61,21 +51,13 @@ def open_photos(
     source = open_source(path, False)
     if not len(source):
         raise UsageError(f'"{source.path}" holds no images.')
-    root, notes = cache_folder(cache)
-    settings = {"channels": channels, "background": colour(background)}
-    text = json.dumps([FORMAT, source.stamp(), settings], sort_keys=True, default=str)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source.path).stem)[:40].strip("-") or "data"
-    folder = root / f"{name}-{hashlib.blake2b(text.encode('utf-8', 'surrogateescape'), digest_size=10).hexdigest()}"
-    ready = _open(folder, held_out)
-    if ready is None:
-        clean(root)
-        with temporary(root, folder, lambda made: _open(made, held_out)) as work:
-            _write(source, _Plan(source, channels, background), work, notes, on_corrupt, on_progress)
-        ready = _open(folder, held_out)
-    if ready is None:
-        raise UsageError(f'The pack in "{folder}" is damaged as soon as it is written; check the disk.')
-    if on_corrupt == "error" and ready.facts["corrupt"]:
-        raise UsageError(f"{DecodeError(*ready.facts['corrupt'][0])} {LEAVE_OUT}")
+    key = [FORMAT, source.stamp(), {"channels": channels, "background": colour(background)}]
+
+    def write(work: Path, notes: list[str]) -> None:
+        _write(PackWriter(source, work), _Plan(source, channels, background), notes, on_corrupt, on_progress)
+
+    ready = open_or_pack(source.path, key, lambda folder: _open(folder, held_out), write, cache=cache)[1]
+    refuse_corrupt(ready.facts, on_corrupt)
     return ready
 
 
@@ -107,7 +89,7 @@ class Photos:
         count = facts["count"]
         if self.shapes.shape != (count, 3) or self.hashes.shape != (count, 2) or mapped.shape != (self._ends[-1],):
             raise ValueError("the pack does not hold what it says")
-        self._map, self._pixels, self._touched = mapped, np.asarray(mapped), 0
+        self._pages, self._pixels = MappedPages(mapped), np.asarray(mapped)
         self._middle = (self.spec.high + self.spec.low) / 2
         self._half = (self.spec.high - self.spec.low) / 2
         plain = json.dumps({k: v for k, v in facts["spec"].items() if k != "shape"}, sort_keys=True)
@@ -158,19 +140,13 @@ class Photos:
     def _cut(self, index: int, size: tuple[int, int], top: float, left: float) -> np.ndarray:
         """[C, *size] at a place given as fractions in [0, 1) of the room there is."""
         photo = self.whole(index)
-        self._release(photo.nbytes)
+        if self._pixels.nbytes > RELEASE_AFTER:
+            self._pages.touched(photo.nbytes)
         short = [max(0, n - m) for n, m in zip(size, photo.shape[1:], strict=True)]
         if any(short):
             photo = np.pad(photo, [(0, 0), *((n // 2, n - n // 2) for n in short)], mode="reflect")
         y, x = (int(f * (m - n + 1)) for f, m, n in zip((top, left), photo.shape[1:], size, strict=True))
         return photo[:, y : y + size[0], x : x + size[1]]
-
-    def _release(self, touched: int) -> None:
-        """Give mapped pages back now and then, so that a big pack does not count as resident memory."""
-        self._touched += touched if self._pixels.nbytes > RELEASE_AFTER else 0
-        if self._touched > RELEASE_AFTER:
-            release(self._map)
-            self._touched = 0
 
     def smaller(self, size: tuple[int, int]) -> int:
         """How many photos are smaller than a crop of `size` and will be reflected."""
@@ -203,7 +179,7 @@ class _Plan:
                 self.notes = [["all images are grey: one channel", "colour images: three channels"][self.channels > 1]]
         self.spec = Spec("photos", (self.channels, LEAST, LEAST), **spec_range)
 
-    def convert(self, data: Any, name: str) -> Item:
+    def convert(self, data: Any, name: str) -> ConvertedItem:
         found = Notes()
         if self.arrays:
             if data.dtype.kind == "f" and not np.isfinite(data).all():
@@ -214,53 +190,25 @@ class _Plan:
             size, mode = found.size, found.mode
         if min(array.shape[1:]) < LEAST:
             raise DecodeError(name, f"{size[1]} x {size[0]} pixels; it needs at least {LEAST} x {LEAST}.")
-        return Item(array, size, mode, tuple(found.warnings))
+        return ConvertedItem(array, size, mode, tuple(found.warnings))
 
 
-def _write(
-    source: Source, plan: _Plan, work: Path, notes: list[str], on_corrupt: str, on_progress: Progress | None
-) -> None:
+def _write(writer: PackWriter, plan: _Plan, notes: list[str], on_corrupt: str, on_progress: Progress | None) -> None:
     """pixels.npy, shapes.npy, hash.npy and, last, fingerprint.json."""
-    shapes, hashes, corrupt = [], [], []
-    counts: dict[str, Counter] = {"sizes": Counter(), "modes": Counter(), "warnings": Counter()}
-    with (work / "pixels.npy").open("wb") as file:
-        npy_header(file, (2**62,), plan.spec.dtype)
-        start = file.tell()
-        for _, item in converted(source, plan.convert, 32, on_progress):
-            if not isinstance(item, Item):
-                if on_corrupt == "error":
-                    raise UsageError(f"{item} {LEAVE_OUT}") from item
-                corrupt.append((item.name, item.reason))
-                continue
-            data = np.ascontiguousarray(item.array, plan.spec.dtype)
-            file.write(data.data)
-            shapes.append(data.shape)
-            hashes.append(hashlib.blake2b(f"{data.shape}".encode() + data.tobytes(), digest_size=16).digest())
-            counts["sizes"]["x".join(map(str, item.size))] += 1
-            counts["modes"][item.mode] += 1
-            counts["warnings"].update(item.warnings)
-        if not shapes:
-            name, reason = corrupt[0]
-            raise UsageError(f'"{source.path}": none of its {len(source):,} images can be read. {name}: {reason}')
-        file.seek(0)
-        npy_header(file, (int(np.prod(shapes, 1).sum()),), plan.spec.dtype)
-        if file.tell() != start:
-            raise ValueError("the header of pixels.npy changed its length")
-        sync(file)
-    np.save(work / "shapes.npy", np.array(shapes, np.int64), allow_pickle=False)
-    np.save(work / "hash.npy", np.frombuffer(b"".join(hashes), "<u8").reshape(-1, 2), allow_pickle=False)
+    shapes: list[tuple[int, ...]] = []
+    how = {"chunk": 32, "on_corrupt": on_corrupt, "on_progress": on_progress, "hash_shape": True}
+    accept = lambda index, data: shapes.append(data.shape)  # noqa: E731
+    writer.write("pixels.npy", (), plan.spec.dtype, plan.convert, accept=accept, **how)
+    writer.save("shapes.npy", np.array(shapes, np.int64))
     facts = {
-        "format": FORMAT,
-        "source": printable(source.path),
-        "kind": source.kind,
-        "bytes": source.bytes,
+        **writer.about(FORMAT),
         "spec": plan.spec.to_dict(),
         "count": len(shapes),
-        "corrupt": corrupt,
-        "distinct_sizes": len(counts["sizes"]),
-        **{name: dict(counter.most_common(50)) for name, counter in counts.items()},
-        "notes": [*source.notes, *notes, *plan.notes],
+        "corrupt": writer.corrupt,
+        "distinct_sizes": len(writer.sizes),
+        "sizes": dict(writer.sizes.most_common(50)),
+        "modes": dict(writer.modes.most_common(50)),
+        "warnings": dict(writer.warnings.most_common(50)),
+        "notes": [*writer.source.notes, *notes, *plan.notes],
     }
-    with (work / "fingerprint.json").open("wb") as file:
-        file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
-        sync(file)
+    writer.finish(facts, indent=1)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ganworks.core.spec import Spec
 
 
 def colour_table(palette: Sequence[Sequence[int]]) -> Tensor:
@@ -57,3 +60,14 @@ def mixed(logits: Tensor, table: Tensor) -> Tensor:
         return hard
     soft = torch.einsum("bkhw,kc->bchw", logits.float().softmax(1), table.to(logits.device))
     return hard + (soft - soft.detach())
+
+
+def palettes_of(spec: Spec) -> tuple[Any, Any]:
+    """Palettes (or None) of what a network of this spec is given and of what it makes, for both directions."""
+    found = spec.facts.get("palettes", (None, None))
+    return tuple(found if list(spec.source) == spec.facts.get("given", list(spec.source)) else found[::-1])
+
+
+def planes(index: Tensor, classes: int) -> Tensor:
+    """Class numbers [B, H, W] -> float32 [B, classes, H, W]: 1 where a pixel has the class, else -1."""
+    return 2 * one_hot(index, classes) - 1

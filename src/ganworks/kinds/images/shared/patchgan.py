@@ -1,4 +1,4 @@
-"""Discriminators that judge overlapping patches: PatchGAN, and several of them on an image pyramid.
+"""Discriminators with one logit for each of the overlapping patches: PatchGAN, and several on an image pyramid.
 
 PatchGAN: Isola et al. 2017 (pix2pix, 1611.07004), section 6.1.2: C64-C128-C256-C512 and a last convolution, 4x4
 kernels, LeakyReLU 0.2; with three strided layers one logit sees 70x70 pixels. MultiScale: Wang et al. 2018
@@ -15,47 +15,40 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganworks.core.errors import UsageError
-from ganworks.layers.norms import instance_norm
+from ganworks.layers.norms import AffineInstanceNorm
 from ganworks.layers.strided import init_dcgan
 
 MapNormName = Literal["instance", "batch", "none"]
-
-
-class InstanceNorm(nn.Module):
-    """Each channel of each example to mean 0 and variance 1, then a learned scale and shift; [B, C, H, W].
-
-    A map of one pixel has no variance and would become 0 everywhere: it keeps its value and is only scaled and
-    shifted.
-    """
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2:].numel() > 1:
-            return instance_norm(x, self.weight, self.bias)
-        return x * self.weight.to(x.dtype)[:, None, None] + self.bias.to(x.dtype)[:, None, None]
 
 
 def map_norm(name: MapNormName, channels: int) -> nn.Module:
     """A norm for feature maps; "instance" is the same in training and in use and keeps examples apart."""
     if name == "batch":
         return nn.BatchNorm2d(channels)
-    return InstanceNorm(channels) if name == "instance" else nn.Identity()
+    return AffineInstanceNorm(channels) if name == "instance" else nn.Identity()
 
 
-def fitting_layers(height: int, width: int, most: int = 3) -> int:
+def fitting_layers(height: int, width: int, most: int = 3, scales: int = 1) -> int:
     """Strided layers of a PatchGAN for this size, at most `most`: the last map stays at least 3x3 (3 at 64 px).
 
-    Raises UsageError below 10 pixels.
+    scales: of a `MultiScale`, whose smallest image must have 3 * 2**layers pixels, too. Raises UsageError below 6
+    pixels.
     """
     side, layers = min(height, width), most
-    while layers > 1 and side // 2**layers - 2 < 3:
+    while layers > 1 and (side // 2**layers - 2 < 3 or side // 2 ** (scales - 1) < 3 * 2**layers):
         layers -= 1
     if side // 2**layers - 2 < 1:
         raise UsageError(f"A patch discriminator needs images of 6 pixels or more, not {height} x {width}.")
     return layers
+
+
+def patch_discriminator(
+    channels: int, width: int, layers: int, scales: int, norm: MapNormName, spectral: bool = False
+) -> PatchGAN | MultiScale:
+    """One PatchGAN, or `scales` of them on smaller and smaller images."""
+    if scales == 1:
+        return PatchGAN(channels, width, layers, norm, spectral)
+    return MultiScale(channels, width, layers, scales, norm, spectral)
 
 
 class PatchGAN(nn.Module):

@@ -42,7 +42,7 @@ class FilterUp(nn.Module):
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-class Block(nn.Module):
+class TranslatorBlock(nn.Module):
     """x + norm(conv3x3(relu(norm(conv3x3(x))))), borders reflected."""
 
     def __init__(self, width: int):
@@ -77,14 +77,14 @@ class Translator(nn.Module):
     both halvings, the first and the middle block (0, 4, 8, 12, 16 with filters and nine blocks, as published).
     """
 
-    def __init__(self, inputs: int, outputs: int, cfg: Residual):
+    def __init__(self, inputs: int, outputs: int, cfg: ResidualTranslator):
         super().__init__()
         width, filtered, self.residual = cfg.width, cfg.resample == "filter", cfg.residual
         if self.residual and inputs != outputs:
             raise UsageError(f"residual=on needs as many channels in as out; there are {inputs} and {outputs}.")
         enter = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, width, 7), InstanceNorm(width), nn.ReLU()]
         down = [*_down(width, filtered), *_down(2 * width, filtered)]
-        blocks = [Block(4 * width) for _ in range(cfg.blocks)]
+        blocks = [TranslatorBlock(4 * width) for _ in range(cfg.blocks)]
         up = [*_up(4 * width, filtered), *_up(2 * width, filtered)]
         leave = [nn.ReflectionPad2d(3), nn.Conv2d(width, outputs, 7)]
         self.layers = nn.ModuleList([*enter, *down, *blocks, *up, *leave])
@@ -139,7 +139,7 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Residual:
+class ResidualTranslator:
     """Settings of a `Translator`.
 
     width: channels of the full-size map, four times as many in the blocks. blocks: residual blocks.

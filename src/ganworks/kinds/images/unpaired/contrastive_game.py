@@ -20,7 +20,7 @@ from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch, Draw
 from ganworks.games.losses import Loss, loss
-from ganworks.games.patches import discriminator_terms, generator_terms, per_example
+from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
 from ganworks.games.penalties import r1
 from ganworks.kinds.images.shared.palette import painted
 
@@ -74,7 +74,7 @@ def nce(queries: Tensor, keys: Tensor, temperature: float, across: bool = False)
 
 
 @dataclass(frozen=True)
-class Contrastive:
+class ContrastiveGame:
     """Settings of the game.
 
     loss: a name from `losses.LOSSES`. nce: weight of PatchNCE. identity: its share that compares real targets with
@@ -138,7 +138,7 @@ class Contrastive:
         if self.identity:
             terms["identity"] = self.nce * self.identity * costs[1]
         if self.l1:
-            terms["l1"] = self.l1 * (made[count:].float() - batch["x"].float()).abs().flatten(1).mean(1)
+            terms["l1"] = self.l1 * distance(made[count:], batch["x"])
         return {**terms, "_fake": per_example(logits).detach()}
 
     def contrast(

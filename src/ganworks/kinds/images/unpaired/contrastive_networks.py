@@ -17,13 +17,13 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.shared.palette import class_planes, colour_table
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
-from ganworks.kinds.images.shared.translator import Residual, Translator
+from ganworks.kinds.images.shared.translator import ResidualTranslator, Translator
 from ganworks.kinds.images.unpaired.coordinates import PLACES, Placed
-from ganworks.kinds.images.unpaired.cycle_networks import Remembering
+from ganworks.kinds.images.unpaired.cycle_networks import HistoryDiscriminator
 from ganworks.layers.strided import init_dcgan
 
 
-class Heads(nn.Module):
+class ProjectionHeads(nn.Module):
     """One perceptron for each compared layer: features [B, P, c] -> [B, P, width] float32 of length 1.
 
     channels: c of each layer. CUT builds these when it sees the first batch; here they exist from the start, so that
@@ -49,10 +49,10 @@ def tapped(G: Translator, inputs: int, width: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Contrastive:
+class ContrastiveNetworks:
     """Settings of the players.
 
-    width, blocks, resample: of the translator (networks.translator.Residual; published 64, 9, filter).
+    width, blocks, resample: of the translator, see `ResidualTranslator` (published: 64, 9, filter).
     d_width, layers, norm: of the patch discriminator; small images get fewer layers. memory: made images that it keeps
     from G's turn to its own, at least a batch. features: width of the heads. places: D is told where a pixel lies.
 
@@ -88,15 +88,15 @@ class Contrastive:
                 f"channels; there are {spec.source[0]} and {spec.shape[0]}. Give channels=."
             )
         (channels, *size), inputs = spec.shape, spec.source[0]
-        generator = Residual(self.width, self.blocks, self.resample, init="xavier").build(inputs, channels)
+        generator = ResidualTranslator(self.width, self.blocks, self.resample, init="xavier").build(inputs, channels)
         if made:
             generator.finish = class_planes
             generator.register_buffer("table", colour_table(made), persistent=False)
-        judge: nn.Module = PatchGAN(
+        discriminator: nn.Module = PatchGAN(
             channels + PLACES * self.places, self.d_width, fitting_layers(*size, most=self.layers), self.norm
         )
         return {
             "G": generator,
-            "D": Remembering(Placed(judge) if self.places else judge, self.memory, spec.shape),
-            "GF": Heads(tapped(generator, inputs, self.width), self.features),
+            "D": HistoryDiscriminator(Placed(discriminator) if self.places else discriminator, self.memory, spec.shape),
+            "GF": ProjectionHeads(tapped(generator, inputs, self.width), self.features),
         }

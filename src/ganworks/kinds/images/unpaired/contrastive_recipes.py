@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
-from ganworks.kinds.images.unpaired.contrastive_game import Contrastive
-from ganworks.kinds.images.unpaired.contrastive_networks import Contrastive as Networks
+from ganworks.kinds.images.unpaired.contrastive_game import ContrastiveGame
+from ganworks.kinds.images.unpaired.contrastive_networks import ContrastiveNetworks
 
 _PUBLISHED = Optimizer(lr=2e-4, lr_end=2e-6, betas=(0.5, 0.999))
 _SMALL = replace(_PUBLISHED, lr=3e-4, lr_end=3e-6)
@@ -20,7 +20,7 @@ def cut(facts: Facts) -> Config:
     patches and batch 2, so that minutes suffice at 64 pixels. Where the target is a label map (domain.labels=on): D is
     told where a pixel lies and has R1 in place of its norms, which would take the share of each class from it.
     """
-    return _config("cut", facts, Contrastive())
+    return _config("cut", facts, ContrastiveGame())
 
 
 def fastcut(facts: Facts) -> Config:
@@ -28,7 +28,7 @@ def fastcut(facts: Facts) -> Config:
 
     Paper: Park et al. 2020 (arXiv 2007.15651), section 4.1. On a CPU smaller, as `cut`.
     """
-    return _config("fastcut", facts, Contrastive(nce=5.0, identity=0.0, flip=0.5))
+    return _config("fastcut", facts, ContrastiveGame(nce=5.0, identity=0.0, flip=0.5))
 
 
 def sincut(facts: Facts) -> Config:
@@ -40,15 +40,15 @@ def sincut(facts: Facts) -> Config:
     (the colours arrive sooner).
     """
     adam = Optimizer(lr=5e-4, lr_end=5e-6, betas=(0.0, 0.99))
-    game = Contrastive(loss="non-saturating", nce=4.0, identity=0.0, l1=5.0, negatives="batch", patches=32, r1=10.0)
-    networks = Networks(norm="none")
+    game = ContrastiveGame(loss="non-saturating", nce=4.0, identity=0.0, l1=5.0, negatives="batch", patches=32, r1=10.0)
+    networks = ContrastiveNetworks(norm="none")
     if facts.device == "cpu":
         networks = replace(networks, width=16, blocks=3, d_width=32)
     return Config("sincut", facts.domain, networks, game, g=adam, d=adam, train=_train(8))
 
 
-def _config(name: str, facts: Facts, game: Contrastive) -> Config:
-    networks = Networks()
+def _config(name: str, facts: Facts, game: ContrastiveGame) -> Config:
+    networks = ContrastiveNetworks()
     if any(facts.spec.facts.get("palettes", ())):
         networks, game = replace(networks, norm="none", places=True), replace(game, r1=1.0)
     if facts.device != "cpu":

@@ -45,7 +45,7 @@ RANGES = {
 
 
 @dataclass(frozen=True)
-class Cycle:
+class CycleGame:
     """Settings of the game.
 
     loss: a name from `losses.LOSSES`. cycle: weight of the L1 distance between an image and its translation there and

@@ -17,12 +17,12 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.pairs.unet import Pix2Pix, UNet, levels_for
 from ganworks.kinds.images.shared.palette import class_planes
-from ganworks.kinds.images.shared.patchgan import MultiScale, PatchGAN, fitting_layers
-from ganworks.kinds.images.shared.translator import Residual
+from ganworks.kinds.images.shared.patchgan import fitting_layers, patch_discriminator
+from ganworks.kinds.images.shared.translator import ResidualTranslator
 from ganworks.kinds.images.unpaired.coordinates import PLACES, Placed
 
 
-class Remembering(nn.Module):
+class HistoryDiscriminator(nn.Module):
     """A discriminator, images [B, C, H, W] -> what `net` returns, that keeps the last `size` generated images.
 
     They are buffers, float16, so that a training goes on exactly where it stopped. It replaces the oldest image where
@@ -78,7 +78,7 @@ def _part(draw: Draw) -> tuple[int, int]:
 _STEEP = 64.0  # of the softmax over turns: with Adam at 4e-4 a choice takes some hundred steps
 
 
-class Turning(nn.Module):
+class LearnedOrientation(nn.Module):
     """Turns or mirrors an image before the network translates it; which way is learned. [B, C, H, W] -> the same sides.
 
     Convolutions change things where they are. Here the image is a mixture of its eight quarter turns and mirror
@@ -106,12 +106,12 @@ class Turning(nn.Module):
 
 
 @dataclass(frozen=True)
-class Cycle:
+class CycleNetworks:
     """Two translators G (source to target) and G_back, two patch discriminators D (target) and D_back.
 
     generator: "residual" (CycleGAN) or "unet" (DualGAN; `blocks`, `resample`, `init` and `residual` then do nothing).
     turning: the translators may turn or mirror the image first, in a way that they learn.
-    width, blocks, resample, init, residual: of the translators, see `translator.Residual`.
+    width, blocks, resample, init, residual: of the translators, see `ResidualTranslator`.
     places: all four are told where a pixel lies (`layers.places`).
     d_width, d_layers (at most; small images get fewer), d_norm, d_scales: of the discriminators. An instance norm takes
     from D how bright an image is and how much there is of each class. memory: generated images that a discriminator
@@ -151,14 +151,14 @@ class Cycle:
         return {
             "G": self._translator(spec.source, spec.shape, bool(made)),
             "G_back": self._translator(spec.shape, spec.source, bool(given)),
-            "D": self._judge(spec.shape),
-            "D_back": self._judge(spec.source),
+            "D": self._discriminator(spec.shape),
+            "D_back": self._discriminator(spec.source),
         }
 
     def _translator(self, source: tuple[int, ...], shape: tuple[int, ...], classes: bool) -> nn.Module:
         inputs = source[0] + PLACES * self.places
         if self.generator == "residual":
-            cfg = Residual(self.width, self.blocks, self.resample, init=self.init, residual=self.residual)
+            cfg = ResidualTranslator(self.width, self.blocks, self.resample, init=self.init, residual=self.residual)
             net: nn.Module = cfg.build(inputs, shape[0])
         else:
             cfg = Pix2Pix(width=self.width, dropout=0.0, up="resize")
@@ -166,16 +166,12 @@ class Cycle:
         if classes:
             net.finish = class_planes  # pyrefly: ignore
         net = Placed(net) if self.places else net
-        net = Turning(net) if self.turning else net
+        net = LearnedOrientation(net) if self.turning else net
         net.classes = classes  # pyrefly: ignore
         return net
 
-    def _judge(self, shape: tuple[int, ...]) -> Remembering:
-        layers, smallest = fitting_layers(*shape[1:], most=self.d_layers), min(shape[1:]) // 2 ** (self.d_scales - 1)
-        while layers > 1 and smallest < 3 * 2**layers:
-            layers -= 1
+    def _discriminator(self, shape: tuple[int, ...]) -> HistoryDiscriminator:
+        layers = fitting_layers(*shape[1:], most=self.d_layers, scales=self.d_scales)
         channels = shape[0] + PLACES * self.places
-        net: nn.Module = PatchGAN(channels, self.d_width, layers, self.d_norm)
-        if self.d_scales > 1:
-            net = MultiScale(channels, self.d_width, layers, self.d_scales, self.d_norm)
-        return Remembering(Placed(net) if self.places else net, self.memory, shape)
+        net: nn.Module = patch_discriminator(channels, self.d_width, layers, self.d_scales, self.d_norm)
+        return HistoryDiscriminator(Placed(net) if self.places else net, self.memory, shape)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
-from ganworks.kinds.images.unpaired.cycle_game import Cycle as Game
-from ganworks.kinds.images.unpaired.cycle_networks import Cycle
+from ganworks.kinds.images.unpaired.cycle_game import CycleGame
+from ganworks.kinds.images.unpaired.cycle_networks import CycleNetworks
 
 _PUBLISHED = Optimizer(lr=2e-4, lr_end=2e-6, betas=(0.5, 0.999))
 _SMALL = replace(_PUBLISHED, lr=4e-4, lr_end=4e-6)
@@ -25,7 +25,7 @@ def cyclegan(facts: Facts) -> Config:
     two scales without norms, which would take the share of each class from them, but with R1; and a way back that
     cannot hide what it carries (games.cycle.Cycle: labels, through, noise, recolour).
     """
-    networks, game = Cycle(), Game()
+    networks, game = CycleNetworks(), CycleGame()
     if _labels(facts):
         networks = replace(networks, generator="unet", d_norm="none")
         game = replace(game, cycle=2.0, identity=0.0, adversarial=0.5, history=0.0, r1=1.0, r1_share=0.25)
@@ -41,10 +41,10 @@ def dualgan(facts: Facts) -> Config:
     dropout; any image size. On a CPU smaller, as `cyclegan`. With a label map on one side as `cyclegan`, but for the
     penalty, and critics of the published rate.
     """
-    game = Game("wasserstein", cycle=500.0, identity=0.0, history=0.0, gp=10.0)
+    game = CycleGame("wasserstein", cycle=500.0, identity=0.0, history=0.0, gp=10.0)
     if _labels(facts):
         game = replace(game, labels=20.0)
-    config = _config("dualgan", facts, Cycle(generator="unet", d_norm="none"), game)
+    config = _config("dualgan", facts, CycleNetworks(generator="unet", d_norm="none"), game)
     g, d = (replace(side, betas=(0.5, 0.9)) for side in (config.g, config.d))
     d = replace(d, lr=_PUBLISHED.lr, lr_end=_PUBLISHED.lr_end) if _labels(facts) else d
     return replace(config, g=g, d=d)
@@ -54,7 +54,7 @@ def _labels(facts: Facts) -> bool:
     return any(facts.spec.facts.get("palettes", ()))
 
 
-def _config(name: str, facts: Facts, networks: Cycle, game: Game) -> Config:
+def _config(name: str, facts: Facts, networks: CycleNetworks, game: CycleGame) -> Config:
     small = facts.device == "cpu"
     if _labels(facts):
         networks = replace(networks, places=True, d_scales=2)

@@ -18,13 +18,13 @@ from ganworks.core.errors import UsageError, number, switch
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source
 from ganworks.files.listings import ZipListing
-from ganworks.files.packing.pack import Conversion, Item, pack
+from ganworks.files.packing.pack import Conversion, ConvertedItem, pack
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.decode import Notes, decode
 from ganworks.files.rasters.pixels import resize
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import MAX_SIDE, Images
-from ganworks.kinds.images.shared.palette import colour_table, nearest, one_hot, paint
+from ganworks.kinds.images.shared.palette import colour_table, nearest, paint, palettes_of, planes
 from ganworks.kinds.images.shared.palettes import find_palette, index_of, majority
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
@@ -343,7 +343,7 @@ def pack_maps(domain: Images, path: Any, palette: list[list[int]], cache: Any, o
     source, size = open_source(path, labels=False), domain.size
     assert isinstance(size, tuple)
 
-    def convert(data: Any, name: str) -> Item:
+    def convert(data: Any, name: str) -> ConvertedItem:
         notes = Notes()
         array = decode(data, name, channels=3, background=domain.background, notes=notes)
         height, width = array.shape[1:]
@@ -353,23 +353,9 @@ def pack_maps(domain: Images, path: Any, palette: list[list[int]], cache: Any, o
             tall, wide = min(height, size[0] / scale), min(width, size[1] / scale)
         box = ((width - wide) / 2, (height - tall) / 2, (width + wide) / 2, (height + tall) / 2)
         index = majority(index_of(array, palette), size, box, len(palette))
-        return Item(index[None], notes.size, notes.mode, tuple(notes.warnings))
+        return ConvertedItem(index[None], notes.size, notes.mode, tuple(notes.warnings))
 
     settings = {"domain": "unpaired maps", "size": size, "palette": palette, "fit": domain.fit}
     plan = lambda: Conversion(Spec("images", (1, *size)), convert, [f"a label map of {len(palette)} colours"])  # noqa: E731
     how = {"cache": cache, "on_corrupt": domain.on_corrupt, "held_out": domain.held_out, "on_progress": on_progress}
     return pack(source, plan, settings, **how)
-
-
-def palettes_of(spec: Spec) -> tuple[Any, Any]:
-    """Palettes (or None) of what a network of this spec is given and of what it makes, for both directions."""
-    found = spec.facts.get("palettes", (None, None))
-    return tuple(found if list(spec.source) == spec.facts.get("given", list(spec.source)) else found[::-1])
-
-
-def planes(index: Tensor, classes: int) -> Tensor:
-    """Class numbers [B, H, W] -> float32 [B, classes, H, W]: 1 where a pixel has the class, else -1."""
-    return 2 * one_hot(index, classes) - 1
-
-
-__all__ = ["Sides", "Unpaired", "find_sides", "jitter", "planes"]

@@ -17,9 +17,8 @@ from ganworks.core.contracts import Nets
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.shared import fidelity
-from ganworks.kinds.images.shared.palette import colour_table, nearest, paint
+from ganworks.kinds.images.shared.palette import colour_table, nearest, paint, palettes_of, planes
 from ganworks.kinds.images.unpaired import measures as unpaired
-from ganworks.kinds.images.unpaired.domain import palettes_of, planes
 from ganworks.metrics import tasks
 from ganworks.metrics.features import RandomConv, score_key, to_unit
 from ganworks.metrics.kernel import kernel_distance

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,15 +21,14 @@ from torch import Tensor
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.files.arrays import release
-from ganworks.files.packing.pack import LEAVE_OUT, Item, cache_folder, clean, converted, npy_header, sync, temporary
-from ganworks.files.packing.packed import RELEASE_AFTER, split
-from ganworks.files.rasters.decode import printable
+from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
+from ganworks.files.packing.joined import contents, read_facts
+from ganworks.files.packing.packed import MappedPages, class_counts, split
+from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.video.data.clips import ClipError, Opened
 from ganworks.kinds.video.data.reading import Reading
 
 FORMAT = 1
-FEW = 20  # clips below which their pieces are split between training and held-out, not they themselves
 _ROOM = 64 << 20  # bytes of clips that are decoded at a time
 
 
@@ -51,119 +48,60 @@ def pack_clips(
     reading: how clips are read; its `fit` makes frames of `shape` [C, H, W]. settings: plain values that decide the
     result. on_corrupt: "error" refuses the first clip that cannot be read, "skip" leaves such out and counts them.
     """
-    root, more = cache_folder(cache)
-    text = json.dumps([FORMAT, source.stamp(), shape, reading.limit, settings, len(source.classes)], sort_keys=True)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source.path).stem)[:40].strip("-") or "clips"
-    mark = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
-    folder = root / f"{name}-clips-{mark}"
-    facts = read_facts(folder)
-    if facts is None:
-        clean(root)
-        with temporary(root, folder, read_facts) as work:
-            writer = _Writer(source, reading, shape, work)
-            writer.write(on_corrupt, on_progress)
-            writer.finish([*notes, *more])
-        facts = read_facts(folder)
-    if facts is None:
-        raise UsageError(f'The pack in "{folder}" is damaged as soon as it is written; check the disk.')
-    if on_corrupt == "error" and facts["corrupt"]:
-        raise UsageError(f"{ClipError(*facts['corrupt'][0])} {LEAVE_OUT}")
+    key = [FORMAT, source.stamp(), shape, reading.limit, settings, len(source.classes)]
+
+    def write(work: Path, more: list[str]) -> None:
+        _write(PackWriter(source, work, "clips"), reading, shape, on_corrupt, on_progress, [*notes, *more])
+
+    folder, facts = open_or_pack(source.path, key, clip_facts, write, cache=cache, usual="clips", kind="clips")
+    refuse_corrupt(facts, on_corrupt, ClipError)
     return folder
 
 
-def read_facts(folder: Path) -> dict[str, Any] | None:
+def clip_facts(folder: Path) -> dict[str, Any] | None:
     """fingerprint.json of a whole pack, or None."""
-    try:
-        facts = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
-        at = np.load(folder / "at.npy", allow_pickle=False)
-        mapped = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
-        whole = facts["format"] == FORMAT and len(at) == facts["count"] + 1 and int(at[-1]) == len(mapped)
-        return facts if whole and mapped.dtype == np.uint8 else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return read_facts(folder, FORMAT, "uint8")
 
 
-@dataclass
-class _Writer:
-    """Writes clip after clip and counts what happened. Only hashes and places stay in memory."""
+def _write(
+    writer: PackWriter,
+    reading: Reading,
+    shape: tuple[int, int, int],
+    on_corrupt: str,
+    on_progress: Progress | None,
+    notes: list[str],
+) -> None:
+    """Decode and write every clip; the rate of a clip is kept as the mode of its item."""
+    at, source = [0], writer.source
 
-    source: Any
-    reading: Reading
-    shape: tuple[int, int, int]
-    work: Path
-    at: list[int] = field(default_factory=lambda: [0])
-    kept: list[int] = field(default_factory=list)
-    hashes: list[bytes] = field(default_factory=list)
-    corrupt: list[tuple[str, str]] = field(default_factory=list)
-    met: Counter[str] = field(default_factory=Counter)
-    sizes: Counter[str] = field(default_factory=Counter)
-    rates: Counter[float] = field(default_factory=Counter)
-
-    def _convert(self, clip: Opened, name: str) -> Item:
+    def convert(clip: Opened, name: str) -> ConvertedItem:
         met: Counter[str] = Counter()
-        frames, rate, size = self.reading.read(clip, name, met)
-        return Item(frames, size, f"{rate:.3f}", tuple(met))
+        frames, rate, size = reading.read(clip, name, met)
+        return ConvertedItem(frames, size, f"{rate:.3f}", tuple(met))
 
-    def write(self, on_corrupt: str, on_progress: Progress | None) -> None:
-        """Decode and write every clip."""
-        row = int(np.prod(self.shape))
-        chunk = max(1, min(64, _ROOM // (row * min(self.reading.limit, 256))))
-        with (self.work / "x.npy").open("wb") as file:
-            npy_header(file, (0, *self.shape), "uint8")
-            for index, item in converted(self.source, self._convert, chunk, on_progress):
-                if isinstance(item, Item):
-                    self._add(file, index, item)
-                elif on_corrupt == "error":
-                    raise UsageError(f"{item} {LEAVE_OUT}") from item
-                else:
-                    self.corrupt.append((item.name, item.reason))
-            if not self.kept:
-                name, reason = self.corrupt[0]
-                raise UsageError(f'"{self.source.path}": none of its {len(self.source):,} clips can be read. '
-                                 f"{name}: {reason}")  # fmt: skip
-            file.seek(0)
-            npy_header(file, (self.at[-1], *self.shape), "uint8")
-            sync(file)
-
-    def _add(self, file: Any, index: int, item: Item) -> None:
-        frames = np.ascontiguousarray(item.array)
-        if shutil.disk_usage(self.work).free < frames.nbytes + (1 << 20):
-            raise UsageError(f'The cache "{self.work.parent}" is full. Choose a smaller size, or set GANWORKS_CACHE '
+    def accept(index: int, frames: np.ndarray) -> None:
+        if shutil.disk_usage(writer.work).free < frames.nbytes + (1 << 20):
+            raise UsageError(f'The cache "{writer.work.parent}" is full. Choose a smaller size, or set GANWORKS_CACHE '
                              "to another disk.")  # fmt: skip
-        file.write(frames.data)
-        self.at.append(self.at[-1] + len(frames))
-        self.hashes.append(hashlib.blake2b(frames.data, digest_size=16).digest())
-        self.kept.append(index)
-        self.met.update(item.warnings)
-        self.sizes["x".join(map(str, item.size))] += 1
-        self.rates[float(item.mode)] += 1
+        at.append(at[-1] + len(frames))
 
-    def finish(self, notes: list[str]) -> None:
-        """Write places, hashes, labels and, last, fingerprint.json."""
-        source = self.source
-        np.save(self.work / "at.npy", np.array(self.at, np.int64), allow_pickle=False)
-        hashes = np.frombuffer(b"".join(self.hashes), "<u8").reshape(-1, 2)
-        np.save(self.work / "hash.npy", hashes, allow_pickle=False)
-        if source.labels is not None:
-            np.save(self.work / "y.npy", source.labels[np.array(self.kept)], allow_pickle=False)
-        facts = {
-            "format": FORMAT,
-            "source": printable(str(source.path)),
-            "kind": source.kind,
-            "bytes": source.bytes,
-            "count": len(self.kept),
-            "corrupt": self.corrupt[:10_000],
-            "corrupt_count": len(self.corrupt),
-            "classes": list(source.classes),
-            "rate": self.rates.most_common(1)[0][0],
-            "sizes": dict(self.sizes.most_common(50)),
-            "distinct_sizes": len(self.sizes),
-            "warnings": dict(self.met.most_common(50)),
-            "notes": [*source.notes, *notes],
-        }
-        with (self.work / "fingerprint.json").open("wb") as file:
-            file.write(json.dumps(facts, ensure_ascii=False).encode("utf-8", "backslashreplace"))
-            sync(file)
+    chunk = max(1, min(64, _ROOM // (int(np.prod(shape)) * min(reading.limit, 256))))
+    how = {"chunk": chunk, "on_corrupt": on_corrupt, "on_progress": on_progress}
+    writer.write("x.npy", shape, "uint8", convert, accept=accept, **how)
+    writer.save("at.npy", np.array(at, np.int64))
+    facts = {
+        **writer.about(FORMAT),
+        "count": len(writer.kept),
+        "corrupt": writer.corrupt[:10_000],
+        "corrupt_count": len(writer.corrupt),
+        "classes": list(source.classes),
+        "rate": float(writer.modes.most_common(1)[0][0]),
+        "sizes": dict(writer.sizes.most_common(50)),
+        "distinct_sizes": len(writer.sizes),
+        "warnings": dict(writer.warnings.most_common(50)),
+        "notes": [*source.notes, *notes],
+    }
+    writer.finish(facts, source.labels)
 
 
 class ClipSet:
@@ -176,13 +114,13 @@ class ClipSet:
 
     def __init__(self, folder: Path, length: int, stride: int, held_out: float, rate: float = 0.0):
         self.folder, self.length, self.stride = folder, length, stride
-        facts = read_facts(folder)
+        facts = clip_facts(folder)
         if facts is None:
             raise UsageError(f'The pack in "{folder}" is damaged; delete that folder.')
         self.facts = facts
         self._map = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
         self._x, self._at = np.asarray(self._map), np.load(folder / "at.npy", allow_pickle=False)
-        self.hashes, self._touched = np.load(folder / "hash.npy", allow_pickle=False), 0
+        self.hashes, self._pages = np.load(folder / "hash.npy", allow_pickle=False), MappedPages(self._map)
         self.span = (length - 1) * stride + 1
         self.frames = np.diff(self._at)
         self.rows = pieces(self.frames, self.span)
@@ -193,20 +131,9 @@ class ClipSet:
             )
         own = np.load(folder / "y.npy", allow_pickle=False) if facts["classes"] else None
         self.labels: np.ndarray | None = None if own is None else own[self.rows[:, 0]]
-        self.train, self.held, self.duplicates, self._notes = split(self._contents(), held_out)
+        self.train, self.held, self.duplicates, self._notes = split(contents(self.hashes, self.rows), held_out)
         facts_of = {"stride": stride, "fps": round((rate or 12.0) / stride, 3)}
         self.spec = Spec("video", (length, *self._x.shape[1:]), tuple(facts["classes"]), facts=facts_of)
-
-    def _contents(self) -> np.ndarray:
-        """What decides the side of each row: its clip, or with few clips itself; uint64 [N, 2]."""
-        own = self.hashes[self.rows[:, 0]]
-        if len(self.frames) >= FEW or len(self.rows) == len(self.frames):
-            return own
-        each = [
-            hashlib.blake2b(h.tobytes() + int(s).to_bytes(8, "little"), digest_size=16).digest()
-            for h, s in zip(own, self.rows[:, 1], strict=True)
-        ]
-        return np.frombuffer(b"".join(each), "<u8").reshape(-1, 2)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -226,10 +153,7 @@ class ClipSet:
         clips = self._at[self.rows[indices, 0]]
         room = end - first - self.span + 1
         begin = clips + first + (0 if late is None else (late * room).astype(np.int64))
-        self._touched += len(begin) * self.length * max(4096, self._x[0].nbytes)
-        if self._touched > RELEASE_AFTER:
-            release(self._map)  # so that a big pack does not count as resident memory
-            self._touched = 0
+        self._pages.touched(len(begin) * self.length * max(4096, self._x[0].nbytes))
         return self._x[begin[:, None] + np.arange(self.length) * self.stride]
 
     def fetch(self, indices: Any, late: np.ndarray | None = None) -> dict[str, Tensor]:
@@ -242,10 +166,7 @@ class ClipSet:
     @property
     def summary(self) -> dict[str, Any]:
         """Plain facts: what was found, what it became, how it is split."""
-        facts, counts = self.facts, {}
-        if self.labels is not None:
-            found = np.bincount(self.labels, minlength=self.spec.num_classes)
-            counts = dict(zip(self.spec.classes, found.tolist(), strict=True))
+        facts = self.facts
         short = int((self.frames < self.span).sum())
         notes = [f"{short:,} clips of fewer than {self.span} frames left out"] if short else []
         return {
@@ -262,7 +183,7 @@ class ClipSet:
             "channels": self.spec.shape[1],
             "dtype": "uint8",
             "modes": {f"{self.spec.shape[1]} channels": len(self.frames)},
-            "classes": counts,
+            "classes": class_counts(self.labels, self.spec.classes),
             "train": len(self.train),
             "held": len(self.held),
             "duplicates": self.duplicates,

@@ -1,0 +1,130 @@
+"""The cache of packs: in which folder a pack lies, and how it is made there, whole or not at all.
+
+A pack is a folder beside others, named after its source and after a key: a hash of the source's stamp (names, sizes,
+times) and of the settings of the conversion. It is written to a temporary folder and renamed when it is complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ganworks.core.errors import UsageError
+from ganworks.files.rasters.decode import DecodeError
+
+LEAVE_OUT = "To leave such files out, give on_corrupt=skip."
+Pack = TypeVar("Pack")
+
+
+def open_or_pack(
+    where: str,
+    key: list[Any],
+    opened: Callable[[Path], Pack | None],
+    write: Callable[[Path, list[str]], None],
+    *,
+    cache: str | Path | None = None,
+    usual: str = "data",
+    kind: str = "",
+) -> tuple[Path, Pack]:
+    """(folder, pack) of a source, made first when there is none.
+
+    where: path of the source, whose name the folder gets, or `usual` where it has none; kind: a word between name and
+    key. key: plain values that decide the content. opened(folder): the pack, or None when there is none or it is
+    damaged. write(work, notes): writes a pack into the folder `work`; notes are sentences about the cache. Raises
+    UsageError for a cache that cannot be written or a full disk.
+    """
+    root, notes = cache_folder(cache)
+    text = json.dumps(key, sort_keys=True, default=str).encode("utf-8", "surrogateescape")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(where).stem)[:40].strip("-") or usual
+    parts = [name, *([kind] if kind else []), hashlib.blake2b(text, digest_size=10).hexdigest()]
+    folder = root / "-".join(parts)
+    ready = opened(folder)
+    if ready is None:
+        clean(root)
+        with temporary(root, folder, opened) as work:
+            write(work, notes)
+        ready = opened(folder)
+    if ready is None:
+        raise UsageError(f'The pack in "{folder}" is damaged as soon as it is written; check the disk.')
+    return folder, ready
+
+
+def refuse_corrupt(facts: dict[str, Any], on_corrupt: str, error: type[DecodeError] = DecodeError) -> None:
+    """Raise UsageError where a pack has left items out, made with on_corrupt=skip, and they are not to be left out."""
+    if on_corrupt == "error" and facts["corrupt"]:
+        name, reason = facts["corrupt"][0]
+        raise UsageError(f"{error(name, reason)} {LEAVE_OUT}")
+
+
+def cache_folder(cache: str | Path | None) -> tuple[Path, list[str]]:
+    """The folder for packs: the one given, $GANWORKS_CACHE, ~/.cache/ganworks, or a private temporary one."""
+    given = cache or os.environ.get("GANWORKS_CACHE")
+    try:
+        root = Path(given).expanduser() if given else Path.home() / ".cache" / "ganworks"
+        _probe(root)
+    except (OSError, RuntimeError) as error:
+        if given:
+            raise UsageError(
+                f'The cache folder "{given}" cannot be written ({error}). Set GANWORKS_CACHE to a folder that can.'
+            ) from error
+        root = Path(tempfile.gettempdir()) / f"ganworks-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        try:
+            _probe(root)
+        except OSError as problem:
+            raise UsageError(f"No folder for packed data can be written ({problem}). Set GANWORKS_CACHE.") from problem
+        return root, [f'the home cache cannot be written; packed into "{root}"']
+    return root, []
+
+
+def _probe(root: Path) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "getuid") and root.parent == Path(tempfile.gettempdir()) and root.stat().st_uid != os.getuid():
+        raise PermissionError(f"{root} belongs to somebody else")
+    with tempfile.TemporaryFile(dir=root):
+        pass
+
+
+def clean(root: Path) -> None:
+    """Remove what packing runs that were killed left behind a day ago or earlier."""
+    for left in root.glob(".packing-*"):
+        if time.time() - left.stat().st_mtime > 86_400:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+class temporary:
+    """A folder beside `folder` that takes its name on success and vanishes on failure.
+
+    ready(folder): whether another process was faster and the folder is there and whole.
+    """
+
+    def __init__(self, root: Path, folder: Path, ready: Callable[[Path], Any]):
+        self.folder, self.ready = folder, ready
+        self.work = Path(tempfile.mkdtemp(prefix=".packing-", dir=root))
+
+    def __enter__(self) -> Path:
+        return self.work
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                shutil.rmtree(self.folder, ignore_errors=True)  # only a damaged one can be there
+                self.work.replace(self.folder)
+        except OSError:
+            if not self.ready(self.folder):  # else another process was faster, with the same content
+                raise
+        finally:
+            shutil.rmtree(self.work, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise UsageError(
+                f'The disk of the cache "{self.folder.parent}" is full. Free some space, or set '
+                "GANWORKS_CACHE to another disk."
+            ) from error

@@ -1,0 +1,89 @@
+"""What games on photos with a known truth share: G alone on distances to it, then D beside it; VGG19 where given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ganworks.core.contracts import Terms
+from ganworks.core.errors import check_ranges
+from ganworks.games.losses import Loss, loss
+from ganworks.games.stages import alone, check_start, phases
+from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
+
+
+class TwoStages(Protocol):
+    """Stages, loss and VGG19 of a game that has the settings below and three turns of its own.
+
+    adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never. loss: of the adversarial part.
+    match: weight of feature matching. vgg: path of VGG19 weights for a perceptual term of weight `perceptual`; "" for
+    none.
+    """
+
+    @property
+    def adversarial_from(self) -> float: ...
+    @property
+    def loss(self) -> str: ...
+    @property
+    def match(self) -> float: ...
+    @property
+    def perceptual(self) -> float: ...
+    @property
+    def vgg(self) -> str: ...
+
+    def check(self, *weights: str) -> None:
+        """Raise UsageError unless the stages, the loss and these weights are in their ranges."""
+        loss(self.loss)
+        check_start(self.adversarial_from)
+        check_ranges(self, dict.fromkeys(weights, (0, 1_000_000)))
+
+    @cached_property
+    def _loss(self) -> Loss:
+        return loss(self.loss)
+
+    @cached_property
+    def _vgg(self) -> VGG19 | None:
+        return load_vgg(self.vgg) if self.vgg and self.perceptual else None
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Fractions of the budget where the turns change."""
+        return phases(self.adversarial_from)
+
+    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Any]]:
+        """G alone in the first stage; D, then G in the second."""
+        if alone(progress, self.adversarial_from):
+            yield ("G",), self.pixel_turn
+        else:
+            yield ("D",), self.discriminator_turn
+            yield ("G",), self.generator_turn
+
+    def pixel_turn(self, nets: dict[str, Any], batch: Any) -> Terms:
+        """G's terms [B] in the first stage."""
+        raise NotImplementedError
+
+    def discriminator_turn(self, nets: dict[str, Any], batch: Any) -> Terms:
+        """D's terms [B]."""
+        raise NotImplementedError
+
+    def generator_turn(self, nets: dict[str, Any], batch: Any) -> Terms:
+        """G's terms [B] in the second stage."""
+        raise NotImplementedError
+
+    def features(self, D: Any, made: Tensor, real: Tensor) -> tuple[list[Tensor], list[Tensor] | None]:
+        """D's features of what G made and, where the loss or feature matching needs them, of the truth."""
+        found = D.features(made)
+        if not self._loss.paired and not self.match:
+            return found, None
+        with torch.no_grad():
+            return found, D.features(real)
+
+    def perceptual_terms(self, made: Tensor, real: Tensor) -> Terms:
+        """{"perceptual": [B]} where VGG19 is given, else nothing."""
+        if self._vgg is None:
+            return {}
+        return {"perceptual": self.perceptual * perceptual(self._vgg.to(real.device), made, real)}

@@ -1,0 +1,58 @@
+"""Samples of a generator as an extractor sees them: what every score and picture of them is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.metrics.classifier import Classifier
+from ganworks.metrics.features import FeatureExtractor, Progress
+from ganworks.metrics.reference import CHUNK
+
+Sample = Callable[[int, int], tuple[np.ndarray, np.ndarray | None]]  # (first, count) -> examples as on disk, labels
+
+
+@dataclass
+class SampleFeatures:
+    """Samples as the extractor sees them: features [N, d]; chances [N, classes], asked labels [N] or None."""
+
+    features: np.ndarray
+    chances: np.ndarray | None
+    asked: np.ndarray | None
+
+    @property
+    def predicted(self) -> np.ndarray | None:
+        """Most likely label [N], or None without a classifier."""
+        return None if self.chances is None else self.chances.argmax(1)
+
+
+def sample_features(
+    sample: Sample, extractor: FeatureExtractor, count: int, progress: Progress | None = None
+) -> SampleFeatures:
+    """Ask for samples 0..count-1 a few hundred at a time and keep only what is needed of them."""
+    features, chances, asked = [], [], []
+    for start in range(0, count, CHUNK):
+        examples, labels = sample(start, min(CHUNK, count - start))
+        if isinstance(extractor, Classifier):
+            seen, likely = extractor.both(examples)
+            chances.append(likely)
+        else:
+            seen = extractor(examples)
+        features.append(seen)
+        if labels is not None:
+            asked.append(np.asarray(labels))
+        if progress:
+            progress("judging samples", min(start + CHUNK, count), count)
+    judged = SampleFeatures(
+        np.concatenate(features), np.concatenate(chances) if chances else None, np.concatenate(asked) if asked else None
+    )
+    bad = int((~np.isfinite(judged.features)).any(1).sum())
+    if bad:
+        raise UsageError(
+            f"{bad} of {count} samples hold values that are not finite: this generator has "
+            "diverged. Judge an earlier snapshot."
+        )
+    return judged
