@@ -40,9 +40,7 @@ def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dic
     if data is None and isinstance(recipe, str) and recipe not in registry.recipes() and is_source(recipe):
         recipe, data = None, recipe
     if data is None:
-        raise UsageError(
-            "Say what to train on: data=PATH of a folder, .zip, .csv, .txt or .npy, or data=digits for a first try."
-        )
+        raise UsageError(f"Say what to train on: data=PATH of {registry.nouns()}, or data=digits for a first try.")
     modules = {name: settings.pop(name) for name in list(settings) if isinstance(settings[name], nn.Module)}
     if isinstance(recipe, str) or callable(recipe):
         return assemble(recipe, data, out, settings, modules, work)

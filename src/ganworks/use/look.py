@@ -17,9 +17,9 @@ from ganworks.files.atomic import replace_file
 from ganworks.files.recognise import Found, recognise
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.findings import Findings, choose, describe_any
-from ganworks.use.samples import Samples, make_folder
+from ganworks.use.samples import Samples, make_folder, told
 
-_FILES, _ITEMS, _PICTURED = 8, 5, 500  # files to listen to or watch; texts or rows to read; points in a picture
+_FILES, _PICTURED = 8, 500  # files to listen to or watch; points in a picture
 
 
 def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | None) -> list[str]:
@@ -109,21 +109,3 @@ def _some(data: Any, domain: Any, count: int) -> tuple[Any, list[str] | None]:
     batch = domain.batch(data, chosen, Draw(key("examples"), len(chosen), slice(None)))
     names = None if labels is None or not data.spec.classes else [data.spec.classes[k] for k in labels[chosen]]
     return batch["x"], names
-
-
-def told(items: Any, most: int = _ITEMS) -> list[str]:
-    """The first of some samples as lines to read: texts, rows of a table, or the shape of what is no text."""
-    if hasattr(items, "to_string"):
-        text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
-        return [f"  {line}" for line in text.splitlines()]
-    lines, items = [], list(items)[:most]
-    for item in items if not hasattr(next(iter(items), None), "to_string") else items[:2]:
-        if isinstance(item, str):
-            lines.append(f"  {item[:200]}")
-        elif hasattr(item, "to_string"):
-            lines += [*told(item, 4), ""]
-        elif getattr(item, "ndim", 0) == 2:
-            lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
-        else:
-            lines.append(f"  {str(item)[:200]}")
-    return lines

@@ -232,3 +232,21 @@ def zip_bytes(entries: list[tuple[str, bytes]]) -> bytes:
         for name, content in entries:
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
     return buffer.getvalue()
+
+
+def told(items: Any, most: int = 5) -> list[str]:
+    """The first of some samples as lines to read: texts, rows of a table, or the shape of what is no text."""
+    if hasattr(items, "to_string"):
+        text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
+        return [f"  {line}" for line in text.splitlines()]
+    lines, items = [], list(items)[:most]
+    for item in items if not hasattr(next(iter(items), None), "to_string") else items[:2]:
+        if isinstance(item, str):
+            lines.append(f"  {item[:200]}")
+        elif hasattr(item, "to_string"):
+            lines += [*told(item, 4), ""]
+        elif getattr(item, "ndim", 0) == 2:
+            lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
+        else:
+            lines.append(f"  {str(item)[:200]}")
+    return lines

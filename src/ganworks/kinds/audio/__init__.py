@@ -22,5 +22,8 @@ KIND = Kind(
     recognise="recognise",
     reads=("sounds: a folder or .zip of WAV, FLAC or OGG.",),
     settings="sound: rate ...",
-    examples=("ganworks train digits-spoken.zip budget=20m           sounds, a class from each folder or file name",),
+    examples=(
+        "ganworks train digits-spoken.zip budget=20m           sounds, a class from each folder or file name",
+        "ganworks sample runs/spoken-audio-1 10 labels=seven",
+    ),
 )

@@ -23,5 +23,6 @@ KIND = Kind(
     reads=("tables: .csv, .tsv, .parquet; .gz of them, too.",),
     examples=(
         "ganworks train customers.csv budget=10m              a table; a column of steady dates makes it a time series",
+        "ganworks sample runs/customers-table-1 5000 out=customers.csv",
     ),
 )

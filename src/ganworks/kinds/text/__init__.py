@@ -21,5 +21,8 @@ KIND = Kind(
     noun="lines",
     recognise="recognise",
     reads=("text: a file with one text in each line.",),
-    examples=("ganworks train captions.txt budget=20m                one text in each line, in any language",),
+    examples=(
+        "ganworks train captions.txt budget=20m                one text in each line, in any language",
+        "ganworks sample runs/captions-text-1 1000 temperature=0.8 out=captions.txt",
+    ),
 )

@@ -19,5 +19,5 @@ KIND = Kind(
     default="video",
     noun="clips",
     recognise="recognise",
-    reads=("video: of films, GIFs or strips of frames side by side.",),
+    reads=("video: a folder or .zip of films, GIFs or strips of frames side by side.",),
 )

@@ -12,5 +12,8 @@ KIND = Kind(
         "networks/vocoder": "networks:VocoderNetworks",
         "game/vocoder": "game:Vocoding",
     },
+    group="sound",
+    remark="mel frames to sound",
     options=("chunk=2000      frames at once, without seams",),
+    examples=("ganworks apply runs/speech-vocoder-1 talk.flac out=again.wav",),
 )
