@@ -19,11 +19,13 @@ demo: .venv/ready
 
 test: .venv/ready
 	@$(BIN)/ruff check src tests benchmarks examples
+	@$(BIN)/ruff format --check -q src tests benchmarks examples
 	@$(BIN)/pyrefly check
 	@$(BIN)/pytest -n 2 --dist worksteal
 
 lint: .venv/ready
 	@$(BIN)/ruff check --fix src tests benchmarks examples
+	@$(BIN)/ruff format src tests benchmarks examples
 	@$(BIN)/pyrefly check
 
 clean:

@@ -28,11 +28,11 @@ def switch(text: str, name: str) -> bool:
 
 def apply(run: str, source: str, options: dict[str, str]) -> None:
     """ganworks apply RUN INPUT key=value ...; see usage.py."""
-    from ganworks.use.applier import Applied
+    from ganworks.use.applier import Applier
     from ganworks.use.file_jobs import apply_files, pairs_of
 
     reverse = switch(options.get("reverse", "off"), "reverse")
-    model = Applied.load(run, device=options.get("device", "auto"), reverse=reverse)
+    model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
     known = asked if model.options is None else model.options
     for name in asked:

@@ -1,7 +1,8 @@
 """Feature extractors: what a metric looks at. Every score carries the extractor's name and hash.
 
-Offline extractors only: `RandomConv` (seeded random convolutions: a smoke signal for data without labels),
-`Identity` (points and small vectors) and, in `classifier.py`, a small network trained on the data's labels.
+Offline extractors only, each with a name: "random", `RandomConv` (seeded random convolutions: a smoke signal for data
+without labels); "identity", `Identity` (points and small vectors); and "classifier", in `classifier.py`, a small
+network trained on the data's labels.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec, key
 from ganworks.metrics.estimate import untouched_random_state
 
@@ -152,18 +154,46 @@ def _seeded(net: nn.Module, seed: int) -> nn.Module:
     return net
 
 
+NEEDS = {
+    "classifier": "images with labels",
+    "random": "images",
+    "identity": "examples of at most 4,096 values",
+}  # name of an extractor -> the data that it is for
+_LARGEST = 4096
+
+
+def choices(dataset: Dataset) -> tuple[str, ...]:
+    """Names of the extractors for a data set, its own choice first: see `pick`."""
+    spec = dataset.spec
+    if len(spec.shape) != 3:
+        return ("identity",)
+    labelled = dataset.labels is not None and spec.num_classes > 1
+    small = int(np.prod(spec.shape)) <= _LARGEST
+    return (*(["classifier"] if labelled else []), "random", *(["identity"] if small else []))
+
+
 def pick(
-    dataset: Dataset, cache: Path | None = None, *, progress: Progress | None = None, device: str = "cpu"
+    dataset: Dataset,
+    cache: Path | None = None,
+    *,
+    name: str = "",
+    progress: Progress | None = None,
+    device: str = "cpu",
 ) -> FeatureExtractor:
     """The extractor for a data set: a classifier for labelled images, random convolutions for others.
 
-    Points and other vectors are their own features. cache: folder where the classifier is kept, or None.
+    Points and other vectors are their own features. cache: folder where the classifier is kept, or None. name: another
+    one of `choices`; UsageError for any other name.
     """
-    spec = dataset.spec
-    if len(spec.shape) != 3:
-        return Identity(spec)
-    if dataset.labels is None or spec.num_classes < 2:
-        return RandomConv(spec, device=device)
+    known = choices(dataset)
+    if name and name not in known:
+        needs = f" It is for {NEEDS[name]}." if name in NEEDS else ""
+        raise UsageError(f'There is no extractor "{name}" for this data.{needs} {nearest(name, known)}')
+    name = name or known[0]
+    if name == "identity":
+        return Identity(dataset.spec)
+    if name == "random":
+        return RandomConv(dataset.spec, device=device)
     from ganworks.metrics.classifier import classifier_of
 
     return classifier_of(dataset, cache, progress=progress, device=device)
