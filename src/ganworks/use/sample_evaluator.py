@@ -32,7 +32,7 @@ class SampleEvaluator:
     """
 
     objective = "fd"
-    noise = None
+    noise: float | None = None
 
     def __init__(self, data: Any, source: Any, config: Any, work: Work):
         self.data, self.source, self.config, self.work = data, source, config, work
