@@ -19,6 +19,7 @@ demo: .venv/ready
 
 test: .venv/ready
 	@$(BIN)/ruff check src tests benchmarks examples
+	@$(BIN)/ruff format --check -q src tests benchmarks examples
 	@$(BIN)/pyrefly check
 	@$(BIN)/pytest -n 2 --dist worksteal
 
@@ -29,6 +30,7 @@ docs: .venv/ready
 
 lint: .venv/ready
 	@$(BIN)/ruff check --fix src tests benchmarks examples
+	@$(BIN)/ruff format src tests benchmarks examples
 	@$(BIN)/pyrefly check
 
 clean:

@@ -28,7 +28,7 @@ from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, resize
 from ganworks.kinds.images.inpainting import measures as holes
 from ganworks.kinds.images.inpainting.masks import Masks
-from ganworks.use.applier import Applied
+from ganworks.use.applier import Applier
 
 NAME = "inpaint"
 MASKS = 4  # for each picture
@@ -81,7 +81,7 @@ def train(folder: Path, out: Path, budget: str, settings: dict[str, str]) -> dic
     }
 
 
-def judge(model: Applied, name: str, folder: Path, work: Path) -> list[dict[str, Any]]:
+def judge(model: Applier, name: str, folder: Path, work: Path) -> list[dict[str, Any]]:
     """Rows of the network, of harmonic and of mean fill on one set; writes a sheet of pictures."""
     masks, size = SETS[name]
     truths = pictures(folder, size)
@@ -188,7 +188,7 @@ def main() -> None:
             first = json.loads((given.init / "cost.json").read_text())
             cost |= {name: round(cost[name] + first[name], 1) for name in ("seconds", "cpu_seconds")}
         cost_file.write_text(json.dumps(cost))
-    cost, model = json.loads(cost_file.read_text()), Applied.load(out)
+    cost, model = json.loads(cost_file.read_text()), Applier.load(out)
     for name in SETS:
         if common.missing(rows, {"masks": name, **about}):
             new = judge(model, name, folder, out)

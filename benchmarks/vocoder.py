@@ -91,12 +91,12 @@ def trained(path: str, settings: dict[str, str], folder: Path) -> dict[str, floa
 def measure(path: str, folder: Path, spent: dict[str, float]) -> list[dict[str, Any]]:
     """The rows of a finished run, its own first."""
     from ganworks.runs.run import Run
-    from ganworks.use.applier import Applied
+    from ganworks.use.applier import Applier
 
     config = Run.open(folder).config()
     train = config.domain.open(f"{path}/train")
     evaluator, rows, guess = prepared(path, config, train)
-    nets = {"G": Applied.load(folder, device="cpu").net}
+    nets = {"G": Applier.load(folder, device="cpu").net}
     found = judged(evaluator, rows, guess, lambda x: evaluator.made(nets, x))
     about = {"seed": config.train.seed, "budget": config.train.budget, "batch": config.train.batch,
              "kind": config.networks.kind, "adversarial_from": config.game.adversarial_from}  # fmt: skip

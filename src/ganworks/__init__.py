@@ -1,14 +1,19 @@
 """ganworks: train a GAN on your data, know how good it is, use it anywhere.
 
-The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `apply`, `predict`,
-`evaluate`, `look`. Nothing else is promised. They are imported when first used: `import ganworks` is instant.
+The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `apply`, `predict`, `evaluate`, `look`; and
+what `fit` and `load` return: `Model`, `Applier`, `Predictor`. Nothing else is promised. They are imported when first
+used: `import ganworks` is instant.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganworks.api import Applier, Model, Predictor, apply, evaluate, fit, load, look, predict, train
+    from ganworks.kinds.tables.estimator import TableModel
 
 # Threads of the OpenMP runtime that torch brings wait in a busy loop; when another program needs a core, all of them
 # wait for the one that lost it. Measured on two cores beside one busy process: 23 GFLOP/s, with this 270 and more.
@@ -16,14 +21,29 @@ from typing import Any
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.1.0"
-__all__ = ["TableModel", "__version__", "apply", "evaluate", "fit", "load", "look", "predict", "train"]
+__all__ = [
+    "Applier",
+    "Model",
+    "Predictor",
+    "TableModel",
+    "__version__",
+    "apply",
+    "evaluate",
+    "fit",
+    "load",
+    "look",
+    "predict",
+    "train",
+]
 
-_VERBS = {"train", "fit", "load", "apply", "predict", "evaluate", "look"}
+_OF_API = {*__all__} - {"TableModel", "__version__"}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _VERBS:
-        return getattr(importlib.import_module("ganworks.api"), name)
-    if name == "TableModel":
-        return importlib.import_module("ganworks.kinds.tables.estimator").TableModel
-    raise AttributeError(f"module 'ganworks' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a checker follows the imports above, and finds a name that is not there
+
+    def __getattr__(name: str) -> Any:
+        if name in _OF_API:
+            return getattr(importlib.import_module("ganworks.api"), name)
+        if name == "TableModel":
+            return importlib.import_module("ganworks.kinds.tables.estimator").TableModel
+        raise AttributeError(f"module 'ganworks' has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from torch import nn
 
@@ -25,11 +25,14 @@ from ganworks.runs.published import Published, file_of, load_net, read_card
 from ganworks.runs.run import Run
 from ganworks.training.assemble import assemble
 from ganworks.training.builder import Job
-from ganworks.use.applier import Applied
+from ganworks.use.applier import Applier
 from ganworks.use.model import Model
 from ganworks.use.predictor import Predictor
 
 Recipe = Callable[[Facts], Config]
+Trained = Model | Applier | Predictor
+Asked = TypeVar("Asked", Model, Applier, Predictor)
+_USES: dict[type, str] = {Model: "sample", Applier: "apply", Predictor: "predict"}
 
 
 def _silent(label: str, done: int, total: int) -> None:
@@ -91,6 +94,7 @@ def mirror(folder: Path) -> Any:
     return Mirror(folder / "tensorboard")
 
 
+@overload
 def fit(
     recipe: str | Recipe | Found | None = None,
     data: Any = None,
@@ -98,17 +102,41 @@ def fit(
     *,
     evaluate: bool = True,
     tensorboard: bool = False,
+    returns: type[Asked],
     **settings: Any,
-) -> Model | Applied | Predictor:
+) -> Asked: ...
+@overload
+def fit(
+    recipe: str | Recipe | Found | None = None,
+    data: Any = None,
+    out: str | Path | None = None,
+    *,
+    evaluate: bool = True,
+    tensorboard: bool = False,
+    returns: None = None,
+    **settings: Any,
+) -> Trained: ...
+def fit(
+    recipe: str | Recipe | Found | None = None,
+    data: Any = None,
+    out: str | Path | None = None,
+    *,
+    evaluate: bool = True,
+    tensorboard: bool = False,
+    returns: type | None = None,
+    **settings: Any,
+) -> Trained:
     """Train with a progress bar, evaluate, write the report, and return the model (see `load`).
 
     Arguments as for `train`. evaluate=False leaves the evaluation out. tensorboard=True mirrors the events to
-    RUN/tensorboard (extra `log`). Raises KeyboardInterrupt after Ctrl-C; the run is saved and the same call goes on.
+    RUN/tensorboard (extra `log`). returns: as for `load`; UsageError before the training when it makes no such thing.
+    Raises KeyboardInterrupt after Ctrl-C; the run is saved and the same call goes on.
     """
     with Meters() as meters:
         job = _job(recipe, data, out, settings, meters)
     last: Event | None = None
     try:
+        _promise(job, returns)
         with Display() as display, mirror(job.run.folder) if tensorboard else nullcontext(display) as second:
             for last in job.session.events():
                 display(last)
@@ -125,22 +153,44 @@ def fit(
         with Meters() as meters:
             evaluate_run(job.run.folder, data=data, opened=job.data, work=meters)
     publish(job.run.folder)
-    return load(job.run.folder)
+    return load(job.run.folder) if returns is None else load(job.run.folder, returns=returns)
 
 
-def load(path: str | Path, device: str = "auto") -> Model | Applied | Predictor:
+def _promise(job: Job, returns: type | None) -> None:
+    """Refuse a training whose networks are not for what the caller wants back."""
+    made = uses_of(job.config.networks)
+    if returns is not None and _use(returns) not in made.values():
+        fitting = " or ".join(cls.__name__ for cls, use in _USES.items() if use in made.values())
+        raise UsageError(f"returns={returns.__name__}: {job.config.recipe} trains no such model, but {fitting}.")
+
+
+def _use(returns: type) -> str:
+    if returns not in _USES:
+        raise UsageError(f"returns must be one of {', '.join(cls.__name__ for cls in _USES)}, not {returns!r}.")
+    return _USES[returns]
+
+
+@overload
+def load(path: str | Path, device: str = "auto", *, returns: type[Asked]) -> Asked: ...
+@overload
+def load(path: str | Path, device: str = "auto", *, returns: None = None) -> Trained: ...
+def load(path: str | Path, device: str = "auto", *, returns: type | None = None) -> Trained:
     """What was trained, from a run folder or a published file: no data is needed.
 
-    A `Model` makes samples, an `Applied` turns pictures into pictures, a `Predictor` names the class of pictures;
-    of a run with several networks the one that its training is for.
+    A `Model` makes samples, an `Applier` turns pictures into pictures, a `Predictor` names the class of pictures;
+    of a run with several networks the one that its training is for. returns: one of these classes; the network of the
+    run that is of this use, and a result whose type a checker knows. Raises UsageError when there is none.
     """
+    if returns is not None:
+        _use(returns)
+        return returns.load(path, device=device)  # pyrefly: ignore
     found = _main(Path(path))
     if found.use == "sample":
         return Model(found.net, found.spec, {**found.card, "path": str(found.file)}, device=device)
-    uses = {"apply": Applied, "predict": Predictor}
-    if found.use not in uses:
+    classes = {"apply": Applier, "predict": Predictor}
+    if found.use not in classes:
         raise UsageError(f"{found.file} is for {found.use[:40]!r}, which this ganworks does not know. Update ganworks.")
-    return uses[found.use](found, device=device)
+    return classes[found.use](found, device=device)
 
 
 def _main(path: Path) -> Published:
@@ -154,10 +204,10 @@ def _main(path: Path) -> Published:
 def apply(run: str | Path, image: Any, out: str | Path | None = None, *, seed: int = 0, **options: Any) -> Any:
     """Put pictures through a trained translator or restorer; no training data is needed.
 
-    image: a picture, array or tensor, returned changed (see `Applied.apply`); with `out`, a file, folder or video,
-    written there (see `applying.apply_files`), and what was done is returned. options: label=, tile=, mask=, ...
+    image: a picture, array or tensor, returned changed (see `Applier.apply`); with `out`, a file, folder or video,
+    written there (see `use.file_jobs.apply_files`), and what was done is returned. options: label=, tile=, mask=, ...
     """
-    model = Applied.load(run, reverse=bool(options.pop("reverse", False)))
+    model = Applier.load(run, reverse=bool(options.pop("reverse", False)))
     if out is None:
         return model.apply(image, seed, **options)
     from ganworks.use.file_jobs import apply_files
@@ -171,7 +221,11 @@ def predict(run: str | Path, data: Any) -> Any:
 
 
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
-    """Judge a run against held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`."""
+    """Judge a run against held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`.
+
+    options: count=, seed=, extractor= (the name of other features to measure with, see `metrics.features`). Returns
+    what eval.json holds, as an object with `to_dict()`. Raises UsageError.
+    """
     from ganworks.use.evaluate import evaluate_run
 
     found = evaluate_run(Path(run), data=data, work=on_work, **options)

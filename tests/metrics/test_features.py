@@ -12,7 +12,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.metrics import classifier
 from ganworks.metrics.classifier import ClassifierNet, classifier_of, extractor_for
-from ganworks.metrics.features import Identity, RandomConv, score_key, to_unit
+from ganworks.metrics.features import NEEDS, Identity, RandomConv, choices, score_key, to_unit
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +133,23 @@ def test_pick_takes_what_the_data_allows(monkeypatch):
         classifier_of(data)
     points = SimpleNamespace(spec=Spec("points", (2,), low=-1.0, high=1.0, dtype="float32"), labels=None)
     assert extractor_for(points).name == "identity"
+
+
+def test_extractors_are_picked_by_name():
+    some = digits()
+    assert choices(some) == ("classifier", "random", "identity")
+    assert isinstance(extractor_for(some, name="random"), RandomConv) and isinstance(
+        extractor_for(some, name="identity"), Identity
+    )
+    some.labels = None
+    assert choices(some) == ("random", "identity")
+    with pytest.raises(UsageError, match=r'no extractor "classifier".*images with labels.*identity, random'):
+        extractor_for(some, name="classifier")
+    with pytest.raises(UsageError, match=r'no extractor "randm".*Did you mean "random"'):
+        extractor_for(some, name="randm")
+
+
+def test_help_names_every_extractor():
+    from ganworks.cli.help import HELP
+
+    assert all(name in HELP["eval"] for name in NEEDS)

@@ -22,7 +22,7 @@ from ganworks.files import provenance
 from ganworks.files.rasters.read import About, Raster, read
 from ganworks.files.rasters.write import encode
 from ganworks.use import job_record as applying_files
-from ganworks.use.applier import Applied
+from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files
 
 
@@ -58,7 +58,7 @@ def test_orientation_is_applied_once_and_gone(run, tmp_path, orientation):
     image = Image.fromarray(noise(10, 20, 3))
     for suffix in ("png", "webp", "tif"):
         image.save(tmp_path / f"in.{suffix}", exif=exif.tobytes(), lossless=True)
-        apply_files(Applied.load(run), tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}")
+        apply_files(Applier.load(run), tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}")
         with Image.open(tmp_path / f"in.{suffix}") as a, Image.open(tmp_path / f"out.{suffix}") as b:
             upright = np.asarray(ImageOps.exif_transpose(a))
             assert b.getexif().get(0x0112, 1) == 1 and b.getexif()[0x010F] == "Maker"
@@ -74,7 +74,7 @@ def test_a_jpeg_keeps_its_facts(run, tmp_path):
     exif[0x0112], exif[0x8298] = 6, "(c) somebody"
     image = Image.fromarray(np.kron(noise(4, 6, 3), np.ones((8, 8, 1), np.uint8)))
     image.save(tmp_path / "in.jpg", exif=exif, icc_profile=icc, dpi=(72, 300), quality=95)
-    apply_files(Applied.load(run), tmp_path / "in.jpg", tmp_path / "out.jpg")
+    apply_files(Applier.load(run), tmp_path / "in.jpg", tmp_path / "out.jpg")
     with Image.open(tmp_path / "in.jpg") as a, Image.open(tmp_path / "out.jpg") as b:
         assert b.size == (32, 48) and b.getexif()[0x8298] == "(c) somebody" and b.info["icc_profile"] == icc
         assert b.info["dpi"] == (300, 72)  # turned with the picture
@@ -91,7 +91,7 @@ def test_sixteen_bits_stay_sixteen(tmp_path, channels, suffix):
     alpha = array[-1] if channels in (2, 4) else None
     form = "PNG" if suffix == ".png" else "TIFF"
     (tmp_path / f"in{suffix}").write_bytes(encode([Raster(colour, alpha, 65535.0)], About(form)))
-    apply_files(Applied.load(run), tmp_path / f"in{suffix}", tmp_path / f"out{suffix}")
+    apply_files(Applier.load(run), tmp_path / f"in{suffix}", tmp_path / f"out{suffix}")
     found = read((tmp_path / f"out{suffix}").read_bytes()).frames[0]
     assert found.bits == 16
     assert np.array_equal(found.colour[: len(colour)], colour + 256)  # a step that 8 bits would round
@@ -110,7 +110,7 @@ def test_alpha_goes_beside_the_network_and_grows_with_it(tmp_path):
     array = noise(8, 8, 4) // 2
     array[:4, :, 3], array[4:, :, 3] = 255, 0
     Image.fromarray(array).save(tmp_path / "in.png")
-    apply_files(Applied.load(run), tmp_path / "in.png", tmp_path / "out.png")
+    apply_files(Applier.load(run), tmp_path / "in.png", tmp_path / "out.png")
     found = pixels(tmp_path / "out.png")
     assert found.shape == (16, 16, 4) and (found[:6, :, 3] == 255).all() and (found[-6:, :, 3] == 0).all()
     assert np.abs(found[::2, ::2, :3].astype(int) - array[..., :3] - 25.5).max() <= 1
@@ -118,12 +118,12 @@ def test_alpha_goes_beside_the_network_and_grows_with_it(tmp_path):
 
 def test_grey_stays_grey_and_colour_meets_a_grey_model_as_luma(tmp_path):
     grey, rgb = noise(6, 6), noise(6, 6, 3)
-    colour_model, grey_model = (Applied.load(publish(tmp_path / str(c), channels=c)) for c in (3, 1))
+    colour_model, grey_model = (Applier.load(publish(tmp_path / str(c), channels=c)) for c in (3, 1))
     assert np.array_equal(colour_model.apply(grey), grey)
     assert np.array_equal(np.asarray(colour_model.apply(Image.fromarray(grey))), grey)
     luma = np.rint(rgb @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     assert np.abs(grey_model.apply(rgb)[..., 0].astype(int) - luma).max() <= 1
-    colourer = Applied.load(publish(tmp_path / "colours", channels=1, made=3))
+    colourer = Applier.load(publish(tmp_path / "colours", channels=1, made=3))
     assert colourer.apply(Image.fromarray(rgb)).mode == "RGB"
 
 
@@ -134,7 +134,7 @@ def test_animations_keep_frames_times_and_loops(run, tmp_path):
         frames[0].save(
             source, save_all=True, append_images=frames[1:], duration=[50, 100, 150, 200], loop=3, lossless=True
         )
-        apply_files(Applied.load(run), source, target)
+        apply_files(Applier.load(run), source, target)
         with Image.open(target) as image:
             shown = [(np.asarray(f.convert("RGB"))[0, 0, 0], f.info["duration"]) for f in ImageSequence.Iterator(image)]
             assert shown == [(0, 50), (60, 100), (120, 150), (180, 200)] and image.info["loop"] == 3
@@ -157,13 +157,13 @@ def test_other_modes_become_what_they_show(run, tmp_path):
         assert (found.alpha is not None) == (mode == "LA")
     floats = np.linspace(0, 1, 36, dtype=np.float32).reshape(6, 6)
     Image.fromarray(floats).save(tmp_path / "f.tif")
-    apply_files(Applied.load(run), tmp_path / "f.tif", tmp_path / "g.tif")
+    apply_files(Applier.load(run), tmp_path / "f.tif", tmp_path / "g.tif")
     assert np.abs(pixels(tmp_path / "g.tif") - floats).max() < 1e-6
 
 
 def test_arrays_tensors_and_images_go_the_same_way(tmp_path):
     model = gw.load(publish(tmp_path / "run", shift=-0.2))
-    assert isinstance(model, Applied)
+    assert isinstance(model, Applier)
     array = noise(5, 4, 3)
     out = model.apply(array)
     assert out.dtype == np.uint8 and np.array_equal(out, np.asarray(model.apply(Image.fromarray(array))))
@@ -186,14 +186,14 @@ def test_arrays_of_many_channels_keep_their_layout(tmp_path):
     np.save(tmp_path / "in" / "first.npy", array)
     np.save(tmp_path / "in" / "last.npy", array.transpose(1, 2, 0))
     np.save(tmp_path / "in" / "other.npy", array[:4])
-    done = apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out")
+    done = apply_files(Applier.load(run), tmp_path / "in", tmp_path / "out")
     assert np.array_equal(np.load(tmp_path / "out" / "first.npy"), array + 1000)
     assert np.array_equal(np.load(tmp_path / "out" / "last.npy"), array.transpose(1, 2, 0) + 1000)
     assert [name for name, _ in done.failed] == ["other.npy"] and "takes 5 channels" in done.failed[0][1]
     floats = array.astype(np.float32) / 65535 * 255  # the data's own range is 0 to 255
     out = gw.apply(run, tmp_path / "in" / "first.npy", tmp_path / "f.npy")
     assert out.pairs[0][1] == tmp_path / "f.npy"
-    assert np.abs(Applied.load(run).values(floats) - floats - 1000 / 65535 * 255).max() < 1e-3
+    assert np.abs(Applier.load(run).values(floats) - floats - 1000 / 65535 * 255).max() < 1e-3
 
 
 def test_the_way_back_is_another_network(tmp_path):
@@ -202,11 +202,11 @@ def test_the_way_back_is_another_network(tmp_path):
     assert np.array_equal(gw.apply(run, gw.apply(run, array), reverse=True), array)
     (run / "generator-back.safetensors").unlink()
     with pytest.raises(UsageError, match="one direction"):
-        Applied.load(run, reverse=True)
+        Applier.load(run, reverse=True)
 
 
 def test_same_seed_same_bytes_alone_or_in_a_folder(run, photos, tmp_path):
-    model = Applied.load(run)
+    model = Applier.load(run)
     torch.manual_seed(7)
     apply_files(model, photos, tmp_path / "all", seed=5, noise=0.5)
     torch.manual_seed(8)
@@ -218,11 +218,11 @@ def test_same_seed_same_bytes_alone_or_in_a_folder(run, photos, tmp_path):
 
 
 def test_unknown_options_and_wrong_files_are_sentences(run, tmp_path):
-    model = Applied.load(run)
+    model = Applier.load(run)
     with pytest.raises(UsageError, match='Did you mean "noise"'):
         model.apply(noise(4, 4, 3), nois=1)
     with pytest.raises(UsageError, match="ganworks predict"):
-        Applied.load(run / "classifier.safetensors")
+        Applier.load(run / "classifier.safetensors")
     with pytest.raises(UsageError, match="seed"):
         model.apply(noise(4, 4, 3), seed=-1)
     net = model.net
@@ -233,7 +233,7 @@ def test_unknown_options_and_wrong_files_are_sentences(run, tmp_path):
 
 
 def test_masks_are_binary_and_must_fit(run, tmp_path):
-    model, array = Applied.load(run), noise(4, 6, 3) // 2 + 64
+    model, array = Applier.load(run), noise(4, 6, 3) // 2 + 64
     mask = np.zeros((4, 6), np.uint8)
     mask[1, 2], mask[2, 3] = 128, 127
     for kind in (mask, Image.fromarray(mask), mask >= 128):
@@ -251,16 +251,16 @@ def test_a_folder_of_masks(run, tmp_path):
         Image.fromarray(np.full((4, 4, 3), 200, np.uint8)).save(tmp_path / "in" / f"{name}.png")
     Image.fromarray(np.full((4, 4), 255, np.uint8)).save(tmp_path / "masks" / "a.png")
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "masks" / "b_mask.png")
-    done = apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out", mask=tmp_path / "masks")
+    done = apply_files(Applier.load(run), tmp_path / "in", tmp_path / "out", mask=tmp_path / "masks")
     assert (pixels(tmp_path / "out" / "a.png") == 0).all() and (pixels(tmp_path / "out" / "b.png") == 200).all()
     assert [name for name, _ in done.failed] == ["c.png"] and "c_mask.png" in done.failed[0][1]
     shutil.copy(tmp_path / "masks" / "a.png", tmp_path / "in" / "a_mask.png")  # masks beside their pictures
-    done = apply_files(Applied.load(run), tmp_path / "in", tmp_path / "beside", mask=tmp_path / "in")
+    done = apply_files(Applier.load(run), tmp_path / "in", tmp_path / "beside", mask=tmp_path / "in")
     assert [b.name for _, b in done.pairs] == ["a.png"] and len(done.failed) == 2
 
 
 def test_a_folder_restarts_where_it_stopped(run, photos, tmp_path):
-    out, model = tmp_path / "out", Applied.load(run)
+    out, model = tmp_path / "out", Applier.load(run)
     done = (
         apply_files(model, photos, out, on_progress=lambda label, k, n: calls.append(k))
         if (calls := []) is not None
@@ -281,7 +281,7 @@ def test_a_folder_restarts_where_it_stopped(run, photos, tmp_path):
 
 
 def test_the_work_is_kept_when_it_is_killed(run, photos, tmp_path):
-    model, left = Applied.load(run), [2]
+    model, left = Applier.load(run), [2]
     inner = model.domain
 
     class Dying:
@@ -300,7 +300,7 @@ def test_the_work_is_kept_when_it_is_killed(run, photos, tmp_path):
 
 
 def test_inputs_and_strangers_are_never_overwritten(run, photos, tmp_path):
-    model, before = Applied.load(run), (photos / "a.png").read_bytes()
+    model, before = Applier.load(run), (photos / "a.png").read_bytes()
     with pytest.raises(UsageError, match="folder of the inputs"):
         apply_files(model, photos, photos)
     with pytest.raises(UsageError, match="input itself"):
@@ -335,23 +335,23 @@ def test_another_form_never_merges_two_names(run, tmp_path):
     for suffix in ("png", "bmp"):
         Image.fromarray(noise(4, 4, 3)).save(tmp_path / "in" / f"a.{suffix}")
     Image.fromarray(noise(4, 4, 3)).save(tmp_path / "in" / "b.jpg")
-    apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out", form="png")
+    apply_files(Applier.load(run), tmp_path / "in", tmp_path / "out", form="png")
     assert sorted(p.name for p in (tmp_path / "out").glob("*.png")) == ["a.bmp.png", "a.png.png", "b.png"]
     with pytest.raises(UsageError, match="pictures as"):
-        apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out", form="xyz")
+        apply_files(Applier.load(run), tmp_path / "in", tmp_path / "out", form="xyz")
 
 
 def test_a_zip_is_read_in_place(run, photos, tmp_path):
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         archive.write(photos / "a.png", "x/a.png")
-    apply_files(Applied.load(run), tmp_path / "in.zip", tmp_path / "out")
+    apply_files(Applier.load(run), tmp_path / "in.zip", tmp_path / "out")
     assert np.array_equal(pixels(tmp_path / "out" / "x" / "a.png"), pixels(photos / "a.png"))
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "gif", "jpg", "tif"])
 def test_outputs_say_what_they_are(run, tmp_path, suffix):
     Image.fromarray(noise(8, 8, 3)).save(tmp_path / "in.png")
-    model = Applied.load(run)
+    model = Applier.load(run)
     apply_files(model, tmp_path / "in.png", tmp_path / f"out.{suffix}", seed=3)
     note = provenance.read(tmp_path / f"out.{suffix}")
     assert note and note["edited"] and note["seed"] == 3 and note["model"] == model.fingerprint

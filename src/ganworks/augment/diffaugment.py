@@ -8,6 +8,7 @@ its own adjoint (so first and second derivatives cost one copy each), and random
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,15 +26,15 @@ class _Translate(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, dy: Tensor, dx: Tensor) -> Tensor:
+    def forward(x: Tensor, dy: Tensor, dx: Tensor) -> Tensor:  # pyrefly: ignore[bad-override]
         return _shifted(x, dy, dx)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         ctx.save_for_backward(inputs[1], inputs[2])
 
     @staticmethod
-    def backward(ctx, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         dy, dx = ctx.saved_tensors
         return _Translate.apply(gradients[0], -dy, -dx), None, None
 

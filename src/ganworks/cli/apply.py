@@ -11,7 +11,6 @@ from ganworks.core.config import parse
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files.atomic import replace_file
 from ganworks.report.terminal.meters import Meters
-from ganworks.use.applier import Applied
 from ganworks.use.file_jobs import apply_files, pairs_of
 
 OWN = ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse")  # the other options are the model's
@@ -28,7 +27,7 @@ def apply(places: list[str], options: Options) -> None:
         )
     run, source = places
     reverse = switch(options.get("reverse", "off"), "reverse")
-    model = Applied.load(run, device=options.get("device", "auto"), reverse=reverse)
+    model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
     known = asked if model.options is None else model.options
     for name in asked:

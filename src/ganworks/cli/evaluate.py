@@ -22,6 +22,7 @@ def evaluate(places: list[str], options: Options) -> None:
             on_work=meters,
             count=whole(options.get("count", "10000"), "count"),
             seed=whole(options.get("seed", "0"), "seed"),
+            extractor=options.get("extractor", ""),
         )
     print_report(report.to_dict(), read_run(run).use)
     print(f"\nPictures {run}/eval/   Report {run}/report.html")

@@ -124,12 +124,15 @@ top=3    how many classes to print for each picture.   device=auto|cpu|cuda|mps
 """
 
 _EVAL = """\
-ganworks eval RUN [data=PATH] [count=10000] [seed=0]
+ganworks eval RUN [data=PATH] [count=10000] [seed=0] [extractor=NAME]
 
 Judges the generator against held-out real data, which it never saw: Frechet and kernel distance, precision, recall,
 density, coverage, agreement with the asked label, and whether it copies its training data. Every number stands beside
 the value that real data gets. Writes eval.json, pictures under eval/, and the page report.html.
 data: needed only when the data has moved since the training.
+extractor: other features to measure with, for recipes that make images or points from nothing: classifier (trained on
+the labels; the usual choice where there are some), random (untrained convolutions), identity (the values themselves).
+Scores of different extractors cannot be compared; each is written down with the name and hash of its own.
 """
 
 _DATA = """\

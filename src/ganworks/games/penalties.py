@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -120,12 +120,12 @@ def zero_centred(
     return 0.5 * gamma * logits_and_gradient_norms(LabelledCritic(D, y), x, backend, probe)[1]
 
 
-def r1(D: Callable[..., Tensor], real: Tensor, gamma: float, y: Tensor | None = None, **how) -> Tensor:
+def r1(D: Callable[..., Tensor], real: Tensor, gamma: float, y: Tensor | None = None, **how: Any) -> Tensor:
     """R1: `zero_centred` on real examples; 1801.04406, equation 9."""
     return zero_centred(D, real, gamma, y, **how)
 
 
-def r2(D: Callable[..., Tensor], fake: Tensor, gamma: float, y: Tensor | None = None, **how) -> Tensor:
+def r2(D: Callable[..., Tensor], fake: Tensor, gamma: float, y: Tensor | None = None, **how: Any) -> Tensor:
     """R2: `zero_centred` on generated examples; 1801.04406, equation 10."""
     return zero_centred(D, fake, gamma, y, **how)
 

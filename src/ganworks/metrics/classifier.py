@@ -21,15 +21,17 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec, key
 from ganworks.metrics.estimate import untouched_random_state
 from ganworks.metrics.features import (
+    NEEDS,
     Dataset,
     FeatureExtractor,
     Identity,
     Progress,
     RandomConv,
+    choices,
     fit_inside,
     hash_state,
     in_batches,
@@ -156,17 +158,27 @@ def classifier_of(
 
 
 def extractor_for(
-    dataset: Dataset, cache: Path | None = None, *, progress: Progress | None = None, device: str = "cpu"
+    dataset: Dataset,
+    cache: Path | None = None,
+    *,
+    name: str = "",
+    progress: Progress | None = None,
+    device: str = "cpu",
 ) -> FeatureExtractor:
     """The extractor for a data set: a classifier for labelled images, random convolutions for others.
 
-    Points and other vectors are their own features. cache: folder where the classifier is kept, or None.
+    Points and other vectors are their own features. cache: folder where the classifier is kept, or None. name: another
+    one of `features.choices`; UsageError for any other name.
     """
-    spec = dataset.spec
-    if len(spec.shape) != 3:
-        return Identity(spec)
-    if dataset.labels is None or spec.num_classes < 2:
-        return RandomConv(spec, device=device)
+    known = choices(dataset)
+    if name and name not in known:
+        needs = f" It is for {NEEDS[name]}." if name in NEEDS else ""
+        raise UsageError(f'There is no extractor "{name}" for this data.{needs} {nearest(name, known)}')
+    name = name or known[0]
+    if name == "identity":
+        return Identity(dataset.spec)
+    if name == "random":
+        return RandomConv(dataset.spec, device=device)
     return classifier_of(dataset, cache, progress=progress, device=device)
 
 

@@ -1,8 +1,8 @@
 """Feature extractors: what a metric looks at. Every score carries the extractor's name and hash.
 
-Offline extractors only: `RandomConv` (seeded random convolutions: a smoke signal for data without labels),
-`Identity` (points and small vectors) and, in `classifier.py`, a small network trained on the data's labels and the
-choice among them.
+Offline extractors only, each with a name: "random", `RandomConv` (seeded random convolutions: a smoke signal for data
+without labels); "identity", `Identity` (points and small vectors); and "classifier", in `classifier.py`, a small
+network trained on the data's labels.
 """
 
 from __future__ import annotations
@@ -150,3 +150,21 @@ def _seeded(net: nn.Module, seed: int) -> nn.Module:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     return net
+
+
+NEEDS = {
+    "classifier": "images with labels",
+    "random": "images",
+    "identity": "examples of at most 4,096 values",
+}  # name of an extractor -> the data that it is for
+_LARGEST = 4096
+
+
+def choices(dataset: Dataset) -> tuple[str, ...]:
+    """Names of the extractors for a data set, its own choice first: see `pick`."""
+    spec = dataset.spec
+    if len(spec.shape) != 3:
+        return ("identity",)
+    labelled = dataset.labels is not None and spec.num_classes > 1
+    small = int(np.prod(spec.shape)) <= _LARGEST
+    return (*(["classifier"] if labelled else []), "random", *(["identity"] if small else []))

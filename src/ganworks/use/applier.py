@@ -41,8 +41,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32).reshape(3, 1, 1)  # ITU-R BT
 _MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "DefaultCPUAllocator")
 
 
-class Applied:
-    """A network that turns pictures into pictures. Use `Applied.load`.
+class Applier:
+    """A network that turns pictures into pictures. Use `Applier.load`.
 
     net, spec, info: what was published (info is its card). domain: rebuilt from the card; it `ChangesPictures`, or
     `ChangesFiles` of another kind, see `core.contracts`.
@@ -61,7 +61,7 @@ class Applied:
         self.net = found.net.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)  # pyrefly: ignore
 
     @staticmethod
-    def load(path: str | Path, *, device: str | torch.device = "auto", reverse: bool = False) -> Applied:
+    def load(path: str | Path, *, device: str | torch.device = "auto", reverse: bool = False) -> Applier:
         """From a run folder or a published file alone. reverse: the network of the other direction, where there is one.
 
         Raises UsageError for anything but an intact file of a network that is to be applied.
@@ -72,7 +72,7 @@ class Applied:
             path = path.parent / name
         if reverse and not (path / name if path.is_dir() else path).exists():
             raise UsageError(f"{path} has no {name}: this training learned one direction only. Leave reverse out.")
-        return Applied(load_net(path, name), device=device)
+        return Applier(load_net(path, name), device=device)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganworks.core.contracts import Work
+from ganworks.core.contracts import ChoosesExtractor, Evaluator, Work
 from ganworks.core.errors import UsageError
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
@@ -14,12 +14,20 @@ from ganworks.use.before_after import draw_pairs
 
 
 def evaluate_run(
-    folder: Path, *, data: Any = None, opened: Any = None, work: Work, count: int = 10_000, seed: int = 0
+    folder: Path,
+    *,
+    data: Any = None,
+    opened: Any = None,
+    work: Work,
+    count: int = 10_000,
+    seed: int = 0,
+    extractor: str = "",
 ) -> Any:
     """Judge the published networks of a run on `count` samples; returns what eval.json holds.
 
     data: what the run was trained on, None for the path that it remembers. opened: the data set that came of it, if it
-    is open already. Raises UsageError when the data is not found or is not the data of the run.
+    is open already. extractor: the name of other features than those that the kind of data is judged by; "" for those.
+    Raises UsageError when the data is not found or is not the data of the run.
     """
     run = Run.open(folder)
     plan, config = run.plan(), run.config()
@@ -36,7 +44,8 @@ def evaluate_run(
     found = published(folder)
     main = next(iter(found.values())).card
     about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
-    report = config.domain.evaluator(opened, source, config, work).evaluate(
+    evaluator = config.domain.evaluator(opened, source, config, work)
+    report = (_by(evaluator, extractor, config.recipe) if extractor else evaluator).evaluate(
         {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
         count=count,
         seed=seed,
@@ -51,3 +60,10 @@ def evaluate_run(
         run.adopt(f"eval/{path.name}")
     run.seal()
     return report
+
+
+def _by(evaluator: Evaluator, name: str, recipe: str) -> Evaluator:
+    """The evaluator with the features of that name."""
+    if not isinstance(evaluator, ChoosesExtractor):
+        raise UsageError(f"extractor={name}: a run of {recipe} is judged in one way only. Leave extractor out.")
+    return evaluator.judged_by(name)

@@ -1,6 +1,6 @@
 """Files through a trained network: one picture, a folder or zip of them, an animation, a video.
 
-A domain that is not one of pictures says what it `takes` and `gives` and does the work in `change`; see `Applied`.
+A domain that is not one of pictures says what it `takes` and `gives` and does the work in `change`; see `Applier`.
 
 Results are written whole or not at all. A folder remembers in `applied.jsonl` which output came from which input and
 model, so that the same command goes on where it stopped and does again only what has changed.
@@ -26,7 +26,7 @@ from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.rasters.read import Picture, Raster, read
 from ganworks.files.rasters.write import encode, form_of
-from ganworks.use.applier import Applied, mask_tensor
+from ganworks.use.applier import Applier, mask_tensor
 from ganworks.use.job_record import Item, Record, find_items, places, read_file, refuse_overwriting
 from ganworks.use.samples import make_folder
 
@@ -62,7 +62,7 @@ class Job:
     suffix: that of the outputs, "" as the inputs. among_inputs: whether the masks lie in the folder of the inputs.
     """
 
-    model: Applied
+    model: Applier
     seed: int
     options: dict[str, Any]
     mask: Path | None
@@ -120,7 +120,7 @@ class Job:
 
 
 def apply_files(
-    model: Applied,
+    model: Applier,
     source: str | Path,
     out: str | Path | None = None,
     *,

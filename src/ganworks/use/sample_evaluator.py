@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ganworks.core.contracts import Nets, Work, labels_of, showing_of
 from ganworks.files.packing.pack import cache_folder
-from ganworks.metrics.features import FeatureExtractor, score_key
+from ganworks.metrics.classifier import extractor_for
+from ganworks.metrics.features import FeatureExtractor, choices, score_key
 from ganworks.metrics.reference import FEWEST, Reference
 from ganworks.metrics.scoring import Report, evaluate, score
 from ganworks.use.model import Model
@@ -32,11 +33,12 @@ class SampleEvaluator:
     """
 
     objective = "fd"
-    noise = None
+    noise: float | None = None
 
     def __init__(self, data: Any, source: Any, config: Any, work: Work):
         self.data, self.source, self.config, self.work = data, source, config, work
         self._model: Model | None = None
+        self._named = ""  # the extractor that was asked for
 
     @property
     def ready(self) -> bool:
@@ -51,7 +53,18 @@ class SampleEvaluator:
     @cached_property
     def by(self) -> tuple[FeatureExtractor, Reference]:
         """Extractor and its view of the real data; both are cached beside the packed data."""
-        return seen_by(self.config.domain, self.judged, self.work)
+        return seen_by(self.config.domain, self.judged, self.work, self._named)
+
+    @property
+    def extractors(self) -> tuple[str, ...]:
+        """Names of the features that this data can be judged by."""
+        return choices(self.judged)
+
+    def judged_by(self, name: str) -> SampleEvaluator:
+        """This evaluator with the features of that name; UsageError for one that is not there."""
+        other = SampleEvaluator(self.data, self.source, self.config, self.work)
+        other._named = name
+        return other
 
     def model(self, nets: Nets) -> Model:
         """The generator, ready to sample."""
@@ -120,10 +133,10 @@ class SampleEvaluator:
         )
 
 
-def seen_by(domain: Any, data: Any, work: Work) -> tuple[FeatureExtractor, Reference]:
-    """The feature extractor for a data set and its view of the real data."""
+def seen_by(domain: Any, data: Any, work: Work, name: str = "") -> tuple[FeatureExtractor, Reference]:
+    """A feature extractor for a data set, the domain's unless it is named, and its view of the real data."""
     cache = cache_folder(None)[0]
-    extractor = domain.extractor(data, cache, work)
+    extractor = extractor_for(data, cache, name=name, progress=work) if name else domain.extractor(data, cache, work)
     return extractor, Reference.of(data, extractor, cache, progress=work)
 
 

@@ -15,7 +15,7 @@ from standins import publish
 from ganworks.cli import main as cli
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.files import provenance
-from ganworks.use.applier import Applied
+from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files
 
 av = pytest.importorskip("av")
@@ -60,7 +60,7 @@ def facts(path: Path) -> tuple[Fraction, int, list[float]]:
 @pytest.mark.parametrize(("suffix", "sounds"), [(".mp4", 1), (".mov", 1), (".mkv", 1), (".avi", 1), (".webm", 0)])
 def test_frames_times_and_sound_are_kept(tmp_path, suffix, sounds):
     before = film(tmp_path / "in.mp4")
-    model = Applied.load(publish(tmp_path / "run", shift=40 / 127.5))
+    model = Applier.load(publish(tmp_path / "run", shift=40 / 127.5))
     for name in ("a", "b"):
         apply_files(model, tmp_path / "in.mp4", tmp_path / f"{name}{suffix}", mark=True)
     assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
@@ -101,7 +101,7 @@ def test_a_phone_film_comes_out_upright(tmp_path):
     at = raw.index(b"tkhd") + 4 + 40
     raw[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
     (tmp_path / "in.mp4").write_bytes(raw)
-    apply_files(Applied.load(publish(tmp_path / "run")), tmp_path / "in.mp4", tmp_path / "out.mp4")
+    apply_files(Applier.load(publish(tmp_path / "run")), tmp_path / "in.mp4", tmp_path / "out.mp4")
     shown = next(iter(video.frames(tmp_path / "out.mp4")))
     assert shown.shape == (3, 64, 32) and shown[:, :24].min() > 150 and shown[:, 40:].max() < 50
 
@@ -110,7 +110,7 @@ def test_a_folder_with_a_video_goes_on_where_it_stopped(tmp_path):
     (tmp_path / "in").mkdir()
     film(tmp_path / "in" / "a.mp4", count=3)
     (tmp_path / "in" / "b.mp4").write_bytes(b"no film at all")
-    model = Applied.load(publish(tmp_path / "run"))
+    model = Applier.load(publish(tmp_path / "run"))
     done = apply_files(model, tmp_path / "in", tmp_path / "out")
     assert [name for name, _ in done.failed] == ["b.mp4"] and "FFmpeg" in done.failed[0][1]
     assert not (tmp_path / "out" / "b.mp4").exists() and not list((tmp_path / "out").glob(".*.gwtmp"))
@@ -121,7 +121,7 @@ def test_a_folder_with_a_video_goes_on_where_it_stopped(tmp_path):
 
 def test_a_failure_inside_leaves_nothing(tmp_path):
     film(tmp_path / "in.mp4", count=3)
-    model = Applied.load(publish(tmp_path / "run"))
+    model = Applier.load(publish(tmp_path / "run"))
     torch.nn.init.constant_(model.net.shift, float("nan"))
     with pytest.raises(GanworksError, match="diverged"):
         apply_files(model, tmp_path / "in.mp4", tmp_path / "out.mp4")

@@ -21,7 +21,7 @@ from ganworks.files.wav import read_note, wav_bytes
 from ganworks.kinds.audio.vocoder import measures as metrics
 from ganworks.kinds.audio.vocoder.domain import VocoderDomain
 from ganworks.kinds.audio.vocoder.mel import frames_of, log_mel
-from ganworks.use.applier import Applied
+from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files
 
 
@@ -62,7 +62,7 @@ def test_same_seed_same_bytes_alone_in_a_folder_or_in_chunks(run, tmp_path):
     for k in range(3):
         write(tmp_path / "in" / f"{k}.wav", tone(0.5 + 0.1 * k, 110 + 20 * k))
     (tmp_path / "in" / "notes.txt").write_text("no sound")
-    model = Applied.load(run)
+    model = Applier.load(run)
     done = apply_files(model, tmp_path / "in", tmp_path / "out")
     assert len(done.pairs) == 3 and done.left == 1 and not done.failed
     apply_files(model, tmp_path / "in" / "1.wav", tmp_path / "alone.wav")
@@ -79,7 +79,7 @@ def test_mel_arrays_become_sound(run, tmp_path, data):
     x = torch.from_numpy(tone(0.5))
     mel = frames_of(x, data.spec.facts).numpy()
     np.save(tmp_path / "a.npy", mel)
-    apply_files(Applied.load(run), tmp_path / "a.npy", tmp_path / "a.wav")
+    apply_files(Applier.load(run), tmp_path / "a.npy", tmp_path / "a.wav")
     made, rate = heard(tmp_path / "a.wav")
     assert made.shape == (1, mel.shape[1] * 64) and rate == RATE
     again = gw.apply(run, mel)
@@ -89,7 +89,7 @@ def test_mel_arrays_become_sound(run, tmp_path, data):
 
 
 def test_what_cannot_be_used_is_a_sentence(run, tmp_path, capsys):
-    model = Applied.load(run)
+    model = Applier.load(run)
     np.save(tmp_path / "t.npy", np.zeros((80, 7), np.float32))
     with pytest.raises(DecodeError, match=r"floats \[40, T\], not float32 \[80, 7\]"):
         apply_files(model, tmp_path / "t.npy", tmp_path / "t.wav")
@@ -131,7 +131,7 @@ def test_damaged_sounds_are_named_and_the_rest_is_done(run, tmp_path, capsys):
     write(tmp_path / "in" / "silence.wav", np.zeros(3000))
     write(tmp_path / "in" / "fast.wav", tone(0.05, rate=192_000), 192_000)
     write(tmp_path / "in" / "many.wav", np.stack([tone(0.1)] * 8))
-    done = apply_files(Applied.load(run), tmp_path / "in", tmp_path / "out")
+    done = apply_files(Applier.load(run), tmp_path / "in", tmp_path / "out")
     assert {name for name, _ in done.failed} == set(BAD)
     assert all(reason for _, reason in done.failed)
     shapes = {path.name: heard(path)[0].shape for _, path in done.pairs}
@@ -197,7 +197,7 @@ class Upper:
 
 
 def test_any_domain_can_change_files(run, tmp_path):
-    model = Applied.load(run)
+    model = Applier.load(run)
     model.domain = Upper()
     (tmp_path / "in").mkdir()
     for name in ("a.txt", "b.txt"):

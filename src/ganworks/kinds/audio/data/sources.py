@@ -39,7 +39,7 @@ class SoundFiles(FileSource):
 
     @cached_property
     def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
-        given: tuple[np.ndarray | None, tuple[str, ...]] = FileSource._labelled.func(self)  # pyrefly: ignore
+        given: tuple[np.ndarray | None, tuple[str, ...]] = FileSource._labelled.func(self)
         if self.by_name == "never" or (given[0] is not None and self.by_name == "auto"):
             return given
         names = [self.listing.names[i].rpartition("/")[2] for i in self.indices]

@@ -94,7 +94,7 @@ class AudioEvaluator:
         labels = np.arange(start, start + count) % classes if classes else None
         for k in range(0, count, _TOGETHER):
             draw = torch.Generator().manual_seed(key("heard", seed, start + k))
-            z = torch.randn(_TOGETHER, net.z_dim, generator=draw)[: count - k]  # pyrefly: ignore
+            z = torch.randn(_TOGETHER, net.z_dim, generator=draw)[: count - k]
             y = None if labels is None else torch.from_numpy(labels[k : k + _TOGETHER]).to(device)
             with torch.inference_mode():
                 parts.append(net(z.to(device), y).float().cpu().numpy())

@@ -112,7 +112,7 @@ class ClassEvaluator:
     """
 
     objective = ""
-    noise = None
+    noise: float | None = None
 
     def __init__(self, data: Any, config: Any, work: Work):
         self.data, self.config, self.work = data, config, work

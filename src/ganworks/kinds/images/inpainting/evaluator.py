@@ -64,7 +64,7 @@ class InpaintingEvaluator:
     """
 
     objective = ""
-    noise = None
+    noise: float | None = None
 
     def __init__(self, domain: Any, data: Photos):
         self.domain, self.data = domain, data

@@ -184,7 +184,7 @@ class PairData:
     target_palette for a side that is a label map. train, held: int64 indices. See `Packed` for the rest.
     """
 
-    labels = None
+    labels: np.ndarray | None = None
 
     def __init__(self, packed: Packed, direction: str):
         self.packed = packed

@@ -53,7 +53,7 @@ class PairEvaluator:
     """data: opened pairs (spec, train, held, pairs(indices)). show(images, columns, labels): draws a grid."""
 
     objective = ""  # the newest: each single score prefers something that a person would not
-    noise = None
+    noise: float | None = None
 
     def __init__(self, data: Any, show: Show):
         self.data, self.draw = data, show

@@ -28,7 +28,7 @@ def patches(images: np.ndarray, most: int = MOST) -> np.ndarray:
         raise UsageError(f"Patches of {PATCH} pixels do not fit into {height} x {width}.")
     each = max(1, most // len(images))
     step = max(1, int(np.ceil(np.sqrt((height - PATCH + 1) * (width - PATCH + 1) / each))))
-    windows = np.lib.stride_tricks.sliding_window_view(images, (PATCH, PATCH), axis=(2, 3))  # pyrefly: ignore
+    windows = np.lib.stride_tricks.sliding_window_view(images, (PATCH, PATCH), axis=(2, 3))
     chosen = windows[:, :, ::step, ::step].transpose(0, 2, 3, 1, 4, 5)
     return chosen.reshape(-1, images.shape[1], PATCH, PATCH).astype(np.float32)
 

@@ -76,7 +76,7 @@ class SPADEGenerator(Paired):
         self.apply(init_dcgan)
 
     def body(self, src: Tensor) -> Tensor:
-        labels = src if self.colours is None else one_hot(nearest(src, self.colours), self.inputs)  # pyrefly: ignore
+        labels = src if self.colours is None else one_hot(nearest(src, self.colours), self.inputs)
         scale = self.multiple
         x = self.first(F.avg_pool2d(labels, scale))
         if self.latent is not None and self.from_latent is not None:

@@ -71,7 +71,7 @@ class Paired(nn.Module):
 
     def forward(self, src: Tensor, y: Tensor | None = None) -> Tensor:
         out = self._run(src)
-        return self.finish(out) if self.table is None else mixed(out, self.table)  # pyrefly: ignore
+        return self.finish(out) if self.table is None else mixed(out, self.table)
 
 
 class UNet(Paired):

@@ -77,7 +77,7 @@ class Photos:
     fingerprint: sha256 (hex) of all content. hashes: uint64 [N, 2].
     """
 
-    labels = None
+    labels: np.ndarray | None = None
 
     def __init__(self, folder: Path, facts: dict[str, Any], held_out: float = 0.1):
         self.folder, self.facts = folder, facts

@@ -43,7 +43,7 @@ class VGG19(nn.Module):
         self.register_buffer("std", torch.tensor(STD)[:, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        x = (x.expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.std  # pyrefly: ignore
+        x = (x.expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.std
         found = {}
         for index, layer in enumerate(self.features):
             x = layer(x)

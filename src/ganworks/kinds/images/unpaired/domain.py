@@ -164,7 +164,7 @@ class Sides:
     palettes: colours of a side that is a label map, else None, source first.
     """
 
-    labels = None
+    labels: np.ndarray | None = None
 
     def __init__(
         self,

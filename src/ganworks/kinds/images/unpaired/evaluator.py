@@ -64,7 +64,7 @@ class UnpairedEvaluator:
     """
 
     objective = ""
-    noise = None
+    noise: float | None = None
 
     def __init__(self, data: Any, device: str = "auto"):
         self.data, self.spec = data, data.spec

@@ -28,7 +28,7 @@ class TableSet:
     looked at. labels is None: a table is conditioned by `where`, on any column.
     """
 
-    labels = None
+    labels: np.ndarray | None = None
 
     def __init__(
         self,

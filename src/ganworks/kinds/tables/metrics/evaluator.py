@@ -95,7 +95,7 @@ class TableEvaluator:
     def sample(self, nets: Nets) -> Tensor:
         """Made rows [n, D] for the watch."""
         net = nets["G"]
-        z = torch.randn(WATCHED, net.z_dim, generator=torch.Generator().manual_seed(key("watch")))  # pyrefly: ignore
+        z = torch.randn(WATCHED, net.z_dim, generator=torch.Generator().manual_seed(key("watch")))
         with torch.inference_mode():
             return net(z.to(next(net.parameters()).device)).float().cpu()
 

@@ -117,7 +117,7 @@ class ClipFiles(FileSource):
     @cached_property
     def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
         if self.form != "frames":
-            given: tuple[np.ndarray | None, tuple[str, ...]] = FileSource._labelled.func(self)  # pyrefly: ignore
+            given: tuple[np.ndarray | None, tuple[str, ...]] = FileSource._labelled.func(self)
             return given
         places = [self.listing.names[group[0]][len(self.base) :].split("/")[:-1] for group in self.groups]
         deep = [len(place) - (len(group) > 1) for place, group in zip(places, self.groups, strict=True)]

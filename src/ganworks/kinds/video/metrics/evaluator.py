@@ -55,7 +55,7 @@ class VideoEvaluator:
     """Judges G by clips. data: a `ClipSet`; features: what clips are seen by (None: `ClipFeatures` of the training)."""
 
     objective = "fd"
-    noise = None
+    noise: float | None = None
 
     def __init__(self, data: Any, config: Any, work: Work, features: FeatureExtractor | None = None):
         self.data, self.config, self.work, self._given = data, config, work, features
@@ -97,7 +97,7 @@ class VideoEvaluator:
         """Tells the classes by the features of training clips."""
         if self.data.labels is None or self.data.spec.num_classes < 2:
             return None
-        return LogisticRegression(max_iter=500).fit(self.known, self.data.labels[self.some])  # pyrefly: ignore
+        return LogisticRegression(max_iter=500).fit(self.known, self.data.labels[self.some])
 
     def model(self, nets: Nets) -> Model:
         """The generator, ready to sample."""

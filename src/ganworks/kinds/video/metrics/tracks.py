@@ -83,7 +83,7 @@ def track_distance(made: np.ndarray, real: np.ndarray) -> float:
 
 def direction(real: np.ndarray, y: np.ndarray) -> LogisticRegression:
     """Tells the class from the shape of a track; where it begins would give it away, so tracks are centred."""
-    return LogisticRegression(max_iter=1000).fit(centred(real), y)  # pyrefly: ignore
+    return LogisticRegression(max_iter=1000).fit(centred(real), y)
 
 
 def centred(where: np.ndarray) -> np.ndarray:

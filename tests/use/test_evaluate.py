@@ -1,0 +1,60 @@
+"""`ganworks eval extractor=`: other features on request, named beside every number, or a refusal in a sentence."""
+
+import json
+
+import pytest
+
+import ganworks as gw
+from ganworks.cli.main import main
+from ganworks.core.errors import UsageError
+
+SMALL = {"batch": 64, "train.judge": False, "train.precision": "fp32", "train.threads": 1, "networks.width": 8}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluate") / "run"
+    list(gw.train("image", data="digits", out=folder, budget=256, labels=False, **SMALL))
+    return folder
+
+
+def test_two_extractors_give_their_own_numbers_and_names(run, capsys):
+    found = {}
+    for name in ("random", "identity"):
+        assert main(["eval", str(run), "count=200", f"extractor={name}"]) == 0
+        found[name] = json.loads((run / "eval.json").read_text())
+        assert f"Judged by {found[name]['extractor']} on 200" in capsys.readouterr().out
+        assert found[name]["extractor"] in (run / "report.html").read_text(), "the page says which"
+    one, two = found.values()
+    assert one["extractor"].startswith("randconv") and two["extractor"].startswith("identity@")
+    assert one["extractor_sha256"][:8] == one["extractor"].partition("@")[2] != two["extractor_sha256"][:8]
+    assert one["metrics"]["fd"]["value"] != two["metrics"]["fd"]["value"]
+
+
+def test_an_unknown_extractor_is_refused_with_the_nearest(run, capsys):
+    assert main(["eval", str(run), "count=200", "extractor=randm"]) == 2
+    assert 'Did you mean "random"' in capsys.readouterr().err
+
+
+def test_a_kind_without_a_choice_says_so(tmp_path, monkeypatch):
+    settings = {"budget": 64, "batch": 32, "train.precision": "fp32", "networks.hidden": [8], "train.judge": False}
+    list(gw.train("points", data="ring8", out=tmp_path / "run", **settings))
+    assert gw.evaluate(tmp_path / "run", count=100, extractor="identity").extractor.startswith("identity@")
+    with pytest.raises(UsageError, match=r'no extractor "random" for this data.*It is for images'):
+        gw.evaluate(tmp_path / "run", count=100, extractor="random")
+    monkeypatch.setattr("ganworks.kinds.points.domain.Points.evaluator", lambda *_: object())
+    with pytest.raises(UsageError, match="points is judged in one way only"):
+        gw.evaluate(tmp_path / "run", count=100, extractor="identity")
+
+
+def test_what_is_asked_for_comes_back(run):
+    assert isinstance(gw.load(run, returns=gw.Model), gw.Model)
+    with pytest.raises(UsageError, match="is no translator or restorer"):
+        gw.load(run, returns=gw.Applier)
+    with pytest.raises(UsageError, match="returns must be one of Model, Applier, Predictor"):
+        gw.load(run, returns=int)
+
+
+def test_a_training_that_cannot_give_what_is_asked_for_is_refused_at_once(tmp_path):
+    with pytest.raises(UsageError, match="returns=Predictor: image trains no such model, but Model"):
+        gw.fit("image", data="digits", out=tmp_path / "run", budget=64, returns=gw.Predictor, **SMALL)
