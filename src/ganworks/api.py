@@ -23,7 +23,7 @@ from ganworks.report.terminal.progress import Display
 from ganworks.runs.published import Published, file_of, load_net, read_card
 from ganworks.runs.run import Run
 from ganworks.training.assemble import assemble
-from ganworks.training.builder import Job, Work
+from ganworks.training.builder import TrainingJob, Work
 from ganworks.use.applier import Applied
 from ganworks.use.model import Model
 from ganworks.use.predictor import Predictor
@@ -35,7 +35,7 @@ def _silent(label: str, done: int, total: int) -> None:
     """Preparation goes unreported."""
 
 
-def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
+def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> TrainingJob:
     if data is None and isinstance(recipe, str) and recipe not in registry.recipes() and is_source(recipe):
         recipe, data = None, recipe
     if data is None:

@@ -17,7 +17,8 @@ from ganworks.core.errors import UsageError, nearest
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.files.weights import read_texts
 from ganworks.runs.run import Run
-from ganworks.training.builder import Builder, Job, Work, given_plainly
+from ganworks.training import speed
+from ganworks.training.builder import Builder, TrainingJob, Work, given_plainly
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "size": ("domain.size",),
@@ -101,7 +102,7 @@ def assemble(
     modules: Mapping[str, nn.Module],
     work: Work,
     why: str = "",
-) -> Job:
+) -> TrainingJob:
     """Everything from names to a session; resumes when `out` already holds this training.
 
     why: the sentence that says why this recipe was chosen for the data; it becomes the first note of the run.
@@ -144,7 +145,7 @@ def _domain(path: str, values: Mapping[str, Any]) -> Any:
 
 def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, values: Mapping[str, Any]) -> Config:
     where = devices.pick_device(str(values.get("train.device", "auto")))
-    measured = devices.speeds(where)
+    measured = speed.speeds(where)
     budget = Budget.parse(values.get("train.budget", "10m"))
     facts = Facts(dataset.spec, len(dataset.train), budget, where.type, max(measured.values()), domain, dict(values))
     config = function(facts)

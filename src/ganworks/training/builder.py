@@ -63,7 +63,7 @@ class Judge(Protocol):
 
 
 @dataclass
-class Job:
+class TrainingJob:
     """A training ready to start: `session.events()` runs it."""
 
     session: Session
@@ -123,7 +123,7 @@ class Builder:
             begin_from(engine, self.config.train.init)
         return engine
 
-    def fresh(self, folder: Path, given: Mapping[str, Any]) -> Job:
+    def fresh(self, folder: Path, given: Mapping[str, Any]) -> TrainingJob:
         """Calibrate, write down the plan, begin."""
         self._refuse_unusable()
         probe = self.engine(False, 1)
@@ -168,13 +168,13 @@ class Builder:
         }
         run = Run.create(folder, self.config, self.data.spec, record)
         engine = self.engine(pace.bf16, plan.total)
-        return Job(self.session(engine, run, notes), run, self.config, self.data, self.judge.ready)
+        return TrainingJob(self.session(engine, run, notes), run, self.config, self.data, self.judge.ready)
 
     def _refuse_unusable(self) -> None:
         if not len(self.data.train):
             raise UsageError("There is nothing to train on. `ganworks data PATH` shows what was found.")
 
-    def resumed(self, run: Run) -> Job:
+    def resumed(self, run: Run) -> TrainingJob:
         """Go on from the newest good state."""
         run.__enter__()
         plan = run.plan()
@@ -193,7 +193,7 @@ class Builder:
             )
         run.trim_log(engine.clock.seen)
         session.notes = tuple(notes)
-        return Job(session, run, self.config, self.data, self.judge.ready)
+        return TrainingJob(session, run, self.config, self.data, self.judge.ready)
 
     def _costs(self, engine: Engine) -> tuple[float, float]:
         """Seconds of one score and of one picture."""
