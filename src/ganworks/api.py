@@ -22,8 +22,7 @@ from ganworks.report.terminal.meters import Meters
 from ganworks.report.terminal.progress import Display
 from ganworks.runs.published import Published, file_of, load_net, read_card
 from ganworks.runs.run import Run
-from ganworks.training.assemble import assemble
-from ganworks.training.builder import TrainingJob, Work
+from ganworks.training.setup import TrainingJob, Work, assemble
 from ganworks.use.applier import Applied
 from ganworks.use.model import Model
 from ganworks.use.predictor import Predictor

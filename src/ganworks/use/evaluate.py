@@ -9,7 +9,7 @@ from typing import Any
 from ganworks.core.errors import UsageError
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
-from ganworks.training.builder import Work
+from ganworks.training.setup import Work
 from ganworks.use.before_after import draw_pairs
 
 
