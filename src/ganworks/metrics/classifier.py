@@ -218,7 +218,7 @@ class AdamW:
     def step(self, lr: float) -> None:
         """One update with the gradients that the parameters hold."""
         adam(
-            self.params,
+            [*self.params],
             [p.grad for p in self.params if p.grad is not None],
             self.means,
             self.squares,
