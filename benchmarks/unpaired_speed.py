@@ -23,8 +23,8 @@ import torch
 from ganworks.core import registry
 from ganworks.core.settings import Budget, Facts
 from ganworks.kinds.images.unpaired.domain import Unpaired
-from ganworks.training.builder import Builder
 from ganworks.training.engine import Engine
+from ganworks.training.setup import Builder
 
 NAME = "unpaired_speed"
 SIDE = 64

@@ -164,7 +164,7 @@ def test_help_needs_no_torch_and_import_is_light():
 def test_the_number_of_verbs_and_short_names_is_frozen():
     """A new knob is a field of a dataclass with its full name; verbs and aliases are not added lightly."""
     from ganworks.cli.main import VERBS
-    from ganworks.training.assemble import ALIASES
+    from ganworks.training.setup import ALIASES
 
     assert sorted(VERBS) == [
         *("apply", "compare", "data", "eval", "info", "predict", "recipes", "report", "sample", "train")
@@ -212,7 +212,7 @@ def test_help_lists_every_setting():
 
 def test_there_is_one_training_loop():
     """Gradients are made for players by the engine alone; machine.py measures speed, classifier.py trains a judge."""
-    allowed = {"training.engine", "core.devices", "metrics.classifier"}
+    allowed = {"training.engine", "training.speed", "metrics.classifier"}
     for path in FILES:
         calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
         named = {n.func.attr for n in calls if isinstance(n.func, ast.Attribute)}

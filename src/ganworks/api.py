@@ -23,8 +23,7 @@ from ganworks.report.terminal.meters import Meters
 from ganworks.report.terminal.progress import Display
 from ganworks.runs.published import Published, file_of, load_net, read_card
 from ganworks.runs.run import Run
-from ganworks.training.assemble import assemble
-from ganworks.training.builder import Job
+from ganworks.training.setup import TrainingJob, assemble
 from ganworks.use.applier import Applier
 from ganworks.use.model import Model
 from ganworks.use.predictor import Predictor
@@ -39,7 +38,7 @@ def _silent(label: str, done: int, total: int) -> None:
     """Preparation goes unreported."""
 
 
-def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> Job:
+def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> TrainingJob:
     if data is None and isinstance(recipe, str) and recipe not in registry.recipes() and is_source(recipe):
         recipe, data = None, recipe
     if data is None:
@@ -156,7 +155,7 @@ def fit(
     return load(job.run.folder) if returns is None else load(job.run.folder, returns=returns)
 
 
-def _promise(job: Job, returns: type | None) -> None:
+def _promise(job: TrainingJob, returns: type | None) -> None:
     """Refuse a training whose networks are not for what the caller wants back."""
     made = uses_of(job.config.networks)
     if returns is not None and _use(returns) not in made.values():

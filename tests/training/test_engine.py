@@ -180,11 +180,11 @@ def test_a_non_finite_loss_is_caught_before_any_update(value):
 
 def test_flat_parameters_are_the_networks_own_in_channels_last():
     from ganworks.core.spec import Spec
-    from ganworks.training.flat_buffer import Flat
+    from ganworks.training.flat_buffer import FlatBuffer
 
     net = DCGAN(width=8).build(Spec("images", (1, 16, 16)))["D"]
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    flat = Flat(net, channels_last=True)
+    flat = FlatBuffer(net, channels_last=True)
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     flat.data.zero_()
     assert all(
@@ -211,12 +211,12 @@ def test_evaluation_mode_and_random_state_are_left_alone():
     ],
 )
 def test_steppers_are_torchs_optimisers(name, make):
-    from ganworks.training.flat_buffer import Flat, Stepper
+    from ganworks.training.flat_buffer import FlatBuffer, FlatOptimizer
 
     one, two = nn.Linear(5, 3), nn.Linear(5, 3)
     two.load_state_dict(one.state_dict())
-    flat, reference = Flat(one, channels_last=False), make(two.parameters())
-    stepper = Stepper(flat, Optimizer(name=name, lr=1e-2, betas=(0.5, 0.9)))
+    flat, reference = FlatBuffer(one, channels_last=False), make(two.parameters())
+    stepper = FlatOptimizer(flat, Optimizer(name=name, lr=1e-2, betas=(0.5, 0.9)))
     for k in range(5):
         gradients = [torch.randn(p.shape, generator=torch.Generator().manual_seed(k)) for p in two.parameters()]
         for mine, theirs, g in zip(one.parameters(), two.parameters(), gradients, strict=True):

@@ -11,6 +11,7 @@ from ganworks.core.config import parse
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files.atomic import replace_file
 from ganworks.report.terminal.meters import Meters
+from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files, pairs_of
 
 OWN = ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse")  # the other options are the model's

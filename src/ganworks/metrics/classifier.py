@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.adam import adam
 
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec, key
@@ -218,7 +219,7 @@ def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress |
     generator = torch.Generator().manual_seed(key("classifier-data", seed))
     net = ClassifierNet(dataset.spec.shape, dataset.spec.num_classes).train()
     _ready(net, device)
-    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.01, betas=(0.9, 0.99), foreach=False)
+    optimiser = AdamW(list(net.parameters()))
     count = len(dataset.train)
     batch = min(BATCH, max(8, count // 8))
     steps = _examples(count) // batch
@@ -230,15 +231,46 @@ def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress |
         x = _shift(to_unit(dataset.raw(rows), dataset.spec), generator)
         x = x.to(device, memory_format=torch.channels_last)
         y = torch.from_numpy(labels[rows]).long().to(device)
-        for group in optimiser.param_groups:
-            group["lr"] = 4e-3 * min((step + 1) / (0.2 * steps), max(0.0, (steps - step) / (0.8 * steps)))
-        optimiser.zero_grad()
+        net.zero_grad()
         F.cross_entropy(net(x)[1], y, label_smoothing=0.05).backward()
-        optimiser.step()
+        optimiser.step(4e-3 * min((step + 1) / (0.2 * steps), max(0.0, (steps - step) / (0.8 * steps))))
         if progress and (step % 20 == 0 or step == steps - 1):
             progress("training the classifier that judges samples", (step + 1) * batch, steps * batch)
     _calibrate(net.eval(), dataset, generator, device)
     return net
+
+
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2017, 1711.05101), by torch's function for it.
+
+    The class of the same name gives the same numbers, but loads torch's compiler with its first step.
+    """
+
+    def __init__(self, params: list[nn.Parameter]):
+        self.params = params
+        self.means, self.squares = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]
+        self.steps = [torch.tensor(0.0) for _ in params]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """One update with the gradients that the parameters hold."""
+        adam(
+            [*self.params],
+            [p.grad for p in self.params if p.grad is not None],
+            self.means,
+            self.squares,
+            [],
+            self.steps,
+            foreach=False,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.99,
+            lr=lr,
+            weight_decay=0.01,
+            eps=1e-8,
+            maximize=False,
+            decoupled_weight_decay=True,
+        )
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ as JSON. What a card names is checked before anything is imported or allocated f
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,31 +145,47 @@ def _check_sizes(raw: Any, file: Path) -> None:
         raise UsageError(f"{file}: a setting of its networks is {str(raw)[:40]}, above {_LARGEST_SETTING}.")
 
 
-class _NoDraws(TorchFunctionMode):
-    """Leaves out random initialisation: tensors without memory need none, and torch would load its compiler for it."""
+class _Allowance(TorchFunctionMode):
+    """Refuses a network that would need far more numbers than its file can hold, before the memory is taken.
+
+    The networks are built once, for real. A trial on torch's meta device would ask for no memory, but loads torch's
+    compiler on the way, which takes longer than all the rest of loading a network.
+    """
+
+    _MAKERS = frozenset(
+        ("empty", "zeros", "ones", "full", "rand", "randn", "new_empty", "new_zeros", "new_ones", "new_full")
+    )
+
+    def __init__(self, most: int, file: Path):
+        super().__init__()
+        self.left, self.most, self.file = most, most, file
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.__name__ in ("normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_"):
-            return args[0] if args else (kwargs or {})["tensor"]
+        if func.__name__ in self._MAKERS:
+            self.left -= _count(args, kwargs or {})
+            if self.left < 0:
+                raise UsageError(f"{self.file}: its networks would need more than {self.most:.2g} parameters.")
         return func(*args, **(kwargs or {}))
 
 
+def _count(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """Elements of the tensor that a call such as torch.zeros(2, 3) or x.new_zeros((2, 3)) makes."""
+    sizes = [*args[isinstance(args[0], Tensor) if args else 0 :], *([kwargs["size"]] if "size" in kwargs else [])]
+    first = sizes[0] if sizes else ()
+    return math.prod(first if isinstance(first, tuple | list) else sizes)
+
+
 def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path, player: str = "G") -> nn.Module:
-    """The network that the header describes; first without memory, to refuse what does not fit."""
+    """The network that the header describes, with fresh weights.
+
+    Raises UsageError when the header names no networks, no such player, or far larger ones than the file holds.
+    """
     networks = from_dict(Any, raw, f"{file}: networks")
     if not isinstance(networks, Networks):
         raise UsageError(f"{file}: {str(raw)[:100]} does not name networks.")
-    try:
-        with torch.device("meta"), _NoDraws():
-            players = networks.build(spec)
-    except (NotImplementedError, RuntimeError):
-        players = {}  # a network that needs real numbers while it is built
-    if players:
-        if player not in players:
-            raise UsageError(f"{file}: its networks have no player {player[:40]!r}.")
-        weights.check_fits(players[player], tensors, str(file))
-        numbers = {name: sum(p.numel() for p in player.parameters()) for name, player in players.items()}
-        if sum(numbers.values()) > 100 * numbers[player] + 10**8:
-            raise UsageError(f"{file}: its networks would need {sum(numbers.values()):.2g} parameters.")
-    with torch.random.fork_rng([]):
-        return networks.build(spec)[player]
+    held = sum(tensor.numel() for tensor in tensors.values())
+    with torch.random.fork_rng([]), _Allowance(100 * held + 10**8, file):
+        players = networks.build(spec)
+    if player not in players:
+        raise UsageError(f"{file}: its networks have no player {player[:40]!r}.")
+    return players[player]

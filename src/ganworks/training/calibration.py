@@ -79,7 +79,7 @@ def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, c
 
 
 @dataclass(frozen=True)
-class Plan:
+class BudgetPlan:
     """total: examples to train on. score, show: examples between scores and sample grids. seconds: expected time."""
 
     total: int
@@ -88,7 +88,7 @@ class Plan:
     seconds: float
 
 
-def plan(budget: Budget, pace: Pace, batch: int, judging: float, showing: float, lives: int) -> Plan:
+def plan(budget: Budget, pace: Pace, batch: int, judging: float, showing: float, lives: int) -> BudgetPlan:
     """Share a budget between training and looking at it.
 
     judging, showing: seconds of one score and of one sample grid. Scores take at most a tenth of a time budget.
@@ -100,4 +100,4 @@ def plan(budget: Budget, pace: Pace, batch: int, judging: float, showing: float,
     examples = budget.examples or max(batch, int((0.93 * seconds - looking) * pace.speed))
     total = max(1, round(examples / batch)) * batch
     every = [max(batch, -(-total // n // batch) * batch) for n in (scores, shows)]
-    return Plan(total, every[0], every[1], total / pace.speed + looking)
+    return BudgetPlan(total, every[0], every[1], total / pace.speed + looking)

@@ -20,7 +20,7 @@ from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
 from ganworks.training.dp_sgd import add_clipped, add_noise
-from ganworks.training.flat_buffer import Flat, Stepper
+from ganworks.training.flat_buffer import FlatBuffer, FlatOptimizer
 from ganworks.training.processes import Group
 
 
@@ -35,7 +35,7 @@ class NonFiniteError(GanworksError):
 
 
 @dataclass
-class Clock:
+class Counters:
     """The counters of a training; part of the saved state."""
 
     steps: int = 0
@@ -74,13 +74,13 @@ class Engine:
             raise GanworksError(
                 f"batch={self.batch} cannot be shared by {self.group.world} processes x {self.slices} slices."
             )
-        self.clock = Clock()
+        self.clock = Counters()
         for net in self.nets.values():
             net.to(self.device).train()
         convolutional = any(p.dim() == 4 for net in self.nets.values() for p in net.parameters())
         self.averaged = tuple(name for name in self.averaged if name in self.nets)
-        self.flats = {name: Flat(net, convolutional) for name, net in self.nets.items()}
-        self.steppers = {name: Stepper(flat, self.config.optimizer(name)) for name, flat in self.flats.items()}
+        self.flats = {name: FlatBuffer(net, convolutional) for name, net in self.nets.items()}
+        self.steppers = {name: FlatOptimizer(flat, self.config.optimizer(name)) for name, flat in self.flats.items()}
         self.ema = {name: [self.flats[name].data.clone() for _ in train.ema] for name in self.averaged}
         self.moving = {
             n: {k: b for k, b in self.nets[n].named_buffers() if b.is_floating_point()} for n in self.averaged
@@ -264,7 +264,7 @@ class Engine:
         for name, stepper in self.steppers.items():
             prefix = f"optim/{name}/"
             stepper.load({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        self.clock = Clock(**{k: counters[k] for k in vars(self.clock)})
+        self.clock = Counters(**{k: counters[k] for k in vars(self.clock)})
         self.terms, self.logits = {}, {}
 
     def load_weights(self, tensors: Mapping[str, Tensor], where: str) -> None:

@@ -17,7 +17,7 @@ from ganworks.core.settings import Optimizer
 _ALIGN = 16  # elements: every parameter starts on a cache line
 
 
-class Flat:
+class FlatBuffer:
     """A player's parameters and gradients as flat float32 buffers that the module's tensors are views of."""
 
     def __init__(self, module: nn.Module, channels_last: bool):
@@ -55,14 +55,14 @@ class Flat:
         return dict(zip(self.names, self.views(flat), strict=True))
 
 
-class Stepper:
+class FlatOptimizer:
     """Adam, RMSprop or SGD with momentum over one flat buffer, with its schedules.
 
     torch's functional optimisers, fused where there is such a kernel: their classes cost a tenth of a millisecond
     a step in bookkeeping, which tiny networks would feel. `kept` is the optimiser's whole state.
     """
 
-    def __init__(self, flat: Flat, settings: Optimizer):
+    def __init__(self, flat: FlatBuffer, settings: Optimizer):
         self.flat, self.settings = flat, settings
         self.update, names = {
             "adam": (self._adam, ("exp_avg", "exp_avg_sq", "step")),

@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.svm import SVC
 
 from ganworks.core.spec import key
 from ganworks.kinds.audio.spectral import mel_bank, stft
@@ -54,6 +53,8 @@ class Recogniser:
     """A support vector machine on features: what a classifier of real recordings hears."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray):
+        from sklearn.svm import SVC  # slow to import, and sampling needs none
+
         keep = np.random.default_rng(key("recogniser", len(x))).permutation(len(x))[:MOST]
         self.known = np.unique(y[keep])
         self.net = SVC(C=10).fit(x[keep], y[keep]) if len(self.known) > 1 else None

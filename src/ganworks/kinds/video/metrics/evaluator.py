@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from ganworks.core.contracts import Nets, Work
@@ -30,6 +29,9 @@ from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.scoring import Metric
 from ganworks.metrics.tasks import TaskReport, metric, timed
 from ganworks.use.model import Model
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 FEWEST = 64  # held-out clips from which a number is worth something
 SCORED, SHOWN, MOST = 256, 12, 2048
@@ -97,6 +99,8 @@ class VideoEvaluator:
         """Tells the classes by the features of training clips."""
         if self.data.labels is None or self.data.spec.num_classes < 2:
             return None
+        from sklearn.linear_model import LogisticRegression  # slow to import, and sampling needs none
+
         return LogisticRegression(max_iter=500).fit(self.known, self.data.labels[self.some])
 
     def model(self, nets: Nets) -> Model:

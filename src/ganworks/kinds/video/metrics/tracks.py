@@ -7,11 +7,14 @@ For benchmarks on moving shapes, where truth is known; not part of the general j
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from ganworks.metrics.frechet import distance, moments
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 GROUND = 32  # of 255: what is darker in all channels is ground
 SPECK = 2  # a thing has more pixels than this
@@ -83,6 +86,8 @@ def track_distance(made: np.ndarray, real: np.ndarray) -> float:
 
 def direction(real: np.ndarray, y: np.ndarray) -> LogisticRegression:
     """Tells the class from the shape of a track; where it begins would give it away, so tracks are centred."""
+    from sklearn.linear_model import LogisticRegression  # slow to import, and sampling needs none
+
     return LogisticRegression(max_iter=1000).fit(centred(real), y)
 
 

@@ -1,9 +1,10 @@
-"""Makes engines, and the closures around them that look at data and write to the run: pictures, scores, headers."""
+"""From names to a training that is ready to start: settings, data, recipe, run folder, engine, session."""
 
 from __future__ import annotations
 
 import copy
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,26 +17,61 @@ import torch
 from torch import nn
 
 import ganworks
-from ganworks.core import devices
-from ganworks.core.config import to_dict
+from ganworks.core import devices, registry
+from ganworks.core.config import find_class, override, parse, to_dict
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, nearest
 from ganworks.core.order import Order
-from ganworks.core.settings import Budget, Config
+from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.atomic import replace_file
 from ganworks.files.packing.feed import DataFeed
 from ganworks.runs import published
+from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
-from ganworks.training import calibration
+from ganworks.training import calibration, parts, speed
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch, spread
 from ganworks.training.session import Session, Weights
 
+ALIASES: dict[str, tuple[str, ...]] = {
+    "size": ("domain.size",),
+    "labels": ("domain.labels",),
+    "batch": ("train.batch",),
+    "budget": ("train.budget",),
+    "seed": ("train.seed",),
+    "device": ("train.device",),
+    "until": ("train.until",),
+    "init": ("train.init",),
+    "loss": ("game.loss",),
+    "direction": ("domain.direction",),
+    "scale": ("domain.scale",),
+    "degrade": ("domain.degrade",),
+    "lr": ("g.lr", "d.lr"),
+}
+_ROOTS = ("domain", "networks", "game", "g", "d", "train")
+
+
+def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """User's names -> full dotted names, strings parsed. Raises UsageError for a name that leads nowhere."""
+    out: dict[str, Any] = {}
+    for name, text in settings.items():
+        value = parse(text)
+        if name in ALIASES:
+            out |= dict.fromkeys(ALIASES[name], value)
+        elif name.split(".")[0] in _ROOTS:
+            out[name] = value
+        else:
+            raise UsageError(f'There is no setting "{name}". {nearest(name, [*ALIASES, "data", "out", *_ROOTS])}')
+    for name in ("train.budget", "train.init", "train.until"):
+        if name in out:
+            out[name] = str(out[name])
+    return out
+
 
 @dataclass
-class Job:
+class TrainingJob:
     """A training ready to start: `session.events()` runs it."""
 
     session: Session
@@ -95,15 +131,19 @@ class Builder:
             begin_from(engine, self.config.train.init)
         return engine
 
-    def fresh(self, folder: Path, given: Mapping[str, Any]) -> Job:
-        """Calibrate, write down the plan, begin."""
+    def fresh(self, folder: Path, given: Mapping[str, Any]) -> TrainingJob:
+        """Calibrate, write down the plan, begin.
+
+        The engine that shows what a score costs is the one that fp32 is measured with; bf16 has one of its own, so
+        that neither precision begins with what the other left behind. The training gets a fresh one.
+        """
         self._refuse_unusable()
-        probe = self.engine(False, 1)
+        probe = self.engine(False, 10**9)
         judging, showing = self._costs(probe)
         train = self.config.train
         cores = devices.cores() if self.device.type == "cpu" else torch.get_num_threads()
         pace = calibration.choose(
-            lambda bf16: self.engine(bf16, 10**9), train.precision, train.threads, cores, self.budget
+            lambda bf16: self.engine(True, 10**9) if bf16 else probe, train.precision, train.threads, cores, self.budget
         )
         plan = calibration.plan(
             self.budget, pace, self.config.train.batch, judging, showing, len(self.config.train.ema)
@@ -140,13 +180,13 @@ class Builder:
         }
         run = Run.create(folder, self.config, self.data.spec, record)
         engine = self.engine(pace.bf16, plan.total)
-        return Job(self.session(engine, run, notes), run, self.config, self.data, self.evaluator.ready)
+        return TrainingJob(self.session(engine, run, notes), run, self.config, self.data, self.evaluator.ready)
 
     def _refuse_unusable(self) -> None:
         if not len(self.data.train):
             raise UsageError("There is nothing to train on. `ganworks data PATH` shows what was found.")
 
-    def resumed(self, run: Run) -> Job:
+    def resumed(self, run: Run) -> TrainingJob:
         """Go on from the newest good state."""
         run.__enter__()
         plan = run.plan()
@@ -165,7 +205,7 @@ class Builder:
             )
         run.trim_log(engine.clock.seen)
         session.notes = tuple(notes)
-        return Job(session, run, self.config, self.data, self.evaluator.ready)
+        return TrainingJob(session, run, self.config, self.data, self.evaluator.ready)
 
     def _costs(self, engine: Engine) -> tuple[float, float]:
         """Seconds of one score and of one picture."""
@@ -229,11 +269,6 @@ class Builder:
         )
 
 
-def given_plainly(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the user asked for, in plain types."""
-    return {k: to_dict(v) for k, v in given.items()}
-
-
 def begin_from(engine: Engine, source: str) -> None:
     """Warm start: all players from a run's newest state, or one from a published file such as generator.safetensors.
 
@@ -253,3 +288,74 @@ def begin_from(engine: Engine, source: str) -> None:
     weights.load_into(engine.nets[player], tensors)
     if player in engine.averaged:
         engine.restart_averages(player)
+
+
+def _alone() -> None:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "This version's `train` runs in one process; start it without torchrun. The engine itself shares a batch "
+            "between processes (ganworks.training.engine.Engine with ganworks.training.processes.join())."
+        )
+
+
+def assemble(
+    recipe: str | Callable[[Facts], Config],
+    data: Any,
+    out: Any,
+    settings: Mapping[str, Any],
+    modules: Mapping[str, nn.Module],
+    work: Work,
+    why: str = "",
+) -> TrainingJob:
+    """Everything from names to a session; resumes when `out` already holds this training.
+
+    why: the sentence that says why this recipe was chosen for the data; it becomes the first note of the run.
+    """
+    function, domain_path = registry.recipe_function(recipe)
+    values = expand(settings)
+    name = recipe if isinstance(recipe, str) else function.__name__
+    given = {
+        "recipe": name,
+        "data": describe_data(data),
+        **values,
+        **{k: type(m).__qualname__ for k, m in modules.items()},
+    }
+    _alone()
+    words, values = parts.named(values), parts.resolve(values)
+    folder = Path(out) if out else find_folder(data, name, given)
+    old = Run.open(folder) if Run.exists(folder) else None
+    with parts.fitting({k: w for k, w in words.items() if k == "domain"}, f"the data {describe_data(data)}"):
+        domain = _domain(domain_path, values)
+        dataset = domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
+    if old is not None:
+        old.refuse_changes(given, dataset.fingerprint)
+        if old.spec() != dataset.spec:
+            raise UsageError(f"{folder} was trained on {old.spec()}, but the data now is {dataset.spec}.")
+        config = old.config()
+    else:
+        with parts.fitting(words, f"the recipe {name} on examples of shape {dataset.spec.shape}"):
+            config = parts.noted(_configure(function, domain, dataset, values), words)
+            parts.refuse_misfits(config, dataset.spec, words)
+        config = replace(config, notes=(why, *config.notes)) if why else config
+    builder = Builder(config, dataset, data, modules, work)
+    if old is not None:
+        return builder.resumed(old)
+    with parts.fitting(words, f"the recipe {name} on examples of shape {dataset.spec.shape}"):
+        return builder.fresh(folder, given)
+
+
+def _domain(path: str, values: Mapping[str, Any]) -> Any:
+    """The recipe's domain, or the caller's own, with the settings that the user gave."""
+    own = values.get("domain")
+    if own is None and not path:
+        raise UsageError("A recipe of your own needs its domain: domain=MyDomain().")
+    return override(own or find_class(path)(), {k[7:]: v for k, v in values.items() if k.startswith("domain.")})
+
+
+def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, values: Mapping[str, Any]) -> Config:
+    where = devices.pick_device(str(values.get("train.device", "auto")))
+    measured = speed.speeds(where)
+    budget = Budget.parse(values.get("train.budget", "10m"))
+    facts = Facts(dataset.spec, len(dataset.train), budget, where.type, max(measured.values()), domain, dict(values))
+    config = function(facts)
+    return override(config, {k: v for k, v in values.items() if k.split(".")[0] != "domain"})

@@ -1,0 +1,49 @@
+"""Which run folder a command means: the unfinished one of the same command, else the next free name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganworks.core.config import to_dict
+from ganworks.core.errors import UsageError
+from ganworks.files.weights import read_texts
+from ganworks.runs.run import Run
+
+
+def describe_data(data: Any) -> str:
+    """How the data was named; arrays are told apart by their fingerprint."""
+    return str(data) if isinstance(data, str | Path) else "<array>"
+
+
+def find_folder(data: Any, recipe: str, given: Mapping[str, Any]) -> Path:
+    """runs/<data>-<recipe>-<n>: the first unfinished run of the same command, else the next free number."""
+    stem = Path(describe_data(data)).name.split(".")[0].strip("<>") or "data"
+    for number in range(1, 10_000):
+        folder = Path("runs") / f"{stem.replace(':', '-')}-{recipe}-{number}"
+        if not folder.exists():
+            return folder
+        if Run.exists(folder):
+            plan = Run.open(folder).plan()
+            if plan["given"] == given_plainly(given) and not finished(folder, plan):
+                return folder
+    raise UsageError("runs/ holds 9,999 runs of this name; say out=FOLDER.")
+
+
+def finished(folder: Path, plan: Mapping[str, Any]) -> bool:
+    """True when the newest saved state has used the whole budget, reached its target, or cannot be read."""
+    states = sorted(n for n in Run.open(folder).manifest["files"] if n.startswith("state/"))
+    if not states or not (folder / states[-1]).is_file():
+        return False
+    try:
+        counters = json.loads(read_texts(folder / states[-1])["counters"])
+        return counters["reached"] or counters["seen"] >= plan["total"]
+    except (UsageError, KeyError, ValueError):
+        return True
+
+
+def given_plainly(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the user asked for, in plain types."""
+    return {k: to_dict(v) for k, v in given.items()}
