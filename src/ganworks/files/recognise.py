@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -57,9 +58,21 @@ def recognise(data: Any) -> Found:
 @cache
 def rules(name: str) -> tuple[Callable[[Any], Found | None], ...]:
     """The rules of all kinds under this name, in the order of their ranks."""
-    modules = [kind.load(kind.recognise) for kind in registry.kinds().values() if kind.recognise]
-    found = [ranked for module in modules for ranked in getattr(module, name, ())]
+    found = [ranked for kind in registry.kinds().values() for ranked in _rules_of(kind, name)]
     return tuple(rule for _, rule in sorted(found, key=lambda ranked: ranked[0]))
+
+
+def _rules_of(kind: registry.Kind, name: str) -> tuple[tuple[float, Callable[[Any], Found | None]], ...]:
+    """The rules of one kind; those of a plugin that cannot be imported are left out with a warning."""
+    if not kind.recognise:
+        return ()
+    try:
+        return tuple(getattr(kind.load(kind.recognise), name, ()))
+    except Exception as error:  # somebody else's code may raise anything
+        if not kind.plugin:
+            raise
+        warnings.warn(f"The plugin {kind.plugin}: its kind {kind.name} is not recognised: {error}", stacklevel=2)
+        return ()
 
 
 def _built_in(name: str) -> Found | None:

@@ -29,7 +29,7 @@ def import_named(name: str, option: str) -> ModuleType:
 
     Raises UsageError, also for whatever goes wrong while it is imported.
     """
-    if not _MODULE.fullmatch(name):
+    if name.endswith(".py") or not _MODULE.fullmatch(name):
         stem = Path(name).stem if name.endswith(".py") else "mymodule"
         raise UsageError(f"{option} takes the name of a module, as in `import {stem}`, not {name[:80]!r}.")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
@@ -105,7 +105,7 @@ def _instance(category: str, found: Any, word: str) -> Any:
     lacks = [hook for hook in HOOKS[category] if not hasattr(cls, hook)]
     if lacks:
         of = next((c for c, hooks in HOOKS.items() if all(hasattr(cls, hook) for hook in hooks)), "")
-        hint = f"It {_AS[of]}: {of}={word}." if of else f"It has no {' and no '.join(lacks)}."
+        hint = f"Say {of}={word}." if of else f"It has no {' and no '.join(lacks)}."
         raise UsageError(f"{category}={word} does not fit: {cls.__qualname__} cannot be used as {category}. {hint}")
     if not is_dataclass(cls):
         raise UsageError(f"{category}={word}: {cls.__qualname__} must be a frozen dataclass, so that runs can name it.")
