@@ -136,17 +136,16 @@ _COPIES = Finding("bad", "Samples come close to training examples", (
     "training "
     "help; so does a smaller network."))  # fmt: skip
 _EARLY = Finding("note", "It has hardly begun", (
-    "So few examples teach only rough shapes, and the scores below say no more than that. Give it more "
-    "time: the "
-    "command below goes on from here."))  # fmt: skip
+    "So few examples teach only rough shapes, and the scores say no more than that. Give it more time: "
+    "the command below goes on from here."))  # fmt: skip
 _MISSING = Finding("bad", "Kinds of data are missing", (
     "Try a stronger penalty (larger r1 and r2), a larger batch, or the r3gan recipe, whose loss was made "
     "against this. "
     "If the data has classes, train with its labels."))  # fmt: skip
 _CLASSES = Finding("note", "The asked class is not always made", (
     "Train for longer, and check that the labels of the data are right."))  # fmt: skip
-_UNJUDGED = Finding("note", "Nobody has judged this run yet", "Run the eval command below.")
-_FINE = Finding("good", "Nothing to mend", "Use it; the sample command below makes as many as you like.")
+_UNJUDGED = Finding("note", "This run has not been judged yet", "Run the eval command below.")
+_FINE = Finding("good", "No problem was found", "Use it; the sample command below makes as many as you like.")
 _EARLY_END = 20_000  # examples: below this a poor score means little
 
 
@@ -180,7 +179,7 @@ def _from_alarms(run: RunView) -> list[Finding]:
     found = []
     for alarms in kinds.values():
         last = alarms[-1]
-        message = str(last.get("message") or last.get("kind") or "An alarm without words.")
+        message = str(last.get("message") or last.get("kind") or "An alarm without a message.")
         times = f" ({len(alarms)} alarms of this kind)" if len(alarms) > 1 else ""
         found.append(Finding("bad", message + times, str(last.get("advice", ""))))
     return found

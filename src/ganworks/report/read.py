@@ -22,7 +22,16 @@ from ganworks.core.errors import UsageError
 _TEXT_LIMIT = 4 << 20  # bytes of a YAML or JSON file that we are willing to parse
 _HEAD = 64 << 10  # bytes at the start of a long log that hold its "started" line
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-SHOWN = (".png", ".webp", ".gif", ".wav", ".mp4", ".webm", ".txt", ".csv")  # of samples/ and eval/, for eye and ear
+SHOWN = (
+    ".png",
+    ".webp",
+    ".gif",
+    ".wav",
+    ".mp4",
+    ".webm",
+    ".txt",
+    ".csv",
+)  # files of samples/ and eval/ that a page can show
 _KNOWN = ("config.yaml", "plan.json", "metrics.jsonl", "generator.safetensors")
 
 Event = dict[str, Any]

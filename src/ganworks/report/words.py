@@ -1,4 +1,4 @@
-"""What the numbers mean, in plain words: one source for the report, the terminal and the model card.
+"""What the scores mean, in plain words, for the report, the terminal and the model card alike.
 
 A score means nothing alone. Every verdict compares it with the floor: the same score, computed by the same
 code at the same count, of held-out real data that the training never saw.
@@ -239,7 +239,7 @@ FEW_HELD_OUT = 50  # real examples below which the scores are no ground for a ve
 
 
 def verdict(run: RunView) -> Verdict:
-    """`headline`, held back where the scores cannot carry it: too few real examples, or untrained features."""
+    """The verdict on a run: `headline`, unless too few real examples or untrained features make it unreliable."""
     scores = scores_of(run)
     if run.task and scores:
         main = scores[0]
@@ -254,8 +254,8 @@ def verdict(run: RunView) -> Verdict:
     if untrained and found.grade in ("excellent", "good"):
         return Verdict(
             "good",
-            f"{found.text} The judge was an untrained network, which hardly notices when kinds of data are missing; "
-            "data with labels gets a sharper one.",
+            f"{found.text} The features came from an untrained network, which hardly notices when kinds of data are "
+            "missing; data with labels gets a network trained on them.",
         )
     return found
 

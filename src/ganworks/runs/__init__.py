@@ -1,1 +1,1 @@
-"""The run folder, and the networks that it publishes."""
+"""The run folder (`run`), its lock, and the networks that a run publishes (`published`)."""

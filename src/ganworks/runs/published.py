@@ -1,8 +1,10 @@
-"""The card in the header of `generator.safetensors`, from which a generator is rebuilt without its data or
-code.
+"""The networks that a run publishes: safetensors files that are rebuilt and used without the data or the training.
+
+The header of each file holds a card that describes the network:
 
 {"format": 1, "networks": {...}, "spec": {...}, "seen": int, "recipe": str, "half_life": ..., "data": {...}}
-as JSON. What a card names is checked before anything is imported or allocated for it.
+as JSON. What a card names is checked before anything is imported or allocated for it. The folder itself, with its
+states and its manifest, is `ganworks.runs.run`.
 """
 
 from __future__ import annotations

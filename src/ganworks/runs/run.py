@@ -1,4 +1,4 @@
-"""The run folder, the only database: created once, locked while trained, saved atomically, verified when read.
+"""The run folder: created once, locked while a process trains in it, saved atomically, verified when it is read.
 
 manifest.json is written last and holds the sha256 of what belongs to the run; whatever it does not name does not
 exist. A kill at any byte therefore leaves the run as it was at the last completed save.
@@ -27,7 +27,7 @@ _FIRST = {*LOCK_FILES, ".probe", "state", "samples", "config.yaml", "spec.yaml",
 
 
 class Run:
-    """One run folder. `Run.create` and `Run.open` are the ways in; use it as a context manager to hold its lock."""
+    """One run folder. `Run.create` and `Run.open` make one; as a context manager it holds the folder's lock."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -219,7 +219,7 @@ class Run:
     def publish(self, nets: Mapping[str, tuple[Mapping[str, Tensor], Mapping[str, str]]]) -> None:
         """Replace the published networks: player -> (tensors, header), each in a file of its own.
 
-        A kill before the manifest follows leaves files that vouch for themselves.
+        A kill before the manifest is written leaves files that are checked by the digest that each holds itself.
         """
         for player, (tensors, header) in nets.items():
             self._enter(file_of(player), weights.write(self.path(file_of(player)), tensors, header))
@@ -237,7 +237,7 @@ class Run:
         except OSError as error:
             raise GanworksError(
                 f"{self.folder}/metrics.jsonl could not be written: {error.strerror}. What was saved before is "
-                "intact; mend it and give the same command again."
+                "intact; free the disk or repair it, then give the same command again."
             ) from error
 
     def trim_log(self, seen: int) -> None:

@@ -26,11 +26,12 @@
     return value < 10 && value % 1 ? value.toFixed(1) + " s" : whole + " s";
   };
 
-  const tables = (chart) => uPlot.join(chart.lines.map((line) => [line.x, line.y, line.low || line.y, line.high || line.y]));
-
+  // The columns of all lines on one x. A reference line needs two places, also where there is only one point.
   const columns = (chart) => {
-    const data = tables(chart);
-    if (chart.floor) data.push(data[0].map(() => chart.floor.value));
+    const tables = chart.lines.map((line) => [line.x, line.y, line.low || line.y, line.high || line.y]);
+    if (!chart.floor) return uPlot.join(tables);
+    const data = uPlot.join(tables.concat([[chart.x.range, chart.x.range.map(() => chart.floor.value)]]));
+    data[data.length - 1] = data[0].map(() => chart.floor.value);
     return data;
   };
 

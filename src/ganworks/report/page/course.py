@@ -64,8 +64,11 @@ _SCORE = {
 
 
 _TERMS = {
-    False: ("Penalties", "Terms that keep the discriminator calm. They usually fall as its slopes flatten."),
-    True: ("Single terms", "What the losses are made of besides, and what is only watched."),
+    False: (
+        "Penalties",
+        "Terms that keep the gradients of the discriminator small. They usually fall over time.",
+    ),
+    True: ("Single terms", "The other terms of the losses, and values that are only watched."),
 }
 
 

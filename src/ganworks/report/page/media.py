@@ -1,6 +1,7 @@
 """What a training or an evaluation made, inside the page: pictures, sounds, films, texts and tables, each in few bytes.
 
-A file says by its first bytes whether it is what its name says; what is not, or is too large to be shown, is not.
+The first bytes of a file must be those of the format that its name claims. Other files, and files that are too large,
+are left out.
 """
 
 from __future__ import annotations

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from ganworks.report.terminal.listener import Closing
 from ganworks.report.terminal.progress import Meter
 
 
-class Meters:
+class Meters(Closing):
     """One bar after another; a new label ends the bar before it. Nothing is shown for work under two seconds."""
 
     def __init__(self) -> None:
         self.label = ""
         self.meter: Meter | None = None
-
-    def __enter__(self) -> Meters:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __call__(self, label: str, done: int, total: int) -> None:
         if label != self.label:

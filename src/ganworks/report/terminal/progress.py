@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import IO, TypeVar
 
 from ganworks.report import words
-from ganworks.report.read import Event, as_event, mapping, number
+from ganworks.report.read import Event, mapping, number
+from ganworks.report.terminal.listener import Listener
 from ganworks.report.terminal.screen import Screen, bar
 from ganworks.report.units import count, duration, short_number
 
@@ -32,7 +33,7 @@ _NAMES = {
 }
 
 
-class Display:
+class Display(Listener):
     """Shows a training as it runs: `with Display() as show: for event in events: show(event)`.
 
     stream: where to write, standard error by default. every: seconds between plain lines without a terminal.
@@ -56,24 +57,9 @@ class Display:
         self._score = ""
         self._alarms: dict[str, int] = {}
 
-    def __enter__(self) -> Display:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Takes the live lines away; what was said stays."""
         self.screen.close()
-
-    def __call__(self, event: object) -> None:
-        """Shows one event (a dataclass or a line of metrics.jsonl); passes over unknown kinds."""
-        line = as_event(event)
-        handler = getattr(self, f"_on_{line.get('event')}", None)
-        if handler:
-            handler(line)
 
     def _on_started(self, event: Event) -> None:
         seen, total = number(event.get("seen")), number(event.get("total"))

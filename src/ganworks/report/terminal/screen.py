@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import IO, TYPE_CHECKING
+
+from ganworks.report.terminal.listener import Closing
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -59,7 +60,7 @@ def bar(part: float, width: int, unicode: bool = True) -> str:
     return full * done + rest * (width - done)
 
 
-class Screen:
+class Screen(Closing):
     """Lines for people on a stream: `say` writes one for good, `paint` repaints a few at the bottom.
 
     On a plain stream `paint` does nothing. Screens nest: while one paints, another's lines appear below
@@ -114,14 +115,6 @@ class Screen:
     def _owner(self) -> Screen | None:
         """The screen that paints on this stream now."""
         return next((s for s in Screen._painting if s.stream is self.stream), None)
-
-    def __enter__(self) -> Screen:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _guard(self, write: Callable[..., object], *arguments: object) -> None:
         """Runs a write; the first failure of the stream silences this screen."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ganworks.core.errors import UsageError
-from ganworks.report.read import Event, as_event, mapping, number
+from ganworks.report.read import Event, mapping, number
+from ganworks.report.terminal.listener import Listener
 
 _TEXT = 20_000  # characters of a text that was shown
 
 
-class Mirror:
+class Mirror(Listener):
     """Writes events for TensorBoard: `with Mirror(run / "tensorboard") as mirror: ...; mirror(event)`.
 
     The horizontal axis is examples seen. folder: where the log goes. root: the run folder, where sample
@@ -27,51 +27,42 @@ class Mirror:
         self.writer: Any = SummaryWriter(str(folder))
         self.root = Path(folder).parent if root is None else Path(root)
 
-    def __enter__(self) -> Mirror:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Writes what is left and closes the log."""
         self.writer.close()
 
-    def __call__(self, event: object) -> None:
-        """Mirrors one event, a dataclass of ganworks.core.events or a line of metrics.jsonl."""
-        line = as_event(event)
-        seen = int(number(line.get("seen")))
-        kind = line.get("event")
-        if kind == "round":
-            self._scalars(line.get("losses"), "loss", seen)
-            self.writer.add_scalar("speed", number(line.get("speed")), seen)
-        elif kind == "scored":
-            self._scalars(line.get("scores"), "score", seen)
-            self._scalars(line.get("floor"), "floor", seen)
-        elif kind == "shown":
-            self._show(line, seen)
-        elif kind == "alarm":
-            self.writer.add_text("alarm", f"{line.get('message', '')} {line.get('advice', '')}", seen)
+    def _on_round(self, event: Event) -> None:
+        self._scalars(event.get("losses"), "loss", _seen(event))
+        self.writer.add_scalar("speed", number(event.get("speed")), _seen(event))
+
+    def _on_scored(self, event: Event) -> None:
+        self._scalars(event.get("scores"), "score", _seen(event))
+        self._scalars(event.get("floor"), "floor", _seen(event))
+
+    def _on_alarm(self, event: Event) -> None:
+        self.writer.add_text("alarm", f"{event.get('message', '')} {event.get('advice', '')}", _seen(event))
 
     def _scalars(self, values: object, group: str, seen: int) -> None:
         for name, value in mapping(values).items():
             self.writer.add_scalar(f"{group}/{name}", number(value), seen)
 
-    def _show(self, line: Event, seen: int) -> None:
+    def _on_shown(self, event: Event) -> None:
         """Pictures as images and texts as text; TensorBoard is given nothing else."""
         import numpy as np
         from PIL import Image
 
-        path = self.root / str(line.get("path", ""))
+        path = self.root / str(event.get("path", ""))
         if not path.is_file():
             return
         if path.suffix in (".txt", ".csv"):
             with path.open(encoding="utf-8", errors="replace") as file:
                 rows = file.read(_TEXT).splitlines()
-            self.writer.add_text("samples", "\n".join(f"    {row}" for row in rows), seen)  # indented: as it is
+            self.writer.add_text("samples", "\n".join(f"    {row}" for row in rows), _seen(event))  # indented: as it is
         elif path.suffix in (".png", ".webp", ".gif"):
             with Image.open(path, formats=("PNG", "WEBP", "GIF")) as picture:
                 pixels = np.asarray(picture.convert("RGB"))
-            self.writer.add_image("samples", pixels, seen, dataformats="HWC")
+            self.writer.add_image("samples", pixels, _seen(event), dataformats="HWC")
+
+
+def _seen(event: Event) -> int:
+    return int(number(event.get("seen")))

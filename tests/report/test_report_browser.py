@@ -1,0 +1,29 @@
+"""The page in a real browser, where one is installed: its scripts run under its policy and draw every chart."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import fake_run
+import pytest
+from report_page import page_of
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_every_chart_is_drawn_with_its_latest_values(tmp_path: Path) -> None:
+    run = fake_run.build(tmp_path / "runs", hostile=True)
+    charts = [a for a in page_of(run)[0].all("div") if a.get("class") == "chart"]
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+               "--virtual-time-budget=3000", "--dump-dom", f"file://{run / 'report.html'}"]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert shown.count("<canvas") == len(charts) == 5
+    assert re.search(r'class="film live"', shown) and "Drag over a chart" in shown
+    labels = re.findall(r'<div class="u-label">([^<]*)</div></th><td class="u-value">([^<]*)</td>', shown)
+    named = dict(labels)
+    assert named["held-out real data"] == "1.2" and float(named["Fréchet distance"]) == pytest.approx(3.16, abs=0.02)
+    assert named["training time"] == "1 min 24 s" and "generator" in named and "examples per second" in named
