@@ -1,4 +1,4 @@
-"""pix2pixHD: a residual generator from coarse to fine, judged at several scales.
+"""pix2pixHD: a residual generator from coarse to fine, and discriminators at several scales.
 
 Wang et al. 2018 (1711.11585), section 3.1 and appendix: G1 is a 7x7 convolution, four that halve the map, nine residual
 blocks on the small map, four that double it and a 7x7 convolution, all with instance norm and reflected borders. The

@@ -13,8 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganworks.core.errors import check_ranges
 from ganworks.core.spec import Batch
+from ganworks.games.losses import loss
 from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
+from ganworks.games.stages import check_start
 from ganworks.kinds.images.shared.two_stages import Terms, TwoStages
 
 
@@ -37,7 +40,9 @@ class Restoration(TwoStages):
     vgg: str = ""
 
     def __post_init__(self) -> None:
-        self.check("gan", "pixel", "match", "perceptual")
+        loss(self.loss)
+        check_start(self.adversarial_from)
+        check_ranges(self, dict.fromkeys(("gan", "pixel", "match", "perceptual"), (0, 1_000_000)))
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """l1 [B]. G remembers what it is, where it is made to."""
