@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ganworks.core.spec import key
 from ganworks.metrics.scoring import Metric, plain
@@ -60,9 +62,29 @@ def metric(
 
 def interval(items: np.ndarray) -> tuple[float, float]:
     """Percentile bootstrap interval (95 %) of the mean of items [n]; the same numbers give the same interval."""
-    rng = np.random.default_rng(key("bootstrap", len(items)))
-    means = np.array([items[rng.integers(len(items), size=len(items))].mean() for _ in range(_DRAWS)])
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+    return bootstrap(len(items), lambda rows: items[rows].mean())
+
+
+def bootstrap(count: int, statistic: Callable[[np.ndarray], float], draws: int = _DRAWS) -> tuple[float, float]:
+    """Percentile bootstrap interval (95 %) of statistic(rows) over rows int64 [count], drawn with replacement."""
+    rng = np.random.default_rng(key("bootstrap", count))
+    found = [statistic(rng.integers(count, size=count)) for _ in range(draws)]
+    return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
+
+
+def spaced(indices: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of some indices, evenly spaced."""
+    if len(indices) <= count:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, count).round().astype(np.int64)]
+
+
+def save_pictures(folder: Path, pictures: Mapping[str, tuple[str, Image.Image]]) -> dict[str, str]:
+    """Write title -> (file name, picture) into a folder, made if need be; title -> file name, as a report has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.values():
+        picture.save(folder / name)
+    return {title: name for title, (name, _) in pictures.items()}
 
 
 def timed(judge: Any, nets: Mapping[str, Any]) -> tuple[float, float]:

@@ -24,7 +24,7 @@ from ganworks.files.packing.feed import DataFeed
 from ganworks.kinds.images.classification import pictures as pictures_of
 from ganworks.metrics.estimate import Estimate, wilson
 from ganworks.metrics.scoring import Metric
-from ganworks.metrics.tasks import TaskReport, interval, metric, timed
+from ganworks.metrics.tasks import TaskReport, interval, metric, save_pictures, timed
 from ganworks.training.engine import Engine
 
 FEWEST = 20  # held-out images from which an accuracy is worth a number
@@ -213,7 +213,6 @@ class ClassJudge:
         metrics["gain"] = _within(metric(more.value, better="higher", meaning=meaning), more)
         table = confusion(chances, y)
         names = list(data.spec.classes)
-        pictures.mkdir(parents=True, exist_ok=True)
         made = {
             "Confusion": pictures_of.confusion_picture(table, names),
             "Reliability": pictures_of.reliability_picture(reliability(chances, y)),
@@ -221,9 +220,8 @@ class ClassJudge:
         }
         if "G" in nets:
             made["Generated"] = self.made(nets["G"])
-        files = {title: f"{title.lower().replace(' ', '-')}.png" for title in made}
-        for title, image in made.items():
-            image.save(pictures / files[title])
+        named = {title: (f"{title.lower().replace(' ', '-')}.png", image) for title, image in made.items()}
+        files = save_pictures(pictures, named)
         return TaskReport(
             metrics,
             len(held),
