@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("ganworks needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
@@ -21,6 +21,11 @@ test: .venv/ready
 	@$(BIN)/ruff check src tests benchmarks examples
 	@$(BIN)/pyrefly check
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+docs: .venv/ready
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
+	@echo "The site is in build/site: open build/site/index.html"
 
 lint: .venv/ready
 	@$(BIN)/ruff check --fix src tests benchmarks examples

@@ -26,7 +26,7 @@ import torch
 import ganworks
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.classification.domain import Partial
-from ganworks.kinds.images.classification.judge import ALONE, calibration_error
+from ganworks.kinds.images.classification.evaluator import ALONE, calibration_error
 from ganworks.kinds.images.domain import Images
 from ganworks.metrics.estimate import mean, wilson
 from ganworks.runs.published import published

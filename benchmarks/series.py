@@ -27,10 +27,10 @@ import torch
 
 import ganworks
 from ganworks.core.settings import Config
-from ganworks.kinds.series.domain import Series
+from ganworks.kinds.series.domain import SeriesDomain
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
-from ganworks.kinds.series.metrics.judge import SeriesJudge
+from ganworks.kinds.series.metrics.evaluator import SeriesEvaluator
 from ganworks.kinds.series.metrics.measures import Bunch
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
@@ -86,22 +86,24 @@ def timegan_gru(real: Bunch, made: Bunch, seed: int = 0) -> float:
     return abs(float(right.float().mean()) - 0.5)
 
 
-def figures(judge: SeriesJudge, real: Bunch, many: Bunch, held: Bunch, seeds: int = 2) -> dict[str, float]:
+def figures(evaluator: SeriesEvaluator, real: Bunch, many: Bunch, held: Bunch, seeds: int = 2) -> dict[str, float]:
     """Every number of one set of series; all of them for lengths and shares, as many as real ones for the rest."""
     made = many[: len(real)]
     found = {"gru": float(np.mean([judges.gru(real, made, seed) for seed in range(seeds)]))}
     found["timegan_gru"] = timegan_gru(real, made)
-    found |= {NAMES.get(k, k): v for k, v in (judge.plain(real, made, held, 0) | judge.shares(real, many)).items()}
+    found |= {
+        NAMES.get(k, k): v for k, v in (evaluator.plain(real, made, held, 0) | evaluator.shares(real, many)).items()
+    }
     if real.labels is not None and many.labels is not None:
         found["share_error"] = max(found.get("share_error", 0.0), alike.shares_error(real.labels, many.labels))
     return {k: round(float(v), 4) for k, v in found.items()}
 
 
-def opened(task: str, data: Path, config: Any) -> tuple[SeriesJudge, Bunch, Bunch]:
-    """(judge, real training series, held-out ones), at most 2,000 each."""
+def opened(task: str, data: Path, config: Any) -> tuple[SeriesEvaluator, Bunch, Bunch]:
+    """(evaluator, real training series, held-out ones), at most 2,000 each."""
     dataset = config.domain.open(str(data))
-    judge = config.domain.judge(dataset, str(data), config, lambda *_: None)
-    return judge, judge.real(2000), judge.bunch(dataset.held[:2000])
+    evaluator = config.domain.evaluator(dataset, str(data), config, lambda *_: None)
+    return evaluator, evaluator.real(2000), evaluator.bunch(dataset.held[:2000])
 
 
 def one(task: str, data: Path, seed: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -119,25 +121,25 @@ def one(task: str, data: Path, seed: int, given: argparse.Namespace) -> dict[str
     cpu, wall = time.process_time(), time.monotonic()
     ganworks.fit(given.recipe, str(data), folder, evaluate=False, **settings)
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
-    judge, real, held = opened(task, data, Run.open(folder).config())
+    evaluator, real, held = opened(task, data, Run.open(folder).config())
     found = published(folder)["G"]
     began = time.process_time()
-    many = judge.made({"G": found.net.eval()}, 2000, seed + 3)
+    many = evaluator.made({"G": found.net.eval()}, 2000, seed + 3)
     row = {"task": task, "who": given.recipe, "label": given.label, "seed": seed, "budget": given.budget}
-    row |= {"seen": found.card["seen"], **figures(judge, real, many, held), "cpu_seconds": round(cpu)}
+    row |= {"seen": found.card["seen"], **figures(evaluator, real, many, held), "cpu_seconds": round(cpu)}
     row |= {"wall_seconds": round(wall), "judge_cpu_seconds": round(time.process_time() - began), "settings": given.set}
     return {**row, **common.machine()}
 
 
 def simple(task: str, data: Path) -> list[dict[str, Any]]:
     """Floors and the real-data ceiling."""
-    judge, real, held = opened(task, data, Config("series", Series(**_fields(task)), None, None))
-    both = judge.real(2 * len(real))
+    evaluator, real, held = opened(task, data, Config("series", SeriesDomain(**_fields(task)), None, None))
+    both = evaluator.real(2 * len(real))
     half = len(both) // 2
     one, rest = both[:half], both[half:]
-    rows = [("real", figures(judge, one, rest, held, 1))]
-    made = alike.floors(judge.layout, real, len(real))
-    rows += [(name, figures(judge, real, floor, held, 1)) for name, floor in made.items()]
+    rows = [("real", figures(evaluator, one, rest, held, 1))]
+    made = alike.floors(evaluator.layout, real, len(real))
+    rows += [(name, figures(evaluator, real, floor, held, 1)) for name, floor in made.items()]
     plain = {"task": task, "seed": 0, "budget": "", "label": ""}
     return [{**plain, "who": name, **found, **common.machine()} for name, found in rows]
 

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 import ganworks
 from ganworks.kinds.images.domain import Images
 from ganworks.metrics.scoring import evaluate
-from ganworks.use.sample_judge import rows, seen_by
+from ganworks.use.sample_evaluator import rows, seen_by
 
 NAME = "small_budget"
 COUNT = 10_000

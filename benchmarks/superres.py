@@ -6,9 +6,9 @@ x4, x2: `superres` for PSNR alone. x4-gan: `superres` as it comes, in one comman
 and beside it what it makes with weights between those of both stages (ESRGAN, 1809.00219, section 3.4). noise,
 blur, grey: `restore` for a minute or two. Set5: reduced by Pillow's bicubic filter, scored on BT.601 luma (16 to 235)
 with `scale` pixels of border cut off, as the literature does. The others: the test photos of the same zip, whole. High
-frequencies: luma above the Nyquist frequency of the reduced image (ganworks.kinds.images.restoration.detail); "detail match" is their
-correlation with the original's; "grid" is the energy of patterns of `scale` pixels, beside the original's. Trainings
-that are there already are not repeated; budgets are examples, so that a row is the same on every machine.
+frequencies: luma above the Nyquist frequency of the reduced image (`images.restoration.detail`); "detail match" is
+their correlation with the original's; "grid" is the energy of patterns of `scale` pixels, beside the original's.
+Trainings that are there already are not repeated; budgets are examples, so that a row is the same on every machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import torch
 import ganworks as gw
 from ganworks.core.config import from_dict
 from ganworks.core.events import Scored
-from ganworks.kinds.images.restoration.judge import NAMES, Judge, compare, levels
+from ganworks.kinds.images.restoration.evaluator import NAMES, RestorationEvaluator, compare, levels
 from ganworks.kinds.images.shared.crops import open_photos
 from ganworks.runs.published import load_net
 from ganworks.runs.run import Run
@@ -68,14 +68,14 @@ def scores(folder: Path, photos: Any, options: dict[str, Any]) -> dict[str, dict
     """Means over all photos of a source, of the network ("") and of the simple methods."""
     run, found = Run.open(folder), load_net(folder)
     config = run.config()
-    judge = Judge(config.domain, config.domain.open(photos), config)
+    evaluator = RestorationEvaluator(config.domain, config.domain.open(photos), config)
     net, rows = found.net.eval(), {}
-    for index in range(len(judge.data)):
-        src, x = judge.pair(index)
+    for index in range(len(evaluator.data)):
+        src, x = evaluator.pair(index)
         with torch.inference_mode():
             made = levels(config.domain.apply(net, src, found.spec, options))
-        for name, image in {"": made, **judge._baselines(src, levels(x))}.items():
-            rows.setdefault(name, []).append(compare(image, levels(x), judge.scale, judge.luma))
+        for name, image in {"": made, **evaluator._baselines(src, levels(x))}.items():
+            rows.setdefault(name, []).append(compare(image, levels(x), evaluator.scale, evaluator.luma))
     return {name: {k: round(float(np.mean([v[k] for v in vs])), 4) for k in NAMES} for name, vs in rows.items()}
 
 

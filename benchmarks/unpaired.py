@@ -169,7 +169,7 @@ class Facades:
 
     def returned(self, nets: dict[str, Any], maps: np.ndarray) -> float | None:
         """Share of the pixels of label maps whose label is another one after the way there and back."""
-        from ganworks.kinds.images.unpaired.judge import translate
+        from ganworks.kinds.images.unpaired.evaluator import translate
 
         if "G_back" not in nets:
             return None
@@ -268,7 +268,7 @@ def small(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 def both_ways(nets: dict[str, Any], images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Images translated, and translated back where there is a way back; uint8."""
-    from ganworks.kinds.images.unpaired.judge import translate
+    from ganworks.kinds.images.unpaired.evaluator import translate
 
     forth = nets["G"]
     made = translate(forth.net, images, forth.spec)

@@ -27,30 +27,32 @@ SHOWN = {"stft": 3, "convergence": 3, "stft_128": 3, "stft_256": 3, "stft_512": 
 BARS = {"stft": "< 0.50", "speed": "> 1"}
 
 
-def judged(judge: Any, rows: list[Any], guess: Callable[[Any], int], make: Callable[[Any], Any]) -> dict[str, float]:
+def judged(
+    evaluator: Any, rows: list[Any], guess: Callable[[Any], int], make: Callable[[Any], Any]
+) -> dict[str, float]:
     """Means over the test recordings, and seconds of sound made in one second of one core."""
     import torch
 
     torch.set_num_threads(1)
     make(rows[0])
-    found, seconds, start = [], sum(x.shape[1] for x in rows) / judge.rate, time.process_time()
+    found, seconds, start = [], sum(x.shape[1] for x in rows) / evaluator.rate, time.process_time()
     made = [make(x) for x in rows]
     speed = seconds / (time.process_time() - start)
     for x, y in zip(rows, made, strict=True):
-        found.append(judge.compare(x, y) | {"same_digit": float(guess(x) == guess(y))})
+        found.append(evaluator.compare(x, y) | {"same_digit": float(guess(x) == guess(y))})
     return {n: float(np.nanmean([f[n] for f in found])) for n in found[0]} | {"speed": speed}
 
 
 def prepared(path: str, config: Any, train: Any) -> tuple[Any, list[Any], Callable[[Any], int]]:
-    """(judge, test recordings, classifier of digits that learned from the training recordings)."""
-    from ganworks.kinds.audio.vocoder.domain import Vocoder
-    from ganworks.kinds.audio.vocoder.judge import Judge
+    """(evaluator, test recordings, classifier of digits that learned from the training recordings)."""
+    from ganworks.kinds.audio.vocoder.domain import VocoderDomain
+    from ganworks.kinds.audio.vocoder.evaluator import VocoderEvaluator
 
-    judge = Judge(config.domain, train, config)
-    test = Vocoder(rate=judge.rate, held_out=0, labels=False).open(f"{path}/test")
-    guess = judge.classifier()
+    evaluator = VocoderEvaluator(config.domain, train, config)
+    test = VocoderDomain(rate=evaluator.rate, held_out=0, labels=False).open(f"{path}/test")
+    guess = evaluator.classifier()
     assert guess is not None
-    return judge, [judge_wave(test, row) for row in range(len(test))], guess
+    return evaluator, [judge_wave(test, row) for row in range(len(test))], guess
 
 
 def judge_wave(data: Any, row: int) -> Any:
@@ -60,20 +62,19 @@ def judge_wave(data: Any, row: int) -> Any:
     return torch.from_numpy(data.read(row))
 
 
-def baselines(judge: Any, rows: list[Any], guess: Callable[[Any], int]) -> list[dict[str, Any]]:
+def baselines(evaluator: Any, rows: list[Any], guess: Callable[[Any], int]) -> list[dict[str, Any]]:
     """Griffin-Lim from the same frames, twice."""
     from ganworks.kinds.audio.spectral import griffin_lim
-    from ganworks.kinds.audio.vocoder.domain import frames_of
-    from ganworks.kinds.audio.vocoder.mel import from_log_mel
+    from ganworks.kinds.audio.vocoder.mel import frames_of, from_log_mel
 
-    f = judge.data.spec.facts
+    f = evaluator.data.spec.facts
 
     def peaks(x: Any) -> Any:
         magnitude = from_log_mel(frames_of(x, f), f["rate"], f["n_fft"], f["low"], f["high"])
         return griffin_lim(magnitude, f["n_fft"], f["hop"], x.shape[1], ROUNDS).clamp(-1, 1)
 
-    names = {f"Griffin-Lim {ROUNDS}, random phases": judge.classic, f"Griffin-Lim {ROUNDS}, phases of peaks": peaks}
-    return [{"what": name, **judged(judge, rows, guess, make)} for name, make in names.items()]
+    names = {f"Griffin-Lim {ROUNDS}, random phases": evaluator.classic, f"Griffin-Lim {ROUNDS}, phases of peaks": peaks}
+    return [{"what": name, **judged(evaluator, rows, guess, make)} for name, make in names.items()]
 
 
 def trained(path: str, settings: dict[str, str], folder: Path) -> dict[str, float]:
@@ -94,13 +95,13 @@ def measure(path: str, folder: Path, spent: dict[str, float]) -> list[dict[str, 
 
     config = Run.open(folder).config()
     train = config.domain.open(f"{path}/train")
-    judge, rows, guess = prepared(path, config, train)
+    evaluator, rows, guess = prepared(path, config, train)
     nets = {"G": Applied.load(folder, device="cpu").net}
-    found = judged(judge, rows, guess, lambda x: judge.made(nets, x))
+    found = judged(evaluator, rows, guess, lambda x: evaluator.made(nets, x))
     about = {"seed": config.train.seed, "budget": config.train.budget, "batch": config.train.batch,
              "kind": config.networks.kind, "adversarial_from": config.game.adversarial_from}  # fmt: skip
     own = {"what": f"vocoder ({config.networks.kind})", **about, **found, **spent, **common.machine()}
-    return [own, *baselines(judge, rows, guess)]
+    return [own, *baselines(evaluator, rows, guess)]
 
 
 def main() -> None:

@@ -11,7 +11,17 @@ import pytest
 from ganworks.cli import main as cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").glob("*.md") if p.stem != "benchmarks")]
+KINDS = ROOT / "src" / "ganworks" / "kinds"
+PAGES = [
+    ROOT / "README.md",
+    *sorted(p for p in (ROOT / "docs").glob("*.md") if p.stem != "benchmarks"),
+    *sorted(KINDS.rglob("help.md")),
+]
+
+
+def name_of(page: Path) -> str:
+    """A word for a page: the kind's folder, or the file's name."""
+    return page.parent.name if page.stem == "help" else page.stem
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -31,7 +41,7 @@ def place(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_blocks_run(page, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "80")
@@ -42,16 +52,16 @@ def test_blocks_run(page, place, monkeypatch, capsys):
                 small = ["train.precision=fp32"] if words[1] == "train" else []
                 assert cli.main(words[1:] + small) == 0, f"{line}\n{capsys.readouterr().err}"
     for number, block in enumerate(blocks(page, "python")):
-        name = f"block_{page.stem.replace('-', '_')}_{number}"
+        name = f"block_{name_of(page).replace('-', '_')}_{number}"
         (place / f"{name}.py").write_text(cheap(block))
         namespace = {"__name__": "__main__", "__file__": str(place / f"{name}.py")}
         module = type(sys)("__main__")
         module.__dict__.update(namespace)
         monkeypatch.setitem(sys.modules, "__main__", module)
-        exec(compile(cheap(block), f"{page.name} block {number}", "exec"), module.__dict__)
+        exec(compile(cheap(block), f"{name_of(page)} block {number}", "exec"), module.__dict__)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", prose):

@@ -93,13 +93,13 @@ class Teacher:
 
 @pytest.fixture
 def recipe(monkeypatch):
-    """A recipe `points` whose networks, game and judge are those above."""
+    """A recipe `points` whose networks, game and evaluator are those above."""
 
     def made(facts: Any) -> Any:
         return replace(points(facts), networks=Pair(), game=There())
 
     monkeypatch.setattr(registry, "recipe_function", lambda name: (made, "domain/points"))
-    monkeypatch.setattr("ganworks.kinds.points.domain.Points.judge", lambda *args: Teacher())
+    monkeypatch.setattr("ganworks.kinds.points.domain.Points.evaluator", lambda *args: Teacher())
     monkeypatch.setattr(Teacher, "seen", [])
     return "points"
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from ganworks.core import registry
 from ganworks.core.config import from_dict
+from ganworks.core.contracts import Work, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.events import Event, Finished
 from ganworks.core.settings import Config, Facts
@@ -23,7 +24,7 @@ from ganworks.report.terminal.progress import Display
 from ganworks.runs.published import Published, file_of, load_net, read_card
 from ganworks.runs.run import Run
 from ganworks.training.assemble import assemble
-from ganworks.training.builder import Job, Work
+from ganworks.training.builder import Job
 from ganworks.use.applier import Applied
 from ganworks.use.model import Model
 from ganworks.use.predictor import Predictor
@@ -39,9 +40,7 @@ def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dic
     if data is None and isinstance(recipe, str) and recipe not in registry.recipes() and is_source(recipe):
         recipe, data = None, recipe
     if data is None:
-        raise UsageError(
-            "Say what to train on: data=PATH of a folder, .zip, .csv, .txt or .npy, or data=digits for a first try."
-        )
+        raise UsageError(f"Say what to train on: data=PATH of {registry.nouns()}, or data=digits for a first try.")
     modules = {name: settings.pop(name) for name in list(settings) if isinstance(settings[name], nn.Module)}
     if isinstance(recipe, str) or callable(recipe):
         return assemble(recipe, data, out, settings, modules, work)
@@ -121,10 +120,10 @@ def fit(
         publish(job.run.folder)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
     if evaluate and job.config.train.judge and job.judged:
-        from ganworks.use.evaluate import judge
+        from ganworks.use.evaluate import evaluate_run
 
         with Meters() as meters:
-            judge(job.run.folder, data=data, opened=job.data, work=meters)
+            evaluate_run(job.run.folder, data=data, opened=job.data, work=meters)
     publish(job.run.folder)
     return load(job.run.folder)
 
@@ -148,7 +147,7 @@ def _main(path: Path) -> Published:
     """The published network of a run that its networks' `makes` names first, or the one in a file."""
     for file in sorted(path.glob("*.safetensors")) if path.is_dir() else []:
         networks = from_dict(Any, read_card(weights.read_texts(file), file)["networks"], f"{file}: networks")
-        return load_net(path, file_of(next(iter(getattr(networks, "makes", {"G": "sample"})))))
+        return load_net(path, file_of(next(iter(uses_of(networks)))))
     return load_net(path)
 
 
@@ -173,9 +172,9 @@ def predict(run: str | Path, data: Any) -> Any:
 
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
     """Judge a run against held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`."""
-    from ganworks.use.evaluate import judge
+    from ganworks.use.evaluate import evaluate_run
 
-    found = judge(Path(run), data=data, work=on_work, **options)
+    found = evaluate_run(Path(run), data=data, work=on_work, **options)
     publish(Path(run))
     return found
 

@@ -9,18 +9,19 @@ import time
 import pytest
 
 from ganworks.cli import main as cli
+from ganworks.cli.words import split
 from ganworks.core.errors import UsageError
 
 SMALL = ["budget=512", "batch=64", "train.judge=off", "train.precision=fp32", "networks.hidden=[16]", "train.threads=1"]
 
 
 def test_words_and_options():
-    assert cli.split(["a", "b=1", "--out", "x", "--mark=off", "--fast", "./q=1"]) == (
+    assert split(["a", "b=1", "--out", "x", "--mark=off", "--fast", "./q=1"]) == (
         ["a", "./q=1"],
         {"b": "1", "out": "x", "mark": "off", "fast": "true"},
     )
     with pytest.raises(UsageError, match="twice"):
-        cli.split(["a=1", "a=2"])
+        split(["a=1", "a=2"])
 
 
 @pytest.mark.parametrize(

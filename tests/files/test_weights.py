@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.files import weights
+from ganworks.files import atomic, weights
 
 TENSORS = {
     "f": torch.linspace(-1, 1, 12).reshape(3, 4),
@@ -49,7 +49,7 @@ def test_round_trip_of_types_formats_and_texts(tmp_path):
     digest = weights.write(path, TENSORS | {"image": image}, {"ganworks": "ü{}"})
     tensors, texts = weights.read(path, expect=digest)
     assert texts == {"ganworks": "ü{}"} == weights.read_texts(path)
-    assert digest == weights.sha256(path) and weights.is_sealed(path)
+    assert digest == atomic.sha256(path) and weights.is_sealed(path)
     assert torch.equal(tensors.pop("image"), image)
     assert all(torch.equal(tensors[n], t) and tensors[n].dtype == t.dtype for n, t in TENSORS.items())
     theirs = safetensors.torch.load_file(path)  # the format is theirs: their reader and ours agree
@@ -182,8 +182,8 @@ def test_all_differences_in_one_error_and_nothing_half_loaded():
 
 def test_a_failed_replacement_leaves_the_old_file_and_no_temporary(tmp_path):
     path = tmp_path / "a.txt"
-    assert weights.replace_file(path, "old") == weights.sha256(path)
-    with pytest.raises(RuntimeError), weights.replacing(path) as file:
+    assert atomic.replace_file(path, "old") == atomic.sha256(path)
+    with pytest.raises(RuntimeError), atomic.replacing(path) as file:
         file.write(b"half of the ne")
         raise RuntimeError
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
@@ -191,7 +191,7 @@ def test_a_failed_replacement_leaves_the_old_file_and_no_temporary(tmp_path):
 
 def test_too_little_space_is_said_before_writing(tmp_path, monkeypatch):
     usage = type("usage", (), {"free": 10**6})
-    monkeypatch.setattr(weights.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(GanworksError, match=r"needs 4\.0 MB and 1\.0 MB are free in .*" + tmp_path.name):
         weights.write(tmp_path / "a.safetensors", {"x": torch.zeros(10**6)})
     assert not list(tmp_path.iterdir())
@@ -223,8 +223,8 @@ def test_running_out_of_space_while_writing(tmp_path):
 
 def test_other_write_errors_are_sentences(tmp_path):
     with pytest.raises(GanworksError, match=r"Cannot write .*none/a\.txt: No such file"):
-        weights.replace_file(tmp_path / "none" / "a.txt", "x")
-    assert "no room" in str(weights.explain(OSError(errno.EDQUOT, ""), tmp_path / "a", 5))
+        atomic.replace_file(tmp_path / "none" / "a.txt", "x")
+    assert "no room" in str(atomic.explain(OSError(errno.EDQUOT, ""), tmp_path / "a", 5))
 
 
 def test_sweep_removes_what_dead_processes_left(tmp_path):
@@ -234,7 +234,7 @@ def test_sweep_removes_what_dead_processes_left(tmp_path):
     alive = tmp_path / f".a.safetensors.{os.getpid()}-1.gwtmp"
     for file in (dead, alive):
         file.write_bytes(b"x")
-    assert weights.sweep(tmp_path) == [dead] and alive.exists()
+    assert atomic.sweep(tmp_path) == [dead] and alive.exists()
 
 
 def _write_for_ever(path: Path) -> None:
@@ -256,5 +256,5 @@ def test_kill_at_any_moment_leaves_a_whole_file(tmp_path):
         child.join()
         x = weights.read(path)[0]["x"]
         assert torch.equal(x, x[:1].expand(200_000))
-    weights.sweep(tmp_path)
+    atomic.sweep(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ganworks.core.spec import Batch, Draw
-from ganworks.kinds.series.domain import Series as Domain
+from ganworks.kinds.series.domain import SeriesDomain as Domain
 
 SMALL = {"width": 8, "d_width": 8, "hidden": (16,), "d_hidden": (16,), "z_dim": 4, "noise": 2}
 

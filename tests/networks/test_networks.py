@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import inspect
-import pkgutil
-from dataclasses import is_dataclass
 
 import pytest
 import torch
 
-from ganworks import networks
+from ganworks.core import registry
 from ganworks.core.config import from_dict, to_dict
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
@@ -22,21 +19,17 @@ from ganworks.networks.mlp import MLP
 SHAPES = [(1, 8, 8), (3, 17, 23), (4, 30, 20), (2, 28, 28)]
 
 
-OTHER_KINDS = ("audio", "series", "table", "text", "video", "vocoder")  # networks of these data have tests of their own
+OF_IMAGES = ("ganworks.networks.", "ganworks.kinds.images.")  # networks of other data have tests of their own
 
 
 def _found() -> list[type]:
-    """Every dataclass whose `build(spec)` returns G and D of any images; those of tasks (`makes`) have own tests."""
-    names = [m.name for m in pkgutil.iter_modules(networks.__path__) if m.name.split("_")[0] not in OTHER_KINDS]
-    modules = [importlib.import_module(f"ganworks.networks.{name}") for name in names]
+    """Every listed dataclass whose `build(spec)` returns G and D of any images; tasks (`makes`) have own tests."""
+    listed = [registry.part(id_) for id_ in registry.named("networks").values()]
     return [
         c
-        for m in modules
-        for c in vars(m).values()
-        if isinstance(c, type)
-        and is_dataclass(c)
-        and hasattr(c, "build")
-        and c.__module__ == m.__name__
+        for c in listed
+        if c is not None
+        and c.__module__.startswith(OF_IMAGES)
         and not hasattr(c, "makes")
         and list(inspect.signature(c.build).parameters) == ["self", "spec"]
     ]

@@ -194,7 +194,7 @@ def test_frames_of_all_kinds_are_found_in_order(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_of_what_samples_is_printed_beside_real_data(tmp_path: Path, capsys: Any) -> None:
-    from ganworks.cli.sampling import print_report
+    from ganworks.cli.evaluate import print_report
 
     run = build(tmp_path, "table")
     print_report(json.loads((run / "eval.json").read_text()), "sample")

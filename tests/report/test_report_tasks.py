@@ -14,7 +14,7 @@ from PIL import Image
 from report_page import Page, page_of
 from standins import publish
 
-from ganworks.cli.sampling import print_report
+from ganworks.cli.evaluate import print_report
 from ganworks.metrics import tasks as measured
 from ganworks.report import advice, words
 from ganworks.report.glossary import title_of

@@ -15,7 +15,7 @@ import torch
 import ganworks as gw
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.events import Alarm, Finished, Round, Saved
-from ganworks.files import weights
+from ganworks.files import atomic, weights
 from ganworks.runs.run import Run
 
 SETTINGS = {
@@ -228,7 +228,7 @@ def test_a_hostile_pickle_in_place_of_a_state_is_never_opened(straight, tmp_path
     manifest = json.loads((out / "manifest.json").read_text())
     for path in states(out):
         path.write_bytes(pickle.dumps(Bomb()))
-        manifest["files"][f"state/{path.name}"]["sha256"] = weights.sha256(path)
+        manifest["files"][f"state/{path.name}"]["sha256"] = atomic.sha256(path)
     (out / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UsageError, match="pickle"):
         finish(out)

@@ -15,7 +15,7 @@ from ganworks.core.settings import Budget
 from ganworks.runs.run import Run
 from ganworks.training import calibration
 from ganworks.training.health import Watch, spread
-from ganworks.use import sample_judge as sampling
+from ganworks.use import sample_evaluator as sampling
 from ganworks.use.model import Model
 
 SETTINGS = {"budget": "1k", "batch": 50, "train.precision": "fp32", "networks.hidden": [16], "train.threads": 1}

@@ -5,10 +5,10 @@ import pytest
 
 import ganworks as gw
 from ganworks.cli import main as cli
-from ganworks.cli.sampling import place_for, with_options
+from ganworks.cli.sample import place_for, with_options
 from ganworks.core.errors import UsageError
 from ganworks.use.findings import describe_any
-from ganworks.use.look import told
+from ganworks.use.samples import told
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,14 @@
-"""The texts of --help. Plain strings: help must not wait for torch."""
+"""The texts of --help, with what the kinds of data say of themselves. Help must not wait for torch."""
 
 from __future__ import annotations
 
-TOP = """\
+from collections.abc import Iterator, Mapping
+
+from ganworks.cli import kind_help
+from ganworks.core import registry
+from ganworks.core.errors import UsageError, nearest
+
+_TOP = """\
 ganworks: train a GAN on your data, know how good it is, use it anywhere.
 
   ganworks train [RECIPE] PATH [key=value ...]         train; the same command again resumes
@@ -14,30 +20,24 @@ ganworks: train a GAN on your data, know how good it is, use it anywhere.
   ganworks info RUN        ganworks report RUN         where a run stands; its page, report.html
   ganworks compare A B     ganworks recipes [NAME]     runs side by side; what can be trained
 
-PATH holds pictures, sounds, clips, lines of text, a table or a time series: which of them is recognised, and told.
+{path}
 A first try, with nothing to download (about a minute and a half):
 
   ganworks train data=digits budget=60s
 
-Every verb explains itself: ganworks train --help. Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.
+Every verb explains itself: ganworks train --help. So does every kind of data: ganworks help KIND.
+{kinds}
+plugin=MODULE, with every verb, imports a module of your own first. `ganworks completion bash` completes your words.
+Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.
 """
 
 _TRAIN = """\
 ganworks train [RECIPE] PATH [key=value ...]          (or data=PATH)
 
 RECIPE   left out: what PATH holds is recognised, and the first line says why. What you name always counts.
-         pictures: image (looks at data and budget, chooses the rest), r3gan, dcgan, mlp, wgan, wgan-gp, lsgan
-         pictures to pictures: pix2pix, pix2pixhd, spade (of pairs); cyclegan, dualgan, cut, fastcut, sincut (of
-           two sets); stargan (of classes); superres, restore, inpaint (of photos)
-         classes: classify (few labels suffice), acgan
-         sound: audio, wavegan, specgan; vocoder (mel frames to sound)      text: text, seqgan, relgan
-         video: video, video3d      tables: table, ctgan      time series: series, timegan      points: points
-         `ganworks recipes NAME` says what each is for.
-PATH     images: a folder (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz, IDX files,
-           digits (built in), hub:NAME (extra `hub`). Pairs: side by side in one image, or folders A/ and B/ with
-           equal names. Two sets: trainA/ and trainB/.
-         sounds: a folder or .zip of WAV, FLAC or OGG.      video: of films, GIFs or strips of frames side by side
-         text: a file with one text in each line.           tables, series: .csv, .tsv, .parquet; .gz of them, too
+{recipes}
+         `ganworks recipes NAME` says what each is for. One of your own: MODULE:FUNCTION domain=MODULE.CLASS
+PATH     {reads}
 out      the run folder; default runs/<data>-<recipe>-<n>. The same command again goes on where it stopped.
 
 Often used
@@ -45,28 +45,22 @@ Often used
   size=64           image size, or size=64,96 for height,width; default: what the data has, at most 64
   labels=off        ignore the labels; default: conditional when the data has labels
   batch=64  lr=1e-3  seed=0  device=auto|cpu|cuda|mps
-  loss=NAME         minimax, non-saturating, least-squares, hinge, wasserstein, relativistic
+  loss=NAME         minimax, non-saturating, least-squares, hinge, wasserstein, relativistic{losses};
+                    or one of your own, MODULE:NAME
   until="fd<5"      stop when a score is reached
-  scale=2           superres: how many times larger;   degrade=noise=25   restore: what to undo
-  direction=BtoA    pairs and two sets: from the right side, or from B, to the left, or to A
+{often}
   init=RUN          begin from another run's weights (warm start), or from a generator.safetensors
 
 Everything else by its full name, as in the run's config.yaml
-  domain.   how data is read; images: flip crop rotate fit background channels on_corrupt held_out; sound: rate ...
-  networks. the recipe's networks, e.g. networks.width=64
-  game.     loss r1 r2 gp clip n_critic augment train penalty_backend ...
+{settings}
+  networks. the recipe's networks, e.g. networks.width=64; networks=NAME or MODULE.CLASS takes others
+  game.     loss r1 r2 gp clip n_critic augment train penalty_backend ...; game=NAME or MODULE.CLASS
   g. d.     name lr lr_end betas beta2_start eps burn_in warmup clip_each noise
   train.    batch budget until seed device precision accumulate ema ema_ramp score show save judge init threads
   evaluate=off   no full evaluation at the end;   tensorboard=on   mirror everything to TensorBoard (extra `log`)
 
 Examples
-  ganworks train ./cats size=64 budget=30m domain.flip=on
-  ganworks train dcgan mnist/ labels=off budget=200k loss=hinge d.lr=4e-4
-  ganworks train r3gan photos.zip game.augment=color,translation,cutout
-  ganworks train pix2pix pairs.zip direction=BtoA size=64 budget=20m
-  ganworks train digits-spoken.zip budget=20m           sounds, a class from each folder or file name
-  ganworks train captions.txt budget=20m                one text in each line, in any language
-  ganworks train customers.csv budget=10m               a table; a column of steady dates makes it a time series
+{examples}
 """
 
 _SAMPLE = """\
@@ -87,17 +81,14 @@ A model may have options of its own, such as temperature=0.8 for texts or where=
 `ganworks info RUN` lists them.
 
 Examples
-  ganworks sample runs/photos-image-1 64 out=grid.png
-  ganworks sample runs/spoken-audio-1 10 labels=seven
-  ganworks sample runs/captions-text-1 1000 temperature=0.8 out=captions.txt
-  ganworks sample runs/customers-table-1 5000 out=customers.csv
+{examples}
 """
 
 _APPLY = """\
 ganworks apply RUN INPUT [out=PATH] [seed=0] [key=value ...]
 
-Puts pictures through a translator or restorer that was trained with pix2pix, cyclegan, superres, inpaint, ..., and
-sounds or mel frames through a vocoder. The training data is not needed.
+Puts pictures through a translator or restorer, and sounds or mel frames through a vocoder. The training data is not
+needed.
 
 RUN      a run folder, or just its generator.safetensors.
 INPUT    a picture of any size; a folder or zip of them, at any depth; a GIF, WebP or PNG animation; a video
@@ -108,29 +99,22 @@ out      a file for one input, a folder for many; default: the folder applied/. 
 seed     the noise of models that draw some. Same input, same seed: same bytes, alone or in a folder.
 format=png       write all stills of a folder in this form (lossless, where the inputs are JPEG)
 mask=FILE|FOLDER what to fill in, white, as large as its picture; in a folder by NAME or NAME_mask.png
-reverse=on       the way back, where two ways were trained (cyclegan, dualgan)
 sheet=FILE.png   before and after, side by side
 device=auto|cpu|cuda|mps   mark=off   no note "edited by a generative model" in the files
 
 Options of the model itself
-  label=NAME     the class to make (stargan)
-  tile=256       work in parts of this side: less memory (superres, restore, inpaint, stargan)
-  chunk=2000     frames at once, without seams (vocoder)
-  native=on      at the picture's own scale instead of the training's (pix2pix, cyclegan, cut)
+{options}
 
 Kept: EXIF (its orientation applied once), transparency, 16 bits in PNG and TIFF, colour profiles, frame times, sound.
 
 Examples
-  ganworks apply runs/superres-1 old.jpg out=large.png
-  ganworks apply runs/photos-inpaint-1 scans/ mask=scratches/ out=clean/ format=png
-  ganworks apply runs/horse-cyclegan-1 film.mp4 out=zebra.mp4
-  ganworks apply runs/speech-vocoder-1 talk.flac out=again.wav
+{examples}
 """
 
 _PREDICT = """\
 ganworks predict RUN INPUT [out=FILE.csv|FILE.json] [top=3]
 
-Names the class of pictures, with probabilities. RUN was trained with classify; its data is not needed.
+Names the class of pictures, with probabilities. RUN is a trained classifier; its data is not needed.
 
 RUN      a run folder, or just its classifier.safetensors.
 INPUT    a picture, a folder or zip of them, .npy, .npz or IDX files. Where they come with labels that the
@@ -157,7 +141,7 @@ contact sheet; of others some examples as the networks will get them, to listen 
 recipe=NAME reads it for another recipe than the one that was recognised.
 """
 
-HELP = {
+_PAGES = {
     "train": _TRAIN,
     "sample": _SAMPLE,
     "apply": _APPLY,
@@ -168,4 +152,49 @@ HELP = {
     "report": "ganworks report RUN\n\nWrites RUN/report.html anew: one page, no network needed, for any reader.\n",
     "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n",
     "recipes": "ganworks recipes [NAME]\n\nWhat can be trained; with a NAME: its paper, claim and settings.\n",
+    "completion": (
+        "ganworks completion bash|zsh|fish\n\nPrints a script that completes verbs, recipes, settings and paths. "
+        'In ~/.bashrc:\n\n  eval "$(ganworks completion bash)"\n\n'
+        "zsh: the same in ~/.zshrc, after compinit.   fish: ganworks completion fish | source\n"
+    ),
 }
+
+
+class _Help(Mapping[str, str]):
+    """Verb -> its page, filled in from the kinds when it is asked for."""
+
+    def __getitem__(self, verb: str) -> str:
+        return _PAGES[verb].format_map(_Filled(verb))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PAGES)
+
+    def __len__(self) -> int:
+        return len(_PAGES)
+
+
+class _Filled(dict[str, str]):
+    """The parts of a page that the kinds give: each is made when the page has a place for it."""
+
+    def __init__(self, verb: str):
+        super().__init__()
+        self.verb = verb
+
+    def __missing__(self, name: str) -> str:
+        return kind_help.examples(self.verb) if name == "examples" else kind_help.LISTS[name]()
+
+
+HELP = _Help()
+
+
+def page(topic: str) -> str:
+    """The page of a verb or of a kind of data, or, of "", the first page. Raises UsageError for another word."""
+    if not topic:
+        return _TOP.format_map(_Filled(""))
+    if topic in HELP:
+        return HELP[topic]
+    kinds = registry.kinds()
+    if topic in kinds:
+        return kind_help.page(kinds[topic])
+    known = [*HELP, *kinds]
+    raise UsageError(f'There is no verb and no kind of data "{topic}". {nearest(topic, known)}')

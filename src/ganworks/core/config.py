@@ -41,7 +41,10 @@ def find_class(name: str) -> type:
 def _already_imported(name: str) -> Any:
     """What `module.Class` is, when the program has imported that module; ganworks' own parts go by their ids alone."""
     module, _, cls = name.rpartition(".")
-    return None if module.split(".")[0] == "ganworks" else getattr(sys.modules.get(module), cls, None)
+    found = sys.modules.get(module)
+    if found is None or module.split(".")[0] == "ganworks":
+        return None
+    return vars(found).get(cls)  # getattr could make a module import something
 
 
 def _unknown(name: str) -> str:

@@ -1,8 +1,10 @@
 """What there is to train and to build with: kinds of data, recipes, and parts by stable ids, found by walking.
 
 A kind is a package below `ganworks.kinds` whose `__init__` holds `KIND`; parts that several kinds share are listed as
-`PARTS` by the package that holds them; an installed package adds either through the entry point group `ganworks`.
-Everything is named by strings, so that listing recipes imports neither torch nor numpy.
+`PARTS` by the package that holds them; an installed package adds kinds, recipes and parts of its own through the entry
+point group `ganworks` (see
+`core.plugins.installed`). Everything is named by strings, so that listing recipes imports neither
+torch nor numpy.
 """
 
 from __future__ import annotations
@@ -12,67 +14,30 @@ import importlib
 import pkgutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
-from importlib import metadata, util
-from pathlib import Path
+from importlib import util
 from typing import Any, NamedTuple
 
 from ganworks.core.errors import UsageError, nearest
+from ganworks.core.plugins import installed as plugins
+from ganworks.core.plugins.kind import Kind
 
-GROUP = "ganworks"  # the entry point group of plugins
 _SHARED = ("ganworks.networks", "ganworks.games", "ganworks.core")  # packages with PARTS that belong to no kind
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What the rest of the program reads of one kind of data.
-
-    name: a word. order: its place in lists. title: how help calls its data. recipes: name -> ("module:function", id of
-    the domain). parts: id -> "module:Class", e.g. {"networks/r3gan": "r3gan:R3GAN"}. Modules are relative to the
-    package.
-    default, noun: the recipe that recognition suggests, and what it is for, in two words; "" for none.
-    recognise: the module that holds RULES and OBJECT_RULES, see `files.recognise`; "" for none.
-    built_in: names of data that come with the package -> recipe. looks: id of the domain that `ganworks data` opens
-    data with, "" for the recipe's own.
-    about: name of a recipe -> a remark in help. reads, settings, options, examples: lines of help; see `cli.help`.
-    package, plugin: filled in when the kind is found.
-    """
-
-    name: str
-    order: int = 1000
-    title: str = ""
-    recipes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    parts: Mapping[str, str] = field(default_factory=dict)
-    default: str = ""
-    noun: str = ""
-    recognise: str = ""
-    built_in: Mapping[str, str] = field(default_factory=dict)
-    looks: str = ""
-    about: Mapping[str, str] = field(default_factory=dict)
-    reads: tuple[str, ...] = ()
-    settings: str = ""
-    options: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-    package: str = ""
-    plugin: str = ""
-
-    def load(self, module: str) -> Any:
-        """A module of this kind."""
-        return importlib.import_module(f"{self.package}.{module}")
-
-
 class Recipe(NamedTuple):
-    """A recipe by name: the kind that it belongs to, where its function is, and the id of its domain."""
+    """A recipe by name: its kind, where its function is, the id of its domain, and the plugin that brings it or ""."""
 
     kind: Kind
     module: str
     function: str
     domain: str
+    plugin: str
 
 
 class Part(NamedTuple):
-    """A class by its id: the module that holds it, its name there, and the plugin that brings it ("" for none)."""
+    """A class (or a loss) by its id: the module that holds it, its name there, and the plugin that brings it or ""."""
 
     module: str
     name: str
@@ -85,8 +50,15 @@ class Part(NamedTuple):
 @cache
 def kinds() -> dict[str, Kind]:
     """All kinds of data by name, in their order; those of plugins among them."""
-    found = [*_own(), *(kind for kind, _ in _plugins().values() if kind is not None)]
-    return {kind.name: kind for kind in sorted(found, key=lambda kind: kind.order)}
+    found = {kind.name: kind for kind in _own()}
+    for plugin, module in plugins.installed().items():
+        if (kind := getattr(module, "KIND", None)) is None:
+            continue
+        if kind.name in found:
+            _warn(plugin, f"its kind {kind.name} has the name of another one, and was left out")
+            continue
+        found[kind.name] = _of_plugin(kind, plugin, module.__name__)
+    return dict(sorted(found.items(), key=lambda entry: entry[1].order))
 
 
 def _own() -> Iterator[Kind]:
@@ -103,35 +75,52 @@ def _packages(package: Any) -> Iterator[Any]:
             yield importlib.import_module(entry.name)
 
 
-@cache
-def _plugins() -> dict[str, tuple[Kind | None, Mapping[str, str]]]:
-    """Name of an installed plugin -> (its kind or None, its shared parts); one that fails is left out with a warning.
+def _of_plugin(kind: Kind, plugin: str, package: str) -> Kind:
+    """A plugin's kind as it names itself; its own domains get their full ids."""
+    recipes = {name: (where, _full(domain, plugin, kind.parts)) for name, (where, domain) in kind.recipes.items()}
+    return replace(kind, package=package, plugin=plugin, recipes=recipes, looks=_full(kind.looks, plugin, kind.parts))
 
-    A name is the entry point's; it names a module with KIND, PARTS or both.
-    """
-    found: dict[str, tuple[Kind | None, Mapping[str, str]]] = {}
-    for entry in metadata.entry_points(group=GROUP):
-        try:
-            module = entry.load()
-            kind = getattr(module, "KIND", None)
-            kind = None if kind is None else replace(kind, package=module.__name__, plugin=entry.name)
-            shared = {id_: f"{module.__name__}.{where}" for id_, where in getattr(module, "PARTS", {}).items()}
-        except Exception as error:  # somebody else's code may raise anything
-            warnings.warn(f"The plugin {entry.name} ({entry.value}) was left out: {error}", stacklevel=2)
-            continue
-        found[entry.name] = (kind, shared)
-    return found
+
+def _full(id_: str, plugin: str, own: Mapping[str, str]) -> str:
+    return f"{plugin}:{id_}" if id_ in own else id_
+
+
+def _warn(plugin: str, what: str) -> None:
+    warnings.warn(f"The plugin {plugin}: {what}.", stacklevel=3)
 
 
 @cache
 def recipes() -> dict[str, Recipe]:
     """All recipes by name, those of a kind together."""
     table: dict[str, Recipe] = {}
-    for kind in kinds().values():
+    for kind in sorted(kinds().values(), key=lambda kind: bool(kind.plugin)):  # no plugin takes a name of ganworks
         for name, (where, domain) in kind.recipes.items():
-            module, _, function = where.partition(":")
-            table.setdefault(name, Recipe(kind, f"{kind.package}.{module}", function, domain))
-    return table
+            _enter_recipe(table, name, where, domain, kind, kind.package, kind.plugin)
+    for plugin, module in plugins.installed().items():
+        for name, (where, domain) in getattr(module, "RECIPES", {}).items():
+            domain_id = _full(domain, plugin, getattr(module, "PARTS", {}))
+            kind = _kind_of_domain(domain_id) or Kind(plugin, package=module.__name__, plugin=plugin)
+            _enter_recipe(table, name, where, domain_id, kind, module.__name__, plugin)
+    order = list(kinds())
+    place = {
+        name: order.index(found.kind.name) if found.kind.name in order else len(order) for name, found in table.items()
+    }
+    return dict(sorted(table.items(), key=lambda entry: place[entry[0]]))
+
+
+def _enter_recipe(
+    table: dict[str, Recipe], name: str, where: str, domain: str, kind: Kind, package: str, plugin: str
+) -> None:
+    if name in table:
+        _warn(plugin, f"its recipe {name} has the name of another one, and was left out")
+        return
+    module, function = _place(package, where)
+    table[name] = Recipe(kind, module, function, domain, plugin)
+
+
+def _kind_of_domain(id_: str) -> Kind | None:
+    plugin, _, short = id_.rpartition(":")
+    return next((kind for kind in kinds().values() if kind.plugin == plugin and short in kind.parts), None)
 
 
 @cache
@@ -139,20 +128,29 @@ def parts() -> dict[str, Part]:
     """All classes that a configuration may name, by id; those of a plugin by "plugin:id"."""
     table: dict[str, Part] = {}
     for package in _SHARED:
-        for id_, where in importlib.import_module(package).PARTS.items():
-            _enter(table, id_, f"{package}.{where}", "")
+        _enter(table, importlib.import_module(package).PARTS, package, "")
     for kind in kinds().values():
-        for id_, where in kind.parts.items():
-            _enter(table, id_, f"{kind.package}.{where}", kind.plugin)
-    for plugin, (_, shared) in _plugins().items():
-        for id_, where in shared.items():
-            _enter(table, id_, where, plugin)
+        _enter(table, kind.parts, kind.package, kind.plugin)
+    for plugin, module in plugins.installed().items():
+        _enter(table, getattr(module, "PARTS", {}), module.__name__, plugin)
     return table
 
 
-def _enter(table: dict[str, Part], id_: str, where: str, plugin: str) -> None:
+def _enter(table: dict[str, Part], listed: Mapping[str, str], package: str, plugin: str) -> None:
+    for id_, where in listed.items():
+        table[f"{plugin}:{id_}" if plugin else id_] = Part(*_place(package, where), plugin)
+
+
+def _place(package: str, where: str) -> tuple[str, str]:
+    """(full module, name in it) of "module:name", or of ":name" in the package itself."""
     module, _, name = where.partition(":")
-    table[f"{plugin}:{id_}" if plugin else id_] = Part(module, name, plugin)
+    return f"{package}.{module}".rstrip("."), name
+
+
+def forget() -> None:
+    """Look again for kinds, recipes, parts and plugins, for a program that has installed some meanwhile."""
+    for found in (plugins.look, kinds, recipes, parts, _ids):
+        found.cache_clear()
 
 
 # Recipes ----------------------------------------------------------------------------------------------------
@@ -173,27 +171,55 @@ def recipe_function(recipe: str | Callable[..., Any]) -> tuple[Callable[..., Any
     if callable(recipe):
         return recipe, ""
     found = find_recipe(recipe)
-    return getattr(importlib.import_module(found.module), found.function), found.domain
+    return _get(found, f"The recipe {recipe}", found.function), found.domain
 
 
 def describe(name: str) -> str:
-    """A recipe's docstring, read from its source so that nothing heavy is imported."""
+    """A recipe's docstring, read from its source so that nothing heavy is imported; "" when there is none."""
     recipe = find_recipe(name)
-    place = util.find_spec(recipe.module)
-    if place is None or place.origin is None:
-        raise UsageError(f"The source of the recipe {name} is not there.")
-    tree = ast.parse(Path(place.origin).read_text(encoding="utf-8"))
-    found = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == recipe.function)
-    return ast.get_docstring(found) or ""
+    tree = source(recipe.module)
+    found = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == recipe.function)
+    return next((ast.get_docstring(function) or "" for function in found), "")
+
+
+def source(module: str) -> ast.Module:
+    """A module's source, parsed and not run; empty when it has none."""
+    try:
+        place = util.find_spec(module)
+        text = place.loader.get_source(module) if place is not None else ""  # type: ignore[union-attr]
+    except (ImportError, AttributeError, SyntaxError, ValueError):
+        text = ""
+    return ast.parse(text or "")
 
 
 # Parts ------------------------------------------------------------------------------------------------------
 
 
-def part(id_: str) -> type | None:
-    """The class of an id such as "networks/dcgan", or None when nobody offers it."""
+def part(id_: str) -> Any:
+    """The class (or loss) of an id such as "networks/dcgan", or None when nobody offers it.
+
+    Raises UsageError when a plugin that is installed cannot give what the id names.
+    """
     found = parts().get(id_)
-    return None if found is None else getattr(importlib.import_module(found.module), found.name)
+    if found is not None:
+        return _get(found, f"The part {id_}", found.name)
+    plugin, colon, rest = id_.partition(":")
+    if colon and "/" in rest:
+        plugins.refuse_broken(plugin)
+        if plugin in plugins.installed():
+            has = ", ".join(own for own in parts() if own.startswith(f"{plugin}:")) or "none"
+            raise UsageError(f"The plugin {plugin!r} that is installed here has no {rest!r}. Its parts: {has}.")
+    return None
+
+
+def _get(found: Recipe | Part, what: str, name: str) -> Any:
+    """What stands at a place; whatever goes wrong in a plugin is a UsageError."""
+    try:
+        return getattr(importlib.import_module(found.module), name)
+    except Exception as error:  # somebody else's code may raise anything
+        if not found.plugin:
+            raise
+        raise UsageError(f"{what} of the plugin {found.plugin!r} could not be imported: {error}") from error
 
 
 def part_id(cls: type) -> str | None:
@@ -214,3 +240,9 @@ def named(category: str) -> dict[str, str]:
         if group == category:
             table.setdefault(short, id_)
     return table
+
+
+def nouns() -> str:
+    """What the kinds learn from, to be read: "pictures, sounds, lines or rows"."""
+    *most, last = dict.fromkeys(kind.noun for kind in kinds().values() if kind.noun)
+    return f"{', '.join(most)} or {last}" if most else last

@@ -1,4 +1,4 @@
-"""Files that survive crashes and hostile input: atomic replacement, and tensors in the safetensors format.
+"""Tensors in the safetensors format: written atomically, and read without trust in the file.
 
 Only safetensors are ever read: pickles (`.pt`, `.pth`, `.ckpt`, `.pkl`) can run code and are refused by name
 and by content before any parsing. The header is checked here, before a byte is allocated for it;
@@ -8,24 +8,20 @@ that a flipped bit is seen even when the file travels alone.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import math
-import os
-import shutil
 import stat
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.errors import UsageError
+from ganworks.files.atomic import replacing
 
 _TYPES = {
     "F64": torch.float64,
@@ -43,8 +39,6 @@ _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _SIZES = {name: dtype.itemsize for name, dtype in _TYPES.items()}
 _DIGEST = "sha256"
 _MAX_HEADER = 16 * 2**20
-_SUFFIX = ".gwtmp"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".npy", ".npz", ".tar"}
 _ADVICE = (
     "ganworks loads only .safetensors, because other checkpoint files can run code. To convert one "
@@ -63,100 +57,6 @@ _MAGIC = {
     b"GIF8": "an image",
     b"\x89PNG": "an image",
 }
-
-
-# Atomic files -----------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def replacing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
-    """A file to write to that takes the place of `path` only when the block ends well.
-
-    size: bytes that will be written, to check the free space first. The temporary file lies in the same
-    folder, is flushed to the disk, then renamed, then the folder is flushed: a crash at any moment leaves the
-    old or the new file. Raises GanworksError when the disk is full or the folder cannot be written; the
-    temporary file is removed.
-    """
-    path = Path(path)
-    temporary = path.parent / f".{path.name[:200]}.{os.getpid()}-{threading.get_ident()}{_SUFFIX}"
-    try:
-        if size and shutil.disk_usage(path.parent).free < 1.2 * size:
-            raise OSError(errno.ENOSPC, "not enough space")
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        raise explain(error, path, size) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    with suppress(OSError):  # some file systems cannot flush a folder
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def explain(error: OSError, path: Path, size: int) -> GanworksError:
-    """The error to raise when writing `size` bytes to `path` failed: what is full, how much is needed,
-    where."""
-    if error.errno in _FULL:
-        need = f" It needs {size / 1e6:.1f} MB" if size else " It needs more space"
-        free = ""
-        with suppress(OSError):
-            free = f" and {shutil.disk_usage(path.parent).free / 1e6:.1f} MB are free"
-        return GanworksError(
-            f"There is no room to write {path}.{need}{free} in {path.parent} (or a quota "
-            f"or file-size "
-            "limit is reached). What was there before is unchanged. Make room and run it "
-            "again."
-        )
-    return GanworksError(f"Cannot write {path}: {error.strerror or error}. What was there before is unchanged.")
-
-
-def replace_file(path: str | Path, data: bytes | str) -> str:
-    """Write a whole file atomically (text as UTF-8) and return its SHA-256 in hex. Raises as `replacing`."""
-    content = data.encode() if isinstance(data, str) else data
-    with replacing(path, len(content)) as file:
-        file.write(content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def sweep(folder: str | Path) -> list[Path]:
-    """Remove temporary files that killed processes left in `folder`; those of living processes stay."""
-    gone = []
-    for file in Path(folder).glob(f".*{_SUFFIX}"):
-        process = file.name.removesuffix(_SUFFIX).rpartition(".")[2].partition("-")[0]
-        if not (process.isdecimal() and _alive(int(process))):
-            file.unlink(missing_ok=True)
-            gone.append(file)
-    return gone
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OSError):
-        return True
-    return True
-
-
-def sha256(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hex, read in small pieces."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# Tensors ----------------------------------------------------------------------------------------------------
 
 
 def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> str:

@@ -8,15 +8,16 @@ al. 2024, 2501.05441), which is the default.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges, nearest
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
@@ -29,10 +30,6 @@ from ganworks.games.penalties import (
     logits_and_gradient_norms,
     one_centred,
 )
-
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
-LossFn = Callable[[Nets, Batch], Terms]
 
 RANGES = {
     "r1": (0, 1e6),

@@ -6,12 +6,14 @@ Every function computes in float32 whatever its arguments are. Nothing here aver
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from ganworks.core import registry
 from ganworks.core.errors import UsageError, nearest
 
 
@@ -92,8 +94,35 @@ LOSSES: dict[str, Loss] = {
 
 
 def loss(name: str) -> Loss:
-    """The loss called `name` ("_" counts as "-", case does not matter); unknown: `UsageError`."""
+    """The loss called `name` ("_" counts as "-", case does not matter), or of a plugin ("plugin:loss/name").
+
+    "module:name" is a `Loss`, or a pair of functions for D and G, in a module that the program has imported already:
+    a configuration cannot make Python import anything. Unknown: `UsageError`.
+    """
     known = name.strip().lower().replace("_", "-")
-    if known not in LOSSES:
-        raise UsageError(f"There is no loss {name!r}. {nearest(known, LOSSES)}")
-    return LOSSES[known]
+    if known in LOSSES:
+        return LOSSES[known]
+    if ":" in name:
+        return _of_others(name)
+    raise UsageError(f"There is no loss {name!r}. {nearest(known, [*LOSSES, *registry.named('loss').values()])}")
+
+
+def _of_others(name: str) -> Loss:
+    """A loss of a plugin, or of a module that is imported already."""
+    module, _, attribute = name.partition(":")
+    if "/" in attribute:
+        found = registry.part(name)
+        if found is None:
+            raise UsageError(f"The loss {name!r} is of the plugin {module!r}, which is not installed here.")
+    elif module in sys.modules:
+        found = vars(sys.modules[module]).get(attribute)  # getattr could make a module import something
+    else:
+        raise UsageError(
+            f"The loss {name!r} is in a module that this program has not imported. Import {module} first, or say "
+            f"plugin={module} on the command line."
+        )
+    if isinstance(found, tuple) and len(found) == 2 and all(callable(side) for side in found):
+        found = Loss(*found)
+    if not isinstance(found, Loss):
+        raise UsageError(f"{name!r} must be a ganworks.games.losses.Loss or a pair of functions, for D and for G.")
+    return found

@@ -1,4 +1,4 @@
-"""What the judges of tasks share: numbers with intervals beside those of simple baselines, and the report of them."""
+"""What the evaluators of tasks share: numbers with intervals beside those of simple baselines, and their report."""
 
 from __future__ import annotations
 
@@ -87,11 +87,11 @@ def save_pictures(folder: Path, pictures: Mapping[str, tuple[str, Image.Image]])
     return {title: name for title, (name, _) in pictures.items()}
 
 
-def timed(judge: Any, nets: Mapping[str, Any]) -> tuple[float, float]:
+def timed(evaluator: Any, nets: Mapping[str, Any]) -> tuple[float, float]:
     """Seconds of one score (0 when nothing can be scored) and of one picture, by doing each once."""
     start = time.perf_counter()
-    judge.show(nets)
+    evaluator.show(nets)
     shown = time.perf_counter()
-    if judge.ready:
-        judge.score(nets)
-    return (time.perf_counter() - shown if judge.ready else 0.0), shown - start
+    if evaluator.ready:
+        evaluator.score(nets)
+    return (time.perf_counter() - shown if evaluator.ready else 0.0), shown - start

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ganworks.core.config import from_dict, to_dict
+from ganworks.core.contracts import Networks
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files import weights
@@ -155,7 +156,7 @@ class _NoDraws(TorchFunctionMode):
 def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path, player: str = "G") -> nn.Module:
     """The network that the header describes; first without memory, to refuse what does not fit."""
     networks = from_dict(Any, raw, f"{file}: networks")
-    if not hasattr(networks, "build"):
+    if not isinstance(networks, Networks):
         raise UsageError(f"{file}: {str(raw)[:100]} does not name networks.")
     try:
         with torch.device("meta"), _NoDraws():

@@ -21,7 +21,7 @@ from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.events import Event, to_line
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
-from ganworks.files import weights
+from ganworks.files import atomic, weights
 from ganworks.runs.published import file_of
 
 _KEEP = 2
@@ -63,7 +63,7 @@ class Run:
         """True for an empty folder, or one in which a start was killed before its first manifest."""
         if not folder.is_dir():
             return False
-        weights.sweep(folder)
+        atomic.sweep(folder)
         names = {p.name for p in folder.iterdir()}
         return not names or (".lock" in names and names <= _FIRST and not any((folder / "state").glob("*")))
 
@@ -147,7 +147,7 @@ class Run:
     def _take_lock(self) -> None:
         if self._lock is not None:
             return
-        weights.sweep(self.folder)
+        atomic.sweep(self.folder)
         handle = (self.folder / ".lock").open("a+")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -180,19 +180,19 @@ class Run:
         entry = self.manifest["files"].get(name) or {}
         if not self.path(name).is_file():
             raise UsageError(f"{self.path(name)} is missing.")
-        if weights.sha256(self.path(name)) != entry.get("sha256"):
+        if atomic.sha256(self.path(name)) != entry.get("sha256"):
             raise UsageError(
                 f"{self.path(name)} was changed or damaged after it was saved (sha256 differs from manifest.json)."
             )
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file atomically and enter it in the manifest (sealed by `seal`)."""
-        self._enter(name, weights.replace_file(self.path(name), content))
+        self._enter(name, atomic.replace_file(self.path(name), content))
         return self.path(name)
 
     def adopt(self, name: str) -> None:
         """Enter a file that was written by other means, e.g. a picture."""
-        self._enter(name, weights.sha256(self.path(name)))
+        self._enter(name, atomic.sha256(self.path(name)))
 
     def _enter(self, name: str, digest: str) -> None:
         self.manifest["files"][name] = {"sha256": digest, "bytes": self.path(name).stat().st_size}
@@ -200,7 +200,7 @@ class Run:
     def seal(self) -> None:
         """Write the manifest: from here on, what was written belongs to the run."""
         data = json.dumps(self.manifest, indent=1, sort_keys=True).encode()
-        weights.replace_file(self.path("manifest.json"), data)
+        atomic.replace_file(self.path("manifest.json"), data)
 
     # State
 
@@ -271,4 +271,4 @@ class Run:
                     kept.append(line)
             except (ValueError, KeyError, TypeError):
                 continue
-        weights.replace_file(path, "".join(f"{line}\n" for line in kept))
+        atomic.replace_file(path, "".join(f"{line}\n" for line in kept))

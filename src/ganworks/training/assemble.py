@@ -13,10 +13,12 @@ from torch import nn
 
 from ganworks.core import devices, registry
 from ganworks.core.config import find_class, override, parse
+from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.files.weights import read_texts
 from ganworks.runs.run import Run
+from ganworks.training import parts
 from ganworks.training.builder import Builder, Job, Work, given_plainly
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -115,23 +117,28 @@ def assemble(
         **values,
         **{k: type(m).__qualname__ for k, m in modules.items()},
     }
+    words, values = parts.named(values), parts.resolve(values)
     _alone()
     folder = Path(out) if out else find_folder(data, name, given)
     old = Run.open(folder) if Run.exists(folder) else None
-    domain = _domain(domain_path, values)
-    dataset = domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
+    with parts.fitting({k: w for k, w in words.items() if k == "domain"}, f"the data {describe_data(data)}"):
+        domain = _domain(domain_path, values)
+        dataset = domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
     if old is not None:
         old.refuse_changes(given, dataset.fingerprint)
         if old.spec() != dataset.spec:
             raise UsageError(f"{folder} was trained on {old.spec()}, but the data now is {dataset.spec}.")
         config = old.config()
     else:
-        config = _configure(function, domain, dataset, values)
+        with parts.fitting(words, f"the recipe {name} on examples of shape {dataset.spec.shape}"):
+            config = parts.noted(_configure(function, domain, dataset, values), words)
+            parts.refuse_misfits(config, dataset.spec, words)
         config = replace(config, notes=(why, *config.notes)) if why else config
     builder = Builder(config, dataset, data, modules, work)
     if old is not None:
         return builder.resumed(old)
-    return builder.fresh(folder, given)
+    with parts.fitting(words, f"the recipe {name} on examples of shape {dataset.spec.shape}"):
+        return builder.fresh(folder, given)
 
 
 def _domain(path: str, values: Mapping[str, Any]) -> Any:

@@ -9,57 +9,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import ganworks
 from ganworks.core import devices
 from ganworks.core.config import to_dict
+from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.order import Order
 from ganworks.core.settings import Budget, Config
 from ganworks.core.spec import key
 from ganworks.files import weights
+from ganworks.files.atomic import replace_file
 from ganworks.files.packing.feed import DataFeed
-from ganworks.files.weights import replace_file
 from ganworks.runs import published
 from ganworks.runs.run import Run
 from ganworks.training import calibration
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch, spread
 from ganworks.training.session import Session, Weights
-
-Work = Callable[[str, int, int], None]  # (label, done, total)
-Nets = dict[str, nn.Module]
-Scores = tuple[dict[str, float], dict[str, float], str]
-
-
-class Judge(Protocol):
-    """What a domain's `judge` returns: it looks at the published players and says how good they are.
-
-    objective, noise: see `Session`. ready: whether there is enough to judge by. examples: real outputs and `sample`:
-    made ones for the collapse watch (None: no watch). show: what a person looks at, a picture or (suffix, content) of
-    another file, e.g. (".txt", b"..."). score: values, those of real data,
-    and the extractor's name. costs: seconds of one score and of one picture. evaluate: everything; has `to_dict`.
-    """
-
-    objective: str
-
-    @property
-    def noise(self) -> float | None: ...
-    @property
-    def ready(self) -> bool: ...
-    def examples(self) -> Tensor | None: ...
-    def sample(self, nets: Nets) -> Tensor | None: ...
-    def show(self, nets: Nets) -> Any: ...
-    def score(self, nets: Nets) -> Scores: ...
-    def costs(self, nets: Nets) -> tuple[float, float]: ...
-    def evaluate(
-        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
-    ) -> Any: ...
 
 
 @dataclass
@@ -85,14 +57,14 @@ class Builder:
         self.order = Order(len(dataset.train), key(config.train.seed, "order"))
 
     @cached_property
-    def judge(self) -> Judge:
+    def evaluator(self) -> Evaluator:
         """Looks at what the trained players make; prepared once for all sessions of this builder."""
-        return self.config.domain.judge(self.data, self.source, self.config, self.work)
+        return self.config.domain.evaluator(self.data, self.source, self.config, self.work)
 
     @property
     def makes(self) -> dict[str, str]:
         """The players that are of use after the training, the main one first, and what for."""
-        return getattr(self.config.networks, "makes", {"G": "sample"})
+        return uses_of(self.config.networks)
 
     def nets(self) -> dict[str, nn.Module]:
         """Fresh players, initialised from the seed; the caller's own modules in place of named ones."""
@@ -147,7 +119,7 @@ class Builder:
         few = f"Only {len(self.data.held)} examples are held out, too few to judge by: no scores."
         notes = (
             *self.config.notes,
-            *([] if self.judge.ready else [few]),
+            *([] if self.evaluator.ready else [few]),
             f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
             f"{pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
@@ -168,7 +140,7 @@ class Builder:
         }
         run = Run.create(folder, self.config, self.data.spec, record)
         engine = self.engine(pace.bf16, plan.total)
-        return Job(self.session(engine, run, notes), run, self.config, self.data, self.judge.ready)
+        return Job(self.session(engine, run, notes), run, self.config, self.data, self.evaluator.ready)
 
     def _refuse_unusable(self) -> None:
         if not len(self.data.train):
@@ -193,11 +165,11 @@ class Builder:
             )
         run.trim_log(engine.clock.seen)
         session.notes = tuple(notes)
-        return Job(session, run, self.config, self.data, self.judge.ready)
+        return Job(session, run, self.config, self.data, self.evaluator.ready)
 
     def _costs(self, engine: Engine) -> tuple[float, float]:
         """Seconds of one score and of one picture."""
-        judging, showing = self.judge.costs(self._shadow(engine)(engine.averages(0)))
+        judging, showing = self.evaluator.costs(self._shadow(engine)(engine.averages(0)))
         return (judging if self.config.train.judge else 0.0), showing
 
     def _shadow(self, engine: Engine) -> Callable[[Weights], Nets]:
@@ -213,11 +185,11 @@ class Builder:
 
     def session(self, engine: Engine, run: Run | None, notes: tuple[str, ...]) -> Session:
         """An engine with its pictures, scores, header and watch."""
-        judge, load = self.judge, self._shadow(engine)
+        evaluator, load = self.evaluator, self._shadow(engine)
 
         def show(weights: Weights, seen: int) -> str:
             assert run is not None
-            shown = judge.show(load(weights))
+            shown = evaluator.show(load(weights))
             suffix, content = shown if isinstance(shown, tuple) else (".png", None)
             name = f"samples/{seen:012d}{suffix}"
             if content is None:
@@ -237,27 +209,23 @@ class Builder:
                 "seen": seen,
                 "half_life": half_life,
                 "domain": to_dict(self.config.domain),
-                "options": dict(getattr(self.config.domain, "options", {})),
-                "forms": list(getattr(self.config.domain, "forms", ())),
-                "each": getattr(self.config.domain, "each", ""),
-                "takes": list(getattr(self.config.domain, "takes", ())),
-                "gives": getattr(self.config.domain, "gives", ""),
+                **facts_for_card(self.config.domain),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
             }
             return published.header(self.data.spec, facts)
 
-        real = judge.examples()
+        real = evaluator.examples()
         return Session(
             engine,
             run,
             notes,
             show if run else None,
-            (lambda weights: judge.score(load(weights))) if self.config.train.judge and judge.ready else None,
+            (lambda weights: evaluator.score(load(weights))) if self.config.train.judge and evaluator.ready else None,
             header,
-            lambda weights: judge.sample(load(weights)),
+            lambda weights: evaluator.sample(load(weights)),
             None if real is None else Watch(spread(real)),
-            judge.objective,
-            judge.noise,
+            evaluator.objective,
+            evaluator.noise,
         )
 
 

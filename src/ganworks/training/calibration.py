@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 
+from ganworks.core.contracts import phases_of
 from ganworks.core.settings import Budget, Precision
 from ganworks.training.engine import Engine, NonFiniteError
 
@@ -33,7 +34,7 @@ def measure(engine: Engine, threads: int, seconds: float) -> Pace:
     A game whose turns change with progress says where (`phases`, fractions from 0.0 on); each counts by its share.
     """
     torch.set_num_threads(threads)
-    starts = (*getattr(engine.game, "phases", (0.0,)), 1.0)
+    starts = (*phases_of(engine.game), 1.0)
     cost = 0.0
     for start, end in pairwise(starts):
         engine.clock.seen = int((start + end) / 2 * engine.total) if len(starts) > 2 else engine.clock.seen

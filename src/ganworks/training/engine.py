@@ -8,33 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets
 from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
 from ganworks.training.dp_sgd import add_clipped, add_noise
 from ganworks.training.flat_buffer import Flat, Stepper
 from ganworks.training.processes import Group
-
-Nets = dict[str, nn.Module]
-LossFn = Callable[[Nets, Batch], dict[str, Tensor]]
-
-
-class Game(Protocol):
-    """Who moves, in which order, and what each minimises."""
-
-    def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """(players, loss) pairs of one step; loss(nets, batch) -> named terms [B], '_name' for shown-only.
-
-        progress: the share of the budget that is spent.
-        """
-        ...
 
 
 class Feed(Protocol):
@@ -99,7 +86,7 @@ class Engine:
             n: {k: b for k, b in self.nets[n].named_buffers() if b.is_floating_point()} for n in self.averaged
         }
         self.ema_moving = {n: [[b.clone() for b in self.moving[n].values()] for _ in train.ema] for n in self.averaged}
-        self.after = getattr(self.game, "after", None)
+        self.after = self.game.after if isinstance(self.game, ActsAfterTurns) else None
         self.terms: dict[str, list[Tensor]] = {}
         self.logits: dict[str, Tensor] = {}
         self._focus: tuple[str, ...] = ()

@@ -19,6 +19,14 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.core.config import from_dict
+from ganworks.core.contracts import (
+    ChangesArrays,
+    ChangesFiles,
+    ChangesPictures,
+    HasOptions,
+    KeepsGrey,
+    KnowsChannels,
+)
 from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.limits import check_seed
@@ -36,14 +44,8 @@ _MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "Defau
 class Applied:
     """A network that turns pictures into pictures. Use `Applied.load`.
 
-    net, spec, info: what was published (info is its card). domain: rebuilt from the card; its `apply` does the work. A
-    domain may also say: `options`, name -> meaning of what its `apply` understands; `channels_of(spec)`, see
-    `channels`; `keeps_grey`, that a grey picture has a grey result.
-
-    A domain of anything but pictures has `takes`, the suffixes of its inputs; `gives`, that of its outputs; and
-    `change(net, spec, content: bytes, name, *, seed, options, note)` -> the bytes of the output, or a pair of them and
-    a sentence for the person who asked. Random numbers come from torch's global generator, which is seeded. `note` goes
-    into the file's metadata (None: unmarked). `change_array(net, spec, array, *, options)` does arrays, if it is there.
+    net, spec, info: what was published (info is its card). domain: rebuilt from the card; it `ChangesPictures`, or
+    `ChangesFiles` of another kind, see `core.contracts`.
     """
 
     def __init__(self, found: Published, *, device: str | torch.device = "auto"):
@@ -53,7 +55,7 @@ class Applied:
         back = found.card.get("player") == "G_back"  # it makes what the other network is given
         self.spec = replace(found.spec, shape=found.spec.source, source=found.spec.shape) if back else found.spec
         self.domain = from_dict(Any, found.card.get("domain"), f"{found.file}: domain")
-        if not hasattr(self.domain, "apply") and not hasattr(self.domain, "change"):
+        if not isinstance(self.domain, ChangesPictures | ChangesFiles):
             raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot be applied to anything.")
         self.device = pick_device(device)
         self.net = found.net.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)  # pyrefly: ignore
@@ -80,23 +82,24 @@ class Applied:
     @property
     def channels(self) -> int | None:
         """Channels of the pictures that the network is given; None when the domain sees to any number itself."""
-        own = getattr(self.domain, "channels_of", None)
-        return own(self.spec) if own else (self.spec.source or self.spec.shape)[0]
+        if isinstance(self.domain, KnowsChannels):
+            return self.domain.channels_of(self.spec)
+        return (self.spec.source or self.spec.shape)[0]
 
     @property
     def options(self) -> dict[str, str] | None:
         """What the domain's `apply` understands, name -> meaning; None when the domain does not say."""
-        return getattr(self.domain, "options", None)
+        return dict(self.domain.options) if isinstance(self.domain, HasOptions) else None
 
     @property
     def takes(self) -> tuple[str, ...]:
         """Suffixes of what the domain changes as a whole; () for a domain of pictures."""
-        return tuple(self.domain.takes) if hasattr(self.domain, "change") else ()
+        return tuple(self.domain.takes) if isinstance(self.domain, ChangesFiles) else ()
 
     @property
     def gives(self) -> str:
         """The suffix of what `change` makes; "" for a domain of pictures."""
-        return str(self.domain.gives) if hasattr(self.domain, "change") else ""
+        return str(self.domain.gives) if isinstance(self.domain, ChangesFiles) else ""
 
     def change(
         self, content: bytes, name: str, seed: int = 0, note: dict[str, Any] | None = None, **options: Any
@@ -163,7 +166,8 @@ class Applied:
             values = np.rint(values).astype(raster.colour.dtype)
         if len(values) in (2, 4):
             values, alpha = values[:-1], values[-1]
-        if len(values) == 3 and len(raster.colour) == 1 and getattr(self.domain, "keeps_grey", False):
+        grey = isinstance(self.domain, KeepsGrey) and self.domain.keeps_grey
+        if len(values) == 3 and len(raster.colour) == 1 and grey:
             values = _luma(values)
         alpha = None if alpha is None else resized(alpha, values.shape[1:], raster.top)
         return Raster(values, alpha, raster.top)
@@ -213,7 +217,7 @@ class Applied:
             if not str(given).lower().endswith(self.takes):
                 raise UsageError(f"This model takes files whose names end in {', '.join(self.takes)}, not {given}.")
             return self.change(_bytes(given), Path(given).name, seed, **options)[0]
-        if not hasattr(self.domain, "change_array"):
+        if not isinstance(self.domain, ChangesArrays):
             raise UsageError(f"This model changes files ({', '.join(self.takes)}): give the path of one.")
         self._check(options)
         work = self.domain.change_array

@@ -1,6 +1,6 @@
 """Held-out pictures before and after a translator, as pairs of files for the report: NAME-before.png, NAME-after.png.
 
-A judge that draws pairs of its own (files of such names) is left alone.
+An evaluator that draws pairs of its own (files of such names) is left alone.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganworks.core.spec import Draw, key
+from ganworks.core.contracts import ChangesPictures, HasUnseen
+from ganworks.core.spec import Draw, Spec, key
+from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.pixels import to_image, viewable
 from ganworks.files.rasters.sheet import side_by_side
-from ganworks.files.weights import replace_file
 from ganworks.runs.published import Published
 
 PAIRS = 4
@@ -31,11 +32,10 @@ def draw_pairs(found: Published, domain: Any, data: Any, folder: Path, count: in
     held out, where examples are no pictures, or where `folder` has pairs already.
     """
     held = np.asarray(data.held)
-    pictures = len(found.spec.shape) == 3 and len(found.spec.source or found.spec.shape) == 3
-    if not len(held) or not pictures or not hasattr(domain, "apply") or _own(folder):
+    if not len(held) or not _pictures(found.spec, domain) or _own(folder):
         return []
     chosen = held[np.unique(np.linspace(0, len(held) - 1, min(count, len(held))).round().astype(int))]
-    if hasattr(data, "unseen"):  # two sets without pairs: their batches are drawn from the training side
+    if isinstance(data, HasUnseen):  # two sets without pairs: their batches are drawn from the training side
         raw = torch.from_numpy(data.unseen("source", len(chosen))).float()
         batch = {"src": (raw - found.spec.low) * (2 / (found.spec.high - found.spec.low)) - 1}
     else:
@@ -50,8 +50,13 @@ def draw_pairs(found: Published, domain: Any, data: Any, folder: Path, count: in
     return [*files, _save(sheet, folder / "before-after.png")]
 
 
+def _pictures(spec: Spec, domain: Any) -> bool:
+    """Whether pictures become pictures."""
+    return len(spec.shape) == 3 and len(spec.source or spec.shape) == 3 and isinstance(domain, ChangesPictures)
+
+
 def _own(folder: Path) -> list[Path]:
-    """Pairs that a judge has drawn."""
+    """Pairs that an evaluator has drawn."""
     return [path for path in folder.glob("*-before.png") if not path.name.startswith("held-out-")]
 
 

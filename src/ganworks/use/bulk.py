@@ -26,7 +26,7 @@ import numpy as np
 from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
-from ganworks.files import weights
+from ganworks.files import atomic
 from ganworks.use.model import Labels, Model
 from ganworks.use.samples import EPOCH, Pictures, Samples, make_folder, npz_bytes
 
@@ -143,15 +143,15 @@ class _Job:
         written again."""
         if self.form != "zip" and f".{self.form}" != each(self.model):
             path = self.folder / f"shard-{number:05d}.{self.form}"
-            npz = self.form == "npz"
-            content = npz_bytes(samples, self.mark) if npz else self.model.maker.encode(samples, path.suffix, self.mark)
-            return weights.replace_file(path, content)
+            npz, maker = self.form == "npz", self.model.maker or Pictures()
+            content = npz_bytes(samples, self.mark) if npz else maker.encode(samples, path.suffix, self.mark)
+            return atomic.replace_file(path, content)
         digest = hashlib.sha256()
         for name, content in samples.files(self.mark):
             try:
                 (self.folder / name).write_bytes(content)
             except OSError as error:
-                raise weights.explain(error, self.folder / name, len(content) * len(samples)) from error
+                raise atomic.explain(error, self.folder / name, len(content) * len(samples)) from error
             digest.update(hashlib.sha256(content).digest())
         return digest.hexdigest()
 
@@ -197,7 +197,7 @@ def _append(folder: Path, line: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise weights.explain(error, path, 200) from error
+        raise atomic.explain(error, path, 200) from error
 
 
 def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suffix: str) -> set[int]:
@@ -205,7 +205,7 @@ def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suff
     path = folder / _DONE
     lines = _read_record(path)
     if not lines:
-        weights.replace_file(path, json.dumps({"settings": settings}) + "\n")
+        atomic.replace_file(path, json.dumps({"settings": settings}) + "\n")
         return set()
     _same_settings(lines[0].get("settings", {}), settings, folder)
     entries = {line["shard"]: line for line in lines[1:] if "shard" in line}
@@ -223,7 +223,7 @@ def _read_record(path: Path) -> list[dict[str, Any]]:
     raw = path.read_bytes()
     whole = raw[: raw.rfind(b"\n") + 1]
     if len(whole) != len(raw):
-        weights.replace_file(path, whole)
+        atomic.replace_file(path, whole)
     lines = []
     for text in whole.splitlines():
         with suppress(ValueError):
@@ -248,7 +248,7 @@ def _same_settings(old: dict[str, Any], new: dict[str, Any], where: Path) -> Non
 def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
     try:
         if form != "zip" and f".{form}" != suffix:
-            return weights.sha256(folder / f"shard-{line['shard']:05d}.{form}")
+            return atomic.sha256(folder / f"shard-{line['shard']:05d}.{form}")
         digest = hashlib.sha256()
         for index in range(line["start"], line["stop"]):
             digest.update(hashlib.sha256((folder / f"{index:08d}{suffix}").read_bytes()).digest())
@@ -285,7 +285,7 @@ def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, c
     note = model.wrap(np.zeros(0), seed=settings["seed"]).note()
     note |= {"count": count, "marked": settings["mark"]}
     size = sum((folder / f"{index:08d}{suffix}").stat().st_size + 300 for index in range(count))
-    with weights.replacing(out, size) as file, zipfile.ZipFile(file, "w") as archive:
+    with atomic.replacing(out, size) as file, zipfile.ZipFile(file, "w") as archive:
         for index in range(count):
             name = f"{index:08d}{suffix}"
             archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes())

@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
-from ganworks.training.builder import Work
 from ganworks.use.before_after import draw_pairs
 
 
-def judge(folder: Path, *, data: Any = None, opened: Any = None, work: Work, count: int = 10_000, seed: int = 0) -> Any:
+def evaluate_run(
+    folder: Path, *, data: Any = None, opened: Any = None, work: Work, count: int = 10_000, seed: int = 0
+) -> Any:
     """Judge the published networks of a run on `count` samples; returns what eval.json holds.
 
     data: what the run was trained on, None for the path that it remembers. opened: the data set that came of it, if it
@@ -34,7 +36,7 @@ def judge(folder: Path, *, data: Any = None, opened: Any = None, work: Work, cou
     found = published(folder)
     main = next(iter(found.values())).card
     about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
-    report = config.domain.judge(opened, source, config, work).evaluate(
+    report = config.domain.evaluator(opened, source, config, work).evaluate(
         {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
         count=count,
         seed=seed,

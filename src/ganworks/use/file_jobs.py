@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.errors import GanworksError, UsageError, nearest
-from ganworks.files import provenance, weights
+from ganworks.files import atomic, provenance
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError, printable
@@ -98,7 +98,7 @@ class Job:
         """All that an output follows from; the same facts give the same bytes."""
         shown = {name: str(value) for name, value in sorted(self.options.items())}
         found = {"input": content, "model": self.model.fingerprint, "seed": self.seed, "marked": self.mark, **shown}
-        return found if mask is None else {**found, "mask": weights.sha256(mask)}
+        return found if mask is None else {**found, "mask": atomic.sha256(mask)}
 
     def note(self, facts: dict[str, Any]) -> dict[str, Any] | None:
         """The mark of an output."""
@@ -188,7 +188,7 @@ def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
         raise UsageError(f'"{printable(str(source))}" holds {what}.')
     make_folder(out)
     for folder in (out, *(path for path in out.rglob("*") if path.is_dir())):
-        weights.sweep(folder)
+        atomic.sweep(folder)
     record, outcome = Record(out), Outcome(out, left=left, takes=takes)
     inputs = places({item.path for item in items})
     names = job.renamed([item.name for item in items])
@@ -239,7 +239,7 @@ def _make(
         if item.path.suffix.lower() == ".zip":
             raise DecodeError(printable(item.name), "a video inside a zip; unpack it first.")
     data = b"" if film else item.read()
-    content = weights.sha256(item.path) if film else hashlib.sha256(data).hexdigest()
+    content = atomic.sha256(item.path) if film else hashlib.sha256(data).hexdigest()
     facts = job.facts(content, mask)
     if record is not None:
         if record.finished(name, facts):
@@ -252,13 +252,13 @@ def _make(
             record.add(name, facts, None)  # begun: should it be killed, the file that is there is ours
         _convert(job, item, target, mask, facts, on_progress)
         if record is not None:
-            record.add(name, facts, weights.sha256(target))
+            record.add(name, facts, atomic.sha256(target))
         return False
     made, said = _made(job, item, data, target, mask, facts, on_progress)
     outcome.said += [(item.name, said)] if said else []
     if record is not None:
         record.add(name, facts, hashlib.sha256(made).hexdigest())
-    weights.replace_file(target, made)
+    atomic.replace_file(target, made)
     return False
 
 
@@ -329,7 +329,7 @@ def _convert(
             on_progress(printable(item.name), done, count)
 
     note = job.note(facts)
-    with weights.replacing(target) as file:
+    with atomic.replacing(target) as file:
         video.convert(item.path, file, target.suffix, run, note=json.dumps(note) if note else "", on_frame=progress)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
-from ganworks.files import weights
+from ganworks.files import atomic
 from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
 
@@ -95,7 +95,7 @@ class Record:
         """Whether the output follows from the same facts and is still what was written."""
         line = self.lines.get(name, {})
         try:
-            return line.get("facts") == facts and line.get("sha256") == weights.sha256(self.folder / name)
+            return line.get("facts") == facts and line.get("sha256") == atomic.sha256(self.folder / name)
         except OSError:
             return False
 

@@ -10,15 +10,16 @@ import numpy as np
 
 from ganworks.core import registry
 from ganworks.core.config import find_class, override
+from ganworks.core.contracts import LooksAtData, MakesFiles, ShowsExamples, SkipsUnreadable, labels_of
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, key
+from ganworks.files.atomic import replace_file
 from ganworks.files.recognise import Found, recognise
-from ganworks.files.weights import replace_file
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.findings import Findings, choose, describe_any
-from ganworks.use.samples import Samples, make_folder
+from ganworks.use.samples import Samples, make_folder, told
 
-_FILES, _ITEMS, _PICTURED = 8, 5, 500  # files to listen to or watch; texts or rows to read; points in a picture
+_FILES, _PICTURED = 8, 500  # files to listen to or watch; points in a picture
 
 
 def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | None) -> list[str]:
@@ -48,14 +49,14 @@ def kind_of(recipe: str) -> str:
 def open_any(path: Any, domain_id: str, settings: Mapping[str, Any]) -> Findings:
     """Open a source with the domain of this id, unreadable items left out and counted where it can do that."""
     domain = find_class(domain_id)()
-    lenient = {"on_corrupt": "skip"} if hasattr(domain, "on_corrupt") else {}
+    lenient = {"on_corrupt": "skip"} if isinstance(domain, SkipsUnreadable) else {}
     domain = override(domain, {**lenient, **settings})
     with Meters() as meters:
 
         def told(done: int, total: int) -> None:
             meters("Reading the data", done, total)
 
-        if hasattr(domain, "look"):
+        if isinstance(domain, LooksAtData):
             return domain.look(path, told)
         data = domain.open(path, on_progress=told)
     return Findings({**data.summary, "domain": domain}, describe_any(data.summary), None, data)
@@ -72,7 +73,7 @@ def _examples(found: Findings, out: str | None) -> list[str]:
         target = Path(out or "examples.png")
         drawn.save(target)
         return [f"Picture:       {target}"]
-    if not hasattr(domain, "encode"):
+    if not isinstance(domain, MakesFiles):
         return []
     x, _ = _some(data, domain, _FILES)
     samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
@@ -92,7 +93,7 @@ def _examples(found: Findings, out: str | None) -> list[str]:
 
 def _drawn(data: Any, domain: Any) -> Any:
     """Examples as one picture, or None where the domain draws none of its examples alone."""
-    if not hasattr(domain, "show"):
+    if not isinstance(domain, ShowsExamples):
         return None
     x, names = _some(data, domain, _PICTURED)
     try:
@@ -103,26 +104,8 @@ def _drawn(data: Any, domain: Any) -> Any:
 
 def _some(data: Any, domain: Any, count: int) -> tuple[Any, list[str] | None]:
     """(network values [n, *shape], class names) of up to `count` examples, chosen alike each time."""
-    labels = getattr(data, "labels", None)
+    labels = labels_of(data)
     chosen = choose(labels, len(data), count)
     batch = domain.batch(data, chosen, Draw(key("examples"), len(chosen), slice(None)))
     names = None if labels is None or not data.spec.classes else [data.spec.classes[k] for k in labels[chosen]]
     return batch["x"], names
-
-
-def told(items: Any, most: int = _ITEMS) -> list[str]:
-    """The first of some samples as lines to read: texts, rows of a table, or the shape of what is no text."""
-    if hasattr(items, "to_string"):
-        text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
-        return [f"  {line}" for line in text.splitlines()]
-    lines, items = [], list(items)[:most]
-    for item in items if not hasattr(next(iter(items), None), "to_string") else items[:2]:
-        if isinstance(item, str):
-            lines.append(f"  {item[:200]}")
-        elif hasattr(item, "to_string"):
-            lines += [*told(item, 4), ""]
-        elif getattr(item, "ndim", 0) == 2:
-            lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
-        else:
-            lines.append(f"  {str(item)[:200]}")
-    return lines

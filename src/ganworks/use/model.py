@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.config import from_dict
+from ganworks.core.contracts import MakesFiles, PreparesNetwork, sampling_options
 from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.limits import check_count, check_index, check_seed, check_truncation, show
@@ -65,15 +66,15 @@ class Model:
     def _begin(self, options: dict[str, Any]) -> None:
         """The generator to sample with under these options of the domain."""
         self.options = options
-        prepare = getattr(self.domain, "prepare", None)
-        made = prepare(self.net, self.spec, options) if prepare else self.net
+        domain = self.domain
+        made = domain.prepare(self.net, self.spec, options) if isinstance(domain, PreparesNetwork) else self.net
         self.generator = made.to(self.device).eval().requires_grad_(False)
         self.z_dim = int(self.generator.z_dim)  # pyrefly: ignore
         self.chunk = self._choose_chunk()
 
     def prepared(self, **options: Any) -> Model:
         """This model under options of its domain, e.g. temperature=0.8; raises UsageError for one it does not have."""
-        known = getattr(self.domain, "options", {}) if hasattr(self.domain, "prepare") else {}
+        known = sampling_options(self.domain)
         for name in options:
             if name not in known:
                 raise UsageError(f'This model has no option "{name}". {nearest(name, known or ("none",))}')
@@ -84,9 +85,9 @@ class Model:
         return other
 
     @property
-    def maker(self) -> Any:
+    def maker(self) -> MakesFiles | None:
         """What writes its samples as files: its domain where that can, else None (pictures, arrays)."""
-        return self.domain if hasattr(self.domain, "encode") else None
+        return self.domain if isinstance(self.domain, MakesFiles) else None
 
     @staticmethod
     def load(path: str | Path, *, device: str | torch.device = "auto", allow_nonfinite: bool = False) -> Model:

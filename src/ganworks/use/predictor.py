@@ -21,12 +21,13 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.core.config import from_dict
+from ganworks.core.contracts import Classifies
 from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.files.arrays import Source
+from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.decode import SUFFIXES, DecodeError, printable
 from ganworks.files.sources import open_source
-from ganworks.files.weights import replace_file
 from ganworks.metrics.estimate import wilson
 from ganworks.runs.published import Published, load_net
 from ganworks.use.model import own_randomness
@@ -116,7 +117,7 @@ class Predictions:
 class Predictor:
     """A classifier, ready to look at pictures. Use `Predictor.load`.
 
-    net, spec, info: what was published (info is its card). domain: rebuilt from the card; its `predict` does the work.
+    net, spec, info: what was published (info is its card). domain: rebuilt from the card; it `Classifies`.
     """
 
     def __init__(self, found: Published, *, device: str | torch.device = "auto"):
@@ -124,7 +125,7 @@ class Predictor:
             raise UsageError(f"{found.file} is no classifier; `ganworks {found.use}` uses it.")
         self.spec, self.info = found.spec, {**found.card, "path": str(found.file)}
         self.domain = from_dict(Any, found.card.get("domain"), f"{found.file}: domain")
-        if not hasattr(self.domain, "predict"):
+        if not isinstance(self.domain, Classifies):
             raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot predict.")
         self.device = pick_device(device)
         self.net = found.net.to(self.device).eval().requires_grad_(False)

@@ -1,6 +1,6 @@
 """What a generator made: an array that knows its seed, and can be looked at and saved, marked as generated.
 
-The kind of file is a matter of the `Maker`: a domain that has `encode` is one, `Pictures` serves all others.
+The kind of file is a matter of its maker: a domain that `MakesFiles` is one, `Pictures` serves all others.
 """
 
 from __future__ import annotations
@@ -12,32 +12,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
+from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
-from ganworks.files.weights import replace_file
+from ganworks.files.atomic import replace_file
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
-
-
-class Maker(Protocol):
-    """Writes samples as files of their kind.
-
-    forms: suffixes that `encode` knows, the usual one first. each: the suffix of samples that are a file each, in a
-    folder or zip; "" for samples that belong together in one file. encode: all samples as the bytes of one file, the
-    same bytes for the same samples. A maker may have `decode(samples)`, what `Samples.items` is.
-    """
-
-    @property
-    def forms(self) -> tuple[str, ...]: ...
-    @property
-    def each(self) -> str: ...
-    def encode(self, samples: Samples, suffix: str, mark: bool) -> bytes: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +61,7 @@ class Samples:
     @property
     def items(self) -> Any:
         """The samples as what they are: pictures, texts, a table, sounds ...; see the domain's `decode`."""
-        decode = getattr(self.maker, "decode", None)
-        return decode(self) if decode else self.images()
+        return self.maker.decode(self) if isinstance(self.maker, DecodesSamples) else self.images()
 
     def images(self) -> list[Image.Image]:
         """One picture per sample. Channels other than 1, 3 or 4 are set below each other in grey."""
@@ -247,3 +232,21 @@ def zip_bytes(entries: list[tuple[str, bytes]]) -> bytes:
         for name, content in entries:
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
     return buffer.getvalue()
+
+
+def told(items: Any, most: int = 5) -> list[str]:
+    """The first of some samples as lines to read: texts, rows of a table, or the shape of what is no text."""
+    if hasattr(items, "to_string"):
+        text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
+        return [f"  {line}" for line in text.splitlines()]
+    lines, items = [], list(items)[:most]
+    for item in items if not hasattr(next(iter(items), None), "to_string") else items[:2]:
+        if isinstance(item, str):
+            lines.append(f"  {item[:200]}")
+        elif hasattr(item, "to_string"):
+            lines += [*told(item, 4), ""]
+        elif getattr(item, "ndim", 0) == 2:
+            lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
+        else:
+            lines.append(f"  {str(item)[:200]}")
+    return lines

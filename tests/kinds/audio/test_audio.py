@@ -16,7 +16,7 @@ from ganworks.files import provenance
 from ganworks.files.wav import read_note, wav_bytes
 from ganworks.kinds.audio.augment import SpectrogramAugment
 from ganworks.kinds.audio.domain import Audio
-from ganworks.kinds.audio.game import Spectral
+from ganworks.kinds.audio.game import SpectrogramGame
 from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
 from ganworks.kinds.audio.networks.spectrograms import Spectrogram
@@ -152,7 +152,7 @@ def test_the_generator_ends_in_the_wave_while_the_game_sees_pictures(opened):
     def loaded():
         return {"x": opened.waves(range(4)), "y": y}
 
-    game = Spectral(augment="shift,gain,stretch,mask")
+    game = SpectrogramGame(augment="shift,gain,stretch,mask")
     for _, turn in game.turns(0):
         batch = Batch(loaded, Draw(1, 4, slice(None)), size=4, num_classes=2)
         terms = turn(nets, batch)
@@ -179,7 +179,7 @@ def test_augmentation_moves_sound_lets_silence_in_and_keeps_silence():
     with pytest.raises(UsageError, match="There is no augmentation 'colour' of sound"):
         SpectrogramAugment("colour")
     with pytest.raises(UsageError):
-        Spectral(augment="color")
+        SpectrogramGame(augment="color")
 
 
 def test_augmentation_has_exact_second_derivatives():

@@ -10,9 +10,9 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.series.data.clock import in_order, read_stamps
 from ganworks.kinds.series.data.code import decode
-from ganworks.kinds.series.data.layout import Layout, active_steps, from_uniform, quantiles, to_uniform
+from ganworks.kinds.series.data.layout import SeriesLayout, active_steps, from_uniform, quantiles, to_uniform
 from ganworks.kinds.series.data.reading import parse_table, read_series
-from ganworks.kinds.series.domain import Series, tables_of
+from ganworks.kinds.series.domain import SeriesDomain, tables_of
 from ganworks.use.samples import Samples
 
 
@@ -52,7 +52,7 @@ def whole(tmp_path, lengths=(8, 30)):
 
 
 def test_one_long_series_becomes_windows_and_no_value_is_on_both_sides(readings):
-    data = Series().open(readings)
+    data = SeriesDomain().open(readings)
     assert data.layout.steps == 24 and len(data) == 277 and len(data.held) > 0
     span = lambda rows: {t for p in data.starts[rows] for t in range(p[1], p[1] + p[2])}  # noqa: E731
     assert not span(data.train) & span(data.held)
@@ -61,14 +61,14 @@ def test_one_long_series_becomes_windows_and_no_value_is_on_both_sides(readings)
 
 def test_a_split_by_chance_would_leak(readings):
     """The defect that the split by stretches of time avoids."""
-    data = Series().open(readings)
+    data = SeriesDomain().open(readings)
     order = np.random.default_rng(0).permutation(len(data))
     spans = [{t for p in data.starts[part] for t in range(p[1], p[1] + p[2])} for part in (order[:30], order[30:])]
     assert len(spans[0] & spans[1]) > 0.9 * len(spans[0])
 
 
 def test_values_come_back_rounded_as_they_were(readings):
-    data = Series().open(readings)
+    data = SeriesDomain().open(readings)
     values, _, attributes, lengths = decode(data.layout, data.raw(data.train[:20]))
     assert np.abs(values - data.values(data.train[:20])[0]).max() < 1e-9
     assert data.layout.numbers[1].integer and (values[:, :, 1] == np.round(values[:, :, 1])).all()
@@ -76,7 +76,7 @@ def test_values_come_back_rounded_as_they_were(readings):
 
 
 def test_dequantisation_moves_values_by_half_a_step_at_most(readings):
-    data = Series().open(readings)
+    data = SeriesDomain().open(readings)
     draw = Draw(3, 20, slice(None))
     spread = data.vectors(data.train[:20], draw).numpy()
     assert not np.array_equal(spread, data.raw(data.train[:20]))
@@ -85,7 +85,7 @@ def test_dequantisation_moves_values_by_half_a_step_at_most(readings):
 
 
 def test_many_series_with_attributes_and_lengths(tmp_path):
-    data = Series().open(whole(tmp_path))
+    data = SeriesDomain().open(whole(tmp_path))
     assert len(data) == 40 and data.layout.variable and data.spec.classes == ("-1", "1")
     assert [c.name for c in data.layout.attributes] == ["weight"]
     got = decode(data.layout, data.raw(np.arange(40)))[3]
@@ -98,7 +98,7 @@ def test_a_column_may_name_the_series(tmp_path):
     path.write_text(
         "id,kind,t,x\n" + "".join(f"{k},{'ab'[k % 2]},{t},{k + t * 0.5}\n" for k in range(30) for t in range(6))
     )
-    data = Series().open(path)
+    data = SeriesDomain().open(path)
     assert len(data) == 30 and data.layout.steps == 6 and data.spec.classes == ("a", "b")
 
 
@@ -115,7 +115,7 @@ def test_gaps_are_filled_long_ones_end_a_series(tmp_path):
 
 def test_irregular_stamps_are_named(tmp_path):
     days = [str(np.datetime64("2020-01-06") + d) for d in range(200) if d % 7 < 5]
-    data = Series(length=10).open(rows(tmp_path / "week.csv", days, np.sin(np.arange(len(days)))))
+    data = SeriesDomain(length=10).open(rows(tmp_path / "week.csv", days, np.sin(np.arange(len(days)))))
     assert any("irregular" in note or "each row counts as one step" in note for note in data.notes)
 
 
@@ -139,12 +139,12 @@ def test_stamps_in_many_forms(text):
 def test_missing_values_are_filled_and_counted():
     x = np.sin(np.arange(200) / 5)[:, None].repeat(2, 1)
     x[5:8, 0], x[0, 1], x[-1, 1], x[50, 1] = np.nan, np.nan, np.nan, np.inf
-    data = Series().open(x)
+    data = SeriesDomain().open(x)
     values = data.together
     assert np.isfinite(values).all() and np.allclose(values[5:8, 0], np.interp([5, 6, 7], [4, 8], x[[4, 8], 0]))
     assert any("6 missing" in note for note in data.notes)
     with pytest.raises(UsageError, match="missing=interpolate"):
-        Series(missing="error").open(x)
+        SeriesDomain(missing="error").open(x)
 
 
 @pytest.mark.parametrize(
@@ -162,29 +162,29 @@ def test_bad_tables_are_refused_by_name(tmp_path, content, said):
     path = tmp_path / "bad.csv"
     path.write_text(content)
     with pytest.raises(UsageError, match=said):
-        Series().open(path)
+        SeriesDomain().open(path)
 
 
 def test_other_bad_input(tmp_path):
     with pytest.raises(UsageError, match="empty"):
-        Series().open([])
+        SeriesDomain().open([])
     with pytest.raises(UsageError, match="array of numbers"):
-        Series().open([np.array(["a", "b"])])
+        SeriesDomain().open([np.array(["a", "b"])])
     with pytest.raises(UsageError, match="longest series has 30"):
-        Series(length=40).open(np.sin(np.arange(30.0)))
+        SeriesDomain(length=40).open(np.sin(np.arange(30.0)))
     with pytest.raises(UsageError, match="does not exist"):
-        Series().open(tmp_path / "none.csv")
+        SeriesDomain().open(tmp_path / "none.csv")
     (tmp_path / "nul.csv").write_bytes(b"a,b\n1,\x002\n")
     with pytest.raises(UsageError, match="NUL"):
-        Series().open(tmp_path / "nul.csv")
+        SeriesDomain().open(tmp_path / "nul.csv")
     with pytest.raises(UsageError, match=r"domain\.length"):
-        Series(length=70000).open(np.random.default_rng(0).standard_normal(70001))
+        SeriesDomain(length=70000).open(np.random.default_rng(0).standard_normal(70001))
 
 
 def test_length_zero_one_and_ragged_lists():
     rng = np.random.default_rng(0)
     series = [np.cumsum(rng.standard_normal(n)) for n in (0, 1, *range(2, 40))]
-    data = Series().open(series)
+    data = SeriesDomain().open(series)
     assert len(data) == 39 and any("without a single step" in note for note in data.notes)
     lengths = decode(data.layout, data.raw(np.arange(39)))[3]
     assert lengths.min() == 1 and (lengths == data.starts[:, 2]).all()
@@ -193,13 +193,13 @@ def test_length_zero_one_and_ragged_lists():
 def test_arrays_frames_npz_and_headers(tmp_path):
     x = np.random.default_rng(0).standard_normal((30, 12, 2)).cumsum(1)
     np.savez(tmp_path / "a.npz", x=x, lengths=np.full(30, 9), y=np.arange(30) % 3, columns=["u", "v"])
-    data = Series().open(tmp_path / "a.npz")
+    data = SeriesDomain().open(tmp_path / "a.npz")
     assert data.layout.steps == 9 and data.spec.num_classes == 3 and data.found.names == ["u", "v"]
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(
         {"time": pandas.date_range("2020-01-01", periods=100, freq="D"), "v": np.arange(100) ** 0.5}
     )
-    data = Series().open(frame)
+    data = SeriesDomain().open(frame)
     assert data.layout.clock["step"] == 86400 and data.layout.attributes[0].name == "day_of_week"
     assert list(parse_table(b"\xef\xbb\xbfx,x,\n1,2,3\n", "bom")) == ["x", "x.2", "column 3"]
     assert list(parse_table(b"1;2\n3;4\n", "plain")) == ["c0", "c1"]
@@ -208,27 +208,27 @@ def test_arrays_frames_npz_and_headers(tmp_path):
 def test_categories_and_constants(tmp_path):
     path = tmp_path / "c.csv"
     path.write_text("a,state,site\n" + "".join(f"{np.sin(k):.5f},{'on' if k % 5 else '=off'},7\n" for k in range(120)))
-    data = Series(length=12).open(path)
+    data = SeriesDomain(length=12).open(path)
     assert data.layout.constants == {"site": 7.0} and data.layout.categories[0].values == ("=off", "on")
-    made = Samples(data.raw(data.train[:3]), data.spec, 0, np.arange(3), None, {}, Series())
+    made = Samples(data.raw(data.train[:3]), data.spec, 0, np.arange(3), None, {}, SeriesDomain())
     table = next(tables_of(made))
     assert list(table) == ["series", "step", "a", "state", "site"] and table["site"].dtype.kind == "i"
-    text = Series().encode(made, ".csv", True).decode()
+    text = SeriesDomain().encode(made, ".csv", True).decode()
     assert text.startswith("# generated by ganworks {") and ",'=off," in text and ",=off" not in text
-    assert Series().encode(made, ".csv", True) == Series().encode(made, ".csv", True)
+    assert SeriesDomain().encode(made, ".csv", True) == SeriesDomain().encode(made, ".csv", True)
 
 
 def test_a_column_that_equals_another_is_its_copy():
     x = np.random.default_rng(0).standard_normal((100, 2)).cumsum(0)
-    data = Series(length=10).open(np.concatenate([x, x[:, :1]], 1))
+    data = SeriesDomain(length=10).open(np.concatenate([x, x[:, :1]], 1))
     assert len(data.layout.numbers) == 2 and data.layout.same == {"c2": "c0"}
-    table = next(tables_of(Samples(data.raw(data.train[:1]), data.spec, 0, np.arange(1), None, {}, Series())))
+    table = next(tables_of(Samples(data.raw(data.train[:1]), data.spec, 0, np.arange(1), None, {}, SeriesDomain())))
     assert list(table)[-3:] == ["c0", "c1", "c2"] and np.array_equal(table["c0"], table["c2"])
 
 
 def test_files_come_out(tmp_path, readings):
-    data = Series().open(readings)
-    made = Samples(data.raw(data.train[:4]), data.spec, 0, np.arange(4), None, {}, Series())
+    data = SeriesDomain().open(readings)
+    made = Samples(data.raw(data.train[:4]), data.spec, 0, np.arange(4), None, {}, SeriesDomain())
     assert len(made.items) == 4 and len(made.items[0]) == 24
     made.save(tmp_path / "out.csv")
     again = read_series(tmp_path / "out.csv")
@@ -253,8 +253,8 @@ def test_flags_say_how_long():
 
 
 def test_damaged_facts_are_refused(readings):
-    facts = Series().open(readings).spec.to_dict()["facts"]
-    assert Layout.from_facts(facts).steps == 24
+    facts = SeriesDomain().open(readings).spec.to_dict()["facts"]
+    assert SeriesLayout.from_facts(facts).steps == 24
     for name, value in (
         ("steps", 10**9),
         ("middles", []),
@@ -263,5 +263,5 @@ def test_damaged_facts_are_refused(readings):
         ("basis", {"mean": []}),
     ):
         with pytest.raises(UsageError, match="damaged"):
-            Layout.from_facts({**facts, name: value})
-    assert Spec.from_dict(Series().open(readings).spec.to_dict()).facts["steps"] == 24
+            SeriesLayout.from_facts({**facts, name: value})
+    assert Spec.from_dict(SeriesDomain().open(readings).spec.to_dict()).facts["steps"] == 24

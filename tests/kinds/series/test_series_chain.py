@@ -9,10 +9,10 @@ from series_data import SMALL, batch, plain, ragged
 from ganworks.core.errors import UsageError
 from ganworks.core.settings import Config, Optimizer, Train
 from ganworks.kinds.series.data.layout import Even
-from ganworks.kinds.series.domain import Series as Domain
+from ganworks.kinds.series.domain import SeriesDomain as Domain
 from ganworks.kinds.series.game import SeriesGame
 from ganworks.kinds.series.networks.chain import around
-from ganworks.kinds.series.networks.families import Series
+from ganworks.kinds.series.networks.families import SeriesNetworks
 from ganworks.kinds.series.networks.law import Cells, Laws, Mixture
 from ganworks.training.engine import Engine
 
@@ -85,7 +85,7 @@ def spells(count=1200):
 
 def test_what_stands_still_is_seen_and_made_although_columns_are_measured_by_each_other():
     data = Domain(length=8).open(spells())
-    G = Series("chain", "basis", hidden=(8,), d_hidden=(8,)).build(data.spec)["G"].eval()
+    G = SeriesNetworks("chain", "basis", hidden=(8,), d_hidden=(8,)).build(data.spec)["G"].eval()
     values = torch.from_numpy(data.values(data.train)[0])
     cells = G.measure.cells(values)
     changes = Cells(cells.w[:, 1:] - cells.w[:, :-1], cells.low[:, 1:], cells.high[:, 1:]).over(G.unit)
@@ -106,7 +106,7 @@ def test_what_stands_still_is_seen_and_made_although_columns_are_measured_by_eac
 @pytest.mark.parametrize("source", [spells(), plain()], ids=["grid", "continuous"])
 def test_what_the_laws_see_when_a_series_is_made_is_what_they_saw_when_it_was_learnt(source, monkeypatch):
     data = Domain(length=8, scale="global").open(source)
-    G = Series("chain", "basis", hidden=(8,), d_hidden=(8,)).build(data.spec)["G"].eval()
+    G = SeriesNetworks("chain", "basis", hidden=(8,), d_hidden=(8,)).build(data.spec)["G"].eval()
     with torch.no_grad():
         for p in G.parameters():
             p.add_(0.2 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
@@ -124,7 +124,7 @@ def test_the_time_of_day_goes_on_within_a_window():
     stamps = np.datetime64("2024-01-01T00") + np.arange(200) * np.timedelta64(1, "h")
     table = {"date": stamps.astype(str).tolist(), "load": np.sin(np.arange(200.0)).round(2).tolist()}
     data = Domain(length=8).open(pd.DataFrame(table))
-    G = Series("chain", "basis", hidden=(8,), d_hidden=(8,)).build(data.spec)["G"]
+    G = SeriesNetworks("chain", "basis", hidden=(8,), d_hidden=(8,)).build(data.spec)["G"]
     attributes = data.layout.split(torch.from_numpy(data.raw(np.arange(5)))).attributes
     context = G._context(attributes, attributes[:, :0], torch.full((5,), 8.0))
     hours = [G._later(context, t)[:, :24].argmax(1).tolist() for t in (0, 3, 22)]
@@ -142,7 +142,7 @@ def test_a_memory_of_the_round_before_looks_at_the_same_time_and_never_ahead():
 
 def test_noise_and_dropout_are_for_learning_alone():
     data = Domain(length=8).open(plain())
-    G = Series("chain", "basis", hidden=(8,), d_hidden=(8,), dropout=0.3, jitter=0.3).build(data.spec)["G"]
+    G = SeriesNetworks("chain", "basis", hidden=(8,), d_hidden=(8,), dropout=0.3, jitter=0.3).build(data.spec)["G"]
     with torch.no_grad():
         for p in G.parameters():
             p.add_(0.3 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
@@ -153,7 +153,7 @@ def test_noise_and_dropout_are_for_learning_alone():
     G.eval()
     assert torch.equal(G.surprise(x, None), G.surprise(x, None))
     with pytest.raises(UsageError, match="dropout"):
-        Series("chain", "basis", dropout=1.0)
+        SeriesNetworks("chain", "basis", dropout=1.0)
 
 
 def test_steps_are_measured_apart_and_come_back():
@@ -171,7 +171,7 @@ def test_steps_are_measured_apart_and_come_back():
 
 def test_the_likelihood_learns_and_samples_follow():
     data = Domain(length=8).open(plain(400))
-    nets = Series("chain", "basis", hidden=(24,), d_hidden=(8,)).build(data.spec)
+    nets = SeriesNetworks("chain", "basis", hidden=(24,), d_hidden=(8,)).build(data.spec)
     game = SeriesGame(likelihood=1.0, adversarial_from=1.0)
     fast = Optimizer(lr=5e-3, betas=(0.9, 0.99))
     config = Config("x", None, None, game, g=fast, d=fast, train=Train(batch=32, ema=(0.0,)))
@@ -189,7 +189,7 @@ def test_the_likelihood_learns_and_samples_follow():
 def test_attributes_and_length_depend_on_what_stands_before():
     series, labels = ragged(60)
     data = Domain().open((series, labels))
-    G = Series("chain", "dense", **SMALL).build(data.spec)["G"]
+    G = SeriesNetworks("chain", "dense", **SMALL).build(data.spec)["G"]
     with torch.no_grad():  # at first, the last layers are zero and nothing depends on anything
         for p in G.parameters():
             p.add_(0.2 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
@@ -215,7 +215,7 @@ def test_stages_of_the_game():
 
 def test_the_weight_of_the_discriminator_is_that_of_its_terms_alone():
     data = Domain().open(ragged())
-    nets = Series("chain", "dense", **SMALL).build(data.spec)
+    nets = SeriesNetworks("chain", "dense", **SMALL).build(data.spec)
     one = SeriesGame(likelihood=1.0, adversarial_from=0.5).generator_turn(nets, batch(data))
     ten = SeriesGame(likelihood=1.0, adversarial_from=0.5, adversarial=10.0).generator_turn(nets, batch(data))
     assert torch.allclose(ten["g_loss"], 10 * one["g_loss"], rtol=1e-4)

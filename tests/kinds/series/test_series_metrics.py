@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import ganworks as gw
-from ganworks.kinds.series.domain import Series as Domain
+from ganworks.kinds.series.domain import SeriesDomain as Domain
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
 from ganworks.kinds.series.metrics.measures import Bunch

@@ -13,9 +13,9 @@ from ganworks.core.spec import Draw
 from ganworks.games.penalties import gradient_penalty, logits_and_gradient_norms
 from ganworks.kinds.series.data.code import decode
 from ganworks.kinds.series.data.layout import Basis, measured, normal_score, uniform_score
-from ganworks.kinds.series.domain import Series as Domain
+from ganworks.kinds.series.domain import SeriesDomain as Domain
 from ganworks.kinds.series.game import SeriesGame
-from ganworks.kinds.series.networks.families import RecurrentSteps, Series, scales_of
+from ganworks.kinds.series.networks.families import RecurrentSteps, SeriesNetworks, scales_of
 from ganworks.kinds.series.networks.parts import chosen, in_range
 from ganworks.kinds.series.networks.timegan import TimeGAN
 from ganworks.kinds.series.timegan_game import TimeGANGame, next_step
@@ -37,7 +37,7 @@ def several():
 @pytest.mark.parametrize("kinds", KINDS, ids="-".join)
 def test_players_fit_and_every_parameter_learns(kinds, short, several):
     data = short if kinds[0] == "basis" else several
-    nets = Series(*kinds, **SMALL).build(data.spec)
+    nets = SeriesNetworks(*kinds, **SMALL).build(data.spec)
     game, one = SeriesGame(loss="relativistic"), batch(data)
     for turn in (game.discriminator_turn, game.generator_turn):
         terms = turn(nets, one)
@@ -46,11 +46,11 @@ def test_players_fit_and_every_parameter_learns(kinds, short, several):
     missing = [n for net in nets.values() for n, p in net.named_parameters() if p.grad is None]
     assert not missing
     with torch.device("meta"):
-        Series(*kinds, **SMALL).build(data.spec)
+        SeriesNetworks(*kinds, **SMALL).build(data.spec)
 
 
 def test_the_range_that_is_announced_is_met(several):
-    G = Series("conv", "conv", **SMALL).build(several.spec)["G"]
+    G = SeriesNetworks("conv", "conv", **SMALL).build(several.spec)["G"]
     x = G(torch.randn(32, G.z_dim), torch.arange(32) % 2).detach()
     lengths = decode(several.layout, x.numpy())[3]
     parts = several.layout.split(x)
@@ -62,7 +62,7 @@ def test_the_range_that_is_announced_is_met(several):
 
 def test_lengths_vary_and_are_followed(several):
     for kind in ("conv", "recurrent"):
-        G = Series(kind, "dense", **SMALL).build(several.spec)["G"].eval()
+        G = SeriesNetworks(kind, "dense", **SMALL).build(several.spec)["G"].eval()
         model = Model(G, several.spec, {}, device="cpu")
         made = model.sample(40, seed=1)
         made = replace(made, maker=Domain())
@@ -80,7 +80,7 @@ def test_attributes_begin_with_the_shares_of_the_data():
 
     frames = [pandas.DataFrame(s).assign(site="x" if k < 45 else "y", kind="ab"[k % 2]) for k, s in enumerate(series)]
     data = Domain(labels="kind").open(frames)
-    G = Series("dense", "dense", **SMALL).build(data.spec)["G"]
+    G = SeriesNetworks("dense", "dense", **SMALL).build(data.spec)["G"]
     attributes = data.layout.split(G(torch.randn(2000, G.z_dim), torch.zeros(2000, dtype=torch.int64))).attributes
     assert attributes.shape[1] == 2 and set(attributes.flatten().tolist()) <= {0.0, 1.0}
     assert abs(float(attributes[:, 0].mean()) - 0.75) < 0.04
@@ -100,7 +100,7 @@ def test_steps_after_the_end_do_not_set_the_range():
 
 
 def test_an_lstm_makes_several_steps_per_cell():
-    net = RecurrentSteps(Series("recurrent", per_cell=4, hidden=(8,), noise=3), steps=10, static=5, outputs=2)
+    net = RecurrentSteps(SeriesNetworks("recurrent", per_cell=4, hidden=(8,), noise=3), steps=10, static=5, outputs=2)
     assert net.cells == 3 and net.noise_dim == 9
     assert net(torch.randn(2, 5), torch.randn(2, 9)).shape == (2, 10, 2)
     assert scales_of(24) == [6, 12, 24] and scales_of(129) == [5, 9, 17, 33, 65, 129]
@@ -121,7 +121,7 @@ def test_the_basis_has_unit_variance_and_no_dependence(short):
 
 def test_the_basis_wants_short_series_of_one_length(several):
     with pytest.raises(UsageError, match="one length"):
-        Series("basis", "basis", **SMALL).build(several.spec)
+        SeriesNetworks("basis", "basis", **SMALL).build(several.spec)
 
 
 def batch_norm_penalty(D, real, fake, draw, weight=10.0):
@@ -145,7 +145,7 @@ def test_the_penalty_takes_the_norm_of_each_example():
 
 def test_the_game_penalises_each_example_by_itself(short):
     """Doubling the batch with the same examples leaves the mean penalty of both discriminators as it is."""
-    nets = Series("basis", "basis", **SMALL).build(short.spec)
+    nets = SeriesNetworks("basis", "basis", **SMALL).build(short.spec)
     seen = nets["D"].seen(short.vectors(short.train[:4]))
     one = logits_and_gradient_norms(nets["D"].judge, seen)[1]
     two = logits_and_gradient_norms(nets["D"].judge, torch.cat([seen, seen]))[1]
@@ -154,7 +154,7 @@ def test_the_game_penalises_each_example_by_itself(short):
 
 def test_divergence_is_an_error_and_not_a_missing_attribute(several, tmp_path):
     """The defect elsewhere: attributes that turn NaN are taken for placeholders and left out, silently."""
-    nets = Series("dense", "dense", **SMALL).build(several.spec)
+    nets = SeriesNetworks("dense", "dense", **SMALL).build(several.spec)
     with torch.no_grad():
         for p in nets["G"].parameters():
             p.fill_(torch.nan)
@@ -168,14 +168,14 @@ def test_divergence_is_an_error_and_not_a_missing_attribute(several, tmp_path):
 
 
 def test_the_auxiliary_discriminator_sees_only_what_stands_before_the_steps(several):
-    D = Series("conv", "conv", **SMALL).build(several.spec)["D"]
+    D = SeriesNetworks("conv", "conv", **SMALL).build(several.spec)["D"]
     x = several.vectors(several.train[:5])
     other = x.clone()
     other[:, D.view.static :] = 0
     y = torch.zeros(5, dtype=torch.int64)
     assert torch.equal(D.auxiliary(x, y), D.auxiliary(other, y)) and not torch.equal(D(x, y), D(other, y))
     with_it = SeriesGame().discriminator_turn(
-        {"G": Series("conv", **SMALL).build(several.spec)["G"], "D": D}, batch(several)
+        {"G": SeriesNetworks("conv", **SMALL).build(several.spec)["G"], "D": D}, batch(several)
     )
     assert "aux_d_loss" in with_it and "aux_r1" in with_it
 

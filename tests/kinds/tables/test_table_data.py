@@ -13,7 +13,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import reading as table_read
-from ganworks.kinds.tables.data.layout import Layout, to_frame
+from ganworks.kinds.tables.data.layout import TableLayout, to_frame
 from ganworks.kinds.tables.domain import Table, escaped
 
 
@@ -228,4 +228,4 @@ def test_a_layout_that_would_need_much_memory_is_refused():
     facts = json.loads(json.dumps(data.spec.facts))
     next(c for c in facts["columns"] if c["sizes"])["sizes"] = [30000, 30000]
     with pytest.raises(UsageError, match="describes no table"):
-        Layout.of(Spec("table", (60000,), facts=facts))
+        TableLayout.of(Spec("table", (60000,), facts=facts))

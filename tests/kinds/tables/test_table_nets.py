@@ -13,7 +13,7 @@ from ganworks.core.spec import Batch, Draw
 from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms
 from ganworks.kinds.tables.domain import ModesTable, Table
 from ganworks.kinds.tables.game import Tabular, subsets
-from ganworks.kinds.tables.networks import Columns, Critic, Residual
+from ganworks.kinds.tables.networks import CTGAN, ColumnNetworks, TableCritic
 
 
 def frame(count=400, seed=0):
@@ -38,7 +38,7 @@ def batch_of(data, domain, size=20, seed=0):
 def cells():
     data = Table().open(frame()[["one", "two", "three"]])
     torch.manual_seed(0)
-    G = Columns(width=16, depth=1, pac=5).build(data.spec)["G"].eval()
+    G = ColumnNetworks(width=16, depth=1, pac=5).build(data.spec)["G"].eval()
     nn.init.normal_(G.out.weight, std=0.5)
     return data, G
 
@@ -90,7 +90,7 @@ def test_subsets_have_every_size_and_begin_at_the_usual_order(cells):
 
 def test_gradients_reach_g_through_the_choices(cells):
     data, _ = cells
-    nets = Columns(width=16, depth=1, pac=5).build(data.spec)
+    nets = ColumnNetworks(width=16, depth=1, pac=5).build(data.spec)
     terms = Tabular(likelihood=0.0, adversarial_from=0.0).generator_turn(nets, batch_of(data, Table()))
     terms["g_loss"].mean().backward()
     assert terms["g_loss"].shape == (4,) and float(nets["G"].known.weight.grad.abs().sum()) > 0
@@ -103,7 +103,7 @@ def test_gradients_reach_g_through_the_choices(cells):
 def modes():
     data = ModesTable().open(frame())
     torch.manual_seed(0)
-    return data, Residual(width=16, pac=5).build(data.spec)
+    return data, CTGAN(width=16, pac=5).build(data.spec)
 
 
 def place_of(data, G, vector):
@@ -164,7 +164,7 @@ def test_a_sampled_row_does_not_depend_on_its_companions(modes):
 
 def test_every_pack_has_a_gradient_norm_of_its_own():
     torch.manual_seed(0)
-    D, x = Critic(6, 4, 8), torch.randn(3, 4, 6)
+    D, x = TableCritic(6, 4, 8), torch.randn(3, 4, 6)
     norms = logits_and_gradient_norms(LabelledCritic(D), x)[1]
     alone = torch.cat([logits_and_gradient_norms(LabelledCritic(D), pack[None])[1] for pack in x])
     assert norms.shape == (3,) and torch.allclose(norms, alone)
@@ -200,7 +200,7 @@ def test_turns_follow_the_settings():
             Tabular(**wrong)
 
 
-@pytest.mark.parametrize("networks", [Columns(width=16), Residual(width=16)], ids=["columns", "residual"])
+@pytest.mark.parametrize("networks", [ColumnNetworks(width=16), CTGAN(width=16)], ids=["columns", "residual"])
 def test_networks_build_without_memory(networks):
     with torch.device("meta"):
         nets = networks.build(ModesTable().open(frame()).spec)

@@ -11,7 +11,7 @@ from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data.conditions import Kept
 from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.domain import Table
-from ganworks.kinds.tables.networks import Columns, Residual
+from ganworks.kinds.tables.networks import CTGAN, ColumnNetworks
 
 COLUMNS = [
     {
@@ -122,7 +122,7 @@ def made(data, networks, where, n=300):
 
 
 @pytest.mark.parametrize(
-    "networks", [Columns(width=16, depth=1, pac=1), Residual(width=16, pac=1)], ids=["columns", "residual"]
+    "networks", [ColumnNetworks(width=16, depth=1, pac=1), CTGAN(width=16, pac=1)], ids=["columns", "residual"]
 )
 def test_asked_values_are_in_every_row(data, networks):
     rows = made(data, networks, "city=Oslo and income > 2500.5 and income <= 4000 and age<60 and member=True")
@@ -134,7 +134,7 @@ def test_asked_values_are_in_every_row(data, networks):
 
 
 def test_values_of_two_digits_can_be_asked_for(data):
-    assert (made(data, Columns(width=16, depth=1, pac=1), "wide=w299")["wide"] == "w299").all()
+    assert (made(data, ColumnNetworks(width=16, depth=1, pac=1), "wide=w299")["wide"] == "w299").all()
 
 
 def test_what_hardly_any_row_keeps_is_refused(data):
@@ -145,7 +145,7 @@ def test_what_hardly_any_row_keeps_is_refused(data):
         def __call__(self, x):
             return np.zeros(len(x), bool)
 
-    G = Columns(width=16, depth=1, pac=1).build(data.spec)["G"].eval()
+    G = ColumnNetworks(width=16, depth=1, pac=1).build(data.spec)["G"].eval()
     with pytest.raises(UsageError, match="fewer than one made row"), torch.inference_mode():
         Kept(G, Never())(torch.randn(2, G.z_dim))
 
@@ -167,7 +167,7 @@ def test_sums_orders_and_ranges_hold_in_every_row():
     )
     rules = "a + b + c = 100; net + tax = gross; low <= high; a >= 0"
     data = Table(rules=rules).open(frame)
-    rows = made(data, Columns(width=16, depth=1, pac=1), "b<20 and c>=30")
+    rows = made(data, ColumnNetworks(width=16, depth=1, pac=1), "b<20 and c>=30")
     assert (rows["a"] + rows["b"] + rows["c"] == 100).all() and (rows["low"] <= rows["high"]).all()
     assert np.allclose(rows["net"] + rows["tax"], rows["gross"]) and (rows["b"] < 20).all() and (rows["c"] >= 30).all()
     assert (rows.dtypes == frame.dtypes).all()

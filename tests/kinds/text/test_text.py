@@ -12,7 +12,7 @@ import ganworks as gw
 from ganworks.cli import main as cli
 from ganworks.core.errors import UsageError
 from ganworks.kinds.text.data.reading import read_lines
-from ganworks.kinds.text.metrics.judge import OURS, WARM, at
+from ganworks.kinds.text.metrics.evaluator import OURS, WARM, at
 from ganworks.runs.published import published
 from ganworks.use.model import Model
 

@@ -8,9 +8,9 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.kinds.text.data.vocabulary import END, UNKNOWN
-from ganworks.kinds.text.games.game import Sequences, within
 from ganworks.kinds.text.games.gumbel import SoftTokens
 from ganworks.kinds.text.games.rollouts import completions, rewards
+from ganworks.kinds.text.games.sequences import Sequences, within
 from ganworks.kinds.text.networks.language import TextNets, pick
 
 TOKENS = [chr(97 + k) for k in range(8)]

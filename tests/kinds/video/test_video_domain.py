@@ -17,7 +17,7 @@ from ganworks.kinds.video.data.writing import mp4
 from ganworks.kinds.video.domain import Fixed, Video
 from ganworks.kinds.video.metrics import measures
 from ganworks.kinds.video.metrics import tracks as shapes
-from ganworks.kinds.video.metrics.judge import VideoJudge
+from ganworks.kinds.video.metrics.evaluator import VideoEvaluator
 from ganworks.kinds.video.metrics.pictures import filmstrips, sheet
 from ganworks.kinds.video.networks.motion_content import MotionContent, Volume
 from ganworks.use.model import Model
@@ -173,7 +173,7 @@ class Fakes(torch.nn.Module):
 def test_the_judge_tells_movement_and_looks(tmp_path):
     dataset = opened()
     config = type("Config", (), {"recipe": "video", "train": type("Train", (), {"seed": 0})})
-    judge = VideoJudge(dataset, config, lambda *_: None)
+    evaluator = VideoEvaluator(dataset, config, lambda *_: None)
     real, labels = dataset.raw(dataset.held), dataset.labels[dataset.held]
     noisy = np.random.default_rng(0).normal(0, 40, real.shape)
     kinds = {
@@ -181,21 +181,21 @@ def test_the_judge_tells_movement_and_looks(tmp_path):
         "still": measures.still(real),
         "shuffled": measures.shuffled(real),
         "noisy": (real + noisy).clip(0, 255).astype(np.uint8),
-        "copies": judge.train[:256],
+        "copies": evaluator.train[:256],
     }
-    found = {name: judge.numbers(clips, labels[: len(clips)]) for name, clips in kinds.items()}
+    found = {name: evaluator.numbers(clips, labels[: len(clips)]) for name, clips in kinds.items()}
     value = {name: {k: v.value for k, v in found[name].items()} for name in found}
     for name in ("still", "shuffled", "noisy"):
         assert value[name]["fd"] > 3 * value["real"]["fd"], name
         assert value[name]["clip_kd"] > found["real"]["clip_kd"].high, name
     assert value["shuffled"]["frame_kd"] < 0.01 < value["noisy"]["frame_kd"], "frames alone do not see the order"
     assert value["still"]["speed"] == 1 and value["real"]["speed"] < 0.2 and value["shuffled"]["change"] > 0.5
-    assert value["real"]["agreement"] > 0.9 and judge.numbers(real, 1 - labels)["agreement"].value < 0.1
+    assert value["real"]["agreement"] > 0.9 and evaluator.numbers(real, 1 - labels)["agreement"].value < 0.1
     assert value["copies"]["nearness"] < 0.1 and 0.7 < value["real"]["nearness"] < 1.4
     nets = {"G": Fakes(real)}
-    scores, floor, name = judge.score(nets)
+    scores, floor, name = evaluator.score(nets)
     assert set(scores) == {"fd", "speed", "change"} and scores["fd"] < 3 * floor["fd"] and name.startswith("clip-pca")
-    report = judge.evaluate(nets, count=200, seed=0, pictures=tmp_path, progress=lambda *_: None, about={})
+    report = evaluator.evaluate(nets, count=200, seed=0, pictures=tmp_path, progress=lambda *_: None, about={})
     assert set(report.metrics) == set(value["real"]) and len(report.baselines) == 3
     assert all((tmp_path / name).is_file() for name in report.pictures.values())
     assert provenance.read(tmp_path / "clips.webp")["generated"] and provenance.read(tmp_path / "real.webp") is None
@@ -210,14 +210,14 @@ def test_other_features_can_be_plugged_in():
             return clips.mean((1, 3, 4)).astype(np.float32)
 
     config = type("Config", (), {"recipe": "video", "train": type("Train", (), {"seed": 0})})
-    judge = VideoJudge(opened(200), config, lambda *_: None, features=Mean())
-    assert judge.score({"G": Fakes(judge.train)})[2] == "mean@00000000"
+    evaluator = VideoEvaluator(opened(200), config, lambda *_: None, features=Mean())
+    assert evaluator.score({"G": Fakes(evaluator.train)})[2] == "mean@00000000"
 
 
 def test_first_frame_models_are_judged_by_what_follows():
     dataset = opened(200)
     config = type("Config", (), {"recipe": "video", "train": type("Train", (), {"seed": 0})})
-    judge = VideoJudge(dataset, config, lambda *_: None)
+    evaluator = VideoEvaluator(dataset, config, lambda *_: None)
 
     class Knows(torch.nn.Module):
         """Gives what it is told to give; its first frame is the given one."""
@@ -239,7 +239,7 @@ def test_first_frame_models_are_judged_by_what_follows():
         "half right": lambda first: (held + ground) / 2,
         "right": lambda first: held,
     }
-    found = {name: judge.going_on(Knows(guess))["going_on"].value for name, guess in kinds.items()}
+    found = {name: evaluator.going_on(Knows(guess))["going_on"].value for name, guess in kinds.items()}
     assert found["nothing"] == pytest.approx(1.0, abs=0.05), "an empty clip is no better than a guess"
     assert found["half right"] == pytest.approx(found["nothing"] / 2) and found["right"] == 0 and found["still"] >= 1
 

@@ -6,8 +6,8 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.games.penalties import zero_centred
-from ganworks.kinds.video.game import Clips, each, labels_of, picked
-from ganworks.kinds.video.networks.critic import Critic, time_folds, time_of
+from ganworks.kinds.video.game import ClipGame, each, labels_of, picked
+from ganworks.kinds.video.networks.critic import ClipCritic, time_folds, time_of
 from ganworks.kinds.video.networks.motion_content import MotionContent, Volume
 from ganworks.kinds.video.networks.sprites import Anchors
 
@@ -50,7 +50,7 @@ def test_time_is_halved_and_doubled_as_planned():
 def test_the_critic_is_a_3d_convolution():
     """Folding frames into channels is a convolution whose kernel and stride agree along time."""
     torch.manual_seed(0)
-    critic = Critic((4, 3, 8, 8), 4, 0)
+    critic = ClipCritic((4, 3, 8, 8), 4, 0)
     (down,) = critic.downs
     x = torch.randn(2, 4, 3, 8, 8)
     folded = down(x.reshape(2, 12, 8, 8))
@@ -119,14 +119,14 @@ def batch(x=None, progress=0.0, size=4):
 
 
 def test_turns_and_terms():
-    made, game = nets(), Clips()
+    made, game = nets(), ClipGame()
     turns = list(game.turns(0))
     assert [players for players, _ in turns] == [("D", "D_frame"), ("G",)]
     terms = turns[0][1](made, batch())
     assert set(terms) == {"d_loss", "penalty", "f_loss", "f_penalty", "_real", "_fake"}
     assert all(term.shape == (4,) for term in terms.values())
     assert set(turns[1][1](made, batch())) == {"g_loss", "g_frame", "_fake"}
-    alone = Clips(frame=0.0, r1=0.0, r1_end=0.0)
+    alone = ClipGame(frame=0.0, r1=0.0, r1_end=0.0)
     assert [players for players, _ in alone.turns(0)] == [("D",), ("G",)]
     assert set(alone.discriminator_turn(nets(Volume(**SMALL)), batch())) == {"d_loss", "_real", "_fake"}
     with pytest.raises(UsageError, match=r"networks\.frames=on"):
@@ -138,7 +138,7 @@ def test_the_penalty_is_that_of_each_example():
     made, b = nets(), batch()
     for net in made.values():
         net.eval()
-    game = Clips(r1=2.0, r1_end=None)
+    game = ClipGame(r1=2.0, r1_end=None)
     terms = game.discriminator_turn(made, b)
     with torch.no_grad():
         fake = game.made(made, batch(b["x"]))[0]
@@ -150,14 +150,14 @@ def test_the_penalty_is_that_of_each_example():
 
 def test_gammas_fall_with_the_budget():
     made = nets()
-    first, last = (Clips(r1=8.0, r1_end=0.0).discriminator_turn(made, batch(progress=p)) for p in (0.0, 1.0))
+    first, last = (ClipGame(r1=8.0, r1_end=0.0).discriminator_turn(made, batch(progress=p)) for p in (0.0, 1.0))
     assert first["penalty"].sum() > 0 and last["penalty"].sum() == 0
 
 
 def test_own_paint_fades():
     """A frame's own paint is all of it at first, and as much as is asked for later on; the fade is saved with G."""
     made = nets()
-    for game, middle, end in ((Clips(), 0.5, 0.0), (Clips(left=0.2), 0.6, 0.2)):
+    for game, middle, end in ((ClipGame(), 0.5, 0.0), (ClipGame(left=0.2), 0.6, 0.2)):
         for progress, left in ((0.0, 1.0), (game.fade / 2, middle), (game.fade, end), (1.0, end)):
             game.generator_turn(made, batch(progress=progress))["g_loss"].sum().backward()
             assert float(made["G"].fade) == pytest.approx(left), progress
@@ -175,13 +175,13 @@ def test_first_frames_of_the_game_are_those_of_the_real_clips():
     made, x = nets(MotionContent(first=True, **SMALL)), torch.rand(4, *SPEC.shape)
     made["G"].eval()
     with torch.no_grad():
-        (always, all_of_them), (never, none) = (Clips(given=share).made(made, batch(x)) for share in (1.0, 0.0))
+        (always, all_of_them), (never, none) = (ClipGame(given=share).made(made, batch(x)) for share in (1.0, 0.0))
     assert all_of_them.all() and not none.any() and not torch.allclose(always[:, 0], x[:, 0], atol=0.1)
-    other = Clips(given=1.0).made(made, batch(1 - x))[0]
+    other = ClipGame(given=1.0).made(made, batch(1 - x))[0]
     assert not torch.allclose(other, always, atol=1e-3), "all of the clip depends on the frame"
-    assert torch.equal(Clips(given=0.0).made(made, batch(1 - x))[0], never)
+    assert torch.equal(ClipGame(given=0.0).made(made, batch(1 - x))[0], never)
     for share in (1.0, 0.0):
-        game = Clips(given=share, first=3.0)
+        game = ClipGame(given=share, first=3.0)
         off = 3 * (game.made(made, batch(x))[0][:, 0] - x[:, 0]).abs().mean((1, 2, 3)) * share
         assert torch.allclose(game.generator_turn(made, batch(x))["g_first"], off, atol=1e-5)
 
@@ -194,9 +194,9 @@ def test_picked_frames_and_augmented_clips():
         each(torch.tensor([1.0, 2.0, 3.0, 4.0]), 2).tolist() == [2, 3] and labels_of(batch(), 8).tolist() == [0, 1] * 4
     )
     clip = torch.rand(4, 1, 3, 12, 16).expand(4, 6, 3, 12, 16).contiguous()
-    moved = Clips(augment="translation")._seen(clip, batch())
+    moved = ClipGame(augment="translation")._seen(clip, batch())
     assert not torch.equal(moved, clip) and torch.equal(moved[:, 0], moved[:, 5]), "all frames of a clip alike"
-    assert set(Clips(augment="cutout").generator_turn(nets(), batch())) == {"g_loss", "g_frame", "_fake"}
+    assert set(ClipGame(augment="cutout").generator_turn(nets(), batch())) == {"g_loss", "g_frame", "_fake"}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_picked_frames_and_augmented_clips():
 )
 def test_settings_out_of_range(wrong):
     with pytest.raises(UsageError):
-        Clips(**wrong)
+        ClipGame(**wrong)
 
 
 def test_networks_for_clips_alone():

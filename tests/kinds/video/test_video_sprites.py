@@ -5,7 +5,7 @@ import torch
 
 from ganworks.core.spec import Spec
 from ganworks.kinds.video.networks.motion_content import MotionContent
-from ganworks.kinds.video.networks.sprites import SLOW, Anchors, Picture, Sprites
+from ganworks.kinds.video.networks.sprites import SLOW, Anchors, PictureDecoder, Sprites
 
 CODE, MOTION, SIDE = 6, 5, 16
 
@@ -20,7 +20,7 @@ def sprites(modes=0, count=2, cells=8, size=(SIDE, SIDE)):
 
 
 def test_pictures_begin_empty_and_have_any_size():
-    picture = Picture(CODE, (12, 20), 2, 5)
+    picture = PictureDecoder(CODE, (12, 20), 2, 5)
     made = picture(torch.randn(3, CODE))
     assert made.shape == (3, 5, 12, 20) and not made.any()
     made.sum().backward()

@@ -22,7 +22,6 @@ from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import DecodeError
 
 LEAVE_OUT = "To leave such files out, give on_corrupt=skip."
-Progress = Callable[[int, int], None]
 Pack = TypeVar("Pack")
 
 

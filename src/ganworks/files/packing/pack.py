@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files.arrays import Source
-from ganworks.files.packing.cache import Progress, cache_folder, open_or_pack, refuse_corrupt
+from ganworks.files.packing.cache import cache_folder, open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import FORMAT, Packed, open_pack
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.files.arrays import Source
-from ganworks.files.packing.cache import LEAVE_OUT, Progress
+from ganworks.files.packing.cache import LEAVE_OUT
 from ganworks.files.rasters.decode import DecodeError, printable
 
 

@@ -15,12 +15,15 @@ KIND = Kind(
         "domain/audio": "domain:Audio",
         "networks/wavegan": "networks.waves:WaveGAN",
         "networks/spectrogram": "networks.spectrograms:Spectrogram",
-        "game/spectral": "game:Spectral",
+        "game/spectral": "game:SpectrogramGame",
     },
     default="audio",
     noun="sounds",
     recognise="recognise",
     reads=("sounds: a folder or .zip of WAV, FLAC or OGG.",),
     settings="sound: rate ...",
-    examples=("ganworks train digits-spoken.zip budget=20m           sounds, a class from each folder or file name",),
+    examples=(
+        "ganworks train digits-spoken.zip budget=20m           sounds, a class from each folder or file name",
+        "ganworks sample runs/spoken-audio-1 10 labels=seven",
+    ),
 )

@@ -24,14 +24,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Progress
 from ganworks.files.wav import flac_bytes, wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
 from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
-from ganworks.kinds.audio.metrics.judge import AudioJudge
+from ganworks.kinds.audio.metrics.evaluator import AudioEvaluator
 from ganworks.kinds.audio.spectral import stft
 
 USUAL_RATE = 16_000  # above which only a rate that is asked for goes
@@ -41,7 +41,7 @@ _LOOKED_AT = 1000  # recordings that these are made from
 _SILENCE, _TAIL = 1e-3, 0.02  # full scale = 1; seconds of silence that stay
 
 
-class Clips(Sounds):
+class WaveSet(Sounds):
     """Recordings as waves of one length: `Sounds`, where an example is [C, n] of spec.shape.
 
     cut: whether longer recordings become pieces. starts: int64 [N], where in its recording or piece each one begins.
@@ -145,7 +145,7 @@ class Audio:
         given = str(self.labels).lower()
         return {"true": "on", "false": "off", "no": "off"}.get(given, given)
 
-    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Clips:
+    def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> WaveSet:
         """Pack recordings (or open their pack). path: a folder, zip or file of WAV, FLAC or OGG; or arrays at a rate:
         (arrays, rate) or (arrays, rate, labels). Raises UsageError when there is nothing to use.
         """
@@ -164,7 +164,7 @@ class Audio:
         )
         lengths = Sounds(folder).lengths
         samples = self.samples(lengths, rate)
-        return Clips(folder, samples, self.held_out, cut=bool(np.median(lengths) > samples))
+        return WaveSet(folder, samples, self.held_out, cut=bool(np.median(lengths) > samples))
 
     def samples(self, lengths: np.ndarray, rate: int) -> int:
         """The length of an example for recordings of these lengths [N]."""
@@ -181,13 +181,13 @@ class Audio:
             usual = rate
         return int(min(MOST_SAMPLES, max(1024, 2 ** math.ceil(math.log2(usual)))))
 
-    def batch(self, data: Clips, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+    def batch(self, data: WaveSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """Waves of these indices, as they are."""
         return data.fetch(indices)
 
-    def judge(self, data: Clips, source: Any, config: Any, work: Any) -> AudioJudge:
-        """The judge of generated sound: recognition, distances, spread, copies, loudness."""
-        return AudioJudge(data, config, work)
+    def evaluator(self, data: WaveSet, source: Any, config: Any, work: Any) -> AudioEvaluator:
+        """The evaluator of generated sound: recognition, distances, spread, copies, loudness."""
+        return AudioEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator with so many rounds of Griffin-Lim; UsageError where the option is unknown or has no effect."""

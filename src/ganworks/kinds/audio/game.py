@@ -1,4 +1,4 @@
-"""The two-player game on spectrograms: what the players of `networks.audio_spectral` see are pictures of waves.
+"""The two-player game on spectrograms: the players of `Spectrogram` see waves as pictures.
 
 Real waves are turned into pictures once a turn, and the generator is asked for pictures, not for waves: the way back
 to a wave costs more than all the rest and is needed only when one is heard.
@@ -19,10 +19,10 @@ from ganworks.kinds.audio.augment import SpectrogramAugment
 
 
 @dataclass(frozen=True)
-class Spectral(Adversarial):
+class SpectrogramGame(Adversarial):
     """`Adversarial` on the pictures of the players "G" and "D", which have `picture` and `front`.
 
-    augment: a policy of "shift", "gain", "stretch", "mask"; see `augment.spectrogram`.
+    augment: a policy of "shift", "gain", "stretch", "mask"; see `SpectrogramAugment`.
     """
 
     augmentation: ClassVar[type[DiffAugment]] = SpectrogramAugment

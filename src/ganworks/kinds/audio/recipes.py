@@ -6,7 +6,7 @@ import math
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.games.adversarial import Adversarial
-from ganworks.kinds.audio.game import Spectral
+from ganworks.kinds.audio.game import SpectrogramGame
 from ganworks.kinds.audio.networks.spectrograms import Spectrogram
 from ganworks.kinds.audio.networks.waves import WaveGAN
 from ganworks.networks.compact import Compact
@@ -34,7 +34,7 @@ def audio(facts: Facts) -> Config:
     picture = Compact(width=width, d_width=d_width, z_dim=64, crowd=True)
     networks = Spectrogram(picture, mels=64, n_fft=n_fft, hop=n_fft // 2)
     adam = Optimizer(lr=2e-3, lr_end=4e-5, betas=(0.0, 0.99), beta2_start=0.9, warmup=0.02)
-    game = Spectral(r1=2.0, r2=2.0, r1_end=0.5, r2_end=0.5, augment="shift,gain,stretch", augment_p=0.6)
+    game = SpectrogramGame(r1=2.0, r2=2.0, r1_end=0.5, r2_end=0.5, augment="shift,gain,stretch", augment_p=0.6)
     train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.02)
     return Config("audio", facts.domain, networks, game, g=adam, d=adam, train=train)
 
@@ -59,7 +59,7 @@ def specgan(facts: Facts) -> Config:
     needs, the width is 16 on a CPU, and labels are used where there are some.
     """
     adam = Optimizer(lr=1e-4, betas=(0.5, 0.9))
-    game = Spectral(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)
+    game = SpectrogramGame(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)
     picture = DCGAN(width=16 if facts.device == "cpu" else 64, norm="none", g_norm="none")
     networks = Spectrogram(picture, scale="bins", n_fft=256, hop=128)
     train = Train(batch=64, ema=(_FOREVER,), ema_ramp=0.02)

@@ -14,17 +14,18 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
-from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, Progress, pack
+from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, printable, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, png_mark, resize, to_image
 from ganworks.files.sources import open_source
 from ganworks.metrics.classifier import extractor_for
 from ganworks.metrics.features import FeatureExtractor
 from ganworks.use.findings import Findings
-from ganworks.use.sample_judge import SampleJudge
+from ganworks.use.sample_evaluator import SampleEvaluator
 
 MAX_SIDE = 4096
 LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
@@ -132,9 +133,9 @@ class Images:
             x = shift(x, draw, self.flip, self.crop)
         return _turn(x, draw, self.rotate) if self.rotate else x
 
-    def judge(self, data: Packed, source: Any, config: Any, work: Any) -> SampleJudge:
+    def evaluator(self, data: Packed, source: Any, config: Any, work: Any) -> SampleEvaluator:
         """Judges samples against held-out images."""
-        return SampleJudge(data, source, config, work)
+        return SampleEvaluator(data, source, config, work)
 
     def extractor(
         self,

@@ -24,7 +24,7 @@ from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.metrics.features import Identity
-from ganworks.use.sample_judge import SampleJudge
+from ganworks.use.sample_evaluator import SampleEvaluator
 
 MIXTURES = ("ring8", "grid25", "spiral")
 MAX_BYTES = 4 << 30
@@ -214,9 +214,9 @@ class Points:
         """Points of these indices, as they are."""
         return data.fetch(indices)
 
-    def judge(self, data: Any, source: Any, config: Any, work: Any) -> SampleJudge:
+    def evaluator(self, data: Any, source: Any, config: Any, work: Any) -> SampleEvaluator:
         """Judges samples by the points themselves."""
-        return SampleJudge(data, source, config, work)
+        return SampleEvaluator(data, source, config, work)
 
     def extractor(self, dataset: Any, cache: str | Path | None = None, on_progress: Any = None) -> Identity:
         """What the metrics look at: the points themselves."""

@@ -11,8 +11,8 @@ KIND = Kind(
         "timegan": ("recipes:timegan", "domain/series"),
     },
     parts={
-        "domain/series": "domain:Series",
-        "networks/series": "networks.families:Series",
+        "domain/series": "domain:SeriesDomain",
+        "networks/series": "networks.families:SeriesNetworks",
         "networks/timegan": "networks.timegan:TimeGAN",
         "game/series": "game:SeriesGame",
         "game/timegan": "timegan_game:TimeGANGame",

@@ -19,8 +19,8 @@ from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.series.data.code import decode
 from ganworks.kinds.series.data.dataset import SeriesSet, open_series
-from ganworks.kinds.series.data.layout import Layout
-from ganworks.kinds.series.metrics.judge import SeriesJudge
+from ganworks.kinds.series.data.layout import SeriesLayout
+from ganworks.kinds.series.metrics.evaluator import SeriesEvaluator
 
 CHUNK = 512
 WORDS = {
@@ -33,7 +33,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Series:
+class SeriesDomain:
     """Time series: which columns are used, how they are cut, and what happens to their stamps and gaps.
 
     length: steps of a window; 0 = whole series where there are several, windows of 24 of one long one. stride: steps
@@ -41,7 +41,7 @@ class Series:
     attribute that is the class: "auto", "off" or its name. columns: names to keep, with commas; "" = all.
     categorical: names of numbers that are categories. scale: "series" puts each series into its own range and makes
     the range apart from the shape, "global" uses one range for all. gaps: "auto", "fill", "rows" or "error", see
-    data/series_time.py; max_gap: most missing stamps in a row that are filled. duplicates: "mean" or "error".
+    `data.clock`; max_gap: most missing stamps in a row that are filled. duplicates: "mean" or "error".
     missing: "interpolate" or "error". calendar: "auto" takes the time of the day, or the day of the week, at which a
     window begins as an attribute. held_out: the share that is never trained on.
     """
@@ -75,29 +75,31 @@ class Series:
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> SeriesSet:
-        """Series of a file, folder, zip, data frame or list of arrays; see `data.series_read`. Kept in memory."""
+        """Series of a file, folder, zip, data frame or list of arrays; see `read_series`. They are kept in memory."""
         data = open_series(path, self)
         if on_progress is not None:
             on_progress(len(data), len(data))
         return data
 
     def batch(self, data: SeriesSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x float32 [B, size], see `Layout`; y int64 [B] with labels."""
+        """x float32 [B, size], see `SeriesLayout`; y int64 [B] with labels."""
         batch = {"x": data.vectors(indices, draw)}
         if data.labels is not None:
             batch["y"] = torch.from_numpy(data.labels[indices])
         return batch
 
-    def judge(self, data: SeriesSet, source: Any, config: Any, work: Callable[[str, int, int], None]) -> SeriesJudge:
+    def evaluator(
+        self, data: SeriesSet, source: Any, config: Any, work: Callable[[str, int, int], None]
+    ) -> SeriesEvaluator:
         """Judges series by those that are held out."""
-        return SeriesJudge(data, config, work)
+        return SeriesEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator itself; series have no options of sampling yet."""
         return net
 
     def show(self, x: Tensor | np.ndarray, columns: int | None = None, labels: Any = None) -> Image.Image:
-        """Unused: the judge draws series beside real ones."""
+        """Unused: the evaluator draws series beside real ones."""
         raise UsageError("Series are drawn by their judge; save samples as .csv to look at them.")
 
     def decode(self, samples: Any) -> list[Any]:
@@ -130,7 +132,7 @@ class Series:
 def tables_of(samples: Any) -> Iterator[dict[str, Any]]:
     """One dict of columns per sample: names as in the data, integers where the data has integers."""
     spec: Spec = samples.spec
-    layout = Layout.from_facts(spec.facts)
+    layout = SeriesLayout.from_facts(spec.facts)
     for low in range(0, len(samples), CHUNK):
         part = slice(low, low + CHUNK)
         values, codes, attributes, lengths = decode(layout, samples.data[part])
@@ -148,7 +150,7 @@ def tables_of(samples: Any) -> Iterator[dict[str, Any]]:
             yield table
 
 
-def _columns(layout: Layout, values: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
+def _columns(layout: SeriesLayout, values: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for i, column in enumerate(layout.numbers):
         found[column.name] = values[:, i].astype(np.int64) if column.integer else values[:, i]

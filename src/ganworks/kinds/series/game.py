@@ -30,7 +30,7 @@ class Made:
         return self.made
 
 
-class Judge(nn.Module):
+class SeenDiscriminator(nn.Module):
     """D on what it has seen already; a module of its own so that the game can look through it."""
 
     def __init__(self, D: nn.Module):
@@ -47,7 +47,7 @@ def seen(nets: Nets, made: Made, batch: Batch) -> tuple[Nets, Batch]:
     D = nets["D"]
     there = copy.copy(batch)
     there["x"] = D.seen(batch["x"])
-    return {**nets, "G": Made(D.seen(made.made), made.z_dim), "D": Judge(D)}, there
+    return {**nets, "G": Made(D.seen(made.made), made.z_dim), "D": SeenDiscriminator(D)}, there
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.kinds.series.game import SeriesGame
-from ganworks.kinds.series.networks.families import Series
+from ganworks.kinds.series.networks.families import SeriesNetworks
 from ganworks.kinds.series.networks.timegan import TimeGAN
 from ganworks.kinds.series.timegan_game import TimeGANGame
 
@@ -28,11 +28,11 @@ def series(facts: Facts) -> Config:
     train = Train(batch=128, ema=(_FOREVER,), ema_ramp=0.03, precision="fp32")
     discriminator: Literal["basis", "dense"] = "basis" if short else "dense"
     if kind != "chain":
-        networks = Series("dense", discriminator, hidden=(256, 256, 256), d_hidden=(256, 256, 256))
+        networks = SeriesNetworks("dense", discriminator, hidden=(256, 256, 256), d_hidden=(256, 256, 256))
         game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0)
         return Config("series", facts.domain, networks, game, g=judge, d=judge, train=train)
     adam = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.01)
-    networks = Series("chain", discriminator, hidden=(128, 48), d_hidden=(256, 256), dropout=0.2, jitter=0.15)
+    networks = SeriesNetworks("chain", discriminator, hidden=(128, 48), d_hidden=(256, 256), dropout=0.2, jitter=0.15)
     game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0, likelihood=1.0, adversarial_from=1.0, adversarial=0.05)
     return Config("series", facts.domain, networks, game, g=adam, d=judge, train=train)
 

@@ -14,11 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
-
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
 
 
 def next_step(G: Any, latents: Tensor, active: Tensor, static: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ KIND = Kind(
     parts={
         "domain/table": "domain:Table",
         "domain/modes-table": "domain:ModesTable",
-        "networks/columns": "networks:Columns",
-        "networks/ctgan": "networks:Residual",
+        "networks/columns": "networks:ColumnNetworks",
+        "networks/ctgan": "networks:CTGAN",
         "game/table": "game:Tabular",
     },
     default="table",
@@ -23,5 +23,6 @@ KIND = Kind(
     reads=("tables: .csv, .tsv, .parquet; .gz of them, too.",),
     examples=(
         "ganworks train customers.csv budget=10m              a table; a column of steady dates makes it a time series",
+        "ganworks sample runs/customers-table-1 5000 out=customers.csv",
     ),
 )

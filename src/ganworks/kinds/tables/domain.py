@@ -19,7 +19,7 @@ from ganworks.kinds.tables.data import reading as table_read
 from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data.conditions import Kept
 from ganworks.kinds.tables.data.dataset import TableSet
-from ganworks.kinds.tables.metrics.judge import TableJudge
+from ganworks.kinds.tables.metrics.evaluator import TableEvaluator
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -76,9 +76,9 @@ class Table:
         asked, rows = data.by_value(draw)
         return {"x": data.rows(rows if data.conditions else indices), "asked": asked}
 
-    def judge(self, data: TableSet, source: Any, config: Any, work: Any) -> TableJudge:
+    def evaluator(self, data: TableSet, source: Any, config: Any, work: Any) -> TableEvaluator:
         """Judges tables by columns, pairs of columns, a detector, what models learn from them, and copies."""
-        return TableJudge(data, config, work, self.prepare)
+        return TableEvaluator(data, config, work, self.prepare)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator whose rows keep the rules and `where`."""

@@ -7,7 +7,7 @@ that, and the critic sees real rows that have the value, `pac` at a time (PacGAN
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,14 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms, one_centred
-
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
-LossFn = Callable[[Nets, Batch], Terms]
 
 
 def subsets(batch: Batch, choices: int, order: list[int], usual: float) -> Tensor:
@@ -89,7 +86,7 @@ class Tabular:
         """G's nats per choice [B]."""
         G, x = nets["G"], batch["x"]
         if not hasattr(G, "surprise"):
-            raise UsageError("These networks know no likelihood: set game.likelihood=0, or use networks.table.Columns.")
+            raise UsageError("These networks know no likelihood: set game.likelihood=0, or use `ColumnNetworks`.")
         choices = len(G.layout.sizes)
         return {"nats": self.likelihood / choices * G.surprise(x, subsets(batch, choices, G.order, self.usual))}
 

@@ -1,9 +1,9 @@
-"""Generators and the critic of tables. What they make is a row as `data/table_layout.py` describes it.
+"""Generators and the critic of tables. They make rows as `TableLayout` describes them.
 
-`Columns` makes a row choice by choice: each is drawn given the ones before, by one network that accepts any subset of
-columns as known (an order-agnostic autoregressive model, Uria, Murray, Larochelle 2014, 1310.1757; Hoogeboom et al.
-2022, 2110.02037). So any column can be asked for, and the row's likelihood is known. `Residual` is CTGAN's generator
-(Xu et al. 2019, 1907.00503, section 4.4): all columns at once from noise and a condition.
+`ColumnNetworks` makes a row choice by choice: each choice is drawn given those before it, by one network that accepts
+any subset of the columns as known (an order-agnostic autoregressive model, Uria, Murray, Larochelle 2014, 1310.1757;
+Hoogeboom et al. 2022, 2110.02037). Therefore any column can be asked for, and the row's likelihood is known. `CTGAN`
+holds the networks of Xu et al. 2019 (1907.00503, section 4.4): all columns at once from noise and a condition.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.kinds.tables.data.layout import Layout
+from ganworks.kinds.tables.data.layout import TableLayout
 
 Allowed = dict[int, Tensor]  # column -> which of its combined codes may be, bool [codes]
 WAVES = 8  # smooth functions that the neighbouring codes of a number share
@@ -32,7 +32,7 @@ class Row(nn.Module):
 
     def __init__(self, spec: Spec):
         super().__init__()
-        self.layout = Layout.of(spec)
+        self.layout = TableLayout.of(spec)
         self.spec = spec
 
     def rows(self, z: Tensor, allowed: Allowed | None = None) -> Tensor:
@@ -53,7 +53,7 @@ class ColumnGenerator(Row):
     free: Tensor
     whose: Tensor
 
-    def __init__(self, net: Columns, spec: Spec):
+    def __init__(self, net: ColumnNetworks, spec: Spec):
         super().__init__(spec)
         layout, width = self.layout, net.width
         self.z_dim, self.tau = layout.width, net.tau
@@ -175,7 +175,7 @@ class ColumnGenerator(Row):
         state.made = {k: made[chosen] for k, made in tries.made.items()}
 
 
-def usual_order(layout: Layout) -> list[int]:
+def usual_order(layout: TableLayout) -> list[int]:
     """Choices from few codes to many, the digits of a column together."""
     columns = sorted(set(layout.owner), key=lambda k: (max(layout.sizes[b] for b in layout.blocks(k)), k))
     return [b for k in columns for b in layout.blocks(k)]
@@ -228,7 +228,7 @@ class _State:
 class ResidualGenerator(Row):
     """CTGAN's: noise and condition through two layers that keep their input; tanh and Gumbel-softmax of 0.2."""
 
-    def __init__(self, net: Residual, spec: Spec):
+    def __init__(self, net: CTGAN, spec: Spec):
         super().__init__(spec)
         self.z_dim, self.tau = net.z_dim, net.tau
         self.asked = conditions_of(spec, self.layout)
@@ -282,14 +282,14 @@ class ResidualGenerator(Row):
         return F.one_hot((logits + noise).argmax(1), logits.shape[1]).to(logits.dtype)
 
 
-def conditions_of(spec: Spec, layout: Layout) -> dict[int, list[float]]:
+def conditions_of(spec: Spec, layout: TableLayout) -> dict[int, list[float]]:
     """Choice -> how frequent its codes are in the data, for categories of one choice: what CTGAN can be asked for."""
     return {
         layout.blocks(k)[0]: column["shares"] for k, column in enumerate(spec.facts["columns"]) if "shares" in column
     }
 
 
-class Critic(nn.Module):
+class TableCritic(nn.Module):
     """Judges `pac` rows together: PacGAN (Lin et al. 2018, 1712.04086). [B, D] -> [B / pac] float32."""
 
     def __init__(self, width: int, pac: int, hidden: int, extra: int = 0, dropout: float = 0.0, depth: int = 2):
@@ -305,7 +305,7 @@ class Critic(nn.Module):
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnNetworks:
     """Generator that makes rows choice by choice, and a critic of `pac` rows.
 
     width, depth, g_dropout: of the generator; dropout keeps it from learning few rows by heart. smooth: what follows
@@ -326,12 +326,12 @@ class Columns:
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"}."""
         _check(self)
-        D = Critic(spec.shape[0], self.pac, self.d_width, 0, self.dropout, self.d_depth)
+        D = TableCritic(spec.shape[0], self.pac, self.d_width, 0, self.dropout, self.d_depth)
         return {"G": ColumnGenerator(self, spec), "D": D}
 
 
 @dataclass(frozen=True)
-class Residual:
+class CTGAN:
     """CTGAN's networks, sizes as published: z 128, 2 layers of 256, packs of 10, dropout 0.5."""
 
     width: int = 256
@@ -347,7 +347,7 @@ class Residual:
         """Fresh players {"G", "D"}."""
         _check(self)
         G = ResidualGenerator(self, spec)
-        return {"G": G, "D": Critic(spec.shape[0], self.pac, self.d_width, G.extra, self.dropout, self.d_depth)}
+        return {"G": G, "D": TableCritic(spec.shape[0], self.pac, self.d_width, G.extra, self.dropout, self.d_depth)}
 
 
 def _check(net: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.kinds.tables.game import Tabular
-from ganworks.kinds.tables.networks import Columns, Residual
+from ganworks.kinds.tables.networks import CTGAN, ColumnNetworks
 
 _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
 FEW, SCORED = 5000, 20  # rows below which a table is easily learnt by heart; passes between scores of such a table
@@ -18,7 +18,7 @@ def table(facts: Facts) -> Config:
     critic (PacGAN, arXiv 1712.04086) train it further. The recipe `ctgan` is the adversarial method alone.
     """
     few = facts.count < FEW
-    networks = Columns(width=128, g_dropout=0.2, smooth=True) if few else Columns()
+    networks = ColumnNetworks(width=128, g_dropout=0.2, smooth=True) if few else ColumnNetworks()
     adam = Optimizer(lr=4e-3 if few else 2e-3, lr_end=1e-5, betas=(0.9, 0.99), warmup=0.02)
     critic = Optimizer(lr=2e-4, betas=(0.5, 0.9))
     score = SCORED * facts.count if few else 0  # often, for the best snapshot may come early
@@ -36,7 +36,7 @@ def ctgan(facts: Facts) -> Config:
     game = Tabular(likelihood=0.0, adversarial_from=0.0, asked=1.0)
     adam = Optimizer(lr=2e-4, betas=(0.5, 0.9))
     train = Train(batch=min(500, max(10, facts.count // 10 * 10)), ema=(_FOREVER,), ema_ramp=0.02, precision="fp32")
-    return Config("ctgan", facts.domain, Residual(), game, g=adam, d=adam, train=train)
+    return Config("ctgan", facts.domain, CTGAN(), game, g=adam, d=adam, train=train)
 
 
 def _batch(count: int) -> int:

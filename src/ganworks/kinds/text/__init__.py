@@ -14,12 +14,15 @@ KIND = Kind(
     parts={
         "domain/text": "domain:Text",
         "networks/text": "networks.language:TextNets",
-        "game/sequences": "games.game:Sequences",
+        "game/sequences": "games.sequences:Sequences",
         "game/soft-tokens": "games.gumbel:SoftTokens",
     },
     default="text",
     noun="lines",
     recognise="recognise",
     reads=("text: a file with one text in each line.",),
-    examples=("ganworks train captions.txt budget=20m                one text in each line, in any language",),
+    examples=(
+        "ganworks train captions.txt budget=20m                one text in each line, in any language",
+        "ganworks sample runs/captions-text-1 1000 temperature=0.8 out=captions.txt",
+    ),
 )

@@ -18,7 +18,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.text.data.dataset import TextSet
 from ganworks.kinds.text.data.reading import GENERATED, read_lines
 from ganworks.kinds.text.data.vocabulary import KINDS, LARGEST, Vocabulary
-from ganworks.kinds.text.metrics.judge import TextJudge
+from ganworks.kinds.text.metrics.evaluator import TextEvaluator
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Text:
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> TextSet:
-        """Texts of a file, a folder or a list; see `data.text.read_lines`. They are kept in memory."""
+        """Texts of a file, a folder or a list; see `data.reading.read_lines`. They are kept in memory."""
         lines = read_lines(path, str(self.labels).lower() not in ("off", "false", "no"))
         made = TextSet(lines, tokens=self.tokens, size=self.vocabulary, length=self.length, held_out=self.held_out)
         if on_progress is not None:
@@ -73,9 +73,11 @@ class Text:
             batch["y"] = torch.from_numpy(data.labels[indices])
         return batch
 
-    def judge(self, data: TextSet, source: Any, config: Any, work: Callable[[str, int, int], None]) -> TextJudge:
+    def evaluator(
+        self, data: TextSet, source: Any, config: Any, work: Callable[[str, int, int], None]
+    ) -> TextEvaluator:
         """Judges texts by held-out ones."""
-        return TextJudge(data, config, work)
+        return TextEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator at a temperature and with a number of candidates; UsageError for values out of range."""

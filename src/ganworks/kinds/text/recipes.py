@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
-from ganworks.kinds.text.games.game import Sequences
 from ganworks.kinds.text.games.gumbel import SoftTokens
+from ganworks.kinds.text.games.sequences import Sequences
 from ganworks.kinds.text.networks.language import TextNets
 
 LARGE, SOME = 5000, 1000  # training texts

@@ -14,10 +14,10 @@ KIND = Kind(
         "domain/video": "domain:Video",
         "networks/motion-content": "networks.motion_content:MotionContent",
         "networks/volume": "networks.motion_content:Volume",
-        "game/clips": "game:Clips",
+        "game/clips": "game:ClipGame",
     },
     default="video",
     noun="clips",
     recognise="recognise",
-    reads=("video: of films, GIFs or strips of frames side by side.",),
+    reads=("video: a folder or .zip of films, GIFs or strips of frames side by side.",),
 )

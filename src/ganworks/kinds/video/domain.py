@@ -22,7 +22,7 @@ from ganworks.kinds.video.data.clips import LAYOUTS, open_clips
 from ganworks.kinds.video.data.dataset import ClipSet, Progress, clip_facts, pack_clips
 from ganworks.kinds.video.data.reading import Reading
 from ganworks.kinds.video.data.writing import mp4
-from ganworks.kinds.video.metrics.judge import VideoJudge
+from ganworks.kinds.video.metrics.evaluator import VideoEvaluator
 from ganworks.kinds.video.metrics.pictures import enlarged, filmstrips, sheet
 
 USUAL_SIDE = 32  # pixels, unless asked for: what minutes on a CPU can learn
@@ -148,9 +148,11 @@ class Video:
             batch["x"] = torch.where(mirrored, batch["x"].flip(4), batch["x"])
         return batch
 
-    def judge(self, data: ClipSet, source: Any, config: Any, work: Callable[[str, int, int], None]) -> VideoJudge:
-        """The judge of generated clips: frames, movement, and whole clips against held-out ones."""
-        return VideoJudge(data, config, work)
+    def evaluator(
+        self, data: ClipSet, source: Any, config: Any, work: Callable[[str, int, int], None]
+    ) -> VideoEvaluator:
+        """The evaluator of generated clips: frames, movement, and whole clips against held-out ones."""
+        return VideoEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator with a first frame, one content or one motion for all clips; UsageError where it cannot."""

@@ -15,18 +15,16 @@ import torch
 from torch import Tensor
 
 from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.settings import half_cosine
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms
 
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
-
 
 @dataclass(frozen=True)
-class Clips:
+class ClipGame:
     """Settings of the game.
 
     loss: a name from `losses.LOSSES`. r1, r1_end: gamma of the zero-centred gradient penalties (R1 and R2) on the

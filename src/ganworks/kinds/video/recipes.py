@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
-from ganworks.kinds.video.game import Clips
+from ganworks.kinds.video.game import ClipGame
 from ganworks.kinds.video.networks.motion_content import MotionContent, Volume
 
 _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
@@ -31,14 +31,14 @@ def video3d(facts: Facts) -> Config:
     return _config("video3d", facts, Volume(), _game(facts, frame=0.0))
 
 
-def _game(facts: Facts, frame: float = 1.0) -> Clips:
+def _game(facts: Facts, frame: float = 1.0) -> ClipGame:
     """Gradient penalties that grow with the pixels that a critic sees: 8 to .5 for 16 frames of 32 x 32."""
     frames, _, height, width = facts.spec.shape
     high, low = 0.5 * height * width / 1024, 0.03 * height * width / 1024
-    return Clips(r1=high * frames, r1_end=low * frames, frame=frame, frame_r1=high, frame_r1_end=low)
+    return ClipGame(r1=high * frames, r1_end=low * frames, frame=frame, frame_r1=high, frame_r1_end=low)
 
 
-def _config(name: str, facts: Facts, networks: MotionContent | Volume, game: Clips) -> Config:
+def _config(name: str, facts: Facts, networks: MotionContent | Volume, game: ClipGame) -> Config:
     adam = Optimizer(lr=_LR, lr_end=_LR / 50, betas=(0.0, 0.99), beta2_start=0.9, warmup=0.02)
     train = Train(batch=16, ema=(_FOREVER,), ema_ramp=0.03)
     length, stride = facts.spec.shape[0], facts.spec.facts.get("stride", 1)

@@ -16,11 +16,11 @@ from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.kinds.audio.spectral import mel_bank
 from ganworks.kinds.audio.vocoder import measures as metrics
 from ganworks.kinds.audio.vocoder import networks
-from ganworks.kinds.audio.vocoder.discriminators import Critics, Period, Scale
-from ganworks.kinds.audio.vocoder.domain import Vocoder, frames_of
+from ganworks.kinds.audio.vocoder.discriminators import PeriodDiscriminator, ScaleDiscriminator, VocoderDiscriminators
+from ganworks.kinds.audio.vocoder.domain import VocoderDomain
 from ganworks.kinds.audio.vocoder.game import Vocoding, spectral_distance
 from ganworks.kinds.audio.vocoder.hifigan import SIZES, HifiGenerator, fitting_steps
-from ganworks.kinds.audio.vocoder.mel import from_log_mel, log_mel
+from ganworks.kinds.audio.vocoder.mel import frames_of, from_log_mel, log_mel
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def sounds(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(sounds):
-    return Vocoder(segment=2048).open(sounds)
+    return VocoderDomain(segment=2048).open(sounds)
 
 
 # Networks -------------------------------------------------------------------------------------------------------------
@@ -58,9 +58,9 @@ def test_the_published_discriminators():
              (1024, 1024, 41, 16), (1024, 1024, 5), (1024, 1, 3)]  # fmt: skip
     scale = sum(conv(a // (g[0] if g else 1), b, k) for a, b, k, *g in sizes)
     with torch.device("meta"):
-        assert count(Period(2)) == period == 8_221_154
-        assert count(Scale()) == scale == 9_874_306
-        nets = Critics()
+        assert count(PeriodDiscriminator(2)) == period == 8_221_154
+        assert count(ScaleDiscriminator()) == scale == 9_874_306
+        nets = VocoderDiscriminators()
     assert [p.period for p in nets.periods] == [2, 3, 5, 7, 11]
     spectral = ["SpectralNorm" in type(s.convs[0].parametrizations.weight[0]).__name__ for s in nets.scales]
     assert spectral == [True, False, False]
@@ -84,17 +84,17 @@ def test_the_usual_padding_loses_samples_at_odd_factors():
 
 def test_steps_that_miss_the_hop_are_refused(data):
     with pytest.raises(UsageError, match="8 x 8 x 2 x 2 = 256, but each frame stands for hop=64"):
-        networks.Vocoder(kind="hifigan", steps=(8, 8, 2, 2)).build(data.spec)
+        networks.VocoderNetworks(kind="hifigan", steps=(8, 8, 2, 2)).build(data.spec)
     with pytest.raises(UsageError, match="too large"):
         fitting_steps(2 * 31, (8, 8))
     with pytest.raises(UsageError, match="needs the fact"):
-        networks.Vocoder().build(Spec("vocoder", (1, 64)))
+        networks.VocoderNetworks().build(Spec("vocoder", (1, 64)))
 
 
 @pytest.mark.parametrize("kind", ["istft", "hifigan"])
 def test_chunks_leave_no_seams(kind, data):
     torch.manual_seed(0)
-    G = networks.Vocoder(kind=kind, size="V3", width=16, blocks=2).build(data.spec)["G"].eval()
+    G = networks.VocoderNetworks(kind=kind, size="V3", width=16, blocks=2).build(data.spec)["G"].eval()
     mel, made = torch.randn(2, 40, 150) - 3, []
     with torch.inference_mode():
         for chunk in (150, 40, 7):
@@ -143,7 +143,7 @@ def test_bins_without_a_band_begin_at_the_nearest_one():
 
 
 def test_frames_of_a_crop_are_those_of_the_recording(data):
-    domain = Vocoder(segment=2048, gain=0.0)
+    domain = VocoderDomain(segment=2048, gain=0.0)
     batch = domain.batch(data, data.train[:4], Draw(3, 4, slice(None)))
     assert batch["x"].shape == (4, 1, 2048) and batch["src"].shape == (4, 40, 32) and batch["pitch"].shape == (4, 32)
     again = frames_of(batch["x"][:, 0], data.spec.facts)
@@ -158,15 +158,15 @@ def test_frames_of_a_crop_are_those_of_the_recording(data):
 
 
 def test_gain_changes_the_level_alone(data):
-    loud = Vocoder(segment=2048, gain=12.0).batch(data, data.train[:8], Draw(0, 8, slice(None)))
-    plain = Vocoder(segment=2048, gain=0.0).batch(data, data.train[:8], Draw(0, 8, slice(None)))
+    loud = VocoderDomain(segment=2048, gain=12.0).batch(data, data.train[:8], Draw(0, 8, slice(None)))
+    plain = VocoderDomain(segment=2048, gain=0.0).batch(data, data.train[:8], Draw(0, 8, slice(None)))
     ratio = (loud["x"].square().mean((1, 2)) / plain["x"].square().mean((1, 2))).sqrt().log10() * 20
     assert ratio.abs().max() <= 12.01 and ratio.std() > 2
     assert loud["x"].abs().max() <= 1
 
 
 def test_settings_follow_the_rate():
-    assert Vocoder().frames(22050) == {
+    assert VocoderDomain().frames(22050) == {
         "rate": 22050,
         "n_fft": 1024,
         "hop": 256,
@@ -174,18 +174,18 @@ def test_settings_follow_the_rate():
         "low": 0.0,
         "high": 11025.0,
     }
-    assert [Vocoder().frames(r)["n_fft"] for r in (8000, 16000, 24000, 48000)] == [256, 512, 1024, 2048]
+    assert [VocoderDomain().frames(r)["n_fft"] for r in (8000, 16000, 24000, 48000)] == [256, 512, 1024, 2048]
     with pytest.raises(UsageError, match="hop at most half"):
-        Vocoder(n_fft=256, hop=200).frames(8000)
+        VocoderDomain(n_fft=256, hop=200).frames(8000)
     with pytest.raises(UsageError, match="mels from 0 to 9000"):
-        Vocoder(high=9000).frames(16000)
+        VocoderDomain(high=9000).frames(16000)
     with pytest.raises(UsageError, match="gain"):
-        Vocoder(gain=-1)
+        VocoderDomain(gain=-1)
 
 
 def test_a_segment_must_be_whole_frames(sounds):
     with pytest.raises(UsageError, match="multiple of hop=64"):
-        Vocoder(segment=1000).open(sounds)
+        VocoderDomain(segment=1000).open(sounds)
 
 
 def test_the_filter_bank_is_kept_by_all_of_its_settings():
@@ -207,10 +207,10 @@ def test_the_filter_bank_is_kept_by_all_of_its_settings():
 def test_the_published_weights(data):
     """L(G) = sum over discriminators of (D(fake) - 1)^2 + 2 L(features) + 45 L(mel): 2010.05646, equations 1 to 6."""
     torch.manual_seed(0)
-    nets = networks.Vocoder(width=8, blocks=1, d_width=2, d_most=8, d_scale=2).build(data.spec)
+    nets = networks.VocoderNetworks(width=8, blocks=1, d_width=2, d_most=8, d_scale=2).build(data.spec)
     nets["D"].eval()
     game = Vocoding(adversarial_from=0.0, spectral=0.0, pitch=0.0, rate=RATE, n_fft=256, hop=64, mels=40)
-    domain = Vocoder(segment=2048)
+    domain = VocoderDomain(segment=2048)
     batch = Batch(lambda: domain.batch(data, data.train[:3], Draw(0, 3, slice(None))), Draw(0, 3, slice(None)), size=3)
     torch.manual_seed(1)
     terms = game.generator_turn(nets, batch)

@@ -19,8 +19,8 @@ from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.wav import read_note, wav_bytes
 from ganworks.kinds.audio.vocoder import measures as metrics
-from ganworks.kinds.audio.vocoder.domain import Vocoder, frames_of
-from ganworks.kinds.audio.vocoder.mel import log_mel
+from ganworks.kinds.audio.vocoder.domain import VocoderDomain
+from ganworks.kinds.audio.vocoder.mel import frames_of, log_mel
 from ganworks.use.applier import Applied
 from ganworks.use.file_jobs import apply_files
 
@@ -32,7 +32,7 @@ def sounds(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def data(sounds):
-    return Vocoder(segment=2048).open(sounds)
+    return VocoderDomain(segment=2048).open(sounds)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import ganworks as gw
-from ganworks.kinds.images.classification import judge as c
+from ganworks.kinds.images.classification import evaluator as c
 from ganworks.kinds.images.classification.domain import Partial
 from ganworks.kinds.images.classification.pictures import confusion_picture, reliability_picture
 from ganworks.metrics.estimate import wilson
@@ -114,7 +114,7 @@ def test_the_report_of_a_training(judged):
 def test_the_last_weights_are_published_whatever_the_held_out_labels_say(judged):
     """Choosing by the held-out labels would train on them."""
     out, report = judged
-    assert c.ClassJudge.objective == ""
+    assert c.ClassEvaluator.objective == ""
     assert published(out)["C"].card["seen"] == report.about["seen"] >= 12_000
 
 
@@ -124,6 +124,8 @@ def test_few_held_out_images_are_said_to_be_few(tmp_path):
     domain = Partial()
     data = domain.open((x, y))
     assert any("rough" in note for note in data.notes)
-    judge = c.ClassJudge(data, None, lambda *_: None)
-    assert not judge.ready
-    assert any("interval is wide" in line for line in judge.warnings(np.eye(2, dtype=int), ["a", "b"], len(data.held)))
+    evaluator = c.ClassEvaluator(data, None, lambda *_: None)
+    assert not evaluator.ready
+    assert any(
+        "interval is wide" in line for line in evaluator.warnings(np.eye(2, dtype=int), ["a", "b"], len(data.held))
+    )

@@ -8,8 +8,8 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, key
 from ganworks.kinds.images.inpainting import measures as holes
 from ganworks.kinds.images.inpainting.domain import Holes, with_hole
+from ganworks.kinds.images.inpainting.evaluator import InpaintingEvaluator
 from ganworks.kinds.images.inpainting.fill import smooth_fill
-from ganworks.kinds.images.inpainting.judge import Judge
 from ganworks.kinds.images.inpainting.networks import Inpaint
 
 
@@ -136,17 +136,17 @@ def test_wrong_settings_are_explained():
 
 def test_the_judge_scores_shows_and_reports(opened, tmp_path):
     domain, data = opened
-    judge = Judge(domain, data)
+    evaluator = InpaintingEvaluator(domain, data)
     nets = {"G": network()[0]}
     torch.nn.init.zeros_(nets["G"].leave.weight)  # the smooth fill itself
-    scores, floors, _ = judge.score(nets)
-    assert judge.ready and judge.side == 32 and floors == {"energy": 1.0}
-    report = judge.evaluate(nets, count=40, seed=0, pictures=tmp_path / "eval", progress=lambda *_: None, about={})
+    scores, floors, _ = evaluator.score(nets)
+    assert evaluator.ready and evaluator.side == 32 and floors == {"energy": 1.0}
+    report = evaluator.evaluate(nets, count=40, seed=0, pictures=tmp_path / "eval", progress=lambda *_: None, about={})
     harmonic, mean = report.baselines["harmonic fill"], report.baselines["mean fill"]
     assert scores["hole_l1"] < mean["hole_l1"]
     assert report.metrics["hole_l1"].value == pytest.approx(harmonic["hole_l1"], rel=0.25)
     assert harmonic["energy"] < 1 and (tmp_path / "eval" / "filled.png").exists()
-    assert judge.show(nets).size[0] > 8 * 32
+    assert evaluator.show(nets).size[0] > 8 * 32
 
 
 def test_measures_look_at_the_hole_alone():

@@ -12,7 +12,7 @@ from recipe_checks import check_recipe
 import ganworks as gw
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
-from ganworks.kinds.images.multidomain.domain import Multi, MultiJudge, class_number
+from ganworks.kinds.images.multidomain.domain import Multi, MultiEvaluator, class_number
 from ganworks.kinds.images.multidomain.game import StarGame
 from ganworks.kinds.images.multidomain.networks import StarNetworks
 from ganworks.runs.published import published
@@ -112,8 +112,8 @@ def test_batches_and_judge_of_squares(tmp_path):
     assert data.spec.kind == "multi" and data.spec.source == data.spec.shape == (3, 16, 16)
     batch = Multi(flip=True).batch(data, data.train[:8], Draw(1, 8, slice(None)))
     assert torch.equal(batch["x"], batch["src"]) and batch["y"].tolist() == data.labels[data.train[:8]].tolist()
-    judge = MultiJudge(data, lambda *_: None)
-    asked = judge.others(data.held)
+    evaluator = MultiEvaluator(data, lambda *_: None)
+    asked = evaluator.others(data.held)
     assert (asked != data.labels[data.held]).all() and set(asked) == {0, 1, 2}
     paint = [torch.tensor(c).view(1, 3, 1, 1) / 127.5 - 1 for c in ([200, 60, 60], [60, 200, 60], [60, 60, 200])]
 
@@ -132,12 +132,12 @@ def test_batches_and_judge_of_squares(tmp_path):
         def forward(self, src, y):
             return src
 
-    scores = {net: judge.score({"G": net()})[0] for net in (Painter, Idle)}
+    scores = {net: evaluator.score({"G": net()})[0] for net in (Painter, Idle)}
     assert scores[Painter]["agreement"] > 0.9 and scores[Idle]["agreement"] < 0.1
     assert scores[Painter]["cycle"] < 0.001 and scores[Painter]["structure"] > 0.9
     assert scores[Idle]["structure"] == pytest.approx(1)
     settings = {"count": 100, "seed": 0, "pictures": tmp_path / "eval", "progress": None, "about": {}}
-    report = judge.evaluate({"G": Painter()}, **settings).to_dict()
+    report = evaluator.evaluate({"G": Painter()}, **settings).to_dict()
     assert report["metrics"]["agreement"]["value"] > 0.9
     assert report["metrics"]["kid"]["value"] < 0.2 * report["baselines"]["unchanged image"]["kid"]
     assert report["baselines"]["unchanged image"]["agreement"] < 0.1
@@ -183,6 +183,6 @@ def test_squares_become_the_asked_colour(tmp_path):
         "networks.residual": False, "lr": 2e-3, "batch": 16, "budget": 2000, "train.judge": False,
     }  # fmt: skip
     list(gw.train("stargan", data=data, out=tmp_path / "run", **{**SMALL, "train.precision": "fp32", **settings}))
-    judge = MultiJudge(Multi().open(data), lambda *_: None)
-    scores = judge.score({"G": published(tmp_path / "run")["G"].net.eval()})[0]
+    evaluator = MultiEvaluator(Multi().open(data), lambda *_: None)
+    scores = evaluator.score({"G": published(tmp_path / "run")["G"].net.eval()})[0]
     assert scores["agreement"] > 0.9  # unchanged images have 0, a class at random has 0.33

@@ -178,12 +178,12 @@ def test_recipes(recipe, direction, data, tmp_path):
 def test_the_judge(direction, scores, data, tmp_path):
     domain = Pairs(size=32, direction=direction)
     opened = domain.open(data, cache=tmp_path)
-    judge = domain.judge(opened, data, None, None)
+    evaluator = domain.evaluator(opened, data, None, None)
     G = {"G": Pix2Pix(width=4, d_width=4).build(opened.spec)["G"].eval()}
-    assert judge.ready and len(opened.held) == 8
-    assert set(judge.score(G)[0]) == scores and judge.score(G) == judge.score(G)
-    assert judge.show(G).width > 6 * 64
-    report = judge.evaluate(
+    assert evaluator.ready and len(opened.held) == 8
+    assert set(evaluator.score(G)[0]) == scores and evaluator.score(G) == evaluator.score(G)
+    assert evaluator.show(G).width > 6 * 64
+    report = evaluator.evaluate(
         G, count=100, seed=0, pictures=tmp_path / "pictures", progress=lambda *_: None, about={}
     ).to_dict()
     assert report["count"] == 8 and scores <= set(report["metrics"])
@@ -199,11 +199,11 @@ def test_the_judge(direction, scores, data, tmp_path):
 def test_a_true_translator_is_judged_perfect(data, tmp_path):
     domain = Pairs(size=32, direction="BtoA", flip=False)
     opened = domain.open(data, cache=tmp_path)
-    judge = domain.judge(opened, data, None, None)
+    evaluator = domain.evaluator(opened, data, None, None)
     answers = iter(opened.pairs(opened.held)[1].split(16))
     G = torch.nn.Conv2d(1, 1, 1)
     G.forward = lambda src: next(answers)
-    scores = judge.score({"G": G})[0]
+    scores = evaluator.score({"G": G})[0]
     assert scores["l1"] == 0 and scores["patch_fd"] < 1e-6
 
 

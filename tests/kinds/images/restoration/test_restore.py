@@ -12,8 +12,8 @@ from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.kinds.images.restoration.degrade import Degrade
 from ganworks.kinds.images.restoration.domain import Enlarge, Restore
+from ganworks.kinds.images.restoration.evaluator import RestorationEvaluator, compare, levels
 from ganworks.kinds.images.restoration.game import Restoration, shifted
-from ganworks.kinds.images.restoration.judge import Judge, compare, levels
 from ganworks.kinds.images.restoration.networks import Restorer
 from ganworks.kinds.images.shared.vgg import VGG19
 
@@ -241,9 +241,9 @@ def test_the_judge_knows_better_from_worse(photos, tmp_path):
     domain = Enlarge(scale=2, size=32, held_out=0.3)
     data = opened(domain, photos, tmp_path / "cache")
     nets = Restorer(width=8, blocks=1).build(data.spec)
-    judge = Judge(domain, data, Config("superres", domain, Restorer(), Restoration()))
+    evaluator = RestorationEvaluator(domain, data, Config("superres", domain, Restorer(), Restoration()))
     nets["G"].last.weight.data.zero_()  # now it is the bicubic filter
-    report = judge.evaluate(nets, count=100, seed=0, pictures=tmp_path / "eval", progress=lambda *_: None, about={})
+    report = evaluator.evaluate(nets, count=100, seed=0, pictures=tmp_path / "eval", progress=lambda *_: None, about={})
     assert report.count == len(data.held) == 4
     assert report.metrics["psnr"].value == pytest.approx(report.baselines["bicubic"]["psnr"], abs=0.1)
     base = report.baselines
@@ -251,12 +251,14 @@ def test_the_judge_knows_better_from_worse(photos, tmp_path):
     assert base["lanczos + white noise"]["detail_match"] < base["bicubic"]["detail_match"]
     assert (tmp_path / "eval" / "restored.png").exists()
     assert Image.open(tmp_path / "eval" / "photo-4-after.png").size[0] >= 60
-    scores = judge.score(nets)[0]
+    scores = evaluator.score(nets)[0]
     nets["G"].last.weight.data.normal_(0, 0.3)
-    assert judge.score(nets)[0]["psnr"] < scores["psnr"] - 3
-    assert judge.show(nets).size[0] > 3 * 60
-    assert (judge.objective, judge.ready) == ("-psnr", True)
-    later = Judge(domain, data, Config("superres", domain, Restorer(), Restoration(adversarial_from=0.7)))
+    assert evaluator.score(nets)[0]["psnr"] < scores["psnr"] - 3
+    assert evaluator.show(nets).size[0] > 3 * 60
+    assert (evaluator.objective, evaluator.ready) == ("-psnr", True)
+    later = RestorationEvaluator(
+        domain, data, Config("superres", domain, Restorer(), Restoration(adversarial_from=0.7))
+    )
     assert later.objective == ""
 
 
@@ -322,7 +324,7 @@ def test_it_learns(photos, tmp_path, monkeypatch):
     settings |= {"networks.blocks": 2, "train.precision": "fp32", "train.threads": 1, "train.judge": False}
     list(gw.train("restore", data=photos, out=tmp_path / "run", **settings))
     domain = Restore("noise=40", size=32)
-    judge = Judge(domain, domain.open(photos), Config("restore", domain, Restorer(), Restoration()))
+    evaluator = RestorationEvaluator(domain, domain.open(photos), Config("restore", domain, Restorer(), Restoration()))
     net = load_net(tmp_path / "run").net.eval()
-    before = np.mean([compare(levels(s), levels(x), 1, True)["psnr"] for s, x in judge.scored])
-    assert judge.score({"G": net})[0]["psnr"] > before + 2.5
+    before = np.mean([compare(levels(s), levels(x), 1, True)["psnr"] for s, x in evaluator.scored])
+    assert evaluator.score({"G": net})[0]["psnr"] > before + 2.5

@@ -15,7 +15,7 @@ from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.kinds.images.unpaired.contrastive_game import ContrastiveGame, nce, patches, positions
 from ganworks.kinds.images.unpaired.contrastive_networks import ContrastiveNetworks, ProjectionHeads
 from ganworks.kinds.images.unpaired.cycle_networks import HistoryDiscriminator
-from ganworks.kinds.images.unpaired.single import Single, SingleJudge
+from ganworks.kinds.images.unpaired.single import Single, SingleEvaluator
 
 SPEC = Spec("unpaired", (3, 16, 16), source=(3, 16, 16))
 SMALL = ContrastiveNetworks(width=4, blocks=2, d_width=4, layers=1, features=8)
@@ -257,10 +257,10 @@ def test_one_image_is_applied_at_the_scale_of_its_training():
 
 def test_the_judge_of_one_image_shows_it_whole():
     data = Single(size=24, zoom=4.0).open((stripes(1, False, 96), stripes(1, True, 96)))
-    judge = SingleJudge(data, "cpu")
+    evaluator = SingleEvaluator(data, "cpu")
     nets = {"G": SMALL.build(data.spec)["G"].eval()}
-    assert judge.ready and judge.show(nets).size == (3 * 96 + 8, 96 + 4)
-    scores, floors, _ = judge.score(nets)
+    assert evaluator.ready and evaluator.show(nets).size == (3 * 96 + 8, 96 + 4)
+    scores, floors, _ = evaluator.score(nets)
     assert floors["stats"] < scores["stats"]
 
 

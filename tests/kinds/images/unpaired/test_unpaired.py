@@ -12,7 +12,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.unpaired import measures as unpaired
 from ganworks.kinds.images.unpaired.domain import Unpaired, find_sides
-from ganworks.kinds.images.unpaired.judge import Judge, translate
+from ganworks.kinds.images.unpaired.evaluator import UnpairedEvaluator, translate
 
 
 def picture(seed: int, size: tuple[int, int] = (20, 24), tint: int = 0) -> Image.Image:
@@ -172,14 +172,14 @@ def test_judge_knows_a_perfect_translator_from_a_poor_one(tmp_path):
             made.save(tmp_path / "set" / folder / f"{n}.png")
     data = Unpaired(size=16).open(tmp_path / "set")
     assert data.paired
-    judge, good, poor = Judge(data), Invert(), Invert()
+    evaluator, good, poor = UnpairedEvaluator(data), Invert(), Invert()
     torch.nn.init.constant_(poor.scale, 0.2)
-    right, floors, key = judge.score({"G": good, "G_back": good})
-    wrong, *_ = judge.score({"G": poor, "G_back": poor})
+    right, floors, key = evaluator.score({"G": good, "G_back": good})
+    wrong, *_ = evaluator.score({"G": poor, "G_back": poor})
     assert key.startswith("randconv") and floors["kid"] < 0.05
     assert right["truth"] < 0.01 < wrong["truth"] and right["cycle"] < 0.01 < wrong["cycle"]
     assert right["structure"] > 0.99 and right["kid"] < 0.01 < wrong["kid"] and right["stats"] < wrong["stats"]
-    report = judge.evaluate(
+    report = evaluator.evaluate(
         {"G": good}, count=8, seed=0, pictures=tmp_path / "eval", progress=lambda *a: None, about={}
     )
     assert "cycle" not in report.metrics and report.baselines["the input itself"]["structure"] == pytest.approx(1)
@@ -247,6 +247,6 @@ def test_label_maps_become_planes_and_colours_again(tmp_path):
         "palettes": [data.palettes[1]] * 2, "given": [4, 12, 12]}}))  # fmt: skip
     assert np.array_equal(same_maps, held)
     net = torch.nn.ModuleDict({"G": to_labels, "G_back": torch.nn.Conv2d(4, 3, 1)})
-    scores, *_ = Judge(data).score(net)
+    scores, *_ = UnpairedEvaluator(data).score(net)
     assert {"cycle", "truth", "kid_back"} <= set(scores)
-    Judge(data).show(net)
+    UnpairedEvaluator(data).show(net)

@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.files.packing.cache import Progress, open_or_pack, refuse_corrupt
+from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.joined import contents, read_facts
 from ganworks.files.packing.packed import MappedPages, class_counts, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.audio.data import sound
 
 FORMAT = 1
+FEW = 20  # recordings below which their pieces are split between training and held-out, not they themselves
 
 
 def pack_sounds(

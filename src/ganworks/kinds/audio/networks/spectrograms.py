@@ -94,7 +94,7 @@ class Front:
         return tuple(torch.tensor(v[:-1], device=device)[:, None] for v in (self.means, self.deviations))  # pyrefly: ignore
 
 
-class SpectralGenerator(nn.Module):
+class SpectrogramGenerator(nn.Module):
     """z [B, z_dim], y [B] or None -> waves [B, C, n] in [-1, 1]; `picture` makes their spectrograms [B, C, F, T]."""
 
     def __init__(self, picture: nn.Module, front: Front, samples: int):
@@ -106,7 +106,7 @@ class SpectralGenerator(nn.Module):
         return self.front.synthesise(self.picture(z, y), self.samples)
 
 
-class SpectralDiscriminator(nn.Module):
+class SpectrogramDiscriminator(nn.Module):
     """Waves [B, C, n], y [B] or None -> logits [B] of `picture`, which judges their spectrograms."""
 
     def __init__(self, picture: nn.Module, front: Front):
@@ -160,6 +160,6 @@ class Spectrogram:
         height, width = front.size(spec.shape[1])
         players = self.picture.build(Spec("images", (spec.shape[0], height, width), spec.classes, -1, 1, "float32"))
         return {
-            "G": SpectralGenerator(players["G"], front, spec.shape[1]),
-            "D": SpectralDiscriminator(players["D"], front),
+            "G": SpectrogramGenerator(players["G"], front, spec.shape[1]),
+            "D": SpectrogramDiscriminator(players["D"], front),
         }

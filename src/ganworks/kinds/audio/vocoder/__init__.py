@@ -8,9 +8,12 @@ KIND = Kind(
     title="mel frames to sound",
     recipes={"vocoder": ("recipes:vocoder", "domain/vocoder")},
     parts={
-        "domain/vocoder": "domain:Vocoder",
-        "networks/vocoder": "networks:Vocoder",
+        "domain/vocoder": "domain:VocoderDomain",
+        "networks/vocoder": "networks:VocoderNetworks",
         "game/vocoder": "game:Vocoding",
     },
+    group="sound",
+    remark="mel frames to sound",
     options=("chunk=2000      frames at once, without seams",),
+    examples=("ganworks apply runs/speech-vocoder-1 talk.flac out=again.wav",),
 )

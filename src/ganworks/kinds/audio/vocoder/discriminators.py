@@ -40,7 +40,7 @@ def _run(convs: nn.ModuleList, x: Tensor) -> list[Tensor]:
         return [*maps, convs[-1](x.float())]
 
 
-class Period(nn.Module):
+class PeriodDiscriminator(nn.Module):
     """Samples [B, 1, n] in rows of `period` -> maps [B, C, rows, period] of each layer, logits last.
 
     width 32, most 1024: 8,221,154 parameters with weight norm.
@@ -60,7 +60,7 @@ class Period(nn.Module):
         return _run(self.convs, x.unflatten(2, (-1, self.period)))
 
 
-class Scale(nn.Module):
+class ScaleDiscriminator(nn.Module):
     """Samples [B, 1, n] -> maps [B, C, 1, m] of each layer, logits last.
 
     Pictures one pixel high: processors convolve those with channels last two to five times as fast as sequences.
@@ -82,7 +82,7 @@ class Scale(nn.Module):
         return _run(self.convs, x[:, :, None])
 
 
-class Critics(nn.Module):
+class VocoderDiscriminators(nn.Module):
     """Samples [B, 1, n] -> the maps of each discriminator, the periods first, then the scales.
 
     scale_width: of the first layer on each scale, four times `width` when published. Raises UsageError for widths
@@ -93,8 +93,8 @@ class Critics(nn.Module):
         super().__init__()
         if min(width, most, scale_width) < 1:
             raise UsageError(f"The widths of discriminators must be at least 1, not {width}, {most}, {scale_width}.")
-        self.periods = nn.ModuleList(Period(p, width, most) for p in PERIODS)
-        self.scales = nn.ModuleList(Scale(scale_width, most, spectral=k == 0) for k in range(SCALES))
+        self.periods = nn.ModuleList(PeriodDiscriminator(p, width, most) for p in PERIODS)
+        self.scales = nn.ModuleList(ScaleDiscriminator(scale_width, most, spectral=k == 0) for k in range(SCALES))
 
     def features(self, x: Tensor) -> list[list[Tensor]]:
         """Maps of every layer of every discriminator, the logits last in each list."""

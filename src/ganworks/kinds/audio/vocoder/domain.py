@@ -14,7 +14,6 @@ from __future__ import annotations
 import io
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.rasters.decode import DecodeError, printable
@@ -30,17 +30,17 @@ from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
 from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
+from ganworks.kinds.audio.vocoder.evaluator import VocoderEvaluator
 from ganworks.kinds.audio.vocoder.measures import VOICED, pitch
-from ganworks.kinds.audio.vocoder.mel import log_mel
+from ganworks.kinds.audio.vocoder.mel import frames_of, margin_of
 
 HIGHEST_RATE = 48_000  # above which only a rate that is asked for goes
 PIECE = 10  # seconds
 CHUNK = 2000  # frames that are worked on at once
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Vocoder:
+class VocoderDomain:
     """How recordings become pairs of mel frames and sound, and how a trained network is used.
 
     rate: Hz. n_fft, hop: samples of a frame and from one to the next. mels: bands from `low` to `high` Hz (0: half the
@@ -131,11 +131,9 @@ class Vocoder:
         x = wave[:, None, margin : margin + length]
         return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}
 
-    def judge(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `vocoder_judge.Judge`."""
-        from ganworks.kinds.audio.vocoder.judge import Judge
-
-        return Judge(self, data, config)
+    def evaluator(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `VocoderEvaluator`."""
+        return VocoderEvaluator(self, data, config)
 
     # Use ----------------------------------------------------------------------------------------------------------
 
@@ -178,17 +176,6 @@ class Vocoder:
         """Log-mel frames [mels, T], natural logarithms -> samples [T hop] float32 in [-1, 1]."""
         mel = check_mel(np.asarray(array), "the array", spec.facts["mels"]).to(next(net.parameters()).device)
         return self.apply(net, mel, spec, options)[0].clamp(-1, 1).cpu().numpy()
-
-
-def margin_of(facts: dict[str, Any]) -> int:
-    """Samples on either side of a crop that its frames look at: whole hops."""
-    return -(-facts["n_fft"] // (2 * facts["hop"])) * facts["hop"]
-
-
-def frames_of(x: Tensor, facts: dict[str, Any]) -> Tensor:
-    """Samples [..., n] -> the log-mel frames [..., mels, ceil(n / hop)] that a network of these facts is given."""
-    names = ("rate", "n_fft", "hop", "mels", "low", "high")
-    return log_mel(x, *(facts[name] for name in names))
 
 
 def read_mel(content: bytes, name: str, mels: int) -> Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
@@ -23,7 +24,6 @@ from ganworks.games.stages import alone, check_start, phases
 from ganworks.kinds.audio.spectral import stft
 from ganworks.kinds.audio.vocoder.mel import log_mel
 
-Terms = dict[str, Tensor]
 FLOOR = 1e-3  # of magnitudes: the sine with 1 / 64,000 of full scale has it at n_fft 256
 
 

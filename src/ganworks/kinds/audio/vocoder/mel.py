@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,3 +50,14 @@ def from_log_mel(mel: Tensor, rate: int, n_fft: int, low: float = 0.0, high: flo
     """
     bands, settings = mel.exp(), (rate, n_fft, mel.shape[-2], low, high, mel.device)
     return torch.maximum(mel_pinv(*settings) @ bands, 0.1 * (mel_around(*settings) @ bands)).clamp_min(FLOOR)
+
+
+def margin_of(facts: dict[str, Any]) -> int:
+    """Samples on either side of a crop that its frames look at: whole hops."""
+    return -(-facts["n_fft"] // (2 * facts["hop"])) * facts["hop"]
+
+
+def frames_of(x: Tensor, facts: dict[str, Any]) -> Tensor:
+    """Samples [..., n] -> the log-mel frames [..., mels, ceil(n / hop)] that a network of these facts is given."""
+    names = ("rate", "n_fft", "hop", "mels", "low", "high")
+    return log_mel(x, *(facts[name] for name in names))

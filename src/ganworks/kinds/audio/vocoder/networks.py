@@ -26,7 +26,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.audio.spectral import istft, stft
 from ganworks.kinds.audio.vocoder.chunks import chunked
-from ganworks.kinds.audio.vocoder.discriminators import Critics
+from ganworks.kinds.audio.vocoder.discriminators import VocoderDiscriminators
 from ganworks.kinds.audio.vocoder.hifigan import SIZES, HifiGenerator, check_steps, fitting_steps
 from ganworks.kinds.audio.vocoder.mel import from_log_mel
 
@@ -39,7 +39,7 @@ _SHARP = 30.0  # of the choice among them
 
 @dataclass(frozen=True)
 class Frames:
-    """What mel frames are made of; see `domains.vocoder.Vocoder`. Frequencies in Hz, lengths in samples."""
+    """What mel frames are made of; see `VocoderDomain`. Frequencies in Hz, lengths in samples."""
 
     rate: int
     n_fft: int
@@ -64,7 +64,7 @@ class Frames:
         return Frames(**values)
 
 
-class Block(nn.Module):
+class ConvNeXtBlock(nn.Module):
     """ConvNeXt in one dimension (Liu et al. 2022, 2201.03545, figure 4): x [B, C, T] -> the same shape."""
 
     def __init__(self, width: int, kernel: int, inner: int, scale: float):
@@ -80,7 +80,7 @@ class Block(nn.Module):
         return x + (self.scale * y).transpose(1, 2)
 
 
-class Plan(NamedTuple):
+class AcousticParameters(NamedTuple):
     """What the trunk says about frames: magnitude [B, bins, T], periodic [B, bins, T] in (0, 1), pitch [B, T] in Hz."""
 
     magnitude: Tensor
@@ -88,7 +88,7 @@ class Plan(NamedTuple):
     pitch: Tensor
 
 
-class SpectralGenerator(nn.Module):
+class ISTFTGenerator(nn.Module):
     """Log-mel frames [B, mels, T] -> samples [B, 1, T hop] float32. Draws noise from torch's global generator.
 
     rounds: of the projection. reach: frames on either side that a frame of `plan` depends on, and one of `voice`.
@@ -99,7 +99,7 @@ class SpectralGenerator(nn.Module):
         self.frames, self.rounds, bins = frames, rounds, frames.n_fft // 2 + 1
         self.first = nn.Conv1d(frames.mels + CANDIDATES, width, 7, padding=3)
         self.before, self.after = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
-        self.blocks = nn.ModuleList(Block(width, 7, 3 * width, 1 / blocks) for _ in range(blocks))
+        self.blocks = nn.ModuleList(ConvNeXtBlock(width, 7, 3 * width, 1 / blocks) for _ in range(blocks))
         self.last = nn.Linear(width, 2 * bins + CANDIDATES)
         self.reach = 3 + 3 * blocks, (rounds + 1) * -(-frames.n_fft // frames.hop) + 1
         for layer in self.modules():
@@ -108,8 +108,8 @@ class SpectralGenerator(nn.Module):
                 nn.init.zeros_(layer.bias)  # pyrefly: ignore
         nn.init.kaiming_normal_(self.first.weight)
 
-    def plan(self, mel: Tensor) -> Plan:
-        """The trunk: [B, mels, T] -> `Plan`.
+    def plan(self, mel: Tensor) -> AcousticParameters:
+        """The trunk: [B, mels, T] -> `AcousticParameters`.
 
         What the mel bands say by themselves is where it begins: the magnitudes of the pseudo-inverse of their filters,
         and how well each candidate for the pitch fits these.
@@ -130,7 +130,7 @@ class SpectralGenerator(nn.Module):
             magnitude = (begin.log() + change).clamp(max=_LOUDEST).exp()
             share = (_SHARP * match + choice).softmax(1)
             pitch = (candidates(device).log()[:, None] * share).sum(1).exp()
-            return Plan(magnitude, periodic.sigmoid(), pitch)
+            return AcousticParameters(magnitude, periodic.sigmoid(), pitch)
 
     def source(self, pitch: Tensor) -> Tensor:
         """Pitch [B, T] -> pulses and noise [B, 2, T hop], both with power 1, whatever the length."""
@@ -217,7 +217,7 @@ def pulse_train(pitch: Tensor, rate: int, hop: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Vocoder:
+class VocoderNetworks:
     """A generator G of sound from mel frames, and the discriminators D.
 
     kind: "istft" (fast) or "hifigan" (as published). size: of hifigan, "V1", "V2" or "V3". width, blocks, rounds: of
@@ -256,5 +256,5 @@ class Vocoder:
             steps = check_steps(self.steps, frames.hop) if self.steps else fitting_steps(frames.hop, size.steps)
             G = HifiGenerator(frames.mels, steps, size)
         else:
-            G = SpectralGenerator(frames, self.width, self.blocks, self.rounds)
-        return {"G": G, "D": Critics(self.d_width, self.d_most, self.d_scale)}
+            G = ISTFTGenerator(frames, self.width, self.blocks, self.rounds)
+        return {"G": G, "D": VocoderDiscriminators(self.d_width, self.d_most, self.d_scale)}

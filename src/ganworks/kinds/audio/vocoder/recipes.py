@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.kinds.audio.vocoder.game import Vocoding
-from ganworks.kinds.audio.vocoder.networks import Vocoder
+from ganworks.kinds.audio.vocoder.networks import VocoderNetworks
 
 
 def vocoder(facts: Facts) -> Config:
@@ -23,4 +23,4 @@ def vocoder(facts: Facts) -> Config:
     g = Optimizer(lr=1e-3, lr_end=1e-5, betas=(0.8, 0.99), warmup=0.01)
     d = Optimizer(lr=3e-4, betas=(0.8, 0.99))
     train = Train(batch=16, ema=(2_000.0,))
-    return Config("vocoder", facts.domain, Vocoder(), Vocoding(**made), g=g, d=d, train=train)
+    return Config("vocoder", facts.domain, VocoderNetworks(), Vocoding(**made), g=g, d=d, train=train)

@@ -18,6 +18,7 @@ KIND = Kind(
         "game/semi-supervised": "game:SemiSupervised",
         "game/acgan": "acgan_game:AuxiliaryClasses",
     },
+    group="classes",
     looks="domain/images",
     about={"classify": "few labels suffice"},
 )

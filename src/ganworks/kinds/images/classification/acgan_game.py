@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 
 from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.contracts import Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.kinds.images.classification.game import SemiSupervised, label_loss
 from ganworks.kinds.images.classification.views import view
-
-Terms = dict[str, Tensor]
 
 
 @dataclass(frozen=True)

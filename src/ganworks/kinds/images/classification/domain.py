@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.arrays import Source
-from ganworks.files.packing.pack import Progress
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.pixels import grid
-from ganworks.kinds.images.classification.judge import ClassJudge, probabilities
+from ganworks.kinds.images.classification.evaluator import ClassEvaluator, probabilities
 from ganworks.kinds.images.domain import Images
 
 UNLABELLED = ("unlabelled", "unlabeled", "_", "", "-1", "nan", "none")  # class names that stand for no label
@@ -184,9 +184,11 @@ class Partial:
         prior = torch.from_numpy(data.counts / data.counts.sum()).float().expand(len(chosen), -1)
         return {"x": both[0], "xl": both[1], "y": torch.from_numpy(data.labels[chosen]), "prior": prior}
 
-    def judge(self, data: PartialData, source: Any, config: Any, work: Callable[[str, int, int], None]) -> ClassJudge:
-        """The judge of the classifier: accuracy and calibration on the held-out labelled images."""
-        return ClassJudge(data, config, work)
+    def evaluator(
+        self, data: PartialData, source: Any, config: Any, work: Callable[[str, int, int], None]
+    ) -> ClassEvaluator:
+        """The evaluator of the classifier: accuracy and calibration on the held-out labelled images."""
+        return ClassEvaluator(data, config, work)
 
     def converter(self, spec: Spec, source: Source) -> Callable[..., Any]:
         """What turns an item of a source into an array [C, H, W] of the spec's size, as in the training."""

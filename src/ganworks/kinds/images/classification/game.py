@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganworks.core.contracts import Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.kinds.images.classification.views import view
 
-Terms = dict[str, Tensor]
 Variant = Literal["gan", "consistency", "both", "supervised"]
 
 

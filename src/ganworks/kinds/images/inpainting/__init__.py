@@ -12,6 +12,9 @@ KIND = Kind(
         "networks/inpaint": "networks:Inpaint",
         "game/inpainting": "game:Inpainting",
     },
+    group="pictures to pictures",
+    remark="of photos",
     looks="domain/images",
     options=("tile=256        work in parts of this side: less memory",),
+    examples=("ganworks apply runs/photos-inpaint-1 scans/ mask=scratches/ out=clean/ format=png",),
 )

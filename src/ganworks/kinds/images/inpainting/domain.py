@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, pixels
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Progress
 from ganworks.kinds.images.inpainting.masks import Masks
 from ganworks.kinds.images.shared.crops import LEAST, Photos
 from ganworks.kinds.images.shared.photos import FromPhotos
@@ -106,11 +106,11 @@ class Holes(FromPhotos):
             return part
         return F.interpolate(part, size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
 
-    def judge(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `holes_judge.Judge`."""
-        from ganworks.kinds.images.inpainting.judge import Judge
+    def evaluator(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `InpaintingEvaluator`."""
+        from ganworks.kinds.images.inpainting.evaluator import InpaintingEvaluator
 
-        return Judge(self, data)
+        return InpaintingEvaluator(self, data)
 
     def channels_of(self, spec: Spec) -> int:
         """Channels of the pictures that `apply` is given: the mask comes beside them."""

@@ -15,12 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganworks.core.contracts import Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import loss
 from ganworks.games.patches import per_example
 from ganworks.games.stages import check_start
-from ganworks.kinds.images.shared.two_stages import Terms, TwoStages
+from ganworks.kinds.images.shared.two_stages import TwoStages
 
 _USUAL, _KNEE = 0.05, 6.0  # gradient energy of photos in [-1, 1], about: the unit of `texture`; it is squared below 6
 

@@ -12,6 +12,8 @@ KIND = Kind(
         "networks/stargan": "networks:StarNetworks",
         "game/stargan": "game:StarGame",
     },
+    group="pictures to pictures",
+    remark="of classes",
     looks="domain/images",
-    options=("label=NAME      the class to make",),
+    options=("label=NAME      the class to make", "tile=256        work in parts of this side: less memory"),
 )

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Nets, Progress
 from ganworks.core.errors import UsageError, nearest, pixels
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Packed, Progress, cache_folder
+from ganworks.files.packing.pack import Packed, cache_folder
 from ganworks.files.rasters.pixels import grid, viewable
 from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.shared import fidelity
@@ -26,7 +27,6 @@ from ganworks.metrics.features import score_key
 from ganworks.metrics.kernel import unbiased_mmd
 from ganworks.metrics.tasks import TaskReport, metric, save_pictures, spaced, timed
 
-Nets = Mapping[str, nn.Module]
 _QUICK, _FULL, _SHOWN, _COLUMNS = 64, 1000, 8, 8
 _FEWEST = 8  # held-out examples to judge by
 _NOISE = 0.05  # of the agreement of so few examples
@@ -69,9 +69,9 @@ class Multi(Images):
         batch = super().batch(data, indices, draw)
         return batch | {"src": batch["x"]}
 
-    def judge(self, data: Packed, source: Any, config: Any, work: Any) -> MultiJudge:  # pyrefly: ignore
+    def evaluator(self, data: Packed, source: Any, config: Any, work: Any) -> MultiEvaluator:  # pyrefly: ignore
         """Judges translations of held-out images."""
-        return MultiJudge(data, work)
+        return MultiEvaluator(data, work)
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: Mapping[str, Any]) -> Tensor:
         """x [1, C, H, W] in [-1, 1] of any size -> the same, translated to options["label"], a class or its number.
@@ -97,7 +97,7 @@ def class_number(spec: Spec, label: Any) -> int:
     raise UsageError(f"There is no class {str(label)!r}. {nearest(wanted, spec.classes)}")
 
 
-class MultiJudge:
+class MultiEvaluator:
     """Looks at what G makes of held-out images when asked for another class. data: from `Multi.open`."""
 
     objective = "-agreement"

@@ -21,8 +21,11 @@ KIND = Kind(
     default="pix2pix",
     noun="pairs of pictures",
     recognise="recognise",
+    group="pictures to pictures",
+    remark="of pairs",
     looks="domain/images",
     reads=("pairs: side by side in one image, or folders A/ and B/ with equal names.",),
+    often=("direction=BtoA    pairs and two sets: from the right side, or from B, to the left, or to A",),
     options=("native=on      at the picture's own scale instead of the training's",),
     examples=("ganworks train pix2pix pairs.zip direction=BtoA size=64 budget=20m",),
 )

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, switch
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, Progress, pack
+from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, resize
 from ganworks.kinds.images.domain import shift as shifted
-from ganworks.kinds.images.pairs.judge import PairJudge
+from ganworks.kinds.images.pairs.evaluator import PairEvaluator
 from ganworks.kinds.images.pairs.reading import PairSource, open_pairs
 from ganworks.kinds.images.shared.noise import silent
 from ganworks.kinds.images.shared.palette import colour_table, nearest, one_hot, paint
@@ -119,9 +120,9 @@ class Pairs:
             src = _tinted(src, draw, self.tint)
         return {"x": x, "src": src}
 
-    def judge(self, data: PairData, source: Any, config: Any, work: Any) -> PairJudge:
+    def evaluator(self, data: PairData, source: Any, config: Any, work: Any) -> PairEvaluator:
         """Judges translations of held-out sources by their true targets."""
-        return PairJudge(data, grid)
+        return PairEvaluator(data, grid)
 
     def apply(self, net: Any, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """The translation of x [1, C, H, W] in [-1, 1], of the same size.

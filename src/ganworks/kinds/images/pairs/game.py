@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganworks.augment.diffaugment import DiffAugment
+from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
@@ -33,9 +34,6 @@ from ganworks.games.patches import (
 from ganworks.games.penalties import logits_and_gradient_norms
 from ganworks.kinds.images.shared.palette import mixed, nearest
 
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
-LossFn = Callable[[Nets, Batch], Terms]
 WATCHED = 512
 
 

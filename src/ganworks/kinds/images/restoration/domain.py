@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, pixels, switch
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.pack import Progress
 from ganworks.kinds.images.restoration.degrade import Degrade, luma
 from ganworks.kinds.images.shared.crops import Photos
 from ganworks.kinds.images.shared.photos import FromPhotos
@@ -91,11 +91,11 @@ class Restore(FromPhotos):
         src = self.chain(x, draw, data.spec.dtype == "uint8")
         return {"src": _trimmed(src, margin // self.scale), "x": _trimmed(x, margin)}
 
-    def judge(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `restore_judge.Judge`."""
-        from ganworks.kinds.images.restoration.judge import Judge
+    def evaluator(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `RestorationEvaluator`."""
+        from ganworks.kinds.images.restoration.evaluator import RestorationEvaluator
 
-        return Judge(self, data, config)
+        return RestorationEvaluator(self, data, config)
 
     def channels_of(self, spec: Spec) -> None:
         """None: `apply` takes pictures of any number of channels that has a meaning."""

@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import Terms
 from ganworks.core.errors import check_ranges
 from ganworks.core.spec import Batch
 from ganworks.games.losses import loss
 from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
 from ganworks.games.stages import check_start
-from ganworks.kinds.images.shared.two_stages import Terms, TwoStages
+from ganworks.kinds.images.shared.two_stages import TwoStages
 
 
 @dataclass(frozen=True)

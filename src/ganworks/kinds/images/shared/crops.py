@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
-from ganworks.files.packing.cache import Progress, open_or_pack, refuse_corrupt
+from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import RELEASE_AFTER, MappedPages, plain_facts, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.files.rasters.decode import DecodeError, Notes, all_grey, colour, decode

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
-from ganworks.files.packing.pack import Progress
 from ganworks.files.rasters.decode import colour
 from ganworks.kinds.images.shared.crops import Photos, open_photos
 

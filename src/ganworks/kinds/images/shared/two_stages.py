@@ -9,11 +9,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import Terms
 from ganworks.games.losses import Loss, loss
 from ganworks.games.stages import alone, phases
 from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
-
-Terms = dict[str, Tensor]
 
 
 class TwoStages(Protocol):

@@ -24,7 +24,14 @@ KIND = Kind(
     default="cyclegan",
     noun="two sets of pictures",
     recognise="recognise",
+    group="pictures to pictures",
+    remark="of two sets",
     looks="domain/images",
     reads=("two sets of pictures: trainA/ and trainB/.",),
-    options=("native=on      at the picture's own scale instead of the training's",),
+    often=("direction=BtoA    pairs and two sets: from the right side, or from B, to the left, or to A",),
+    options=(
+        "native=on      at the picture's own scale instead of the training's",
+        "reverse=on     the way back, where two ways were trained (cyclegan, dualgan)",
+    ),
+    examples=("ganworks apply runs/horse-cyclegan-1 film.mp4 out=zebra.mp4",),
 )

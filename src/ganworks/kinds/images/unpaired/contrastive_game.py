@@ -7,7 +7,7 @@ encoder at several depths, compared after a small perceptron for each depth (the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -16,16 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch, Draw
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
 from ganworks.games.penalties import r1
 from ganworks.kinds.images.shared.palette import painted
-
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
-LossFn = Callable[[Nets, Batch], Terms]
 
 RANGES = {
     "nce": (0, 1e4),

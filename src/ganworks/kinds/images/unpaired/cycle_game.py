@@ -8,7 +8,7 @@ identity terms, an image history. DualGAN: Yi et al. 2017 (1704.02510), Wasserst
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,16 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.settings import half_cosine
 from ganworks.core.spec import Batch, Draw
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, distance, generator_terms, parted, per_example
 from ganworks.games.penalties import clip_weights, gradient_penalty, r1
-
-Nets = dict[str, Any]
-Terms = dict[str, Tensor]
-LossFn = Callable[[Nets, Batch], Terms]
 
 RANGES = {
     "cycle": (0, 1e6),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, switch
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source
@@ -34,7 +35,6 @@ LAYOUT = (
     "Give a folder or zip with trainA/ and trainB/ (testA/ and testB/ are held out), with train/A and train/B, or with "
     'A/ and B/; or two folders: data="summer,winter".'
 )
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,11 @@ class Unpaired:
         out = planes(rows[:, 0].long(), len(palette))
         return out * (1 - SOFT * draw.uniform(*out.shape[1:]))
 
-    def judge(self, data: Sides, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `unpaired_judge.Judge`."""
-        from ganworks.kinds.images.unpaired.judge import Judge
+    def evaluator(self, data: Sides, source: Any, config: Any, work: Any) -> Any:
+        """What says how good a training is: see `UnpairedEvaluator`."""
+        from ganworks.kinds.images.unpaired.evaluator import UnpairedEvaluator
 
-        return Judge(data, config.train.device)
+        return UnpairedEvaluator(data, config.train.device)
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """Translate x [1, C, H, W] in [-1, 1], any size, and return it at that size.

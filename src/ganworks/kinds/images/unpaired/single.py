@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.unpaired.domain import Sides, Unpaired, jitter
-from ganworks.kinds.images.unpaired.judge import Judge, translate
+from ganworks.kinds.images.unpaired.evaluator import UnpairedEvaluator, translate
 
 _CROPS = 128  # that each side is judged by
 
@@ -36,9 +36,9 @@ class Single(Unpaired):
         whole = super().open(path, cache, on_progress)
         return Crops([whole.source, whole.target], None, whole.size, self.direction, False)
 
-    def judge(self, data: Sides, source: Any, config: Any, work: Any) -> SingleJudge:
+    def evaluator(self, data: Sides, source: Any, config: Any, work: Any) -> SingleEvaluator:
         """Judges crops of the translated image against crops of the target."""
-        return SingleJudge(data, config.train.device)
+        return SingleEvaluator(data, config.train.device)
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """Translate x [1, C, H, W] in [-1, 1], any size, at the scale of the training; returned at its own size."""
@@ -76,7 +76,7 @@ class Crops(Sides):
         return jitter(torch.from_numpy(images), self.size, draw, flip=False).numpy()
 
 
-class SingleJudge(Judge):
+class SingleEvaluator(UnpairedEvaluator):
     """Looks at G through crops, and shows the whole image."""
 
     def show(self, nets: Mapping[str, nn.Module]) -> Image.Image:

@@ -32,7 +32,7 @@ LARGEST_FILL = 4  # filled rows may be so many times the rows there were
 
 
 @dataclass(frozen=True)
-class Clock:
+class TimeColumn:
     """The time column of the data: its name, the seconds of one step (0: unknown) and the first stamp as text."""
 
     name: str
@@ -95,7 +95,7 @@ def _seconds(moment: datetime) -> float:
 
 def in_order(
     table: Columns, name: str, gaps: str, duplicates: str, max_gap: int
-) -> tuple[list[tuple[Columns, float]], Clock, list[str]]:
+) -> tuple[list[tuple[Columns, float]], TimeColumn, list[str]]:
     """A table by the rules above -> (one or more (table without the time column, its first stamp), clock, notes).
 
     gaps: "auto" as above, "fill" whatever the stamps, "rows" never, "error": refuse what is not regular.
@@ -109,13 +109,13 @@ def in_order(
     rest, notes = {k: v for k, v in table.items() if k != name}, []
     rest, seconds = _sorted(rest, seconds, name, notes)
     if len(seconds) < 2:
-        return [(rest, float(seconds[0]) if len(seconds) else 0.0)], Clock(name), notes
+        return [(rest, float(seconds[0]) if len(seconds) else 0.0)], TimeColumn(name), notes
     rest, seconds = _merged(rest, seconds, name, duplicates, notes)
     distance = np.diff(seconds)
     step = float(np.median(distance)) if len(distance) else 0.0
     whole = np.abs(distance / step - np.round(distance / step)) < 0.01 if step > 0 else np.zeros(0, bool)
     single = whole & (np.round(distance / step) == 1) if step > 0 else whole
-    clock = Clock(name, step if single.all() else 0.0, _stamp(seconds[0], table[name]))
+    clock = TimeColumn(name, step if single.all() else 0.0, _stamp(seconds[0], table[name]))
     if not len(distance) or single.all():
         return [(rest, float(seconds[0]))], clock, notes
     told = f"{name}: {int((~single).sum()):,} of {len(distance):,} distances are not the usual step of {_span(step)}"
@@ -128,7 +128,7 @@ def in_order(
     tables, filled = _filled(rest, seconds, step, max_gap)
     parts = f"; {len(tables) - 1} longer gaps end a series there" if len(tables) > 1 else ""
     notes.append(f"{told}: {filled:,} stamps filled by straight lines{parts}")
-    return tables, Clock(name, step, clock.start), notes
+    return tables, TimeColumn(name, step, clock.start), notes
 
 
 def _sorted(rest: Columns, seconds: np.ndarray, name: str, notes: list[str]) -> tuple[Columns, np.ndarray]:
@@ -189,7 +189,7 @@ def _on_grid(values: np.ndarray, at: np.ndarray, grid: np.ndarray) -> np.ndarray
     return np.interp(grid, at[known], values[known]) if known.any() else np.full(len(grid), np.nan)
 
 
-def calendar(clock: Clock | None, dated: bool) -> tuple[str, int, float]:
+def calendar(clock: TimeColumn | None, dated: bool) -> tuple[str, int, float]:
     """(name, values, seconds of one) of what goes round with the step: the time of the day, the day of the week; ("",
     0, 0) for none. dated: whether the stamps are dates."""
     if clock is None or not dated or clock.step <= 0:

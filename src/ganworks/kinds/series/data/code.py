@@ -1,4 +1,4 @@
-"""Series as vectors, and vectors as series rounded like the data: the two ways through a `Layout`."""
+"""Series as vectors, and vectors as series rounded like the data: the two ways through a `SeriesLayout`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganworks.kinds.series.data.layout import TINY, Layout, Parts, active_steps, from_uniform, lengths_of, to_uniform
+from ganworks.kinds.series.data.layout import (
+    TINY,
+    Parts,
+    SeriesLayout,
+    active_steps,
+    from_uniform,
+    lengths_of,
+    to_uniform,
+)
 
 
-def encode(layout: Layout, x: Tensor, active: Tensor, length: Tensor, static: Tensor, texts: Tensor) -> Tensor:
+def encode(layout: SeriesLayout, x: Tensor, active: Tensor, length: Tensor, static: Tensor, texts: Tensor) -> Tensor:
     """Values [n, T, numbers] float64, steps that are [n, T] bool, lengths [n], attribute places [n, A] and category
     places [n, T, K] -> vectors [n, size] float32."""
     lengths = scales = x.new_zeros(len(x), 0, dtype=torch.float32)
@@ -31,7 +39,7 @@ def encode(layout: Layout, x: Tensor, active: Tensor, length: Tensor, static: Te
     return layout.join(Parts(static.float(), lengths, scales, steps, flags))
 
 
-def decode(layout: Layout, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
+def decode(layout: SeriesLayout, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """Vectors [n, size] -> (numbers [n, T, columns] float64 rounded as the data is, category codes [n, T, m],
     attributes by name as values [n], lengths [n])."""
     parts = layout.split(torch.from_numpy(np.ascontiguousarray(x)).double())

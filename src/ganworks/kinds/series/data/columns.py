@@ -10,7 +10,7 @@ import numpy as np
 
 from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import printable
-from ganworks.kinds.series.data.clock import Clock, find_time, in_order
+from ganworks.kinds.series.data.clock import TimeColumn, find_time, in_order
 from ganworks.kinds.series.data.layout import MAX_VALUES
 from ganworks.kinds.series.data.reading import Columns, Raw, text_of
 
@@ -20,7 +20,7 @@ MOST_MISSING = 0.5
 
 
 class Wish(Protocol):
-    """What the user may say of the columns; see domains/series.py."""
+    """What the user may say of the columns; see `SeriesDomain`."""
 
     @property
     def time(self) -> str: ...
@@ -43,7 +43,7 @@ class Wish(Protocol):
 
 
 @dataclass
-class Found:
+class FoundSeries:
     """Series proper. numbers: float64 [T, n] each, without gaps; categories: int64 [T, m] each.
 
     names, values: of the number columns, and of the category columns with their values. attributes: name -> text per
@@ -56,7 +56,7 @@ class Found:
     names: list[str]
     values: dict[str, tuple[str, ...]]
     attributes: dict[str, list[str]]
-    clock: Clock | None
+    clock: TimeColumn | None
     order: list[str]
     begins: list[float] = field(default_factory=list)
     dated: bool = False
@@ -65,8 +65,8 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def find_columns(raw: Raw, wish: Wish) -> Found:
-    """Apply the rules of this module and those of series_time. Raises UsageError that names the column or series."""
+def find_columns(raw: Raw, wish: Wish) -> FoundSeries:
+    """Apply the rules of this module and those of `data.clock`. Raises UsageError that names the column or series."""
     notes = list(raw.notes)
     tables, attributes = _apart(raw, wish, notes)
     tables, attributes, begins, clock, dated = _timed(tables, attributes, wish, notes)
@@ -85,7 +85,7 @@ def find_columns(raw: Raw, wish: Wish) -> Found:
     if other is not None:
         raise UsageError(f"Series {other} has the columns {list(tables[other])[:8]}, the first one {order[:8]}.")
     chosen = _chosen(order, wish)
-    found = Found([], [], [], {}, {}, clock, order, begins, dated, notes=notes)
+    found = FoundSeries([], [], [], {}, {}, clock, order, begins, dated, notes=notes)
     for name in list(attributes[0]) if attributes[0] else []:
         found.attributes[name] = [a.get(name, "") for a in attributes]
     _sort_out(tables, chosen, wish, found)
@@ -132,7 +132,7 @@ def _id_column(table: Columns, wish: Wish) -> str | None:
 
 def _timed(
     tables: list[Columns], attributes: list[dict[str, str]], wish: Wish, notes: list[str]
-) -> tuple[list[Columns], list[dict[str, str]], list[float], Clock | None, bool]:
+) -> tuple[list[Columns], list[dict[str, str]], list[float], TimeColumn | None, bool]:
     """Tables in order, their attributes, first stamps and clock, and whether stamps are dates."""
     full = next((t for t in tables if len(next(iter(t.values()), ()))), {})
     name = find_time(full, wish.time) if full else None
@@ -146,7 +146,7 @@ def _timed(
             parts, one, told = in_order(table, name, wish.gaps, wish.duplicates, wish.max_gap)
             clock = clock or one
             if one.step != clock.step:
-                clock = Clock(clock.name, 0.0, clock.start)
+                clock = TimeColumn(clock.name, 0.0, clock.start)
         for text in told:
             said[text.split(":")[-1][:24]] = text
         out += [part for part, _ in parts]
@@ -170,7 +170,7 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in str(text).split(",") if part.strip()]
 
 
-def _sort_out(tables: list[Columns], chosen: list[str], wish: Wish, found: Found) -> None:
+def _sort_out(tables: list[Columns], chosen: list[str], wish: Wish, found: FoundSeries) -> None:
     """Numbers, categories, attributes, constants; missing values are filled."""
     numbers: dict[str, list[np.ndarray]] = {}
     texts: dict[str, list[np.ndarray]] = {}
@@ -225,7 +225,7 @@ def fill(values: np.ndarray, middle: float) -> np.ndarray:
 def _finish(
     numbers: dict[str, list[np.ndarray]],
     texts: dict[str, list[np.ndarray]],
-    found: Found,
+    found: FoundSeries,
     count: int,
     lengths: list[int],
 ) -> None:
@@ -264,7 +264,7 @@ def _equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def label_of(found: Found, wish: Wish) -> str:
+def label_of(found: FoundSeries, wish: Wish) -> str:
     """The attribute that is the class: the one asked for, one with a usual name, else the first of few values."""
     asked = "auto" if wish.labels is True else "off" if wish.labels is False else str(wish.labels)
     if asked.lower() in ("off", "no", "false", "none"):

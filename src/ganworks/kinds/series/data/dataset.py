@@ -22,16 +22,16 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.kinds.series.data.clock import calendar
 from ganworks.kinds.series.data.code import encode
-from ganworks.kinds.series.data.columns import Found, Wish, find_columns, label_of
-from ganworks.kinds.series.data.facts import attribute_columns, clock_face, uneven
+from ganworks.kinds.series.data.columns import FoundSeries, Wish, find_columns, label_of
+from ganworks.kinds.series.data.facts import attribute_columns, chain_facts, clock_face
 from ganworks.kinds.series.data.layout import (
     MAX_DIRECTIONS,
     MAX_LEVELS,
     MAX_SIZE,
     MAX_VALUES,
     Basis,
-    Column,
-    Layout,
+    SeriesColumn,
+    SeriesLayout,
     measured,
     quantiles,
 )
@@ -40,12 +40,11 @@ from ganworks.kinds.series.data.reading import read_series
 WINDOW, LONG = 24, 1024  # steps of a window of one long series; steps above which whole series are not taken as such
 STRETCHES = 10  # most held-out stretches of one series
 MAX_WINDOWS = 2_000_000
-LEAST = 1e-3  # share of a column's spread that is its own at least, however well others predict it
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Cut(Wish, Protocol):
-    """How series become examples; see domains/series.py."""
+    """How series become examples; see `SeriesDomain`."""
 
     @property
     def length(self) -> int: ...
@@ -60,7 +59,7 @@ class Cut(Wish, Protocol):
 
 
 @dataclass(frozen=True)
-class Part:
+class SeriesSlice:
     """One example: rows start to start + length of series `series`."""
 
     series: int
@@ -71,11 +70,11 @@ class Part:
 class SeriesSet:
     """What the engine trains on, with the attributes of `ganworks.files.packing.packed.Packed`.
 
-    layout: how an example lies in the vector. places: one `Part` per example. train, held: indices of examples.
+    layout: how an example lies in the vector. places: one `SeriesSlice` per example. train, held: indices of examples.
     labels: int64 [N] or None.
     """
 
-    def __init__(self, found: Found, wish: Cut, source: str, kind: str):
+    def __init__(self, found: FoundSeries, wish: Cut, source: str, kind: str):
         self.found, self.wish, self.notes = found, wish, found.notes
         self.source, self.kind = source, kind
         self.window = self._choose_length()
@@ -92,7 +91,9 @@ class SeriesSet:
                 f"{self.layout.steps} steps of {len(self.layout.columns)} columns need {self.layout.size:,} numbers; "
                 f"{MAX_SIZE:,} is the most. Cut them into windows: domain.length=256, for example."
             )
-        self.layout = replace(self.layout, basis=self._basis(), chain=self._chain())
+        self.layout = replace(
+            self.layout, basis=self._basis(), chain=chain_facts(self.layout, *self.values(self.train_some))
+        )
         self.spec = Spec("series", (self.layout.size,), classes, -1.0, 1.0, "float32", facts=self.layout.to_facts())
         self.fingerprint = self._fingerprint()
 
@@ -112,10 +113,10 @@ class SeriesSet:
             return min(WINDOW, max(2, longest // 4))
         return 0
 
-    def _cut(self) -> list[Part]:
+    def _cut(self) -> list[SeriesSlice]:
         lengths = [len(x) for x in self.found.numbers]
         if not self.window:
-            return [Part(k, 0, n) for k, n in enumerate(lengths)]
+            return [SeriesSlice(k, 0, n) for k, n in enumerate(lengths)]
         stride = self.wish.stride
         if stride < 1:
             raise UsageError(f"stride must be 1 or more, not {stride}.")
@@ -126,7 +127,9 @@ class SeriesSet:
         if short:
             self.notes.append(f"{short} series shorter than {self.window} steps left out")
         parts = [
-            Part(k, at, self.window) for k, n in enumerate(lengths) for at in range(0, n - self.window + 1, stride)
+            SeriesSlice(k, at, self.window)
+            for k, n in enumerate(lengths)
+            for at in range(0, n - self.window + 1, stride)
         ]
         pieces = "one series" if len(lengths) == 1 else f"{len(lengths)} series"
         self.notes.append(
@@ -189,12 +192,12 @@ class SeriesSet:
         codes = np.array([names.index(v) for v in texts], np.int64)
         return tuple(name or "missing" for name in names), codes[self.starts[:, 0]]
 
-    def _layout(self, classes: tuple[str, ...]) -> Layout:
+    def _layout(self, classes: tuple[str, ...]) -> SeriesLayout:
         found, rows = self.found, self.starts[self.train]
         attributes, codes = attribute_columns(found, self.notes)
         attributes, self.codes = self._calendar(attributes, codes[self.starts[:, 0]])
         numbers = [self._number(i, name) for i, name in enumerate(found.names)]
-        columns = numbers + [Column(n, "category", v) for n, v in found.values.items()]
+        columns = numbers + [SeriesColumn(n, "category", v) for n, v in found.values.items()]
         lengths = rows[:, 2]
         middles, halves = self._ranges() if self.wish.scale == "series" and numbers else ((), ())
         known: tuple[float, ...] = ()
@@ -204,7 +207,7 @@ class SeriesSet:
         shares = ()
         if self.labels is not None:
             shares = tuple((np.bincount(self.labels[self.train], minlength=len(classes)) / len(rows)).tolist())
-        return Layout(
+        return SeriesLayout(
             steps=int(self.starts[:, 2].max()),
             columns=tuple(columns),
             attributes=attributes,
@@ -230,7 +233,9 @@ class SeriesSet:
         goes = bool(count) and self.wish.calendar != "off" and bool(self.window)
         return vars(clock) | ({"round": name} if goes else {})
 
-    def _calendar(self, attributes: tuple[Column, ...], codes: np.ndarray) -> tuple[tuple[Column, ...], np.ndarray]:
+    def _calendar(
+        self, attributes: tuple[SeriesColumn, ...], codes: np.ndarray
+    ) -> tuple[tuple[SeriesColumn, ...], np.ndarray]:
         """Attributes with the time of the day or the day of the week at which a window begins."""
         name, count, unit = calendar(self.found.clock, self.found.dated)
         if not count or self.wish.calendar == "off" or not self.window:
@@ -241,7 +246,7 @@ class SeriesSet:
         names = DAYS if count == 7 else tuple(clock_face(k * unit) for k in range(count))
         shares = np.bincount(at[self.train], minlength=count) / len(self.train)
         self.notes.append(f"{name} at which a window begins is an attribute of it (calendar=off leaves it out)")
-        column = Column(name, "category", names, shares=tuple(shares.tolist()))
+        column = SeriesColumn(name, "category", names, shares=tuple(shares.tolist()))
         return (*attributes, column), np.concatenate([codes, np.eye(count, dtype=np.float32)[at]], 1)
 
     def _basis(self) -> dict[str, Any]:
@@ -253,29 +258,6 @@ class SeriesSet:
         draw = Draw(0, len(every), slice(None))
         return Basis.fit(measured(layout, self.vectors(every, draw)))
 
-    def _chain(self) -> dict[str, Any]:
-        """The facts of `Even`, from the training examples."""
-        count = len(self.layout.numbers)
-        if not count:
-            return {}
-        x, active = self.values(self.train_some)
-        grid = np.array([c.grid for c in self.layout.numbers])
-        rng = np.random.default_rng(0)
-        x = x + rng.uniform(-0.5, 0.5, (len(x), 1, count)) * grid  # one shift a series: changes stay as they are
-        both, log = active[:, 1:] & active[:, :-1], []
-        for i in range(count):
-            safe = np.where(active, x[:, :, i], 1.0)
-            log.append(bool((safe > 0).all()) and uneven(np.log(safe), both) < uneven(x[:, :, i], both))
-        y = np.where(log, np.log(np.where(np.array(log) & (x > 0), x, 1.0)), x)
-        mean = y[active].mean(0)
-        spread = np.cov((y[active] - mean).T).reshape(count, count)
-        lower = np.linalg.cholesky(spread + np.diag(spread.diagonal() * LEAST**2 + 1e-24))
-        w = np.linalg.solve(lower, (y - mean).reshape(-1, count).T).T.reshape(y.shape)
-        move = np.diff(w, axis=1)[both].std(0) if both.any() else np.ones(count)
-        return {
-            "log": log, "mean": mean.tolist(), "lower": lower.tolist(), "move": np.maximum(move, LEAST).tolist(),
-        }  # fmt: skip
-
     @cached_property
     def together(self) -> np.ndarray:
         """The number columns of all series below each other, float64 [rows, n]."""
@@ -286,7 +268,7 @@ class SeriesSet:
         """Row of `together` where each series begins."""
         return np.concatenate([[0], np.cumsum([len(x) for x in self.found.numbers])])
 
-    def _number(self, i: int, name: str) -> Column:
+    def _number(self, i: int, name: str) -> SeriesColumn:
         """What is to be known of number column i, from the training examples alone but for its rounding."""
         every = self.together[:, i]
         distinct = np.unique(every)
@@ -301,7 +283,7 @@ class SeriesSet:
         known = values[:, :, i][active]
         moves = np.diff(values[:, :, i], axis=1)[active[:, 1:]]
         std = float(known.std()) or 1.0
-        return Column(
+        return SeriesColumn(
             name, "number", (), integer, decimals, levels, grid, float(known.min()), float(known.max()),
             float(known.mean()), std, float(moves.std()) or std if len(moves) else std,
         )  # fmt: skip
@@ -339,7 +321,7 @@ class SeriesSet:
         return np.concatenate(self.found.categories)
 
     def vectors(self, indices: np.ndarray, draw: Draw | None = None) -> Tensor:
-        """Examples as vectors [n, size], see `Layout`.
+        """Examples as vectors [n, size], see `SeriesLayout`.
 
         draw: spreads values of a coarse grid, and lengths, evenly over their step, so that a discriminator does not
         learn the rounding, which `decode` restores (dequantisation, Theis et al. 2016, 1511.01844).

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
-from ganworks.kinds.series.data.columns import Found, is_category
-from ganworks.kinds.series.data.layout import Column, quantiles, to_uniform
+from ganworks.kinds.series.data.columns import FoundSeries, is_category
+from ganworks.kinds.series.data.layout import SeriesColumn, SeriesLayout, quantiles, to_uniform
+
+LEAST = 1e-3  # share of a column's spread that is its own at least, however well others predict it
 
 
 def uneven(x: np.ndarray, both: np.ndarray) -> float:
@@ -15,7 +19,7 @@ def uneven(x: np.ndarray, both: np.ndarray) -> float:
     return abs(float(np.corrcoef(change, level)[0, 1])) if change.std() > 0 and level.std() > 0 else 0.0
 
 
-def attribute_columns(found: Found, notes: list[str]) -> tuple[tuple[Column, ...], np.ndarray]:
+def attribute_columns(found: FoundSeries, notes: list[str]) -> tuple[tuple[SeriesColumn, ...], np.ndarray]:
     """Attribute columns, and their places in the vector for each series, float32 [series, A]."""
     columns, parts = [], []
     for name, texts in found.attributes.items():
@@ -24,7 +28,7 @@ def attribute_columns(found: Found, notes: list[str]) -> tuple[tuple[Column, ...
             continue
         if is_category(texts):
             shares = tuple(texts.count(t) / len(texts) for t in distinct)
-            columns.append(Column(name, "category", tuple(distinct), shares=shares))
+            columns.append(SeriesColumn(name, "category", tuple(distinct), shares=shares))
             parts.append(np.eye(len(distinct), dtype=np.float32)[[distinct.index(t) for t in texts]])
             continue
         try:
@@ -34,7 +38,7 @@ def attribute_columns(found: Found, notes: list[str]) -> tuple[tuple[Column, ...
             continue
         values = np.where(np.isfinite(values), values, np.nanmedian(values))
         whole = bool((values == np.round(values)).all())
-        column = Column(name, "number", (), whole, knots=quantiles(values), low=float(values.min()))
+        column = SeriesColumn(name, "number", (), whole, knots=quantiles(values), low=float(values.min()))
         columns.append(column)
         table = torch.tensor([column.knots], dtype=torch.float64)
         parts.append(to_uniform(table, torch.from_numpy(values)[:, None]).numpy())
@@ -44,3 +48,24 @@ def attribute_columns(found: Found, notes: list[str]) -> tuple[tuple[Column, ...
 
 def clock_face(seconds: float) -> str:
     return f"{int(seconds) // 3600:02d}:{int(seconds) % 3600 // 60:02d}"
+
+
+def chain_facts(layout: SeriesLayout, x: np.ndarray, active: np.ndarray) -> dict[str, Any]:
+    """The facts of `Even`, from the values [n, T, numbers] of training examples and their steps, active [n, T] bool."""
+    count = len(layout.numbers)
+    if not count:
+        return {}
+    grid = np.array([c.grid for c in layout.numbers])
+    rng = np.random.default_rng(0)
+    x = x + rng.uniform(-0.5, 0.5, (len(x), 1, count)) * grid  # one shift a series: changes stay as they are
+    both, log = active[:, 1:] & active[:, :-1], []
+    for i in range(count):
+        safe = np.where(active, x[:, :, i], 1.0)
+        log.append(bool((safe > 0).all()) and uneven(np.log(safe), both) < uneven(x[:, :, i], both))
+    y = np.where(log, np.log(np.where(np.array(log) & (x > 0), x, 1.0)), x)
+    mean = y[active].mean(0)
+    spread = np.cov((y[active] - mean).T).reshape(count, count)
+    lower = np.linalg.cholesky(spread + np.diag(spread.diagonal() * LEAST**2 + 1e-24))
+    w = np.linalg.solve(lower, (y - mean).reshape(-1, count).T).T.reshape(y.shape)
+    move = np.diff(w, axis=1)[both].std(0) if both.any() else np.ones(count)
+    return {"log": log, "mean": mean.tolist(), "lower": lower.tolist(), "move": np.maximum(move, LEAST).tolist()}

@@ -26,7 +26,7 @@ TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class Column:
+class SeriesColumn:
     """One column: a number or a category.
 
     values: of a category. integer, decimals, levels: what numbers are rounded to (levels: the nearest of them; decimals
@@ -78,7 +78,7 @@ class Parts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class SeriesLayout:
     """Everything that is needed to read vectors without the data; `to_facts` is plain JSON.
 
     steps: of the longest series. columns, attributes: what they hold; label: the attribute that is the class, which
@@ -89,8 +89,8 @@ class Layout:
     """
 
     steps: int
-    columns: tuple[Column, ...]
-    attributes: tuple[Column, ...] = ()
+    columns: tuple[SeriesColumn, ...]
+    attributes: tuple[SeriesColumn, ...] = ()
     scale: Literal["series", "global"] = "series"
     middles: tuple[tuple[float, ...], ...] = ()
     halves: tuple[tuple[float, ...], ...] = ()
@@ -106,12 +106,12 @@ class Layout:
     window: bool = False
 
     @cached_property
-    def numbers(self) -> tuple[Column, ...]:
+    def numbers(self) -> tuple[SeriesColumn, ...]:
         """The columns that are numbers; they come first in a step."""
         return tuple(c for c in self.columns if c.kind == "number")
 
     @cached_property
-    def categories(self) -> tuple[Column, ...]:
+    def categories(self) -> tuple[SeriesColumn, ...]:
         """The columns that are categories."""
         return tuple(c for c in self.columns if c.kind == "category")
 
@@ -164,14 +164,14 @@ class Layout:
         return {k: _listed(v) for k, v in facts.items()}
 
     @staticmethod
-    def from_facts(facts: dict[str, Any]) -> Layout:
+    def from_facts(facts: dict[str, Any]) -> SeriesLayout:
         """The inverse of `to_facts`. Raises UsageError for facts that are none or that ask for too much."""
         try:
             given = {k: _tupled(v) for k, v in facts.items()}
-            given |= {k: tuple(Column(**{n: _tupled(v) for n, v in dict(c).items()}) for c in facts[k])
+            given |= {k: tuple(SeriesColumn(**{n: _tupled(v) for n, v in dict(c).items()}) for c in facts[k])
                       for k in ("columns", "attributes")}  # fmt: skip
             given |= {k: dict(facts.get(k) or {}) for k in ("constants", "same", "clock", "basis", "chain")}
-            layout = Layout(**given)
+            layout = SeriesLayout(**given)
             knots = [*layout.middles, *layout.halves, *([layout.lengths] if layout.lengths else [])]
             knots += [c.knots for c in layout.attributes if c.kind == "number"]
             wanted = 2 * len(layout.numbers) if layout.scale == "series" else 0
@@ -199,7 +199,7 @@ class Basis(NamedTuple):
     axes: Tensor
 
     @staticmethod
-    def of(layout: Layout) -> Basis:
+    def of(layout: SeriesLayout) -> Basis:
         """From the facts; raises ValueError when they are damaged."""
         given = layout.basis
         mean, spread, axes = (torch.tensor(given[k], dtype=torch.float32) for k in ("mean", "spread", "axes"))
@@ -240,7 +240,7 @@ class Even(NamedTuple):
     ends: Tensor
 
     @staticmethod
-    def of(layout: Layout) -> Even:
+    def of(layout: SeriesLayout) -> Even:
         """From the facts; raises ValueError when they are damaged."""
         n, given = len(layout.numbers), layout.chain
         ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
@@ -288,7 +288,7 @@ def uniform_score(s: Tensor) -> Tensor:
 
 def _short(column: dict[str, Any]) -> dict[str, Any]:
     """Without what has its default value."""
-    plain = asdict(Column(""))
+    plain = asdict(SeriesColumn(""))
     return {k: _listed(v) for k, v in column.items() if v != plain[k] or k == "name"}
 
 
@@ -345,7 +345,7 @@ def lengths_of(active: np.ndarray) -> np.ndarray:
     return np.where(over.any(1), np.maximum(over.argmax(1), 1), active.shape[1])
 
 
-def measured(layout: Layout, x: Tensor) -> Tensor:
+def measured(layout: SeriesLayout, x: Tensor) -> Tensor:
     """Vectors [B, size] -> what the basis is of [B, K]: normal scores of the ranges, then the numbers step by step."""
     parts = layout.split(x)
     return torch.cat([normal_score(parts.scales), parts.steps[:, :, : len(layout.numbers)].flatten(1)], 1)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.kinds.series.data.code import decode
-from ganworks.kinds.series.data.layout import Layout
+from ganworks.kinds.series.data.layout import SeriesLayout
 
 LAGS = 8
 
@@ -30,7 +30,7 @@ class Bunch:
     labels: np.ndarray | None = None
 
     @staticmethod
-    def of(layout: Layout, x: np.ndarray, labels: np.ndarray | None = None) -> Bunch:
+    def of(layout: SeriesLayout, x: np.ndarray, labels: np.ndarray | None = None) -> Bunch:
         """Vectors [n, size], real or made: both take the same way through `decode`."""
         values, codes, attributes, lengths = decode(layout, x)
         over = np.arange(layout.steps) >= lengths[:, None]
@@ -159,7 +159,7 @@ def nearest(x: np.ndarray, base: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(np.concatenate(parts), 0))
 
 
-def floors(layout: Layout, train: Bunch, count: int, seed: int = 0) -> dict[str, Bunch]:
+def floors(layout: SeriesLayout, train: Bunch, count: int, seed: int = 0) -> dict[str, Bunch]:
     """Simple generators that know nothing of time or nothing of shape, fitted on training series.
 
     time-shuffled: real series with their steps in random order. Gaussian: the mean and covariance of whole series.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.kinds.series.data.layout import Basis, Layout, Parts, measured, uniform_score
+from ganworks.kinds.series.data.layout import Basis, Parts, SeriesLayout, measured, uniform_score
 from ganworks.kinds.series.networks.parts import Attributes, Auxiliary, in_range, mapped, mlp
 
 SCORE = 2.75  # normal scores end here, as those of the data do
@@ -24,7 +24,7 @@ SCORE = 2.75  # normal scores end here, as those of the data do
 class Whitened(nn.Module):
     """Between vectors [B, size] and coordinates of the basis [B, K]."""
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: SeriesLayout):
         super().__init__()
         if not layout.basis:
             raise UsageError(
@@ -59,7 +59,7 @@ class BasisGenerator(nn.Module):
 
     def __init__(self, net: Any, spec: Spec):
         super().__init__()
-        self.layout = layout = Layout.from_facts(spec.facts)
+        self.layout = layout = SeriesLayout.from_facts(spec.facts)
         self.white, self.count = Whitened(layout), layout.directions
         self.label = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         extra, attributes = net.embed if spec.num_classes else 0, layout.widths[0]
@@ -97,7 +97,7 @@ class BasisDiscriminator(nn.Module):
 
     def __init__(self, net: Any, spec: Spec):
         super().__init__()
-        self.layout = layout = Layout.from_facts(spec.facts)
+        self.layout = layout = SeriesLayout.from_facts(spec.facts)
         self.white = Whitened(layout)
         self.label = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         texts = layout.steps * sum(c.width for c in layout.categories)

@@ -17,7 +17,14 @@ from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.kinds.series.data.layout import Layout, Parts, active_steps, from_uniform, normal_score, uniform_score
+from ganworks.kinds.series.data.layout import (
+    Parts,
+    SeriesLayout,
+    active_steps,
+    from_uniform,
+    normal_score,
+    uniform_score,
+)
 from ganworks.kinds.series.networks.law import FAR, Cells, Laws
 from ganworks.kinds.series.networks.measure import Measure
 from ganworks.kinds.series.networks.parts import chosen, mlp
@@ -28,7 +35,7 @@ SCORE, MOST, LEAST, REACH = 2.75, 50.0, 1e-6, 1 / 12
 class Statics(nn.Module):
     """Attributes one after the other, then the length, each given those before and the label."""
 
-    def __init__(self, layout: Layout, extra: int, hidden: int):
+    def __init__(self, layout: SeriesLayout, extra: int, hidden: int):
         super().__init__()
         self.columns, self.variable = layout.attributes, layout.variable
         self.nets, at = nn.ModuleList(), extra + 1  # a constant beside them: the first has nothing else to go by
@@ -102,7 +109,7 @@ class ChainGenerator(nn.Module):
 
     def __init__(self, net: Any, spec: Spec):
         super().__init__()
-        self.layout = layout = Layout.from_facts(spec.facts)
+        self.layout = layout = SeriesLayout.from_facts(spec.facts)
         self.classes, hidden = spec.num_classes, net.hidden[0]
         self.measure = Measure(layout)
         self.statics = Statics(layout, self.classes, hidden)

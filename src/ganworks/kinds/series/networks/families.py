@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.kinds.series.data.layout import Layout, Parts, active_steps, from_uniform, to_uniform
+from ganworks.kinds.series.data.layout import Parts, SeriesLayout, active_steps, from_uniform, to_uniform
 from ganworks.kinds.series.networks.basis import BasisDiscriminator, BasisGenerator
 from ganworks.kinds.series.networks.chain import ChainGenerator
 from ganworks.kinds.series.networks.parts import Attributes, Auxiliary, in_range, mapped, mlp
@@ -28,7 +28,7 @@ LOWEST = 8  # most steps of the coarsest time scale
 FAR = 6.0  # standard deviations beyond which D sees no difference
 
 
-class Residual(nn.Module):
+class TemporalResidualBlock(nn.Module):
     """x + two convolutions over time, the second one zero at first: [B, C, T] -> [B, C, T]."""
 
     def __init__(self, channels: int, kernel: int):
@@ -52,14 +52,14 @@ def scales_of(steps: int) -> list[int]:
 class ConvSteps(nn.Module):
     """Steps from coarse to fine: (static [B, S], noise [B, z]) -> [B, T, outputs]."""
 
-    def __init__(self, net: Series, steps: int, static: int, outputs: int):
+    def __init__(self, net: SeriesNetworks, steps: int, static: int, outputs: int):
         super().__init__()
         self.sizes, self.noise, width = scales_of(steps), net.noise, net.width
         self.noise_dim = net.noise * sum(self.sizes)
         self.start = mlp(static, (4 * width,), width * self.sizes[0])
         self.given = nn.ModuleList(nn.Linear(static, width) for _ in self.sizes[1:])
         self.enter = nn.ModuleList(nn.Conv1d(net.noise, width, 1) for _ in self.sizes) if net.noise else None
-        self.blocks = nn.ModuleList(Residual(width, net.kernel) for _ in [*self.sizes, 0])
+        self.blocks = nn.ModuleList(TemporalResidualBlock(width, net.kernel) for _ in [*self.sizes, 0])
         self.out = nn.Conv1d(width, outputs, 3, padding=1)
 
     def forward(self, static: Tensor, noise: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class ConvSteps(nn.Module):
 class RecurrentSteps(nn.Module):
     """An LSTM, `per_cell` steps per cell (1909.13403, section 4.1.1): (static [B, S], noise) -> [B, T, outputs]."""
 
-    def __init__(self, net: Series, steps: int, static: int, outputs: int):
+    def __init__(self, net: SeriesNetworks, steps: int, static: int, outputs: int):
         super().__init__()
         self.steps, self.cells, self.noise = steps, -(-steps // net.per_cell), max(1, net.noise)
         self.outputs, self.noise_dim = outputs, self.noise * self.cells
@@ -93,7 +93,7 @@ class RecurrentSteps(nn.Module):
 class DenseSteps(nn.Module):
     """All steps at once: (static [B, S], noise [B, z]) -> [B, T, outputs]."""
 
-    def __init__(self, net: Series, steps: int, static: int, outputs: int):
+    def __init__(self, net: SeriesNetworks, steps: int, static: int, outputs: int):
         super().__init__()
         self.steps, self.noise_dim = steps, net.noise * steps
         self.net = mlp(static + self.noise_dim, net.hidden, steps * outputs)
@@ -106,14 +106,14 @@ STEPS: dict[str, type[nn.Module]] = {"conv": ConvSteps, "recurrent": RecurrentSt
 
 
 class SeriesGenerator(nn.Module):
-    """([B, z_dim], [B]) -> vectors [B, size] of `Layout`.
+    """([B, z_dim], [B]) -> vectors [B, size] of `SeriesLayout`.
 
     Latents: those of the attributes, net.z_dim for the rest of the series, and the noise of the steps.
     """
 
-    def __init__(self, net: Series, spec: Spec):
+    def __init__(self, net: SeriesNetworks, spec: Spec):
         super().__init__()
-        self.layout = layout = Layout.from_facts(spec.facts)
+        self.layout = layout = SeriesLayout.from_facts(spec.facts)
         attributes, length, scales, step = layout.widths
         self.label = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         extra = net.embed if spec.num_classes else 0
@@ -175,7 +175,7 @@ class View(nn.Module):
     and the flag. differences=False: the numbers within their range alone, as the published discriminator sees them.
     """
 
-    def __init__(self, layout: Layout, differences: bool):
+    def __init__(self, layout: SeriesLayout, differences: bool):
         super().__init__()
         self.layout, self.differences = layout, differences
         n, (attributes, length, scales, step) = len(layout.numbers), layout.widths
@@ -224,14 +224,14 @@ def differences(x: Tensor, both: Tensor) -> Tensor:
     return F.pad((x[:, 1:] - x[:, :-1]) * both, (0, 0, 1, 0))
 
 
-class ConvJudge(nn.Module):
+class ConvDiscriminator(nn.Module):
     """Convolutions at falling time resolution: (steps [B, F, T], static [B, S]) -> [B]."""
 
-    def __init__(self, net: Series, steps: int, features: int, static: int):
+    def __init__(self, net: SeriesNetworks, steps: int, features: int, static: int):
         super().__init__()
         sizes, width = scales_of(steps)[::-1], net.d_width
         self.enter = nn.Conv1d(features + static, width, 3, padding=1)
-        self.blocks = nn.ModuleList(Residual(width, net.kernel) for _ in sizes)
+        self.blocks = nn.ModuleList(TemporalResidualBlock(width, net.kernel) for _ in sizes)
         self.out = mlp(width * sizes[-1] + static, (4 * width,), 1)
 
     def forward(self, x: Tensor, static: Tensor) -> Tensor:
@@ -241,10 +241,10 @@ class ConvJudge(nn.Module):
         return self.out(torch.cat([x.flatten(1), static], 1))[:, 0].float()
 
 
-class DenseJudge(nn.Module):
+class DenseDiscriminator(nn.Module):
     """An MLP on everything: (steps [B, F, T], static [B, S]) -> [B]."""
 
-    def __init__(self, net: Series, steps: int, features: int, static: int):
+    def __init__(self, net: SeriesNetworks, steps: int, features: int, static: int):
         super().__init__()
         self.net = mlp(features * steps + static, net.d_hidden, 1)
 
@@ -255,13 +255,13 @@ class DenseJudge(nn.Module):
 class SeriesDiscriminator(nn.Module):
     """([B, size], [B]) -> logits [B] float32; `auxiliary` judges what stands before the steps, None without it."""
 
-    def __init__(self, net: Series, spec: Spec):
+    def __init__(self, net: SeriesNetworks, spec: Spec):
         super().__init__()
-        layout = Layout.from_facts(spec.facts)
+        layout = SeriesLayout.from_facts(spec.facts)
         self.view = View(layout, net.differences)
         self.label = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         static = self.view.static + (net.embed if spec.num_classes else 0)
-        kind = ConvJudge if net.discriminator == "conv" else DenseJudge
+        kind = ConvDiscriminator if net.discriminator == "conv" else DenseDiscriminator
         self.net = kind(net, layout.steps, self.view.features, static)
         self.auxiliary = Auxiliary(net, spec, self.view.static) if self.view.static else None
 
@@ -283,12 +283,11 @@ class SeriesDiscriminator(nn.Module):
 
 
 @dataclass(frozen=True)
-class Series:
+class SeriesNetworks:
     """Networks of series.
 
-    generator: "chain" (see networks/series_chain.py), "basis" (for short series of one length, see
-    networks/series_basis.py), "conv", "recurrent" (DoppelGANger's
-    LSTM) or "dense". discriminator: "basis", "conv" or "dense" (DoppelGANger's).
+    generator: "chain" (see `ChainGenerator`), "basis" (see `BasisGenerator`; for short series of one length), "conv",
+    "recurrent" (DoppelGANger's LSTM) or "dense". discriminator: "basis", "conv" or "dense" (DoppelGANger's).
     width, d_width: channels of the convolutions; kernel: their length. hidden, d_hidden: widths of the dense layers; of
     a chain the first is that of the cell, the last that of each column's law, a mixture of so many `parts`.
     dropout: of the cell's states and jitter: noise on the levels that the cell sees, in standard deviations of a

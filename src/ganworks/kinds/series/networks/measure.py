@@ -1,4 +1,4 @@
-"""Between vectors of `Layout` and the measure in which the chain makes its steps, and the grid that values lie on."""
+"""From vectors of `SeriesLayout` to the measure in which the chain makes its steps, and back; the grid of values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ganworks.kinds.series.data.layout import TINY, Column, Even, Layout, Parts, from_uniform, to_uniform
+from ganworks.kinds.series.data.layout import TINY, Even, Parts, SeriesColumn, SeriesLayout, from_uniform, to_uniform
 from ganworks.kinds.series.networks.law import Cells
 from ganworks.kinds.series.networks.parts import in_range
 
@@ -17,7 +17,7 @@ FINE = 0.02  # width of a cell of a continuous column, in `move`
 class Grid(nn.Module):
     """What the numbers of one column are rounded to."""
 
-    def __init__(self, column: Column):
+    def __init__(self, column: SeriesColumn):
         super().__init__()
         self.step = max(1.0, round(column.grid)) if column.integer and column.grid else column.grid
         self.origin, self.listed = column.low, len(column.levels) > 1
@@ -43,9 +43,9 @@ class Grid(nn.Module):
 
 
 class Measure(nn.Module):
-    """Between vectors of `Layout` and `Even`, the measure in which the steps are made."""
+    """Between vectors of `SeriesLayout` and `Even`, the measure in which the steps are made."""
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: SeriesLayout):
         super().__init__()
         self.layout = layout
         for name, value in Even.of(layout)._asdict().items():

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.spec import Spec
-from ganworks.kinds.series.data.layout import Column
+from ganworks.kinds.series.data.layout import SeriesColumn
 from ganworks.layers.dense import dense_stack
 
 
@@ -51,7 +51,7 @@ class Attributes(nn.Module):
     other.
     """
 
-    def __init__(self, columns: tuple[Column, ...], z_dim: int, extra: int, hidden: tuple[int, ...]):
+    def __init__(self, columns: tuple[SeriesColumn, ...], z_dim: int, extra: int, hidden: tuple[int, ...]):
         super().__init__()
         self.columns, self.width, self.latents = columns, sum(c.width for c in columns), z_dim
         self.net = mlp(z_dim + extra, hidden, self.width)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.kinds.series.data.layout import Layout, Parts
+from ganworks.kinds.series.data.layout import Parts, SeriesLayout
 from ganworks.kinds.series.networks.parts import Attributes, in_range, mapped, mlp
 
 
@@ -28,7 +28,7 @@ class Given(NamedTuple):
     static: Tensor
 
 
-def given(layout: Layout, x: Tensor, y: Tensor | None, classes: int) -> Given:
+def given(layout: SeriesLayout, x: Tensor, y: Tensor | None, classes: int) -> Given:
     """Vectors [B, size] and labels -> steps with their flag, and everything that holds for the whole series."""
     parts = layout.split(x)
     label = nn.functional.one_hot(y, classes).to(x.dtype) if y is not None and classes else x[:, :0]
@@ -37,7 +37,7 @@ def given(layout: Layout, x: Tensor, y: Tensor | None, classes: int) -> Given:
     return Given(steps, (parts.active + 1) / 2, static)
 
 
-class Recurrent(nn.Module):
+class GRUStack(nn.Module):
     """GRU layers, then a linear one: (x [B, T, F], static [B, S]) -> [B, T, outputs]."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int, layers: int = 1, both: bool = False):
@@ -53,10 +53,10 @@ class Recurrent(nn.Module):
 class Embedder(nn.Module):
     """(steps [B, T, F], static [B, S]) -> latents [B, T, hidden] in (0, 1)."""
 
-    def __init__(self, net: TimeGAN, layout: Layout, classes: int, features: int, static: int):
+    def __init__(self, net: TimeGAN, layout: SeriesLayout, classes: int, features: int, static: int):
         super().__init__()
         self.layout, self.classes = layout, classes
-        self.net = Recurrent(features + static, net.hidden, net.hidden, net.layers)
+        self.net = GRUStack(features + static, net.hidden, net.hidden, net.layers)
 
     def forward(self, steps: Tensor, static: Tensor) -> Tensor:
         return self.net(steps, static).sigmoid()
@@ -71,7 +71,7 @@ class LatentDiscriminator(nn.Module):
 
     def __init__(self, net: TimeGAN, static: int):
         super().__init__()
-        self.net = Recurrent(net.hidden + static, net.hidden, 1, 1, both=True)
+        self.net = GRUStack(net.hidden + static, net.hidden, 1, 1, both=True)
 
     def forward(self, latents: Tensor, static: Tensor) -> Tensor:
         return self.net(latents, static).mean((1, 2)).float()
@@ -82,7 +82,7 @@ class TimeGANGenerator(nn.Module):
 
     def __init__(self, net: TimeGAN, spec: Spec):
         super().__init__()
-        self.layout = layout = Layout.from_facts(spec.facts)
+        self.layout = layout = SeriesLayout.from_facts(spec.facts)
         self.classes, self.noise = spec.num_classes, net.noise
         attributes, length, scales, step = layout.widths
         self.attributes = Attributes(layout.attributes, net.noise, self.classes, (net.hidden,)) if attributes else None
@@ -92,9 +92,9 @@ class TimeGANGenerator(nn.Module):
             mlp(net.z_dim + self.classes + attributes, (2 * net.hidden,), length + scales) if self.base else None
         )
         static, flags = attributes + length + scales + self.classes, int(layout.variable)
-        self.generator = Recurrent(net.noise + static, net.hidden, net.hidden, net.layers)
-        self.supervisor = Recurrent(net.hidden + static, net.hidden, net.hidden, max(1, net.layers - 1))
-        self.recovery = Recurrent(net.hidden + static, net.hidden, step + flags, net.layers)
+        self.generator = GRUStack(net.noise + static, net.hidden, net.hidden, net.layers)
+        self.supervisor = GRUStack(net.hidden + static, net.hidden, net.hidden, max(1, net.layers - 1))
+        self.recovery = GRUStack(net.hidden + static, net.hidden, step + flags, net.layers)
         self.z_dim = self.first + self.base + net.noise * layout.steps
 
     def latents(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ Missing is a code of its own. What `fit` returns is plain JSON: it is all that i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -262,6 +263,13 @@ def _round(x: np.ndarray, step: float) -> np.ndarray:
     if not step:
         return x
     return np.round(x / step) * step if step >= 1 else np.round(x, round(-np.log10(step)))
+
+
+def total(column: dict[str, Any], numbers: Callable[[str], np.ndarray]) -> np.ndarray:
+    """The values [n] of a column that is a sum, from the numbers [n] of its terms; NaN where one of them is missing."""
+    rule = column["sum"]
+    found = rule["constant"] + rule["sign"] * np.sum([numbers(name) for name in rule["terms"]], axis=0)
+    return _round(found, _step(column))
 
 
 def decode(

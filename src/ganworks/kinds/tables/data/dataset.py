@@ -16,7 +16,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import rules as table_rules
-from ganworks.kinds.tables.data.layout import Layout
+from ganworks.kinds.tables.data.layout import TableLayout
 from ganworks.kinds.tables.data.reading import pandas
 from ganworks.kinds.tables.data.types import recognise, settle
 
@@ -55,7 +55,7 @@ class TableSet:
         self.columns = columns
         if not any(column["sizes"] for column in columns):
             raise UsageError(f"{facts['source']}: all columns are constant or ids; there is nothing to learn.")
-        self.layout = Layout.of_columns(columns)
+        self.layout = TableLayout.of_columns(columns)
         if self.layout.width > 65536:
             raise UsageError(
                 f"{facts['source']} becomes {self.layout.width:,} inputs, more than 65,536. Leave columns out."
@@ -114,7 +114,7 @@ class TableSet:
         self,
         columns: list[dict[str, Any]],
         asked: list[table_rules.Condition],
-        orders: list[table_rules.Order],
+        orders: list[table_rules.ColumnOrder],
         sums: dict[int, dict[str, Any]],
         text: str,
     ) -> None:
@@ -132,7 +132,7 @@ class TableSet:
         for order in orders:
             good &= table_rules.ordered(numbers(order.left), order.how, numbers(order.right))
         for k, terms in sums.items():
-            made = table_rules.total({**columns[k], "sum": terms}, lambda n: numbers(table_rules.find(n, columns)))
+            made = table_columns.total({**columns[k], "sum": terms}, lambda n: numbers(table_rules.find(n, columns)))
             away = np.abs(made - numbers(k))
             good &= np.isnan(away) | (away <= table_rules.SLACK * max(1.0, abs(columns[k]["high"])) + 1e-9)
         if not good.all():

@@ -19,7 +19,7 @@ MOST_CODES = 2**20  # of a column, both digits together
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """The choices of a row.
 
     sizes: codes of each choice. owner: the column that each choice belongs to. positions: for each position, the last
@@ -33,10 +33,10 @@ class Layout:
     ordered: tuple[tuple[int, int], ...]
 
     @staticmethod
-    def of(spec: Spec) -> Layout:
+    def of(spec: Spec) -> TableLayout:
         """The layout that a data spec's facts describe; UsageError when they do not."""
         try:
-            layout = Layout.of_columns(spec.facts["columns"])
+            layout = TableLayout.of_columns(spec.facts["columns"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise UsageError(f"The data spec describes no table ({error!r}).") from error
         if spec.shape != (layout.width,):
@@ -44,7 +44,7 @@ class Layout:
         return layout
 
     @staticmethod
-    def of_columns(columns: list[dict[str, Any]]) -> Layout:
+    def of_columns(columns: list[dict[str, Any]]) -> TableLayout:
         """The layout of fitted columns."""
         sizes, owner, positions, ordered = [], [], [], []
         for k, column in enumerate(columns):
@@ -58,7 +58,7 @@ class Layout:
                 positions.append(len(sizes) - 1)
         if not sizes or min(sizes) < 1:
             raise ValueError("no column to learn")
-        return Layout(tuple(sizes), tuple(owner), tuple(positions), tuple(ordered))
+        return TableLayout(tuple(sizes), tuple(owner), tuple(positions), tuple(ordered))
 
     @property
     def codes(self) -> int:
@@ -102,9 +102,7 @@ def _ordered(column: dict[str, Any], digit: int, size: int) -> tuple[int, int]:
 
 def to_frame(spec: Spec, x: np.ndarray, indices: np.ndarray, seed: int | None) -> Any:
     """Rows [n, D] as a DataFrame with the source's columns and dtypes. indices, seed: name the rows, for ids."""
-    from ganworks.kinds.tables.data import rules as table_rules
-
-    layout, columns = Layout.of(spec), spec.facts["columns"]
+    layout, columns = TableLayout.of(spec), spec.facts["columns"]
     codes, positions = layout.read(x)
     out: dict[str, Any] = {}
     for k, column in enumerate(columns):
@@ -112,7 +110,7 @@ def to_frame(spec: Spec, x: np.ndarray, indices: np.ndarray, seed: int | None) -
             out[column["name"]] = table_columns.decode(column, *layout.column(k, codes, positions), indices, seed)
     for column in columns:
         if column["kind"] == "sum":
-            numbers = table_rules.total(column, lambda name: _numbers(columns, out, name))
+            numbers = table_columns.total(column, lambda name: _numbers(columns, out, name))
             out[column["name"]] = table_columns.from_numbers(column, numbers)
     return pandas().DataFrame({column["name"]: out[column["name"]] for column in columns})
 

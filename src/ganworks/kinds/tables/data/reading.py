@@ -35,7 +35,7 @@ def is_table(source: Any) -> bool:
 
 
 def read(source: Any, encoding: str = "utf-8", header: str = "auto") -> tuple[Any, dict[str, Any]]:
-    """(DataFrame, facts: source, kind, bytes, notes). CSV columns come as text; `table_columns` finds their types.
+    """(DataFrame, facts: source, kind, bytes, notes). CSV columns come as text; `data.types` finds their types.
 
     source: a DataFrame, or the path of a .csv, .csv.gz, .tsv, .tsv.gz or .parquet file. header: "auto" (the first
     line is data when all its cells are numbers), "on" or "off". Raises UsageError for anything that is no table of

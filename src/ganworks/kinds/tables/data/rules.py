@@ -16,7 +16,7 @@ import numpy as np
 
 from ganworks.core.errors import UsageError, nearest
 from ganworks.kinds.tables.data import columns as table_columns
-from ganworks.kinds.tables.data.layout import Layout
+from ganworks.kinds.tables.data.layout import TableLayout
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<=": np.less_equal,
@@ -42,7 +42,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Order:
+class ColumnOrder:
     """Column `left` compared with column `right`, both numbers."""
 
     left: int
@@ -216,8 +216,8 @@ def compare(x: np.ndarray, condition: Condition) -> np.ndarray:
 class Keeps:
     """Which rows [n, D] keep conditions and orders, as `to_frame` would write them; a sum has to stay in its range."""
 
-    def __init__(self, columns: list[dict[str, Any]], asked: Sequence[Condition], orders: Sequence[Order] = ()):
-        self.columns, self.layout = columns, Layout.of_columns(columns)
+    def __init__(self, columns: list[dict[str, Any]], asked: Sequence[Condition], orders: Sequence[ColumnOrder] = ()):
+        self.columns, self.layout = columns, TableLayout.of_columns(columns)
         self.asked, self.orders = list(asked), list(orders)
         self.codes = allowed(asked, columns)
         self.sums = [k for k, c in enumerate(columns) if c["kind"] == "sum"]
@@ -231,7 +231,7 @@ class Keeps:
         def numbers(k: int) -> np.ndarray:
             column = self.columns[k]
             if column["kind"] == "sum":
-                return total(column, lambda name: numbers(find(name, self.columns)))
+                return table_columns.total(column, lambda name: numbers(find(name, self.columns)))
             return table_columns.numbers_of(column, *self.layout.column(k, codes, positions))
 
         good = np.ones(len(x), bool)
@@ -260,7 +260,9 @@ def ordered(left: np.ndarray, how: str, right: np.ndarray) -> np.ndarray:
 # Rules ----------------------------------------------------------------------------------------------
 
 
-def rules(text: str, columns: list[dict[str, Any]]) -> tuple[list[Condition], list[Order], dict[int, dict[str, Any]]]:
+def rules(
+    text: str, columns: list[dict[str, Any]]
+) -> tuple[list[Condition], list[ColumnOrder], dict[int, dict[str, Any]]]:
     """(conditions, orders of two columns, sums: column -> its terms) of `rules`; UsageError for what cannot be read."""
     asked, orders, sums = [], [], {}
     for part in _parts(text, r"\s*;\s*"):
@@ -270,7 +272,7 @@ def rules(text: str, columns: list[dict[str, Any]]) -> tuple[list[Condition], li
             k, terms = _sum(sides[0], sides[1], columns)
             sums[k] = terms
         elif match and match[2] in ("<", "<=", ">", ">=") and _is_column(sides[1], columns):
-            orders.append(Order(_numeric(sides[0], columns), match[2], _numeric(sides[1], columns)))
+            orders.append(ColumnOrder(_numeric(sides[0], columns), match[2], _numeric(sides[1], columns)))
         else:
             asked.append(_condition(part, columns))
     return asked, orders, sums
@@ -295,10 +297,3 @@ def _sum(left: str, right: str, columns: list[dict[str, Any]]) -> tuple[int, dic
     except ValueError:
         constant, made, others, sign = 0.0, _numeric(right, columns), terms, 1.0
     return made, {"constant": constant, "sign": sign, "terms": [columns[k]["name"] for k in others]}
-
-
-def total(column: dict[str, Any], numbers: Callable[[str], np.ndarray]) -> np.ndarray:
-    """The values of a column that is a sum, from the numbers of its terms; missing where one of them is."""
-    rule = column["sum"]
-    found = rule["constant"] + rule["sign"] * np.sum([numbers(name) for name in rule["terms"]], axis=0)
-    return table_columns._round(found, table_columns._step(column))

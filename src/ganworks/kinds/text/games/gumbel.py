@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
-from ganworks.kinds.text.games.game import Made, Nets, Sequences, Terms, still
+from ganworks.kinds.text.games.sequences import Made, Nets, Sequences, Terms, still
 from ganworks.layers.copies import take_over
 
 

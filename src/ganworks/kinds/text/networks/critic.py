@@ -6,17 +6,13 @@ tokens [B, L, V] that a gradient goes through.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ganworks.core.spec import Spec
-
-if TYPE_CHECKING:
-    from ganworks.kinds.text.networks.language import TextNets
-
 
 SPREAD = 0.3  # standard deviation of embedded tokens
 
@@ -46,21 +42,21 @@ def table(tokens: int, size: int) -> nn.Embedding:
     return made
 
 
-class Critic(nn.Module):
+class TextCritic(nn.Module):
     """(numbers [B, L] or soft tokens [B, L, V], labels [B]) -> logits [B] float32, high for real texts.
 
     Windows of several widths, each map's largest value over the text, a highway layer, dropout. A label adds the
     projection of the features on its own vector (Miyato and Koyama 2018, 1802.05637).
     """
 
-    def __init__(self, net: TextNets, spec: Spec):
+    def __init__(self, spec: Spec, embed: int, widths: tuple[int, ...], maps: int, dropout: float):
         super().__init__()
         tokens, length = len(spec.facts["vocabulary"]["tokens"]) + 2, spec.shape[0]
-        widths = sorted({min(width, length) for width in net.d_widths})
-        self.embed = table(tokens, net.d_embed)
-        self.windows = nn.ModuleList(nn.Conv1d(net.d_embed, net.d_maps, width) for width in widths)
-        size = net.d_maps * len(widths)
-        self.highway, self.dropout = Highway(size), nn.Dropout(net.d_dropout)
+        fitting = sorted({min(width, length) for width in widths})
+        self.embed = table(tokens, embed)
+        self.windows = nn.ModuleList(nn.Conv1d(embed, maps, width) for width in fitting)
+        size = maps * len(fitting)
+        self.highway, self.dropout = Highway(size), nn.Dropout(dropout)
         self.out = nn.Linear(size, 1)
         nn.init.zeros_(self.out.weight)  # at first it likes all texts alike
         self.label = nn.Embedding(spec.num_classes, size) if spec.num_classes else None
@@ -88,19 +84,19 @@ class Critic(nn.Module):
 
 
 class Views(nn.Module):
-    """RelGAN's critic: (as `Critic`) -> logits [B, views], one for each embedding of tokens as single numbers.
+    """RelGAN's critic: (as `TextCritic`) -> logits [B, views], one for each embedding of tokens as single numbers.
 
     All views share their windows (widths 2 to 5 in the paper, 300 maps each) and the layers behind them.
     """
 
-    def __init__(self, net: TextNets, spec: Spec):
+    def __init__(self, spec: Spec, views: int, widths: tuple[int, ...], maps: int, dropout: float):
         super().__init__()
         tokens, length = len(spec.facts["vocabulary"]["tokens"]) + 2, spec.shape[0]
-        widths = sorted({min(width, length) for width in net.d_widths})
-        self.embed = table(tokens, net.d_views)
-        self.windows = nn.ModuleList(nn.Conv1d(1, net.d_maps, width) for width in widths)
-        size = net.d_maps * len(widths)
-        self.highway, self.dropout = Highway(size), nn.Dropout(net.d_dropout)
+        fitting = sorted({min(width, length) for width in widths})
+        self.embed = table(tokens, views)
+        self.windows = nn.ModuleList(nn.Conv1d(1, maps, width) for width in fitting)
+        size = maps * len(fitting)
+        self.highway, self.dropout = Highway(size), nn.Dropout(dropout)
         self.deep, self.out = nn.Linear(size, 100), nn.Linear(100, 1)
         self.label = nn.Embedding(spec.num_classes, 100) if spec.num_classes else None
 

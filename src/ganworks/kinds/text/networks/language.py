@@ -17,7 +17,7 @@ from torch.nn import functional
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.text.data.vocabulary import END, FIRST, UNKNOWN
-from ganworks.kinds.text.networks.critic import Critic, Views
+from ganworks.kinds.text.networks.critic import TextCritic, Views
 from ganworks.kinds.text.networks.memory import Memory
 from ganworks.layers.copies import frozen
 
@@ -37,7 +37,7 @@ def mask(x: Tensor) -> Tensor:
     return torch.arange(x.shape[1], device=x.device) <= (x != END).sum(1, keepdim=True)
 
 
-class Recurrent(nn.Module):
+class RecurrentCore(nn.Module):
     """LSTM or GRU with the interface of `Memory`: embeddings [B, T, E], state -> features [B, T, H], state."""
 
     def __init__(self, kind: str, embed: int, hidden: int, layers: int):
@@ -81,7 +81,7 @@ class TextGenerator(nn.Module):
         self.core = (
             Memory(net.embed, net.heads, net.head_size, net.slots)
             if net.core == "memory"
-            else Recurrent(net.core, net.embed, net.hidden, net.layers)
+            else RecurrentCore(net.core, net.embed, net.hidden, net.layers)
         )
         self.project = nn.Linear(self.core.width, net.embed)
         self.bias = nn.Parameter(torch.zeros(self.size))
@@ -90,7 +90,7 @@ class TextGenerator(nn.Module):
             nn.Dropout(net.dropout),
             net.word_dropout,
         )
-        self.critic: Any = frozen(Critic(net, spec)) if net.candidates > 1 else None
+        self.critic: Any = frozen(net.discriminator(spec)) if net.candidates > 1 else None
         self.temperature, self.candidates = net.temperature, net.candidates
 
     @property
@@ -253,5 +253,9 @@ class TextNets:
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "G_warm", "D"} for `spec`, initialised from torch's global random state."""
-        made = Critic if self.critic == "windows" else Views
-        return {"G": TextGenerator(self, spec), "G_warm": TextGenerator(self, spec), "D": made(self, spec)}
+        return {"G": TextGenerator(self, spec), "G_warm": TextGenerator(self, spec), "D": self.discriminator(spec)}
+
+    def discriminator(self, spec: Spec) -> nn.Module:
+        """A fresh critic of these sizes."""
+        sizes = (self.d_widths, self.d_maps, self.d_dropout)
+        return TextCritic(spec, self.d_embed, *sizes) if self.critic == "windows" else Views(spec, self.d_views, *sizes)

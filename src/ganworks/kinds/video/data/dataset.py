@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.files.packing.cache import Progress, open_or_pack, refuse_corrupt
+from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.joined import contents, read_facts
 from ganworks.files.packing.packed import MappedPages, class_counts, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter

@@ -40,7 +40,7 @@ def time_folds(frames: int, maps: int) -> list[int]:
     return [2 ** (least + (k < more)) for k in range(maps)]
 
 
-class Critic(nn.Module):
+class ClipCritic(nn.Module):
     """Clips [B, T, C, H, W], y [B] int64 or None -> realness logits [B], float32; by projection with classes."""
 
     def __init__(self, shape: tuple[int, ...], width: int, classes: int):

@@ -4,7 +4,7 @@
 recurrent cell that turns noise into a motion code per frame, and an image generator that draws each frame from both.
 Four things bind content and motion more firmly than one vector does: the content scales the channels of every map, the
 motion names places that every map is told of, frames are painted in a few colours that the clip keeps, and the content
-draws pictures that lie at these places (`video_sprites`). What frames draw by themselves shows the way, and fades.
+draws pictures that lie at these places (`Sprites`). What frames draw by themselves shows the way, and fades.
 `Volume` draws the whole clip by transposed 3-D convolutions, as VGAN (Vondrick et al. 2016, 1609.02612) does.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.kinds.video.networks.critic import Critic, clip_shape, time_of
+from ganworks.kinds.video.networks.critic import ClipCritic, clip_shape, time_of
 from ganworks.kinds.video.networks.sprites import Anchors, Sprites, widths
 from ganworks.layers.strided import center_crop, conv_down, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
@@ -29,7 +29,7 @@ MASK = 10.0  # the most that a frame's own mask adds to a logit, beside sprites
 UNSEEN = 1e-3  # of own paint and masks: less than a step of 8 bits
 
 
-class Labelled(nn.Module):
+class LabelledLatent(nn.Module):
     """[B, n], y [B] -> [B, n + extra]: the class's embedding behind a vector; nothing without classes."""
 
     def __init__(self, classes: int, extra: int):
@@ -87,7 +87,7 @@ class FirstFrame(nn.Module):
         return self.code(x.flatten(1))
 
 
-class Stage(nn.Module):
+class FrameStage(nn.Module):
     """Doubles a map, adds where things are, normalises over all frames, scales the channels by the clip's content."""
 
     def __init__(self, up: nn.Module | None, width: int, code: int, hills: int):
@@ -122,7 +122,7 @@ class FrameGenerator(nn.Module):
         self.z_dim, self.predicts = sum(self.parts), cfg.first
         plan = size_plan(*size)
         sizes = widths(cfg.width, max(1, len(plan.strides)))
-        self.label = Labelled(spec.num_classes, cfg.label)
+        self.label = LabelledLatent(spec.num_classes, cfg.label)
         code = cfg.content + self.label.extra
         self.motion = Motion(cfg.start + self.label.extra, cfg.noise + self.label.extra, cfg.motion)
         self.anchors = Anchors(cfg.motion, cfg.anchors) if cfg.anchors else None
@@ -131,7 +131,7 @@ class FrameGenerator(nn.Module):
         self.where = filled(nn.Linear(cfg.motion, math.prod(self.lowest)), 2.0)
         strides = plan.strides or ((1, 1),)
         ups = [None, *(filled(conv_up(a, b, s), 1.0) for a, b, s in zip(sizes, sizes[1:], strides, strict=False))]
-        self.stages = nn.ModuleList(Stage(up, w, code, 4 * cfg.anchors) for up, w in zip(ups, sizes, strict=True))
+        self.stages = nn.ModuleList(FrameStage(up, w, code, 4 * cfg.anchors) for up, w in zip(ups, sizes, strict=True))
         self.channels = channels
         self.sprites = cfg.sprites_of(code, self.size)
         masks = cfg.palette + (self.sprites is not None)
@@ -221,7 +221,7 @@ class VolumeGenerator(nn.Module):
         strides = plan.strides or ((1, 1),)
         base, steps = time_of(self.frames, len(strides))
         sizes = widths(cfg.width, len(strides))
-        self.label = Labelled(spec.num_classes, cfg.label)
+        self.label = LabelledLatent(spec.num_classes, cfg.label)
         self.lowest = (sizes[0], base, *plan.base)
         self.project = filled(nn.Linear(cfg.z_dim + self.label.extra, math.prod(self.lowest)), 1.0)
         pairs = zip(sizes, [*sizes[1:], channels], steps, strides, strict=True)
@@ -306,7 +306,7 @@ class Volume:
 def critics(spec: Spec, width: int, frames: bool) -> dict[str, nn.Module]:
     """The critic of clips and, if asked for, that of single frames (a clip of one frame)."""
     shape = clip_shape(spec)
-    nets: dict[str, nn.Module] = {"D": Critic(shape, width, spec.num_classes)}
+    nets: dict[str, nn.Module] = {"D": ClipCritic(shape, width, spec.num_classes)}
     if frames:
-        nets["D_frame"] = Critic((1, *shape[1:]), width, spec.num_classes)
+        nets["D_frame"] = ClipCritic((1, *shape[1:]), width, spec.num_classes)
     return nets

@@ -62,7 +62,7 @@ class Anchors(nn.Module):
         return rows * torch.cat([broad, run, cross], 1)[:, :, None]
 
 
-class Picture(nn.Module):
+class PictureDecoder(nn.Module):
     """Content codes [B, m] -> maps [B, outputs, h, w], all zero at first."""
 
     def __init__(self, code: int, size: tuple[int, ...], width: int, outputs: int):
@@ -99,8 +99,8 @@ class Sprites(nn.Module):
                  outputs: int, width: int):  # fmt: skip
         super().__init__()
         self.size, self.count, self.modes, self.outputs = size, count, modes, outputs
-        self.ground = Picture(code, size, width, (1 + modes) * outputs)
-        self.draw = Picture(code, (cells, cells), width, (1 + modes) * count * (outputs + 1))
+        self.ground = PictureDecoder(code, size, width, (1 + modes) * outputs)
+        self.draw = PictureDecoder(code, (cells, cells), width, (1 + modes) * count * (outputs + 1))
         nn.init.ones_(self.draw.ups[-1].bias[outputs : count * (outputs + 1) : outputs + 1])  # pyrefly: ignore
         self.mix = nn.Linear(motion, modes) if modes else None
 

@@ -1,0 +1,83 @@
+"""`ganworks apply`: put files through what was trained to change them."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from typing import Any
+
+from ganworks.cli.words import Options, import_own, switch, whole
+from ganworks.core.config import parse
+from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.files.atomic import replace_file
+from ganworks.report.terminal.meters import Meters
+from ganworks.use.applier import Applied
+from ganworks.use.file_jobs import apply_files, pairs_of
+
+OWN = ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse")  # the other options are the model's
+_SHOWN = 20  # failures named on the screen
+
+
+def apply(places: list[str], options: Options) -> None:
+    """ganworks apply RUN INPUT key=value ..."""
+    import_own(options)
+    if len(places) != 2:
+        raise UsageError(
+            "`ganworks apply` needs a run (or its generator.safetensors) and a picture, folder or video: "
+            "ganworks apply runs/a photo.jpg out=result.png"
+        )
+    run, source = places
+    reverse = switch(options.get("reverse", "off"), "reverse")
+    model = Applied.load(run, device=options.get("device", "auto"), reverse=reverse)
+    asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
+    known = asked if model.options is None else model.options
+    for name in asked:
+        if name not in known:
+            raise UsageError(f'This model has no option "{name}". {nearest(name, (*OWN, *known))}')
+    with Meters() as meters:
+        done = apply_files(
+            model,
+            source,
+            options.get("out"),
+            seed=whole(options.get("seed", "0"), "seed"),
+            mark=switch(options.get("mark", "on"), "mark"),
+            mask=options.get("mask"),
+            form=options.get("format", ""),
+            on_progress=meters,
+            **asked,
+        )
+    print_outcome(done)
+    if "sheet" in options:
+        from ganworks.files.rasters.sheet import sheet_of
+
+        if pairs := list(pairs_of(done)):
+            buffer = io.BytesIO()
+            sheet_of(pairs).save(buffer, "PNG")
+            replace_file(options["sheet"], buffer.getvalue())
+            print(f"Before and after of {len(pairs)} of them: {options['sheet']}")
+    refuse_failures(done)
+
+
+def print_outcome(done: Any) -> None:
+    """What was made, what was there already, what was left out."""
+    if len(done.pairs) == 1 and not done.failed:
+        print(f"{done.pairs[0][1]}{' was finished already' if done.kept else ''}")
+    else:
+        print(f"{len(done.pairs):,} done, in {done.out}")
+        if done.kept:
+            print(f"{done.kept:,} of them were finished before, from the same inputs and model, and were kept.")
+    if done.left:
+        pictures = ".png" in done.takes
+        others = "neither pictures nor videos" if pictures else f"not among what it takes ({', '.join(done.takes)})"
+        print(f"{done.left:,} other files in the folder are {others}.")
+    for said, count in Counter(said for _, said in done.said).most_common(_SHOWN):
+        print(f"{said[0].upper()}{said[1:]}{f' ({count:,} files)' if len(done.pairs) > 1 else ''}.")
+
+
+def refuse_failures(done: Any) -> None:
+    """GanworksError that names what could not be done, if there is any."""
+    if done.failed:
+        lines = [f"{name}: {reason}" for name, reason in done.failed[:_SHOWN]]
+        more = [f"... and {len(done.failed) - _SHOWN:,} more"] if len(done.failed) > _SHOWN else []
+        count = len(done.failed) + len(done.pairs)
+        raise GanworksError("\n  ".join([f"{len(done.failed):,} of {count:,} could not be done:", *lines, *more]))

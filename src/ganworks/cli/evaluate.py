@@ -1,0 +1,59 @@
+"""`ganworks eval`: judge a run, and print each score beside that of real data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganworks import api
+from ganworks.cli.words import Options, import_own, one, only, whole
+from ganworks.report.read import read_run
+from ganworks.report.terminal.meters import Meters
+
+
+def evaluate(places: list[str], options: Options) -> None:
+    """ganworks eval RUN key=value ..."""
+    import_own(options)
+    run = one(places, "a run folder", "eval")
+    only(options, ("data", "count", "seed", "extractor"), "eval")
+    with Meters() as meters:
+        report = api.evaluate(
+            run,
+            options.get("data"),
+            on_work=meters,
+            count=whole(options.get("count", "10000"), "count"),
+            seed=whole(options.get("seed", "0"), "seed"),
+        )
+    print_report(report.to_dict(), read_run(run).use)
+    print(f"\nPictures {run}/eval/   Report {run}/report.html")
+
+
+def print_report(found: dict[str, Any], use: str = "apply") -> None:
+    """The metrics of an eval.json, each beside the value of real data or, for a task, of the best that can be had."""
+    by = f"Judged by {found['extractor']} on" if found.get("extractor") else "Judged on"
+    task = "baselines" in found and use != "sample"
+    real = "'best' is what the best gets" if task else "'real' is held-out real data"
+    print(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.\n")
+    wide = max(14, *(len(name) for name in found["metrics"])) if found["metrics"] else 14
+    print(f"{'':{wide}} {'value':>9} {'95 % interval':>19} {'best' if task else 'real':>9}")
+    for name, m in found["metrics"].items():
+        value, floor = (f"{m[part]:.4g}" if m[part] is not None else "" for part in ("value", "floor"))
+        interval = f"{m['low']:.4g} to {m['high']:.4g}" if m["low"] is not None else ""
+        print(f"{name:{wide}} {value:>9} {interval:>19} {floor:>9}  {m['meaning']}")
+    print_baselines(found)
+    for warning in found["warnings"]:
+        print(f"\n! {warning}")
+    if found.get("memorisation", {}).get("sentence"):
+        print(f"\n{found['memorisation']['sentence']}")
+
+
+def print_baselines(found: dict[str, Any]) -> None:
+    """What simple methods get on the same examples, one line each, below this model."""
+    if not found.get("baselines"):
+        return
+    names = [n for n in found["metrics"] if any(n in values for values in found["baselines"].values())]
+    rows = {"this model": {n: found["metrics"][n]["value"] for n in names}, **found["baselines"]}
+    wide = max(len(name) for name in rows)
+    print(f"\n{'':{wide}} " + " ".join(f"{n[:14]:>14}" for n in names))
+    for name, values in rows.items():
+        cells = ("" if values.get(n) is None else f"{values[n]:.4g}" for n in names)
+        print(f"{name:{wide}} " + " ".join(f"{cell:>14}" for cell in cells))

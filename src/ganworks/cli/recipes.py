@@ -1,0 +1,25 @@
+"""`ganworks recipes`: what can be trained."""
+
+from __future__ import annotations
+
+from ganworks.cli.words import Options, import_own, one, only
+from ganworks.core import registry
+
+
+def recipes(places: list[str], options: Options) -> None:
+    """ganworks recipes [NAME]"""
+    import_own(options)
+    only(options, (), "recipes")
+    if places:
+        print(f"{places[0]}{_origin(places[0])}\n\n{registry.describe(one(places, 'one name', 'recipes'))}")
+        return
+    for name in registry.recipes():
+        first = next(iter(registry.describe(name).splitlines()), "")
+        print(f"{name:10} {first}{_origin(name)}")
+    print("\n`ganworks recipes NAME` tells more; `ganworks train NAME data=PATH` trains one.")
+
+
+def _origin(name: str) -> str:
+    """The plugin that brings a recipe, in brackets; nothing for ganworks' own."""
+    found = registry.recipes().get(name)
+    return f" (plugin {found.plugin})" if found is not None and found.plugin else ""

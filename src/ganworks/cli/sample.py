@@ -1,0 +1,98 @@
+"""`ganworks sample`: new examples from what was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganworks.cli.words import Options, decimal, import_own, whole
+from ganworks.core.config import parse
+from ganworks.core.contracts import sampling_options
+from ganworks.core.errors import UsageError, nearest
+from ganworks.report.terminal.meters import Meters
+from ganworks.use.model import Model
+from ganworks.use.samples import told
+
+SAMPLING = ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format")
+_BULK = 1000  # above this many samples, work that can restart where it stopped
+
+
+def chosen_labels(text: str | None) -> Any:
+    """ "3" -> "3"; "cat,dog" -> ["cat", "dog"]; None stays None. The model reads names and numbers."""
+    return None if text is None else text.split(",") if "," in text else text
+
+
+def sample(places: list[str], options: Options) -> None:
+    """ganworks sample SOURCE [COUNT] key=value ..."""
+    import_own(options)
+    if not 1 <= len(places) <= 2:
+        raise UsageError(
+            "`ganworks sample` needs a run or generator.safetensors, and a count: ganworks sample runs/a 64"
+        )
+    source, count = places if len(places) == 2 else (places[0], "16")
+    n = whole(count, "the count of samples")
+    seed = whole(options.get("seed", "0"), "seed")
+    model = with_options(Model.load(source, device=options.get("device", "auto")), options)
+    mark = parse(options.get("mark", "on"))
+    if not isinstance(mark, bool):
+        raise UsageError(f"mark is on or off, not {options['mark']!r}.")
+    out = place_for(model, options)
+    facts = {
+        "labels": chosen_labels(options.get("labels")),
+        "truncation": decimal(options.get("truncation", "1"), "truncation"),
+    }
+    if "interpolate" in options:
+        walk(model, options, out, mark, facts)
+        return
+    if n > _BULK and (out.suffix in ("", ".zip")):
+        in_bulk(model, n, out, mark, seed, options.get("format", "auto"), facts)
+        return
+    samples = model.sample(n, seed=seed, **facts)
+    written = samples.save(out, mark=mark)
+    if model.maker is not None and not model.maker.each:
+        print("\n".join([*told(samples[:5].items), ""]))
+    print(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
+
+
+def with_options(model: Any, options: Options) -> Any:
+    """The model under those of the options that are its own; for an unknown one UsageError says what it has."""
+    own = sampling_options(model.domain)
+    for name in options:
+        if name not in SAMPLING and name not in own:
+            has = f" This model has {', '.join(own)}." if own else " This model has no options of its own."
+            raise UsageError(f'`ganworks sample` has no option "{name}". {nearest(name, [*SAMPLING, *own])}{has}')
+    return model.prepared(**{name: value for name, value in options.items() if name in own})
+
+
+def place_for(model: Any, options: Options) -> Path:
+    """Where samples go: `out`, else the folder samples/, or one file where samples belong together."""
+    form = options.get("format", "").lower().lstrip(".")
+    apart = bool(model.maker.each) if model.maker else len(model.spec.shape) == 3
+    together = "" if apart else model.maker.forms[0] if model.maker else ".npz"
+    out = Path(options.get("out", f"samples{f'.{form}' if form else together}"))
+    if form and out.suffix and out.suffix.lower() != f".{form}":
+        raise UsageError(f"format={form} and out={out} do not agree; say one of them.")
+    return out
+
+
+def in_bulk(model: Any, n: int, out: Path, mark: bool, seed: int, form: str, facts: dict[str, Any]) -> None:
+    """Very many samples, in a folder or zip; the same command goes on where it stopped."""
+    from ganworks.use.bulk import generate
+
+    with Meters() as meters:
+
+        def tell(done: int, total: int) -> None:
+            meters("Sampling", done, total)
+
+        generate(model, n, out, seed=seed, form=form, mark=mark, on_progress=tell, **facts)
+    print(f"{n:,} samples of seed {seed} are in {out}.")
+
+
+def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, Any]) -> None:
+    """interpolate=1,2,3: from seed to seed; a .png is a strip, a .gif or .webp an animation."""
+    seeds = [whole(word, "interpolate") for word in options["interpolate"].split(",")]
+    moving = out.suffix in (".gif", ".webp", ".apng")
+    steps = whole(options.get("steps", "24" if moving else "8"), "steps")
+    path = model.walk(seeds, steps, **facts)
+    written = path.save(out, mark=mark, **({"columns": len(path)} if out.suffix == ".png" else {}))
+    print(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")

@@ -1,0 +1,399 @@
+"""What the parts of a training owe each other: every hook by name, with shapes, units, and when it is called.
+
+A domain opens data and makes batches, networks are built for it, a game says who minimises what, an evaluator says how
+good the result is. Everything that only some domains can do is a small protocol of its own: shared code asks
+`isinstance(domain, MakesFiles)`, or takes the default from one of the functions at the end. No class inherits from
+these; having the members is enough.
+
+Network values are float32 with spec.low and spec.high of the data at -1 and 1. `options` are what a user wrote,
+name -> value, only names that the domain lists. Wrong use raises UsageError. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+    from ganworks.core.spec import Batch, Draw, Spec
+
+Nets = dict[str, Any]  # player -> nn.Module; Any, as players have members that only their game knows
+Terms = dict[str, "Tensor"]  # name -> [B]; the sum of their means is minimised, a name with "_" first is only shown
+LossFn = Callable[[Nets, "Batch"], Terms]  # what the players of one turn minimise
+Turn = tuple[tuple[str, ...], LossFn]  # (players that are updated, their loss)
+Work = Callable[[str, int, int], None]  # hears of preparation: (label, done, total)
+Progress = Callable[[int, int], None]  # hears of preparation: (done, total)
+Scores = tuple[dict[str, float], dict[str, float], str]  # values, those of real data, key of the extractor or ""
+
+
+# Training -------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Networks(Protocol):
+    """Settings of the players: a frozen dataclass of plain values, written into runs and published files."""
+
+    def build(self, spec: Spec) -> dict[str, nn.Module]:
+        """New players by name, initialised from torch's global generator, which the caller has seeded.
+
+        Called for a training, and on the "meta" device when a published file is read. A generator of samples has
+        `z_dim` and maps (z [B, z_dim], y [B] int64 or None) to [B, *spec.shape].
+        """
+
+
+@runtime_checkable
+class NamesUses(Protocol):
+    """Networks of which other players than G, or for other things than samples, are published; see `uses_of`."""
+
+    @property
+    def makes(self) -> dict[str, str]:
+        """Player -> "sample", "apply" or "predict"; the one that the training is for stands first."""
+
+
+@runtime_checkable
+class Game(Protocol):
+    """Who moves, in which order, and what each minimises: a frozen dataclass of plain values."""
+
+    def turns(self, step: int, progress: float) -> Iterator[Turn]:
+        """The turns of one step, in order. progress: the share of the budget that is spent, 0 to 1."""
+
+
+@runtime_checkable
+class ActsAfterTurns(Protocol):
+    """A game that does something when a turn's update is done, such as clipping weights."""
+
+    def after(self, nets: Nets, players: tuple[str, ...]) -> None:
+        """Changes `nets` in place. players: those that were updated."""
+
+
+@runtime_checkable
+class HasPhases(Protocol):
+    """A game whose turns change with progress; see `phases_of`."""
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Shares of the budget at which the turns change, rising, from 0.0 on: speed is measured in each."""
+
+
+# Data -----------------------------------------------------------------------------------------------------------
+
+
+class Dataset(Protocol):
+    """Opened data. Two data sets of the same content have the same fingerprint and are split alike."""
+
+    @property
+    def spec(self) -> Spec:
+        """What one example is."""
+
+    @property
+    def train(self) -> np.ndarray:
+        """Indices [n] int64 of examples to train on."""
+
+    @property
+    def held(self) -> np.ndarray:
+        """Indices [m] int64 of examples that are never trained on."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the content; a run goes on with, and is judged by, data of the same fingerprint alone."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Plain facts for run.json and `ganworks data`: "count", "notes", ..."""
+
+    def __len__(self) -> int:
+        """Number of examples."""
+
+
+@runtime_checkable
+class HasLabels(Protocol):
+    """A data set with classes (labels: [N] int64, or None), or a domain with the setting `labels`."""
+
+    labels: Any
+
+
+@runtime_checkable
+class HasUnseen(Protocol):
+    """Data of two sides without pairs, whose batches come from the training sides alone."""
+
+    def unseen(self, which: Any, count: int = 10_000) -> np.ndarray:
+        """Up to `count` held-out examples [n, *shape] of the side "source" or "target", as on disk."""
+
+
+class Domain(Protocol):
+    """What the data is: a frozen dataclass of the settings for reading it, written into runs and published files."""
+
+    def open(self, path: Any, *, on_progress: Progress | None = None) -> Dataset:
+        """Read a path or an object in memory. Called before the recipe, by `eval` and by `ganworks data`."""
+
+    def batch(self, data: Any, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
+        """Network values of the examples at `indices` [B], augmented with `draw` alone.
+
+        "x" [B, *spec.shape], "y" [B] int64 with classes, "src" [B, *spec.source] for networks that are given
+        something, and whatever else the game asks for.
+        """
+
+    def evaluator(self, data: Any, source: Any, config: Any, work: Work) -> Evaluator:
+        """What scores this training. data: opened. source: what it was opened from. config: a `Config`."""
+
+
+@runtime_checkable
+class LooksAtData(Protocol):
+    """A domain with its own answer to `ganworks data PATH`; others are opened and summed up."""
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Any:
+        """`use.findings.Findings` of a source."""
+
+
+@runtime_checkable
+class SkipsUnreadable(Protocol):
+    """A domain that can leave out what it cannot read: on_corrupt="skip" ("error": refuse)."""
+
+    @property
+    def on_corrupt(self) -> str:
+        """The setting."""
+
+
+@runtime_checkable
+class ShowsExamples(Protocol):
+    """A domain that draws examples as one picture, for `samples/` of a run and for `ganworks data`."""
+
+    def show(self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None) -> Image:
+        """x [n, *spec.shape]: tensors in network values, arrays as on disk. labels: captions [n].
+
+        Raises UsageError where examples alone cannot be drawn.
+        """
+
+
+@runtime_checkable
+class ShowsMany(Protocol):
+    """A domain of which one picture shows many samples, not a grid of 64; see `showing_of`."""
+
+    @property
+    def showing(self) -> int:
+        """Samples of one picture."""
+
+
+# Scores ---------------------------------------------------------------------------------------------------------
+
+
+class Evaluator(Protocol):
+    """Looks at the published players and says how good they are; prepared once for a training or an `eval`."""
+
+    objective: str
+    """The score by which the best snapshot is kept: lower is better, with "-" before it higher; "": the newest."""
+
+    @property
+    def noise(self) -> float | None:
+        """A difference of the objective that says nothing; None: a tenth of the best score."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is held out to judge by."""
+
+    def examples(self) -> Tensor | None:
+        """Real outputs [n, ...], with which the watch for collapse compares `sample`; None: no watch."""
+
+    def sample(self, nets: Nets) -> Tensor | None:
+        """Made outputs [n, ...] in the same units as `examples`; nothing is drawn from the global generators."""
+
+    def show(self, nets: Nets) -> Any:
+        """What a person looks at: a PIL picture, or (suffix, content) of another file, e.g. (".txt", b"...")."""
+
+    def score(self, nets: Nets) -> Scores:
+        """Quick scores during a training; only called when `ready`."""
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one `score` and of one `show`, measured before a training to place them."""
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
+    ) -> Any:
+        """The full evaluation on `count` samples; its `to_dict()` is eval.json. pictures: the folder for them."""
+
+
+@runtime_checkable
+class ChoosesExtractor(Protocol):
+    """An evaluator that can measure distances by other features than its own choice: `eval RUN extractor=NAME`."""
+
+    @property
+    def extractors(self) -> tuple[str, ...]:
+        """Names that this data can be judged by, its own choice first."""
+
+    def judged_by(self, name: str) -> Evaluator:
+        """The same evaluator with the features of that name; UsageError for one that is not in `extractors`."""
+
+
+@runtime_checkable
+class ExtractsFeatures(Protocol):
+    """A domain whose samples are judged by features of examples, by `use.sample_evaluator.SampleEvaluator`."""
+
+    def extractor(self, dataset: Any, cache: Path | None = None, on_progress: Work | None = None) -> Any:
+        """A `metrics.features.FeatureExtractor`. cache: a folder to keep what had to be trained for it."""
+
+
+# Use of what was trained ----------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class HasOptions(Protocol):
+    """A domain whose networks take options when they are used."""
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """Name -> meaning, shown to users."""
+
+
+@runtime_checkable
+class PreparesNetwork(HasOptions, Protocol):
+    """A domain whose generator samples under options, such as a temperature."""
+
+    def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
+        """A generator of spec.shape under these options; `net` is left as it is. Called once for all samples."""
+
+
+@runtime_checkable
+class MakesFiles(Protocol):
+    """What writes samples as files of their kind: a domain, or `use.samples.Pictures`."""
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """Suffixes that `encode` knows, the usual one first."""
+
+    @property
+    def each(self) -> str:
+        """The suffix of samples that are a file each, in a folder or zip; "" for those that belong in one file."""
+
+    def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
+        """All `use.samples.Samples` as the bytes of one file: the same bytes for the same samples."""
+
+
+@runtime_checkable
+class DecodesSamples(Protocol):
+    """A domain whose samples are something else than pictures: texts, a table, sounds."""
+
+    def decode(self, samples: Any) -> Any:
+        """`use.samples.Samples.items`: a list with one entry a sample, or one table of all."""
+
+
+@runtime_checkable
+class ChangesPictures(Protocol):
+    """A domain whose network turns pictures into pictures."""
+
+    def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
+        """x [1, C, H, W] of any size -> [1, C', H', W'], both in -1 to 1, on the device of `net`, without gradients.
+
+        Random numbers come from torch's global generator, which is seeded.
+        """
+
+
+@runtime_checkable
+class KnowsChannels(Protocol):
+    """A domain whose network is given pictures of another number of channels than its spec says."""
+
+    def channels_of(self, spec: Spec) -> int | None:
+        """Channels of the pictures to give to `apply`; None: any."""
+
+
+@runtime_checkable
+class KeepsGrey(Protocol):
+    """A domain whose result shows the same picture as its input."""
+
+    @property
+    def keeps_grey(self) -> bool:
+        """Whether a grey picture has a grey result."""
+
+
+@runtime_checkable
+class ChangesFiles(Protocol):
+    """A domain whose network turns files of any other kind into files."""
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Suffixes of its inputs."""
+
+    @property
+    def gives(self) -> str:
+        """The suffix of its outputs."""
+
+    def change(
+        self,
+        net: nn.Module,
+        spec: Spec,
+        content: bytes,
+        name: str,
+        *,
+        seed: int,
+        options: dict[str, Any],
+        note: dict[str, Any] | None,
+    ) -> bytes | tuple[bytes, str]:
+        """The bytes of the output, or a pair of them and a sentence for the person who asked.
+
+        Random numbers come from torch's global generator, which is seeded. note: goes into the file's metadata; None:
+        the file stays unmarked.
+        """
+
+
+@runtime_checkable
+class ChangesArrays(Protocol):
+    """A domain of files whose network is also given arrays."""
+
+    def change_array(self, net: nn.Module, spec: Spec, array: Any, *, options: dict[str, Any]) -> Any:
+        """An array of the input's kind -> one of the output's."""
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """A domain whose network names the class of a picture."""
+
+    def converter(self, spec: Spec, source: Any) -> Callable[..., Any]:
+        """(item of the source, its name) -> an object with `array` [C, H, W] as on disk; called once for a source."""
+
+    def predict(self, net: nn.Module, x: Tensor) -> Tensor:
+        """x [N, *spec.shape] in network values -> probabilities [N, K], rows of sum 1, without gradients."""
+
+
+# Defaults of optional hooks -------------------------------------------------------------------------------------
+
+
+def uses_of(networks: Any) -> dict[str, str]:
+    """Player -> use of those that are published, the main one first; by default G makes samples."""
+    return networks.makes if isinstance(networks, NamesUses) else {"G": "sample"}
+
+
+def phases_of(game: Any) -> tuple[float, ...]:
+    """Shares of the budget where the turns change; by default they never do."""
+    return game.phases if isinstance(game, HasPhases) else (0.0,)
+
+
+def labels_of(thing: Any) -> Any:
+    """The labels of a data set, or the setting of a domain; None where there is no such thing."""
+    return thing.labels if isinstance(thing, HasLabels) else None
+
+
+def showing_of(domain: Any, grid: int) -> int:
+    """Samples that make a picture of a domain: `grid` unless it says."""
+    return domain.showing if isinstance(domain, ShowsMany) else grid
+
+
+def sampling_options(domain: Any) -> dict[str, str]:
+    """Name -> meaning of what `prepare` understands; by default nothing."""
+    return dict(domain.options) if isinstance(domain, PreparesNetwork) else {}
+
+
+def facts_for_card(domain: Any) -> dict[str, Any]:
+    """What a published file says of the use of its network: options, and the files that it makes, takes and gives."""
+    makes, changes = isinstance(domain, MakesFiles), isinstance(domain, ChangesFiles)
+    return {
+        "options": dict(domain.options) if isinstance(domain, HasOptions) else {},
+        "forms": list(domain.forms) if makes else [],
+        "each": domain.each if makes else "",
+        "takes": list(domain.takes) if changes else [],
+        "gives": domain.gives if changes else "",
+    }

@@ -1,0 +1,53 @@
+"""The declaration of one kind of data, which its package holds as KIND."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the rest of the program reads of one kind of data.
+
+    name: a word. order: its place in lists. title: how help calls its data. recipes: name -> ("module:function", id of
+    the domain). parts: id -> "module:Class", e.g. {"networks/r3gan": "r3gan:R3GAN"}. Modules are relative to the
+    package; ":Class" is in the package itself.
+    default, noun: the recipe that recognition suggests, and what it is for, in two words; "" for none.
+    recognise: the module that holds RULES and OBJECT_RULES, see `files.recognise`; "" for none.
+    built_in: names of data that come with the package -> recipe. looks: id of the domain that `ganworks data` opens
+    data with, "" for the recipe's own.
+    group, remark: the list of recipes in help that its recipes stand in ("" for its title), and what is said of them
+    there. about: name of a recipe -> a remark in help.
+    reads, often, settings, options, examples: lines of help: what PATH may be, settings that are often used, names of
+    the domain's settings, options of `apply`, commands; see `cli.help`. The page of `ganworks help NAME` is the file
+    help.md in the package.
+    package, plugin: filled in when the kind is found.
+    """
+
+    name: str
+    order: int = 1000
+    title: str = ""
+    recipes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    default: str = ""
+    noun: str = ""
+    recognise: str = ""
+    built_in: Mapping[str, str] = field(default_factory=dict)
+    looks: str = ""
+    group: str = ""
+    remark: str = ""
+    about: Mapping[str, str] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
+    often: tuple[str, ...] = ()
+    settings: str = ""
+    options: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    package: str = ""
+    plugin: str = ""
+
+    def load(self, module: str) -> Any:
+        """A module of this kind."""
+        return importlib.import_module(f"{self.package}.{module}")

@@ -1,0 +1,255 @@
+"""The evaluator of generated sound: sheets of spectrograms, quick scores, full evaluation with sounds to hear."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganworks.core.contracts import Nets
+from ganworks.core.spec import key
+from ganworks.files.wav import wav_bytes
+from ganworks.kinds.audio.data import sound
+from ganworks.kinds.audio.metrics import measures as audio
+from ganworks.kinds.audio.metrics.pictures import sheet
+from ganworks.metrics.tasks import TaskReport, metric, timed
+
+FEWEST = 20  # held-out recordings from which scores are worth a number
+_SCORED, _SHOWN, _WATCHED, _TOGETHER = 200, 30, 32, 32
+_MOST = 2000  # samples of a full evaluation, and real recordings of each kind
+
+
+MEANING = {
+    "recognised": ("higher", "Share of samples that a classifier of real recordings hears as the class asked for."),
+    "accuracy_score": ("higher", "Accuracy on unseen recordings of a classifier trained on samples alone."),
+    "kd": ("lower", "Kernel distance of the samples' features to those of unseen recordings; about 0 is perfect."),
+    "fd": ("lower", "Frechet distance of the same between 32 principal components, at equal count."),
+    "spread": ("floor", "How varied samples of one class are, beside unseen recordings; 1 is as varied as they are."),
+    "copied": ("floor", "Share of samples nearer to a training recording than 1 % of unseen recordings are."),
+    "nearest": ("floor", "Distance to the nearest training recording; 1 is the median of unseen recordings."),
+    "loudness": (
+        "floor",
+        "Median root mean square of the samples, beside unseen recordings; 1 is as loud as they are.",
+    ),
+    "pitch": ("lower", "Distance of the distributions of the fundamental, in semitones."),
+}
+
+
+class AudioEvaluator:
+    """Looks at what G makes. data: opened `Clips`; config: the training's."""
+
+    objective = "kd"
+
+    def __init__(self, data: Any, config: Any, work: Any):
+        self.data, self.config, self.work = data, config, work
+        self.rate = int(data.spec.facts["rate"])
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is held out to judge by."""
+        return len(self.data.held) >= FEWEST
+
+    @cached_property
+    def noise(self) -> float:
+        """A difference in kd that says nothing: half the width of the interval of real recordings."""
+        _, low, high = self.heard.kd(self.heard.seen)
+        return (high - low) / 2
+
+    @cached_property
+    def _some(self) -> tuple[np.ndarray, np.ndarray]:
+        """Training and held-out rows that are compared with, fixed draws."""
+        draw = np.random.default_rng(key("audio", len(self.data)))
+        train, held = (draw.permutation(rows)[:_MOST] for rows in (self.data.train, self.data.held))
+        return np.sort(train), np.sort(held)
+
+    @cached_property
+    def heard(self) -> audio.Heard:
+        """Features of real recordings."""
+        train, held = self._some
+        found = []
+        for rows, label in ((train, "training"), (held, "held-out")):
+            self.work(f"Listening to {len(rows):,} {label} recordings", 0, len(rows))
+            found.append(
+                np.concatenate(
+                    [
+                        audio.features(self.data.raw(part), self.rate)
+                        for part in np.array_split(rows, -(-len(rows) // 256))
+                    ]
+                )
+            )
+        y = self.data.labels
+        return audio.Heard(found[0], found[1], *((None, None) if y is None else (y[train], y[held])))
+
+    def made(self, nets: Nets, count: int, seed: int = 0, start: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
+        """`count` samples, the classes in turn: waves [n, C, N], labels [n] or None; keyed by seed and place."""
+        net, classes, parts = nets["G"], self.data.spec.num_classes, []
+        device = next(net.parameters()).device
+        labels = np.arange(start, start + count) % classes if classes else None
+        for k in range(0, count, _TOGETHER):
+            draw = torch.Generator().manual_seed(key("heard", seed, start + k))
+            z = torch.randn(_TOGETHER, net.z_dim, generator=draw)[: count - k]  # pyrefly: ignore
+            y = None if labels is None else torch.from_numpy(labels[k : k + _TOGETHER]).to(device)
+            with torch.inference_mode():
+                parts.append(net(z.to(device), y).float().cpu().numpy())
+        return np.concatenate(parts), labels
+
+    def examples(self) -> Tensor:
+        """Real recordings for the collapse watch, as features: waves differ even where sounds do not."""
+        rows = self.data.train[np.linspace(0, len(self.data.train) - 1, _WATCHED).astype(int)]
+        return torch.from_numpy(audio.features(self.data.raw(rows), self.rate))
+
+    def sample(self, nets: Nets) -> Tensor:
+        """Samples for the collapse watch."""
+        return torch.from_numpy(audio.features(self.made(nets, _WATCHED)[0], self.rate))
+
+    def show(self, nets: Nets) -> Image.Image:
+        """Waves and spectrograms, one class a column."""
+        names = self.data.spec.classes
+        columns = min(len(names), 10) if names else 6
+        waves, _ = self._shown(nets, columns)
+        return sheet(waves, self.rate, columns, names)
+
+    def _shown(self, nets: Nets, columns: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Rows of `columns` samples; the first classes where there are more than columns."""
+        classes, rows = self.data.spec.num_classes, max(1, _SHOWN // columns)
+        if classes <= columns:
+            return self.made(nets, rows * columns)
+        waves, labels = self.made(nets, rows * classes)
+        assert labels is not None
+        return waves[labels < columns], labels[labels < columns]
+
+    def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
+        """Quick scores of 200 samples, those of real recordings, and the features' name."""
+        waves, y = self.made(nets, _SCORED, seed=1)
+        x = self.heard.standard(audio.features(waves, self.rate))
+        scores = {
+            "kd": self.heard.kd(x)[0],
+            "spread": audio.spread(x, y) / audio.spread(self.heard.unseen, self.heard.test_y),
+        }
+        if self.heard.recogniser is not None and y is not None:
+            scores["recognised"] = float((self.heard.recogniser(x) == y).mean())
+        return scores, {name: self._own[name] for name in scores}, audio.name(self.rate)
+
+    @cached_property
+    def _own(self) -> dict[str, float]:
+        return self.heard.own()
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score and of one picture."""
+        if self.ready:
+            _ = self.heard, self._own, self.noise  # made once, not at every score
+        return timed(self, nets)
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
+    ) -> TaskReport:
+        """Everything, on at most 2,000 samples (as many as training recordings, if there are fewer)."""
+        start, data = time.monotonic(), self.data
+        pictures.mkdir(parents=True, exist_ok=True)
+        files = self._files(nets, pictures)
+        if not self.ready:
+            few = f"Only {len(data.held)} recordings are held out: nothing can be judged but by ear."
+            return TaskReport({}, 0, pictures=files, warnings=[few], about=about)
+        count = min(count, len(self._some[0]))
+        parts, labels = [], []
+        for k in range(0, count, 256):
+            progress("Making samples", k, count)
+            waves, y = self.made(nets, min(256, count - k), seed + 1, k)
+            parts.append(waves)
+            labels += [] if y is None else [y]
+        waves, y = np.concatenate(parts), np.concatenate(labels) if labels else None
+        progress("Comparing with recordings", count, count)
+        found = self.heard.measure(self.heard.standard(audio.features(waves, self.rate)), y)
+        real = data.raw(self._some[1])
+        own, pitches = (
+            dict(self._own),
+            [audio.pitch(v, self.rate) for v in (waves, real, data.raw(self._some[0][:500]))],
+        )
+        found["loudness"] = float(np.median(audio.loudness(waves)) / max(1e-9, np.median(audio.loudness(real))))
+        found["pitch"] = audio.pitch_distance(pitches[0], pitches[1])
+        own |= {"loudness": 1.0, "pitch": audio.pitch_distance(pitches[2], pitches[1])}
+        metrics = {
+            n: metric(v, own.get(n), better=MEANING[n][0], meaning=MEANING[n][1])
+            for n, v in found.items()
+            if np.isfinite(np.mean(v))
+        }
+        _, low, high = self.heard.kd(self.heard.standard(audio.features(waves, self.rate)))
+        metrics["kd"] = replace(metrics["kd"], low=low, high=high)
+        return TaskReport(
+            metrics,
+            count,
+            {"class Gaussians of features": self.heard.gaussians(y, count), "real recordings": own},
+            self._tables(found, y),
+            files,
+            self._protocol(count),
+            self._warnings(metrics),
+            audio.name(self.rate),
+            about,
+            time.monotonic() - start,
+        )
+
+    def _files(self, nets: Nets, pictures: Path) -> dict[str, str]:
+        """Sheets of samples and of real recordings, and a sound file of each of the first classes."""
+        names = self.data.spec.classes
+        columns = min(len(names), 10) if names else 6
+        waves, y = self._shown(nets, columns)
+        sheet(waves, self.rate, columns, names).save(pictures / "samples.png")
+        rows = self.data.held if len(self.data.held) >= columns else self.data.train
+        if y is not None and self.data.labels is not None:
+            ranked = rows[np.argsort(self.data.labels[rows], kind="stable")]
+            per = [ranked[self.data.labels[ranked] == c][:3] for c in range(columns)]
+            rows = np.array([p[k % len(p)] for k in range(3) for p in per if len(p)])
+        rows = rows[: 3 * columns]
+        sheet(self.data.raw(rows), self.rate, columns, names).save(pictures / "real.png")
+        files = {"Samples, one class a column" if names else "Samples": "samples.png", "Real recordings": "real.png"}
+        for k in range(columns):
+            title = f"Sound: {names[k]}" if names else f"Sound {k + 1}"
+            files[title] = f"sound-{k}.wav"
+            one_after_the_other = [self._alone(wave) for wave in waves[k::columns]]
+            wave = sound.to_int16(np.concatenate(one_after_the_other, 1))
+            (pictures / files[title]).write_bytes(
+                wav_bytes(wave, self.rate, {"software": "ganworks", "generated": True})
+            )
+        return files
+
+    def _alone(self, wave: np.ndarray) -> np.ndarray:
+        return sound.trimmed(wave, 1e-3, self.rate // 5)
+
+    def _tables(self, found: dict[str, Any], y: np.ndarray | None) -> list[dict[str, Any]]:
+        """How each class is recognised."""
+        if y is None or "recognised" not in found:
+            return []
+        rows = [
+            [name, int((y == c).sum()), round(float(found["recognised"][y == c].mean()), 3)]
+            for c, name in enumerate(self.data.spec.classes)
+            if (y == c).any()
+        ]
+        return [{"title": "Recognition by class", "columns": ["class", "samples", "recognised"], "rows": rows}]
+
+    def _protocol(self, count: int) -> list[str]:
+        train, held = (len(rows) for rows in self._some)
+        return [
+            f"{count:,} samples, the classes in turn, against {held:,} held-out recordings; {train:,} have trained.",
+            f"Features: {audio.name(self.rate)}, standardised by the training recordings.",
+            "recognised: a support vector machine trained on the training recordings. accuracy_score: one trained on "
+            "the samples, asked about the held-out recordings.",
+            "Floors: held-out recordings, or training recordings against them. Class Gaussians are drawn in 60 "
+            "principal components of the training features: what scores like them need not sound like anything.",
+        ]
+
+    def _warnings(self, metrics: dict[str, Any]) -> list[str]:
+        out = []
+        if len(self.data.held) < 200:
+            out.append(f"Only {len(self.data.held)} recordings are held out: distances are rough.")
+        if (ratio := metrics["loudness"].value) < 0.5 or ratio > 2:
+            out.append(f"The samples are {ratio:.2g} times as loud as recordings.")
+        if metrics["copied"].value > 0.1:
+            out.append(f"{100 * metrics['copied'].value:.0f} % of the samples are near copies of training recordings.")
+        return out

@@ -1,0 +1,272 @@
+"""How good a classifier is: accuracy, calibration and confusion on held-out labelled images, beside its baselines.
+
+The baseline that counts is the same network, trained by the same optimiser on the labelled images alone; the
+difference is what the unlabelled or generated images were worth.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganworks.core.contracts import Nets, Work
+from ganworks.core.order import Order
+from ganworks.core.spec import key
+from ganworks.files.packing.feed import DataFeed
+from ganworks.kinds.images.classification import pictures as pictures_of
+from ganworks.metrics.estimate import Estimate, wilson
+from ganworks.metrics.scoring import Metric
+from ganworks.metrics.tasks import TaskReport, interval, metric, save_pictures, timed
+from ganworks.training.engine import Engine
+
+FEWEST = 20  # held-out images from which an accuracy is worth a number
+SCORED, SHOWN, BINS = 2000, 40, 15
+ALONE = 100_000  # most examples for the baseline: with few labels it has long stopped to change
+
+
+def probabilities(net: nn.Module, x: Tensor, batch: int = 256) -> Tensor:
+    """Images [N, C, H, W] in [-1, 1] -> chances of the classes [N, K], float32 on the CPU; rows sum to 1."""
+    device = next(net.parameters()).device
+    with torch.inference_mode():
+        parts = [net(part.to(device)).float().softmax(1).cpu() for part in x.split(batch)]
+    return torch.cat(parts) if parts else torch.zeros(0, 0)
+
+
+def confusion(chances: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Counts int64 [K, K]: row = true class, column = answer."""
+    classes = chances.shape[1]
+    return np.bincount(y * classes + chances.argmax(1), minlength=classes**2).reshape(classes, classes)
+
+
+def calibration_error(chances: np.ndarray, y: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error: |accuracy - mean confidence| over bins of equal width, weighted by their share.
+
+    Guo et al. 2017 (1706.04599), equation 3. chances: [N, K]; y: [N]. 0 is perfect.
+    """
+    sure, right = chances.max(1), chances.argmax(1) == y
+    place = np.minimum((sure * bins).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    gaps = np.bincount(place, right - sure.astype(np.float64), minlength=bins)
+    return float(np.abs(gaps).sum() / max(1, count.sum()))
+
+
+def reliability(chances: np.ndarray, y: np.ndarray, bins: int = 10) -> list[tuple[float, float, int]]:
+    """(mean confidence, accuracy, count) of each bin of confidence that holds any example."""
+    sure, right = chances.max(1), chances.argmax(1) == y
+    place = np.minimum((sure * bins).astype(int), bins - 1)
+    held = [place == b for b in range(bins) if (place == b).any()]
+    return [(float(sure[m].mean()), float(right[m].mean()), int(m.sum())) for m in held]
+
+
+def log_loss(chances: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """-log of the chance that the true class got, in nats [N]."""
+    return -np.log(np.maximum(chances[np.arange(len(y)), y].astype(np.float64), 1e-12))
+
+
+def simple(chances: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """accuracy, ece, log_loss as plain numbers."""
+    accuracy = float((chances.argmax(1) == y).mean())
+    return {"accuracy": accuracy, "ece": calibration_error(chances, y), "log_loss": float(log_loss(chances, y).mean())}
+
+
+def measured(chances: np.ndarray, y: np.ndarray) -> dict[str, Metric]:
+    """The metrics of a classifier with 95 % intervals: Wilson's for the accuracy, bootstrap for the others."""
+    right = chances.argmax(1) == y
+    share = wilson(float(right.mean()), len(y))
+    meaning = "Share of held-out images given their class."
+    found = {
+        "accuracy": _within(metric(right, better="higher", meaning=meaning), share),
+        "log_loss": metric(log_loss(chances, y), meaning="Minus the log of the true class's chance, in nats."),
+    }
+    rng = np.random.default_rng(key("calibration", len(y)))
+    draws = [calibration_error(chances[i], y[i]) for i in (rng.integers(len(y), size=len(y)) for _ in range(200))]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    error = Estimate(calibration_error(chances, y), float(low), float(high))
+    meaning = "How far confidence is from accuracy, on average (expected calibration error, 15 bins)."
+    return found | {"ece": _within(metric(error.value, meaning=meaning), error)}
+
+
+def _within(value: Metric, estimate: Estimate) -> Metric:
+    return replace(value, value=estimate.value, low=estimate.low, high=estimate.high)
+
+
+def nearest_labelled(known: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The label of the nearest labelled image by pixels, [n]. known [m, ...], y [m], x [n, ...]."""
+    a, b = (torch.from_numpy(v.reshape(len(v), -1).astype(np.float32)) for v in (x, known))
+    return y[torch.cat([torch.cdist(part, b).argmin(1) for part in a.split(1000)]).numpy()]
+
+
+class ClassEvaluator:
+    """Judges classifier C, and shows what G makes where there is one. data: a `PartialData`; config: the training's.
+
+    The newest weights are published: to choose by the held-out labels would be to train on them (Oliver et al. 2018,
+    1804.09170).
+    """
+
+    objective = ""
+    noise = None
+
+    def __init__(self, data: Any, config: Any, work: Work):
+        self.data, self.config, self.work = data, config, work
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough labelled images are held out."""
+        return len(self.data.held) >= FEWEST
+
+    @cached_property
+    def some(self) -> np.ndarray:
+        """Held-out images for quick scores: a fixed draw."""
+        order = np.random.default_rng(key("held", len(self.data.held))).permutation(self.data.held)
+        return order[:SCORED]
+
+    def examples(self) -> None:
+        """None: a classifier cannot collapse as a generator does, so there is no watch."""
+
+    def sample(self, nets: Nets) -> None:
+        """None, as `examples`."""
+
+    def chances(self, net: nn.Module, indices: np.ndarray) -> np.ndarray:
+        """[n, K] of images of these indices."""
+        parts = [indices[i : i + 1024] for i in range(0, len(indices), 1024)]
+        return np.concatenate([probabilities(net, self.data.images(part)).numpy() for part in parts])
+
+    def show(self, nets: Nets) -> Image.Image:
+        """Held-out images with what C says of them, and below them samples of G."""
+        chosen = self.some[:SHOWN] if len(self.data.held) else self.data.known[:SHOWN]
+        answers = pictures_of.answers(self.data, chosen, self.chances(nets["C"], chosen))
+        return pictures_of.stacked([answers, *([self.made(nets["G"])] if "G" in nets else [])])
+
+    def made(self, G: nn.Module) -> Image.Image:
+        """Forty samples of G, of the classes in turn."""
+        device, classes = next(G.parameters()).device, self.data.spec.num_classes
+        z = torch.randn(SHOWN, G.z_dim, generator=torch.Generator().manual_seed(key("show")))  # pyrefly: ignore
+        with torch.inference_mode():
+            x = G(z.to(device), (torch.arange(SHOWN) % classes).to(device))
+        return self.config.domain.show(x, columns=min(10, classes))
+
+    def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
+        """Accuracy, calibration error and log loss on at most 2,000 held-out images."""
+        return simple(self.chances(nets["C"], self.some), self.data.labels[self.some]), {}, ""
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score and one picture."""
+        return timed(self, nets)
+
+    def alone(self, seen: int) -> nn.Module:
+        """The same network, trained on the labelled images alone; averaged, as the published one is."""
+        config = replace(self.config, game=self.config.game.alone())
+        seed = key(config.train.seed, "init")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = config.networks.build(self.data.spec)["C"]
+        order = Order(len(self.data.train), key(config.train.seed, "order"))
+        feed = DataFeed(self.data, order, config.domain.batch, torch.device("cpu"))
+        total = max(config.train.batch, min(ALONE, seen))
+        with torch.random.fork_rng(devices=[]):
+            engine = Engine({"C": net}, config.game, config, feed, total, self.data.spec.num_classes, averaged=("C",))
+            while engine.clock.seen < total:
+                engine.step()
+                self.work("Training on the labels alone", engine.clock.seen, total)
+        net.load_state_dict(engine.average(0, "C"))
+        return net.eval().requires_grad_(False)
+
+    def baselines(self, held: np.ndarray, seen: int) -> tuple[dict[str, dict[str, float]], np.ndarray]:
+        """Simple methods on the same held-out images, and the chances [n, K] of the network without the rest."""
+        data, y = self.data, self.data.labels[held]
+        alone = self.chances(self.alone(seen), held)
+        near = nearest_labelled(data.raw(data.known), data.labels[data.known], data.raw(held))
+        most = int(data.counts.argmax())
+        return {
+            "same network, labels alone": simple(alone, y),
+            "nearest labelled image": {"accuracy": float((near == y).mean())},
+            f"always {data.spec.classes[most]}": {"accuracy": float((y == most).mean())},
+        }, alone
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
+    ) -> TaskReport:
+        """Everything, on at most `count` held-out images; pictures go to a folder."""
+        start, data = time.monotonic(), self.data
+        rng = np.random.default_rng(key(seed, "judge"))
+        held = np.sort(rng.permutation(data.held)[:count])
+        if not len(held):
+            return TaskReport({}, 0, warnings=["No labelled image is held out, so nothing can be judged."], about=about)
+        y, chances = data.labels[held], self.chances(nets["C"], held)
+        baselines, alone = self.baselines(held, int(about.get("seen") or ALONE))
+        metrics = measured(chances, y)
+        gain = (chances.argmax(1) == y).astype(float) - (alone.argmax(1) == y)
+        low, high = interval(gain)
+        meaning = "Accuracy above that of the same network trained on the labels alone, on the same images."
+        more = Estimate(float(gain.mean()), low, high)
+        metrics["gain"] = _within(metric(more.value, better="higher", meaning=meaning), more)
+        table = confusion(chances, y)
+        names = list(data.spec.classes)
+        made = {
+            "Confusion": pictures_of.confusion_picture(table, names),
+            "Reliability": pictures_of.reliability_picture(reliability(chances, y)),
+            "Surest mistakes": pictures_of.mistakes(data, held, chances, y),
+        }
+        if "G" in nets:
+            made["Generated"] = self.made(nets["G"])
+        named = {title: (f"{title.lower().replace(' ', '-')}.png", image) for title, image in made.items()}
+        files = save_pictures(pictures, named)
+        return TaskReport(
+            metrics,
+            len(held),
+            baselines,
+            [per_class(table, names), confusion_table(table, names)],
+            files,
+            self.protocol(len(held)),
+            self.warnings(table, names, len(held)),
+            about=about,
+            seconds=time.monotonic() - start,
+        )
+
+    def protocol(self, count: int) -> list[str]:
+        """How it was judged, in sentences."""
+        known = len(self.data.known)
+        return [
+            f"{count:,} held-out labelled images; 95 % intervals: Wilson's for the accuracy, else bootstrap.",
+            f"Trained with {known:,} labels and {len(self.data.train) - known:,} images without one.",
+            "The baseline is the same network with the same optimiser and augmentation on the labels alone, for at "
+            f"most {ALONE:,} examples.",
+            "Held-out labels chose nothing: the last weights of the training are judged.",
+        ]
+
+    def warnings(self, table: np.ndarray, names: list[str], count: int) -> list[str]:
+        """What makes the numbers rough."""
+        missing = [n for n, row in zip(names, table, strict=True) if not row.sum()]
+        out = [f"No held-out image of {', '.join(missing)}: nothing is known of these classes."] if missing else []
+        return out + ([f"Only {count} held-out images: the interval is wide."] if count < 200 else [])
+
+
+def per_class(table: np.ndarray, names: list[str]) -> dict[str, Any]:
+    """Recall, precision and F1 of each class, from counts [K, K]."""
+    right, asked, told = table.diagonal(), table.sum(1), table.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall, precision, f1 = right / asked, right / told, 2 * right / (asked + told)
+    rows = [
+        [n, int(c), *(round(float(v), 4) if np.isfinite(v) else None for v in (r, p, f))]
+        for n, c, r, p, f in zip(names, asked, recall, precision, f1, strict=True)
+    ]
+    return {"title": "Classes", "columns": ["class", "held-out images", "recall", "precision", "F1"], "rows": rows}
+
+
+def confusion_table(table: np.ndarray, names: list[str]) -> dict[str, Any]:
+    """The whole table up to 20 classes, else the 20 most frequent confusions."""
+    if len(names) <= 20:
+        rows = [[n, *row] for n, row in zip(names, table.tolist(), strict=True)]
+        return {"title": "Confusion (row: true class, column: answer)", "columns": ["", *names], "rows": rows}
+    wrong = table - np.diag(table.diagonal())
+    order = np.argsort(-wrong, axis=None, kind="stable")[:20]
+    rows = [[names[i // len(names)], names[i % len(names)], int(wrong.flat[i])] for i in order if wrong.flat[i]]
+    return {"title": "Most frequent confusions", "columns": ["true class", "answer", "times"], "rows": rows}

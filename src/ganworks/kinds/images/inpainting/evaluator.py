@@ -1,0 +1,183 @@
+"""The evaluator of inpainting: pictures, quick scores and the full evaluation on held-out photos."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganworks.core.contracts import Nets
+from ganworks.core.errors import UsageError
+from ganworks.core.spec import Draw, key
+from ganworks.files.rasters.pixels import grid, resize
+from ganworks.kinds.images.inpainting import measures as holes
+from ganworks.kinds.images.inpainting.masks import Masks
+from ganworks.kinds.images.shared.crops import Photos
+from ganworks.metrics import tasks
+
+FEWEST = 4  # held-out photos below which nothing is scored
+_SHOWN, _SCORED, _TOGETHER = 8, 32, 8
+MEANING = {
+    "hole_l1": ("lower", "Mean difference from the truth in the hole, as a share of the range."),
+    "hole_psnr": ("higher", "Peak signal-to-noise ratio in the hole, in dB."),
+    "ssim": ("higher", "Structural similarity of the whole filled picture to the truth."),
+    "energy": ("floor", "Gradient energy in the hole over the truth's: 1 = as much texture, a blur has below 0.1."),
+    "seams": ("floor", "The same for steps across the edge of the hole: above 1 the fill does not join."),
+}
+
+
+def squares(data: Photos, indices: np.ndarray, side: int) -> np.ndarray:
+    """The middle square of each photo at `side` pixels (never enlarged), [n, C, side, side] as on disk."""
+    out = []
+    for photo in map(data.whole, indices):
+        short = min(photo.shape[1:])
+        if short < side:
+            raise UsageError(f"Photos of {short} pixels cannot be shown at {side}.")
+        out.append(resize(photo, (side, side), "crop"))
+    return np.stack(out)
+
+
+def filled(domain: Any, net: nn.Module, truth: np.ndarray, masks: Tensor, data: Photos) -> np.ndarray:
+    """Photos as on disk [n, C, H, W] whose holes `net` filled, through the domain's own `apply`."""
+    device, out = next(net.parameters()).device, []
+    middle, half = (data.spec.high + data.spec.low) / 2, (data.spec.high - data.spec.low) / 2
+    with torch.inference_mode():
+        for picture, mask in zip(truth, masks, strict=True):
+            options = {"mask": mask[None].to(device), "tile": 0}
+            y = domain.apply(net, data.scaled(picture[None]).to(device), data.spec, options)
+            out.append(y[0].float().cpu().numpy() * half + middle)
+    y = np.stack(out)
+    return np.rint(y).astype(np.uint8) if data.spec.dtype == "uint8" else y.astype(np.float32)
+
+
+class InpaintingEvaluator:
+    """Looks at how G fills holes in the middle squares of held-out photos, at twice the crops' size where they reach.
+
+    Nothing picks a snapshot: the newest is published, since L1 alone would pick the blurred one from before the
+    adversarial part.
+    """
+
+    objective = ""
+    noise = None
+
+    def __init__(self, domain: Any, data: Photos):
+        self.domain, self.data = domain, data
+        short = int(data.shapes[data.held if len(data.held) else data.train, 1:].min())
+        self.side = min(short, 2 * min(data.spec.shape[1:]))
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is held out."""
+        return len(self.data.held) >= FEWEST
+
+    @cached_property
+    def _shown(self) -> tuple[np.ndarray, Tensor]:
+        return self.pairs(self.domain.holes(), _SHOWN, "shown")
+
+    @cached_property
+    def _scored(self) -> tuple[np.ndarray, Tensor]:
+        return self.pairs(self.domain.holes(), _SCORED, "scored")
+
+    def pairs(self, masks: Masks, count: int, name: str) -> tuple[np.ndarray, Tensor]:
+        """`count` held-out pictures (photos in turn; training photos when none is held out) and a mask for each."""
+        photos = self.data.held if len(self.data.held) else self.data.train
+        indices = np.resize(photos, count)
+        some = squares(self.data, indices, self.side)
+        return some, masks(self.side, self.side, Draw(key("holes", name), count, slice(None)))
+
+    def fill(self, nets: Nets, truth: np.ndarray, masks: Tensor) -> np.ndarray:
+        """Pictures with their holes filled by G, as on disk."""
+        return filled(self.domain, nets["G"], truth, masks, self.data)
+
+    def examples(self) -> Tensor | None:
+        """None: an output that follows its input cannot collapse."""
+        return None
+
+    def sample(self, nets: Nets) -> Tensor | None:
+        """None, as `examples`."""
+        return None
+
+    def show(self, nets: Nets) -> Image.Image:
+        """Rows of picture with hole, filled picture and truth."""
+        truth, masks = self._shown
+        hollow = np.where(masks.numpy() > 0, np.asarray(self.data.spec.high, truth.dtype), truth)
+        rows = np.concatenate([hollow, self.fill(nets, truth, masks), truth])
+        return grid(rows if rows.dtype == np.uint8 else self.data.scaled(rows), len(truth))
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score and of one picture."""
+        return tasks.timed(self, nets)
+
+    def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
+        """Quick scores on 32 held-out pictures, and what the truth gets."""
+        truth, masks = self._scored
+        found = self._bytes(self.fill(nets, truth, masks)), self._bytes(truth), masks.numpy()
+        scores = {"hole_l1": float(holes.hole_l1(*found).mean()), "energy": holes.energy_ratio(*found)}
+        return scores, {"energy": 1.0}, ""
+
+    def _bytes(self, images: np.ndarray) -> np.ndarray:
+        """On the scale 0..255."""
+        low, high = self.data.spec.low, self.data.spec.high
+        return (np.asarray(images, np.float64) - low) * (255 / (high - low))
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
+    ) -> tasks.TaskReport:
+        """Every measure with its interval, mean and harmonic fill beside it, a table by area of the hole."""
+        start = time.perf_counter()
+        count = min(count, max(_SCORED, 4 * len(self.data.held)))
+        progress("Filling", 0, 2)
+        truth, masks = self.pairs(self.domain.holes(), count, f"judged {seed}")
+        real, mask = self._bytes(truth), masks.numpy()
+        made = self._bytes(self.fill(nets, truth, masks))
+        progress("Judging", 1, 2)
+        values, fills = holes.measure(made, real, mask), self._baselines(real, mask)
+        metrics = {}
+        for name, (better, meaning) in MEANING.items():
+            ratio = name in ("energy", "seams")
+            found = holes.energy_ratio(made, real, mask, name == "seams") if ratio else values[name]
+            metrics[name] = tasks.metric(found, 1.0 if ratio else None, better=better, meaning=meaning)
+        files = tasks.save_pictures(pictures, {"With hole, filled, truth": ("filled.png", self.show(nets))})
+        progress("Judging", 2, 2)
+        return tasks.TaskReport(
+            metrics,
+            count=count,
+            baselines=fills,
+            tables=[_by_area(values)],
+            pictures=files,
+            protocol=[
+                f"The middle squares of {len(self.data.held)} held-out photos at {self.side} x {self.side} pixels, "
+                f"{count} masks as in training ({self.domain.masks}, {self.domain.area[0]:.0%} to "
+                f"{self.domain.area[1]:.0%} of the area).",
+                "hole_l1, hole_psnr and energy look at the hole alone; known pixels are kept exactly.",
+                "A blur wins on L1 and PSNR and loses on energy; texture that is not there does the opposite.",
+            ],
+            warnings=[] if len(self.data.held) >= 20 else [f"Only {len(self.data.held)} photos are held out."],
+            about=about,
+            seconds=time.perf_counter() - start,
+        )
+
+    @staticmethod
+    def _baselines(real: np.ndarray, mask: np.ndarray) -> dict[str, dict[str, float]]:
+        out = {}
+        for name, fill in (("mean fill", holes.mean_fill), ("harmonic fill", holes.harmonic)):
+            made = fill(real, mask)
+            found = {k: float(np.nanmean(v)) for k, v in holes.measure(made, real, mask).items() if k != "area"}
+            ratios = [holes.energy_ratio(made, real, mask, seams) for seams in (False, True)]
+            out[name] = {**found, "energy": ratios[0], "seams": ratios[1]}
+        return out
+
+
+def _by_area(values: dict[str, np.ndarray]) -> dict[str, Any]:
+    rows = [
+        [label, count, *(round(means[k], 4) for k in ("hole_l1", "hole_psnr", "ssim", "energy"))]
+        for label, count, means in holes.by_area(values)
+    ]
+    columns = ["hole", "pictures", "L1 in the hole", "PSNR in the hole", "SSIM", "energy (mean of ratios)"]
+    return {"title": "By area of the hole", "columns": columns, "rows": rows}

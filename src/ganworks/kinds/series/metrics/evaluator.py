@@ -1,0 +1,252 @@
+"""The evaluator of generated series: quick scores in training, and a full evaluation beside floors and real data."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ganworks.core.contracts import Nets, Work
+from ganworks.core.spec import key
+from ganworks.kinds.series.metrics import measures as alike
+from ganworks.kinds.series.metrics import posthoc as judges
+from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.kinds.series.metrics.pictures import acf_picture, length_picture, small_multiples
+from ganworks.metrics.tasks import TaskReport, metric, timed
+
+FEWEST, QUICK, MOST, SHOWN = 20, 600, 2000, 64
+
+
+class SeriesEvaluator:
+    """Judges generator G. data: a `SeriesSet`; config: the training's. A lower score of boosted trees is better."""
+
+    objective = "told_by_trees"
+    noise = 0.02
+
+    def __init__(self, data: Any, config: Any, work: Work):
+        self.data, self.config, self.work, self.layout = data, config, work, data.layout
+        self.names = [c.name for c in data.layout.numbers]
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are enough series to tell anything."""
+        return len(self.data.train) >= FEWEST
+
+    def bunch(self, indices: np.ndarray) -> Bunch:
+        """Real examples, by the way that made ones take."""
+        labels = None if self.data.labels is None else self.data.labels[indices]
+        return Bunch.of(self.layout, self.data.raw(indices), labels)
+
+    def real(self, most: int, seed: int = 0) -> Bunch:
+        """At most so many training examples, drawn by key."""
+        order = np.random.default_rng(key(seed, "real")).permutation(self.data.train)
+        return self.bunch(order[:most])
+
+    @cached_property
+    def quick(self) -> Bunch:
+        """The real examples of the scores in training."""
+        return self.real(QUICK)
+
+    def vectors(self, net: nn.Module, count: int, seed: int) -> tuple[Tensor, np.ndarray | None]:
+        """(vectors [count, size], labels [count] or None): labels as frequent as in the training data."""
+        device = next(net.parameters()).device
+        labels = None
+        if self.data.spec.num_classes:
+            rng = np.random.default_rng(key(seed, "labels"))
+            labels = self.data.labels[self.data.train][rng.integers(len(self.data.train), size=count)]
+        parts, z_dim = [], int(net.z_dim)  # pyrefly: ignore
+        draw = torch.Generator().manual_seed(key(seed, "judge"))
+        with torch.inference_mode():
+            for low in range(0, count, 256):
+                n = min(256, count - low)
+                z = torch.randn(256, z_dim, generator=draw)[:n].to(device)
+                y = None if labels is None else torch.from_numpy(labels[low : low + n]).to(device)
+                parts.append(net(z, y).float().cpu())
+        return torch.cat(parts), labels
+
+    def made(self, nets: Nets, count: int, seed: int = 0) -> Bunch:
+        """Generated examples, decoded."""
+        x, labels = self.vectors(nets["G"], count, seed)
+        return Bunch.of(self.layout, x.numpy(), labels)
+
+    def examples(self) -> Tensor:
+        """Real vectors for the collapse watch."""
+        few = self.data.train[np.linspace(0, len(self.data.train) - 1, min(SHOWN, len(self.data.train))).astype(int)]
+        return torch.from_numpy(self.data.raw(few))
+
+    def sample(self, nets: Nets) -> Tensor:
+        """Generated vectors for the collapse watch."""
+        return self.vectors(nets["G"], SHOWN, 0)[0]
+
+    def show(self, nets: Nets) -> Image.Image:
+        """Small multiples: real series above generated ones."""
+        return small_multiples(self.quick, self.made(nets, 12, 1), self.names, self.data.spec.classes)
+
+    def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
+        """Trees and autocorrelation on a few hundred series."""
+        made = self.made(nets, min(QUICK, len(self.quick)), 2)
+        values = {"told_by_trees": judges.trees(self.quick, made), "acf_error": alike.acf_error(self.quick, made)}
+        if self.layout.variable:
+            values["length_ks"] = alike.ks(self.quick.lengths.astype(float), made.lengths.astype(float))
+        return values, {"told_by_trees": 0.0, "acf_error": 0.0}, ""
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score and one picture."""
+        return timed(self, nets)
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
+    ) -> TaskReport:
+        """Everything, on at most 2,000 series a side; pictures go to a folder."""
+        start = time.monotonic()
+        if not self.ready:
+            return TaskReport({}, 0, warnings=[f"Fewer than {FEWEST} series: nothing can be judged."], about=about)
+        real = self.real(min(count, MOST), seed)
+        many = self.made(nets, max(len(real), MOST), seed + 3)
+        made = many[: len(real)]
+        held = self.bunch(self.data.held[: MOST if len(self.data.held) else 0]) if len(self.data.held) else None
+        found = self.measured(real, made, held, seed, progress) | self.shares(real, many)
+        ceiling = self.ceiling(real, held, seed)
+        report = TaskReport(
+            {name: self.metric(name, value, ceiling.get(name)) for name, value in found.items()},
+            len(made),
+            {"real training series": ceiling, **self.floors(real, held, seed, progress)},
+            about=about,
+            protocol=self.protocol(len(real), held),
+            warnings=self.warnings(held, found),
+        )
+        self.draw(report, real, made, pictures)
+        report.seconds = time.monotonic() - start
+        return report
+
+    def measured(self, real: Bunch, made: Bunch, held: Bunch | None, seed: int, progress: Work) -> dict[str, float]:
+        """All numbers of one set of series against real ones."""
+        out = {}
+        for k in range(2):
+            progress("Judging by a recurrent network", k, 2)
+            out["told_by_gru"] = out.get("told_by_gru", 0.0) + judges.gru(real, made, seed + k) / 2
+        progress("Judging by trees", 0, 1)
+        return {**out, **self.plain(real, made, held, seed)}
+
+    def plain(self, real: Bunch, made: Bunch, held: Bunch | None, seed: int) -> dict[str, float]:
+        """The numbers without the recurrent network."""
+        out = {"told_by_trees": judges.trees(real, made, seed)}
+        if held is not None and len(held) >= FEWEST:
+            half = len(made) // 2
+            out["told_apart"] = judges.trees(real, made[:half], seed, (held, made[half:]))
+        out["acf_error"], out["cross_error"] = alike.acf_error(real, made), alike.cross_error(real, made)
+        out["marginal_ks"], out["range_ks"] = alike.marginal_error(real, made), alike.range_error(real, made)
+        out["range_coverage"] = alike.range_coverage(real, made)
+        out |= self.shares(real, made)
+        if held is not None and len(held) >= FEWEST:
+            out["predictive"] = judges.predictive(made, held)
+            out["copied"] = alike.copies(real, held, made)
+            if made.labels is not None and len(set(held.labels.tolist() if held.labels is not None else [])) > 1:
+                out["label_accuracy"] = judges.label_accuracy(made, held)
+        return out
+
+    def shares(self, real: Bunch, made: Bunch) -> dict[str, float]:
+        """Errors of the lengths and of the shares of attributes; more samples than series only make them surer."""
+        out = {}
+        if self.layout.variable:
+            out["length_ks"] = alike.ks(real.lengths.astype(float), made.lengths.astype(float))
+        if made.attributes:
+            out["attribute_error"] = alike.attribute_error(real, made)
+        return out
+
+    def ceiling(self, real: Bunch, held: Bunch | None, seed: int) -> dict[str, float]:
+        """What real series get: one half of the training draw against the other."""
+        rest = self.real(2 * len(real), seed)[np.arange(len(real), min(2 * len(real), len(self.data.train)))]
+        half = len(real) // 2
+        one, two = (real, rest) if len(rest) >= half else (real[:half], real[half:])
+        out = self.plain(one, two, held, seed) | {"told_by_gru": judges.gru(one, two, seed)}
+        if "label_accuracy" in out:
+            out["label_accuracy"] = judges.label_accuracy(real, held) if held is not None else 0.0
+        return out
+
+    def floors(self, real: Bunch, held: Bunch | None, seed: int, progress: Work) -> dict[str, dict[str, float]]:
+        """Simple methods on the same examples."""
+        out = {}
+        for name, made in alike.floors(self.layout, real, len(real), seed).items():
+            progress(f"Floor: {name}", 0, 1)
+            found = self.plain(real, made, held, seed)
+            out[name] = {k: v for k, v in found.items() if k not in ("label_accuracy", "copied", "attribute_error")}
+        if held is not None and held.labels is not None and real.labels is not None:
+            most = int(np.bincount(real.labels).argmax())
+            out[f"always {self.data.spec.classes[most]}"] = {"label_accuracy": float((held.labels == most).mean())}
+        return out
+
+    @staticmethod
+    def metric(name: str, value: float, real: float | None) -> Any:
+        """With what it means."""
+        better, meaning = MEANING[name]
+        return metric(value, real, better=better, meaning=meaning)
+
+    def draw(self, report: TaskReport, real: Bunch, made: Bunch, folder: Path) -> None:
+        """Pictures of the evaluation."""
+        folder.mkdir(parents=True, exist_ok=True)
+        made_of = {"Real and generated": small_multiples(real, made, self.names, self.data.spec.classes)}
+        if self.names:
+            made_of["Autocorrelation"] = acf_picture(real, made, self.names)
+        if self.layout.variable:
+            made_of["Lengths"] = length_picture(real.lengths, made.lengths)
+        for title, image in made_of.items():
+            report.pictures[title] = f"{title.lower().replace(' ', '-')}.png"
+            image.save(folder / report.pictures[title])
+
+    def protocol(self, count: int, held: Bunch | None) -> list[str]:
+        """How it was judged, in sentences."""
+        kind = "windows" if self.layout.window else "series"
+        out = [
+            f"{count:,} generated {kind} against as many drawn from the training part, both rounded as the data is.",
+            "told_by_gru: mean of 2 seeds, 16 hidden units, 1,000 batches of 128; told_by_trees: half of the examples "
+            "train, half test. Overlapping windows may stand on both sides, which helps the judge.",
+            "Real data: training series against other training series. Floors: see docs/series.md.",
+        ]
+        if held is not None:
+            where = "held-out stretches of time, which overlap no training window" if self.layout.window else (
+                "series that were held out whole")  # fmt: skip
+            out.append(f"told_apart, predictive, copied and label_accuracy use {len(held):,} {kind} of {where}.")
+        return out
+
+    def warnings(self, held: Bunch | None, found: dict[str, float]) -> list[str]:
+        """What makes the numbers rough."""
+        out = []
+        if held is None or len(held) < FEWEST:
+            out.append(f"Fewer than {FEWEST} examples are held out: copies and predictions are not judged.")
+        elif len(held) < 100 and "label_accuracy" in found:
+            out.append(f"Only {len(held)} held-out series: the accuracy of the label is rough.")
+        if found.get("copied", 0) > 0.05:
+            out.append(
+                f"{found['copied']:.0%} of the samples are nearer to a training series than unseen real ones are."
+            )
+        return out
+
+
+MEANING = {
+    "told_by_gru": (
+        "lower",
+        "How far above chance a recurrent network tells generated series from real ones, 0 to 0.5.",
+    ),
+    "told_by_trees": ("lower", "The same for boosted trees on values and changes, a harsher judge."),
+    "told_apart": ("lower", "Trees trained on training series and tested on held-out ones."),
+    "acf_error": ("lower", "Mean error of the autocorrelations at lags 1 to 8."),
+    "cross_error": ("lower", "Mean error of the correlations between columns, now and one step before."),
+    "marginal_ks": ("lower", "Mean distance of the distributions of the values, 0 to 1."),
+    "range_ks": ("lower", "Mean distance of the distributions of each series' smallest and largest value."),
+    "range_coverage": ("higher", "Share of the levels of real series that generated series reach."),
+    "length_ks": ("lower", "Distance of the distributions of the lengths."),
+    "attribute_error": ("lower", "Largest difference in the share of any attribute's value."),
+    "predictive": (
+        "floor",
+        "Error of a next-step forecast learnt from generated series, on real ones; hardly separates.",
+    ),
+    "copied": ("floor", "Share of samples nearer to a training series than 1 % of held-out series are."),
+    "label_accuracy": ("higher", "Accuracy on real held-out series of a classifier trained on generated ones."),
+}

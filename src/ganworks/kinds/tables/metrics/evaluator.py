@@ -1,0 +1,298 @@
+"""Judges a generator of tables on rows that it was not trained on, beside trivial floors and real data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+
+from ganworks.core.contracts import Nets, Work
+from ganworks.core.spec import key
+from ganworks.kinds.tables.data.layout import to_frame
+from ganworks.kinds.tables.metrics import measures as likeness
+from ganworks.kinds.tables.metrics import privacy as table_privacy
+from ganworks.metrics.scoring import Metric
+from ganworks.metrics.tasks import TaskReport, metric, timed
+
+FEWEST, QUICK, WATCHED, SHOWN = 20, 3000, 256, 8
+CHUNK, TRIES = 1024, 4
+MEANING = {
+    "pairs": "Mean likeness of all pairs of columns, 1 - total variation of their joint bins.",
+    "shapes": "Mean likeness of single columns: 1 - Kolmogorov-Smirnov or 1 - total variation.",
+    "detection": "How well gradient boosting tells made from real rows (AUC): 0.5 not at all, 1 always.",
+    "attack": "Membership inference (AUC): 0.5 is guessing which rows were trained on. No proof of privacy.",
+    "copies": "Share of made rows that equal a trained row in all columns but ids.",
+}
+
+
+def judged(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
+    """A DataFrame of `count` made rows; the network is in evaluation mode."""
+    draw = torch.Generator().manual_seed(key(seed, "judge"))
+    device = next(net.parameters()).device
+    rows = []
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(key(seed, "judge", "noise"))
+        for first in range(0, count, CHUNK):
+            z = torch.randn(min(CHUNK, count - first), net.z_dim, generator=draw)  # pyrefly: ignore
+            rows.append(net(z.to(device)).float().cpu().numpy())
+    return to_frame(spec, np.concatenate(rows), np.arange(count), seed)
+
+
+class TableEvaluator:
+    """Quick scores choose the best snapshot; `evaluate` adds models, floors and the privacy audit.
+
+    It is the one that gives held-out rows the highest likelihood, where a generator knows it and is trained by it; else
+    the one that is detected least, or where few rows are held out, the one whose pairs of columns are most alike.
+    """
+
+    def __init__(self, data: Any, config: Any, work: Work, prepare: Callable[..., nn.Module]):
+        self.data, self.config, self.work, self.prepare = data, config, work, prepare
+        table_privacy.check_private(config)
+        known = getattr(config.game, "likelihood", 0) and getattr(config.game, "adversarial_from", 0) == 1
+        self.objective = "nats" if known else "detection" if len(data.held) >= 1000 else "-pairs"
+        self.noise = 0.0 if known else 0.01 if len(data.held) >= 1000 else 0.003
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough rows are held out."""
+        return len(self.data.held) >= FEWEST
+
+    @cached_property
+    def train(self) -> Any:
+        """The rows that train, in an order that says nothing."""
+        return self._frame(self.data.train)
+
+    @cached_property
+    def held(self) -> Any:
+        """The rows that are held out."""
+        return self._frame(self.data.held)
+
+    def _frame(self, indices: np.ndarray) -> Any:
+        order = np.random.default_rng(key("order", len(indices))).permutation(indices)
+        return self.data.frame.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def coder(self) -> likeness.Coder:
+        """Bins and numbers by the rows that train."""
+        return likeness.Coder(self.data.columns, self.train)
+
+    def made(self, nets: Nets, count: int, seed: int = 0) -> Any:
+        """A DataFrame of rows that keep the rules."""
+        return judged(self.prepare(nets["G"], self.data.spec, {}), self.data.spec, count, seed)
+
+    def examples(self) -> Tensor:
+        """Real rows [n, D] for the watch."""
+        return self.data.rows(self.data.train[:WATCHED])
+
+    def sample(self, nets: Nets) -> Tensor:
+        """Made rows [n, D] for the watch."""
+        net = nets["G"]
+        z = torch.randn(WATCHED, net.z_dim, generator=torch.Generator().manual_seed(key("watch")))  # pyrefly: ignore
+        with torch.inference_mode():
+            return net(z.to(next(net.parameters()).device)).float().cpu()
+
+    def show(self, nets: Nets) -> Image.Image:
+        """Eight made rows, and the marginals of made and real rows beside each other."""
+        return picture(self.coder, self.train, self.made(nets, 1000))
+
+    def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
+        """pairs, shapes and detection of up to 3,000 rows, and those of real ones."""
+        count = min(QUICK, max(1000, len(self.held)))
+        values = self.measure(self.made(nets, count), self.held.iloc[:QUICK])
+        if hasattr(nets["G"], "surprise"):
+            values["nats"] = self.nats(nets["G"])
+        return values, self._floor, "table"
+
+    def nats(self, net: Any) -> float:
+        """Minus the log-likelihood of held-out rows in nats per choice: it rises when rows are learnt by heart."""
+        rows = self.data.rows(self.data.held[:QUICK])
+        choices = len(net.layout.sizes)
+        total = 0.0
+        for part in range(TRIES):
+            draw = torch.Generator().manual_seed(key("nats", part))
+            rank = torch.rand(len(rows), choices, generator=draw).argsort(1).argsort(1)
+            seen = rank < torch.randint(choices, (len(rows), 1), generator=draw)
+            device = next(net.parameters()).device
+            with torch.inference_mode():
+                total += float(net.surprise(rows.to(device), seen.to(device)).mean())
+        return total / TRIES / choices
+
+    @cached_property
+    def _floor(self) -> dict[str, float]:
+        return self.measure(self.train.iloc[:QUICK], self.held.iloc[:QUICK])
+
+    def measure(self, made: Any, real: Any) -> dict[str, float]:
+        """pairs, shapes, detection of made rows beside held-out ones."""
+        found = likeness.pairs(self.coder, real, made)
+        shapes = likeness.shapes(self.coder, real, made)
+        values = {"pairs": float(np.mean(list(found.values())))} if found else {}
+        values["shapes"] = float(np.mean(list(shapes.values())))
+        values["detection"] = likeness.auc(likeness.detection(self.coder, real, made))
+        return values
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score and one picture."""
+        return timed(self, nets)
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
+    ) -> TaskReport:
+        """Everything, on as many made rows as were trained on (at most 10 times `count`)."""
+        start = time.monotonic()
+        if not self.ready:
+            return TaskReport({}, 0, warnings=["Too few rows are held out to judge by."], about=about)
+        made = self.made(nets, min(len(self.train), 10 * count), seed)
+        progress("Comparing", 1, 4)
+        rivals = {"real data": self.train, "each column by itself": likeness.independent(self.train, seed)}
+        target, task = self.data.spec.facts["target"], None
+        if target:
+            task = likeness.Task.of(self.coder, target, self.train)
+        if task is not None and task.kind != "number":
+            within = likeness.independent(self.train, seed, within=target)
+            rivals[f"each column by itself within {target}"] = within
+        metrics, tables = self._likeness(made)
+        baselines = {name: self.measure(frame, self.held) for name, frame in rivals.items()}
+        progress("Training models on made rows", 2, 4)
+        if task is not None:
+            tables.append(self._models(task, made, rivals, metrics, baselines))
+        progress("Asking which rows were trained on", 3, 4)
+        found = table_privacy.audit(self.coder, self.train, self.held, made, seed)
+        if found:
+            metrics["attack"] = _between(metric(found["attack"], better="floor", meaning=MEANING["attack"]), found)
+            metrics["copies"] = metric(found["copies"], found["held_copies"], better="floor", meaning=MEANING["copies"])
+            baselines["real data"]["copies"] = found["held_copies"]
+        metrics = {n: replace(m, floor=baselines["real data"].get(n, m.floor)) for n, m in metrics.items()}
+        pictures.mkdir(parents=True, exist_ok=True)
+        picture(self.coder, self.train, made).save(pictures / "columns.png")
+        made.head(100).to_csv(pictures / "rows.csv", index=False)
+        return TaskReport(
+            metrics,
+            len(made),
+            baselines,
+            tables,
+            {"Columns": "columns.png", "Made rows": "rows.csv"},
+            self.protocol(len(made), target, found, int(about.get("seen") or 0)),
+            self.warnings(found),
+            about=about,
+            seconds=time.monotonic() - start,
+        )
+
+    def _likeness(self, made: Any) -> tuple[dict[str, Metric], list[dict[str, Any]]]:
+        """pairs, shapes and detection with intervals; a table of columns and of the least alike pairs."""
+        pairs = likeness.pairs(self.coder, self.held, made)
+        shapes = likeness.shapes(self.coder, self.held, made)
+        seen = likeness.detection(self.coder, self.held, made)
+        low, high = likeness.auc_interval(seen)
+        found = {"pairs": metric(list(pairs.values()), better="higher", meaning=MEANING["pairs"])} if pairs else {}
+        found["shapes"] = metric(list(shapes.values()), better="higher", meaning=MEANING["shapes"])
+        detected = metric(likeness.auc(seen), meaning=MEANING["detection"])
+        found["detection"] = _between(detected, {"low": low, "high": high})
+        worst = sorted(pairs.items(), key=lambda item: item[1])[:20]
+        tables = [
+            {
+                "title": "Columns, the least alike first",
+                "columns": ["column", "likeness"],
+                "rows": [[n, round(v, 4)] for n, v in sorted(shapes.items(), key=lambda item: item[1])],
+            },
+            {
+                "title": "The pairs of columns that are least alike",
+                "columns": ["pair", "likeness"],
+                "rows": [[f"{a} and {b}", round(v, 4)] for (a, b), v in worst],
+            },
+        ]
+        return found, tables
+
+    def _models(
+        self,
+        task: likeness.Task,
+        made: Any,
+        rivals: dict[str, Any],
+        metrics: dict[str, Metric],
+        baselines: dict[str, dict[str, float]],
+    ) -> dict[str, Any]:
+        """What three families of models learn from each table, tested on held-out rows; boosting's are metrics."""
+        rows, names = [], []
+        for name, frame in {"This model": made, **rivals}.items():
+            families = likeness.learnt(self.coder, task, frame, self.held)
+            for family, scores in families.items():
+                rows.append([f"{name}, {family}", *(round(v, 4) for v in scores.values())])
+            mine = {f"tstr_{k}": v for k, v in families["boosting"].items()}
+            if name == "This model":
+                target = self.data.spec.facts["target"]
+                said = f"Train on made rows, test on real ones: boosting predicts {target}."
+                metrics |= {k: metric(v, better="higher", meaning=said) for k, v in mine.items()}
+            else:
+                baselines[name] |= mine
+            names = list(families["boosting"])
+        return {
+            "title": "Models that learn from a table, tested on held-out rows",
+            "columns": ["learnt from", *names],
+            "rows": rows,
+        }
+
+    def protocol(self, made: int, target: str, attack: dict[str, Any], seen: int) -> list[str]:
+        """How it was judged, in sentences."""
+        private = table_privacy.promised(self.config, len(self.data.train), seen)
+        out = [
+            f"{made:,} made rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
+            "Pairs: numbers in ten quantile bins of the training rows, at most 200 values of a category, mean of all "
+            "pairs. Intervals of pairs and shapes are over pairs and columns.",
+            "Detection: gradient boosting, equal numbers of real and made rows, 30 % of them judged.",
+        ]
+        if target:
+            out.append(f"Models predict {target} after learning from at most {likeness.LARGEST_TRAIN:,} rows.")
+        if attack:
+            out.append(
+                f"The attack compares {attack['count']:,} trained rows with as many held-out ones by their "
+                "distance to made rows and to the other held-out rows."
+            )
+        return [*out, *private, "An attack that fails shows that this attack fails. It does not make the rows private."]
+
+    def warnings(self, attack: dict[str, Any]) -> list[str]:
+        """What the reader has to know."""
+        out = [f"Only {len(self.held)} rows are held out: the numbers are rough."] if len(self.held) < 500 else []
+        if attack and attack["low"] > 0.55:
+            out.append(
+                f"The attack finds trained rows (AUC {attack['attack']:.2f}): these rows give away who is in the "
+                "data. Train for less long, with fewer columns, or with differential privacy."
+            )
+        if attack and attack["copies"] > 2 * attack["held_copies"] + 0.01:
+            out.append(
+                f"{attack['copies']:.1%} of the made rows are rows of the training data "
+                f"(of held-out ones: {attack['held_copies']:.1%})."
+            )
+        return out
+
+
+def _between(value: Metric, found: dict[str, float]) -> Metric:
+    return replace(value, low=found["low"], high=found["high"])
+
+
+def picture(coder: likeness.Coder, real: Any, made: Any) -> Image.Image:
+    """Marginals of up to 24 columns: dark bars are real, light ones made; a column's worst bins are seen at once."""
+    a, sizes = coder.bins(real)
+    b, _ = coder.bins(made)
+    shown, wide, tall = min(24, len(sizes)), 260, 130
+    columns = min(4, shown)
+    sheet = Image.new("RGB", (columns * wide, -(-shown // columns) * tall), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for k in range(shown):
+        left, top = k % columns * wide + 8, k // columns * tall + 6
+        pen.text((left, top), coder.names[k][:34], (40, 40, 40), font)
+        shares = [np.bincount(x[:, k], minlength=sizes[k])[:24] / len(x) for x in (a, b)]
+        step = (wide - 20) / len(shares[0])
+        scale = (tall - 34) / max(1e-9, *shares[0], *shares[1])
+        for which, (share, colour) in enumerate(zip(shares, ((70, 90, 140), (235, 150, 60)), strict=True)):
+            for place, value in enumerate(share):
+                x = left + place * step + which * step / 2
+                floor = top + tall - 14
+                pen.rectangle((x, floor - value * scale, x + max(1, step / 2 - 1), floor), fill=colour)
+    return sheet

@@ -1,0 +1,260 @@
+"""The evaluator of generated clips: clips, frames and movement against held-out ones, beside floors and ceiling.
+
+A still clip and a clip with its frames in disorder stand beside every number: a score that cannot tell them from real
+clips says nothing about movement.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from ganworks.core.contracts import Nets, Work
+from ganworks.core.spec import key
+from ganworks.files import provenance
+from ganworks.kinds.video.metrics import measures
+from ganworks.kinds.video.metrics.pictures import filmstrips, moving
+from ganworks.metrics import frechet
+from ganworks.metrics.estimate import Estimate, wilson
+from ganworks.metrics.features import FeatureExtractor, score_key
+from ganworks.metrics.kernel import kernel_distance
+from ganworks.metrics.scoring import Metric
+from ganworks.metrics.tasks import TaskReport, metric, timed
+from ganworks.use.model import Model
+
+FEWEST = 64  # held-out clips from which a number is worth something
+SCORED, SHOWN, MOST = 256, 12, 2048
+FITTED = 600  # training clips that the features are fitted to
+_FRAMES = 4  # frames of each clip that are compared as pictures
+_TRIES = 4  # clips that go on from one first frame
+
+
+MEANINGS = {
+    "fd": "Distance of clips, their course and their looks (Frechet).",
+    "clip_kd": "The same as a kernel distance, which needs fewer clips.",
+    "frame_kd": "Distance of single frames, whatever their order (kernel).",
+    "speed": "How far speeds are from real ones (optical flow; largest gap of shares, 0 to 1).",
+    "change": "How far the change from frame to frame is from real (largest gap of shares, 0 to 1).",
+    "returns": "Share of clips that swing back to where they began.",
+    "agreement": "Share of clips recognised as the class that was asked for.",
+    "nearness": "Distance to the nearest training clip over that of held-out clips; far below 1: copies.",
+}
+_BETTER = {"returns": "floor", "agreement": "higher", "nearness": "floor"}
+
+
+class VideoEvaluator:
+    """Judges G by clips. data: a `ClipSet`; features: what clips are seen by (None: `ClipFeatures` of the training)."""
+
+    objective = "fd"
+    noise = None
+
+    def __init__(self, data: Any, config: Any, work: Work, features: FeatureExtractor | None = None):
+        self.data, self.config, self.work, self._given = data, config, work, features
+        self._model: Model | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough clips are held out."""
+        return len(self.data.held) >= FEWEST
+
+    @cached_property
+    def some(self) -> np.ndarray:
+        """Training clips, a fixed draw: int64 indices."""
+        order = np.random.default_rng(key("clips", len(self.data.train))).permutation(self.data.train)
+        return np.sort(order[:FITTED])
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """The same as clips uint8 [n, T, C, H, W]."""
+        return self.data.raw(self.some)
+
+    @cached_property
+    def features(self) -> Any:
+        """What clips are seen by."""
+        return self._given or measures.ClipFeatures(self.train, self.data.spec)
+
+    @cached_property
+    def frames(self) -> Any:
+        """What single frames are seen by."""
+        return measures.frame_features(self.data.spec)
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Features of the training clips, to compare with."""
+        return self.features(self.train)
+
+    @cached_property
+    def classifier(self) -> LogisticRegression | None:
+        """Tells the classes by the features of training clips."""
+        if self.data.labels is None or self.data.spec.num_classes < 2:
+            return None
+        return LogisticRegression(max_iter=500).fit(self.known, self.data.labels[self.some])  # pyrefly: ignore
+
+    def model(self, nets: Nets) -> Model:
+        """The generator, ready to sample."""
+        if self._model is None:
+            info = {"recipe": self.config.recipe, "seed": self.config.train.seed}
+            self._model = Model(nets["G"], self.data.spec, info, device=next(nets["G"].parameters()).device)
+        else:
+            self._model.net.load_state_dict(nets["G"].state_dict())
+        return self._model
+
+    def examples(self) -> Tensor:
+        """Real clips for the collapse watch."""
+        return torch.from_numpy(self.train[:SHOWN].astype(np.float32))
+
+    def sample(self, nets: Nets) -> Tensor:
+        """Made clips for the collapse watch."""
+        return torch.from_numpy(self.model(nets).sample(SHOWN).data.astype(np.float32))
+
+    def show(self, nets: Nets) -> Image.Image:
+        """Strips of frames, the classes in turn."""
+        return filmstrips(self.model(nets).sample(SHOWN).data)
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score and one picture."""
+        return timed(self, nets)
+
+    def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
+        """fd and the gaps of speed and change on 256 clips, and the same of real ones."""
+        made, real = self.model(nets).sample(SCORED, seed=1).data, self.data.raw(self.data.held[:SCORED])
+        return self._quick(made), self._quick(real), score_key(self.features)
+
+    def _quick(self, clips: np.ndarray) -> dict[str, float]:
+        known = frechet.moments(self.known)
+        found = {"fd": frechet.distance(known, frechet.moments(self.features(clips)))}
+        return found | {n: measures.apart(f(clips), f(self.train)) for n, f in _COURSES.items()}
+
+    def numbers(self, clips: np.ndarray, asked: np.ndarray | None = None) -> dict[str, Estimate]:
+        """All metrics of clips uint8 [n, T, C, H, W] against training clips. asked: their classes [n]."""
+        seen = self.features(clips)
+        found = {
+            "fd": frechet.sample_distance(seen, frechet.moments(self.known), min(len(seen), SCORED)),
+            "clip_kd": kernel_distance(seen, self.known, subsets=20),
+            "frame_kd": kernel_distance(self._pictures(clips), self._pictures(self.train), subsets=20),
+        }
+        found |= {n: _bare(measures.apart(f(clips), f(self.train))) for n, f in _COURSES.items()}
+        found["returns"] = wilson(float(measures.returns(clips).mean()), len(clips))
+        if self.classifier is not None and asked is not None:
+            told: Any = self.classifier.predict(seen)  # pyrefly: ignore
+            found["agreement"] = wilson(float((told == asked).mean()), len(clips))
+        found["nearness"] = _bare(_nearest(seen, self.known) / max(self._spare, 1e-9))
+        return found
+
+    def _pictures(self, clips: np.ndarray) -> np.ndarray:
+        """Features of a few frames of each clip."""
+        rng = np.random.default_rng(key("frames", len(clips)))
+        which = rng.integers(clips.shape[1], size=(len(clips), _FRAMES))
+        return self.frames(clips[np.arange(len(clips))[:, None], which].reshape(-1, *clips.shape[2:]))
+
+    @cached_property
+    def _spare(self) -> float:
+        return _nearest(self.features(self.data.raw(self.data.held[:SCORED])), self.known)
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
+    ) -> TaskReport:
+        """Everything, on at most 2,048 clips; moving pictures and strips go to a folder."""
+        start, data = time.monotonic(), self.data
+        count = min(count, MOST)
+        made = self.model(nets).sample(count, seed=seed + 1)
+        files = self._draw(made.data, data.raw(data.held[:SHOWN]), pictures, made.note())
+        if not self.ready:
+            note = f"Only {len(data.held)} clips are held out, too few for numbers ({FEWEST} are needed)."
+            return TaskReport({}, count, pictures=files, warnings=[note], about=about)
+        held = data.raw(data.held[:MOST])
+        labels = None if data.labels is None else data.labels[data.held[:MOST]]
+        real = self.numbers(held, labels)
+        floors = {"still (first frame of real clips)": measures.still(held),
+                  "real clips, frames shuffled": measures.shuffled(held)}  # fmt: skip
+        baselines = {name: _values(self.numbers(clips, labels)) for name, clips in floors.items()}
+        baselines["real clips, held out"] = _values(real)
+        found = self.numbers(made.data, made.labels)
+        metrics = {name: _metric(name, value, real[name].value) for name, value in found.items()}
+        if getattr(nets["G"], "predicts", False):
+            metrics |= self.going_on(nets["G"])
+        about = {**about, "generator": self.model(nets).fingerprint}
+        seconds = time.monotonic() - start
+        return TaskReport(metrics, count, baselines, [], files, self.protocol(count, len(held)), self.warnings(found),
+                          score_key(self.features), about, seconds)  # fmt: skip
+
+    @torch.inference_mode()
+    def going_on(self, G: nn.Module, most: int = 128) -> dict[str, Metric]:
+        """How far clips that go on from held-out first frames are from what followed: the best of four.
+
+        Beside the better of two guesses that know nothing of movement: the first frame all through, and the median of
+        training frames (a small thing on a plain ground is as far from where it was as from nothing, twice over).
+        """
+        chosen = self.data.held[:most]
+        batch = self.data.fetch(chosen)
+        z = torch.randn(_TRIES, len(chosen), G.z_dim, generator=torch.Generator().manual_seed(0))  # pyrefly: ignore
+        x, device = batch["x"], next(G.parameters()).device
+        y = batch["y"].to(device) if "y" in batch else None
+        gaps = [_off(G(part.to(device), y, x[:, 0].to(device)).cpu(), x) for part in z]
+        median = torch.from_numpy(np.median(self.train[:, ::_FRAMES], (0, 1)).astype(np.float32) / 127.5 - 1)
+        floor = min(float(_off(guess, x).mean()) for guess in (x[:, :1], median))
+        share = torch.stack(gaps).amin(0).mean() / max(floor, 1e-9)
+        meaning = "Error of clips that go on from a first frame, best of four, over that of the best still guess."
+        return {"going_on": metric(float(share), meaning=meaning)}
+
+    def _draw(self, made: np.ndarray, real: np.ndarray, folder: Path, note: dict[str, Any]) -> dict[str, str]:
+        folder.mkdir(parents=True, exist_ok=True)
+        classes, fps = self.data.spec.num_classes, float(self.data.spec.facts.get("fps", 12.0))
+        files = {"Generated clips": "clips.webp", "Real clips": "real.webp"}
+        for name, clips, mark in zip(files.values(), (made[: 2 * SHOWN], real), (note, None), strict=True):
+            if len(clips):
+                (folder / name).write_bytes(provenance.encode(moving(clips, classes), "webp", mark, fps))
+        filmstrips(made).save(folder / "strips.png")
+        return {**files, "Generated, frame by frame": "strips.png"} if len(real) else {"Generated clips": "clips.webp"}
+
+    def protocol(self, count: int, held: int) -> list[str]:
+        """How it was judged, in sentences."""
+        return [
+            f"{count:,} made clips and {held:,} held-out ones, each compared with {len(self.train):,} training clips.",
+            f"fd: groups of {SCORED} clips; 95 % intervals over bootstrap samples, Wilson's for shares.",
+            f"Clips are seen by {score_key(self.features)}, frames by {score_key(self.frames)}.",
+            "still: the first frame of real clips all through; shuffled: their frames in a random order.",
+        ]
+
+    def warnings(self, found: dict[str, Estimate]) -> list[str]:
+        """What the numbers say against the model."""
+        out = [f"Only {len(self.data.held)} clips are held out: the intervals are wide."] * (len(self.data.held) < 200)
+        if found["nearness"].value < 0.5:
+            out.append("Made clips lie much nearer to training clips than held-out ones do: they may be copies.")
+        return out
+
+
+_COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"speed": measures.flow, "change": measures.change}
+
+
+def _off(made: Tensor, real: Tensor) -> Tensor:
+    """Mean absolute difference of clips [B, T, C, H, W] after the first frame, [B]."""
+    return (made - real)[:, 1:].abs().mean((1, 2, 3, 4))
+
+
+def _nearest(x: np.ndarray, known: np.ndarray) -> float:
+    """Median distance of rows x [n, d] to the nearest of known [m, d]."""
+    return float(torch.cdist(torch.from_numpy(x), torch.from_numpy(known)).amin(1).median())
+
+
+def _bare(value: float) -> Estimate:
+    return Estimate(float(value), float("nan"), float("nan"))
+
+
+def _values(found: dict[str, Estimate]) -> dict[str, float]:
+    return {name: value.value for name, value in found.items()}
+
+
+def _metric(name: str, found: Estimate, real: float) -> Metric:
+    ratio = found.value / real if real > 0 and name == "fd" else None
+    nan = float("nan")
+    return Metric(found.value, found.low, found.high, real, nan, nan, ratio, _BETTER.get(name, "lower"), MEANINGS[name])

@@ -1,0 +1,90 @@
+"""Parts that the user puts in the place of the recipe's: from words to instances, refused where they do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from ganworks.core import registry
+from ganworks.core.config import class_name
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.plugins import own
+from ganworks.core.settings import Config
+from ganworks.core.spec import Spec
+from ganworks.games.losses import LOSSES
+
+
+def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with parts in place of the words that name them, the parts first: what is said of them comes after.
+
+    A loss of a plugin gets its full id; the module of a loss of the user's own, "module:name", is imported.
+    """
+    made = {name: _part(name, values[name]) for name in own.HOOKS if name in values}
+    rest = {name: value for name, value in values.items() if name not in made}
+    if isinstance(word := rest.get("game.loss"), str):
+        rest["game.loss"] = _loss(word)
+    return {**made, **rest}
+
+
+def _part(category: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, str) and value.lower().replace("_", "-") in LOSSES:
+        none = "There are no networks" if category == "networks" else f"There is no {category}"
+        raise UsageError(f"{none} {value}. {value} is a loss: loss={value}.")
+    return own.part_named(category, value)
+
+
+def _loss(word: str) -> str:
+    if word.lower().replace("_", "-") in LOSSES:
+        return word
+    module, colon, _ = word.partition(":")
+    if colon and "/" not in word:
+        own.import_named(module, f"loss={word}")
+    return registry.named("loss").get(word, word)
+
+
+def named(values: Mapping[str, Any]) -> dict[str, str]:
+    """The parts that the user named by a word: {"networks": "dcgan"}."""
+    return {name: values[name] for name in own.HOOKS if isinstance(values.get(name), str)}
+
+
+def noted(config: Config, words: Mapping[str, str]) -> Config:
+    """The configuration with a note on each part that took the place of the recipe's."""
+    notes = (f"{name}={word}, as asked: {class_name(getattr(config, name))}." for name, word in words.items())
+    return replace(config, notes=(*config.notes, *notes))
+
+
+def refuse_misfits(config: Config, spec: Spec, words: Mapping[str, str]) -> None:
+    """UsageError when the game moves players that the networks do not make; a recipe's own are not asked."""
+    if "networks" not in words and "game" not in words:
+        return
+    makes = list(config.networks.build(spec))
+    moved = {player for players, _ in config.game.turns(0, 0.0) for player in players}
+    if missing := sorted(moved - set(makes)):
+        raise UsageError(
+            f"{_said(words)} does not fit: the game {class_name(config.game)} moves {', '.join(sorted(moved))}, "
+            f"and the networks {class_name(config.networks)} make {', '.join(makes)}, no {' and no '.join(missing)}."
+        )
+
+
+@contextmanager
+def fitting(words: Mapping[str, str], what: str) -> Iterator[None]:
+    """While parts that the user named are tried for the first time, an error of theirs becomes a UsageError.
+
+    what: the recipe and the data, for the sentence.
+    """
+    try:
+        yield
+    except GanworksError:
+        raise
+    except Exception as error:  # networks meet data of any shape
+        if not words:
+            raise
+        raise UsageError(f"{_said(words)} does not fit {what}: {own.told(error)}") from error
+
+
+def _said(words: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={word}" for name, word in words.items())

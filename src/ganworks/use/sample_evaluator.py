@@ -1,0 +1,149 @@
+"""The evaluator of generators that sample: pictures, quick scores and the full evaluation against held-out data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganworks.core.contracts import Nets, Work, labels_of, showing_of
+from ganworks.files.packing.pack import cache_folder
+from ganworks.metrics.features import FeatureExtractor, score_key
+from ganworks.metrics.reference import FEWEST, Reference
+from ganworks.metrics.scoring import Report, evaluate, score
+from ganworks.use.model import Model
+
+_GRID = 64  # samples on a progress grid
+_SCORED = 1000  # samples of a score during training
+_RELABELLED = 200_000  # examples up to which data is packed again with its labels, for a sharper judge
+
+
+class SampleEvaluator:
+    """Looks at what G makes of latents. data: an opened data set; source: what it was opened from.
+
+    config: the training's, for its domain (`show`, `extractor`), recipe and seed. work hears of preparation.
+    """
+
+    objective = "fd"
+    noise = None
+
+    def __init__(self, data: Any, source: Any, config: Any, work: Work):
+        self.data, self.source, self.config, self.work = data, source, config, work
+        self._model: Model | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is held out to judge samples by."""
+        return len(self.data.held) >= FEWEST
+
+    @cached_property
+    def judged(self) -> Any:
+        """The data set to judge by, with its labels where the training does without."""
+        return with_labels(self.config.domain, self.data, self.source)
+
+    @cached_property
+    def by(self) -> tuple[FeatureExtractor, Reference]:
+        """Extractor and its view of the real data; both are cached beside the packed data."""
+        return seen_by(self.config.domain, self.judged, self.work)
+
+    def model(self, nets: Nets) -> Model:
+        """The generator, ready to sample."""
+        if self._model is None:
+            info = {"recipe": self.config.recipe, "seed": self.config.train.seed}
+            device = next(nets["G"].parameters()).device
+            self._model = Model(nets["G"], self.data.spec, info, device=device)
+        else:
+            self._model.net.load_state_dict(nets["G"].state_dict())
+        return self._model
+
+    def examples(self) -> Tensor:
+        """Real examples for the collapse watch."""
+        train = self.data.train
+        few = train[np.linspace(0, len(train) - 1, min(_GRID, len(train))).astype(int)]
+        return torch.from_numpy(self.data.raw(few).astype(np.float32))
+
+    def sample(self, nets: Nets) -> Tensor:
+        """64 samples for the collapse watch."""
+        return torch.from_numpy(rows(self.model(nets), 0, _GRID, seed=0)[0].astype(np.float32))
+
+    def show(self, nets: Nets) -> Image.Image:
+        """A grid of samples; one class, one column."""
+        classes, domain = self.data.spec.num_classes, self.config.domain
+        columns = classes if 2 <= classes <= 16 else None
+        count = showing_of(domain, _GRID) if columns is None else columns * max(1, round(_GRID / columns))
+        return domain.show(rows(self.model(nets), 0, count, seed=0)[0], columns=columns)
+
+    def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
+        """Scores of 1,000 samples, the same of real data, and the extractor's key."""
+        extractor, reference = self.by
+        model = self.model(nets)
+        scores, floor = score(
+            lambda start, n: rows(model, start, n), self.data, extractor, count=_SCORED, reference=reference
+        )
+        return scores, floor, score_key(extractor)
+
+    def costs(self, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score and of one sample grid, from the time of a grid of samples."""
+        start = time.perf_counter()
+        samples = self.sample(nets)
+        made = time.perf_counter() - start
+        if not self.ready or not self.config.train.judge:
+            return 0.0, made
+        extractor, _ = self.by
+        start = time.perf_counter()
+        extractor(samples.numpy().astype(self.data.spec.dtype))
+        return (made + time.perf_counter() - start) * _SCORED / len(samples) + 0.2, made
+
+    def evaluate(
+        self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
+    ) -> Report:
+        """The full evaluation on `count` samples; its pictures go to a folder."""
+        extractor, reference = self.by
+        model = self.model(nets)
+        return evaluate(
+            lambda start, n: rows(model, start, n, seed=seed + 1),
+            self.judged,
+            extractor,
+            count=count,
+            seed=seed,
+            reference=reference,
+            pictures=pictures,
+            progress=progress,
+            about={**about, "generator": model.fingerprint, "truncation": 1.0},
+        )
+
+
+def seen_by(domain: Any, data: Any, work: Work) -> tuple[FeatureExtractor, Reference]:
+    """The feature extractor for a data set and its view of the real data."""
+    cache = cache_folder(None)[0]
+    extractor = domain.extractor(data, cache, work)
+    return extractor, Reference.of(data, extractor, cache, progress=work)
+
+
+def rows(model: Model, start: int, count: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
+    """Samples start..start+count-1 of a seed as the metrics want them: (array as on disk, labels or None)."""
+    made = np.concatenate([part for _, part in model.stream(count, seed, start=start)])
+    return made, model.label_list(None, np.arange(start, start + count))
+
+
+def with_labels(domain: Any, data: Any, source: Any) -> Any:
+    """The data set to judge by: the same examples with their labels, where labels=off left some out.
+
+    An unconditional generator is better judged by a classifier than by random features. The split into training
+    and held-out examples follows from their contents, so it is the same one.
+    """
+    unused = data.labels is None and labels_of(domain) in (False, "off")
+    if not unused or len(data) > _RELABELLED:
+        return data
+    other = replace(domain, labels=True).open(source)
+    same = (
+        other.labels is not None and np.array_equal(other.train, data.train) and np.array_equal(other.held, data.held)
+    )
+    return other if same else data
