@@ -46,7 +46,7 @@ ALARM = 0.10  # authenticity this far below its floor means copying
 
 
 @dataclass(frozen=True)
-class Metric:
+class Measurement:
     """value with its 95 % interval [low, high], the same for real data (floor), and value / floor.
 
     ratio is None where it says nothing: a floor that is not clearly above zero. better: "lower", "higher", or
@@ -75,7 +75,7 @@ class Report:
 
     extractor: str
     extractor_sha256: str
-    metrics: dict[str, Metric]
+    metrics: dict[str, Measurement]
     count: int
     n: int
     train: int
@@ -195,12 +195,12 @@ def _report(
     )
 
 
-def _metric(name: str, found: Estimate, floor: Estimate) -> Metric:
+def _metric(name: str, found: Estimate, floor: Estimate) -> Measurement:
     better, meaning = MEANING[name]
     clear = floor.value > 0 if name == "fd" else floor.low > 0  # fd is never negative, kid may be
     ratio = found.value / floor.value if clear else None
     ends = floor.value, floor.low, floor.high
-    return Metric(found.value, found.low, found.high, *ends, ratio, better, meaning)
+    return Measurement(found.value, found.low, found.high, *ends, ratio, better, meaning)
 
 
 def _agreement(made: SampleFeatures) -> Estimate | None:
@@ -235,7 +235,7 @@ def _classes(dataset: Dataset, real: Reference, made: SampleFeatures, found: Mea
     return entries
 
 
-def _memorisation(metrics: dict[str, Metric], found: Measured) -> dict[str, Any]:
+def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str, Any]:
     own = metrics["authenticity"]
     flagged = own.value < own.floor - ALARM
     says = f"Authenticity is {own.value:.2f}; unseen real data has {own.floor:.2f}. "

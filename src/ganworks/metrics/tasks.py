@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ganworks.core.spec import key
-from ganworks.metrics.scoring import Metric, plain
+from ganworks.metrics.scoring import Measurement, plain
 
 _DRAWS = 1000
 
@@ -21,11 +21,11 @@ _DRAWS = 1000
 class TaskReport:
     """What a full evaluation of a task found; `to_dict` is eval.json.
 
-    metrics: name -> Metric. baselines: name -> {metric: value}, simple methods and ceilings measured on the same
+    metrics: name -> Measurement. baselines: name -> {metric: value}, simple methods and ceilings measured on the same
     examples. tables: {"title", "columns": [...], "rows": [[...]]}. pictures: title -> file name. count: examples.
     """
 
-    metrics: dict[str, Metric]
+    metrics: dict[str, Measurement]
     count: int
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     tables: list[dict[str, Any]] = field(default_factory=list)
@@ -47,7 +47,7 @@ def metric(
     *,
     better: str = "lower",
     meaning: str = "",
-) -> Metric:
+) -> Measurement:
     """The mean of one value per example with a 95 % bootstrap interval over examples; a bare number has none.
 
     floor: what real data, or the best that can be had, gets. better: "lower", "higher" or "floor" (as near as can be).
@@ -57,7 +57,7 @@ def metric(
     low, high = interval(items) if len(items) > 1 else (float("nan"), float("nan"))
     known = float("nan") if floor is None else float(floor)
     ratio = value / known if floor is not None and known > 0 else None
-    return Metric(value, low, high, known, float("nan"), float("nan"), ratio, better, meaning)
+    return Measurement(value, low, high, known, float("nan"), float("nan"), ratio, better, meaning)
 
 
 def interval(items: np.ndarray) -> tuple[float, float]:
