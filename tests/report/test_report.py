@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -19,12 +20,13 @@ from report_page import page_of
 
 from ganworks.core.errors import UsageError
 from ganworks.report import advice, words
-from ganworks.report.page.curves import Floor, Series, downsample, line_chart, linear_ticks, sparkline, time_ticks
+from ganworks.report.page.charts import TIME_STEPS, Floor, Line, downsample, line_chart
 from ganworks.report.page.model_card import card
 from ganworks.report.page.pictures import embed, spread
 from ganworks.report.read import as_event, frames, read_run
 from ganworks.report.terminal.compare import compare
 from ganworks.report.terminal.info import info
+from ganworks.report.terminal.sparkline import sparkline
 from ganworks.report.units import count, duration, short_number, size
 
 
@@ -40,7 +42,9 @@ def test_the_page_is_well_formed_and_loads_nothing(tmp_path: Path, options: dict
     assert all(a["src"].startswith("data:image/") for _, a in page.tags if "src" in a)
     assert all(a["href"].startswith("#") for _, a in page.tags if "href" in a)
     assert all(a.get("alt") for a in page.all("img")) and len(page.all("h1")) == 1
-    assert all(a.get("aria-label") for a in page.all("svg") if a.get("class") == "chart")
+    charts = [a for a in page.all("div") if a.get("class") == "chart"]
+    assert all(a.get("aria-label") and json.loads(str(a["data-chart"]))["lines"] for a in charts)
+    assert len(charts) == (0 if options.get("lines") == [] else 4 if "pictures" in options else 5)
     assert not {"link", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
     assert "nan" not in re.sub(r"base64,[^\"]+", "", text).lower().replace("finance", "")
 
@@ -135,14 +139,14 @@ def test_what_is_no_run_is_refused_with_a_sentence(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_verdicts_follow_the_floor(key: str, value: float, floor: float, grade: str) -> None:
     score = words.Score(words.metric_for(key), value, floor)
-    assert words.judge(score).grade == grade
+    assert words.verdict_on(score).grade == grade
     at, edges = words.position(score)
     assert math.isnan(at) or (0 <= at <= 1 and list(edges) == sorted(edges))
 
 
 def test_a_difference_within_chance_is_no_difference() -> None:
     score = words.Score(words.metric_for("fd"), 2.0, 1.0, low=1.1, high=2.9, floor_low=0.6, floor_high=1.4)
-    assert words.judge(score).grade == "excellent"
+    assert words.verdict_on(score).grade == "excellent"
 
 
 def test_the_gauge_and_the_grade_agree() -> None:
@@ -150,7 +154,7 @@ def test_the_gauge_and_the_grade_agree() -> None:
         score = words.Score(words.metric_for("fd"), float(value), 1.0)
         at, edges = words.position(score)
         zone = sum(at >= edge - 1e-9 for edge in edges)
-        assert words.GRADES[3 - zone] == words.judge(score).grade
+        assert words.GRADES[3 - zone] == words.verdict_on(score).grade
 
 
 def test_copying_overrules_a_perfect_distance() -> None:
@@ -237,6 +241,13 @@ def test_the_card_has_a_readable_head_and_no_markup_from_names(tmp_path: Path) -
     assert "has not been judged" in empty
 
 
+def finite(value: object) -> bool:
+    """Whether a tree of JSON holds nothing but finite numbers, texts, truth values and gaps."""
+    if isinstance(value, dict | list):
+        return all(map(finite, value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, str | bool) or (isinstance(value, int | float) and math.isfinite(value))
+
+
 def test_charts_survive_any_numbers() -> None:
     bad = [
         (1.0, math.nan),
@@ -248,12 +259,18 @@ def test_charts_survive_any_numbers() -> None:
         (6.0, 1e300),
     ]
     for log in (False, True):
-        chart = line_chart([Series("<b>", bad)], title="t", x_label="x", log=log, floor=Floor("f", math.nan))
-        assert "nan" not in chart and "inf" not in chart and "&lt;b&gt;" in chart
-        for at in re.findall(r'd="M([^"]+)"', chart):
-            assert all(-1 <= float(n) <= 481 for n in re.findall(r"-?\d+\.?\d*", at.split("h")[0].split("v")[0]))
-    assert line_chart([Series("a", [(1, math.nan)])], title="t", x_label="x") == ""
-    assert line_chart([Series("a", [(5, 2.0)] * 3)], title="t", x_label="x").count("<path") > 2
+        chart = line_chart([Line("<b>", bad)], title="t", x_label="x", log=log, floor=Floor("f", math.nan))
+        assert chart and "nan" not in chart.data.lower() and "inf" not in chart.data.lower()
+        data = json.loads(chart.data)
+        assert finite(data) and "floor" not in data and data["lines"][0]["name"] == "<b>"
+        assert data["lines"][0]["y"] == ([1.0] if log else [1.0, -1.0, 0.0])
+        for axis, column in (("x", "x"), ("y", "y")):
+            low, high = data[axis]["range"]
+            assert low < high and all(low <= v <= high for v in data["lines"][0][column])
+        assert not log or data["y"]["range"][0] > 0
+    assert line_chart([Line("a", [(1, math.nan)])], title="t", x_label="x") is None
+    single = line_chart([Line("a", [(5, 2.0)] * 3)], title="t", x_label="x")
+    assert single and len(json.loads(single.data)["lines"][0]["x"]) == 3 and single.lines[0].last == "2.00"
 
 
 def test_many_points_become_few_and_a_gap_stays_a_gap() -> None:
@@ -261,13 +278,51 @@ def test_many_points_become_few_and_a_gap_stays_a_gap() -> None:
     pieces = downsample(points)
     assert len(pieces) == 2 and sum(map(len, pieces)) <= 160
     assert all(b.low < -0.99 and b.high > 0.99 and abs(b.mean) < 0.01 for piece in pieces for b in piece)
-    assert len(line_chart([Series("a", points)], title="t", x_label="x")) < 30_000
+    chart = line_chart([Line("a", points)], title="t", x_label="x")
+    assert chart and len(chart.data) < 30_000
+    line = json.loads(chart.data)["lines"][0]
+    assert line["y"].count(None) == 1 and line["x"] == sorted(line["x"])
+    at = line["y"].index(None)
+    assert 40_000 <= line["x"][at] < 60_000 and line["low"][at] is line["high"][at] is None
+    assert all(a <= b <= c for a, b, c in zip(line["low"], line["y"], line["high"], strict=True) if b is not None)
 
 
-def test_ticks_are_round() -> None:
-    assert linear_ticks(0, 1, 5) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert time_ticks(0, 90, 5) == [0, 15, 30, 45, 60, 75, 90]
-    assert time_ticks(10, 7000, 5) == [1800.0, 3600.0, 5400.0]
+def test_one_spike_does_not_flatten_the_rest() -> None:
+    points = [(float(i), 1000.0 if i == 70 else i / 150) for i in range(150)]
+    chart = line_chart([Line("a", points)], title="t", x_label="x")
+    assert chart and json.loads(chart.data)["y"]["range"][1] < 2 and chart.lines[0].highest == "1,000"
+
+
+def test_the_reference_and_zero_lie_inside_the_chart() -> None:
+    chart = line_chart([Line("a", [(0, 5.0), (1, 6.0)])], title="t", x_label="x", floor=Floor("real", 9.0), y_zero=True)
+    data = json.loads(chart.data) if chart else {}
+    assert data["floor"] == {"name": "real", "value": 9.0} and data["y"]["range"][0] == 0 and data["y"]["range"][1] > 9
+    logged = line_chart([Line("a", [(0, 5.0), (1, 6.0)])], title="t", x_label="x", floor=Floor("real", 0.0), log=True)
+    assert logged and "floor" not in json.loads(logged.data)
+
+
+def test_ticks_of_time_are_round() -> None:
+    """Each step fits whole into a minute, an hour or days, and none is left out that an axis would need."""
+    assert all(60 % s == 0 or (3600 % s == 0 and s % 60 == 0) or (86400 % s == 0 and s % 3600 == 0) for s in TIME_STEPS)
+    assert all(1 < b / a <= 3 for a, b in itertools.pairwise(TIME_STEPS))
+    for time in (True, False):
+        chart = line_chart([Line("a", [(0, 1.0), (90, 2.0)])], title="t", x_label="x", time=time)
+        axis = json.loads(chart.data)["x"] if chart else {}
+        assert axis["time"] is time and axis.get("steps") == (list(TIME_STEPS) if time else None)
+
+
+def test_hostile_names_stay_data_in_a_chart(tmp_path: Path) -> None:
+    """Names of losses come from the log: they are neither tags nor scripts, with JavaScript and without."""
+    name = "</script></noscript><script>alert('x')</script>\"><!--\u2028&quot;_loss"
+    lines = fake_run.events(rounds=3, scored=0)
+    for line in lines:
+        line.get("losses", {})[name] = 1.0
+    page, text = page_of(fake_run.build(tmp_path, lines=lines, evaluated=False, pictures=False))
+    charts = [json.loads(str(a["data-chart"])) for a in page.all("div") if a.get("class") == "chart"]
+    names = [line["name"] for chart in charts for line in chart["lines"]]
+    assert any(n.startswith("</script></noscript><script>alert") for n in names)
+    assert page.open == [] and len(page.all("script")) == 1 and text.count("</script>") == 1
+    assert text.count("</noscript>") == len(charts) == len(page.all("noscript"))
 
 
 def test_sparklines() -> None:

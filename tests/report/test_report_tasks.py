@@ -107,7 +107,7 @@ def test_directions_decide_what_is_better() -> None:
     higher = words.Score(words.stated("psnr", {"better": "higher"}), 0.1, beside=(("a", 0.2), ("b", 0.05)))
     assert words.comparison(higher) == "Better than b (0.050). Behind a (0.200)."
     near = words.Score(words.stated("share", {"better": "floor"}), 0.1, beside=(("a", 0.2),))
-    assert words.comparison(near) == "" and words.judge(near).grade == "unknown"
+    assert words.comparison(near) == "" and words.verdict_on(near).grade == "unknown"
     assert words.stated("fd", {"meaning": "of patches"}).title == "Fréchet distance"
     assert [title_of(n) for n in ("l1", "miou", "gradient_energy", "psnr_y")] == [
         "L1",

@@ -3,17 +3,17 @@
 import pytest
 
 from ganworks.report import words
-from ganworks.report.read import Run
+from ganworks.report.read import RunView
 
 
-def run(held: int, extractor: str) -> Run:
+def run(held: int, extractor: str) -> RunView:
     scores = {
         "event": "scored",
         "seen": 1,
         "scores": {"fd": 1.1, "coverage": 0.97},
         "floor": {"fd": 1.0, "coverage": 0.98},
     }
-    return Run(None, plan={"data": {"held": held}}, scored=[scores | {"best": True, "extractor": extractor}])
+    return RunView(None, plan={"data": {"held": held}}, scored=[scores | {"best": True, "extractor": extractor}])
 
 
 @pytest.mark.parametrize(

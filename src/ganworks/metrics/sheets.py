@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageFont
 
 from ganworks.core.spec import Spec
+from ganworks.files.rasters.arrange import Frame, arrange
 from ganworks.metrics.features import Dataset
 from ganworks.metrics.reference import Measured, Reference
 from ganworks.metrics.samples import Sample, SampleFeatures
@@ -55,16 +56,8 @@ def grid(examples: np.ndarray, spec: Spec, columns: int, captions: Sequence[str]
     lines = max(len(b) for b in broken) if any(texts) else 0
     lengths = [round(font.getlength(line)) + 2 for b in broken for line in b]
     wide = max(tiles[0].width, *lengths)
-    step = wide + GAP, tiles[0].height + GAP + LINE * lines
-    rows = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (step[0] * min(columns, len(tiles)) + GAP, step[1] * rows + GAP), "white")
-    pen = ImageDraw.Draw(sheet)
-    for i, (tile, text) in enumerate(zip(tiles, texts, strict=True)):
-        x, y = GAP + step[0] * (i % columns), GAP + step[1] * (i // columns)
-        sheet.paste(tile, (x + (wide - tile.width) // 2, y))
-        if text:
-            pen.multiline_text((x, y + tile.height), text, fill="black", font=font, spacing=2)
-    return sheet
+    frame = Frame((wide, tiles[0].height), gap=GAP, margin=GAP, caption=LINE * lines, centred=True)
+    return arrange(tiles, min(columns, len(tiles)), frame, texts)
 
 
 def fetch(sample: Sample, indices: Sequence[int] | np.ndarray) -> np.ndarray:

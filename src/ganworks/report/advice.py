@@ -8,7 +8,7 @@ import shlex
 from typing import NamedTuple
 
 from ganworks.report import units, words
-from ganworks.report.read import Run, mapping, number
+from ganworks.report.read import RunView, mapping, number
 
 
 class Command(NamedTuple):
@@ -26,7 +26,7 @@ class Finding(NamedTuple):
     advice: str
 
 
-def commands(run: Run) -> list[Command]:
+def commands(run: RunView) -> list[Command]:
     """The next commands to type, most useful first."""
     folder = shlex.quote(str(run.folder))
     picture = shlex.quote(str(run.folder) + ".png")
@@ -52,7 +52,7 @@ def commands(run: Run) -> list[Command]:
     return found
 
 
-def _using(run: Run, folder: str, picture: str) -> Command:
+def _using(run: RunView, folder: str, picture: str) -> Command:
     """The command that uses what was trained, with the options that it cannot do without."""
     if run.use == "apply":
         options = mapping(run.card.get("options"))
@@ -69,7 +69,7 @@ def _using(run: Run, folder: str, picture: str) -> Command:
     return _sampling(run, folder)
 
 
-def _sampling(run: Run, folder: str) -> Command:
+def _sampling(run: RunView, folder: str) -> Command:
     """A sheet of pictures, a folder of files, or one file with all: what fits what the generator makes."""
     shape = run.spec.get("shape")
     if each := str(run.card.get("each") or "")[:12]:
@@ -82,7 +82,7 @@ def _sampling(run: Run, folder: str) -> Command:
     return Command(f"ganworks sample {folder} {many} seed=0 out={out}", f"make {int(many):,} new samples {what}")
 
 
-def train_command(run: Run, longer: bool = False) -> str:
+def train_command(run: RunView, longer: bool = False) -> str:
     """The command that made this run; with `longer`, the same with a larger budget into a new folder."""
     raw = mapping(run.plan.get("given"))
     given = {k: v for k, v in raw.items() if k != "recipe" and isinstance(v, str | int | float | list)}
@@ -103,24 +103,24 @@ def _setting(value: object) -> str:
     return ",".join(_setting(v) for v in value) if isinstance(value, list) else str(value)
 
 
-def data_path(run: Run) -> str:
+def data_path(run: RunView) -> str:
     """Where the data lay, "" when the run does not say."""
     data = mapping(run.plan.get("data"))
     found = mapping(run.plan.get("given")).get("data") or data.get("path") or data.get("source")
     return str(found) if isinstance(found, str) else ""
 
 
-def _given_budget(run: Run) -> object:
+def _given_budget(run: RunView) -> object:
     given = mapping(run.plan.get("given"))
     return given.get("train.budget") or given.get("budget")
 
 
-def _budget(run: Run) -> str:
+def _budget(run: RunView) -> str:
     budget = _given_budget(run) or mapping(run.config.get("train")).get("budget")
     return str(budget) if isinstance(budget, str | int) and not isinstance(budget, bool) else ""
 
 
-def longer_budget(run: Run) -> str:
+def longer_budget(run: RunView) -> str:
     """Three times the budget, in the same unit; of the examples seen when the budget is not known."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", _budget(run))
     if not match:
@@ -150,10 +150,10 @@ _FINE = Finding("good", "Nothing to mend", "Use it; the sample command below mak
 _EARLY_END = 20_000  # examples: below this a poor score means little
 
 
-def findings(run: Run) -> list[Finding]:
+def findings(run: RunView) -> list[Finding]:
     """What the alarms and scores say, worst first."""
     scores = {s.metric.name: s for s in words.scores_of(run)}
-    grades = {name: words.judge(score).grade for name, score in scores.items()}
+    grades = {name: words.verdict_on(score).grade for name, score in scores.items()}
     weak = ("fair", "poor")
     found = _from_alarms(run)
     if grades.get("authenticity") in weak or grades.get("copied") in weak:
@@ -172,7 +172,7 @@ def findings(run: Run) -> list[Finding]:
     return found
 
 
-def _from_alarms(run: Run) -> list[Finding]:
+def _from_alarms(run: RunView) -> list[Finding]:
     """One finding per kind of alarm, with the last words of it."""
     kinds: dict[str, list[dict[str, object]]] = {}
     for alarm in run.alarms:
@@ -186,7 +186,7 @@ def _from_alarms(run: Run) -> list[Finding]:
     return found
 
 
-def _from_curve(run: Run, grade: str) -> list[Finding]:
+def _from_curve(run: RunView, grade: str) -> list[Finding]:
     """What the score's course says: still falling at the end, or best long before it."""
     line = score_line(run)
     if len(line) < 4:
@@ -220,7 +220,7 @@ def _from_curve(run: Run, grade: str) -> list[Finding]:
     return []
 
 
-def score_line(run: Run) -> list[tuple[float, float]]:
+def score_line(run: RunView) -> list[tuple[float, float]]:
     """The Fréchet (else kernel) distance over examples seen, finite values only."""
     for name in ("frechet", "kernel"):
         line = [

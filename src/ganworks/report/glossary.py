@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Metric:
+class MetricText:
     """One metric. better: "lower" and "higher" are graded against the floor, "near" should equal it."""
 
     name: str
@@ -20,10 +20,10 @@ class Metric:
     share: bool = False
 
 
-METRICS: dict[str, Metric] = {
+METRICS: dict[str, MetricText] = {
     m.name: m
     for m in (
-        Metric(
+        MetricText(
             "frechet",
             "Fréchet distance",
             "lower",
@@ -32,7 +32,7 @@ METRICS: dict[str, Metric] = {
             "distance between the two summaries. It notices blur, wrong colours, noise and missing kinds of "
             "data. It does not notice copying.",
         ),
-        Metric(
+        MetricText(
             "kernel",
             "Kernel distance",
             "lower",
@@ -40,7 +40,7 @@ METRICS: dict[str, Metric] = {
             "Compares all pairs of features instead of a summary, so it has no bias when there are few "
             "samples. Values slightly below zero are normal and mean: no difference found.",
         ),
-        Metric(
+        MetricText(
             "precision",
             "Precision",
             "higher",
@@ -48,7 +48,7 @@ METRICS: dict[str, Metric] = {
             "A sample counts when it lies as near to a real example as real examples lie to each other.",
             share=True,
         ),
-        Metric(
+        MetricText(
             "recall",
             "Recall",
             "higher",
@@ -56,14 +56,14 @@ METRICS: dict[str, Metric] = {
             "The mirror of precision: a real example counts when it lies near the samples.",
             share=True,
         ),
-        Metric(
+        MetricText(
             "density",
             "Density",
             "higher",
             "How firmly the samples sit where real data is common.",
             "Like precision, but steadier: a sample in a crowded place counts more. It can go above 1.",
         ),
-        Metric(
+        MetricText(
             "coverage",
             "Coverage",
             "higher",
@@ -71,7 +71,7 @@ METRICS: dict[str, Metric] = {
             "Low coverage means that the generator leaves kinds of data out, the commonest failure of a GAN.",
             share=True,
         ),
-        Metric(
+        MetricText(
             "authenticity",
             "Authenticity",
             "near",
@@ -81,7 +81,7 @@ METRICS: dict[str, Metric] = {
             "real data gets.",
             share=True,
         ),
-        Metric(
+        MetricText(
             "agreement",
             "Label agreement",
             "higher",
@@ -90,7 +90,7 @@ METRICS: dict[str, Metric] = {
             "class that the generator was asked to make.",
             share=True,
         ),
-        Metric(
+        MetricText(
             "copied",
             "Near copies",
             "near",
@@ -154,13 +154,13 @@ _CALLED: dict[str, tuple[str, bool]] = {
 }
 
 
-def metric_for(key: str) -> Metric:
+def metric_for(key: str) -> MetricText:
     """The metric that a key such as "fd/clf-mnist@ab12" names; an unknown one is shown without a grade."""
     base = key.split("/", maxsplit=1)[0].split("@", maxsplit=1)[0].strip().lower().replace(" ", "_").replace("-", "_")
     if known := METRICS.get(_ALIASES.get(base, base)):
         return known
     title, share = _CALLED.get(base, (title_of(key), False))
-    return Metric(base, title, "near", "", "", share)
+    return MetricText(base, title, "near", "", "", share)
 
 
 _SHORT = {"l1", "l2", "kid", "fid", "psnr", "ssim", "lpips", "ece", "mae", "rmse", "bleu", "f1", "auc", "f0", "stft",
@@ -175,7 +175,7 @@ def title_of(key: str) -> str:
     return shown[:1].upper() + shown[1:] if not shown.startswith("mIoU") else shown
 
 
-def stated(key: str, item: Mapping[str, Any]) -> Metric:
+def stated(key: str, item: Mapping[str, Any]) -> MetricText:
     """The metric of a task as its evaluation describes it; one that is known keeps its title and its grades."""
     known, meaning = metric_for(key), str(item.get("meaning") or "")
     sides: dict[str, Literal["lower", "higher"]] = {"lower": "lower", "higher": "higher"}

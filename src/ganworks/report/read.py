@@ -29,7 +29,7 @@ Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Run:
+class RunView:
     """What a run folder says about itself. Every field may be empty; numbers are checked by `number`.
 
     rounds, shown, saved, scored: events in the order of `seen`, without those that a resume has replaced.
@@ -149,7 +149,7 @@ def as_event(event: object) -> Event:
     raise TypeError(f"An event is a dataclass or a dict, not {type(event).__name__}.")
 
 
-def read_run(folder: str | Path, tail: int | None = None) -> Run:
+def read_run(folder: str | Path, tail: int | None = None) -> RunView:
     """Everything that a run folder says.
 
     tail: read at most so many bytes of the log's end (and its start); None reads all of it.
@@ -164,7 +164,7 @@ def read_run(folder: str | Path, tail: int | None = None) -> Run:
     problems: list[str] = []
     log = folder / "metrics.jsonl"
     groups = _group(_lines(log, tail, problems))
-    return Run(
+    return RunView(
         folder,
         config=_tree(folder / "config.yaml", problems),
         spec=_tree(folder / "spec.yaml", problems),
@@ -177,7 +177,7 @@ def read_run(folder: str | Path, tail: int | None = None) -> Run:
     )
 
 
-def frames(run: Run) -> list[tuple[int, Path]]:
+def frames(run: RunView) -> list[tuple[int, Path]]:
     """What was shown during the training as (examples seen, file), in order of `seen`; only files inside the run."""
     found: dict[Path, int] = {}
     for path in sorted(p for p in (run.folder / "samples").glob("*") if p.suffix.lower() in SHOWN):

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ganworks.report.glossary import METRICS, Metric, metric_for, stated
-from ganworks.report.read import Run, mapping, number
+from ganworks.report.glossary import METRICS, MetricText, metric_for, stated
+from ganworks.report.read import RunView, mapping, number
 from ganworks.report.units import percent, short_number, times
 
 Grade = Literal["excellent", "good", "fair", "poor", "unknown"]
@@ -30,7 +30,7 @@ class Score:
     beside: what simple methods and ceilings get on the same examples, where the evaluation of a task measured it.
     """
 
-    metric: Metric
+    metric: MetricText
     value: float
     floor: float = math.nan
     low: float = math.nan
@@ -54,7 +54,7 @@ class Verdict:
     text: str
 
 
-def judge(score: Score) -> Verdict:
+def verdict_on(score: Score) -> Verdict:
     """The verdict on one score (rules in docs/numbers.md). Without a floor there is none."""
     if not math.isfinite(score.value):
         return Verdict("unknown", "This could not be computed.")
@@ -63,8 +63,8 @@ def judge(score: Score) -> Verdict:
     if not math.isfinite(score.floor):
         return Verdict("unknown", "There is no held-out value to compare with.")
     if score.metric.better == "near":
-        return _judge_copying(score)
-    return _judge_distance(score) if score.metric.better == "lower" else _judge_share(score)
+        return _verdict_on_copying(score)
+    return _verdict_on_distance(score) if score.metric.better == "lower" else _verdict_on_share(score)
 
 
 def comparison(score: Score, most: int = 4) -> str:
@@ -84,7 +84,7 @@ def comparison(score: Score, most: int = 4) -> str:
     return " ".join(parts)
 
 
-def _judge_distance(score: Score) -> Verdict:
+def _verdict_on_distance(score: Score) -> Verdict:
     """Distances by their ratio to the floor: 1.5, 3 and 8 times part the four grades.
 
     Measured on digits: faint noise gives a ratio of 1.2, one missing class 2.4 to 6, blur or five missing
@@ -116,7 +116,7 @@ def _grade(steps: int) -> Grade:
     return GRADES[steps]
 
 
-def _judge_share(score: Score) -> Verdict:
+def _verdict_on_share(score: Score) -> Verdict:
     """Shares by what they reach of the floor: 95, 80 and 55 per cent part the four grades."""
     if score.floor <= 0:
         return Verdict("unknown", "Real data itself gets 0 here, so there is nothing to compare with.")
@@ -133,7 +133,7 @@ def _judge_share(score: Score) -> Verdict:
     return Verdict(grade, text)
 
 
-def _judge_copying(score: Score) -> Verdict:
+def _verdict_on_copying(score: Score) -> Verdict:
     """Copying: authenticity up to 0.1 below its floor, or near copies up to 0.05 above, are no sign of it."""
     gap = _gap(score)
     if gap <= GAP_STEPS[0]:
@@ -153,7 +153,7 @@ def position(score: Score) -> tuple[float, tuple[float, ...]]:
 
     Every grade takes an equal part of the scale; distances run by their logarithm inside it.
     """
-    if judge(score).grade == "unknown" or score.metric.name == "kernel":
+    if verdict_on(score).grade == "unknown" or score.metric.name == "kernel":
         return math.nan, ()
     if score.metric.better == "lower":
         if not math.isfinite(score.ratio):
@@ -177,7 +177,7 @@ def _clip(part: float) -> float:
     return min(1.0, max(0.0, part))
 
 
-def scores_of(run: Run) -> list[Score]:
+def scores_of(run: RunView) -> list[Score]:
     """The scores to show: the full evaluation when there is one, else the best one made during training."""
     found = from_report(run.evaluation)
     if not found and (best := run.best):
@@ -212,7 +212,7 @@ _FIELDS = ("value", "low", "high", "floor", "floor_low", "floor_high")
 
 def headline(scores: list[Score]) -> Verdict:
     """The verdict on the whole: the worse of likeness and variety; copying overrules both."""
-    by_name = {s.metric.name: judge(s) for s in reversed(scores)}
+    by_name = {s.metric.name: verdict_on(s) for s in reversed(scores)}
     like = by_name.get("frechet") or by_name.get("kernel") or Verdict("unknown", "")
     variety = by_name.get("coverage") or by_name.get("recall") or Verdict("unknown", "")
     copying = by_name.get("authenticity") or by_name.get("copied") or Verdict("unknown", "")
@@ -238,7 +238,7 @@ def headline(scores: list[Score]) -> Verdict:
 FEW_HELD_OUT = 50  # real examples below which the scores are no ground for a verdict
 
 
-def verdict(run: Run) -> Verdict:
+def verdict(run: RunView) -> Verdict:
     """`headline`, held back where the scores cannot carry it: too few real examples, or untrained features."""
     scores = scores_of(run)
     if run.task and scores:
@@ -260,7 +260,7 @@ def verdict(run: Run) -> Verdict:
     return found
 
 
-def score_text(metric: Metric, value: float) -> str:
+def score_text(metric: MetricText, value: float) -> str:
     """A score as people read it: shares in per cent, all others with three digits."""
     if not metric.share or not math.isfinite(value):
         return short_number(value)

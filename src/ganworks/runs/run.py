@@ -6,10 +6,7 @@ exist. A kill at any byte therefore leaves the run as it was at the last complet
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +19,11 @@ from ganworks.core.events import Event, to_line
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
 from ganworks.files import atomic, weights
+from ganworks.runs.lock import LOCK_FILES, RunLock
 from ganworks.runs.published import file_of
 
 _KEEP = 2
-_FIRST = {".lock", ".probe", "state", "samples", "config.yaml", "spec.yaml", "plan.json"}
+_FIRST = {*LOCK_FILES, ".probe", "state", "samples", "config.yaml", "spec.yaml", "plan.json"}
 
 
 class Run:
@@ -34,7 +32,7 @@ class Run:
     def __init__(self, folder: Path):
         self.folder = folder
         self.manifest: dict[str, Any] = {"format": 1, "files": {}}
-        self._lock: Any = None
+        self._lock = RunLock(folder)
         self._log: Any = None
 
     @staticmethod
@@ -128,9 +126,7 @@ class Run:
         if self._log is not None:
             self._log.close()
             self._log = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.give_back()
 
     def _probe(self) -> None:
         try:
@@ -145,24 +141,9 @@ class Run:
             ) from error
 
     def _take_lock(self) -> None:
-        if self._lock is not None:
-            return
-        atomic.sweep(self.folder)
-        handle = (self.folder / ".lock").open("a+")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            owner = handle.read().strip() or "another process"
-            handle.close()
-            raise UsageError(
-                f"{self.folder} is being trained by {owner}. Wait for it or stop it; "
-                "out=FOLDER starts a run of its own."
-            ) from error
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()} on {socket.gethostname()}")
-        handle.flush()
-        self._lock = handle
+        if not self._lock.held:
+            atomic.sweep(self.folder)
+            self._lock.take()
 
     # Files
 

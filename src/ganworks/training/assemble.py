@@ -19,7 +19,7 @@ from ganworks.core.settings import Budget, Config, Facts
 from ganworks.files.weights import read_texts
 from ganworks.runs.run import Run
 from ganworks.training import parts
-from ganworks.training.builder import Builder, Job, Work, given_plainly
+from ganworks.training.builder import Builder, Job, given_plainly
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "size": ("domain.size",),

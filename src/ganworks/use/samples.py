@@ -22,6 +22,7 @@ from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
+from ganworks.files.rasters.arrange import Frame, arrange
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
 
@@ -76,14 +77,7 @@ class Samples:
         if columns is None:
             columns = self.spec.num_classes if self.spec.num_classes > 1 else ceil(len(pictures) ** 0.5)
         columns = max(1, min(columns, len(pictures)))
-        wide, tall = pictures[0].size
-        gap = 2
-        rows = -(-len(pictures) // columns)
-        size = (columns * (wide + gap) - gap, rows * (tall + gap) - gap)
-        sheet = Image.new(pictures[0].mode, size, "white")
-        for k, image in enumerate(pictures):
-            sheet.paste(image, (k % columns * (wide + gap), k // columns * (tall + gap)))
-        return sheet
+        return arrange(pictures, columns, Frame(pictures[0].size, mode=pictures[0].mode))
 
     def show(self) -> None:
         """Open the grid in the system's picture viewer."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from ganworks.files.rasters.arrange import Frame, arrange, shortened
 from ganworks.files.rasters.decode import MODES, colour
 
 
@@ -100,23 +101,11 @@ def grid(x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[An
     columns = columns or max(1, int(np.ceil(np.sqrt(count * height / width))))
     columns = min(columns, max(count, 1))
     factor = max(1, min(8, 64 // max(height, width)))
-    tall, wide, gap = height * factor, width * factor, 2
-    caption = 0 if labels is None else 14
-    lines = max(1, -(-count // columns))
-    mode = "L" if channels == 1 else "RGB"
-    sheet = Image.new(mode, (columns * (wide + gap) + gap, lines * (tall + gap + caption) + gap), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for index, array in enumerate(x):
-        line, column = divmod(index, columns)
-        left, top = gap + column * (wide + gap), gap + line * (tall + gap + caption)
-        picture = to_image(array).resize((wide, tall), Image.Resampling.NEAREST)
-        sheet.paste(picture, (left, top), picture if channels == 4 else None)
-        if labels is not None:
-            text = str(labels[index])
-            while len(text) > 1 and pen.textlength(text, font) > wide:
-                text = text[:-1]
-            pen.text((left, top + tall), text, "black", font)
-    return sheet
+    tall, wide = height * factor, width * factor
+    frame = Frame((wide, tall), margin=2, caption=0 if labels is None else 14, mode="L" if channels == 1 else "RGB")
+    pictures = [to_image(array).resize((wide, tall), Image.Resampling.NEAREST) for array in x]
+    captions = None if labels is None else [shortened(str(label), wide) for label in labels]
+    return arrange(pictures, columns, frame, captions)
 
 
 def png_mark(mark: dict[str, Any] | None) -> PngInfo:

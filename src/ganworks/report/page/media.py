@@ -9,11 +9,11 @@ import base64
 import csv
 import struct
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 
-from ganworks.report.page.pictures import embed, image_tag
-from ganworks.report.read import Run
+from ganworks.report.page.fill import macro
+from ganworks.report.page.pictures import embed
+from ganworks.report.read import RunView
 
 _LINES, _LETTERS = 60, 6000  # of a text
 _ROWS, _COLUMNS, _CELL = 12, 12, 80  # of a table
@@ -21,8 +21,8 @@ _READ = 1 << 16  # bytes of a text or table that are looked at
 _FILMS = {".mp4": ("video/mp4", slice(4, 8), b"ftyp"), ".webm": ("video/webm", slice(4), b"\x1a\x45\xdf\xa3")}
 
 
-def shown(run: Run, path: Path, budget: int, alt: str) -> str:
-    """The file as HTML with at most about `budget` bytes of it inside; "" when it cannot be shown.
+def shown(run: RunView, path: Path, budget: int, alt: str) -> str:
+    """The file as HTML (`Markup`) with at most about `budget` bytes of it inside; "" when it cannot be shown.
 
     Only regular files inside the run folder are opened. alt: what it is, for those who cannot see it.
     """
@@ -36,7 +36,7 @@ def shown(run: Run, path: Path, budget: int, alt: str) -> str:
 
 def _picture(path: Path, budget: int, alt: str) -> str:
     image = embed(path, budget)
-    return image_tag(image, alt) if image else ""
+    return macro("picture", image, alt) if image else ""
 
 
 def _sound(path: Path, budget: int, alt: str) -> str:
@@ -48,7 +48,7 @@ def _sound(path: Path, budget: int, alt: str) -> str:
     cut = ""
     if len(raw) > budget:
         raw, cut = _beginning(raw, budget)
-    return f"{_player('audio', 'audio/wav', raw, alt)}{cut}" if raw else ""
+    return macro("audio", _uri("audio/wav", raw), alt, cut) if raw else ""
 
 
 def _beginning(raw: bytes, budget: int) -> tuple[bytes, str]:
@@ -63,7 +63,7 @@ def _beginning(raw: bytes, budget: int) -> tuple[bytes, str]:
             kept = raw[at + 8 : at + 8 + max(0, budget - 100) // block * block]
             head = b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(kept))
             whole = b"RIFF" + struct.pack("<I", 4 + len(head) + len(kept)) + b"WAVE" + head + kept
-            return whole, _aside(f"The first {len(kept) / max(1, rate):.3g} seconds.")
+            return whole, f"The first {len(kept) / max(1, rate):.3g} seconds."
         at += 8 + size + size % 2
     return b"", ""
 
@@ -71,23 +71,21 @@ def _beginning(raw: bytes, budget: int) -> tuple[bytes, str]:
 def _film(path: Path, budget: int, alt: str) -> str:
     kind, where, magic = _FILMS[path.suffix.lower()]
     if path.stat().st_size > budget:
-        return _aside(f"It is too large for this page: {path.parent.name}/{path.name}")
+        return macro("aside", f"It is too large for this page: {path.parent.name}/{path.name}")
     raw = path.read_bytes()
-    return _player("video muted loop playsinline", kind, raw, alt) if raw[where] == magic else ""
+    return macro("video", _uri(kind, raw), alt) if raw[where] == magic else ""
 
 
-def _player(tag: str, kind: str, raw: bytes, alt: str) -> str:
-    source = f"data:{kind};base64,{base64.b64encode(raw).decode('ascii')}"
-    name = tag.partition(" ")[0]
-    return f'<{tag} controls preload="metadata" aria-label="{escape(alt)}" src="{source}"></{name}>'
+def _uri(kind: str, raw: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(raw).decode('ascii')}"
 
 
 def _text(path: Path, budget: int, alt: str) -> str:
     lines, more = _head(path, min(budget, _READ))
     kept = "\n".join(lines[:_LINES])[:_LETTERS]
     more = more or len(lines) > _LINES or len("\n".join(lines)) > _LETTERS
-    rest = _aside(f"It goes on in {path.parent.name}/{path.name}") if more else ""
-    return f'<pre tabindex="0" aria-label="{escape(alt)}">{escape(kept)}</pre>{rest}' if kept.strip() else ""
+    rest = f"It goes on in {path.parent.name}/{path.name}" if more else ""
+    return macro("text", kept, alt, rest) if kept.strip() else ""
 
 
 def _table(path: Path, budget: int, alt: str) -> str:
@@ -99,12 +97,9 @@ def _table(path: Path, budget: int, alt: str) -> str:
     if not rows or not any(rows):
         return ""
     head, *body = [[cell[:_CELL] for cell in row[:_COLUMNS]] for row in rows]
-    names = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body[:_ROWS])
     cut = more or len(body) > _ROWS or any(len(row) > _COLUMNS for row in rows)
-    rest = _aside(f"All of it is in {path.parent.name}/{path.name}") if cut else ""
-    table = f'<table class="rows"><thead><tr>{names}</tr></thead><tbody>{cells}</tbody></table>'
-    return f'<div class="table" tabindex="0" role="group" aria-label="{escape(alt)}">{table}</div>{rest}'
+    rest = f"All of it is in {path.parent.name}/{path.name}" if cut else ""
+    return macro("table", head, body[:_ROWS], alt, rest)
 
 
 def _head(path: Path, most: int) -> tuple[list[str], bool]:
@@ -115,10 +110,6 @@ def _head(path: Path, most: int) -> tuple[list[str], bool]:
     lines = ["".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
              for line in text.splitlines()]  # fmt: skip
     return (lines[:-1] if len(raw) > most and len(lines) > 1 else lines), len(raw) > most
-
-
-def _aside(words: str) -> str:
-    return f'<p class="dim">{escape(words)}</p>'
 
 
 KINDS: dict[str, Callable[[Path, int, str], str]] = {

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from ganworks.report import advice, units, words
+from ganworks.report.page import fill
+from ganworks.report.page.fill import Markdown
 from ganworks.report.page.sections import example
-from ganworks.report.read import Run, mapping, number, read_run
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")
+from ganworks.report.page.write import write_text
+from ganworks.report.read import RunView, mapping, number, read_run
 
 
 def write_card(folder: str | Path) -> Path:
@@ -23,52 +23,31 @@ def write_card(folder: str | Path) -> Path:
     Raises UsageError when the folder is no run folder; OSError when it cannot be written.
     """
     run = read_run(folder)
-    handle, name = tempfile.mkstemp(dir=run.folder, prefix=".card-", suffix=".md")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(card(run))
-        Path(name).chmod(0o644)
-        Path(name).replace(run.folder / "README.md")
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return run.folder / "README.md"
+    return write_text(run.folder / "README.md", card(run))
 
 
-def card(run: Run) -> str:
-    """The card's text: Markdown below a YAML head that model hubs read."""
+def card(run: RunView) -> str:
+    """The card's text: Markdown below a YAML head that model hubs read. The template escapes what came from the run."""
     head = {"library_name": "ganworks", "tags": ["gan", "generative-adversarial-network", *_kind(run)]}
-    parts = [
-        f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n", f"# {text(run.name)}\n", _intro(run), _use(run),
-        _data(run), _training(run), _scores(run), _limits(run),
-    ]  # fmt: skip
-    return "\n".join(part for part in parts if part)
+    return fill.markdown(
+        "card.md",
+        head=Markdown(yaml.safe_dump(head, sort_keys=False)),
+        name=run.name,
+        verdict=words.verdict(run).text,
+        incomplete="" if run.state in ("finished", "empty") else run.state,
+        folder=Markdown(_literal(run)),
+        file=Markdown(_FILES[run.use]),
+        call=Markdown(_call(run)),
+        limits=[(f.title.rstrip("."), f.advice) for f in advice.findings(run) if f.kind == "bad"],
+        **_data(run),
+        **_training(run),
+        **_scores(run),
+    )
 
 
-def text(value: object) -> str:
-    """Text that stays text in Markdown: one line, nothing in it is markup."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
-    return _SPECIAL.sub(r"\\\1", line)
-
-
-def code(value: object) -> str:
-    """Text as inline code, whatever backticks it holds."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
-    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
-    pad = " " if "`" in line else ""
-    return f"{fence}{pad}{line}{pad}{fence}"
-
-
-def _kind(run: Run) -> list[str]:
+def _kind(run: RunView) -> list[str]:
     kind = run.spec.get("kind")
     return [str(kind)] if isinstance(kind, str) and kind.isidentifier() else []
-
-
-def _intro(run: Run) -> str:
-    verdict = words.verdict(run)
-    state = "" if run.state in ("finished", "empty") else f" The training is not complete ({run.state})."
-    return (f"A generative adversarial network trained with ganworks. {text(verdict.text)}{state} "
-            "What it makes is generated, not real.\n")  # fmt: skip
 
 
 _FILES = {"sample": "generator.safetensors", "apply": "generator.safetensors", "predict": "classifier.safetensors"}
@@ -79,16 +58,7 @@ _CALLS = {
 }
 
 
-def _use(run: Run) -> str:
-    return (
-        "## How to use it\n\n```python\nimport ganworks as gw\n\n"
-        f'model = gw.load("{_literal(run)}")  # or {_FILES[run.use]} alone; the data is not needed\n'
-        f"{_call(run)}\n```\n\n"
-        f"The file `{_FILES[run.use]}` describes itself and holds no code.\n"
-    )
-
-
-def _call(run: Run) -> str:
+def _call(run: RunView) -> str:
     """The line that uses the model."""
     if run.use == "apply" and run.passes[0]:
         takes, gives = (re.sub(r"[^\w.]", "_", suffix) for suffix in run.passes)
@@ -96,74 +66,61 @@ def _call(run: Run) -> str:
     return _CALLS[run.use].format(save=_save(run))
 
 
-def _save(run: Run) -> str:
+def _save(run: RunView) -> str:
     """What becomes of samples: a file of their kind."""
     if run.card.get("each") or not run.forms:
         return 'samples.save("samples")  # a folder; samples.items holds them'
     return f'samples.save("samples{run.forms[0]}")  # samples.items holds them'
 
 
-def _literal(run: Run) -> str:
+def _literal(run: RunView) -> str:
     """The folder's name inside a Python string inside a code block."""
     return re.sub(r"[^\w./ -]", "_", run.name)
 
 
-def _data(run: Run) -> str:
-    data = mapping(run.plan.get("data"))
-    lines = [f"- Source: {code(path)}"] if (path := advice.data_path(run)) else []
+def _data(run: RunView) -> dict[str, Any]:
     shape, classes = run.spec.get("shape"), run.spec.get("classes")
-    if isinstance(shape, list):
-        said = example(str(run.spec.get("kind")), shape, mapping(run.spec.get("facts")))
-        lines.append(f"- One example: {text(said)}")
-    if isinstance(classes, list) and classes:
-        names = ", ".join(code(c) for c in classes[:20]) + (", ..." if len(classes) > 20 else "")
-        lines.append(f"- {len(classes)} classes: {names}")
-    lines += [f"- {title}: {value:,}" for title, value in units.facts(data)]
-    return "## Data\n\n" + "\n".join(lines) + "\n" if lines else ""
+    one = isinstance(shape, list)
+    return {
+        "source": advice.data_path(run),
+        "example": example(str(run.spec.get("kind")), shape, mapping(run.spec.get("facts"))) if one else "",
+        "classes": classes if isinstance(classes, list) else [],
+        "facts": units.facts(mapping(run.plan.get("data"))),
+    }
 
 
-def _training(run: Run) -> str:
-    lines = [f"- Recipe: {code(run.config['recipe'])}"] if run.config.get("recipe") else []
-    if run.seen:
-        lines.append(f"- {run.seen:,} examples seen in {units.duration(run.seconds)}")
+def _training(run: RunView) -> dict[str, Any]:
+    surroundings = []
     for part in ("machine", "versions"):
-        facts = ", ".join(f"{text(k)} {text(v)}" for k, v in mapping(run.plan.get(part)).items()
-                          if isinstance(v, str | int | float))  # fmt: skip
-        if facts:
-            lines.append(f"- {part.capitalize()}: {facts}")
+        items = [(k, v) for k, v in mapping(run.plan.get(part)).items() if isinstance(v, str | int | float)]
+        surroundings += [(part.capitalize(), items)] if items else []
     notes = run.plan.get("notes")
-    lines += [f"- {text(note)}" for note in notes] if isinstance(notes, list) else []
-    return "## Training\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return {
+        "recipe": run.config.get("recipe"),
+        "seen": f"{run.seen:,} examples seen in {units.duration(run.seconds)}" if run.seen else "",
+        "surroundings": surroundings,
+        "notes": notes if isinstance(notes, list) else [],
+    }
 
 
-def _scores(run: Run) -> str:
-    scores = words.scores_of(run)
-    if not scores:
-        return "## Scores\n\nThis model has not been judged. Run `ganworks eval` on its folder.\n"
-    rows = ["| metric | this model | 95 % interval | held-out real data | verdict |", "|---|---|---|---|---|"]
-    for score in scores:
-        value, floor, low, high = (
-            words.score_text(score.metric, v) for v in (score.value, score.floor, score.low, score.high)
-        )
-        span = f"{low} to {high}" if math.isfinite(score.low) and math.isfinite(score.high) else ""
-        grade = words.judge(score).grade
-        rows.append(
-            f"| {text(score.metric.title)} | {value} | {span} | {floor} | {'' if grade == 'unknown' else grade} |"
-        )
-    names = sorted({s.extractor for s in scores if s.extractor})
-    count = number(run.evaluation.get("count"))
-    tail = f"\nFeatures: {', '.join(code(n) for n in names)}." if names else ""
-    tail += f" {units.count(count)} samples." if math.isfinite(count) else ""
-    return "## Scores\n\n" + "\n".join(rows) + "\n" + tail + (
-        "\nScores of different features or counts cannot be compared. Each stands beside the score of real "
-        "data that the "
-        "training never saw.\n")  # fmt: skip
+def _scores(run: RunView) -> dict[str, Any]:
+    scores, count = words.scores_of(run), number(run.evaluation.get("count"))
+    return {
+        "scores": [_score_row(score) for score in scores],
+        "features": sorted({s.extractor for s in scores if s.extractor}),
+        "count": units.count(count) if math.isfinite(count) else "",
+    }
 
 
-def _limits(run: Run) -> str:
-    lines = ["- It can make only what resembles its training data, with that data's gaps and biases.",
-             "- Whoever publishes samples answers for the rights in the training data and for saying that "
-             "they are "
-             "generated."]  # fmt: skip
-    lines += [f"- {text(f.title).rstrip('.')}. {text(f.advice)}" for f in advice.findings(run) if f.kind == "bad"]
-    return "## Limits\n\n" + "\n".join(lines) + "\n"
+def _score_row(score: words.Score) -> dict[str, str]:
+    value, floor, low, high = (
+        words.score_text(score.metric, v) for v in (score.value, score.floor, score.low, score.high)
+    )
+    grade = words.verdict_on(score).grade
+    return {
+        "title": score.metric.title,
+        "value": value,
+        "span": f"{low} to {high}" if math.isfinite(score.low) and math.isfinite(score.high) else "",
+        "floor": floor,
+        "grade": "" if grade == "unknown" else grade,
+    }

@@ -6,7 +6,6 @@ import base64
 import io
 import warnings
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from PIL import Image
@@ -18,7 +17,7 @@ _PIXEL_ART = 480  # a grid narrower than this is enlarged without smoothing
 
 
 @dataclass(frozen=True)
-class Picture:
+class EmbeddedPicture:
     """An embedded picture: its data URI and its size in pixels."""
 
     uri: str
@@ -31,7 +30,7 @@ class Picture:
         return self.width < _PIXEL_ART
 
 
-def embed(path: Path, budget: int) -> Picture | None:
+def embed(path: Path, budget: int) -> EmbeddedPicture | None:
     """The picture in at most `budget` bytes of file data; None when it is no picture that can be read.
 
     PNG, WebP, GIF or JPEG that fits is embedded as it is. A larger one becomes WebP, then smaller until it fits; of
@@ -51,8 +50,8 @@ def embed(path: Path, budget: int) -> Picture | None:
         return None
     width, height = picture.size
     if len(raw) <= budget:
-        return Picture(_uri((picture.format or "png").lower(), raw), width, height)
-    return Picture(_uri("webp", _shrink(picture, budget)), width, height)
+        return EmbeddedPicture(_uri((picture.format or "png").lower(), raw), width, height)
+    return EmbeddedPicture(_uri("webp", _shrink(picture, budget)), width, height)
 
 
 def _shrink(picture: Image.Image, budget: int) -> bytes:
@@ -89,9 +88,3 @@ def spread(items: list[tuple[int, Path]], most: int, keep: int | None = None) ->
         free = [j for j in range(len(items)) if j not in chosen]
         chosen.add(min(free, key=lambda j: abs(items[j][0] - target)))
     return [items[i] for i in sorted(chosen)]
-
-
-def image_tag(picture: Picture, alt: str) -> str:
-    """The picture as an <img> with its text alternative."""
-    pixels = ' class="pixels"' if picture.small else ""
-    return f'<img{pixels} src="{picture.uri}" width="{picture.width}" height="{picture.height}" alt="{escape(alt)}">'

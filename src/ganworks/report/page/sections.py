@@ -1,16 +1,20 @@
-"""The parts of a report, each a piece of HTML from a `Run`, whose words are all escaped here."""
+"""What the parts of a report say of a run, for the templates: names, numbers, rows and sentences as plain text."""
 
 from __future__ import annotations
 
 import math
 import re
-from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ganworks.report import advice, units, words
 from ganworks.report.page import media
-from ganworks.report.read import Run, frames, mapping, number
+from ganworks.report.read import RunView, frames, mapping, number
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+Rows = list[tuple[str, str]]
 _CODE = re.compile(r"`([^`<>]{1,80})`")  # of a note that is escaped already
 _HERO_BYTES = 900_000
 _SETTINGS = 5  # of each part of the configuration, in the summary
@@ -22,28 +26,20 @@ STATES = {
     "interrupted": "Interrupted; can go on",
     "empty": "Not started",
 }
-_WHAT_IS_A_GAN = """<details><summary>What is a GAN, in one minute?</summary>
-<p>Two networks play against each other. The <b>generator</b> turns random numbers into made-up examples. The
-<b>discriminator</b> sees real and made-up examples and says which is which. Each learns from the other: the
-discriminator from its mistakes, the generator from what gave it away. When the game goes well, the made-up
-examples become hard to tell from real ones. After training only the generator is needed.</p>
-<p>The game has no natural end and its losses do not say how good the samples are. That is why a run is
-judged by comparing samples with real data that the training never saw.</p></details>"""
 
 
-def hero(run: Run) -> str:
+def hero(run: RunView) -> dict[str, Any]:
     """Name, verdict in one sentence, the latest samples, and the few numbers that matter most."""
     verdict = words.verdict(run)
     unknown = "Measured" if run.task and words.scores_of(run) else "Not judged yet"
-    grade = unknown if verdict.grade == "unknown" else verdict.grade.capitalize()
-    figure = _latest(run)
-    intro = (
-        f'<div><p class="kicker">Training report</p><h1>{escape(run.name)}</h1><p '
-        f'class="lead">{_what(run)}</p>'
-        f'<div class="verdict"><span class="pill {verdict.grade}">{grade}</span></div>'
-        f"<p>{escape(verdict.text)}</p></div>"
-    )
-    return f'<header class="hero{"" if figure else " plain"}">{intro}{figure}</header>{_tiles(run)}'
+    return {
+        "what": _what(run),
+        "grade": verdict.grade,
+        "pill": unknown if verdict.grade == "unknown" else verdict.grade.capitalize(),
+        "verdict": verdict.text,
+        "figure": _latest(run),
+        "tiles": _tiles(run),
+    }
 
 
 _SHOWN = {  # text alternative and caption of the latest picture
@@ -83,7 +79,7 @@ def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
     return " × ".join(str(n) for n in shape)
 
 
-def _what(run: Run) -> str:
+def _what(run: RunView) -> str:
     """One sentence: which network, of what data."""
     data = mapping(run.plan.get("data"))
     size = number(data.get("count", data.get("images", data.get("examples"))))
@@ -93,10 +89,10 @@ def _what(run: Run) -> str:
     are = _TURNS.get(kind, _ARE[run.use])
     kind = _KINDS.get(kind, (kind if run.use == "sample" else "pictures", ""))[0]
     many = f"{units.count(size)} {kind}" if math.isfinite(size) else kind
-    return f"{are} {escape(many)} of {escape(name)}."
+    return f"{are} {many} of {name}."
 
 
-def _tiles(run: Run) -> str:
+def _tiles(run: RunView) -> Rows:
     part = f" of {units.count(run.total)}" if run.total and run.seen < run.total else ""
     tiles = [
         ("Status", STATES[run.state]),
@@ -108,50 +104,38 @@ def _tiles(run: Run) -> str:
     main = next((s for s in words.scores_of(run) if s.metric.name in ("frechet", "kernel")), None)
     if main and math.isfinite(main.ratio):
         tiles.append(("Distance to real data", f"{main.ratio:.{1 if main.ratio < 9.95 else 0}f}× the floor"))
-    return (
-        '<dl class="facts">'
-        + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
-        + "</dl>"
-    )
+    return tiles
 
 
-def _latest(run: Run) -> str:
-    """The newest of what was shown during the training that can be shown here, as a figure."""
+def _latest(run: RunView) -> dict[str, Any] | None:
+    """The newest of what was shown during the training that can be shown here, with its caption."""
     alt, caption = _SHOWN[run.use]
     caption = "What this generator makes{}." if run.forms else caption
     for seen, path in reversed(frames(run)):
         after = f" after {units.count(seen)} examples" if seen else ""
         if inside := media.shown(run, path, _HERO_BYTES, alt.format(after)):
-            return f"<figure>{inside}<figcaption>{caption.format(after)}</figcaption></figure>"
-    return ""
+            return {"inside": inside, "caption": caption.format(after)}
+    return None
 
 
-def trained(run: Run) -> str:
+def trained(run: RunView) -> dict[str, Any]:
     """What was trained: data, networks, game, and why."""
-    tables = [
-        (title, rows) for title, rows in (("The data", _data_rows(run)), ("The method", _method_rows(run))) if rows
-    ]
     notes = run.plan.get("notes") or run.config.get("notes") or []
-    notes = [str(n) for n in notes] if isinstance(notes, list | tuple) else []
-    why = ""
-    if notes:
-        why = '<h3>Why these choices</h3><ul class="notes">' + "".join(f"<li>{said(n)}</li>" for n in notes) + "</ul>"
-    table = "".join(f"<div><h3>{title}</h3>{_keys(rows)}</div>" for title, rows in tables)
-    table = f'<div class="pair">{table}</div>' if tables else '<p class="dim">The run folder does not say.</p>'
-    return f'<section id="trained"><h2>What was trained</h2>{table}{why}{_WHAT_IS_A_GAN}</section>'
+    tables = (("The data", _data_rows(run)), ("The method", _method_rows(run)))
+    return {
+        "tables": [(title, rows) for title, rows in tables if rows],
+        "notes": [said(str(n)) for n in notes] if isinstance(notes, list | tuple) else [],
+    }
 
 
-def said(note: str) -> str:
-    """A note, with what stands between backticks as code."""
-    return _CODE.sub(r"<code>\1</code>", escape(note))
+def said(note: str) -> Markup:
+    """A note as HTML, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(note))))
 
 
-def _keys(rows: list[tuple[str, str]]) -> str:
-    body = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in rows)
-    return f'<div class="table"><table class="keys"><tbody>{body}</tbody></table></div>'
-
-
-def _data_rows(run: Run) -> list[tuple[str, str]]:
+def _data_rows(run: RunView) -> Rows:
     rows = []
     shape, classes = run.spec.get("shape"), run.spec.get("classes")
     if path := advice.data_path(run):
@@ -166,7 +150,7 @@ def _data_rows(run: Run) -> list[tuple[str, str]]:
     return rows + [("How it was read", str(note)) for note in (notes[:6] if isinstance(notes, list) else [])]
 
 
-def _method_rows(run: Run) -> list[tuple[str, str]]:
+def _method_rows(run: RunView) -> Rows:
     rows = []
     if recipe := run.config.get("recipe"):
         rows.append(("Recipe", str(recipe)))
@@ -203,17 +187,12 @@ def _plain(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def next_steps(run: Run) -> str:
-    """The commands to type next."""
-    rows = "".join(
-        f'<h3 class="why">{escape(c.why.capitalize() if c.why[:1].islower() else c.why)}</h3>'
-        f'<div class="cmd"><code>{escape(c.text)}</code></div>'
-        for c in advice.commands(run)
-    )
-    return f'<section id="next"><h2>What to do next</h2>{rows or "<p>Start the training first.</p>"}</section>'
+def next_steps(run: RunView) -> Rows:
+    """The commands to type next: (what it does, the command)."""
+    return [(c.why.capitalize() if c.why[:1].islower() else c.why, c.text) for c in advice.commands(run)]
 
 
-def details(run: Run) -> str:
+def details(run: RunView) -> dict[str, Any]:
     """Machine, versions, configuration, and what could not be read."""
     rows = [
         (k.replace("_", " ").capitalize(), _plain(v))
@@ -223,12 +202,8 @@ def details(run: Run) -> str:
     ]
     if started := run.plan.get("started"):
         rows.insert(0, ("Started", str(started)))
-    parts = ['<section id="details"><h2>For the record</h2>', _keys(rows) if rows else ""]
-    if run.problems:
-        parts.append('<ul class="notes">' + "".join(f"<li>{escape(p)}</li>" for p in run.problems) + "</ul>")
     try:
-        text = (run.folder / "config.yaml").read_text("utf-8", "replace")[:200_000]
-        parts.append(f"<details><summary>The complete configuration</summary><pre>{escape(text)}</pre></details>")
+        config = (run.folder / "config.yaml").read_text("utf-8", "replace")[:200_000]
     except OSError:
-        pass
-    return "".join(parts) + "</section>"
+        config = None
+    return {"rows": rows, "problems": run.problems, "config": config}

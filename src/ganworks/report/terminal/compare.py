@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ganworks.core.errors import UsageError
 from ganworks.report import units, words
-from ganworks.report.read import Run, mapping, number, read_run
+from ganworks.report.read import RunView, mapping, number, read_run
 from ganworks.report.terminal.screen import Screen, clip, plain
 from ganworks.report.words import Score
 
@@ -45,7 +45,7 @@ def print_comparison(folders: Sequence[str | Path]) -> None:
             screen.say(line)
 
 
-def _training(runs: list[Run]) -> list[tuple[str, list[str]]]:
+def _training(runs: list[RunView]) -> list[tuple[str, list[str]]]:
     speeds = [run.seen / run.seconds if run.seconds else math.nan for run in runs]
     return [
         ("Recipe", [str(run.config.get("recipe") or "") for run in runs]),
@@ -75,7 +75,7 @@ def _best(scores: list[Score]) -> Score | None:
     return first if apart and not (math.isfinite(near) and math.isfinite(far) and near >= far) else None
 
 
-def _cautions(runs: list[Run], found: list[dict[str, Score]]) -> list[str]:
+def _cautions(runs: list[RunView], found: list[dict[str, Score]]) -> list[str]:
     """Why these scores may not be comparable."""
     said = []
     if len({s.extractor for scores in found for s in scores.values() if s.extractor}) > 1:

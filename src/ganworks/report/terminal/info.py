@@ -7,9 +7,9 @@ import textwrap
 from pathlib import Path
 
 from ganworks.report import advice, units, words
-from ganworks.report.page.curves import sparkline
-from ganworks.report.read import Run, mapping, number, read_run, size_on_disk
+from ganworks.report.read import RunView, mapping, number, read_run, size_on_disk
 from ganworks.report.terminal.screen import Screen, bar, clip, plain
+from ganworks.report.terminal.sparkline import sparkline
 
 _TAIL = 4 << 20  # bytes of a long log's end that are read
 _STATES = {
@@ -63,7 +63,7 @@ def _table(rows: Rows, width: int) -> list[str]:
     return lines
 
 
-def _state(run: Run, width: int, unicode: bool) -> Rows:
+def _state(run: RunView, width: int, unicode: bool) -> Rows:
     reason = str(run.finished.get("reason", ""))
     rows = [("State", _STATES[run.state] + (f" ({reason})" if reason and run.state == "finished" else ""))]
     if run.state == "running":
@@ -85,7 +85,7 @@ def _state(run: Run, width: int, unicode: bool) -> Rows:
     return rows
 
 
-def _losses(run: Run, width: int, unicode: bool) -> Rows:
+def _losses(run: RunView, width: int, unicode: bool) -> Rows:
     names = sorted(
         mapping(run.last.get("losses")),
         key=lambda n: (n.lstrip("_") in ("real", "fake"), not n.endswith("loss"), n),
@@ -98,10 +98,10 @@ def _losses(run: Run, width: int, unicode: bool) -> Rows:
     return rows
 
 
-def _scores(run: Run) -> Rows:
+def _scores(run: RunView) -> Rows:
     rows = []
     for score in words.scores_of(run):
-        verdict = words.judge(score)
+        verdict = words.verdict_on(score)
         value = words.score_text(score.metric, score.value)
         if math.isfinite(score.low) and math.isfinite(score.high):
             low, high = (words.score_text(score.metric, v) for v in (score.low, score.high))
@@ -115,17 +115,17 @@ def _scores(run: Run) -> Rows:
     return rows
 
 
-def _warnings(run: Run) -> Rows:
+def _warnings(run: RunView) -> Rows:
     rows = [(f.title, f.advice) for f in advice.findings(run) if f.kind == "bad"]
     return [("!", f"{title.rstrip('.')}. {text}") for title, text in rows] + [("!", p) for p in run.problems]
 
 
-def _options(run: Run) -> Rows:
+def _options(run: RunView) -> Rows:
     """What `ganworks apply` or `ganworks sample` takes for this model besides the options of all."""
     return [(name, str(meaning)) for name, meaning in mapping(run.card.get("options")).items() if run.use != "predict"]
 
 
-def _files(run: Run) -> Rows:
+def _files(run: RunView) -> Rows:
     sizes = size_on_disk(run.folder)
     nets = [name for name in sizes if name.endswith(".safetensors")]
     known = (*nets, "state/", "samples/", "metrics.jsonl", "eval.json", "report.html")

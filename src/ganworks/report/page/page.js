@@ -1,22 +1,3 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="$csp">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="ganworks">
-<title>$title</title>
-<style>$css</style>
-</head>
-<body>
-<a class="skip" href="#good">Skip to the results</a>
-<main>
-$body
-</main>
-<footer>$footer</footer>
-<script>
 "use strict";
 (() => {
   const film = document.querySelector(".film");
@@ -89,6 +70,3 @@ $body
     });
   }
 })();
-</script>
-</body>
-</html>
