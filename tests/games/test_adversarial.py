@@ -178,9 +178,9 @@ def test_augmentation_is_seen_by_both_sides_and_may_be_shared():
         real, fake = seen[0].chunk(2)
         assert (real == 0).any() and (fake == 0).any() and torch.equal(real, fake) == shared
     game = Adversarial(augment="cutout", augment_ramp=0.5)
-    assert game._sights(nets["D"], batch(progress=0.0))[0].p == 0
-    assert game._sights(nets["D"], batch(progress=0.25))[0].p == pytest.approx(0.5)
-    assert game._sights(nets["D"], batch(progress=0.9))[0].p == 1
+    assert game._views(nets["D"], batch(progress=0.0))[0].p == 0
+    assert game._views(nets["D"], batch(progress=0.25))[0].p == pytest.approx(0.5)
+    assert game._views(nets["D"], batch(progress=0.9))[0].p == 1
 
 
 def test_penalty_is_taken_through_the_augmentation():

@@ -9,21 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ganworks import __version__
-from ganworks.cli.words import split
+from ganworks.cli.words import VERBS, split
 from ganworks.core.errors import GanworksError, UsageError, nearest
-
-VERBS = {  # verb -> "module:function"; the function takes the places and the options
-    "train": "train:train",
-    "sample": "sample:sample",
-    "apply": "apply:apply",
-    "predict": "predict:predict",
-    "eval": "evaluate:evaluate",
-    "data": "data:data",
-    "info": "runs:info",
-    "report": "runs:report",
-    "compare": "runs:compare",
-    "recipes": "recipes:recipes",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

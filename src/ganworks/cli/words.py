@@ -6,6 +6,19 @@ from collections.abc import Sequence
 
 from ganworks.core.errors import UsageError, nearest
 
+VERBS = {  # verb -> "module:function"; the function takes the places and the options
+    "train": "train:train",
+    "sample": "sample:sample",
+    "apply": "apply:apply",
+    "predict": "predict:predict",
+    "eval": "evaluate:evaluate",
+    "data": "data:data",
+    "info": "runs:info",
+    "report": "runs:report",
+    "compare": "runs:compare",
+    "recipes": "recipes:recipes",
+}
+
 Options = dict[str, str]
 
 

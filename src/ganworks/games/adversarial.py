@@ -1,4 +1,4 @@
-"""The two-player game: a discriminator D tells real from generated, a generator G is judged by it.
+"""The two-player game: a discriminator D tells real from generated examples, a generator G tries to pass for real.
 
 Every published variant here is a choice of loss (`losses.py`), penalty (`penalties.py`) and number of critic
 steps: the standard GAN, LSGAN, hinge, WGAN, WGAN-GP, and the paired loss with R1 and R2 of R3GAN (Huang et
@@ -48,7 +48,7 @@ RANGES = {
 
 @dataclass(frozen=True)
 class DiscriminatorView:
-    """What D sees of a batch: labels and augmentation are fixed, so that it can look again. A `RowCritic`.
+    """D on a batch with fixed labels and augmentation, so that it can be asked again. A `RowCritic`.
 
     y: labels [B] or None. augment, p: what is done to the examples. numbers: its randomness [B, n] or None.
     """
@@ -72,7 +72,7 @@ class DiscriminatorView:
         )
 
     def beside(self, other: DiscriminatorView) -> DiscriminatorView:
-        """One sight of both batches, this one's examples first."""
+        """One view of both batches, with this one's examples first."""
         return replace(
             self,
             y=None if self.y is None or other.y is None else torch.cat([self.y, other.y]),
@@ -84,7 +84,7 @@ def mixes_examples(D: nn.Module) -> bool:
     """Whether D's logit of one example depends on the others in its batch.
 
     So it does with batch norm, and with any module that has a true attribute `mixes_examples` (minibatch
-    standard deviation, for one). Real and generated examples are then judged in separate calls, as published.
+    standard deviation, for one). Real and generated examples are then scored in separate calls, as published.
     """
     return any(
         isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "mixes_examples", False) for m in D.modules()
@@ -173,8 +173,8 @@ class Adversarial:
         real = batch["x"]
         with torch.no_grad():
             fake = G(batch.draw.normal(G.z_dim), batch.y).to(real.dtype)
-        sights = self._sights(D, batch)
-        (r, r1), (f, r2) = self._judge_both(sights, real, fake, batch)
+        views = self._views(D, batch)
+        (r, r1), (f, r2) = self._score_both(views, real, fake, batch)
         terms = {"d_loss": self._loss.discriminator(r, f)}
         if r1 is not None:
             terms["r1"] = r1
@@ -182,15 +182,15 @@ class Adversarial:
             terms["r2"] = r2
         if self.gp:
             backend = "func" if self.penalty_backend == "func" else "exact"
-            norms = logits_and_gradient_norms(sights[0], interpolate(real, fake, batch.draw), backend)[1]
+            norms = logits_and_gradient_norms(views[0], interpolate(real, fake, batch.draw), backend)[1]
             terms["gp"] = one_centred(norms, self.gp)
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms, each [B]: g_loss; _fake is the logits. A loss that pairs judges real examples too."""
+        """G's terms, each [B]: g_loss; _fake is the logits. With a paired loss D scores real examples, too."""
         G, D = nets["G"], nets["D"]
         fake = G(batch.draw.normal(G.z_dim), batch.y)
-        on_real, on_fake = self._sights(D, batch)
+        on_real, on_fake = self._views(D, batch)
         r = None
         if self._loss.paired:
             with torch.no_grad():
@@ -198,17 +198,17 @@ class Adversarial:
         f = on_fake(fake).float()
         return {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
 
-    def _sights(self, D: nn.Module, batch: Batch) -> tuple[DiscriminatorView, DiscriminatorView]:
+    def _views(self, D: nn.Module, batch: Batch) -> tuple[DiscriminatorView, DiscriminatorView]:
         """How D sees the real and how it sees the generated examples of this turn."""
         if self._augment is None:
-            sight = DiscriminatorView(D, batch.y)
-            return sight, sight
+            view = DiscriminatorView(D, batch.y)
+            return view, view
         p = self.augment_p * (1 - _falling(batch.progress, self.augment_ramp))
         real = DiscriminatorView(D, batch.y, self._augment, self._augment.draw(batch.draw), p)
         return real, real if self.pair_augment else replace(real, numbers=self._augment.draw(batch.draw))
 
-    def _judge_both(
-        self, sights: tuple[DiscriminatorView, DiscriminatorView], real: Tensor, fake: Tensor, batch: Batch
+    def _score_both(
+        self, views: tuple[DiscriminatorView, DiscriminatorView], real: Tensor, fake: Tensor, batch: Batch
     ) -> list[tuple[Tensor, Tensor | None]]:
         """Logits [B] and weighted penalty [B] (None: off) of the real and the generated examples.
 
@@ -217,16 +217,16 @@ class Adversarial:
         """
         weights = [0.5 * gamma for gamma in self.gammas(batch.progress)]
         asked = [bool(self.r1), bool(self.r2)]
-        if asked[0] != asked[1] or mixes_examples(sights[0].D):
+        if asked[0] != asked[1] or mixes_examples(views[0].D):
             return [
-                self._judge(sight, x, self._probe(x, batch), weight if on else None)
-                for sight, x, weight, on in zip(sights, (real, fake), weights, asked, strict=True)
+                self._score(view, x, self._probe(x, batch), weight if on else None)
+                for view, x, weight, on in zip(views, (real, fake), weights, asked, strict=True)
             ]
         count, probe = len(real), self._probe(real, batch)
         if probe is not None:
             probe = probe.beside(Probe.draw(fake, batch.draw, self.penalty_fraction), count)
-        both, x = sights[0].beside(sights[1]), torch.cat([real, fake])
-        logits, norms = self._judge(both, x, probe, 1.0 if asked[0] else None)
+        both, x = views[0].beside(views[1]), torch.cat([real, fake])
+        logits, norms = self._score(both, x, probe, 1.0 if asked[0] else None)
         if norms is None:
             return [(logits[:count], None), (logits[count:], None)]
         return [(logits[:count], norms[:count] * weights[0]), (logits[count:], norms[count:] * weights[1])]
@@ -234,7 +234,7 @@ class Adversarial:
     def _probe(self, x: Tensor, batch: Batch) -> Probe | None:
         return Probe.draw(x, batch.draw, self.penalty_fraction) if self.penalty_backend == "fd" else None
 
-    def _judge(
+    def _score(
         self, critic: RowCritic, x: Tensor, probe: Probe | None, weight: float | None
     ) -> tuple[Tensor, Tensor | None]:
         """Logits, and weight times the squared gradient norms unless weight is None."""

@@ -28,7 +28,7 @@ SIGMA = 0.01  # step of the finite difference, in units of the data's [-1, 1] (2
 class RowCritic(Protocol):
     """x [B, ...] -> logits [B], each row by itself; `rows(index)` is the same critic for those rows of x.
 
-    The split lets a finite difference judge a part of the batch again with the same labels and augmentation.
+    With it a finite difference can score a part of the batch again, with the same labels and augmentation.
     """
 
     def __call__(self, x: Tensor) -> Tensor: ...
@@ -37,7 +37,7 @@ class RowCritic(Protocol):
 
 
 class LabelledCritic:
-    """The plainest `RowCritic`: D(x, y)."""
+    """D(x, y) with fixed labels y, without augmentation: the plainest `RowCritic`."""
 
     def __init__(self, D: Callable[..., Tensor], y: Tensor | None = None):
         self.D, self.y = D, y

@@ -1,4 +1,4 @@
-"""Games of two stages: G alone on distances to the truth, then D beside it from a fraction of the budget on."""
+"""Games of two stages: G alone on distances to the truth; from a fraction of the budget on, D as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a discriminator can know from a batch: how varied the examples of each class are."""
+"""Minibatch standard deviation by class: how varied the examples of a batch are, as input of a discriminator."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A small classifier trained on the data's own labels: the offline extractor that knows what matters here.
 
 Trained on the training split only, in seconds, on one thread, so that a seed gives the same weights however
-many threads are allowed; kept as safetensors by (data fingerprint, split, recipe). Its 64 features before
-the last layer judge samples, its predictions judge asked labels.
+many threads are allowed; kept as safetensors by (data fingerprint, split, recipe). Samples are
+compared by its 64 features before the last layer, and asked labels with its predictions.
 """
 
 from __future__ import annotations

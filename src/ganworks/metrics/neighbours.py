@@ -102,7 +102,7 @@ class Manifold:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What every example says; the mean of a field is the metric.
+    """The value of every example; the mean of a field is the metric.
 
     precise [f] bool: the sample lies in the ball of a real example.
     recalled [r] bool: the real example lies in the ball of a sample.

@@ -182,7 +182,7 @@ def extract(
 
 
 def _load(path: Path | None, train: int, held: int, dim: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Kept features, or None when there are none or they are not what the name says: they are remade."""
+    """Kept features, or None when there are none or they are damaged or of another size; they are then made anew."""
     if path is None or not path.is_file():
         return None
     try:

@@ -46,13 +46,13 @@ def sample_features(
             asked.append(np.asarray(labels))
         if progress:
             progress("judging samples", min(start + CHUNK, count), count)
-    judged = SampleFeatures(
+    made = SampleFeatures(
         np.concatenate(features), np.concatenate(chances) if chances else None, np.concatenate(asked) if asked else None
     )
-    bad = int((~np.isfinite(judged.features)).any(1).sum())
+    bad = int((~np.isfinite(made.features)).any(1).sum())
     if bad:
         raise UsageError(
             f"{bad} of {count} samples hold values that are not finite: this generator has "
             "diverged. Judge an earlier snapshot."
         )
-    return judged
+    return made

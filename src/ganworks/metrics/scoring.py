@@ -1,7 +1,7 @@
-"""Judge a generator: every metric with its interval beside the value of real data (`evaluate`, `score`).
+"""Every metric of a generator with its interval beside the value of real data (`evaluate`, `score`).
 
-The protocol stands in `reference.py`. Samples are asked for by index, so that the same seed judges the same
-samples at any batch size; examples are judged in the bytes that would be written to disk.
+The protocol stands in `reference.py`. Samples are asked for by index, so that the same seed gives the same
+samples at any batch size; they are scored in the bytes that would be written to disk.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ALARM = 0.10  # authenticity this far below its floor means copying
 
 
 @dataclass(frozen=True)
-class Metric:
+class Measurement:
     """value with its 95 % interval [low, high], the same for real data (floor), and value / floor.
 
     ratio is None where it says nothing: a floor that is not clearly above zero. better: "lower", "higher", or
@@ -68,14 +68,14 @@ class Metric:
 class Report:
     """What `evaluate` found; `to_dict` is eval.json.
 
-    extractor: name@hash that every value depends on. count: samples judged. n: examples on each side of a
+    extractor: name@hash that every value depends on. count: samples. n: examples on each side of a
     comparison. classes: one entry for each class (share of samples, share of real data, agreement, coverage).
     memorisation: flag, sentence, and the samples nearest to training data. pictures: title -> file name.
     """
 
     extractor: str
     extractor_sha256: str
-    metrics: dict[str, Metric]
+    metrics: dict[str, Measurement]
     count: int
     n: int
     train: int
@@ -121,11 +121,11 @@ def score(
     with untouched_random_state(), torch.no_grad():
         real = reference or Reference.of(dataset, extractor, cache)
         n = real.count(count)
-        judged = sample_features(sample, extractor, count)
+        made = sample_features(sample, extractor, count)
         floor = real.floor(n, repeats=2, subsets=10, seed=seed)
-        found = real.measure(judged.features, n, repeats=2, subsets=10, seed=seed)
+        found = real.measure(made.features, n, repeats=2, subsets=10, seed=seed)
     values, floors = ({k: e.value for k, e in m.metrics.items()} for m in (found, floor))
-    agree = _agreement(judged)
+    agree = _agreement(made)
     if agree is not None and isinstance(extractor, Classifier):
         values["agreement"], floors["agreement"] = agree.value, extractor.accuracy
     return {**values, "fd_ratio": values["fd"] / max(floors["fd"], 1e-12)}, {**floors, "fd_ratio": 1.0}
@@ -154,24 +154,24 @@ def evaluate(
     _enough(count)
     with untouched_random_state(), torch.no_grad():
         real = reference or Reference.of(dataset, extractor, cache, progress=progress)
-        judged = sample_features(sample, extractor, count, progress)
-        found = real.measure(judged.features, real.count(count), seed=seed)
-        report = _report(dataset, extractor, real, judged, found)
+        made = sample_features(sample, extractor, count, progress)
+        found = real.measure(made.features, real.count(count), seed=seed)
+        report = _report(dataset, extractor, real, made, found)
         report.seed, report.about = seed, dict(about or {})
         if pictures is not None and len(dataset.spec.shape) == 3:
-            report.pictures = draw_all(pictures, sample, dataset, real=real, judged=judged, found=found)
+            report.pictures = draw_all(pictures, sample, dataset, real=real, made=made, found=found)
     report.seconds = round(time.perf_counter() - began, 3)
     return report
 
 
 def _report(
-    dataset: Dataset, extractor: FeatureExtractor, real: Reference, judged: SampleFeatures, found: Measured
+    dataset: Dataset, extractor: FeatureExtractor, real: Reference, made: SampleFeatures, found: Measured
 ) -> Report:
-    count, n = len(judged.features), len(found.covered)
+    count, n = len(made.features), len(found.covered)
     floor = real.floor(n)
     metrics = {name: _metric(name, found.metrics[name], floor.metrics[name]) for name in found.metrics}
     accuracy = extractor.accuracy if isinstance(extractor, Classifier) else None
-    agree = _agreement(judged)
+    agree = _agreement(made)
     if agree is not None and accuracy is not None:
         metrics["agreement"] = _metric("agreement", agree, wilson(accuracy, len(real.held)))
     facts = {"n": n, "groups": count // n, "train": len(real.train)}
@@ -188,46 +188,46 @@ def _report(
         quantised="uint8, as written to disk" if dataset.spec.dtype == "uint8" else "no: float32 data",
         protocol=[line.format(**facts) for line in PROTOCOL],
         memorisation=_memorisation(metrics, found),
-        classes=_classes(dataset, real, judged, found),
+        classes=_classes(dataset, real, made, found),
         classifier_accuracy=accuracy,
         warnings=_warnings(dataset, extractor, real, n),
         versions=_versions(),
     )
 
 
-def _metric(name: str, found: Estimate, floor: Estimate) -> Metric:
+def _metric(name: str, found: Estimate, floor: Estimate) -> Measurement:
     better, meaning = MEANING[name]
     clear = floor.value > 0 if name == "fd" else floor.low > 0  # fd is never negative, kid may be
     ratio = found.value / floor.value if clear else None
     ends = floor.value, floor.low, floor.high
-    return Metric(found.value, found.low, found.high, *ends, ratio, better, meaning)
+    return Measurement(found.value, found.low, found.high, *ends, ratio, better, meaning)
 
 
-def _agreement(judged: SampleFeatures) -> Estimate | None:
+def _agreement(made: SampleFeatures) -> Estimate | None:
     """Share of samples whose predicted label is the asked one."""
-    if judged.predicted is None or judged.asked is None:
+    if made.predicted is None or made.asked is None:
         return None
-    return wilson(float((judged.predicted == judged.asked).mean()), len(judged.asked))
+    return wilson(float((made.predicted == made.asked).mean()), len(made.asked))
 
 
-def _classes(dataset: Dataset, real: Reference, judged: SampleFeatures, found: Measured) -> list[dict[str, Any]]:
+def _classes(dataset: Dataset, real: Reference, made: SampleFeatures, found: Measured) -> list[dict[str, Any]]:
     """For each class: its share of samples and of training data, agreement, coverage of held-out examples."""
-    if judged.predicted is None or dataset.labels is None:
+    if made.predicted is None or dataset.labels is None:
         return []
     labels, n = np.asarray(dataset.labels), len(found.covered)
     floor = real.floor(n)
     held, train, entries = labels[real.held_rows[:n]], labels[real.train_rows], []
     for label, name in enumerate(dataset.spec.classes):
-        mine, asked = held == label, judged.asked == label if judged.asked is not None else None
+        mine, asked = held == label, made.asked == label if made.asked is not None else None
         entries.append(
             {
                 "name": name,
-                "share": float((judged.predicted == label).mean()),
+                "share": float((made.predicted == label).mean()),
                 "real_share": float((train == label).mean()),
                 "held": int(mine.sum()),
                 "agreement": None
                 if asked is None or not asked.any()
-                else asdict(wilson(float((judged.predicted[asked] == label).mean()), int(asked.sum()))),
+                else asdict(wilson(float((made.predicted[asked] == label).mean()), int(asked.sum()))),
                 "coverage": float(found.covered[mine].mean()) if mine.any() else None,
                 "coverage_floor": float(floor.covered[mine].mean()) if mine.any() else None,
             }
@@ -235,7 +235,7 @@ def _classes(dataset: Dataset, real: Reference, judged: SampleFeatures, found: M
     return entries
 
 
-def _memorisation(metrics: dict[str, Metric], found: Measured) -> dict[str, Any]:
+def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str, Any]:
     own = metrics["authenticity"]
     flagged = own.value < own.floor - ALARM
     says = f"Authenticity is {own.value:.2f}; unseen real data has {own.floor:.2f}. "

@@ -79,9 +79,9 @@ def neighbour_sheet(sample: Sample, dataset: Dataset, real: Reference, found: Me
     return grid(np.stack(examples), dataset.spec, 1 + distance.shape[1], captions)
 
 
-def class_sheet(sample: Sample, dataset: Dataset, judged: SampleFeatures, each: int = 10) -> Image.Image | None:
+def class_sheet(sample: Sample, dataset: Dataset, made: SampleFeatures, each: int = 10) -> Image.Image | None:
     """One row for each of the first 20 classes: samples asked as it, else seen as it, and how surely."""
-    labels = judged.asked if judged.asked is not None else judged.predicted
+    labels = made.asked if made.asked is not None else made.predicted
     if labels is None:
         return None
     spec, examples, captions = dataset.spec, [], []
@@ -89,31 +89,31 @@ def class_sheet(sample: Sample, dataset: Dataset, judged: SampleFeatures, each: 
     for label, name in enumerate(spec.classes[:MOST_CLASSES]):
         mine = np.flatnonzero(labels == label)[:each]
         examples += [*(fetch(sample, mine) if len(mine) else []), *[blank] * (each - len(mine))]
-        captions += [_certainty(judged, int(i), label, name) for i in mine]
+        captions += [_certainty(made, int(i), label, name) for i in mine]
         captions += [f"no {name}"] * (each - len(mine))
     return grid(np.stack(examples), spec, each, captions)
 
 
-def _certainty(judged: SampleFeatures, index: int, label: int, name: str) -> str:
-    return name if judged.chances is None else f"{name}: {judged.chances[index, label]:.0%}"
+def _certainty(made: SampleFeatures, index: int, label: int, name: str) -> str:
+    return name if made.chances is None else f"{name}: {made.chances[index, label]:.0%}"
 
 
 def failure_sheet(
-    sample: Sample, dataset: Dataset, judged: SampleFeatures, found: Measured, count: int = 24
+    sample: Sample, dataset: Dataset, made: SampleFeatures, found: Measured, count: int = 24
 ) -> Image.Image:
     """The worst samples: least like the asked class, or least like any, or farthest from training data."""
-    if judged.chances is None or judged.predicted is None:
+    if made.chances is None or made.predicted is None:
         distance = found.near.distance[:, 0]
         worst = np.argsort(-distance, kind="stable")[:count]
         captions = [f"{distance[i]:.2f} away" for i in worst]
         return grid(fetch(sample, worst), dataset.spec, 8, captions)
-    everyone, names = np.arange(len(judged.chances)), dataset.spec.classes
-    wanted = judged.predicted if judged.asked is None else judged.asked
-    worst = np.argsort(judged.chances[everyone, wanted], kind="stable")[:count]
+    everyone, names = np.arange(len(made.chances)), dataset.spec.classes
+    wanted = made.predicted if made.asked is None else made.asked
+    worst = np.argsort(made.chances[everyone, wanted], kind="stable")[:count]
     captions = []
     for i in worst:
-        seen = f"seen {names[judged.predicted[i]]}: {judged.chances[i].max():.0%}"
-        captions.append(seen if judged.asked is None else f"asked {names[judged.asked[i]]}\n{seen}")
+        likely = f"seen {names[made.predicted[i]]}: {made.chances[i].max():.0%}"
+        captions.append(likely if made.asked is None else f"asked {names[made.asked[i]]}\n{likely}")
     return grid(fetch(sample, worst), dataset.spec, 8, captions)
 
 
@@ -128,17 +128,17 @@ def missed_sheet(dataset: Dataset, real: Reference, found: Measured, count: int 
 
 
 def draw_all(
-    folder: Path, sample: Sample, dataset: Dataset, *, real: Reference, judged: SampleFeatures, found: Measured
+    folder: Path, sample: Sample, dataset: Dataset, *, real: Reference, made: SampleFeatures, found: Measured
 ) -> dict[str, str]:
     """Write every sheet into the folder; {title: file name}."""
-    count = min(64, len(judged.features))
+    count = min(64, len(made.features))
     near = neighbour_sheet(sample, dataset, real, found)
     sheets = {
         "Samples": ("samples", grid(sample(0, count)[0], dataset.spec, 8)),
         "Real examples, never trained on": ("real", grid(dataset.raw(real.held_rows[:64]), dataset.spec, 8)),
         "Samples and their nearest training examples": ("neighbours", near),
-        "Samples by class": ("classes", class_sheet(sample, dataset, judged)),
-        "The worst samples": ("failures", failure_sheet(sample, dataset, judged, found)),
+        "Samples by class": ("classes", class_sheet(sample, dataset, made)),
+        "The worst samples": ("failures", failure_sheet(sample, dataset, made, found)),
         "Real examples that no sample is near": ("missed", missed_sheet(dataset, real, found)),
     }
     folder = Path(folder)

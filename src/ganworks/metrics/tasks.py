@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ganworks.core.spec import key
-from ganworks.metrics.scoring import Metric, plain
+from ganworks.metrics.scoring import Measurement, plain
 
 _DRAWS = 1000
 
@@ -19,11 +21,11 @@ _DRAWS = 1000
 class TaskReport:
     """What a full evaluation of a task found; `to_dict` is eval.json.
 
-    metrics: name -> Metric. baselines: name -> {metric: value}, simple methods and ceilings measured on the same
+    metrics: name -> Measurement. baselines: name -> {metric: value}, simple methods and ceilings measured on the same
     examples. tables: {"title", "columns": [...], "rows": [[...]]}. pictures: title -> file name. count: examples.
     """
 
-    metrics: dict[str, Metric]
+    metrics: dict[str, Measurement]
     count: int
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     tables: list[dict[str, Any]] = field(default_factory=list)
@@ -45,7 +47,7 @@ def metric(
     *,
     better: str = "lower",
     meaning: str = "",
-) -> Metric:
+) -> Measurement:
     """The mean of one value per example with a 95 % bootstrap interval over examples; a bare number has none.
 
     floor: what real data, or the best that can be had, gets. better: "lower", "higher" or "floor" (as near as can be).
@@ -55,14 +57,34 @@ def metric(
     low, high = interval(items) if len(items) > 1 else (float("nan"), float("nan"))
     known = float("nan") if floor is None else float(floor)
     ratio = value / known if floor is not None and known > 0 else None
-    return Metric(value, low, high, known, float("nan"), float("nan"), ratio, better, meaning)
+    return Measurement(value, low, high, known, float("nan"), float("nan"), ratio, better, meaning)
 
 
 def interval(items: np.ndarray) -> tuple[float, float]:
     """Percentile bootstrap interval (95 %) of the mean of items [n]; the same numbers give the same interval."""
-    rng = np.random.default_rng(key("bootstrap", len(items)))
-    means = np.array([items[rng.integers(len(items), size=len(items))].mean() for _ in range(_DRAWS)])
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+    return bootstrap(len(items), lambda rows: items[rows].mean())
+
+
+def bootstrap(count: int, statistic: Callable[[np.ndarray], float], draws: int = _DRAWS) -> tuple[float, float]:
+    """Percentile bootstrap interval (95 %) of statistic(rows) over rows int64 [count], drawn with replacement."""
+    rng = np.random.default_rng(key("bootstrap", count))
+    found = [statistic(rng.integers(count, size=count)) for _ in range(draws)]
+    return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
+
+
+def spaced(indices: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of some indices, evenly spaced."""
+    if len(indices) <= count:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, count).round().astype(np.int64)]
+
+
+def save_pictures(folder: Path, pictures: Mapping[str, tuple[str, Image.Image]]) -> dict[str, str]:
+    """Write title -> (file name, picture) into a folder, made if need be; title -> file name, as a report has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.values():
+        picture.save(folder / name)
+    return {title: name for title, (name, _) in pictures.items()}
 
 
 def timed(evaluator: Any, nets: Mapping[str, Any]) -> tuple[float, float]:

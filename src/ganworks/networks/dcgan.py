@@ -105,9 +105,7 @@ class DCGAN:
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"} for `spec`, initialised from torch's global random state."""
         if len(spec.shape) != 3:
-            raise UsageError(
-                f"DCGAN needs images [C, H, W]; this data has the shape {spec.shape}. Use networks.mlp.MLP."
-            )
+            raise UsageError(f"DCGAN needs images [C, H, W]; this data has the shape {spec.shape}. Use networks=mlp.")
         if min(self.width, self.d_width or 1, self.z_dim, self.embed) < 1:
             raise UsageError(f"DCGAN needs width, z_dim and embed of at least 1; got {self}.")
         return {"G": DCGANGenerator(self, spec), "D": DCGANDiscriminator(self, spec)}

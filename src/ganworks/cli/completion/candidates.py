@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ganworks.cli.completion.fields import keys_of, settings_of
-from ganworks.cli.main import VERBS
+from ganworks.cli.words import VERBS
 from ganworks.core import registry
 
 _SHELLS = ("bash", "zsh", "fish")

@@ -1,4 +1,4 @@
-"""From the data and the budget to a network and its training settings: plain numbers in, plain numbers out.
+"""From the data and the budget to the size of the networks and the settings of their training, as plain numbers.
 
 The method is fixed: paired relativistic loss, R1 and R2 on every step, Adam with beta1 = 0, cosine schedules that
 span the budget. What follows the budget is how wide the networks are, how fast they learn, how strong the penalty
@@ -26,7 +26,7 @@ REPEATS = 300  # showings of each example from which it does: digits were unharm
 
 @dataclass(frozen=True)
 class SizingFacts:
-    """What is known before a network exists.
+    """What the sizes of the networks are chosen from.
 
     count: examples to train on. height, width, channels, classes: of the data (classes 0: unconditional).
     examples, seconds: the budget, one of them above 0. gflops: measured convolution speed of the machine.
@@ -87,7 +87,7 @@ def best_width(facts: SizingFacts) -> int:
 def choose(facts: SizingFacts) -> tuple[dict[str, Any], list[str]]:
     """Settings and the reasons for them, in sentences.
 
-    Keys: width, d_width, blocks, z_dim (networks.compact); batch, precision, ema_ramp; lr, lr_end, warmup,
+    Keys: width, d_width, blocks, z_dim (`Compact`); batch, precision, ema_ramp; lr, lr_end, warmup,
     beta2_start, beta2; gamma, gamma_end (r1 and r2), augment (a DiffAugment policy or ""); examples (expected).
     """
     width = best_width(facts)

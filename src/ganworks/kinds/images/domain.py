@@ -143,7 +143,7 @@ class Images:
         cache: str | Path | None = None,
         on_progress: Callable[[str, int, int], None] | None = None,
     ) -> FeatureExtractor:
-        """The features that judge samples: a classifier where there are labels, else random convolutions."""
+        """What samples are compared by: features of a classifier where there are labels, else random ones."""
         return extractor_for(dataset, None if cache is None else Path(cache), progress=on_progress)
 
     def show(

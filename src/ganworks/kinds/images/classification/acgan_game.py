@@ -1,7 +1,7 @@
 """AC-GAN for more training images (Odena, Olah and Shlens 2017, 1610.09585): first a generator of each class, then a
 classifier that learns from the labelled images and from generated ones.
 
-The discriminator has a second head that tells the class. Both players want that head to be right: D on real and
+The discriminator has a second head that predicts the class. Both players want that head to be right: D on real and
 generated images, G on its own. Realness is learned from all images, labelled or not; classes from the labelled ones.
 """
 

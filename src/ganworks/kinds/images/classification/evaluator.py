@@ -23,8 +23,8 @@ from ganworks.core.spec import key
 from ganworks.files.packing.feed import DataFeed
 from ganworks.kinds.images.classification import pictures as pictures_of
 from ganworks.metrics.estimate import Estimate, wilson
-from ganworks.metrics.scoring import Metric
-from ganworks.metrics.tasks import TaskReport, interval, metric, timed
+from ganworks.metrics.scoring import Measurement
+from ganworks.metrics.tasks import TaskReport, interval, metric, save_pictures, timed
 from ganworks.training.engine import Engine
 
 FEWEST = 20  # held-out images from which an accuracy is worth a number
@@ -77,7 +77,7 @@ def simple(chances: np.ndarray, y: np.ndarray) -> dict[str, float]:
     return {"accuracy": accuracy, "ece": calibration_error(chances, y), "log_loss": float(log_loss(chances, y).mean())}
 
 
-def measured(chances: np.ndarray, y: np.ndarray) -> dict[str, Metric]:
+def measured(chances: np.ndarray, y: np.ndarray) -> dict[str, Measurement]:
     """The metrics of a classifier with 95 % intervals: Wilson's for the accuracy, bootstrap for the others."""
     right = chances.argmax(1) == y
     share = wilson(float(right.mean()), len(y))
@@ -94,7 +94,7 @@ def measured(chances: np.ndarray, y: np.ndarray) -> dict[str, Metric]:
     return found | {"ece": _within(metric(error.value, meaning=meaning), error)}
 
 
-def _within(value: Metric, estimate: Estimate) -> Metric:
+def _within(value: Measurement, estimate: Estimate) -> Measurement:
     return replace(value, value=estimate.value, low=estimate.low, high=estimate.high)
 
 
@@ -210,7 +210,6 @@ class ClassEvaluator:
         metrics["gain"] = _within(metric(more.value, better="higher", meaning=meaning), more)
         table = confusion(chances, y)
         names = list(data.spec.classes)
-        pictures.mkdir(parents=True, exist_ok=True)
         made = {
             "Confusion": pictures_of.confusion_picture(table, names),
             "Reliability": pictures_of.reliability_picture(reliability(chances, y)),
@@ -218,9 +217,8 @@ class ClassEvaluator:
         }
         if "G" in nets:
             made["Generated"] = self.made(nets["G"])
-        files = {title: f"{title.lower().replace(' ', '-')}.png" for title in made}
-        for title, image in made.items():
-            image.save(pictures / files[title])
+        named = {title: (f"{title.lower().replace(' ', '-')}.png", image) for title, image in made.items()}
+        files = save_pictures(pictures, named)
         return TaskReport(
             metrics,
             len(held),

@@ -207,7 +207,7 @@ class SemiConv:
         """{"C": ConvClassifier} and a generator without classes, {"G": ...}, unless that is "none"."""
         need_classes(spec, "A classifier")
         if len(spec.shape) != 3:
-            raise UsageError(f"SemiConv reads images [C, H, W], not shape {list(spec.shape)}; use networks.semi.Semi.")
+            raise UsageError(f"SemiConv reads images [C, H, W], not shape {list(spec.shape)}; use networks=semi.")
         nets: dict[str, nn.Module] = {"C": ConvClassifier(self.width, self.dropout, spec)}
         if self.generator == "dense":
             nets["G"] = DenseGenerator(self.z_dim, (16 * self.g_width,) * 2, spec)

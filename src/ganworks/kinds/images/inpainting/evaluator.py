@@ -143,15 +143,14 @@ class InpaintingEvaluator:
             ratio = name in ("energy", "seams")
             found = holes.energy_ratio(made, real, mask, name == "seams") if ratio else values[name]
             metrics[name] = tasks.metric(found, 1.0 if ratio else None, better=better, meaning=meaning)
-        pictures.mkdir(parents=True, exist_ok=True)
-        self.show(nets).save(pictures / "filled.png")
+        files = tasks.save_pictures(pictures, {"With hole, filled, truth": ("filled.png", self.show(nets))})
         progress("Judging", 2, 2)
         return tasks.TaskReport(
             metrics,
             count=count,
             baselines=fills,
             tables=[_by_area(values)],
-            pictures={"With hole, filled, truth": "filled.png"},
+            pictures=files,
             protocol=[
                 f"The middle squares of {len(self.data.held)} held-out photos at {self.side} x {self.side} pixels, "
                 f"{count} masks as in training ({self.domain.masks}, {self.domain.area[0]:.0%} to "

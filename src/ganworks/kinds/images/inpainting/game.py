@@ -16,9 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, check_ranges
 from ganworks.core.spec import Batch
+from ganworks.games.losses import loss
 from ganworks.games.patches import per_example
+from ganworks.games.stages import check_start
 from ganworks.kinds.images.shared.two_stages import TwoStages
 
 _USUAL, _KNEE = 0.05, 6.0  # gradient energy of photos in [-1, 1], about: the unit of `texture`; it is squared below 6
@@ -54,7 +56,10 @@ class Inpainting(TwoStages):
     vgg: str = ""
 
     def __post_init__(self) -> None:
-        self.check("gan", "match", "r1", "hole", "known", "detail", "perceptual")
+        loss(self.loss)
+        check_start(self.adversarial_from)
+        weights = ("gan", "match", "r1", "hole", "known", "detail", "perceptual")
+        check_ranges(self, dict.fromkeys(weights, (0, 1_000_000)))
         if self.window and (not 1 <= self.window <= 99 or self.window % 2 == 0):
             raise UsageError(f"window must be 0 (the hole) or an odd number of pixels up to 99, not {self.window}.")
 

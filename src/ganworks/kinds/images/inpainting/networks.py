@@ -1,6 +1,6 @@
 """Generators that fill holes: gated convolutions, and fast Fourier convolutions that see the whole image at once.
 
-Both are given the picture with its hole and the hole's mask, fill the hole smoothly (`layers/fill.py`, no parameters)
+Both are given the picture with its hole and the hole's mask, fill the hole smoothly (`fill.py`, no parameters)
 and add what the network makes of that: at the start of the training the output is the smooth fill. No layer
 normalises over the batch or the image, so the result does not depend on what else is in either, and any size is
 taken.

@@ -10,7 +10,7 @@ from ganworks.kinds.images.inpainting.networks import Inpaint
 def inpaint(facts: Facts) -> Config:
     """Fill holes of any shape: gated convolutions that correct a smooth fill, first in L1, then against patches.
 
-    Gated convolutions: Yu et al. 2019 (arXiv 1806.03589); the adversarial part judges only patches with filled pixels,
+    Gated convolutions: Yu et al. 2019 (arXiv 1806.03589); the adversarial loss counts only patches with filled pixels,
     as LaMa does (Suvorov et al. 2021, arXiv 2109.07161), whose Fourier convolutions are networks.blocks_of=fourier.
     Smaller than either, and without VGG19 unless game.vgg names its weights; fine texture is grain of a strength
     that the network predicts. game.adversarial_from=1 game.detail=0 trains for L1 alone.

@@ -25,7 +25,7 @@ from ganworks.kinds.images.unpaired.measures import structure
 from ganworks.metrics.classifier import Classifier, classifier_of
 from ganworks.metrics.features import score_key
 from ganworks.metrics.kernel import unbiased_mmd
-from ganworks.metrics.tasks import TaskReport, metric, timed
+from ganworks.metrics.tasks import TaskReport, metric, save_pictures, spaced, timed
 
 _QUICK, _FULL, _SHOWN, _COLUMNS = 64, 1000, 8, 8
 _FEWEST = 8  # held-out examples to judge by
@@ -167,14 +167,13 @@ class MultiEvaluator:
             metrics["kid"] = metric(
                 float(np.mean(distances["translated"])), float(np.mean(distances["real"])), meaning=MEANING["kid"]
             )
-        pictures.mkdir(parents=True, exist_ok=True)
-        self.show(nets).save(pictures / "classes.png")
+        sheet = {"Each line: an image, then that image as each class": ("classes.png", self.show(nets))}
         return TaskReport(
             metrics,
             len(where),
             baselines=self._baselines(before, coloured, asked, distances),
             tables=[{"title": "By class", "columns": ["class", "asked", "agreement", "kid"], "rows": rows}],
-            pictures={"Each line: an image, then that image as each class": "classes.png"},
+            pictures=save_pictures(pictures, sheet),
             protocol=[
                 f"{len(where)} held-out images, each translated to one other class.",
                 f"The classifier was trained on the real training images; it is right on {accuracy:.1%} of the "
@@ -279,10 +278,3 @@ class MultiEvaluator:
                 out[asked == k] = out[asked == k] * own[0] + own[1]
         out = out.clip(spec.low, spec.high)
         return np.rint(out).astype(spec.dtype) if spec.dtype == "uint8" else out.astype(spec.dtype)
-
-
-def spaced(indices: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of some indices, evenly spaced."""
-    if len(indices) <= count:
-        return indices
-    return indices[np.linspace(0, len(indices) - 1, count).round().astype(int)]

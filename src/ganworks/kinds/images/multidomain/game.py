@@ -1,7 +1,7 @@
 """Translation between several classes with one generator: StarGAN, Choi et al. 2018 (1711.09020), section 3.
 
 G makes of an image one of an asked class; D tells real patches from made ones and names the class. Three terms hold
-G: D's verdict on the patches, D's naming of the asked class, and that the way back to the first class is the image.
+G: D's logits on the patches, D's answer for the asked class, and the distance of the way back to the image.
 """
 
 from __future__ import annotations

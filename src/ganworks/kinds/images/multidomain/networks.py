@@ -1,4 +1,4 @@
-"""Translator between several kinds of images, told by a label which one to make, and its judge.
+"""Translator between several kinds of images, told by a label which one to make, and its discriminator.
 
 StarGAN: Choi et al. 2018 (1711.09020), appendix 7.2: convolutions, residual blocks with instance norm, and one
 discriminator that says for each patch whether it is real and for the image which kind it is. The paper repeats the

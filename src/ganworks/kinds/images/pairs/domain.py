@@ -86,7 +86,7 @@ class Pairs:
             parse_palette(self.palette)
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> PairData:
-        """Pack the pairs (or open their pack). path: whatever `data.pairs.open_pairs` takes."""
+        """Pack the pairs (or open their pack). path: whatever `reading.open_pairs` takes."""
         source = open_pairs(path)
         settings = {
             "domain": "pairs 1", "size": self.size, "labels": self.labels, "palette": self.palette, "fit": self.fit,

@@ -145,13 +145,14 @@ class PairEvaluator:
         errors = l1(made, true)
         report = (self._labels if self.palette else self._photos)(made, true, held)
         report.about, report.count = about, len(held)
-        pictures.mkdir(parents=True, exist_ok=True)
         order = np.argsort(errors, kind="stable")
         sheets = {"held-out pairs": held[:12], "best by L1": held[order[:6]], "worst by L1": held[order[::-1][:6]]}
-        for title, chosen in sheets.items():
-            name = f"{title.replace(' ', '-').lower()}.png"
-            self.sheet(nets, chosen, 2).save(pictures / name)
-            report.pictures[f"{title}: input, output, truth"] = name
+        files = {title: f"{title.replace(' ', '-').lower()}.png" for title in sheets}
+        made = {
+            f"{title}: input, output, truth": (files[title], self.sheet(nets, chosen, 2))
+            for title, chosen in sheets.items()
+        }
+        report.pictures = tasks.save_pictures(pictures, made)
         report.warnings += self._warnings(held)
         report.seconds = round(time.perf_counter() - began, 3)
         return report
@@ -189,7 +190,7 @@ class PairEvaluator:
     def _labels(self, made: np.ndarray, true: np.ndarray, held: np.ndarray) -> tasks.TaskReport:
         counts = self._counts(made, true)
         better, meaning = MEANING["miou"]
-        spread = _bootstrap(counts)
+        spread = tasks.bootstrap(len(counts), lambda rows: paired.miou(counts[rows]), DRAWS)
         metrics = {
             "accuracy": tasks.metric(paired.accuracy(counts), better="higher", meaning=MEANING["accuracy"][1]),
             "miou": replace(
@@ -267,10 +268,3 @@ def _everywhere(image: np.ndarray, true: np.ndarray) -> np.ndarray:
 def _blurred(image: np.ndarray) -> np.ndarray:
     """uint8 [C, H, W] with a Gaussian blur of 1 pixel."""
     return np.stack([np.asarray(Image.fromarray(plane).filter(ImageFilter.GaussianBlur(1))) for plane in image])
-
-
-def _bootstrap(counts: np.ndarray) -> tuple[float, float]:
-    """Percentile interval (95 %) of mIoU over items."""
-    rng = np.random.default_rng(key("bootstrap", len(counts)))
-    drawn = [paired.miou(counts[rng.integers(len(counts), size=len(counts))]) for _ in range(DRAWS)]
-    return float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))

@@ -1,4 +1,4 @@
-"""Paired translation: G turns a source into a target, D judges the pair of both.
+"""Paired translation: G turns a source into a target, D scores the pair of both.
 
 pix2pix (Isola et al. 2017, 1611.07004, equation 4): an adversarial loss on D(source, target) and 100 times the L1
 distance to the true target. pix2pixHD (Wang et al. 2018, 1711.11585, equation 5) and SPADE (Park et al. 2019,
@@ -127,9 +127,9 @@ class PairedTranslation:
             made = G(src)
             if self.l1:
                 terms["l1"] = self.l1 * distance(made, x)
-        return {**terms, **self._judged(nets["D"], made, batch)} if self.gan else terms
+        return {**terms, **self._adversarial(nets["D"], made, batch)} if self.gan else terms
 
-    def _judged(self, D: nn.Module, made: Tensor, batch: Batch) -> Terms:
+    def _adversarial(self, D: nn.Module, made: Tensor, batch: Batch) -> Terms:
         """The terms that come from D."""
         src, x, seen = batch["src"], batch["x"], self._seen(batch)
         if not self.fm:

@@ -1,4 +1,4 @@
-"""pix2pixHD: a residual generator from coarse to fine, judged at several scales.
+"""pix2pixHD: a residual generator from coarse to fine, and discriminators at several scales.
 
 Wang et al. 2018 (1711.11585), section 3.1 and appendix: G1 is a 7x7 convolution, four that halve the map, nine residual
 blocks on the small map, four that double it and a 7x7 convolution, all with instance norm and reflected borders. The
@@ -20,7 +20,7 @@ from ganworks.layers.norms import AffineInstanceNorm
 from ganworks.layers.strided import init_dcgan
 
 
-class ResidualBlock(nn.Module):
+class Pix2PixHDBlock(nn.Module):
     """x + norm(conv3x3(relu(norm(conv3x3(x))))), borders reflected."""
 
     def __init__(self, width: int):
@@ -54,7 +54,7 @@ class GlobalGenerator(nn.Module):
     def __init__(self, inputs: int, width: int, downs: int, blocks: int, up: Up):
         super().__init__()
         layers = [entry(inputs, width), *[halved(width * 2**n) for n in range(downs)]]
-        layers += [ResidualBlock(width * 2**downs) for _ in range(blocks)]
+        layers += [Pix2PixHDBlock(width * 2**downs) for _ in range(blocks)]
         layers += [grown(width * 2**n, up) for n in reversed(range(1, downs + 1))]
         self.layers = nn.Sequential(*layers)
 
@@ -72,7 +72,7 @@ class CoarseToFine(Paired):
         self.entry = self.fine = None
         if cfg.enhancer:
             self.entry = nn.Sequential(entry(inputs, width // 2), halved(width // 2))
-            self.fine = nn.Sequential(*[ResidualBlock(width) for _ in range(cfg.fine_blocks)], grown(width, cfg.up))
+            self.fine = nn.Sequential(*[Pix2PixHDBlock(width) for _ in range(cfg.fine_blocks)], grown(width, cfg.up))
         last = width // 2 if cfg.enhancer else width
         self.last = nn.Conv2d(last, len(palette) if palette else outputs, 7, 1, 3, padding_mode="reflect")
         self.apply(init_dcgan)

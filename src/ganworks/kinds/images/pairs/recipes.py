@@ -63,7 +63,7 @@ def domain(facts: Facts) -> Any:
 
 
 def pix2pix(facts: Facts) -> Config:
-    """pix2pix: a U-Net that is judged patch by patch and held to the truth by 100 times the L1 distance.
+    """pix2pix: a U-Net, with a discriminator that scores each patch and 100 times the L1 distance to the truth.
 
     Paper: Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004): its networks at 64 wide (U-Net 54.4 M parameters at 256
     pixels, 70x70 PatchGAN 2.77 M; smaller patches for smaller images). Different here: instance norm in place of batch

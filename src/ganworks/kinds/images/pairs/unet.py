@@ -1,4 +1,4 @@
-"""pix2pix: a U-Net that translates images, and a discriminator that judges patches of pairs.
+"""pix2pix: a U-Net that translates images, and a discriminator that scores patches of pairs.
 
 Isola et al. 2017 (1611.07004), section 6.1: the encoder halves the image to one pixel, 4x4 kernels, LeakyReLU 0.2;
 the decoder doubles it again and is given the encoder's map of the same size; dropout 0.5 in its inner blocks is the

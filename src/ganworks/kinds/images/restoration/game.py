@@ -14,8 +14,11 @@ import torch
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
+from ganworks.core.errors import check_ranges
 from ganworks.core.spec import Batch
+from ganworks.games.losses import loss
 from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
+from ganworks.games.stages import check_start
 from ganworks.kinds.images.shared.two_stages import TwoStages
 
 
@@ -38,7 +41,9 @@ class Restoration(TwoStages):
     vgg: str = ""
 
     def __post_init__(self) -> None:
-        self.check("gan", "pixel", "match", "perceptual")
+        loss(self.loss)
+        check_start(self.adversarial_from)
+        check_ranges(self, dict.fromkeys(("gan", "pixel", "match", "perceptual"), (0, 1_000_000)))
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """l1 [B]. G remembers what it is, where it is made to."""

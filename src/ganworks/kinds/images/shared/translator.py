@@ -72,7 +72,7 @@ def _up(width: int, filtered: bool) -> list[nn.Module]:
 class Translator(nn.Module):
     """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in (-1, 1), float32; sides of 8 and more.
 
-    finish: the last step, which a label map replaces by `layers.palette.class_planes`.
+    finish: the last step, which a label map replaces by `palette.class_planes`.
     layers: the flat list in which `encode` counts its positions. taps: the five positions that CUT compares: input,
     both halvings, the first and the middle block (0, 4, 8, 12, 16 with filters and nine blocks, as published).
     """

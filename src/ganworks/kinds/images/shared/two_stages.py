@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
-from ganworks.core.errors import check_ranges
 from ganworks.games.losses import Loss, loss
-from ganworks.games.stages import alone, check_start, phases
+from ganworks.games.stages import alone, phases
 from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
 
 
@@ -34,12 +33,6 @@ class TwoStages(Protocol):
     def perceptual(self) -> float: ...
     @property
     def vgg(self) -> str: ...
-
-    def check(self, *weights: str) -> None:
-        """Raise UsageError unless the stages, the loss and these weights are in their ranges."""
-        loss(self.loss)
-        check_start(self.adversarial_from)
-        check_ranges(self, dict.fromkeys(weights, (0, 1_000_000)))
 
     @cached_property
     def _loss(self) -> Loss:

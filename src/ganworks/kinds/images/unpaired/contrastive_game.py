@@ -132,8 +132,8 @@ class ContrastiveGame:
         D.remember(made[:count].detach())
         logits = D(self._noisy(made[:count], batch.draw))
         terms = {"g_loss": generator_terms(self._loss, None, logits)}
-        judged = given if self.identity else src
-        costs = self.contrast(nets, judged, made[: len(judged)], batch.draw, mirrored, maps).split(count)
+        compared = given if self.identity else src
+        costs = self.contrast(nets, compared, made[: len(compared)], batch.draw, mirrored, maps).split(count)
         terms["nce"] = self.nce * (1 - self.identity) * costs[0]
         if self.identity:
             terms["identity"] = self.nce * self.identity * costs[1]

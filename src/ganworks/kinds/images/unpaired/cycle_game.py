@@ -149,9 +149,9 @@ class CycleGame:
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """Terms [B]: d_loss, gp and r1 where asked for, of both sides (`_back`); _real and _fake of the first."""
-        return self._judge(nets["D"], batch["x"], batch, "") | self._judge(nets["D_back"], batch["src"], batch, "_back")
+        return self._side(nets["D"], batch["x"], batch, "") | self._side(nets["D_back"], batch["src"], batch, "_back")
 
-    def _judge(self, D: Any, real: Tensor, batch: Batch, side: str) -> Terms:
+    def _side(self, D: Any, real: Tensor, batch: Batch, side: str) -> Terms:
         fake = D.recall(len(real), batch.draw, self.history).to(real.dtype)
         fake = fake.contiguous(memory_format=torch.channels_last)
         r, f = parted(D(torch.cat([real, fake])), len(real))

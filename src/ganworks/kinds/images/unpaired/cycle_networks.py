@@ -1,4 +1,4 @@
-"""Players of translation with a way back: two generators, and for each side a discriminator with a memory.
+"""Players of translation with a way back: two generators, and for each side a discriminator with an image history.
 
 CycleGAN: Zhu et al. 2017 (1703.10593), residual generators; DualGAN: Yi et al. 2017 (1704.02510), U-Nets. The memory
 is the image history of Shrivastava et al. 2017 (1612.07828, section 2.3), 50 images.
@@ -23,10 +23,11 @@ from ganworks.kinds.images.unpaired.coordinates import PLACES, Placed
 
 
 class HistoryDiscriminator(nn.Module):
-    """A discriminator, images [B, C, H, W] -> what `net` returns, that keeps the last `size` generated images.
+    """A discriminator with an image history: images [B, C, H, W] -> what `net` returns; the last `size` generated
+    images are kept.
 
-    They are buffers, float16, so that a training goes on exactly where it stopped. It replaces the oldest image where
-    the paper's history replaces a random one.
+    They are buffers, float16, so that a training goes on exactly where it stopped. A new image takes the place of the
+    oldest; in the paper, of a random one.
     """
 
     def __init__(self, net: nn.Module, size: int, shape: tuple[int, ...]):

@@ -21,9 +21,10 @@ def cyclegan(facts: Facts) -> Config:
     lr 4e-4 and batch 4, so that minutes suffice at 64 pixels. Not as there: the learning rate falls by a half cosine
     from the start, the generators are averaged, and the history gives away its oldest image, not a random one.
 
-    With a label map on one side (domain.labels=on): U-Nets, all players are told where a pixel lies, discriminators at
-    two scales without norms, which would take the share of each class from them, but with R1; and a way back that
-    cannot hide what it carries (games.cycle.Cycle: labels, through, noise, recolour).
+    With a label map on one side (domain.labels=on): U-Nets; coordinates as further channels of all players;
+    discriminators at two scales with R1 and without norms, as a norm would take the share of each class from them; and
+    a way back through classes that can be seen in the image, not through small traces in it (`CycleGame`: labels,
+    through, noise, recolour).
     """
     networks, game = CycleNetworks(), CycleGame()
     if _labels(facts):

@@ -26,6 +26,7 @@ from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import MAX_SIDE, Images
 from ganworks.kinds.images.shared.palette import colour_table, nearest, paint, palettes_of, planes
 from ganworks.kinds.images.shared.palettes import find_palette, index_of, majority
+from ganworks.metrics.tasks import spaced
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
 TEST = ("testA", "testB"), ("test/A", "test/B"), ("valA", "valB"), ("val/A", "val/B")
@@ -201,14 +202,14 @@ class Sides:
     def seen(self, which: Literal["source", "target"], count: int) -> np.ndarray:
         """Up to `count` training examples of one side, spread evenly, [n, C, H, W] as on disk."""
         side = self.source if which == "source" else self.target
-        return self._fitted(side.raw(side.train[_spread(len(side.train), count)]), which)
+        return self._fitted(side.raw(spaced(side.train, count)), which)
 
     def unseen(self, which: Literal["source", "target"], count: int = 10_000) -> np.ndarray:
         """Up to `count` held-out examples of one side, spread evenly, [n, C, H, W] as on disk."""
         k = 0 if which == "source" else 1
         side = self.tested[k] if self.tested else (self.source, self.target)[k]
         kept = self._kept(side)
-        return self._fitted(side.raw(kept[_spread(len(kept), count)]), which)
+        return self._fitted(side.raw(spaced(kept, count)), which)
 
     def _fitted(self, rows: np.ndarray, which: str) -> np.ndarray:
         palette = self.palettes[0 if which == "source" else 1]
@@ -296,10 +297,6 @@ def _same_names(a: Any, b: Any) -> bool:
     return stems[0] == stems[1]
 
 
-def _spread(total: int, count: int) -> np.ndarray:
-    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64) if total else np.zeros(0, np.int64)
-
-
 def jitter(x: Tensor, size: tuple[int, ...], draw: Draw, flip: bool) -> Tensor:
     """Crop [B, C, H, W] to `size` at keyed places, and mirror half of the images."""
     places, mirrored = draw.uniform(2), draw.uniform() < 0.5
@@ -334,7 +331,7 @@ def palette_of(source: Source) -> list[list[int]] | None:
     """The colours of a set of label maps, found in up to 16 of them; None for pictures and arrays."""
     if isinstance(source, ArraySource):
         return None
-    some = _spread(len(source), 16)
+    some = spaced(np.arange(len(source)), 16)
     return find_palette([decode(source.get(k), source.name(k), channels=3) for k in some])  # pyrefly: ignore
 
 

@@ -191,15 +191,14 @@ class UnpairedEvaluator:
             name: tasks.metric(value, floors.get(name), better=better.get(name, "lower"), meaning=MEANING[name])
             for name, value in values.items()
         }
-        pictures.mkdir(parents=True, exist_ok=True)
-        self.show(nets).save(pictures / "translations.png")
+        files = tasks.save_pictures(pictures, {"Input, translation, way back": ("translations.png", self.show(nets))})
         progress("Judging", 2, 2)
         a, b = (len(side) for side in self._held)
         return tasks.TaskReport(
             metrics,
             count=a,
             baselines=self._baselines(),
-            pictures={"Input, translation, way back": "translations.png"},
+            pictures=files,
             protocol=[
                 f"{a} held-out source and {b} held-out target images, each once, at the size of the training.",
                 "Floors: training images of the target set against its held-out images.",

@@ -19,7 +19,7 @@ from ganworks.core.spec import key
 from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.metrics import measures as likeness
 from ganworks.kinds.tables.metrics import privacy as table_privacy
-from ganworks.metrics.scoring import Metric
+from ganworks.metrics.scoring import Measurement
 from ganworks.metrics.tasks import TaskReport, metric, timed
 
 FEWEST, QUICK, WATCHED, SHOWN = 20, 3000, 256, 8
@@ -185,7 +185,7 @@ class TableEvaluator:
             seconds=time.monotonic() - start,
         )
 
-    def _likeness(self, made: Any) -> tuple[dict[str, Metric], list[dict[str, Any]]]:
+    def _likeness(self, made: Any) -> tuple[dict[str, Measurement], list[dict[str, Any]]]:
         """pairs, shapes and detection with intervals; a table of columns and of the least alike pairs."""
         pairs = likeness.pairs(self.coder, self.held, made)
         shapes = likeness.shapes(self.coder, self.held, made)
@@ -215,7 +215,7 @@ class TableEvaluator:
         task: likeness.Task,
         made: Any,
         rivals: dict[str, Any],
-        metrics: dict[str, Metric],
+        metrics: dict[str, Measurement],
         baselines: dict[str, dict[str, float]],
     ) -> dict[str, Any]:
         """What three families of models learn from each table, tested on held-out rows; boosting's are metrics."""
@@ -272,7 +272,7 @@ class TableEvaluator:
         return out
 
 
-def _between(value: Metric, found: dict[str, float]) -> Metric:
+def _between(value: Measurement, found: dict[str, float]) -> Measurement:
     return replace(value, low=found["low"], high=found["high"])
 
 

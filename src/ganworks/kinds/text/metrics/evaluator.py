@@ -18,7 +18,7 @@ from ganworks.kinds.text.metrics.measures import bleu, self_bleu
 from ganworks.kinds.text.metrics.models import Classes
 from ganworks.kinds.text.metrics.panel import ASKED, JUDGED, MEANING, Panel, cut, rivals
 from ganworks.kinds.text.metrics.pictures import curve
-from ganworks.metrics.scoring import Metric
+from ganworks.metrics.scoring import Measurement
 from ganworks.metrics.tasks import TaskReport, metric, timed
 from ganworks.use.model import Model
 
@@ -90,7 +90,7 @@ class TextEvaluator:
         """Seconds of one score and one list of texts."""
         return timed(self, nets)
 
-    def agreement(self, net: nn.Module, count: int, seed: int) -> Metric:
+    def agreement(self, net: nn.Module, count: int, seed: int) -> Measurement:
         """How many samples are of the class that was asked for, by a classifier of training texts."""
         data = self.data
         known = Classes(cut([data.texts[k] for k in data.train], self.characters), data.labels[data.train],
@@ -156,7 +156,7 @@ class TextEvaluator:
         progress(f"Writing, {name}", count, count)
         return cut(texts, self.characters)
 
-    def _metrics(self, sentences: list[list[str]], found: dict[str, dict[str, float]]) -> dict[str, Metric]:
+    def _metrics(self, sentences: list[list[str]], found: dict[str, dict[str, float]]) -> dict[str, Measurement]:
         each, out = self.panel.items(sentences), {}
         for name, (better, meaning) in MEANING.items():
             if name in found[OURS]:

@@ -26,7 +26,7 @@ from ganworks.metrics import frechet
 from ganworks.metrics.estimate import Estimate, wilson
 from ganworks.metrics.features import FeatureExtractor, score_key
 from ganworks.metrics.kernel import kernel_distance
-from ganworks.metrics.scoring import Metric
+from ganworks.metrics.scoring import Measurement
 from ganworks.metrics.tasks import TaskReport, metric, timed
 from ganworks.use.model import Model
 
@@ -192,7 +192,7 @@ class VideoEvaluator:
                           score_key(self.features), about, seconds)  # fmt: skip
 
     @torch.inference_mode()
-    def going_on(self, G: nn.Module, most: int = 128) -> dict[str, Metric]:
+    def going_on(self, G: nn.Module, most: int = 128) -> dict[str, Measurement]:
         """How far clips that go on from held-out first frames are from what followed: the best of four.
 
         Beside the better of two guesses that know nothing of movement: the first frame all through, and the median of
@@ -258,7 +258,9 @@ def _values(found: dict[str, Estimate]) -> dict[str, float]:
     return {name: value.value for name, value in found.items()}
 
 
-def _metric(name: str, found: Estimate, real: float) -> Metric:
+def _metric(name: str, found: Estimate, real: float) -> Measurement:
     ratio = found.value / real if real > 0 and name == "fd" else None
     nan = float("nan")
-    return Metric(found.value, found.low, found.high, real, nan, nan, ratio, _BETTER.get(name, "lower"), MEANINGS[name])
+    return Measurement(
+        found.value, found.low, found.high, real, nan, nan, ratio, _BETTER.get(name, "lower"), MEANINGS[name]
+    )
