@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.kinds.text.data.vocabulary import END
 from ganworks.kinds.text.games.rollouts import completions, rewards
+from ganworks.kinds.text.networks.language import mask
 from ganworks.layers.copies import take_over
 
 Nets = dict[str, Any]
@@ -176,7 +176,7 @@ class Sequences:
 
 def within(x: Tensor) -> Tensor:
     """1 where numbers [B, L] belong to the text, its END included, else 0; float32 [B, L]."""
-    return (torch.arange(x.shape[1], device=x.device) <= (x != END).sum(1, keepdim=True)).float()
+    return mask(x).float()
 
 
 def tokens(x: Tensor) -> Tensor:
