@@ -253,7 +253,7 @@ class DenseDiscriminator(nn.Module):
 
 
 class SeriesDiscriminator(nn.Module):
-    """([B, size], [B]) -> logits [B] float32; `auxiliary` judges what stands before the steps, None without it."""
+    """([B, size], [B]) -> logits [B] float32; `auxiliary` sees only what stands before the steps; None without such."""
 
     def __init__(self, net: SeriesNetworks, spec: Spec):
         super().__init__()

@@ -1,6 +1,6 @@
 """The game of texts: maximum likelihood first, then a critic, then rewards from it.
 
-SeqGAN (Yu et al. 2017, 1609.05473): the generator is a policy, the critic's opinion its reward, REINFORCE its gradient.
+SeqGAN (Yu et al. 2017, 1609.05473): the generator is a policy, the critic's output its reward, REINFORCE its gradient.
 MaliGAN (Che et al. 2017, 1702.07983): rewards are the density ratio, normalised over the batch. Both may keep maximum
 likelihood beside the reward, without which diversity is lost (Caccia et al. 2020, 1811.02549).
 """
@@ -91,7 +91,7 @@ class Sequences:
         return tuple(sorted({0.0, *(p for p in (self.critic_from, self.adversarial_from) if 0 < p < 1)}))
 
     def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Callable[[Nets, Batch], Terms]]]:
-        """G by likelihood; D alone; D, then G on the texts that D has just judged."""
+        """G by likelihood; D alone; D, then G on the texts that D has just seen."""
         if progress < self.critic_from or self.critic_from == 1:
             yield ("G",), partial(self.likelihood_turn, keep=step % _EVERY == 0)
             return
@@ -131,7 +131,7 @@ class Sequences:
             return G.sample(batch.draw.uniform(G.length), y), y
 
     def discriminator_turn(self, nets: Nets, batch: Batch, made: Made, keep: bool = False) -> Terms:
-        """d_loss [B]; _real and _fake are the logits. made: receives the texts that were judged."""
+        """d_loss [B]; _real and _fake are the logits. made: receives the texts that D saw."""
         if keep:
             take_over(nets["G_warm"], nets["G"])
         fake, y = self.made(nets, batch)
