@@ -30,8 +30,9 @@ class Table:
     held_out: share of rows that is never trained on (at most 10,000 rows). header: "auto", "on" or "off".
     encoding: of CSV files. numbers: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
     ids: columns (a,b) of which new unique values are made up; categories: columns of numbers that are names.
-    rules: what every row keeps: "age >= 18; start <= end; a + b = 100". target: the column that judges predict;
-    default: the last one with few values. balanced: training rows are chosen by value, rare values more often (CTGAN).
+    rules: what every row keeps: "age >= 18; start <= end; a + b = 100". target: the column that models predict in an
+    evaluation; default: the last one with few values. balanced: training rows are chosen by value, rare values more
+    often (CTGAN).
     """
 
     held_out: float = 0.1

@@ -132,7 +132,7 @@ def boosting(coder: Coder, skip: int | None = None, regress: bool = False) -> An
 def detection(coder: Coder, real: Any, made: Any, seed: int = 0) -> np.ndarray:
     """[m, 2]: whether a row is made, and how made it looks to gradient boosting that learnt from the other 70 %.
 
-    Equal numbers of both; 30 % are judged. `auc` of it: 0.5 when they cannot be told apart, 1 when always.
+    Equal numbers of both; 30 % are scored. `auc` of it: 0.5 when they cannot be told apart, 1 when always.
     """
     count = min(len(real), len(made), LARGEST_TRAIN)
     x = np.concatenate([coder.matrix(real.iloc[:count]), coder.matrix(made.iloc[:count])])
