@@ -130,8 +130,8 @@ def test_published_constants(name: str, path: str):
 def test_a_patch_of_pix2pix_has_70_pixels():
     assert fitting_layers(256, 256) == 3
     assert sum(p.numel() for p in PatchGAN(6, 64, 3).parameters()) == 2_768_705
-    net = PatchGAN(6, 64, 3, norm="none").double()  # instance norm would see the whole image
-    x = torch.zeros(1, 6, 256, 256, dtype=torch.float64, requires_grad=True)
+    net = PatchGAN(6, 64, 3, norm="none")  # instance norm would see the whole image
+    x = torch.zeros(1, 6, 256, 256, requires_grad=True)
     logits = net(x)
     (gradient,) = torch.autograd.grad(logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2], x)
     seen = gradient.abs().sum((0, 1))

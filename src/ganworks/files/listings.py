@@ -172,3 +172,22 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
     check_ratio(printable(str(path)), [(printable(i.filename), i.file_size, i.compress_size) for i in infos])
     if sum(i.compress_size for i in infos) > path.stat().st_size:
         raise UsageError(f'The members of "{printable(str(path))}" overlap: a decompression bomb, which is not opened.')
+
+
+class FileListing:
+    """A single file as a listing. most: bytes that `read` gives at the most, so that a caller sees what is longer."""
+
+    kind = "file"
+
+    def __init__(self, path: Path, most: int):
+        self.path, self.root, self.most = path, path.parent, most
+        self.notes: list[str] = []
+        facts = path.stat()
+        self.names, self.sizes = [path.name], [facts.st_size]
+        stamp = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode("utf-8", "surrogateescape")
+        self.digest = hashlib.blake2b(stamp, digest_size=16)
+
+    def read(self, index: int) -> bytes:
+        """The bytes of the file, `most` of them at the most."""
+        with self.path.open("rb") as file:
+            return file.read(self.most)

@@ -50,7 +50,9 @@ class Column:
             return "empty"
         some = len(self.given) * 0.95
         plain = not (self.given[0].isdigit() and len(self.given[0]) == 8)  # 20160701 is a date rather than a number
-        for kind, read in (("number", _number), ("date", _when)) if plain else (("date", _when), ("number", _number)):
+        for kind, read in (
+            (("number", number_in), ("date", _when)) if plain else (("date", _when), ("number", number_in))
+        ):
             if sum(read(cell) is not None for cell in self.given) >= some:
                 return kind
         return "word"
@@ -58,7 +60,7 @@ class Column:
     @cached_property
     def values(self) -> np.ndarray:
         """Numbers, or dates in seconds, float64, one for each cell; NaN where there is none."""
-        read = _when if self.kind == "date" else _number
+        read = _when if self.kind == "date" else number_in
         found = [read(cell) for cell in self.cells]
         return np.array([math.nan if value is None else value for value in found])
 
@@ -136,7 +138,7 @@ def _parted(lines: Sequence[str], mark: str) -> list[list[str]] | None:
     """The cells of lines parted by `mark`, when 95 % of them have the same number of cells, two or more."""
     if mark == " ":
         rows = [line.split() for line in lines]
-        if not all(_number(cell) is not None for row in rows for cell in row[:COLUMNS]):
+        if not all(number_in(cell) is not None for row in rows for cell in row[:COLUMNS]):
             return None
     else:
         try:
@@ -162,9 +164,9 @@ def table(rows: list[list[str]], titles: list[str]) -> Rows:
 
 
 def _is_header(first: list[str], rest: list[list[str]]) -> bool:
-    if any(_number(cell) is not None for cell in first) or len(set(first)) < len(first):
+    if any(number_in(cell) is not None for cell in first) or len(set(first)) < len(first):
         return False
-    plain = any(_number(row[k]) is not None for row in rest[:20] for k in range(min(len(first), COLUMNS)))
+    plain = any(number_in(row[k]) is not None for row in rest[:20] for k in range(min(len(first), COLUMNS)))
     return plain or not any(first[k] in {row[k] for row in rest} for k in range(min(len(first), COLUMNS)))
 
 
@@ -208,7 +210,8 @@ def _words(column: Column) -> float:
     return sum(max(len(c.split()), 0 if c.isascii() else len(c) / 3) for c in cells) / max(1, len(cells))
 
 
-def _number(cell: str) -> float | None:
+def number_in(cell: str) -> float | None:
+    """The number in a cell of a table; None where it holds anything else."""
     try:
         return float(cell)
     except ValueError:

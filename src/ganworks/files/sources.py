@@ -8,11 +8,13 @@ devices are left out and counted. A zip with a suspicious member is refused as a
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 import re
 import time
 import unicodedata
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +24,7 @@ import numpy as np
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import from_idx, from_npy, from_npz, idx_in_folder, is_idx_name
 from ganworks.files.arrays import ArraySource, Source, WithLabels, digits, from_array
-from ganworks.files.listings import FolderListing, ZipListing, order_key
+from ganworks.files.listings import FileListing, FolderListing, ZipListing, order_key
 from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, printable
 
 SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
@@ -87,6 +89,46 @@ def _inside_zip(path: Path) -> tuple[Path, str]:
         if parent.suffix.lower() == ".zip" and parent.is_file():
             return parent, path.relative_to(parent).as_posix()
     return path, ""
+
+
+def listing_of(given: str | os.PathLike[str], wanted: str, most: int) -> tuple[Path, Any]:
+    """(path, listing) of a folder, a zip (or zip/folder/inside) or one file, of which `most` bytes are read.
+
+    wanted: what to give instead, for the error: "Give a folder or zip of clips, or a film." Raises UsageError.
+    """
+    try:
+        path, inside = _inside_zip(Path(given).expanduser())
+        if path.is_dir():
+            return path, FolderListing(path)
+        if not path.exists():
+            raise UsageError(f'There is nothing at "{printable(str(path))}". {wanted}')
+        if not path.is_file():
+            raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
+        with path.open("rb") as file:
+            magic = file.read(4)
+        packed = magic in (b"PK\x03\x04", b"PK\x05\x06")
+        return path, ZipListing(path, inside) if packed else FileListing(path, most)
+    except OSError as error:
+        raise UsageError(f'"{printable(str(given))}" cannot be opened: {error.strerror or error}.') from error
+
+
+def labels_of(given: Any, count: int, what: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(numbers int64 [count], class names) of labels of any type; UsageError unless there is one for each example.
+
+    what: the examples, in the plural.
+    """
+    if len(given) != count:
+        raise UsageError(f"{count} {what} but {len(given)} labels.")
+    names, numbers = np.unique(np.asarray(given).astype(str), return_inverse=True)
+    return numbers.reshape(-1).astype(np.int64), tuple(names.tolist())
+
+
+def stamp_of(head: str, arrays: Iterable[np.ndarray], labels: np.ndarray | None) -> str:
+    """A hash of arrays with their shapes, of their labels, and of what else is to be told apart (head)."""
+    digest = hashlib.blake2b(head.encode(), digest_size=16)
+    for x in arrays:
+        digest.update(str(x.shape).encode() + np.ascontiguousarray(x).tobytes())
+    return digest.hexdigest() + ("" if labels is None else hashlib.sha256(labels.tobytes()).hexdigest())
 
 
 class FileSource(WithLabels):

@@ -1,4 +1,4 @@
-"""A number with its uncertainty (`Estimate`), intervals for shares and means, a guard for random states."""
+"""A number with its uncertainty (`Estimate`), intervals for shares and means, a distance, a guard for random states."""
 
 from __future__ import annotations
 
@@ -41,6 +41,19 @@ def wilson(share: float, count: int) -> Estimate:
     z2 = Z95 * Z95 / count
     centre, half = share + z2 / 2, Z95 * math.sqrt(share * (1 - share) / count + z2 / (4 * count))
     return Estimate(float(share), max(0.0, (centre - half) / (1 + z2)), min(1.0, (centre + half) / (1 + z2)))
+
+
+def ks(a: np.ndarray, b: np.ndarray) -> float:
+    """Kolmogorov-Smirnov distance of two samples: the largest distance of their distribution functions, 0 to 1.
+
+    Values that are not finite are left out. Without values on one side alone the distance is 1, on both it is 0.
+    """
+    a, b = np.sort(a[np.isfinite(a)]), np.sort(b[np.isfinite(b)])
+    if not len(a) or not len(b):
+        return float(len(a) != len(b))
+    at = np.concatenate([a, b])
+    gap = np.searchsorted(a, at, "right") / len(a) - np.searchsorted(b, at, "right") / len(b)
+    return float(np.abs(gap).max())
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from ganworks.kinds.series.domain import SeriesDomain as Domain
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
 from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.metrics.estimate import ks
 
 
 def bunch(values, lengths=None, labels=None):
@@ -77,7 +78,7 @@ def test_the_predictive_score_hardly_separates():
 
 
 def test_lengths_shares_and_labels():
-    assert alike.ks(np.arange(100.0), np.arange(100.0)) == 0 and alike.ks(np.zeros(5), np.ones(5)) == 1
+    assert ks(np.arange(100.0), np.arange(100.0)) == 0 and ks(np.zeros(5), np.ones(5)) == 1
     assert alike.shares_error(np.array(["a", "a", "b"], object), np.array(["a", "b", "b"], object)) == pytest.approx(
         1 / 3
     )

@@ -147,8 +147,8 @@ def test_the_game_penalises_each_example_by_itself(short):
     """Doubling the batch with the same examples leaves the mean penalty of both discriminators as it is."""
     nets = SeriesNetworks("basis", "basis", **SMALL).build(short.spec)
     seen = nets["D"].seen(short.vectors(short.train[:4]))
-    one = logits_and_gradient_norms(nets["D"].judge, seen)[1]
-    two = logits_and_gradient_norms(nets["D"].judge, torch.cat([seen, seen]))[1]
+    one = logits_and_gradient_norms(nets["D"].logits, seen)[1]
+    two = logits_and_gradient_norms(nets["D"].logits, torch.cat([seen, seen]))[1]
     assert torch.allclose(one, two[:4], rtol=1e-4) and torch.allclose(one.mean(), two.mean(), rtol=1e-4)
 
 

@@ -24,10 +24,10 @@ def audio(facts: Facts) -> Config:
     """The default for sound: a GAN on mel spectrograms whose generator ends in the wave, by class where there are some.
 
     Paired relativistic loss with R1 and R2 (R3GAN, Huang et al. 2024, arXiv 2501.05441) on small dense networks, with
-    augmentation of what the discriminator sees (2006.10738; shift, stretch and gain). The discriminator also sees how
-    varied each class is in its batch (1710.10196, within the class): without it some speakers of a word are hardly ever
-    made. The way back to a wave: bands to bins, phases of steady tones at the peaks, fast Griffin-Lim. Made for minutes
-    on a CPU, where the networks are half as wide; see docs/audio.md.
+    augmentation of what the discriminator sees (arXiv 2006.10738; shift, stretch and gain). The discriminator has
+    minibatch standard deviation within each class (arXiv 1710.10196): without it some speakers of a word are hardly
+    ever generated. Spectrograms become waves in three steps: bands to bins, initial phases of steady tones at the
+    peaks, fast Griffin-Lim. Made for minutes on a CPU, where the networks are half as wide; see docs/audio.md.
     """
     n_fft = _window(int(facts.spec.facts["rate"]))
     width, d_width = (16, 12) if facts.device == "cpu" else (32, 24)
@@ -42,8 +42,9 @@ def audio(facts: Facts) -> Config:
 def wavegan(facts: Facts) -> Config:
     """WaveGAN: waves by transposed convolutions of 25 taps, phase shuffle in the discriminator, WGAN-GP.
 
-    Paper: Donahue, McAuley, Puckette 2019 (arXiv 1802.04208), days on a GPU at width 64; here the width is 16 on a
-    CPU, labels are used where there are some, and latents are normal.
+    Paper: Donahue, McAuley, Puckette 2019 (arXiv 1802.04208): width 64, Adam 1e-4 (0.5, 0.9), batch 64, five critic
+    turns, days on a GPU. Differences: the width is 16 on a CPU, labels are used where there are some, latents are
+    normal.
     """
     adam = Optimizer(lr=1e-4, betas=(0.5, 0.9))
     game = Adversarial(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)
@@ -55,8 +56,8 @@ def wavegan(facts: Facts) -> Config:
 def specgan(facts: Facts) -> Config:
     """SpecGAN: a DCGAN with WGAN-GP on log spectrograms whose bins are standardised, and Griffin-Lim.
 
-    Paper: Donahue, McAuley, Puckette 2019 (arXiv 1802.04208), section 3.2. Here the picture is as long as the data
-    needs, the width is 16 on a CPU, and labels are used where there are some.
+    Paper: Donahue, McAuley, Puckette 2019 (arXiv 1802.04208), section 3.2. Differences: the spectrogram is
+    as long as the data needs, the width is 16 on a CPU, and labels are used where there are some.
     """
     adam = Optimizer(lr=1e-4, betas=(0.5, 0.9))
     game = SpectrogramGame(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)

@@ -23,6 +23,7 @@ from torch import Tensor
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
+from ganworks.files.rows import number_in
 from ganworks.metrics.features import Identity
 from ganworks.use.sample_evaluator import SampleEvaluator
 
@@ -280,7 +281,7 @@ def _read_csv(file: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise UsageError(f'"{file}" is no readable .csv: {error}.') from error
     if not rows:
         raise UsageError(f'"{file}" is empty.')
-    titled = not all(_is_number(cell) for cell in rows[0])
+    titled = not all(number_in(cell) is not None for cell in rows[0])
     header = [cell.strip().lower() for cell in rows.pop(0)] if titled else []
     width = len(header) or len(rows[0])
     kept = [i for i in range(width) if not header or header[i] not in ("label", "name")]
@@ -294,14 +295,6 @@ def _read_csv(file: Path) -> tuple[np.ndarray, np.ndarray | None]:
             ) from error
     column = header.index("label") if "label" in header else None
     return values, None if column is None else np.array([row[column] for row in rows])
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _scatter(xy: np.ndarray, labels: Sequence[Any] | None) -> Image.Image:

@@ -39,7 +39,7 @@ class SeenDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Logits [B]."""
-        return self.D.judge(x, y)  # pyrefly: ignore
+        return self.D.logits(x, y)  # pyrefly: ignore
 
 
 def seen(nets: Nets, made: Made, batch: Batch) -> tuple[Nets, Batch]:

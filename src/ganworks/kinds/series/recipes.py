@@ -17,31 +17,32 @@ def series(facts: Facts) -> Config:
     """Attributes, then the length, then the steps, each given those before: a recurrent generator with a likelihood.
 
     Order: DoppelGANger, Lin et al. 2020 (arXiv 1909.13403). Training: the likelihood of Flow-GAN, Grover et al. 2018
-    (arXiv 1705.08868), of mixtures of logistics on the grid of the data (arXiv 1701.05517); its discriminator joins in
-    from game.adversarial_from on, which is off by default (docs/series.md). networks.generator=recurrent, dense, conv
-    or basis learns from the discriminator alone, with the loss and penalties of R3GAN (arXiv 2501.05441); recurrent
-    with networks.discriminator=dense is DoppelGANger.
+    (arXiv 1705.08868), here of mixtures of logistics on the grid of the data (arXiv 1701.05517). The discriminator
+    joins at game.adversarial_from, which is off by default (docs/series.md). With networks.generator=recurrent, dense,
+    conv or basis the generator learns from the discriminator alone, with the loss and penalties of R3GAN (arXiv
+    2501.05441); networks.generator=recurrent networks.discriminator=dense are DoppelGANger's networks.
     """
     short = bool(facts.spec.facts.get("basis"))
     kind = str(facts.given.get("networks.generator", "chain"))
-    judge = Optimizer(lr=5e-4, lr_end=2e-5, betas=(0.0, 0.99))
+    critic = Optimizer(lr=5e-4, lr_end=2e-5, betas=(0.0, 0.99))
     train = Train(batch=128, ema=(_FOREVER,), ema_ramp=0.03, precision="fp32")
     discriminator: Literal["basis", "dense"] = "basis" if short else "dense"
     if kind != "chain":
         networks = SeriesNetworks("dense", discriminator, hidden=(256, 256, 256), d_hidden=(256, 256, 256))
         game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0)
-        return Config("series", facts.domain, networks, game, g=judge, d=judge, train=train)
+        return Config("series", facts.domain, networks, game, g=critic, d=critic, train=train)
     adam = Optimizer(lr=2e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.01)
     networks = SeriesNetworks("chain", discriminator, hidden=(128, 48), d_hidden=(256, 256), dropout=0.2, jitter=0.15)
     game = SeriesGame(loss="relativistic", r1=10.0, r2=10.0, likelihood=1.0, adversarial_from=1.0, adversarial=0.05)
-    return Config("series", facts.domain, networks, game, g=adam, d=judge, train=train)
+    return Config("series", facts.domain, networks, game, g=adam, d=critic, train=train)
 
 
 def timegan(facts: Facts) -> Config:
-    """TimeGAN: a GAN in the latent space of a recurrent autoencoder, with a supervisor of its steps.
+    """TimeGAN: a GAN in the latent space of a recurrent autoencoder, with a supervisor that predicts the next latent.
 
-    Paper: Yoon, Jarrett and van der Schaar, NeurIPS 2019 (not on arXiv). Differs: attributes and ranges are drawn apart
-    and given to all parts; D learns on every step, not only while its loss is high; averaged weights are published.
+    Paper: Yoon, Jarrett and van der Schaar, NeurIPS 2019 (not on arXiv). Differences: attributes and ranges are drawn
+    separately and given to all networks; the discriminator learns on every step, not only while its loss is high; the
+    averaged weights are published; the weights of the losses are those of `TimeGANGame`.
     """
     adam = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.5, 0.99))
     train = Train(batch=128, ema=(_FOREVER,), ema_ramp=0.03, precision="fp32")

@@ -1,7 +1,8 @@
-"""TimeGAN's game: learn to embed, learn how latents go on, then both together with a discriminator (Yoon et al. 2019).
+"""TimeGAN's game (Yoon et al. 2019): train the autoencoder, then the supervisor, then both with a discriminator.
 
-Equations 7 to 9 of the paper. E, recovery: reconstruction. Supervisor: the latents of the next step. Generator: what D
-says of its latents before and after the supervisor, the supervised loss, and the first two moments of its output.
+Equations 7 to 9 of the paper. Embedder and recovery minimise the reconstruction error, the supervisor the error of the
+next latent. The generator minimises an adversarial loss on its latents before and after the supervisor, the supervised
+loss, and the distance of the first two moments of its output from those of the data.
 """
 
 from __future__ import annotations
@@ -36,8 +37,11 @@ def moments(real: Tensor, made: Tensor) -> Tensor:
 class TimeGANGame:
     """Three stages by fractions of the budget.
 
-    embed, supervise: where the first and the second stage end. supervised, matched: weights of the next-step loss and
-    of the moments in the generator's turn (published: 10 at unsquared scale, 100); recovered: of the reconstruction.
+    embed, supervise: where the first and the second stage end. recovered: weight of the reconstruction error.
+    supervised: of the next-step error, a tenth of it in the turn of embedder and recovery. matched: of the moments.
+    The authors' code has 10 sqrt(reconstruction) + 0.1 supervised for embedder and recovery, and the adversarial terms
+    + 100 sqrt(supervised) + 100 moments for the generator; the paper has eta = 10 for the supervised loss. Here the
+    errors stay squared, and all three weights are 10.
     """
 
     embed: float = 0.2

@@ -14,14 +14,13 @@ from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
+from ganworks.files.tables.write import arrow, parquet_bytes, spreadsheet_safe
 from ganworks.kinds.tables.data import layout as table_layout
 from ganworks.kinds.tables.data import reading as table_read
 from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data.conditions import Kept
 from ganworks.kinds.tables.data.dataset import TableSet
 from ganworks.kinds.tables.metrics.evaluator import TableEvaluator
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,9 @@ class Table:
     held_out: share of rows that is never trained on (at most 10,000 rows). header: "auto", "on" or "off".
     encoding: of CSV files. numbers: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
     ids: columns (a,b) of which new unique values are made up; categories: columns of numbers that are names.
-    rules: what every row keeps: "age >= 18; start <= end; a + b = 100". target: the column that judges predict;
-    default: the last one with few values. balanced: training rows are chosen by value, rare values more often (CTGAN).
+    rules: what every row keeps: "age >= 18; start <= end; a + b = 100". target: the column that models predict in an
+    evaluation; default: the last one with few values. balanced: training rows are chosen by value, rare values more
+    often (CTGAN).
     """
 
     held_out: float = 0.1
@@ -101,7 +101,7 @@ class Table:
         """
         frame, note = self.decode(samples), json.dumps(samples.note(), default=str) if mark else ""
         if suffix == ".parquet":
-            return _parquet(frame, note)
+            return parquet_bytes(arrow()[0].Table.from_pandas(frame, preserve_index=False), note)
         buffer = io.StringIO()
         if mark:
             buffer.write(f"# {note}\n")
@@ -123,27 +123,6 @@ def escaped(frame: Any) -> Any:
     for name in out.columns:
         if out[name].dtype.kind in "OUST" or str(out[name].dtype) in ("str", "string", "category"):
             words = out[name].astype(object)
-            out[name] = words.map(lambda v: f"'{v}" if isinstance(v, str) and _runs(v) else v)
-    out.columns = [f"'{n}" if _runs(n) else n for n in out.columns]
+            out[name] = words.map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v)
+    out.columns = [spreadsheet_safe(n) for n in out.columns]
     return out
-
-
-def _runs(word: str) -> bool:
-    """Whether a spreadsheet would run it; a plain number with a sign it would not."""
-    if not word.lstrip(" ").startswith(FORMULA):
-        return False
-    return not word.strip().lstrip("+-").replace(".", "", 1).isdecimal()
-
-
-def _parquet(frame: Any, note: str) -> bytes:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise UsageError("Parquet needs pyarrow: pip install 'ganworks[table]'") from error
-    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-    if note:
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"ganworks": note.encode()})
-    buffer = io.BytesIO()
-    parquet.write_table(table, buffer)
-    return buffer.getvalue()

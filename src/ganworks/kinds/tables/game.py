@@ -39,9 +39,9 @@ def subsets(batch: Batch, choices: int, order: list[int], usual: float) -> Tenso
 class Tabular:
     """Settings of the game.
 
-    likelihood: weight of the rows' likelihood, in nats per choice (0: none; only `Columns` knows it).
-    adversarial_from: where in the budget the critic comes in (0: at once, 1: never). gan: weight of its verdict for G.
-    loss: a name from `losses.LOSSES`. gp: weight of the gradient penalty. n_critic: D turns per G turn.
+    likelihood: weight of the rows' likelihood, in nats per choice (0: none; only `ColumnNetworks` know it).
+    adversarial_from: where in the budget the critic comes in (0: at once, 1: never). gan: weight of G's adversarial
+    term. loss: a name from `losses.LOSSES`. gp: weight of the gradient penalty. n_critic: D turns per G turn.
     asked: weight of the cross-entropy on the value that was asked for (CTGAN).
     usual: share of rows whose likelihood is learnt in the order in which they are made.
     """
@@ -105,7 +105,7 @@ class Tabular:
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms: the critic's verdict for each pack, the cross-entropy on what was asked, the likelihood."""
+        """G's terms: the adversarial term of each pack, the cross-entropy on what was asked, the likelihood."""
         G, D = nets["G"], nets["D"]
         fake, asked = self._fake(G, batch, soft=True)
         f, r = D(_packed(fake, D.pac)), None

@@ -290,7 +290,7 @@ def conditions_of(spec: Spec, layout: TableLayout) -> dict[int, list[float]]:
 
 
 class TableCritic(nn.Module):
-    """Judges `pac` rows together: PacGAN (Lin et al. 2018, 1712.04086). [B, D] -> [B / pac] float32."""
+    """One logit for `pac` rows together: PacGAN (Lin et al. 2018, 1712.04086). [B, D] -> [B / pac] float32."""
 
     def __init__(self, width: int, pac: int, hidden: int, extra: int = 0, dropout: float = 0.0, depth: int = 2):
         super().__init__()

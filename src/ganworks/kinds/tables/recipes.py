@@ -13,9 +13,9 @@ FEW, SCORED = 5000, 20  # rows below which a table is easily learnt by heart; pa
 def table(facts: Facts) -> Config:
     """Tables: a generator that makes a row column by column, trained by likelihood.
 
-    Any column can be asked for (`where`), since the order of columns is drawn anew in training: Uria, Murray,
-    Larochelle 2014 (arXiv 1310.1757), Hoogeboom et al. 2022 (arXiv 2110.02037). game.adversarial_from=0.8 lets a packed
-    critic (PacGAN, arXiv 1712.04086) train it further. The recipe `ctgan` is the adversarial method alone.
+    A condition can name any column (`where`), since training draws the order of the columns at random: Uria, Murray,
+    Larochelle 2014 (arXiv 1310.1757), Hoogeboom et al. 2022 (arXiv 2110.02037). With game.adversarial_from=0.8 a critic
+    of packed rows (PacGAN, arXiv 1712.04086) trains it further. The recipe `ctgan` is the adversarial method alone.
     """
     few = facts.count < FEW
     networks = ColumnNetworks(width=128, g_dropout=0.2, smooth=True) if few else ColumnNetworks()
@@ -27,11 +27,11 @@ def table(facts: Facts) -> Config:
 
 
 def ctgan(facts: Facts) -> Config:
-    """CTGAN: all columns at once from noise and one asked value; a critic of ten rows under WGAN-GP.
+    """CTGAN: all columns at once from noise and one requested value; a critic of ten rows under WGAN-GP.
 
-    Paper: Xu, Skoularidou, Cuesta-Infante, Veeramachaneni 2019 (arXiv 1907.00503), from its description: modes of a
-    Gaussian mixture, training by sampling, Adam 2e-4. Different: averaged weights; sampling asks for values
-    as frequent as they are, not for their logarithms.
+    Paper: Xu, Skoularidou, Cuesta-Infante, Veeramachaneni 2019 (arXiv 1907.00503): modes of a Gaussian mixture,
+    training by sampling, Adam 2e-4 (0.5, 0.9), batch 500. Differences: the averaged weights are published; sampling
+    requests values by their frequencies in the data, not by the logarithms of these.
     """
     game = Tabular(likelihood=0.0, adversarial_from=0.0, asked=1.0)
     adam = Optimizer(lr=2e-4, betas=(0.5, 0.9))

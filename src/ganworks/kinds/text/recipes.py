@@ -27,12 +27,12 @@ def train(facts: Facts) -> Train:
 
 
 def text(facts: Facts) -> Config:
-    """Texts: an LSTM by maximum likelihood, then a critic that chooses between what it writes.
+    """Texts: an LSTM trained by maximum likelihood, and a critic that chooses among the texts it writes.
 
-    The critic learns to tell real texts from those of the LSTM at temperature 0.9, which read better than at 1 but
-    repeat themselves; of four of them the generator gives out one, with chances exp(critic). That is the residual
-    energy of Deng et al. 2020 (arXiv 2004.11714) with a discriminator (1406.2661) for the energy. The LSTM itself is
-    not moved: docs/text.md says what the critic adds to maximum likelihood.
+    The LSTM writes at temperature 0.9: its texts read better than at 1 but repeat each other. The critic learns to tell
+    them from real texts. For each text that is asked for, the LSTM writes four and one is drawn, with probabilities in
+    proportion to exp(critic). That is the residual energy model of Deng et al. 2020 (arXiv 2004.11714) with a
+    discriminator (arXiv 1406.2661) as the energy. The critic does not change the LSTM; docs/text.md says what it adds.
     """
     game = Sequences(critic_from=0.7, adversarial_from=1.0)
     g = Optimizer(lr=3e-3, lr_end=3e-5, betas=(0.9, 0.99), warmup=0.02, burn_in=0.7)
@@ -45,11 +45,12 @@ def text(facts: Facts) -> Config:
 
 
 def seqgan(facts: Facts) -> Config:
-    """SeqGAN: an LSTM by maximum likelihood, then REINFORCE; each token's reward is D's opinion of its completions.
+    """SeqGAN: an LSTM trained by maximum likelihood, then by REINFORCE on the discriminator's rewards.
 
-    Paper: Yu et al. 2017 (arXiv 1609.05473). Differs from it: 2 completions of each prefix where the paper has 16,
-    rewards less their mean over the batch, D and G move in turns, tied embeddings and dropout.
-    docs/text.md says what the stage adds to the warm start.
+    The reward of a token is the mean probability of "real" that the discriminator gives to completions of the text up
+    to that token. Paper: Yu et al. 2017 (arXiv 1609.05473). Differences: 2 completions of each prefix (paper: 16); the
+    mean over the batch is subtracted from the rewards; D and G take turns; tied embeddings and dropout. docs/text.md
+    says what the adversarial stage adds to maximum likelihood.
     """
     g = Optimizer(lr=3e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
     d = Optimizer(lr=5e-4, betas=(0.5, 0.99))
@@ -59,12 +60,12 @@ def seqgan(facts: Facts) -> Config:
 
 
 def relgan(facts: Facts) -> Config:
-    """RelGAN: relational memory by maximum likelihood, then soft tokens through a critic of many views.
+    """RelGAN: a relational memory trained by maximum likelihood, then through Gumbel-softmax by a discriminator.
 
-    Paper: Nie, Narodytska and Patel, ICLR 2019: Gumbel-softmax (arXiv 1611.01144), relativistic loss, sharpness 1 to
-    100 (game.sharpness), which ends with the budget however long that is. Differs from it: 100 maps a window for 300,
-    one D turn for each of G.
-    docs/text.md says what the stage adds to the warm start.
+    Paper: Nie, Narodytska and Patel, ICLR 2019: Gumbel-softmax (arXiv 1611.01144), a relativistic loss, a discriminator
+    with 64 embedded views, and an inverse temperature that grows from 1 to 100 (game.sharpness) at the end of the
+    budget. Differences: 100 feature maps for each window (paper: 300), one D turn for each of G. docs/text.md says what
+    the adversarial stage adds to maximum likelihood.
     """
     g = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
     d = Optimizer(lr=1e-4, betas=(0.9, 0.99))

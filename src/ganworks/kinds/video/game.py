@@ -1,4 +1,4 @@
-"""The game of clips: a critic of whole clips and one of single frames judge what G makes.
+"""The game of clips: G against a critic of whole clips and a critic of single frames.
 
 MoCoGAN (Tulyakov et al. 2017, 1707.04993, equation 3) has these two; the losses are those of R3GAN (Huang et al. 2024,
 2501.05441): each real example is compared with the generated one in its place, with R1 and R2 on both critics.
@@ -95,20 +95,22 @@ class ClipGame:
         with torch.no_grad():
             fake = self.made(nets, batch)[0].to(real.dtype)
         gammas = half_cosine(self.r1, _end(self.r1, self.r1_end), batch.progress)
-        r, f, penalty = self._judged(nets["D"], real, fake, batch, gammas)
+        r, f, penalty = self._critic_outputs(nets["D"], real, fake, batch, gammas)
         terms = {"d_loss": self._loss.discriminator(r, f), "_real": r.detach(), "_fake": f.detach()}
         if self.r1:
             terms["penalty"] = penalty
         if self.frame:
             gamma = half_cosine(self.frame_r1, _end(self.frame_r1, self.frame_r1_end), batch.progress)
             which = batch.draw.integers(real.shape[1], self.looks)
-            r, f, penalty = self._judged(_critic(nets), picked(real, which), picked(fake, which), batch, gamma)
+            r, f, penalty = self._critic_outputs(_critic(nets), picked(real, which), picked(fake, which), batch, gamma)
             terms["f_loss"] = each(self._loss.discriminator(r, f), self.looks)
             if self.frame_r1:
                 terms["f_penalty"] = each(penalty, self.looks)
         return terms
 
-    def _judged(self, D: Any, real: Tensor, fake: Tensor, batch: Batch, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
+    def _critic_outputs(
+        self, D: Any, real: Tensor, fake: Tensor, batch: Batch, gamma: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits [B] of both kinds, and the penalty [B] of each pair."""
         x = torch.cat([self._seen(real, batch), self._seen(fake, batch)])
         y = labels_of(batch, len(x))

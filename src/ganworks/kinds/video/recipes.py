@@ -11,22 +11,22 @@ _LR = 2e-3
 
 
 def video(facts: Facts) -> Config:
-    """Clips from a content that stays and a motion that goes on, conditional on classes: what it shows cannot flicker.
+    """Clips from one content code for all frames and a motion code for each frame, by class where there are classes.
 
     Paper: MoCoGAN, Tulyakov et al. 2017 (arXiv 1707.04993): a recurrent motion code per frame, an image generator, a
-    critic of clips and one of frames. Differs: the paired loss with R1 and R2 (arXiv 2501.05441), averaged weights,
-    classes by projection; each clip is painted in its own few colours, with pictures that its content draws once and
-    its motion lays where they belong (layers, as in MarioNette, arXiv 2104.14553). networks.first=on learns to go on
-    from a given first frame as well. Made for minutes on a CPU at 32 pixels; docs/video.md.
+    critic of clips and one of frames. Differences: the paired loss with R1 and R2 (arXiv 2501.05441), averaged weights,
+    classes by projection. Each clip has a palette of its own, and layers: sprites that the content code draws once and
+    the motion code places in each frame (as in MarioNette, arXiv 2104.14553), so that they do not flicker.
+    networks.first=on also learns to continue a given first frame. For minutes on a CPU at 32 pixels (docs/video.md).
     """
     return _config("video", facts, MotionContent(), _game(facts))
 
 
 def video3d(facts: Facts) -> Config:
-    """Clips drawn whole by transposed 3-D convolutions, one latent for content and motion together.
+    """Clips by transposed 3-D convolutions over time and space, one latent for content and motion together.
 
-    Paper: VGAN, Vondrick et al. 2016 (arXiv 1609.02612), of which this is the one-stream form. Differs: the paired loss
-    with R1 and R2 (arXiv 2501.05441), averaged weights, classes by projection.
+    Paper: VGAN, Vondrick et al. 2016 (arXiv 1609.02612); this is its one-stream architecture. Differences: the paired
+    loss with R1 and R2 (arXiv 2501.05441), averaged weights, classes by projection.
     """
     return _config("video3d", facts, Volume(), _game(facts, frame=0.0))
 

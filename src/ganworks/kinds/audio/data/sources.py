@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import Counter
@@ -14,9 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganworks.core.errors import UsageError
-from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import DecodeError, printable
-from ganworks.files.sources import FileSource, _inside_zip, natural_key
+from ganworks.files.sources import FileSource, labels_of, listing_of, natural_key, stamp_of
 from ganworks.kinds.audio.data import sound
 
 NAMED = (2, 100, 5)  # fewest and most classes by name, and fewest files of each, for names to be taken for labels
@@ -33,7 +31,7 @@ class SoundFiles(FileSource):
     suffixes: ClassVar[tuple[str, ...]] = sound.SUFFIXES
     what: ClassVar[str] = "recordings"
 
-    def __init__(self, path: Path, listing: FolderListing | ZipListing, labels: bool = True, by_name: str = "auto"):
+    def __init__(self, path: Path, listing: Any, labels: bool = True, by_name: str = "auto"):
         super().__init__(path, listing, labels)
         self.by_name = by_name if labels else "never"
 
@@ -59,23 +57,6 @@ class SoundFiles(FileSource):
 
 def _divided(name: str) -> bool:
     return bool(re.search(r"[^_-][_-]", name))
-
-
-class OneFile:
-    """A single recording as a listing."""
-
-    kind = "file"
-
-    def __init__(self, path: Path):
-        self.path, self.notes, facts = path, [], path.stat()
-        self.names, self.sizes = [path.name], [facts.st_size]
-        mark = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode("utf-8", "surrogateescape")
-        self.digest = hashlib.blake2b(mark, digest_size=16)
-
-    def read(self, index: int) -> bytes:
-        """All bytes, one more than the limit at most."""
-        with self.path.open("rb") as file:
-            return file.read(sound.MAX_BYTES + 1)
 
 
 @dataclass
@@ -106,10 +87,7 @@ class SoundArrays:
 
     def stamp(self) -> str:
         """A hash of all values."""
-        digest = hashlib.blake2b(f"{self.rate} {self.classes}".encode(), digest_size=16)
-        for x in self.items:
-            digest.update(str(x.shape).encode() + np.ascontiguousarray(x).tobytes())
-        return digest.hexdigest() + ("" if self.labels is None else hashlib.sha256(self.labels.tobytes()).hexdigest())
+        return stamp_of(f"{self.rate} {self.classes}", self.items, self.labels)
 
 
 def from_arrays(given: Any) -> SoundArrays:
@@ -129,10 +107,7 @@ def from_arrays(given: Any) -> SoundArrays:
         raise UsageError("There are no recordings in the list.")
     if labels is None:
         return SoundArrays(items, rate)
-    if len(labels) != len(items):
-        raise UsageError(f"{len(items)} recordings but {len(labels)} labels.")
-    names, numbers = np.unique(np.asarray(labels).astype(str), return_inverse=True)
-    return SoundArrays(items, rate, numbers.reshape(-1).astype(np.int64), tuple(names.tolist()))
+    return SoundArrays(items, rate, *labels_of(labels, len(items), "recordings"))
 
 
 def _as_float(x: np.ndarray, number: int) -> np.ndarray:
@@ -151,25 +126,11 @@ def open_sounds(path: Any, labels: bool = True, by_name: str = "auto") -> SoundF
     """The recordings of a folder, a zip (or zip/folder/inside), one file or arrays; UsageError when there are none."""
     if not isinstance(path, str | os.PathLike):
         return from_arrays(path)
+    where, listing = listing_of(path, "Give a folder or zip of WAV, FLAC or OGG.", sound.MAX_BYTES + 1)
     try:
-        return _open_path(Path(path).expanduser(), labels, by_name)
+        return SoundFiles(where, listing, labels, by_name)
     except OSError as error:
         raise UsageError(f'"{printable(str(path))}" cannot be opened: {error.strerror or error}.') from error
-
-
-def _open_path(path: Path, labels: bool, by_name: str) -> SoundFiles:
-    path, inside = _inside_zip(path)
-    if path.is_dir():
-        return SoundFiles(path, FolderListing(path), labels, by_name)
-    if not path.exists():
-        raise UsageError(f'There is nothing at "{printable(str(path))}". Give a folder or zip of WAV, FLAC or OGG.')
-    if not path.is_file():
-        raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic in (b"PK\x03\x04", b"PK\x05\x06"):
-        return SoundFiles(path, ZipListing(path, inside), labels, by_name)
-    return SoundFiles(path, OneFile(path), labels, by_name)  # type: ignore[arg-type]
 
 
 def usual_rate(source: Any, at_most: int) -> tuple[int, str]:

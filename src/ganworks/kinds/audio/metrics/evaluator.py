@@ -43,7 +43,7 @@ MEANING = {
 
 
 class AudioEvaluator:
-    """Looks at what G makes. data: opened `Clips`; config: the training's."""
+    """Looks at what G makes. data: an opened `WaveSet`; config: the training's."""
 
     objective = "kd"
 

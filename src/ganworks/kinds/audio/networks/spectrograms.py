@@ -1,9 +1,9 @@
-"""Sound by way of pictures: players that work on spectrograms, and a generator that ends in the wave itself.
+"""Sound by way of spectrograms: networks for pictures, and a generator that ends in the wave itself.
 
 The picture is the log of a magnitude spectrogram: on a mel scale (the default), or on all bins with each bin
-standardised (SpecGAN: Donahue, McAuley, Puckette 2019, arXiv 1802.04208, section 3.2). Any players for pictures
-[C, F, T] can make and judge it. The way back is part of the generator: bands become bins, phases begin as those of
-steady tones at the peaks and are made consistent by fast Griffin-Lim.
+standardised (SpecGAN: Donahue, McAuley, Puckette 2019, arXiv 1802.04208, section 3.2). Any networks for pictures
+[C, F, T] can serve as generator and discriminator. The inverse is part of the generator: bands become bins, phases
+begin as those of steady tones at the peaks and are made consistent by fast Griffin-Lim.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class SpectrogramGenerator(nn.Module):
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """Waves [B, C, n], y [B] or None -> logits [B] of `picture`, which judges their spectrograms."""
+    """Waves [B, C, n], y [B] or None -> logits [B] of `picture` on their spectrograms."""
 
     def __init__(self, picture: nn.Module, front: Front):
         super().__init__()

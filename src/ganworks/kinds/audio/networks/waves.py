@@ -1,4 +1,4 @@
-"""WaveGAN: waves from latents by transposed convolutions, judged by a discriminator that cannot hear their phase.
+"""WaveGAN: waves from latents by transposed convolutions, and a discriminator with phase shuffle.
 
 Donahue, McAuley, Puckette 2019, "Adversarial audio synthesis", arXiv 1802.04208, section 3.1 and appendix D. Rebuilt
 from the paper; for 16,384 samples, one channel and width 64 the layers are its layers. Where we differ: any length

@@ -43,7 +43,7 @@ BETTER = {"same_class": "higher", "speed": "higher", "level": "floor"}
 
 
 class VocoderEvaluator:
-    """Looks at G on held-out recordings. domain: a `Vocoder`; data: what it opened.
+    """Looks at G on held-out recordings. domain: a `VocoderDomain`; data: what it opened.
 
     A training on spectral distances alone keeps its best snapshot; one with an adversarial stage keeps the newest: the
     distances may rise there while the sound gets better.

@@ -21,6 +21,7 @@ import numpy as np
 from ganworks.core.errors import UsageError
 from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import printable
+from ganworks.files.rows import number_in
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 MAX_BYTES, MAX_ROWS, MAX_COLUMNS, MAX_SERIES = 1 << 30, 10_000_000, 1000, 500_000
@@ -279,7 +280,7 @@ def parse_table(content: bytes, where: str) -> Columns:
         rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
     except csv.Error as error:
         raise UsageError(f'"{where}" is no readable table: {error}.') from error
-    titled = not all(_number(cell) is not None or not cell.strip() for cell in rows[0])
+    titled = not all(number_in(cell) is not None or not cell.strip() for cell in rows[0])
     header = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]
     names = unique_names(header if titled else [f"c{i}" for i in range(len(rows[0]))])
     if len(names) > MAX_COLUMNS:
@@ -309,13 +310,6 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-"))
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
 
 
 def _typed(cells: list[str]) -> np.ndarray:

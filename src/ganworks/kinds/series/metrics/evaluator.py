@@ -18,6 +18,7 @@ from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
 from ganworks.kinds.series.metrics.measures import Bunch
 from ganworks.kinds.series.metrics.pictures import acf_picture, length_picture, small_multiples
+from ganworks.metrics.estimate import ks
 from ganworks.metrics.tasks import TaskReport, metric, timed
 
 FEWEST, QUICK, MOST, SHOWN = 20, 600, 2000, 64
@@ -93,7 +94,7 @@ class SeriesEvaluator:
         made = self.made(nets, min(QUICK, len(self.quick)), 2)
         values = {"told_by_trees": judges.trees(self.quick, made), "acf_error": alike.acf_error(self.quick, made)}
         if self.layout.variable:
-            values["length_ks"] = alike.ks(self.quick.lengths.astype(float), made.lengths.astype(float))
+            values["length_ks"] = ks(self.quick.lengths.astype(float), made.lengths.astype(float))
         return values, {"told_by_trees": 0.0, "acf_error": 0.0}, ""
 
     def costs(self, nets: Nets) -> tuple[float, float]:
@@ -155,7 +156,7 @@ class SeriesEvaluator:
         """Errors of the lengths and of the shares of attributes; more samples than series only make them surer."""
         out = {}
         if self.layout.variable:
-            out["length_ks"] = alike.ks(real.lengths.astype(float), made.lengths.astype(float))
+            out["length_ks"] = ks(real.lengths.astype(float), made.lengths.astype(float))
         if made.attributes:
             out["attribute_error"] = alike.attribute_error(real, made)
         return out

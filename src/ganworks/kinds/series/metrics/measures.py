@@ -13,6 +13,7 @@ import numpy as np
 
 from ganworks.kinds.series.data.code import decode
 from ganworks.kinds.series.data.layout import SeriesLayout
+from ganworks.metrics.estimate import ks
 
 LAGS = 8
 
@@ -79,16 +80,6 @@ def cross_error(real: Bunch, made: Bunch) -> float:
     if not apart.any():
         return 0.0
     return float(np.abs(cross_correlation(real) - cross_correlation(made))[:, apart].mean())
-
-
-def ks(a: np.ndarray, b: np.ndarray) -> float:
-    """Kolmogorov-Smirnov distance of two samples: the largest distance of their distribution functions, 0 to 1."""
-    a, b = np.sort(a[np.isfinite(a)]), np.sort(b[np.isfinite(b)])
-    if not len(a) or not len(b):
-        return 1.0
-    at = np.concatenate([a, b])
-    gap = np.searchsorted(a, at, "right") / len(a) - np.searchsorted(b, at, "right") / len(b)
-    return float(np.abs(gap).max())
 
 
 def marginal_error(real: Bunch, made: Bunch) -> float:

@@ -1,9 +1,9 @@
-"""Models that judge series: told real from generated, predicting the next step, recognising the label.
+"""Models that are trained on series to evaluate them: real against generated, the next step, the label.
 
 Discriminative score: |accuracy - 0.5| of a classifier after the fact (Yoon et al. 2019, TimeGAN, section 5.2), 0 when
 nothing can be told. Different from the common code: two seeds or more, standardised inputs and enough training (with
 min-max inputs and 3 hidden units the score of a Gaussian is near 0), lengths and categories as inputs, and series of
-which some were used to train the judge are never those that it is tested on. Windows that overlap may stand on both
+which some trained the classifier are never those that it is tested on. Windows that overlap may stand on both
 sides, as usual; `apart=True` in `trees` tests on held-out stretches instead.
 """
 
@@ -44,7 +44,7 @@ def _first(bunch: Bunch) -> np.ndarray:
 
 
 def halves(real: int, made: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Orders of real and of made examples; the first half of each trains a judge."""
+    """Orders of real and of made examples; the first half of each trains a classifier."""
     rng = np.random.default_rng(key(seed, "halves"))
     return rng.permutation(real), rng.permutation(made)
 
@@ -62,7 +62,7 @@ def trees(real: Bunch, made: Bunch, seed: int = 0, test: tuple[Bunch, Bunch] | N
     fit = slice(None) if test else slice(0, n // 2)
     model = HistGradientBoostingClassifier(random_state=seed, early_stopping=False)
     x = np.concatenate([a[fit], b[fit]])
-    known = np.isfinite(x).any(0)  # no judging by a step that no series of the training half reaches
+    known = np.isfinite(x).any(0)  # without steps that no series of the training half reaches
     model.fit(x[:, known], np.repeat([1, 0], len(a[fit])))
     c, d = (tabular(test[0]), tabular(test[1])) if test else (a[n // 2 :], b[n // 2 :])
     right = (model.predict(c[:, known]).mean() + 1 - model.predict(d[:, known]).mean()) / 2

@@ -92,7 +92,7 @@ class BasisGenerator(nn.Module):
 class BasisDiscriminator(nn.Module):
     """([B, size], [B]) -> logits [B]: an MLP on the coordinates, attributes and categories.
 
-    `seen` is what it looks at, and what a penalty is measured in; `judge` judges that.
+    `seen` is what it looks at, and what a penalty is measured in; `logits` are of that.
     """
 
     def __init__(self, net: Any, spec: Spec):
@@ -111,7 +111,7 @@ class BasisDiscriminator(nn.Module):
         words = parts.steps[:, :, len(self.layout.numbers) :].flatten(1)
         return torch.cat([self.white.there(x), parts.attributes, words], 1)
 
-    def judge(self, seen: Tensor, y: Tensor | None = None) -> Tensor:
+    def logits(self, seen: Tensor, y: Tensor | None = None) -> Tensor:
         """Logits [B] of what is seen."""
         if self.label is not None:
             if y is None:
@@ -120,4 +120,4 @@ class BasisDiscriminator(nn.Module):
         return self.net(seen)[:, 0].float()
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.judge(self.seen(x), y)
+        return self.logits(self.seen(x), y)

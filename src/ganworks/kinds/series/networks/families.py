@@ -253,7 +253,7 @@ class DenseDiscriminator(nn.Module):
 
 
 class SeriesDiscriminator(nn.Module):
-    """([B, size], [B]) -> logits [B] float32; `auxiliary` judges what stands before the steps, None without it."""
+    """([B, size], [B]) -> logits [B] float32; `auxiliary` sees only what stands before the steps; None without such."""
 
     def __init__(self, net: SeriesNetworks, spec: Spec):
         super().__init__()
@@ -269,7 +269,7 @@ class SeriesDiscriminator(nn.Module):
         """What a penalty is measured in: the vector itself."""
         return x
 
-    def judge(self, seen: Tensor, y: Tensor | None = None) -> Tensor:
+    def logits(self, seen: Tensor, y: Tensor | None = None) -> Tensor:
         """Logits [B]."""
         steps, static = self.view(seen)
         if self.label is not None:
@@ -279,7 +279,7 @@ class SeriesDiscriminator(nn.Module):
         return self.net(steps, static)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.judge(self.seen(x), y)
+        return self.logits(self.seen(x), y)
 
 
 @dataclass(frozen=True)

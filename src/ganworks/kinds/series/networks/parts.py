@@ -85,8 +85,8 @@ def mapped(columns: Any, raw: Tensor) -> Tensor:
 
 
 class Auxiliary(nn.Module):
-    """Judges the first `static` places alone: attributes, length, ranges (1909.13403, section 4.2): ([B, size], [B])
-    -> [B]."""
+    """The discriminator of the first `static` places alone, which hold attributes, length and ranges (1909.13403,
+    section 4.2): ([B, size], [B]) -> [B]."""
 
     def __init__(self, net: Any, spec: Spec, static: int):
         super().__init__()

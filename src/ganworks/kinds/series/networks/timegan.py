@@ -1,7 +1,7 @@
 """TimeGAN's networks (Yoon et al. 2019, "Time-series Generative Adversarial Networks"): a GAN in a learnt latent space.
 
 An embedder E turns steps into latents and recovery turns them back; a generator makes latents from noise, a supervisor
-has learnt how real latents go on, and D judges sequences of latents. All recurrent. What is published is one network:
+predicts the next latent, and D discriminates sequences of latents. All recurrent. What is published is one network:
 generator, supervisor and recovery in a row. Different from the paper: attributes and ranges are drawn as in the other
 networks of series and are given to every part, instead of going through an autoencoder of their own.
 """

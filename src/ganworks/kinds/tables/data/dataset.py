@@ -239,7 +239,7 @@ def _shares(column: dict[str, Any], series: Any) -> list[float]:
 
 
 def target_of(columns: list[dict[str, Any]], wanted: str = "") -> str:
-    """The column that judges predict: as wanted, else the last category or number of few values; "" for none."""
+    """The column that models predict in an evaluation: as wanted, else the last one of few values; "" for none."""
     if wanted:
         k = table_rules.find(wanted, columns)
         if columns[k]["kind"] not in ("category", "number"):

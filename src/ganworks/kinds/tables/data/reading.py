@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
+from ganworks.files.rows import number_in
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MAX_BYTES, MAX_COLUMNS, MAX_CELLS = 4 << 30, 2000, 200_000_000
@@ -108,7 +109,7 @@ def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
     if not rows:
         raise UsageError(f'"{file.name}" holds no rows.')
     names = [name.strip() for name in rows[0]]
-    bare = header == "off" or (header == "auto" and all(_is_number(cell) for cell in rows[0]))
+    bare = header == "off" or (header == "auto" and all(number_in(cell) is not None for cell in rows[0]))
     if bare:
         names = [f"column_{k + 1}" for k in range(len(names))]
         notes.append("no header: all cells of the first line are numbers, so the columns are column_1, column_2, ...")
@@ -152,14 +153,6 @@ def _separator(lines: list[str]) -> str:
         return (len(set(widths)) == 1 and widths[0] > 1, max(widths, default=0))
 
     return max(SEPARATORS, key=cells)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_names(names: list[str], where: str) -> None:

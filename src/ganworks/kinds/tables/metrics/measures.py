@@ -13,6 +13,7 @@ import numpy as np
 
 from ganworks.core.spec import key
 from ganworks.kinds.tables.data import columns as table_columns
+from ganworks.metrics.estimate import ks
 
 BINS, MOST = 10, 200  # quantile bins of numbers in pairs; values of a category that are told apart
 LARGEST_TRAIN = 20_000  # rows that models learn from
@@ -95,20 +96,8 @@ def shapes(coder: Coder, real: Any, made: Any) -> dict[str, float]:
         else:
             x, y = numbers(column, real), numbers(column, made)
             gaps = abs(np.isnan(x).mean() - np.isnan(y).mean())
-            out[column["name"]] = (1 - _ks(x[~np.isnan(x)], y[~np.isnan(y)])) * (1 - gaps)
+            out[column["name"]] = (1 - ks(x, y)) * (1 - gaps)
     return out
-
-
-def _ks(x: np.ndarray, y: np.ndarray) -> float:
-    """The largest distance of two distribution functions."""
-    if not len(x) or not len(y):
-        return float(len(x) != len(y))
-    at = np.unique(np.concatenate([x, y]))
-    return float(
-        np.abs(
-            np.searchsorted(np.sort(x), at, "right") / len(x) - np.searchsorted(np.sort(y), at, "right") / len(y)
-        ).max()
-    )
 
 
 def variation(a: np.ndarray, b: np.ndarray, size: int) -> float:
@@ -143,7 +132,7 @@ def boosting(coder: Coder, skip: int | None = None, regress: bool = False) -> An
 def detection(coder: Coder, real: Any, made: Any, seed: int = 0) -> np.ndarray:
     """[m, 2]: whether a row is made, and how made it looks to gradient boosting that learnt from the other 70 %.
 
-    Equal numbers of both; 30 % are judged. `auc` of it: 0.5 when they cannot be told apart, 1 when always.
+    Equal numbers of both; 30 % are scored. `auc` of it: 0.5 when they cannot be told apart, 1 when always.
     """
     count = min(len(real), len(made), LARGEST_TRAIN)
     x = np.concatenate([coder.matrix(real.iloc[:count]), coder.matrix(made.iloc[:count])])

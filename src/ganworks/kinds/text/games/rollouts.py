@@ -1,4 +1,4 @@
-"""Rewards for every token of a text: what a critic says of texts that begin with it.
+"""Rewards for every token of a text: the critic's output on texts that begin with it.
 
 SeqGAN, Yu et al. 2017 (1609.05473), section 3.1. A prefix is completed several times by the generator
 itself. Every completion carries the number of the text and of the token that it belongs to, so that no reward can

@@ -1,6 +1,6 @@
 """The game of texts: maximum likelihood first, then a critic, then rewards from it.
 
-SeqGAN (Yu et al. 2017, 1609.05473): the generator is a policy, the critic's opinion its reward, REINFORCE its gradient.
+SeqGAN (Yu et al. 2017, 1609.05473): the generator is a policy, the critic's output its reward, REINFORCE its gradient.
 MaliGAN (Che et al. 2017, 1702.07983): rewards are the density ratio, normalised over the batch. Both may keep maximum
 likelihood beside the reward, without which diversity is lost (Caccia et al. 2020, 1811.02549).
 """
@@ -20,8 +20,8 @@ from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
-from ganworks.kinds.text.data.vocabulary import END
 from ganworks.kinds.text.games.rollouts import completions, rewards
+from ganworks.kinds.text.networks.language import mask
 from ganworks.layers.copies import take_over
 
 Made = list[tuple[Tensor, Tensor | None]]
@@ -90,7 +90,7 @@ class Sequences:
         return tuple(sorted({0.0, *(p for p in (self.critic_from, self.adversarial_from) if 0 < p < 1)}))
 
     def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Callable[[Nets, Batch], Terms]]]:
-        """G by likelihood; D alone; D, then G on the texts that D has just judged."""
+        """G by likelihood; D alone; D, then G on the texts that D has just seen."""
         if progress < self.critic_from or self.critic_from == 1:
             yield ("G",), partial(self.likelihood_turn, keep=step % _EVERY == 0)
             return
@@ -130,7 +130,7 @@ class Sequences:
             return G.sample(batch.draw.uniform(G.length), y), y
 
     def discriminator_turn(self, nets: Nets, batch: Batch, made: Made, keep: bool = False) -> Terms:
-        """d_loss [B]; _real and _fake are the logits. made: receives the texts that were judged."""
+        """d_loss [B]; _real and _fake are the logits. made: receives the texts that D saw."""
         if keep:
             take_over(nets["G_warm"], nets["G"])
         fake, y = self.made(nets, batch)
@@ -175,7 +175,7 @@ class Sequences:
 
 def within(x: Tensor) -> Tensor:
     """1 where numbers [B, L] belong to the text, its END included, else 0; float32 [B, L]."""
-    return (torch.arange(x.shape[1], device=x.device) <= (x != END).sum(1, keepdim=True)).float()
+    return mask(x).float()
 
 
 def tokens(x: Tensor) -> Tensor:

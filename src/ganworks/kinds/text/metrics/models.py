@@ -1,4 +1,4 @@
-"""Small models of texts that judge others: a trigram model, vectors of sentences, a classifier by n-grams."""
+"""Small models of texts for the evaluation: a trigram model, vectors of sentences, a classifier by n-grams."""
 
 from __future__ import annotations
 

@@ -216,7 +216,8 @@ class TextNets:
     candidates: texts drawn for each one that is given out, by the critic's choice; 1: no choice. temperature: at
     which they are drawn, for the critic to learn from and by default afterwards.
     critic: "windows" (convolutions over embedded tokens of widths `d_widths`, `d_maps` maps each), or "views"
-    (RelGAN's: the same over `d_views` embeddings of one number each, judged apart). d_embed, d_dropout: of the critic.
+    (RelGAN's: the same over `d_views` embeddings of one number each, with one logit for each). d_embed, d_dropout: of
+    the critic.
     """
 
     core: Literal["lstm", "gru", "memory"] = "lstm"

@@ -12,7 +12,6 @@ Classes: labels.csv or one folder per class, as for pictures; of folders of fram
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -24,9 +23,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganworks.core.errors import UsageError
-from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, header, printable
-from ganworks.files.sources import FileSource, _inside_zip, natural_key
+from ganworks.files.sources import FileSource, labels_of, listing_of, natural_key, stamp_of
 
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 MOVING = (".gif", *FILMS)
@@ -50,23 +48,6 @@ class Opened:
 
     form: str
     payload: Any
-
-
-class OneFile:
-    """A single film as a listing."""
-
-    kind = "file"
-
-    def __init__(self, path: Path):
-        self.root, self.notes, facts = path.parent, [], path.stat()
-        self.names, self.sizes = [path.name], [facts.st_size]
-        mark = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode("utf-8", "surrogateescape")
-        self.digest = hashlib.blake2b(mark, digest_size=16)
-
-    def read(self, index: int) -> bytes:
-        """All bytes, one more than the limit at most."""
-        with (self.root / self.names[index]).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
 
 
 class ClipFiles(FileSource):
@@ -173,12 +154,7 @@ class ClipArrays:
         self.items = [as_clip(np.asarray(x), k) for k, x in enumerate(clips)]
         if not self.items:
             raise UsageError("There are no clips in the list.")
-        self.labels, self.classes = None, ()
-        if y is not None:
-            if len(y) != len(self.items):
-                raise UsageError(f"{len(self.items)} clips but {len(y)} labels.")
-            names, numbers = np.unique(np.asarray(y).astype(str), return_inverse=True)
-            self.labels, self.classes = numbers.reshape(-1).astype(np.int64), tuple(names.tolist())
+        self.labels, self.classes = (None, ()) if y is None else labels_of(y, len(self.items), "clips")
         self.notes: list[str] = []
         self.bytes = sum(x.nbytes for x in self.items)
 
@@ -195,10 +171,7 @@ class ClipArrays:
 
     def stamp(self) -> str:
         """A hash of all values."""
-        digest = hashlib.blake2b(str(self.classes).encode(), digest_size=16)
-        for x in self.items:
-            digest.update(str(x.shape).encode() + np.ascontiguousarray(x).tobytes())
-        return digest.hexdigest() + ("" if self.labels is None else hashlib.sha256(self.labels.tobytes()).hexdigest())
+        return stamp_of(str(self.classes), self.items, self.labels)
 
 
 def as_clip(x: np.ndarray, number: int) -> np.ndarray:
@@ -220,22 +193,8 @@ def open_clips(path: Any, labels: bool = True, layout: str = "auto") -> ClipFile
     """The clips of a folder, a zip (or zip/folder/inside), one film or arrays; UsageError when there are none."""
     if not isinstance(path, str | os.PathLike):
         return ClipArrays(path)
+    where, listing = listing_of(path, "Give a folder or zip of clips, or a film.", MAX_BYTES + 1)
     try:
-        return _open_path(Path(path).expanduser(), labels, layout)
+        return ClipFiles(where, listing, labels, layout)
     except OSError as error:
         raise UsageError(f'"{printable(str(path))}" cannot be opened: {error.strerror or error}.') from error
-
-
-def _open_path(path: Path, labels: bool, layout: str) -> ClipFiles:
-    path, inside = _inside_zip(path)
-    if path.is_dir():
-        return ClipFiles(path, FolderListing(path), labels, layout)
-    if not path.exists():
-        raise UsageError(f'There is nothing at "{printable(str(path))}". Give a folder or zip of clips, or a film.')
-    if not path.is_file():
-        raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic in (b"PK\x03\x04", b"PK\x05\x06"):
-        return ClipFiles(path, ZipListing(path, inside), labels, layout)
-    return ClipFiles(path, OneFile(path), labels, layout)
