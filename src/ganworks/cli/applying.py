@@ -9,7 +9,7 @@ from typing import Any
 
 from ganworks.cli.sampling import whole
 from ganworks.core.config import parse
-from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.core.errors import GanworksError, UsageError, nearest, switch
 from ganworks.files.weights import replace_file
 from ganworks.report.terminal.meters import Meters
 
@@ -18,20 +18,12 @@ _SHOWN = 20  # failures named on the screen
 _LINES = 50  # predictions on the screen when they also go to a file
 
 
-def switch(text: str, name: str) -> bool:
-    """on or off; anything else is a UsageError that names it."""
-    value = parse(text)
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} is on or off, not {text!r}.")
-    return value
-
-
 def apply(run: str, source: str, options: dict[str, str]) -> None:
     """ganworks apply RUN INPUT key=value ...; see usage.py."""
     from ganworks.use.applier import Applied
     from ganworks.use.file_jobs import apply_files, pairs_of
 
-    reverse = switch(options.get("reverse", "off"), "reverse")
+    reverse = switch("reverse", options.get("reverse", "off"))
     model = Applied.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
     known = asked if model.options is None else model.options
@@ -44,7 +36,7 @@ def apply(run: str, source: str, options: dict[str, str]) -> None:
             source,
             options.get("out"),
             seed=whole(options.get("seed", "0"), "seed"),
-            mark=switch(options.get("mark", "on"), "mark"),
+            mark=switch("mark", options.get("mark", "on")),
             mask=options.get("mask"),
             form=options.get("format", ""),
             on_progress=meters,

@@ -11,7 +11,7 @@ from typing import Any
 
 from ganworks import __version__
 from ganworks.cli.help import HELP, TOP
-from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.core.errors import GanworksError, UsageError, nearest, switch
 
 Options = dict[str, str]
 
@@ -104,7 +104,9 @@ def _train(places: list[str], options: Options) -> int:
     from ganworks import api
 
     out = options.pop("out", None)
-    extra = {name: _flag(options.pop(name, default)) for name, default in (("evaluate", "on"), ("tensorboard", "off"))}
+    extra = {
+        name: switch(name, options.pop(name, default)) for name, default in (("evaluate", "on"), ("tensorboard", "off"))
+    }
     settings: dict[str, Any] = {**extra, **options}
     model = api.fit(chosen, data, out, **settings)
     _next_steps(Path(str(model.info["path"])).parent)
@@ -126,14 +128,6 @@ def _what_to_train(places: list[str], data: str | None) -> tuple[str | None, str
         nothing = "There is no recipe and nothing at the path" if data is None else "There is no recipe"
         raise UsageError(f'{nothing} "{places[0]}". {nearest(places[0], registry.recipes())}')
     return (places[0] if places else None), data
-
-
-def _flag(text: str) -> bool:
-    if text.lower() in ("on", "true", "yes", "1"):
-        return True
-    if text.lower() in ("off", "false", "no", "0"):
-        return False
-    raise UsageError(f"Say on or off, not {text!r}.")
 
 
 def _next_steps(run: Path) -> None:
@@ -232,9 +226,14 @@ def _compare(places: list[str], options: Options) -> int:
 
 
 def _recipes(places: list[str], options: Options) -> int:
-    _only(options, (), "recipes")
+    _only(options, ("format",), "recipes")
     from ganworks.core import registry
 
+    if options:
+        from ganworks.core.schema.document import print_schema
+
+        print_schema(_one(places, "one name", "recipes"), options["format"])
+        return 0
     if places:
         print(f"{places[0]}\n\n{registry.describe(_one(places, 'one name', 'recipes'))}")
         return 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganworks.core.config import parse
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.report.read import read_run
 from ganworks.report.terminal.meters import Meters
 
@@ -41,9 +40,7 @@ def sample(source: str, count: str, options: dict[str, str]) -> None:
     n = whole(count, "the count of samples")
     seed = whole(options.get("seed", "0"), "seed")
     model = with_options(Model.load(source, device=options.get("device", "auto")), options)
-    mark = parse(options.get("mark", "on"))
-    if not isinstance(mark, bool):
-        raise UsageError(f"mark is on or off, not {options['mark']!r}.")
+    mark = switch("mark", options.get("mark", "on"))
     out = place_for(model, options)
     facts = {
         "labels": chosen_labels(options.get("labels")),

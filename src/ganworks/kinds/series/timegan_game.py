@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import OF_BUDGET, check, within
 from ganworks.core.spec import Batch
 
 Nets = dict[str, Any]
@@ -38,17 +39,21 @@ def moments(real: Tensor, made: Tensor) -> Tensor:
 class TimeGANGame:
     """Three stages by fractions of the budget.
 
-    embed, supervise: where the first and the second stage end. supervised, matched: weights of the next-step loss and
-    of the moments in the generator's turn (published: 10 at unsquared scale, 100); recovered: of the reconstruction.
+    embed: where the first stage ends, which embeds.
+    supervise: where the second stage ends, which predicts the next step.
+    supervised: weight of the next-step loss in the generator's turn (published: 10 at unsquared scale).
+    matched: weight of the moments in the generator's turn (published: 100).
+    recovered: weight of the reconstruction.
     """
 
-    embed: float = 0.2
-    supervise: float = 0.3
+    embed: Annotated[float, within(above=0, below=1, unit=OF_BUDGET)] = 0.2
+    supervise: Annotated[float, within(above=0, below=1, unit=OF_BUDGET)] = 0.3
     supervised: float = 10.0
     matched: float = 10.0
     recovered: float = 10.0
 
     def __post_init__(self) -> None:
+        check(self)
         if not 0 < self.embed < self.supervise < 1:
             raise UsageError(f"The stages must follow each other: 0 < embed < supervise < 1, not {self}.")
 

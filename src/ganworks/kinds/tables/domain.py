@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import HeldOut, check
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.tables.data import layout as table_layout
 from ganworks.kinds.tables.data import reading as table_read
@@ -28,14 +29,18 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 class Table:
     """How a table becomes rows of numbers and back.
 
-    held_out: share of rows that is never trained on (at most 10,000 rows). header: "auto", "on" or "off".
-    encoding: of CSV files. numbers: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
-    ids: columns (a,b) of which new unique values are made up; categories: columns of numbers that are names.
-    rules: what every row keeps: "age >= 18; start <= end; a + b = 100". target: the column that judges predict;
-    default: the last one with few values. balanced: training rows are chosen by value, rare values more often (CTGAN).
+    held_out: share of rows that is never trained on (at most 10,000 rows).
+    header: whether the first line names the columns: "auto", "on" or "off".
+    encoding: encoding of CSV files.
+    numbers: how numbers are coded: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
+    ids: columns (a,b) of which new unique values are made up.
+    categories: columns of numbers that are names.
+    rules: what every row keeps: "age >= 18; start <= end; a + b = 100".
+    target: the column that judges predict; default: the last one with few values.
+    balanced: training rows are chosen by value, rare values more often (CTGAN).
     """
 
-    held_out: float = 0.1
+    held_out: HeldOut = 0.1
     header: str = "auto"
     encoding: str = "utf-8"
     numbers: str = "cells"
@@ -50,8 +55,7 @@ class Table:
     options: ClassVar[dict[str, str]] = {"where": "conditions that every row keeps: \"income='>50K' and age>=30\""}
 
     def __post_init__(self) -> None:
-        if not 0 <= self.held_out < 1:
-            raise UsageError(f"held_out must lie in [0, 1), not {self.held_out}.")
+        check(self)
         if self.numbers not in ("cells", "modes") or self.header not in ("auto", "on", "off"):
             raise UsageError(f'numbers must be "cells" or "modes", header "auto", "on" or "off"; got {self}.')
 
