@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +111,7 @@ class Adversarial:
     pair_augment: bool = False
     penalty_backend: str = "exact"
     penalty_fraction: Annotated[float, within(1e-9, 1, unit="share of the batch")] = 1.0
-    train: str = "both"
+    train: Literal["both", "G", "D"] = "both"
 
     augmentation: ClassVar[type[DiffAugment]] = DiffAugment  # what `augment` is a policy of
 
@@ -123,8 +123,6 @@ class Adversarial:
             raise UsageError(
                 f"There is no penalty_backend {self.penalty_backend!r}. {nearest(self.penalty_backend, BACKENDS)}"
             )
-        if self.train not in ("both", "G", "D"):
-            raise UsageError(f'train must be "both", "G" or "D", not {self.train!r}.')
 
     @cached_property
     def _loss(self) -> Loss:

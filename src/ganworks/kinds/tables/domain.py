@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor, nn
@@ -41,9 +41,9 @@ class Table:
     """
 
     held_out: HeldOut = 0.1
-    header: str = "auto"
+    header: Literal["auto", "on", "off"] = "auto"
     encoding: str = "utf-8"
-    numbers: str = "cells"
+    numbers: Literal["cells", "modes"] = "cells"
     ids: str = ""
     categories: str = ""
     rules: str = ""
@@ -56,8 +56,6 @@ class Table:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.numbers not in ("cells", "modes") or self.header not in ("auto", "on", "off"):
-            raise UsageError(f'numbers must be "cells" or "modes", header "auto", "on" or "off"; got {self}.')
 
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
@@ -117,7 +115,7 @@ class Table:
 class ModesTable(Table):
     """A table as CTGAN sees it: numbers as modes of a Gaussian mixture, training rows chosen by value."""
 
-    numbers: str = "modes"
+    numbers: Literal["cells", "modes"] = "modes"
     balanced: bool = True
 
 

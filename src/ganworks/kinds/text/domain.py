@@ -18,7 +18,7 @@ from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.text.data.dataset import TextSet
 from ganworks.kinds.text.data.reading import GENERATED, read_lines
-from ganworks.kinds.text.data.vocabulary import KINDS, LARGEST, Vocabulary
+from ganworks.kinds.text.data.vocabulary import LARGEST, Vocabulary
 from ganworks.kinds.text.metrics.judge import TextJudge
 
 
@@ -54,8 +54,6 @@ class Text:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.tokens not in ("auto", *KINDS):
-            raise UsageError(f"tokens must be auto, {', '.join(KINDS)}, not {self.tokens!r}.")
         if self.length == 1:
             raise UsageError("length must be 0 (chosen) or 2 to 4,096 tokens, not 1.")
 

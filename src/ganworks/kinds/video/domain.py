@@ -19,7 +19,7 @@ from ganworks.core.spec import Draw, Spec, key
 from ganworks.files import provenance
 from ganworks.files.rasters.decode import DecodeError, decode
 from ganworks.files.rasters.pixels import change_channels, resize
-from ganworks.kinds.video.data.clips import LAYOUTS, open_clips
+from ganworks.kinds.video.data.clips import open_clips
 from ganworks.kinds.video.data.dataset import ClipSet, Progress, pack_clips, read_facts
 from ganworks.kinds.video.data.reading import Reading
 from ganworks.kinds.video.data.writing import mp4
@@ -82,8 +82,6 @@ class Video:
             raise UsageError(f"channels must be 1 or 3, not {self.channels}.")
         if self._size and not all(4 <= n <= MAX_SIDE for n in self._size):
             raise UsageError(f"size must be 4 to {MAX_SIDE} pixels, not {self.size}.")
-        if self.layout not in LAYOUTS:
-            raise UsageError(f"layout must be {', '.join(LAYOUTS)}, not {self.layout!r}.")
         if not self.length <= self.limit <= MOST_FRAMES:
             raise UsageError(f"limit must be from length ({self.length}) to {MOST_FRAMES:,}, not {self.limit}.")
 

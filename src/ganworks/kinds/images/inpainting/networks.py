@@ -239,7 +239,7 @@ class Inpaint:
     """
 
     blocks_of: Literal["gated", "fourier"] = "gated"
-    gate: int = 1
+    gate: Literal[1, 3] = 1
     patch: Annotated[int, within(1, unit="pixels")] = 2
     width: Width = 48
     downs: Annotated[int, within(1, 6)] = 1
@@ -252,8 +252,6 @@ class Inpaint:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.gate not in (1, 3):
-            raise UsageError(f"gate must be 1 or 3, not {self.gate}.")
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": Filler, "D": PatchGAN} with fresh weights from torch's global generator."""

@@ -145,7 +145,7 @@ class Pix2Pix:
     width: channels of the first layer of G, up to 8 times as many further in.
     levels: halvings in G; 0: down to one pixel.
     dropout: the noise's probability.
-    norm: norm of G.
+    norm: norm of G; with running statistics it would do something else in use than in training.
     up: upsampling in G: "deconv" (published) or "resize" (against checkerboards).
     d_width: channels of the first layer of D.
     d_layers: strided layers of D; 0: as many as make patches of a quarter of the image.
@@ -171,11 +171,6 @@ class Pix2Pix:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.norm not in ("instance", "none"):
-            raise UsageError(
-                f'norm must be "instance" or "none", not {self.norm!r}: with running statistics the network '
-                "would do something else in use than in training."
-            )
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": UNet, "D": PatchGAN or MultiScale on source and target together}."""

@@ -261,15 +261,13 @@ class Restorer:
     width: Width = 48
     blocks: Count = 8
     growth: Width = 32
-    shrink: int = 0
+    shrink: Literal[0, 1, 2] = 0
     discriminator: Literal["patch", "unet"] = "patch"
     d_width: Width = 32
     keep: bool = False
 
     def __post_init__(self) -> None:
         check(self)
-        if self.shrink not in (0, 1, 2):
-            raise UsageError(f"shrink must be 0 (chosen), 1 or 2, not {self.shrink}.")
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """spec: shape of the target, source of the input, facts["scale"]."""

@@ -30,7 +30,6 @@ from ganworks.files.sources import FileSource, _inside_zip, natural_key
 
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 MOVING = (".gif", *FILMS)
-LAYOUTS = ("auto", "strips", "folders")
 STRIP = 4  # pictures so many times as wide as tall are strips
 _LOOKED_AT = 16
 
