@@ -43,6 +43,8 @@ class ACGAN:
     makes: ClassVar[dict[str, str]] = {"C": "predict", "G": "sample"}
 
     def __post_init__(self) -> None:
+        if min(self.width, self.g_width) < 1:
+            raise UsageError(f"ACGAN needs widths of at least 1 channel, not {self.width} and {self.g_width}.")
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:

@@ -200,6 +200,8 @@ class SemiConv:
     dropout: Chance = 0.0
 
     def __post_init__(self) -> None:
+        if min(self.width, self.g_width) < 1:
+            raise UsageError(f"SemiConv needs widths of at least 1 channel, not {self.width} and {self.g_width}.")
         check(self)
 
     @property
