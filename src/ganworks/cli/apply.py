@@ -6,9 +6,9 @@ import io
 from collections import Counter
 from typing import Any
 
-from ganworks.cli.words import Options, import_own, switch, whole
+from ganworks.cli.words import Options, import_own, whole
 from ganworks.core.config import parse
-from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.core.errors import GanworksError, UsageError, nearest, switch
 from ganworks.files.atomic import replace_file
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier
@@ -27,7 +27,7 @@ def apply(places: list[str], options: Options) -> None:
             "ganworks apply runs/a photo.jpg out=result.png"
         )
     run, source = places
-    reverse = switch(options.get("reverse", "off"), "reverse")
+    reverse = switch("reverse", options.get("reverse", "off"))
     model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
     known = asked if model.options is None else model.options
@@ -40,7 +40,7 @@ def apply(places: list[str], options: Options) -> None:
             source,
             options.get("out"),
             seed=whole(options.get("seed", "0"), "seed"),
-            mark=switch(options.get("mark", "on"), "mark"),
+            mark=switch("mark", options.get("mark", "on")),
             mask=options.get("mask"),
             form=options.get("format", ""),
             on_progress=meters,

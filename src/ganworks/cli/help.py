@@ -154,7 +154,8 @@ _PAGES = {
     "info": "ganworks info RUN\n\nWhere a run stands: budget, losses, scores beside real data, files.\n",
     "report": "ganworks report RUN\n\nWrites RUN/report.html anew: one page, no network needed, for any reader.\n",
     "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n",
-    "recipes": "ganworks recipes [NAME]\n\nWhat can be trained; with a NAME: its paper, claim and settings.\n",
+    "recipes": "ganworks recipes [NAME [format=json]]\n\nWhat can be trained; with a NAME: its paper, claim and "
+    "settings.\nformat=json prints the JSON Schema of its settings.\n",
     "completion": (
         "ganworks completion bash|zsh|fish\n\nPrints a script that completes verbs, recipes, settings and paths. "
         'In ~/.bashrc:\n\n  eval "$(ganworks completion bash)"\n\n'

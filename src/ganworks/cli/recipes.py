@@ -7,12 +7,20 @@ from ganworks.core import registry
 
 
 def recipes(places: list[str], options: Options) -> None:
-    """ganworks recipes [NAME]"""
+    """ganworks recipes [NAME [format=json]]"""
     import_own(options)
-    only(options, (), "recipes")
-    if places:
+    only(options, ("format",), "recipes")
+    if options:
+        from ganworks.core.schema.document import print_schema
+
+        print_schema(one(places, "one name", "recipes"), options["format"])
+    elif places:
         print(f"{places[0]}{_origin(places[0])}\n\n{registry.describe(one(places, 'one name', 'recipes'))}")
-        return
+    else:
+        _list()
+
+
+def _list() -> None:
     for name in registry.recipes():
         first = next(iter(registry.describe(name).splitlines()), "")
         print(f"{name:10} {first}{_origin(name)}")

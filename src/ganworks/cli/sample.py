@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.cli.words import Options, decimal, import_own, whole
-from ganworks.core.config import parse
 from ganworks.core.contracts import sampling_options
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.model import Model
 from ganworks.use.samples import told
@@ -33,9 +32,7 @@ def sample(places: list[str], options: Options) -> None:
     n = whole(count, "the count of samples")
     seed = whole(options.get("seed", "0"), "seed")
     model = with_options(Model.load(source, device=options.get("device", "auto")), options)
-    mark = parse(options.get("mark", "on"))
-    if not isinstance(mark, bool):
-        raise UsageError(f"mark is on or off, not {options['mark']!r}.")
+    mark = switch("mark", options.get("mark", "on"))
     out = place_for(model, options)
     facts = {
         "labels": chosen_labels(options.get("labels")),

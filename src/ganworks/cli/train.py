@@ -8,7 +8,7 @@ from typing import Any
 
 from ganworks.cli.words import Options, import_own
 from ganworks.core import registry
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.files.recognise import is_source, recognise
 
 
@@ -23,7 +23,9 @@ def train(places: list[str], options: Options) -> None:
     from ganworks import api
 
     out = options.pop("out", None)
-    extra = {name: _flag(options.pop(name, default)) for name, default in (("evaluate", "on"), ("tensorboard", "off"))}
+    extra = {
+        name: switch(name, options.pop(name, default)) for name, default in (("evaluate", "on"), ("tensorboard", "off"))
+    }
     settings: dict[str, Any] = {**extra, **options}
     model = api.fit(chosen, data, out, **settings)
     _next_steps(Path(str(model.info["path"])).parent, plugin)
@@ -60,14 +62,6 @@ def _own_recipe(word: str) -> Callable[..., Any]:
     if not callable(found) or isinstance(found, type):
         raise UsageError(f"{word} is no recipe: a recipe is a function of Facts that returns a Config.")
     return found
-
-
-def _flag(text: str) -> bool:
-    if text.lower() in ("on", "true", "yes", "1"):
-        return True
-    if text.lower() in ("off", "false", "no", "0"):
-        return False
-    raise UsageError(f"Say on or off, not {text!r}.")
 
 
 def _next_steps(run: Path, plugin: str) -> None:

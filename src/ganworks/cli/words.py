@@ -74,16 +74,6 @@ def decimal(text: str, name: str) -> float:
         raise UsageError(f"{name} must be a number, not {text[:40]!r}.") from error
 
 
-def switch(text: str, name: str) -> bool:
-    """on or off; anything else is a UsageError that names it."""
-    from ganworks.core.config import parse
-
-    value = parse(text)
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} is on or off, not {text!r}.")
-    return value
-
-
 def import_own(options: Options) -> str:
     """plugin=MODULE[,MODULE]: import the user's own modules; returns " plugin=..." for further commands, or ""."""
     names = options.pop("plugin", "")

@@ -7,19 +7,19 @@ module itself: a config that came with a downloaded run cannot make Python impor
 
 from __future__ import annotations
 
-import math
 import sys
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
-from typing import Any, Union
+from typing import Any
 
 import yaml
 
 from ganworks.core import registry
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.old_names import OLD
+from ganworks.core.schema.convert import convert, parse
+from ganworks.core.schema.declare import hints
 
 
 def class_name(value: object) -> str:
@@ -62,9 +62,9 @@ def _unknown(name: str) -> str:
 def to_dict(value: Any, declared: Any = None) -> Any:
     """Plain types (dict, list, str, int, float, bool, None) for YAML and JSON."""
     if is_dataclass(value) and not isinstance(value, type):
-        hints = typing.get_type_hints(type(value))
+        declares = typing.get_type_hints(type(value))
         head = {} if declared is type(value) else {"is": class_name(value)}
-        return head | {f.name: to_dict(getattr(value, f.name), hints[f.name]) for f in fields(value) if f.init}
+        return head | {f.name: to_dict(getattr(value, f.name), declares[f.name]) for f in fields(value) if f.init}
     if isinstance(value, tuple | list):
         return [to_dict(item) for item in value]
     if isinstance(value, Mapping):
@@ -79,11 +79,14 @@ def from_dict(declared: Any, raw: Any, where: str = "config") -> Any:
     if isinstance(raw, Mapping) and "is" in raw:
         raw = dict(raw)
         declared = find_class(raw.pop("is"))
+    elif isinstance(raw, Mapping):
+        declared = next((t for t in typing.get_args(declared) if is_dataclass(t)), declared)  # of `Settings | None`
     if not (isinstance(declared, type) and is_dataclass(declared)):
-        return coerce(declared, raw, where)
+        return convert(declared, _built(raw, where), where)
+    if isinstance(raw, declared):
+        return raw
     if not isinstance(raw, Mapping):
         raise UsageError(f"{where} must be a table of keys and values, not {raw!r}.")
-    hints = typing.get_type_hints(declared)
     known = {f.name: f for f in fields(declared) if f.init}
     for name in raw:
         if name not in known:
@@ -91,73 +94,17 @@ def from_dict(declared: Any, raw: Any, where: str = "config") -> Any:
     needed = [n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING and n not in raw]
     if needed:
         raise UsageError(f"{where} lacks {', '.join(needed)}.")
-    return declared(**{name: from_dict(hints[name], item, f"{where}.{name}") for name, item in raw.items()})
+    types = hints(declared)
+    return declared(**{name: from_dict(types[name], item, f"{where}.{name}") for name, item in raw.items()})
 
 
-def coerce(declared: Any, raw: Any, where: str) -> Any:
-    """One plain value checked and converted to a field's type: 0 becomes 0.0 for a float, lists become tuples."""
-    origin, options = typing.get_origin(declared), typing.get_args(declared)
-    if declared in (Any, object) or isinstance(declared, typing.TypeVar):
-        return raw
-    if origin in (Union, types.UnionType):
-        return _coerce_union(options, raw, where)
-    if origin is tuple:
-        if isinstance(raw, str):
-            raw = [parse(word) for word in raw.split(",")]  # size=64,96 needs no brackets
-        if not hasattr(raw, "__iter__"):
-            raw = [raw]
-        if options[-1] is not ... and len(raw) != len(options):
-            raise UsageError(f"{where} needs {len(options)} values, not {raw!r}.")
-        kinds = [options[0]] * len(raw) if options[-1] is ... else options
-        return tuple(from_dict(kind, item, where) for kind, item in zip(kinds, raw, strict=True))
-    if origin is dict or declared is dict:
-        return {
-            str(name): from_dict(options[1] if options else Any, item, f"{where}.{name}")
-            for name, item in dict(raw).items()
-        }
-    if origin is typing.Literal:
-        if raw not in options:
-            raise UsageError(f"{where} cannot be {raw!r}. {nearest(str(raw), map(str, options))}")
-        return raw
-    return _coerce_plain(declared, raw, where)
-
-
-def _coerce_union(options: tuple, raw: Any, where: str) -> Any:
-    if raw is None and type(None) in options:
-        return None
-    order = sorted((o for o in options if o is not type(None)), key=lambda o: type(raw) is not o)
-    last = UsageError(f"{where} cannot be {raw!r}.")
-    for option in order:
-        try:
-            return from_dict(option, raw, where)
-        except UsageError as error:
-            last = error
-    raise last
-
-
-def _coerce_plain(declared: Any, raw: Any, where: str) -> Any:
-    if declared is bool and isinstance(raw, bool):
-        return raw
-    if declared is int and not isinstance(raw, bool) and isinstance(raw, int | float) and float(raw).is_integer():
-        return int(raw)
-    if declared is float and not isinstance(raw, bool):
-        try:
-            number = float(raw)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if math.isfinite(number):
-            return number
-    if declared is str and (raw is None or isinstance(raw, bool)):  # YAML's reading of a word or of nothing
-        return {None: "", False: "off", True: "on"}[raw]
-    if declared is str and isinstance(raw, str | int | float):
-        return raw if isinstance(raw, str) else yaml.safe_dump(raw).split("\n")[0]
-    if not isinstance(declared, type) or getattr(declared, "_is_protocol", False):
-        return raw
-    if declared not in (bool, int, float, str) and isinstance(raw, declared):
-        return raw
-    names: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a finite number"}
-    wanted = names.get(declared, declared.__name__)
-    raise UsageError(f"{where} must be {wanted}, not {raw!r}.")
+def _built(raw: Any, where: str) -> Any:
+    """Plain types with the dataclasses in them, each written with `is: ID`, built."""
+    if isinstance(raw, Mapping):
+        if "is" in raw:
+            return from_dict(Any, raw, where)
+        return {str(name): _built(item, f"{where}.{name}") for name, item in raw.items()}
+    return [_built(item, where) for item in raw] if isinstance(raw, list | tuple) else raw
 
 
 def override(config: Any, values: Mapping[str, Any]) -> Any:
@@ -168,22 +115,6 @@ def override(config: Any, values: Mapping[str, Any]) -> Any:
     for dotted, value in values.items():
         config = _set(config, dotted.split("."), parse(value), dotted)
     return config
-
-
-def parse(text: Any) -> Any:
-    """A command-line word as a plain value: "1e-4" -> 0.0001, "off" -> False, "[64, 32]" -> list; others unchanged."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return float(text) if "e" in text.lower() and "." not in text else yaml.safe_load(text)
-    except ValueError:
-        pass
-    except yaml.YAMLError:
-        return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
 
 
 def _set(config: Any, names: list[str], value: Any, dotted: str) -> Any:
@@ -197,7 +128,7 @@ def _set(config: Any, names: list[str], value: Any, dotted: str) -> Any:
     elif is_dataclass(value):
         inner = value
     else:
-        inner = from_dict(typing.get_type_hints(type(config))[names[0]], value, dotted)
+        inner = from_dict(hints(type(config))[names[0]], value, dotted)
     return replace(config, **{names[0]: inner})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -37,6 +37,17 @@ def number(name: str, value: Any, least: float, most: float) -> float:
     return found
 
 
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """An option's value, as a person wrote it, as a whole number in [least, most], else UsageError."""
+    try:
+        found = int(value)
+    except (TypeError, ValueError, OverflowError):
+        found = least - 1
+    if not least <= found <= most:
+        raise UsageError(f"{name} must be a whole number from {least} to {most}, not {str(value)[:60]!r}.")
+    return found
+
+
 def pixels(name: str, value: Any, most: int = 65_536) -> int:
     """An option's value as a whole number of pixels, 0 to `most`, else UsageError."""
     try:
@@ -50,18 +61,8 @@ def pixels(name: str, value: Any, most: int = 65_536) -> int:
 
 def switch(name: str, value: Any) -> bool:
     """An option's value, "on" or "off" (or a bool), as a bool, else UsageError."""
-    found = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}.get(str(value).lower())
-    if found is None:
+    said = str(value).lower()
+    found = said in ("on", "true", "yes", "1")
+    if not found and said not in ("off", "false", "no", "0"):
         raise UsageError(f"{name} must be on or off, not {str(value)[:60]!r}.")
     return found
-
-
-def check_ranges(settings: Any, ranges: Mapping[str, tuple[float, float]], where: str = "") -> None:
-    """Raise UsageError unless every field that is named lies between its two numbers, or is None.
-
-    where: what the user writes before the name, "game." for instance.
-    """
-    for name, (least, most) in ranges.items():
-        value = getattr(settings, name)
-        if value is not None and not least <= value <= most:
-            raise UsageError(f"{where}{name} must lie between {least:,} and {most:,}, not {value}.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import OF_BUDGET, Chance, Count, check, within
 from ganworks.core.spec import Spec
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -24,32 +25,34 @@ def half_cosine(start: float, end: float, progress: float, burn_in: float = 1.0)
 class Optimizer:
     """How one side is updated.
 
-    lr moves to lr_end by a half cosine over the first `burn_in` of the budget (None: constant), after a linear
-    warm-up over the first `warmup`. beta2 moves from beta2_start in the same way (None: constant).
-    clip_each, noise: for differential privacy (1607.00133): the length that each example's gradient is cut to (0: not),
-    and the noise that is added, in that length (`metrics/privacy.py` gives epsilon).
+    name: the algorithm.
+    lr: the learning rate at first, after the warm-up; 1e-4 to 2e-3 is usual.
+    lr_end: the learning rate that a half cosine reaches at the fraction `burn_in` of the budget (None: constant).
+    betas: decay rates of Adam's two moving averages.
+    beta2_start: the second beta at first, which moves to its value as the learning rate does (None: constant).
+    eps: added to the root of Adam's second moving average.
+    burn_in: the fraction of the budget over which learning rate and second beta move.
+    warmup: the fraction of the budget over which the learning rate grows from 0, in a straight line.
+    clip_each: for differential privacy (1607.00133), the length that each example's gradient is cut to (0: not cut).
+    noise: for differential privacy, the deviation of the noise that is added, in units of `clip_each`
+        (`metrics/privacy.py` gives epsilon).
     """
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
-    lr: float = 2e-4
+    lr: Annotated[float, within(above=0, most=10)] = 2e-4
     lr_end: float | None = None
-    betas: tuple[float, float] = (0.0, 0.99)
+    betas: tuple[Chance, Chance] = (0.0, 0.99)
     beta2_start: float | None = None
     eps: float = 1e-8
-    burn_in: float = 1.0
-    warmup: float = 0.0
-    clip_each: float = 0.0
-    noise: float = 0.0
+    burn_in: Annotated[float, within(above=0, most=1, unit=OF_BUDGET)] = 1.0
+    warmup: Annotated[float, within(0, below=1, unit=OF_BUDGET)] = 0.0
+    clip_each: Annotated[float, within(0)] = 0.0
+    noise: Annotated[float, within(0)] = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.lr <= 10:
-            raise UsageError(f"lr must lie above 0 and at most at 10, not {self.lr}; 1e-4 to 2e-3 is usual.")
-        if not all(0 <= b < 1 for b in self.betas):
-            raise UsageError(f"betas must lie in [0, 1), not {self.betas}.")
-        if not 0 < self.burn_in <= 1 or not 0 <= self.warmup < 1:
-            raise UsageError("burn_in must lie in (0, 1] and warmup in [0, 1): they are fractions of the budget.")
-        if self.clip_each < 0 or self.noise < 0 or (self.noise and not self.clip_each):
-            raise UsageError("clip_each and noise must not be negative, and noise needs clip_each above 0.")
+        check(self)
+        if self.noise and not self.clip_each:
+            raise UsageError("noise needs clip_each above 0.")
 
     def lr_at(self, progress: float) -> float:
         """Learning rate at a fraction of the budget."""
@@ -87,37 +90,48 @@ class Budget:
 
 @dataclass(frozen=True)
 class Train:
-    """How the engine runs. Times are counted in examples seen; 0 means: chosen from the budget.
+    """How the engine runs.
 
-    ema: half-lives in examples of the averaged generators that are kept; each is held below `ema_ramp` x seen.
-    until: stop when a score is reached, e.g. "fd<5" or "coverage>0.9".
-    score, show, save: examples between scores, sample grids; seconds between saves.
+    batch: examples in one step.
+    budget: how long to train: a time ("90s", "10m", "2h") or a number of examples ("200k", "1M").
+    until: stop when a score is reached, e.g. "fd<5" or "coverage>0.9"; "" for never.
+    seed: what all random draws of the training follow from.
+    device: "cpu", "cuda", "mps", or "auto" for the best that there is.
+    precision: "fp32", "bf16" for mixed precision, or "auto" for the faster one.
+    accumulate: parts that a batch is split into, to need less memory.
+    ema: half-lives of the averaged generators that are kept.
+    ema_ramp: each half-life is held below this share of the examples seen so far.
+    score: examples between two scores; 0: chosen from the budget.
+    show: examples between two pictures of samples; 0: chosen from the budget.
+    save: time between two saves.
+    judge: whether the training is scored as it runs.
+    init: a run or a generator.safetensors whose weights the training begins with; "" for none.
+    threads: CPU threads; 0: the fastest number is measured.
     """
 
-    batch: int = 64
+    batch: Annotated[int, within(1, unit="examples")] = 64
     budget: str = "10m"
     until: str = ""
-    seed: int = 0
+    seed: Annotated[int, within(0, 2**63 - 1)] = 0
     device: str = "auto"
     precision: Precision = "auto"
-    accumulate: int = 1
-    ema: tuple[float, ...] = (20_000.0,)
-    ema_ramp: float = 0.1
-    score: int = 0
-    show: int = 0
-    save: float = 60.0
+    accumulate: Count = 1
+    ema: tuple[Annotated[float, within(0, unit="examples")], ...] = (20_000.0,)
+    ema_ramp: Annotated[float, within(above=0)] = 0.1
+    score: Annotated[int, within(unit="examples")] = 0
+    show: Annotated[int, within(unit="examples")] = 0
+    save: Annotated[float, within(unit="seconds")] = 60.0
     judge: bool = True
     init: str = ""
     threads: int = 0
 
     def __post_init__(self) -> None:
         Budget.parse(self.budget)
-        if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
+        check(self)
+        if self.batch % self.accumulate:
             raise UsageError(f"batch ({self.batch}) must be a positive multiple of accumulate ({self.accumulate}).")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"seed must be a whole number from 0 to 2^63-1, not {self.seed}.")
-        if not self.ema or any(h < 0 for h in self.ema) or self.ema_ramp <= 0:
-            raise UsageError("ema needs at least one half-life of 0 or more examples, and ema_ramp above 0.")
+        if not self.ema:
+            raise UsageError("ema needs at least one half-life.")
         if self.until and not UNTIL.fullmatch(self.until):
             raise UsageError(f'until must look like "fd<5" or "coverage>0.9", not {self.until!r}.')
         if self.until and not self.judge:
@@ -131,7 +145,13 @@ UNTIL = re.compile(r"\s*([a-z_]+)\s*(<|>)\s*(-?\d+(?:\.\d+)?)\s*")
 class Config:
     """One training, complete: a recipe returns it and config.yaml holds it.
 
-    g, d: optimisers of the generator side (players whose name starts with G) and of the rest.
+    recipe: the recipe that chose it.
+    domain: what the data is and how it is read.
+    networks: the players.
+    game: who moves in which order, and what each player minimises.
+    g: the optimiser of the generator side (players whose name starts with G).
+    d: the optimiser of the other players.
+    train: how the engine runs.
     notes: what the recipe chose from the data and the budget, and why.
     """
 

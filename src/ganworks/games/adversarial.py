@@ -11,14 +11,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.errors import UsageError, check_ranges, nearest
+from ganworks.core.errors import UsageError, nearest
+from ganworks.core.schema.declare import OF_BUDGET, Portion, Share, Weight, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.penalties import (
@@ -30,20 +31,6 @@ from ganworks.games.penalties import (
     logits_and_gradient_norms,
     one_centred,
 )
-
-RANGES = {
-    "r1": (0, 1e6),
-    "r2": (0, 1e6),
-    "r1_end": (0, 1e6),
-    "r2_end": (0, 1e6),
-    "burn_in": (1e-9, 1),
-    "gp": (0, 1e6),
-    "clip": (0, 1e3),
-    "n_critic": (1, 1000),
-    "augment_p": (0, 1),
-    "augment_ramp": (0, 1),
-    "penalty_fraction": (1e-9, 1),
-}
 
 
 @dataclass(frozen=True)
@@ -96,47 +83,51 @@ class Adversarial:
     """Settings of the two-player game. Defaults: the paired loss with R1 and R2 on every step (2501.05441).
 
     loss: a name from `losses.LOSSES`.
-    r1, r2: gamma of the zero-centred gradient penalty on real and on generated examples, at first (0: off).
-    r1_end, r2_end: gamma that a half cosine reaches at the fraction `burn_in` of the budget (None: constant).
+    r1: gamma of the zero-centred gradient penalty on real examples, at first (0: off).
+    r2: gamma of the zero-centred gradient penalty on generated examples, at first (0: off).
+    r1_end: gamma on real examples that a half cosine reaches at the fraction `burn_in` of the budget (None: constant).
         Large gamma finds all modes, small gamma makes them sharp.
-    gp: weight of WGAN-GP's penalty (published: 10). clip: limit of D's weights (WGAN: 0.01). 0: off.
+    r2_end: the same on generated examples.
+    burn_in: fraction of the budget after which gamma is constant.
+    gp: weight of WGAN-GP's penalty (published: 10); 0: off.
+    clip: limit of D's weights (WGAN: 0.01); 0: off.
     n_critic: D turns per G turn.
-    augment: DiffAugment policy, e.g. "color,translation,cutout"; "" for none. augment_p: probability of each
-        operation, reached by a half cosine from 0 at the fraction `augment_ramp` of the budget (0: at once).
+    augment: DiffAugment policy, e.g. "color,translation,cutout"; "" for none.
+    augment_p: probability of each operation of `augment`.
+    augment_ramp: fraction of the budget at which a half cosine from 0 reaches `augment_p` (0: at once).
     pair_augment: the same augmentation for a real example and its fake (R3GAN draws them independently).
-    penalty_backend: "exact", "func" or "fd"; penalty_fraction: share of the batch that "fd" measures.
-    train: "both", or only "G" or "D".
+    penalty_backend: how penalties are computed: "exact", "func" or "fd".
+    penalty_fraction: share of the batch that "fd" measures.
+    train: which players learn: "both", or only "G" or "D".
     """
 
     loss: str = "relativistic"
-    r1: float = 1.0
-    r2: float = 1.0
-    r1_end: float | None = None
-    r2_end: float | None = None
-    burn_in: float = 1.0
-    gp: float = 0.0
-    clip: float = 0.0
-    n_critic: int = 1
+    r1: Weight = 1.0
+    r2: Weight = 1.0
+    r1_end: Weight | None = None
+    r2_end: Weight | None = None
+    burn_in: Annotated[float, within(1e-9, 1, unit=OF_BUDGET)] = 1.0
+    gp: Weight = 0.0
+    clip: Annotated[float, within(0, 1000)] = 0.0
+    n_critic: Annotated[int, within(1, 1000)] = 1
     augment: str = ""
-    augment_p: float = 1.0
-    augment_ramp: float = 0.0
+    augment_p: Share = 1.0
+    augment_ramp: Portion = 0.0
     pair_augment: bool = False
     penalty_backend: str = "exact"
-    penalty_fraction: float = 1.0
-    train: str = "both"
+    penalty_fraction: Annotated[float, within(1e-9, 1, unit="share of the batch")] = 1.0
+    train: Literal["both", "G", "D"] = "both"
 
     augmentation: ClassVar[type[DiffAugment]] = DiffAugment  # what `augment` is a policy of
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
         self.augmentation(self.augment)
         if self.penalty_backend not in BACKENDS:
             raise UsageError(
                 f"There is no penalty_backend {self.penalty_backend!r}. {nearest(self.penalty_backend, BACKENDS)}"
             )
-        if self.train not in ("both", "G", "D"):
-            raise UsageError(f'train must be "both", "G" or "D", not {self.train!r}.')
-        check_ranges(self, RANGES)
 
     @cached_property
     def _loss(self) -> Loss:

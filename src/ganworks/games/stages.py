@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from ganworks.core.errors import UsageError
-
-
-def check_start(start: float) -> None:
-    """Raise UsageError unless `start` is a fraction of the budget; 0: D at once, 1: never."""
-    if not 0 <= start <= 1:
-        raise UsageError(f"adversarial_from is a fraction of the budget, 0 to 1, not {start}.")
-
 
 def phases(start: float) -> tuple[float, ...]:
     """Fractions of the budget where the turns change."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.layers.minibatch_deviation import MinibatchDeviation
 from ganworks.layers.strided import SizePlan, center_crop, center_pad, conv_down, conv_up, norm_layer, size_plan
@@ -143,18 +144,24 @@ class CompactDiscriminator(nn.Module):
 class Compact:
     """Both players for images [C, H, W] of any size.
 
-    width, d_width: channels of the largest map that has residual blocks, in G and in D (0: as in G); twice as
-    many on each smaller map, up to 4 times. blocks: residual blocks per map. z_dim: size of the latent (and
-    of the embedded class). norm: of the generator, "batch" or "none". crowd: D also sees, on its smallest map, how
-    varied the examples of each class are in its batch: against a generator that leaves out part of a class.
+    width: channels of the largest map that has residual blocks, in G; twice as many on each smaller map, up to 4 times.
+    d_width: the same in D; 0: as in G.
+    blocks: residual blocks per map.
+    z_dim: size of the latent, and of the embedded class.
+    norm: norm of the generator.
+    crowd: D also sees, on its smallest map, how varied the examples of each class are in its batch: against a generator
+        that leaves out part of a class.
     """
 
-    width: int = 48
-    d_width: int = 0
-    blocks: int = 1
-    z_dim: int = 64
+    width: Width = 48
+    d_width: Annotated[int, within(0, unit="channels")] = 0
+    blocks: Count = 1
+    z_dim: Count = 64
     norm: Literal["batch", "none"] = "batch"
     crowd: bool = False
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @staticmethod
     def skips_full_size(plan: SizePlan) -> bool:
@@ -165,8 +172,6 @@ class Compact:
         """The maps from the lowest up and the channels of those with residual blocks."""
         if len(spec.shape) != 3:
             raise UsageError(f"The compact networks make images [C, H, W], not shape {list(spec.shape)}.")
-        if min(self.width, self.blocks, self.z_dim) < 1 or self.d_width < 0:
-            raise UsageError(f"width, blocks and z_dim of {self} must be at least 1.")
         plan = size_plan(*spec.shape[1:])
         maps = len(plan.strides) + (0 if self.skips_full_size(plan) else 1)
         return plan, tuple(width * min(4, 2**n) for n in reversed(range(maps)))

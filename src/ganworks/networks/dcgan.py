@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check
 from ganworks.core.spec import Spec
 from ganworks.layers.strided import Norm, center_crop, center_pad, conv_down, conv_up, init_dcgan, norm_layer, size_plan
 
@@ -89,23 +90,27 @@ class DCGANDiscriminator(nn.Module):
 class DCGAN:
     """Convolutional generator and discriminator for images [C, H, W].
 
-    width: channels next to the image, doubled per halving up to 8 * width. d_width: the discriminator's;
-    None = the same. z_dim: numbers per latent. embed: numbers per label in G.
-    norm: the discriminator's; "layer" or "instance" for gradient penalties (WGAN-GP), where batch norm would
-    mix examples. g_norm: the generator's.
+    width: channels next to the image, doubled per halving up to 8 * width.
+    d_width: the same in the discriminator; None: as in the generator.
+    z_dim: numbers per latent.
+    norm: norm of the discriminator; "layer" or "instance" for gradient penalties (WGAN-GP), where batch norm would mix
+        examples.
+    g_norm: norm of the generator.
+    embed: numbers per label in G.
     """
 
-    width: int = 64
-    d_width: int | None = None
-    z_dim: int = 100
+    width: Width = 64
+    d_width: Width | None = None
+    z_dim: Count = 100
     norm: Norm = "batch"
     g_norm: Literal["batch", "none"] = "batch"
-    embed: int = 32
+    embed: Count = 32
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"} for `spec`, initialised from torch's global random state."""
         if len(spec.shape) != 3:
             raise UsageError(f"DCGAN needs images [C, H, W]; this data has the shape {spec.shape}. Use networks=mlp.")
-        if min(self.width, self.d_width or 1, self.z_dim, self.embed) < 1:
-            raise UsageError(f"DCGAN needs width, z_dim and embed of at least 1; got {self}.")
         return {"G": DCGANGenerator(self, spec), "D": DCGANDiscriminator(self, spec)}

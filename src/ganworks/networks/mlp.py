@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Size, Width, check
 from ganworks.core.spec import Spec
 from ganworks.layers.dense import Activation, dense_stack
 
@@ -80,31 +81,35 @@ def fill_he(net: nn.Module) -> None:
 class MLP:
     """Fully connected generator and discriminator for any shape, e.g. (1, 28, 28) or (2,).
 
-    hidden: widths of the generator's hidden layers. d_hidden: the discriminator's; None = the same.
-    activation: of both. norm: "batch" puts batch norm into the generator. embed: numbers per label.
+    hidden: widths of the generator's hidden layers.
+    d_hidden: widths of the discriminator's hidden layers; None: as in the generator.
+    z_dim: numbers per latent.
+    activation: activation of both players.
+    norm: "batch" puts batch norm into the generator.
     output: "tanh" for data in [-1, 1], "linear" for unlimited data, "auto" = tanh for images, else linear.
-    maxout: pieces per discriminator unit instead of the activation; 0 = none (PacGAN's synthetic
-    experiments: d_hidden=(200, 200, 200), maxout=5).
-    init: "torch", or "he" for many layers: variance-preserving weights (He et al. 2015, 1502.01852) and biases at
-    zero. torch's own shrinks the signal in every layer; after six, biases are most of what is left. On the
-    25-mode grid, 6 layers of 64: 80.7 % of high quality and reverse KL 0.007 against 60.6 % and 0.150.
+    maxout: pieces per discriminator unit instead of the activation; 0 = none (PacGAN's synthetic experiments:
+        d_hidden=(200, 200, 200), maxout=5).
+    embed: numbers per label.
+    init: "torch", or "he" for many layers: variance-preserving weights (He et al. 2015, 1502.01852) and biases at zero.
+        torch's own shrinks the signal in every layer; after six, biases are most of what is left. On the 25-mode grid,
+        6 layers of 64: 80.7 % of high quality and reverse KL 0.007 against 60.6 % and 0.150.
     """
 
-    hidden: tuple[int, ...] = (256, 256)
-    d_hidden: tuple[int, ...] | None = None
-    z_dim: int = 64
+    hidden: tuple[Width, ...] = (256, 256)
+    d_hidden: tuple[Width, ...] | None = None
+    z_dim: Count = 64
     activation: Activation = "leaky"
     norm: Literal["none", "batch"] = "none"
     output: Literal["auto", "tanh", "linear"] = "auto"
-    maxout: int = 0
-    embed: int = 16
+    maxout: Size = 0
+    embed: Count = 16
     init: Literal["torch", "he"] = "torch"
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"} for `spec`, initialised from torch's global random state."""
-        sizes = (*self.hidden, *(self.d_hidden or ()), self.z_dim, self.embed)
-        if min(sizes) < 1 or self.maxout < 0:
-            raise UsageError(f"MLP needs widths, z_dim and embed of at least 1 and maxout >= 0; got {self}.")
         nets: dict[str, nn.Module] = {"G": MLPGenerator(self, spec), "D": MLPDiscriminator(self, spec)}
         if self.init == "he":
             for net in nets.values():

@@ -19,6 +19,8 @@ class Kind:
     recognise: the module that holds RULES and OBJECT_RULES, see `files.recognise`; "" for none.
     built_in: names of data that come with the package -> recipe. looks: id of the domain that `ganworks data` opens
     data with, "" for the recipe's own.
+    example: "shape" of one example and "facts" of a `Spec`, for which `ganworks recipes NAME format=json` shows what a
+    recipe chooses; the shape is (3, 64, 64) unless said.
     group, remark: the list of recipes in help that its recipes stand in ("" for its title), and what is said of them
     there. about: name of a recipe -> a remark in help.
     reads, often, settings, options, examples: lines of help: what PATH may be, settings that are often used, names of
@@ -37,6 +39,7 @@ class Kind:
     recognise: str = ""
     built_in: Mapping[str, str] = field(default_factory=dict)
     looks: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
     group: str = ""
     remark: str = ""
     about: Mapping[str, str] = field(default_factory=dict)

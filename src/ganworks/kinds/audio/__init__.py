@@ -6,6 +6,7 @@ KIND = Kind(
     name="audio",
     order=110,
     title="sound",
+    example={"shape": (1, 16_000), "facts": {"rate": 16_000}},
     recipes={
         "audio": ("recipes:audio", "domain/audio"),
         "wavegan": ("recipes:wavegan", "domain/audio"),

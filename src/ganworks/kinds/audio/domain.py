@@ -18,14 +18,15 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, whole
+from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.wav import flac_bytes, wav_bytes
 from ganworks.kinds.audio.data import sound
@@ -112,19 +113,24 @@ class WaveSet(Sounds):
 class Audio:
     """Recordings: how files become waves of one length.
 
-    rate: Hz; 0 = that of most recordings, at most 16,000. channels: 1 mixes down. seconds: length of an example; 0 =
-    chosen from the data. labels: "on" (labels.csv, class folders, or the first part of names such as 7_anna_3.wav),
-    "name" (always the names), "off". normalize: "peak" or "off". on_corrupt: "error", or "skip" to leave out what
-    cannot be read. held_out: the share that is never trained on. Raises UsageError for values outside their range.
+    rate: samples per second; 0 = that of most recordings, at most 16,000.
+    channels: channels of an example; 1 mixes down.
+    seconds: length of an example; 0 = chosen from the data.
+    labels: "on" (labels.csv, class folders, or the first part of names such as 7_anna_3.wav), "name" (always the
+        names), "off".
+    normalize: "peak" scales each recording to full scale, "off" leaves its level.
+    on_corrupt: "error", or "skip" to leave out what cannot be read.
+    held_out: the share that is never trained on.
+    Raises UsageError for values outside their range.
     """
 
-    rate: int = 0
-    channels: int = 1
-    seconds: float = 0.0
+    rate: Annotated[int, within(unit="Hz")] = 0
+    channels: Annotated[int, within(1, 16)] = 1
+    seconds: Annotated[float, within(0, unit="seconds")] = 0.0
     labels: bool | str = True
     normalize: Literal["peak", "off"] = "peak"
     on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
+    held_out: HeldOut = 0.1
 
     forms: ClassVar[tuple[str, ...]] = (".wav", ".flac")
     each: ClassVar[str] = ".wav"
@@ -133,10 +139,9 @@ class Audio:
     }
 
     def __post_init__(self) -> None:
+        check(self)
         if self.rate and not 1000 <= self.rate <= 192_000:
             raise UsageError(f"rate must be 0 (chosen) or from 1,000 to 192,000 Hz, not {self.rate}.")
-        if not 1 <= self.channels <= 16 or not 0 <= self.held_out < 1 or self.seconds < 0:
-            raise UsageError(f"channels must be 1 to 16, held_out in [0, 1), seconds 0 or more; got {self}.")
         if self._labels not in ("on", "off", "name"):
             raise UsageError(f'labels must be on, off or name, not "{self.labels}".')
 
@@ -197,14 +202,9 @@ class Audio:
         if "rounds" not in options:
             return net
         front = getattr(net, "front", None)
-        try:
-            rounds = int(options["rounds"])
-        except (TypeError, ValueError):
-            rounds = -1
-        if front is None or not 0 <= rounds <= 1000:
-            why = "this generator makes waves itself" if front is None else f"it is 0 to 1000, not {options['rounds']}"
-            raise UsageError(f"rounds: {why}.")
-        net.front = replace(front, rounds=rounds)
+        if front is None:
+            raise UsageError("rounds: this generator makes waves itself.")
+        net.front = replace(front, rounds=whole("rounds", options["rounds"], 0, 1000))
         return net
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
@@ -35,12 +36,12 @@ LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
 class Images:
     """How image files become tensors and back.
 
-    size: side, or (height, width), in pixels; None looks: the size that all share, else the median short
-        side, at most 64. channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any for arrays; None: 1 if
-        all is grey, else 3.
+    size: side, or (height, width); None looks: the size that all share, else the median short side, at most 64.
+    channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any for arrays; None: 1 if all is grey, else 3.
     labels: whether to use the classes that are found ("off" or False: no).
-    flip, crop, rotate: augmentation while training: mirror half of the images, shift by up to `crop` pixels
-        with reflected borders, turn by up to `rotate` degrees.
+    flip: mirror half of the images while training.
+    crop: while training, images are shifted by up to this much, with reflected borders.
+    rotate: while training, images are turned by up to this much.
     fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
     background: the colour behind transparent pixels and padding.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
@@ -49,34 +50,23 @@ class Images:
     """
 
     size: int | tuple[int, int] | None = None
-    channels: int | None = None
+    channels: Annotated[int, within(1, 1024)] | None = None
     labels: bool | str = True
     flip: bool = False
-    crop: int = 0
-    rotate: float = 0.0
+    crop: Annotated[int, within(0, MAX_SIDE, unit="pixels")] = 0
+    rotate: Annotated[float, within(0, 180, unit="degrees")] = 0.0
     fit: Literal["crop", "stretch", "pad"] = "crop"
     background: str = "white"
     on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
+    held_out: Sparing = 0.1
 
     def __post_init__(self) -> None:
+        check(self)
         sides = (self.size,) if isinstance(self.size, int) else self.size or ()
         if any(isinstance(s, bool) or not 1 <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
             raise UsageError(f"size must be 1 to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
-        if self.channels is not None and not 1 <= self.channels <= 1024:
-            raise UsageError(f"channels must be 1 (grey), 3 (RGB), or 2 and 4 with alpha, not {self.channels!r}.")
         if not isinstance(self.labels, bool) and self.labels not in ("on", "off"):
             raise UsageError(f"labels must be on or off, not {self.labels!r}.")
-        if not 0 <= self.crop <= MAX_SIDE:
-            raise UsageError(f"crop must be 0 or more pixels, not {self.crop!r}.")
-        if not 0 <= self.rotate <= 180:
-            raise UsageError(f"rotate must be 0 to 180 degrees, not {self.rotate!r}.")
-        if self.fit not in ("crop", "stretch", "pad"):
-            raise UsageError(f"fit must be crop, stretch or pad, not {self.fit!r}.")
-        if self.on_corrupt not in ("error", "skip"):
-            raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
-        if not 0 <= self.held_out <= 0.5:
-            raise UsageError(f"held_out must be a share from 0 to 0.5, not {self.held_out!r}.")
         colour(self.background)
 
     @property

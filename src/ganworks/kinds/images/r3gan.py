@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Size, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.layers.resample import down2, up2
 
@@ -190,27 +191,30 @@ class R3GAN:
 
     width: channels of the maps up to 32 pixels; halved at each doubling above that (not below 16).
     widths: channels per resolution, lowest first, in place of `width`; one more than there are doublings.
-    blocks: residual blocks per resolution. expansion: inner width / width of a block.
+    blocks: residual blocks per resolution.
     group_size: channels per group of the 3x3 convolutions (paper: 16 or 32); 0 = dense, faster on a CPU.
-    z_dim, y_dim: size of the latent and of the embedded class.
+    expansion: inner width / width of a block.
+    z_dim: size of the latent.
+    y_dim: size of the embedded class.
     fp32_stages: how many of the lowest resolutions stay out of autocast.
     """
 
-    width: int = 64
-    widths: tuple[int, ...] = ()
-    blocks: int = 2
-    group_size: int = 16
-    expansion: int = 2
-    z_dim: int = 64
-    y_dim: int = 64
-    fp32_stages: int = 1
+    width: Width = 64
+    widths: tuple[Width, ...] = ()
+    blocks: Count = 2
+    group_size: Annotated[int, within(0, unit="channels")] = 16
+    expansion: Count = 2
+    z_dim: Count = 64
+    y_dim: Size = 64
+    fp32_stages: Size = 1
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def resolve(self, spec: Spec) -> tuple[int, ...]:
         """Channels per resolution, lowest first, for the data in `spec`; UsageError for what is no image."""
         if len(spec.shape) != 3:
             raise UsageError(f"The r3gan networks make images [C, H, W], not shape {list(spec.shape)}.")
-        if any(n < 1 for n in (self.width, *self.widths, self.blocks, self.expansion, self.z_dim)):
-            raise UsageError(f"Every width, blocks, expansion and z_dim of {self} must be at least 1.")
         if self.widths:
             return tuple(self.widths)
         height, width = spec.shape[1:]

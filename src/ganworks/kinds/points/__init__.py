@@ -6,6 +6,7 @@ KIND = Kind(
     name="points",
     order=180,
     title="points",
+    example={"shape": (2,)},
     recipes={"points": ("recipes:points", "domain/points")},
     parts={"domain/points": "domain:Points"},
     default="points",

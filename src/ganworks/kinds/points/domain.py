@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ganworks.core.errors import UsageError, nearest
+from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.files.rows import number_in
@@ -143,21 +144,19 @@ def _scale_note(x: np.ndarray) -> list[str]:
 class Points:
     """How rows of numbers become tensors and back.
 
-    count: points drawn of a named mixture. labels: whether to use a "label" column or the second array.
+    count: points drawn of a named mixture.
+    labels: whether to use a "label" column or the second array.
     held_out: the share that is never trained on (at most 10,000 points).
     """
 
-    count: int = 100_000
+    count: Annotated[int, within(2, 100_000_000, unit="points")] = 100_000
     labels: bool | str = True
-    held_out: float = 0.1
+    held_out: HeldOut = 0.1
 
     showing: ClassVar[int] = 2500  # samples that make a picture
 
     def __post_init__(self) -> None:
-        if not 2 <= self.count <= 10**8:
-            raise UsageError(f"count must lie between 2 and 100,000,000 points, not {self.count}.")
-        if not 0 <= self.held_out < 1:
-            raise UsageError(f"held_out must lie in [0, 1), not {self.held_out}.")
+        check(self)
 
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None

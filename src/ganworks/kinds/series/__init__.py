@@ -6,6 +6,7 @@ KIND = Kind(
     name="series",
     order=160,
     title="time series",
+    example={"shape": (24, 3)},
     recipes={
         "series": ("recipes:series", "domain/series"),
         "timegan": ("recipes:timegan", "domain/series"),

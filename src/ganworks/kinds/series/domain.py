@@ -8,14 +8,15 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.tables.write import arrow, parquet_bytes, spreadsheet_safe
 from ganworks.kinds.series.data.code import decode
@@ -24,31 +25,31 @@ from ganworks.kinds.series.data.layout import SeriesLayout
 from ganworks.kinds.series.metrics.evaluator import SeriesEvaluator
 
 CHUNK = 512
-WORDS = {
-    "scale": ("series", "global"),
-    "calendar": ("auto", "off"),
-    "gaps": ("auto", "fill", "rows", "error"),
-    "duplicates": ("mean", "error"),
-    "missing": ("interpolate", "error"),
-}
 
 
 @dataclass(frozen=True)
 class SeriesDomain:
     """Time series: which columns are used, how they are cut, and what happens to their stamps and gaps.
 
-    length: steps of a window; 0 = whole series where there are several, windows of 24 of one long one. stride: steps
-    between two windows. time, series: the columns of the time and of the series' names, "auto" or "off". labels: the
-    attribute that is the class: "auto", "off" or its name. columns: names to keep, with commas; "" = all.
-    categorical: names of numbers that are categories. scale: "series" puts each series into its own range and makes
-    the range apart from the shape, "global" uses one range for all. gaps: "auto", "fill", "rows" or "error", see
-    `data.clock`; max_gap: most missing stamps in a row that are filled. duplicates: "mean" or "error".
-    missing: "interpolate" or "error". calendar: "auto" takes the time of the day, or the day of the week, at which a
-    window begins as an attribute. held_out: the share that is never trained on.
+    length: steps of a window; 0 = whole series where there are several, windows of 24 of one long one.
+    stride: steps between two windows.
+    time: the column of the time, "auto" or "off".
+    series: the column of the series' names, "auto" or "off".
+    labels: the attribute that is the class: "auto", "off" or its name.
+    columns: names to keep, with commas; "" = all.
+    categorical: names of numbers that are categories.
+    scale: "series" puts each series into its own range and makes the range apart from the shape, "global" uses one
+        range for all.
+    gaps: what happens to missing stamps: "auto", "fill", "rows" or "error", see data/clock.py.
+    max_gap: most missing stamps in a row that are filled.
+    duplicates: what happens to stamps that occur twice: their "mean", or an "error".
+    missing: what happens to missing values: "interpolate" or "error".
+    calendar: "auto" takes the time of the day, or the day of the week, at which a window begins as an attribute.
+    held_out: the share that is never trained on.
     """
 
-    length: int = 0
-    stride: int = 1
+    length: Annotated[int, within(0, unit="steps")] = 0
+    stride: Annotated[int, within(1, unit="steps")] = 1
     time: str = "auto"
     series: str = "auto"
     labels: bool | str = "auto"
@@ -56,22 +57,18 @@ class SeriesDomain:
     categorical: str = ""
     scale: Literal["series", "global"] = "series"
     gaps: Literal["auto", "fill", "rows", "error"] = "auto"
-    max_gap: int = 10
+    max_gap: Annotated[int, within(0, unit="stamps")] = 10
     duplicates: Literal["mean", "error"] = "mean"
     missing: Literal["interpolate", "error"] = "interpolate"
     calendar: Literal["auto", "off"] = "auto"
-    held_out: float = 0.1
+    held_out: HeldOut = 0.1
 
     forms: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
     each: ClassVar[str] = ""
     options: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
-        for name, known in WORDS.items():
-            if getattr(self, name) not in known:
-                raise UsageError(f"{name}={getattr(self, name)!r}. {nearest(str(getattr(self, name)), known)}")
-        if not 0 <= self.held_out < 1 or self.max_gap < 0 or self.length < 0 or self.stride < 1:
-            raise UsageError("held_out must lie in [0, 1), max_gap and length at 0 or more, stride at 1 or more.")
+        check(self)
 
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None

@@ -9,15 +9,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Portion, within
 from ganworks.core.spec import Batch
 from ganworks.games.adversarial import Adversarial, LossFn, Nets, Terms
-from ganworks.games.stages import check_start
 
 
 class Made:
@@ -54,25 +54,22 @@ def seen(nets: Nets, made: Made, batch: Batch) -> tuple[Nets, Batch]:
 class SeriesGame(Adversarial):
     """The two-player game of `Adversarial` with a second discriminator that D holds as `auxiliary`.
 
-    auxiliary: weight of its losses (published: 1); 0 leaves it out.
+    auxiliary: weight of the second discriminator's losses (published: 1); 0 leaves it out.
     likelihood: weight of -log likelihood per step beside the adversarial loss, for a generator that has one
-    (`surprise`). adversarial_from: fraction of the budget for which such a generator learns from the likelihood alone.
+        (`surprise`).
+    adversarial_from: fraction of the budget for which a generator with a likelihood learns from it alone.
+    adversarial: weight of the adversarial loss for G.
     """
 
-    auxiliary: float = 1.0
-    likelihood: float = 0.0
-    adversarial_from: float = 0.0
-    adversarial: float = 1.0
+    auxiliary: Annotated[float, within(0, 1000)] = 1.0
+    likelihood: Annotated[float, within(0, 1000)] = 0.0
+    adversarial_from: Portion = 0.0
+    adversarial: Annotated[float, within(above=0, most=1000)] = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.auxiliary <= 1e3:
-            raise UsageError(f"auxiliary must lie between 0 and 1000, not {self.auxiliary}.")
-        if not 0 <= self.likelihood <= 1e3 or (self.adversarial_from and not self.likelihood):
-            raise UsageError("likelihood must lie between 0 and 1000, and above 0 where adversarial_from is.")
-        check_start(self.adversarial_from)
-        if not 0 < self.adversarial <= 1e3:
-            raise UsageError(f"adversarial must lie above 0 and at most at 1000, not {self.adversarial}.")
+        if self.adversarial_from and not self.likelihood:
+            raise UsageError("likelihood must lie above 0 where adversarial_from does.")
 
     @property
     def heard_from(self) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch.nn.functional import softplus
 
 from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import OF_BUDGET, check, within
 from ganworks.core.spec import Batch
 
 
@@ -37,20 +38,25 @@ def moments(real: Tensor, made: Tensor) -> Tensor:
 class TimeGANGame:
     """Three stages by fractions of the budget.
 
-    embed, supervise: where the first and the second stage end. recovered: weight of the reconstruction error.
-    supervised: of the next-step error, a tenth of it in the turn of embedder and recovery. matched: of the moments.
+    embed: where the first stage ends, which embeds.
+    supervise: where the second stage ends, which predicts the next step.
+    supervised: weight of the next-step error, a tenth of it in the turn of embedder and recovery.
+    matched: weight of the moments in the generator's turn.
+    recovered: weight of the reconstruction error.
+
     The authors' code has 10 sqrt(reconstruction) + 0.1 supervised for embedder and recovery, and the adversarial terms
     + 100 sqrt(supervised) + 100 moments for the generator; the paper has eta = 10 for the supervised loss. Here the
     errors stay squared, and all three weights are 10.
     """
 
-    embed: float = 0.2
-    supervise: float = 0.3
+    embed: Annotated[float, within(above=0, below=1, unit=OF_BUDGET)] = 0.2
+    supervise: Annotated[float, within(above=0, below=1, unit=OF_BUDGET)] = 0.3
     supervised: float = 10.0
     matched: float = 10.0
     recovered: float = 10.0
 
     def __post_init__(self) -> None:
+        check(self)
         if not 0 < self.embed < self.supervise < 1:
             raise UsageError(f"The stages must follow each other: 0 < embed < supervise < 1, not {self}.")
 

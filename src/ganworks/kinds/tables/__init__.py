@@ -6,6 +6,7 @@ KIND = Kind(
     name="tables",
     order=150,
     title="tables",
+    example={"shape": (10,)},
     recipes={
         "table": ("recipes:table", "domain/table"),
         "ctgan": ("recipes:ctgan", "domain/modes-table"),

@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import HeldOut, check
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.tables.write import arrow, parquet_bytes, spreadsheet_safe
 from ganworks.kinds.tables.data import layout as table_layout
@@ -27,18 +28,21 @@ from ganworks.kinds.tables.metrics.evaluator import TableEvaluator
 class Table:
     """How a table becomes rows of numbers and back.
 
-    held_out: share of rows that is never trained on (at most 10,000 rows). header: "auto", "on" or "off".
-    encoding: of CSV files. numbers: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
-    ids: columns (a,b) of which new unique values are made up; categories: columns of numbers that are names.
-    rules: what every row keeps: "age >= 18; start <= end; a + b = 100". target: the column that models predict in an
-    evaluation; default: the last one with few values. balanced: training rows are chosen by value, rare values more
-    often (CTGAN).
+    held_out: share of rows that is never trained on (at most 10,000 rows).
+    header: whether the first line names the columns: "auto", "on" or "off".
+    encoding: encoding of CSV files.
+    numbers: how numbers are coded: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
+    ids: columns (a,b) of which new unique values are made up.
+    categories: columns of numbers that are names.
+    rules: what every row keeps: "age >= 18; start <= end; a + b = 100".
+    target: the column that models predict in an evaluation; default: the last one with few values.
+    balanced: training rows are chosen by value, rare values more often (CTGAN).
     """
 
-    held_out: float = 0.1
-    header: str = "auto"
+    held_out: HeldOut = 0.1
+    header: Literal["auto", "on", "off"] = "auto"
     encoding: str = "utf-8"
-    numbers: str = "cells"
+    numbers: Literal["cells", "modes"] = "cells"
     ids: str = ""
     categories: str = ""
     rules: str = ""
@@ -50,10 +54,7 @@ class Table:
     options: ClassVar[dict[str, str]] = {"where": "conditions that every row keeps: \"income='>50K' and age>=30\""}
 
     def __post_init__(self) -> None:
-        if not 0 <= self.held_out < 1:
-            raise UsageError(f"held_out must lie in [0, 1), not {self.held_out}.")
-        if self.numbers not in ("cells", "modes") or self.header not in ("auto", "on", "off"):
-            raise UsageError(f'numbers must be "cells" or "modes", header "auto", "on" or "off"; got {self}.')
+        check(self)
 
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
@@ -113,7 +114,7 @@ class Table:
 class ModesTable(Table):
     """A table as CTGAN sees it: numbers as modes of a Gaussian mixture, training rows chosen by value."""
 
-    numbers: str = "modes"
+    numbers: Literal["cells", "modes"] = "modes"
     balanced: bool = True
 
 

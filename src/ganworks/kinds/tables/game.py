@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Portion, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms, one_centred
@@ -40,27 +41,27 @@ class Tabular:
     """Settings of the game.
 
     likelihood: weight of the rows' likelihood, in nats per choice (0: none; only `ColumnNetworks` know it).
-    adversarial_from: where in the budget the critic comes in (0: at once, 1: never). gan: weight of G's adversarial
-    term. loss: a name from `losses.LOSSES`. gp: weight of the gradient penalty. n_critic: D turns per G turn.
+    adversarial_from: where in the budget the critic comes in (0: at once, 1: never).
+    gan: weight of G's adversarial term.
+    loss: a name from `losses.LOSSES`.
+    gp: weight of the gradient penalty.
+    n_critic: D turns per G turn.
     asked: weight of the cross-entropy on the value that was asked for (CTGAN).
     usual: share of rows whose likelihood is learnt in the order in which they are made.
     """
 
-    likelihood: float = 1.0
-    adversarial_from: float = 1.0
-    gan: float = 1.0
+    likelihood: Annotated[float, within(0)] = 1.0
+    adversarial_from: Portion = 1.0
+    gan: Annotated[float, within(0)] = 1.0
     loss: str = "wasserstein"
-    gp: float = 10.0
-    n_critic: int = 1
-    asked: float = 0.0
-    usual: float = 0.5
+    gp: Annotated[float, within(0)] = 10.0
+    n_critic: Annotated[int, within(1, 1000)] = 1
+    asked: Annotated[float, within(0)] = 0.0
+    usual: Annotated[float, within(0, 1, unit="share of the rows")] = 0.5
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
-        if min(self.likelihood, self.gan, self.gp, self.asked) < 0 or not 1 <= self.n_critic <= 1000:
-            raise UsageError("likelihood, gan, gp and asked must not be negative, n_critic must be 1 to 1000.")
-        if not 0 <= self.adversarial_from <= 1 or not 0 <= self.usual <= 1:
-            raise UsageError("adversarial_from and usual are shares from 0 to 1.")
         if not self.likelihood and self.adversarial_from > 0:
             raise UsageError("Without likelihood there is nothing to begin with: set game.adversarial_from=0.")
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Chance, Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.tables.data.layout import TableLayout
 
@@ -308,49 +308,63 @@ class TableCritic(nn.Module):
 class ColumnNetworks:
     """Generator that makes rows choice by choice, and a critic of `pac` rows.
 
-    width, depth, g_dropout: of the generator; dropout keeps it from learning few rows by heart. smooth: what follows
-    from a number changes smoothly with it, for few rows. tau: temperature of G's gradients in the adversarial stage.
-    d_width, d_depth, pac, dropout: of the critic.
+    width: units of each hidden layer of the generator.
+    depth: hidden layers of the generator.
+    g_dropout: dropout of the generator; it keeps it from learning few rows by heart.
+    smooth: what follows from a number changes smoothly with it, for few rows.
+    tau: temperature of G's gradients in the adversarial stage.
+    d_width: units of each hidden layer of the critic.
+    d_depth: hidden layers of the critic.
+    pac: rows that the critic sees together.
+    dropout: dropout of the critic.
     """
 
-    width: int = 256
-    depth: int = 2
-    g_dropout: float = 0.0
+    width: Width = 256
+    depth: Count = 2
+    g_dropout: Chance = 0.0
     smooth: bool = False
-    tau: float = 1.0
-    d_width: int = 256
-    d_depth: int = 2
-    pac: int = 10
-    dropout: float = 0.0
+    tau: Annotated[float, within(above=0)] = 1.0
+    d_width: Width = 256
+    d_depth: Count = 2
+    pac: Annotated[int, within(1, unit="rows")] = 10
+    dropout: Chance = 0.0
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"}."""
-        _check(self)
         D = TableCritic(spec.shape[0], self.pac, self.d_width, 0, self.dropout, self.d_depth)
         return {"G": ColumnGenerator(self, spec), "D": D}
 
 
 @dataclass(frozen=True)
 class CTGAN:
-    """CTGAN's networks, sizes as published: z 128, 2 layers of 256, packs of 10, dropout 0.5."""
+    """CTGAN's networks, sizes as published: z 128, 2 layers of 256, packs of 10, dropout 0.5.
 
-    width: int = 256
-    depth: int = 2
+    width: units of each hidden layer of the generator.
+    depth: hidden layers of the generator.
+    z_dim: size of the latent.
+    tau: temperature of the softmax that draws a category.
+    d_width: units of each hidden layer of the critic.
+    d_depth: hidden layers of the critic.
+    pac: rows that the critic sees together.
+    dropout: dropout of the critic.
+    """
+
+    width: Width = 256
+    depth: Count = 2
     z_dim: int = 128
-    tau: float = 0.2
-    d_width: int = 256
-    d_depth: int = 2
-    pac: int = 10
-    dropout: float = 0.5
+    tau: Annotated[float, within(above=0)] = 0.2
+    d_width: Width = 256
+    d_depth: Count = 2
+    pac: Annotated[int, within(1, unit="rows")] = 10
+    dropout: Chance = 0.5
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"}."""
-        _check(self)
         G = ResidualGenerator(self, spec)
         return {"G": G, "D": TableCritic(spec.shape[0], self.pac, self.d_width, G.extra, self.dropout, self.d_depth)}
-
-
-def _check(net: Any) -> None:
-    sizes = (net.width, net.depth, net.d_width, net.d_depth, net.pac)
-    if min(sizes) < 1 or net.tau <= 0 or not 0 <= net.dropout < 1:
-        raise UsageError(f"Widths, depths and pac must be at least 1, tau above 0, dropout in [0, 1); got {net}.")

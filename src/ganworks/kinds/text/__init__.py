@@ -6,6 +6,7 @@ KIND = Kind(
     name="text",
     order=130,
     title="text",
+    example={"shape": (64,)},
     recipes={
         "text": ("recipes:text", "domain/text"),
         "seqgan": ("recipes:seqgan", "domain/text"),

@@ -7,17 +7,18 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError, nearest, number
+from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.text.data.dataset import TextSet
 from ganworks.kinds.text.data.reading import GENERATED, read_lines
-from ganworks.kinds.text.data.vocabulary import KINDS, LARGEST, Vocabulary
+from ganworks.kinds.text.data.vocabulary import LARGEST, Vocabulary
 from ganworks.kinds.text.metrics.evaluator import TextEvaluator
 
 
@@ -25,19 +26,23 @@ from ganworks.kinds.text.metrics.evaluator import TextEvaluator
 class Text:
     """One text per line: how lines become numbers of tokens.
 
-    tokens: "words", "characters", "pairs" (byte-pair encoding), or "auto": characters where hardly any spaces are,
-    else words. vocabulary: how many tokens at most, 0 = 10,000 (2,000 pairs); made of the training part alone. length:
-    tokens of the longest text, its end included; 0 = room for 99.5 % of them, at most 64 words, 96 pairs or 128
-    characters; longer ones are cut. labels: whether to use a label column, `label<TAB>text` lines or class files.
-    held_out: the share that is never trained on. rivals: samples of other systems to show beside ours in an evaluation,
-    a .zip or a folder of .txt files; "" for none. Raises UsageError for values outside their range.
+    tokens: "words", "characters", "pairs" (byte-pair encoding), or "auto": characters where hardly any spaces are, else
+        words.
+    vocabulary: how many tokens at most, 0 = 10,000 (2,000 pairs); made of the training part alone.
+    length: length of the longest text, its end included; 0 = room for 99.5 % of them, at most 64 words, 96 pairs or 128
+        characters; longer ones are cut.
+    labels: whether to use a label column, `label<TAB>text` lines or class files.
+    held_out: the share that is never trained on.
+    rivals: samples of other systems to show beside ours in an evaluation, a .zip or a folder of .txt files; "" for
+        none.
+    Raises UsageError for values outside their range.
     """
 
     tokens: Literal["auto", "words", "characters", "pairs"] = "auto"
-    vocabulary: int = 0
-    length: int = 0
+    vocabulary: Annotated[int, within(0, LARGEST, unit="tokens")] = 0
+    length: Annotated[int, within(0, 4096, unit="tokens")] = 0
     labels: bool | str = True
-    held_out: float = 0.1
+    held_out: HeldOut = 0.1
     rivals: str = ""
 
     forms: ClassVar[tuple[str, ...]] = (".txt", ".json")
@@ -48,13 +53,9 @@ class Text:
     }
 
     def __post_init__(self) -> None:
-        if self.tokens not in ("auto", *KINDS):
-            raise UsageError(f"tokens must be auto, {', '.join(KINDS)}, not {self.tokens!r}.")
-        if not 0 <= self.vocabulary <= LARGEST or not (self.length == 0 or 2 <= self.length <= 4096):
-            raise UsageError(f"vocabulary must lie in 0 to {LARGEST:,} and length be 0 or 2 to 4,096 tokens; not "
-                             f"{self.vocabulary} and {self.length}.")  # fmt: skip
-        if not 0 <= self.held_out < 1:
-            raise UsageError(f"held_out must lie in [0, 1), not {self.held_out}.")
+        check(self)
+        if self.length == 1:
+            raise UsageError("length must be 0 (chosen) or 2 to 4,096 tokens, not 1.")
 
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None

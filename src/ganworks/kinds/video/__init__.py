@@ -6,6 +6,7 @@ KIND = Kind(
     name="video",
     order=140,
     title="video",
+    example={"shape": (16, 3, 32, 32)},
     recipes={
         "video": ("recipes:video", "domain/video"),
         "video3d": ("recipes:video3d", "domain/video"),

@@ -6,19 +6,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, whole
+from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files import provenance
 from ganworks.files.rasters.decode import DecodeError, decode
 from ganworks.files.rasters.pixels import change_channels, resize
-from ganworks.kinds.video.data.clips import LAYOUTS, open_clips
+from ganworks.kinds.video.data.clips import open_clips
 from ganworks.kinds.video.data.dataset import ClipSet, Progress, clip_facts, pack_clips
 from ganworks.kinds.video.data.reading import Reading
 from ganworks.kinds.video.data.writing import mp4
@@ -35,28 +36,37 @@ _LOOKED_AT = 16
 class Video:
     """Clips: how files become [T, C, H, W] and back.
 
-    length: frames of an example; stride: every so manyth frame of the clip (0: 2 where nine tenths of the clips have
-    room for it, else 1). size: pixels, one number for squares or (height, width); None: at most 32. channels: 1 or 3;
-    None looks. labels: "on" or "off". layout: what pictures are, "strips" of frames side by side, "folders" of frames,
-    "auto" looks. strip: frames in a strip, 0 for square ones. fps: films and animations are taken at so many frames a
-    second, 0: all frames. limit: frames of a clip that are read, from its start. flip: mirror at random. fit,
-    background, on_corrupt, held_out: as of pictures. Raises UsageError for values outside their range.
+    length: length of an example.
+    stride: every so manyth frame of the clip is taken (0: 2 where nine tenths of the clips have room for it, else 1).
+    size: one number for squares or (height, width); None: at most 32.
+    channels: 1 or 3; None looks.
+    labels: whether to use the classes that are found, "on" or "off".
+    layout: what pictures are, "strips" of frames side by side, "folders" of frames, "auto" looks.
+    strip: frames in a strip, 0 for square ones.
+    fps: films and animations are taken at so many frames a second, 0: all frames.
+    limit: frames of a clip that are read, from its start.
+    flip: mirror clips at random while training.
+    fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
+    background: the colour behind transparent pixels and padding.
+    on_corrupt: stop at the first unreadable file, or skip, count and name them.
+    held_out: the share that is never trained on.
+    Raises UsageError for values outside their range.
     """
 
-    length: int = 16
-    stride: int = 0
+    length: Annotated[int, within(1, MAX_LENGTH, unit="frames")] = 16
+    stride: Annotated[int, within(0, 1000, unit="frames")] = 0
     size: int | tuple[int, int] | None = None
     channels: int | None = None
     labels: bool | str = True
     layout: Literal["auto", "strips", "folders"] = "auto"
-    strip: int = 0
-    fps: float = 0.0
-    limit: int = 3000
+    strip: Annotated[int, within(0, unit="frames")] = 0
+    fps: Annotated[float, within(0, 1000, unit="frames per second")] = 0.0
+    limit: Annotated[int, within(unit="frames")] = 3000
     flip: bool = False
     fit: Literal["crop", "stretch", "pad"] = "crop"
     background: str = "white"
     on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
+    held_out: HeldOut = 0.1
 
     forms: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".webp")
     each: ClassVar[str] = ".mp4"
@@ -67,17 +77,11 @@ class Video:
     }
 
     def __post_init__(self) -> None:
-        if not 1 <= self.length <= MAX_LENGTH or not 0 <= self.stride <= 1000:
-            raise UsageError(f"length must be 1 to {MAX_LENGTH} frames and stride 0 to 1000, not {self.length} and "
-                             f"{self.stride}.")  # fmt: skip
+        check(self)
         if self.channels not in (None, 1, 3):
             raise UsageError(f"channels must be 1 or 3, not {self.channels}.")
         if self._size and not all(4 <= n <= MAX_SIDE for n in self._size):
             raise UsageError(f"size must be 4 to {MAX_SIDE} pixels, not {self.size}.")
-        if self.layout not in LAYOUTS:
-            raise UsageError(f"layout must be {', '.join(LAYOUTS)}, not {self.layout!r}.")
-        if not 0 <= self.fps <= 1000 or self.strip < 0 or not 0 <= self.held_out < 1:
-            raise UsageError(f"fps must be 0 to 1000, strip 0 or more, held_out in [0, 1); got {self}.")
         if not self.length <= self.limit <= MOST_FRAMES:
             raise UsageError(f"limit must be from length ({self.length}) to {MOST_FRAMES:,}, not {self.limit}.")
 
@@ -215,7 +219,7 @@ class Fixed(nn.Module):
         fixed = torch.zeros(self.z_dim)
         for name, cut in cuts.items():
             if name in options:
-                generator = torch.Generator().manual_seed(key(name, _number(name, options[name])))
+                generator = torch.Generator().manual_seed(key(name, whole(name, options[name], -(2**63), 2**63 - 1)))
                 fixed[cut] = torch.randn(cut.stop - cut.start, generator=generator)
         self.register_buffer("fixed", fixed)
 
@@ -226,10 +230,3 @@ class Fixed(nn.Module):
         if self.first is None:
             return self.net(z, y)
         return self.net(z, y, self.first.expand(len(z), -1, -1, -1))
-
-
-def _number(name: str, value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"{name} must be a whole number, not {value!r}.") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import OF_BUDGET, Share, Weight, check, within
 from ganworks.core.settings import half_cosine
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
@@ -27,40 +28,38 @@ from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms
 class ClipGame:
     """Settings of the game.
 
-    loss: a name from `losses.LOSSES`. r1, r1_end: gamma of the zero-centred gradient penalties (R1 and R2) on the
-    critic of clips, at first and at the end of the budget (half a cosine between; None: constant); frame_r1,
-    frame_r1_end: on that of frames. Clips of 16 frames lie about four times as far apart as their frames, hence 16
-    times the gamma. frame: weight of the critic of frames for G; 0: there is none. looks: frames of each clip that it
-    looks at. fade: fraction of the budget at which what frames draw by themselves has faded to `left` of itself, for a
-    G that has such. augment: DiffAugment policy out of "translation" and "cutout", alike for all frames of a clip.
-    given: the share of clips that go on from a real first frame, when G can; first: weight of drawing that frame again
-    (mean absolute difference).
+    loss: a name from `losses.LOSSES`.
+    r1: gamma of the zero-centred gradient penalties (R1 and R2) on the critic of clips, at first. Clips of 16 frames
+        lie about four times as far apart as their frames, hence 16 times the gamma.
+    r1_end: gamma on the critic of clips that half a cosine reaches at the end of the budget (None: constant).
+    frame: weight of the critic of frames for G; 0: there is none.
+    looks: frames of each clip that the critic of frames looks at.
+    fade: fraction of the budget at which what frames draw by themselves has faded to `left` of itself, for a G that has
+        such.
+    left: share of what frames draw by themselves that stays after `fade`.
+    frame_r1: gamma on the critic of frames, at first.
+    frame_r1_end: gamma on the critic of frames that half a cosine reaches at the end of the budget (None: constant).
+    augment: DiffAugment policy out of "translation" and "cutout", alike for all frames of a clip.
+    given: the share of clips that go on from a real first frame, when G can.
+    first: weight of drawing a given first frame again (mean absolute difference).
     """
 
     loss: str = "relativistic"
-    r1: float = 8.0
-    r1_end: float | None = 0.5
-    frame: float = 1.0
-    looks: int = 2
-    fade: float = 0.3
-    left: float = 0.0
-    frame_r1: float = 0.5
-    frame_r1_end: float | None = 0.03
+    r1: Weight = 8.0
+    r1_end: Weight | None = 0.5
+    frame: Weight = 1.0
+    looks: Annotated[int, within(1, 256, unit="frames")] = 2
+    fade: Annotated[float, within(above=0, most=1, unit=OF_BUDGET)] = 0.3
+    left: Share = 0.0
+    frame_r1: Weight = 0.5
+    frame_r1_end: Weight | None = 0.03
     augment: str = ""
-    given: float = 0.75
-    first: float = 10.0
+    given: Annotated[float, within(0, 1, unit="share of the clips")] = 0.75
+    first: Weight = 10.0
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
-        for name in ("r1", "r1_end", "frame_r1", "frame_r1_end", "frame", "first"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1e6:
-                raise UsageError(f"{name} must lie between 0 and a million, not {value}.")
-        if not 1 <= self.looks <= 256:
-            raise UsageError(f"looks must be 1 to 256 frames, not {self.looks}.")
-        if not (0 <= self.given <= 1 and 0 <= self.left <= 1 and 0 < self.fade <= 1):
-            raise UsageError(f"given and left are shares from 0 to 1, fade is a fraction above 0; got {self.given}, "
-                             f"{self.left}, {self.fade}.")  # fmt: skip
         if "color" in DiffAugment(self.augment).names:
             raise UsageError('augment="color" is for single pictures; clips take translation and cutout.')
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.audio import spectral
 from ganworks.networks.compact import Compact
@@ -121,22 +122,26 @@ class SpectrogramDiscriminator(nn.Module):
 class Spectrogram:
     """Both players for waves [C, n] of a known rate, on pictures of them.
 
-    picture: the networks for pictures, e.g. `Compact` or `DCGAN`. scale: "mel", or "bins" as in SpecGAN. mels: bands.
-    n_fft, hop: samples of a window and between two. floor: magnitude of silence, full scale = 1. rounds: of Griffin-Lim
-    when waves are made. Raises UsageError for settings that do not fit each other or the data.
+    picture: the networks for pictures, e.g. `Compact` or `DCGAN`.
+    scale: frequencies of the picture: "mel", or "bins" as in SpecGAN.
+    mels: mel bands of a picture.
+    n_fft: length of a window.
+    hop: samples from one window to the next.
+    floor: magnitude of silence, full scale = 1.
+    rounds: rounds of Griffin-Lim when waves are made.
+    Raises UsageError for settings that do not fit each other or the data.
     """
 
     picture: Any = field(default_factory=Compact)
     scale: Literal["mel", "bins"] = "mel"
     mels: int = 64
-    n_fft: int = 256
-    hop: int = 128
-    floor: float = 1e-4
-    rounds: int = 16
+    n_fft: Annotated[int, within(unit="samples")] = 256
+    hop: Annotated[int, within(unit="samples")] = 128
+    floor: Annotated[float, within(1e-7, 0.1)] = 1e-4
+    rounds: Annotated[int, within(0, 1000)] = 16
 
     def __post_init__(self) -> None:
-        if not 1e-7 <= self.floor <= 0.1 or not 0 <= self.rounds <= 1000:
-            raise UsageError(f"floor must lie in [1e-7, 0.1] and rounds in [0, 1000], not {self.floor}, {self.rounds}.")
+        check(self)
 
     def front(self, spec: Spec) -> Front:
         """The spectrograms of the data in `spec`, whose facts hold the rate (and, for "bins", their statistics)."""

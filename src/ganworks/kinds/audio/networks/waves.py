@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
 
 STRIDE, KERNEL = 4, 25
@@ -107,19 +109,22 @@ def _needed(y: Tensor | None) -> Tensor:
 class WaveGAN:
     """Both players for waves [C, n] of at least 128 samples.
 
-    width: channels next to the wave, doubled per stage (paper: 64). z_dim: numbers per latent (paper: 100, uniform;
-    here normal). embed: numbers per label in G. shuffle: samples by which a phase is shuffled (paper: 2).
+    width: channels next to the wave, doubled per stage (paper: 64).
+    z_dim: numbers per latent (paper: 100, uniform; here normal).
+    embed: numbers per label in G.
+    shuffle: samples by which a phase is shuffled (paper: 2).
     """
 
-    width: int = 64
-    z_dim: int = 100
-    embed: int = 32
-    shuffle: int = 2
+    width: Width = 64
+    z_dim: Count = 100
+    embed: Count = 32
+    shuffle: Annotated[int, within(0, 4, unit="samples")] = 2
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": WaveGenerator, "D": WaveDiscriminator} with fresh weights from torch's global generator."""
         if len(spec.shape) != 2 or spec.shape[1] < 128:
             raise UsageError(f"WaveGAN makes waves [C, n] of at least 128 samples, not shape {list(spec.shape)}.")
-        if min(self.width, self.z_dim, self.embed) < 1 or not 0 <= self.shuffle <= 4:
-            raise UsageError(f"WaveGAN needs width, z_dim and embed of at least 1 and shuffle of 0 to 4; got {self}.")
         return {"G": WaveGenerator(self, spec), "D": WaveDiscriminator(self, spec)}

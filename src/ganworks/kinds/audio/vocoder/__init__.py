@@ -6,6 +6,7 @@ KIND = Kind(
     name="vocoder",
     order=120,
     title="mel frames to sound",
+    example={"shape": (1, 8192), "facts": {"rate": 22_050, "n_fft": 1024, "hop": 256, "mels": 80}},
     recipes={"vocoder": ("recipes:vocoder", "domain/vocoder")},
     parts={
         "domain/vocoder": "domain:VocoderDomain",

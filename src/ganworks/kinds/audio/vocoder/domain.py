@@ -16,14 +16,15 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, whole
+from ganworks.core.schema.declare import Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.wav import wav_bytes
@@ -43,11 +44,18 @@ CHUNK = 2000  # frames that are worked on at once
 class VocoderDomain:
     """How recordings become pairs of mel frames and sound, and how a trained network is used.
 
-    rate: Hz. n_fft, hop: samples of a frame and from one to the next. mels: bands from `low` to `high` Hz (0: half the
-        rate). segment: samples of a training crop, a multiple of hop. 0: chosen, see the table above.
-    gain: dB by which crops are made louder or softer at random. labels: classes (folders, or the first part of names
-        such as 7_anna_3.wav) that the evaluation asks a classifier for; they are not trained on.
-    on_corrupt: "error", or "skip" to leave out what cannot be read. held_out: share that is never trained on.
+    rate: samples per second; 0: chosen, see the table above.
+    n_fft: length of a frame; 0: chosen.
+    hop: samples from one frame to the next; 0: chosen.
+    mels: mel bands of a frame; 0: chosen.
+    low: the frequency at which the bands begin.
+    high: the frequency at which the bands end; 0: half the rate.
+    segment: length of a training crop, a multiple of hop; 0: chosen.
+    gain: crops are made louder or softer at random by up to this much.
+    labels: classes (folders, or the first part of names such as 7_anna_3.wav) that the evaluation asks a classifier
+        for; they are not trained on.
+    on_corrupt: "error", or "skip" to leave out what cannot be read.
+    held_out: share that is never trained on.
     Raises UsageError for values outside their range, or that do not fit each other.
     """
 
@@ -55,28 +63,25 @@ class VocoderDomain:
     gives: ClassVar[str] = ".wav"
     options: ClassVar[dict[str, str]] = {"chunk": f"frames that are worked on at once ({CHUNK}); 0: the whole sound"}
 
-    rate: int = 0
-    n_fft: int = 0
-    hop: int = 0
+    rate: Annotated[int, within(unit="Hz")] = 0
+    n_fft: Annotated[int, within(unit="samples")] = 0
+    hop: Annotated[int, within(unit="samples")] = 0
     mels: int = 0
-    low: float = 0.0
-    high: float = 0.0
-    segment: int = 0
-    gain: float = 6.0
+    low: Annotated[float, within(unit="Hz")] = 0.0
+    high: Annotated[float, within(unit="Hz")] = 0.0
+    segment: Annotated[int, within(unit="samples")] = 0
+    gain: Annotated[float, within(0, 40, unit="dB")] = 6.0
     labels: bool = True
     on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
+    held_out: Sparing = 0.1
 
     def __post_init__(self) -> None:
+        check(self)
         ranges = {"rate": (1000, 192_000), "n_fft": (16, 16_384), "hop": (4, 8192), "mels": (1, 1024)}
         for name, (least, most) in ranges.items():
             value = getattr(self, name)
             if value and not least <= value <= most:
                 raise UsageError(f"{name} must be 0 (chosen) or from {least:,} to {most:,}, not {value}.")
-        if not 0 <= self.gain <= 40 or not 0 <= self.held_out <= 0.5:
-            raise UsageError(f"gain must be 0 to 40 dB and held_out 0 to 0.5, not {self.gain} and {self.held_out}.")
-        if self.on_corrupt not in ("error", "skip"):
-            raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
 
     def frames(self, rate: int) -> dict[str, Any]:
         """The facts of mel frames at a rate: rate, n_fft, hop, mels, low, high (Hz), all chosen. Raises UsageError."""
@@ -139,10 +144,8 @@ class VocoderDomain:
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """Log-mel frames [B, mels, T] -> samples [B, T hop], any length, without seams between chunks."""
-        asked = str(options.get("chunk", CHUNK))
-        if not asked.isdigit():
-            raise UsageError(f"chunk must be a number of frames, 0 for all at once, not {asked!r}.")
-        chunk, long = int(asked) or x.shape[2], getattr(net, "long", None)
+        asked = whole("chunk", options.get("chunk", CHUNK), 0, 10**9)
+        chunk, long = asked or x.shape[2], getattr(net, "long", None)
         return (net(x) if long is None else long(x, chunk)).float()[:, 0]
 
     def resynthesised(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any] | None = None) -> Tensor:

@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Portion, Weight, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, feature_matching, generator_terms, per_example
-from ganworks.games.stages import alone, check_start, phases
+from ganworks.games.stages import alone, phases
 from ganworks.kinds.audio.spectral import stft
 from ganworks.kinds.audio.vocoder.mel import log_mel
 
@@ -32,38 +33,38 @@ class Vocoding:
     """Settings of the game. batch["src"] is the input, log-mel frames; batch["x"] [B, 1, n] the sound.
 
     adversarial_from: fraction of the budget at which the discriminators join; 0: at once, as published; 1: never.
-    loss: of the adversarial stage. gan, match, mel: weights of the adversarial term and of feature matching, each
-        summed over the discriminators, and of the L1 between log-mel frames: 1, 2 and 45 when published.
-    spectral: weight of the distances between short-time Fourier transforms; 0 when published. pitch: weight of the
-        L1 between logarithms of the pitch, for generators that tell theirs (`pitched`); batch["pitch"] [B, T] is in Hz
-        and 0 where there is none.
-    rate, n_fft, hop, mels: of the frames that are compared, over all frequencies; the recipe takes them from the data.
+    loss: loss of the adversarial stage, a name from `losses.LOSSES`.
+    gan: weight of the adversarial term, summed over the discriminators (published: 1).
+    match: weight of feature matching, summed over the discriminators (published: 2).
+    mel: weight of the L1 between log-mel frames (published: 45).
+    spectral: weight of the distances between short-time Fourier transforms (published: 0).
+    pitch: weight of the L1 between logarithms of the pitch, for generators that tell theirs (`pitched`); batch["pitch"]
+        [B, T] is in Hz and 0 where there is none.
+    rate: samples per second of the sound; the recipe takes it from the data.
+    n_fft: length of the frames that are compared; the recipe takes it from the data.
+    hop: samples between the frames that are compared; the recipe takes it from the data.
+    mels: bands of the frames that are compared, over all frequencies; the recipe takes them from the data.
     decay: share of every weight that each update takes away; AdamW's .01 at a learning rate of 2e-4 is 2e-6.
     """
 
-    adversarial_from: float = 0.8
+    adversarial_from: Portion = 0.8
     loss: str = "least-squares"
-    gan: float = 1.0
-    match: float = 2.0
-    mel: float = 45.0
-    spectral: float = 15.0
-    pitch: float = 10.0
-    rate: int = 22050
-    n_fft: int = 1024
-    hop: int = 256
+    gan: Weight = 1.0
+    match: Weight = 2.0
+    mel: Weight = 45.0
+    spectral: Weight = 15.0
+    pitch: Weight = 10.0
+    rate: Annotated[int, within(unit="Hz")] = 22050
+    n_fft: Annotated[int, within(unit="samples")] = 1024
+    hop: Annotated[int, within(unit="samples")] = 256
     mels: int = 80
-    decay: float = 2e-6
+    decay: Annotated[float, within(0, below=0.01)] = 2e-6
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
-        check_start(self.adversarial_from)
-        for name in ("gan", "match", "mel", "spectral", "pitch"):
-            if not 0 <= getattr(self, name) <= 1e6:
-                raise UsageError(f"{name} must lie between 0 and 1e6, not {getattr(self, name)}.")
         if not self.mel and not self.spectral:
             raise UsageError("mel and spectral cannot both be 0: nothing would tie the sound to its input.")
-        if not 0 <= self.decay < 0.01:
-            raise UsageError(f"decay is the share that one update takes away, 0 to 0.01, not {self.decay}.")
 
     @cached_property
     def _loss(self) -> Loss:

@@ -16,13 +16,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.audio.spectral import istft, stft
 from ganworks.kinds.audio.vocoder.chunks import chunked
@@ -220,32 +221,31 @@ def pulse_train(pitch: Tensor, rate: int, hop: int) -> Tensor:
 class VocoderNetworks:
     """A generator G of sound from mel frames, and the discriminators D.
 
-    kind: "istft" (fast) or "hifigan" (as published). size: of hifigan, "V1", "V2" or "V3". width, blocks, rounds: of
-        istft's trunk, and of its projections.
+    kind: "istft" (fast) or "hifigan" (as published).
+    size: size of hifigan, "V1", "V2" or "V3".
+    width: channels of istft's trunk.
+    blocks: residual blocks of istft's trunk.
+    rounds: projections of istft's spectrum on those that a sound can have.
     steps: factors of hifigan's transposed convolutions, whose product is the hop; (): chosen.
-    d_width, d_most, d_scale: channels of the first layer of the period discriminators, the most of any layer, and
-        those of the first layer of the scale discriminators; 32, 1024 and 128 are the published ones.
+    d_width: channels of the first layer of the period discriminators (published: 32).
+    d_most: the most channels of any layer of the discriminators (published: 1024).
+    d_scale: channels of the first layer of the scale discriminators (published: 128).
     """
 
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     kind: Literal["istft", "hifigan"] = "istft"
     size: Literal["V1", "V2", "V3"] = "V1"
-    width: int = 128
-    blocks: int = 5
-    rounds: int = 2
+    width: Width = 128
+    blocks: Count = 5
+    rounds: Annotated[int, within(0, 64)] = 2
     steps: tuple[int, ...] = ()
     d_width: int = 8
     d_most: int = 128
     d_scale: int = 8
 
     def __post_init__(self) -> None:
-        if self.kind not in ("istft", "hifigan") or self.size not in SIZES:
-            raise UsageError(f'kind must be "istft" or "hifigan" and size V1, V2 or V3, not {self.kind}, {self.size}.')
-        if min(self.width, self.blocks) < 1:
-            raise UsageError(f"width and blocks must be at least 1, not {self.width} and {self.blocks}.")
-        if not 0 <= self.rounds <= 64:
-            raise UsageError(f"rounds must be 0 to 64, not {self.rounds}.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """spec: the facts of `Frames`. Raises UsageError for steps that miss the hop."""

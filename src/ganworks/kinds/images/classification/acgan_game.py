@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.core.contracts import Terms
-from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.schema.declare import OF_BUDGET, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.kinds.images.classification.game import SemiSupervised, label_loss
@@ -28,25 +28,26 @@ from ganworks.kinds.images.classification.views import view
 class AuxiliaryClasses:
     """Settings of the game. Reads x (all images), xl and y (labelled ones) of a batch.
 
-    loss: of realness, a name from `losses.LOSSES`. classes: weight of the class terms of D and G. augment: DiffAugment
-    policy of what D sees, which few images need. start: fraction of the budget at which G is finished and C, which
-    has learned from the labels so far, is given generated images as well. generated: weight of these in C's loss, 0 to
-    1 and more; real ones weigh 1. label_strength: of the other views that C sees, of real and generated images alike.
+    loss: loss of realness, a name from `losses.LOSSES`.
+    classes: weight of the class terms of D and G.
+    augment: DiffAugment policy of what D sees, which few images need.
+    start: fraction of the budget at which G is finished and C, which has learned from the labels so far, is given
+        generated images as well.
+    generated: weight of generated images in C's loss, 0 to 1 and more; real ones weigh 1.
+    label_strength: strength of the other views that C sees, of real and generated images alike.
     """
 
     loss: str = "hinge"
-    classes: float = 1.0
+    classes: Annotated[float, within(0, 1000)] = 1.0
     augment: str = "translation,cutout"
-    start: float = 0.6
-    generated: float = 0.5
-    label_strength: float = 0.5
+    start: Annotated[float, within(above=0, below=1, unit=OF_BUDGET)] = 0.6
+    generated: Annotated[float, within(0, 1000)] = 0.5
+    label_strength: Annotated[float, within(0, 1000)] = 0.5
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
         DiffAugment(self.augment)
-        if not 0 < self.start < 1:
-            raise UsageError(f"start must lie between 0 and 1: it is a fraction of the budget, not {self.start}.")
-        check_ranges(self, dict.fromkeys(("classes", "generated", "label_strength"), (0, 1000)))
 
     @cached_property
     def _loss(self) -> Loss:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Chance, Count, Width, check
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.classification.networks import ConvClassifier, NormedLinear, need_classes
 from ganworks.networks.compact import Compact
@@ -29,18 +30,22 @@ class AuxiliaryDiscriminator(ConvClassifier):
 class ACGAN:
     """C: the classifier that is wanted. G, D: conditional generator, and discriminator with a class head.
 
-    width: channels of the largest map of C and of D; g_width, z_dim: of G, as in `Compact`. dropout: in C.
+    width: channels of the largest map of C and of D.
+    g_width: channels of G's largest map, as in `Compact`.
+    z_dim: size of the latent.
+    dropout: dropout in C.
     """
 
-    width: int = 32
-    g_width: int = 32
-    z_dim: int = 64
-    dropout: float = 0.0
+    width: Width = 32
+    g_width: Width = 32
+    z_dim: Count = 64
+    dropout: Chance = 0.0
     makes: ClassVar[dict[str, str]] = {"C": "predict", "G": "sample"}
 
     def __post_init__(self) -> None:
-        if min(self.width, self.g_width, self.z_dim) < 1 or not 0 <= self.dropout < 1:
-            raise UsageError(f"ACGAN needs widths and z_dim of at least 1 and dropout in [0, 1); got {self}.")
+        if min(self.width, self.g_width) < 1:
+            raise UsageError(f"ACGAN needs widths of at least 1 channel, not {self.width} and {self.g_width}.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"C", "G", "D"} with fresh weights, for labelled images [C, H, W] of any size."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Sparing, check, within
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.arrays import Source
 from ganworks.files.packing.packed import Packed
@@ -106,33 +107,39 @@ class PartialData:
 class Partial:
     """Images, some with labels: how files become tensors and which labels count.
 
-    Layouts: one folder per class and one called unlabelled (or "_") beside them; labels.csv with empty cells;
-    arrays with -1 for no label; or any data with all its labels, of which some are then hidden.
-    labels: "on" for all there are, or a number: so many are kept in all, shared out as the classes are. per_class:
-    so many are kept of each class (0: labels decides). label_seed: which ones.
-    size, channels, flip, crop, rotate, fit, background, on_corrupt, held_out: as of `Images`.
+    size: side, or (height, width); None looks: the size that all share, else the median short side, at most 64.
+    channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any for arrays; None: 1 if all is grey, else 3.
+    labels: "on" for all there are, or a number: so many are kept in all, shared out as the classes are.
+    per_class: so many are kept of each class (0: `labels` decides).
+    label_seed: what the choice of the labels that are kept follows from.
+    flip: mirror half of the images while training.
+    crop: while training, images are shifted by up to this much, with reflected borders.
+    rotate: while training, images are turned by up to this much.
+    fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
+    background: the colour behind transparent pixels and padding.
+    on_corrupt: stop at the first unreadable file, or skip, count and name them.
+    held_out: the share that is never trained on (at most 10,000 images).
     Raises UsageError for values outside their range.
     """
 
     size: int | tuple[int, int] | None = None
     channels: int | None = None
     labels: int | bool | str = True
-    per_class: int = 0
-    label_seed: int = 0
+    per_class: Annotated[int, within(0, unit="labels")] = 0
+    label_seed: Annotated[int, within(0)] = 0
     flip: bool = False
-    crop: int = 0
-    rotate: float = 0.0
+    crop: Annotated[int, within(unit="pixels")] = 0
+    rotate: Annotated[float, within(unit="degrees")] = 0.0
     fit: Literal["crop", "stretch", "pad"] = "crop"
     background: str = "white"
     on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
+    held_out: Sparing = 0.1
 
     def __post_init__(self) -> None:
+        check(self)
         count = isinstance(self.labels, int) and not isinstance(self.labels, bool)
         if not self._all and not (count and int(self.labels) >= 2):
             raise UsageError(f"labels must be on, or how many are used (2 or more), not {self.labels!r}.")
-        if self.per_class < 0 or self.label_seed < 0:
-            raise UsageError("per_class and label_seed must be 0 or more.")
         if self.per_class and count:
             raise UsageError(f"Give per_class={self.per_class} or labels={self.labels}, not both.")
         _ = self.images

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
-from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.schema.declare import Chance, check, within
 from ganworks.core.spec import Batch
 from ganworks.kinds.images.classification.views import view
 
@@ -80,28 +80,30 @@ def balance_loss(logits: Tensor, prior: Tensor) -> Tensor:
 class SemiSupervised:
     """Who learns from what. Reads x (all images), xl and y (labelled ones) of a batch.
 
-    variant: see the module. realness, consistency, entropy: weights of the terms. confidence: the chance from
-    which C's own answer on an image counts. matching: what G learns from, C's mean features or C's realness.
+    variant: how C learns that an image is real, and from unlabelled ones; see the module.
+    realness: weight of the realness term.
+    consistency: weight of the consistency term: the same answer on another view of an image.
+    entropy: weight of the entropy term: sure answers on unlabelled images.
     balance: weight of the demand that the classes be as frequent among all images as among the labelled ones: 0 where
-    the labels were not drawn that way.
-    strength, label_strength: of the other views that C sees of unlabelled and of labelled images (0: as they are).
+        the labels were not drawn that way.
+    confidence: the chance from which C's own answer on an image counts.
+    matching: what G learns from, C's mean features or C's realness.
+    strength: strength of the other views that C sees of unlabelled images (0: as they are).
+    label_strength: strength of the other views that C sees of labelled images (0: as they are).
     """
 
     variant: Variant = "consistency"
-    realness: float = 1.0
-    consistency: float = 1.0
-    entropy: float = 0.0
-    balance: float = 1.0
-    confidence: float = 0.95
+    realness: Annotated[float, within(0, 1000)] = 1.0
+    consistency: Annotated[float, within(0, 1000)] = 1.0
+    entropy: Annotated[float, within(0, 1000)] = 0.0
+    balance: Annotated[float, within(0, 1000)] = 1.0
+    confidence: Chance = 0.95
     matching: Literal["features", "realness"] = "features"
-    strength: float = 1.0
-    label_strength: float = 0.5
+    strength: Annotated[float, within(0, 1000)] = 1.0
+    label_strength: Annotated[float, within(0, 1000)] = 0.5
 
     def __post_init__(self) -> None:
-        weights = ("realness", "consistency", "entropy", "balance", "strength", "label_strength")
-        check_ranges(self, dict.fromkeys(weights, (0, 1000)))
-        if not 0 <= self.confidence < 1:
-            raise UsageError(f"confidence must lie in [0, 1), not {self.confidence}.")
+        check(self)
 
     @property
     def plays(self) -> bool:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Chance, Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.layers.strided import center_pad, size_plan
 from ganworks.networks.compact import SLOPE, Compact
@@ -157,20 +158,22 @@ def need_classes(spec: Spec, what: str) -> None:
 class Semi:
     """Fully connected classifier and generator, by default those of 1606.03498 for MNIST.
 
-    hidden, g_hidden: widths of the hidden layers of C and of G. noise_input, noise: standard deviation of the
-    Gaussian noise on C's input and on its hidden layers. z_dim: size of the latent.
+    hidden: widths of the hidden layers of C.
+    g_hidden: widths of the hidden layers of G.
+    noise_input: standard deviation of the Gaussian noise on C's input.
+    noise: standard deviation of the Gaussian noise on C's hidden layers.
+    z_dim: size of the latent.
     """
 
-    hidden: tuple[int, ...] = (1000, 500, 250, 250, 250)
-    g_hidden: tuple[int, ...] = (500, 500)
-    noise_input: float = 0.3
-    noise: float = 0.5
-    z_dim: int = 100
+    hidden: tuple[Width, ...] = (1000, 500, 250, 250, 250)
+    g_hidden: tuple[Width, ...] = (500, 500)
+    noise_input: Annotated[float, within(0)] = 0.3
+    noise: Annotated[float, within(0)] = 0.5
+    z_dim: Count = 100
     makes: ClassVar[dict[str, str]] = {"C": "predict", "G": "sample"}
 
     def __post_init__(self) -> None:
-        if min(*self.hidden, *self.g_hidden, self.z_dim) < 1 or min(self.noise_input, self.noise) < 0:
-            raise UsageError(f"Semi needs widths and z_dim of at least 1 and noise of at least 0; got {self}.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"C": DenseClassifier, "G": DenseGenerator} with fresh weights; examples of any shape."""
@@ -182,21 +185,24 @@ class Semi:
 class SemiConv:
     """Convolutional classifier, and a compact generator beside it, for images [C, H, W] of any size.
 
-    width: channels of C's largest map, twice as many on each smaller one. generator: "dense" is cheap and enough to
-    teach C what is not an image, "compact" makes better pictures, "none" is for games that train C alone. g_width: of
-    G, as in `Compact` (times 16 in the dense one's layers). z_dim: size of the latent. dropout: before C's hidden
-    layer.
+    width: channels of C's largest map, twice as many on each smaller one.
+    generator: "dense" is cheap and enough to teach C what is not an image, "compact" makes better pictures, "none" is
+        for games that train C alone.
+    g_width: channels of G's largest map, as in `Compact` (times 16 in the dense one's layers).
+    z_dim: size of the latent.
+    dropout: dropout before C's hidden layer.
     """
 
-    width: int = 32
+    width: Width = 32
     generator: Literal["dense", "compact", "none"] = "dense"
-    g_width: int = 32
-    z_dim: int = 64
-    dropout: float = 0.0
+    g_width: Width = 32
+    z_dim: Count = 64
+    dropout: Chance = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.width, self.z_dim, self.g_width) < 1 or not 0 <= self.dropout < 1:
-            raise UsageError(f"SemiConv needs widths and z_dim of at least 1 and dropout in [0, 1); got {self}.")
+        if min(self.width, self.g_width) < 1:
+            raise UsageError(f"SemiConv needs widths of at least 1 channel, not {self.width} and {self.g_width}.")
+        check(self)
 
     @property
     def makes(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, pixels
+from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.inpainting.masks import Masks
 from ganworks.kinds.images.shared.crops import LEAST, Photos
@@ -31,13 +32,14 @@ STEP = 64  # tiles begin at multiples of this, so that what repeats every 64 pix
 class Holes(FromPhotos):
     """How photos become crops with holes, and how a hole in any picture is filled.
 
-    size: side, or (height, width), of the crops in pixels; None looks: 64, or the median short side if that is less.
     channels: 1 or 3; None: 1 if all is grey, else 3.
+    size: side, or (height, width), of the crops; None looks: 64, or the median short side if that is less.
     masks: kinds of holes, each equally likely: strokes, scratches, box, border, centre, text.
-    area: least and most share of a crop that is hole. width, length: of pieces of strokes, least and most, in
-        pixels.
+    area: least and most share of a crop that is hole.
+    width: width of pieces of strokes, least and most, in pixels.
+    length: length of pieces of strokes, least and most, in pixels.
     zoom: crops are cut up to this much larger and made smaller, so that things are seen at several scales.
-    flip: mirror half of the crops. background, on_corrupt, held_out: see `FromPhotos`.
+    flip: mirror half of the crops.
     """
 
     size: int | tuple[int, int] | None = None
@@ -45,7 +47,7 @@ class Holes(FromPhotos):
     area: tuple[float, float] = (0.1, 0.4)
     width: tuple[float, float] = (4.0, 16.0)
     length: tuple[float, float] = (8.0, 48.0)
-    zoom: float = 2.5
+    zoom: Annotated[float, within(1, 64)] = 2.5
     flip: bool = True
 
     options: ClassVar[dict[str, str]] = {
@@ -61,8 +63,6 @@ class Holes(FromPhotos):
             raise UsageError(f"size must be {LEAST} to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
         if self.channels not in (None, 1, 3):
             raise UsageError(f"channels must be 1 (grey) or 3 (RGB), not {self.channels!r}.")
-        if not 1 <= self.zoom <= 64:
-            raise UsageError(f"zoom must be from 1 (crops at the photos' own scale) to 64, not {self.zoom!r}.")
         self.holes()
 
     def holes(self) -> Masks:

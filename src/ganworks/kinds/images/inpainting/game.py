@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
-from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Portion, Weight, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import loss
 from ganworks.games.patches import per_example
-from ganworks.games.stages import check_start
 from ganworks.kinds.images.shared.two_stages import TwoStages
 
 _USUAL, _KNEE = 0.05, 6.0  # gradient energy of photos in [-1, 1], about: the unit of `texture`; it is squared below 6
@@ -33,34 +33,36 @@ class Inpainting(TwoStages):
     D sees the composite: the real picture with the filled hole.
 
     adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never (L1 alone).
-    loss: of the adversarial part, a name from `losses.LOSSES`. gan, match: weights of its term in G's loss and of
-        feature matching. r1: gamma of the gradient penalty on real pictures (0: off; published: 0.001).
-    hole, known: weights of L1 in the hole and on the known pixels.
-    detail: weight of the difference in gradient energy: as much texture as there was, wherever its grains lie. With
-        the L1 of the picture with grain, it sets the strength of the grain alone.
-    window: pixels over which the energy is averaged, odd; 0: over the whole hole. Grain then goes where it costs the
-        least L1, which is where most is uncertain: the same energy at half the cost of a window of 5.
-    vgg: path of VGG19 weights (safetensors) for a perceptual term of weight `perceptual`; "": none.
+    loss: loss of the adversarial part, a name from `losses.LOSSES`.
+    gan: weight of the adversarial term in G's loss.
+    match: weight of feature matching in G's loss.
+    r1: gamma of the gradient penalty on real pictures (0: off; published: 0.001).
+    hole: weight of L1 in the hole.
+    known: weight of L1 on the known pixels.
+    detail: weight of the difference in gradient energy: as much texture as there was, wherever its grains lie. With the
+        L1 of the picture with grain, it sets the strength of the grain alone.
+    window: side of the square over which the energy is averaged, odd; 0: over the whole hole. Grain then goes where it
+        costs the least L1, which is where most is uncertain: the same energy at half the cost of a window of 5.
+    perceptual: weight of the perceptual term, where `vgg` is given.
+    vgg: path of VGG19 weights (safetensors) for a perceptual term; "": none.
     """
 
-    adversarial_from: float = 0.75
+    adversarial_from: Portion = 0.75
     loss: str = "hinge"
-    gan: float = 0.005
-    match: float = 0.02
-    r1: float = 0.0
-    hole: float = 1.0
-    known: float = 0.05
-    detail: float = 0.05
-    window: int = 0
-    perceptual: float = 0.1
+    gan: Weight = 0.005
+    match: Weight = 0.02
+    r1: Weight = 0.0
+    hole: Weight = 1.0
+    known: Weight = 0.05
+    detail: Weight = 0.05
+    window: Annotated[int, within(0, 99, unit="pixels")] = 0
+    perceptual: Weight = 0.1
     vgg: str = ""
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
-        check_start(self.adversarial_from)
-        weights = ("gan", "match", "r1", "hole", "known", "detail", "perceptual")
-        check_ranges(self, dict.fromkeys(weights, (0, 1_000_000)))
-        if self.window and (not 1 <= self.window <= 99 or self.window % 2 == 0):
+        if self.window and self.window % 2 == 0:
             raise UsageError(f"window must be 0 (the hole) or an odd number of pixels up to 99, not {self.window}.")
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:

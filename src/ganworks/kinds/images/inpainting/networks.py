@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.inpainting.fill import smooth_fill
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
@@ -226,35 +227,31 @@ class _Plain(nn.Module):
 class Inpaint:
     """A generator that fills holes and a patch discriminator.
 
-    blocks_of: "gated" (Yu et al. 2019, 1806.03589) or "fourier" (LaMa, 2109.07161). gate: side of the gates' kernels,
-    3 as published or 1, at half the cost. patch: pixels a side that the
-    largest map has one place for. width: channels of that map, doubled with each of `downs` halvings, up to 4
-    times. blocks: residual blocks on the smallest map. far: share of the channels that are global ("fourier";
-    published: 0.75). d_width, d_layers: of the discriminator; its patches are 34 pixels wide with 2 layers, 70 with 3.
+    blocks_of: "gated" (Yu et al. 2019, 1806.03589) or "fourier" (LaMa, 2109.07161).
+    gate: side of the gates' kernels, 3 as published or 1, at half the cost.
+    patch: side of what the largest map has one place for.
+    width: channels of the largest map, doubled with each of `downs` halvings, up to 4 times.
+    downs: halvings after the largest map.
+    blocks: residual blocks on the smallest map.
+    far: share of the channels that are global ("fourier"; published: 0.75).
+    d_width: channels of the first layer of the discriminator.
+    d_layers: strided layers of the discriminator; its patches are 34 pixels wide with 2 layers, 70 with 3.
     """
 
     blocks_of: Literal["gated", "fourier"] = "gated"
-    gate: int = 1
-    patch: int = 2
-    width: int = 48
-    downs: int = 1
-    blocks: int = 6
-    far: float = 0.75
-    d_width: int = 32
-    d_layers: int = 2
+    gate: Literal[1, 3] = 1
+    patch: Annotated[int, within(1, unit="pixels")] = 2
+    width: Width = 48
+    downs: Annotated[int, within(1, 6)] = 1
+    blocks: Count = 6
+    far: Annotated[float, within(above=0, below=1, unit="share of the channels")] = 0.75
+    d_width: Width = 32
+    d_layers: Count = 2
 
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
-        if self.blocks_of not in ("gated", "fourier"):
-            raise UsageError(f"blocks_of must be gated or fourier, not {self.blocks_of!r}.")
-        if min(self.patch, self.width, self.downs, self.blocks, self.d_width, self.d_layers) < 1 or self.downs > 6:
-            raise UsageError(f"patch, width, downs, blocks, d_width and d_layers of {self} must be at least 1, downs "
-                             "at most 6.")  # fmt: skip
-        if self.gate not in (1, 3):
-            raise UsageError(f"gate must be 1 or 3, not {self.gate}.")
-        if not 0 < self.far < 1:
-            raise UsageError(f"far must be a share between 0 and 1, not {self.far}.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": Filler, "D": PatchGAN} with fresh weights from torch's global generator."""

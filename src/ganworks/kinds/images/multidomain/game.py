@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Weight, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
@@ -26,25 +28,26 @@ from ganworks.games.penalties import gradient_penalty, r1
 class StarGame:
     """Settings of the game.
 
-    loss: a name from `losses.LOSSES`. classify: weight of the class terms of both players (equations 2 and 3).
+    loss: a name from `losses.LOSSES`.
+    classify: weight of the class terms of both players (equations 2 and 3).
     cycle: weight of the L1 distance between an image and its way there and back (equation 4).
     gp: weight of the gradient penalty on interpolates, of the sum over the patches (paper: 10, with the Wasserstein
-    loss). r1: gamma of the zero-centred penalty on real images, of the mean over the patches. 0: off.
+        loss).
+    r1: gamma of the zero-centred penalty on real images, of the mean over the patches; 0: off.
     n_critic: D turns per G turn.
     """
 
     loss: str = "wasserstein"
-    classify: float = 1.0
-    cycle: float = 10.0
-    gp: float = 10.0
-    r1: float = 0.0
-    n_critic: int = 5
+    classify: Weight = 1.0
+    cycle: Weight = 10.0
+    gp: Weight = 10.0
+    r1: Weight = 0.0
+    n_critic: Annotated[int, within(1, 100)] = 5
 
     def __post_init__(self) -> None:
+        check(self, "game.")
         if loss(self.loss).paired:
             raise UsageError(f"game.loss={self.loss} compares pairs of images; this game has none. Try hinge.")
-        weights = dict.fromkeys(("classify", "cycle", "gp", "r1"), (0, 1_000_000))
-        check_ranges(self, {**weights, "n_critic": (1, 100)}, "game.")
 
     @cached_property
     def _loss(self) -> Loss:

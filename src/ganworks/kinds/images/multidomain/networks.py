@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
 from ganworks.kinds.images.shared.translator import MULTIPLE, pad_to_multiple
@@ -141,25 +142,24 @@ class StarDiscriminator(nn.Module):
 class StarNetworks:
     """Both players for labelled images [C, H, W] of 12 pixels or more.
 
-    width: channels at full size, 4 times as many in the residual blocks. blocks: how many of these. labels: how G is
-    told the class, "modulate" or "maps" (see above). residual: G adds to its input, so that it begins near it.
-    d_width, layers: of the patch discriminator; small images get fewer layers.
-    Published: width 64, 6 blocks, maps, not residual, 6 layers at 128 pixels.
+    width: channels at full size, 4 times as many in the residual blocks (published: 64).
+    blocks: residual blocks (published: 6).
+    labels: how G is told the class, "modulate" or "maps" (published), see the module.
+    residual: G adds to its input, so that it begins near it (published: it does not).
+    d_width: channels of the first layer of the patch discriminator (published: 64).
+    layers: strided layers of the patch discriminator; small images get fewer (published: 6 at 128 pixels).
     """
 
-    width: int = 32
-    blocks: int = 4
+    width: Width = 32
+    blocks: Count = 4
     labels: Labels = "modulate"
     residual: bool = True
-    d_width: int = 32
-    layers: int = 3
+    d_width: Width = 32
+    layers: Count = 3
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
-        if min(self.width, self.blocks, self.d_width, self.layers) < 1:
-            raise UsageError(f"width, blocks, d_width and layers of {self} must be at least 1.")
-        if self.labels not in ("modulate", "maps"):
-            raise UsageError(f"networks.labels must be modulate or maps, not {self.labels!r}.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": Generator, "D": Discriminator} with fresh weights from torch's global generator."""

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, switch
+from ganworks.core.schema.declare import Share, Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
@@ -33,12 +34,13 @@ MAX_SIDE, DEFAULT_SIDE, LOOK, LOOK_SIZES, UNEVEN = 4096, 256, 32, 500, 0.02
 class Pairs:
     """How pairs of images become tensors, and what a trained translator does with a new image.
 
-    size: side, or (height, width), of both images in pixels; None: the median short side, at most 256.
+    size: side, or (height, width), of both images; None: the median short side, at most 256.
     direction: which side is the source: "AtoB" or "BtoA".
     labels: "auto" finds out which side is a label map, a picture of few colours; "palette" (or on) insists that the
-        target is one, "off" takes both for pictures. palette: its colours, when they are known ("#0000aa", "red").
-    flip, crop: while training, mirror half of the pairs, and shift them by up to `crop` pixels with reflected
-        borders; both sides alike.
+        target is one, "off" takes both for pictures.
+    palette: the colours of a label map, when they are known ("#0000aa", "red").
+    flip: while training, mirror half of the pairs; both sides alike.
+    crop: while training, shift pairs by up to this much with reflected borders; both sides alike.
     zoom: while training, magnify height and width, each by itself, by up to this share; both sides alike.
     tint: while training, change brightness, contrast and saturation of a source that is a picture by up to this share.
     fit: how another aspect ratio is made to fit: cut the middle out, or stretch.
@@ -52,12 +54,12 @@ class Pairs:
     labels: str | bool = "auto"
     palette: tuple[str, ...] = ()
     flip: bool = True
-    crop: int = 0
-    zoom: float = 0.0
-    tint: float = 0.0
+    crop: Annotated[int, within(0, MAX_SIDE, unit="pixels")] = 0
+    zoom: Annotated[float, within(0, 4)] = 0.0
+    tint: Share = 0.0
     fit: Literal["crop", "stretch"] = "crop"
     on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
+    held_out: Sparing = 0.1
 
     options: ClassVar[dict[str, str]] = {
         "native": "on: translate at the picture's own size, not that of the training",
@@ -65,23 +67,12 @@ class Pairs:
     }
 
     def __post_init__(self) -> None:
+        check(self)
         sides = (self.size,) if isinstance(self.size, int) else self.size or ()
         if any(isinstance(s, bool) or not 8 <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
             raise UsageError(f"size must be 8 to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
-        if self.direction not in ("AtoB", "BtoA"):
-            raise UsageError(f'direction must be "AtoB" or "BtoA", not {self.direction!r}.')
         if self.labels not in ("auto", "palette", "on", "off", True, False):
             raise UsageError(f'labels must be "auto", "palette" or "off", not {self.labels!r}.')
-        if self.fit not in ("crop", "stretch"):
-            raise UsageError(f'fit must be "crop" or "stretch", not {self.fit!r}.')
-        if not 0 <= self.crop <= MAX_SIDE:
-            raise UsageError(f"crop must be 0 or more pixels, not {self.crop!r}.")
-        if not 0 <= self.zoom <= 4 or not 0 <= self.tint <= 1:
-            raise UsageError(f"zoom must lie in 0 to 4 and tint in 0 to 1, not {self.zoom!r} and {self.tint!r}.")
-        if self.on_corrupt not in ("error", "skip"):
-            raise UsageError(f"on_corrupt must be error or skip, not {self.on_corrupt!r}.")
-        if not 0 <= self.held_out <= 0.5:
-            raise UsageError(f"held_out must be a share from 0 to 0.5, not {self.held_out!r}.")
         if self.palette:
             parse_palette(self.palette)
 

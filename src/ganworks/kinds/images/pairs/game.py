@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Weight, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import (
@@ -55,30 +56,33 @@ class PairView:
 class PairedTranslation:
     """Settings of paired translation.
 
-    loss: a name from `losses.LOSSES`. gan: weight of the adversarial term; 0 trains G alone, on the terms below.
-    l1: weight of the mean absolute difference in the range [-1, 1], as published. ce: weight of the cross-entropy in
-    nats per pixel, for networks with logits; these have no L1 term when it is above 0. fm: weight of feature
-    matching. r1: gamma of the gradient penalty on real targets (0: off). n_critic: D turns per G turn.
+    loss: a name from `losses.LOSSES`.
+    gan: weight of the adversarial term; 0 trains G alone, on the terms below.
+    l1: weight of the mean absolute difference in the range [-1, 1], as published.
+    ce: weight of the cross-entropy in nats per pixel, for networks with logits; these have no L1 term when it is above
+        0.
+    fm: weight of feature matching.
+    r1: gamma of the gradient penalty on real targets (0: off).
+    n_critic: D turns per G turn.
     augment: DiffAugment operations on source and target alike, as D sees them: "translation,cutout"; "" for none.
     """
 
     loss: str = "non-saturating"
-    gan: float = 1.0
-    l1: float = 100.0
-    ce: float = 0.0
-    fm: float = 0.0
-    r1: float = 0.0
-    n_critic: int = 1
+    gan: Weight = 1.0
+    l1: Weight = 100.0
+    ce: Weight = 0.0
+    fm: Weight = 0.0
+    r1: Weight = 0.0
+    n_critic: Annotated[int, within(1, 1000)] = 1
     augment: str = ""
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
         if "color" in DiffAugment(self.augment).names:
             raise UsageError(
                 "augment may be translation and cutout: colours of a source and a target have nothing in common."
             )
-        weights = dict.fromkeys(("gan", "l1", "ce", "fm", "r1"), (0, 1_000_000))
-        check_ranges(self, {**weights, "n_critic": (1, 1000)})
         if not self.gan and not self.l1 and not self.ce:
             raise UsageError("gan, l1 and ce are all 0: there is nothing to train G on.")
 

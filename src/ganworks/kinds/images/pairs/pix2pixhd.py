@@ -8,12 +8,13 @@ local enhancer G2 works at the full size and adds the features that G1 made at h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Size, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.pairs.unet import Paired, Up, check_pair, doubled, patch_player
 from ganworks.layers.norms import AffineInstanceNorm
@@ -88,30 +89,35 @@ class CoarseToFine(Paired):
 class Pix2PixHD:
     """The two players of pix2pixHD.
 
-    width: channels of G at its full size (even). downs: halvings in G; 0: at most 4, down to 8 pixels. blocks: residual
-    blocks on the smallest map. enhancer, fine_blocks: whether a local enhancer works at the full size, and its blocks.
-    up: "deconv" (published) or "resize" (against checkerboards). d_width, d_layers (0: patches of a quarter of the
-    image), scales: of D. labels: as in `unet.Pix2Pix`.
+    width: channels of G at its full size (even).
+    downs: halvings in G; 0: at most 4, down to 8 pixels.
+    blocks: residual blocks on the smallest map.
+    enhancer: whether a local enhancer works at the full size.
+    fine_blocks: residual blocks of the local enhancer.
+    up: upsampling in G: "deconv" (published) or "resize" (against checkerboards).
+    d_width: channels of the first layer of D.
+    d_layers: strided layers of D; 0: as many as make patches of a quarter of the image.
+    scales: scales of the image at which there is a discriminator.
+    labels: whether a target that is a label map is made from one logit per colour (on) or like any picture (off).
     """
 
-    width: int = 64
-    downs: int = 0
-    blocks: int = 9
+    width: Width = 64
+    downs: Annotated[int, within(0, 8)] = 0
+    blocks: Count = 9
     enhancer: bool = False
-    fine_blocks: int = 3
+    fine_blocks: Count = 3
     up: Up = "deconv"
-    d_width: int = 64
-    d_layers: int = 0
-    scales: int = 2
+    d_width: Width = 64
+    d_layers: Size = 0
+    scales: Count = 2
     labels: bool = True
 
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
-        if min(self.width, self.blocks, self.fine_blocks, self.d_width, self.scales) < 1 or self.width % 2:
-            raise UsageError(f"width must be even, and blocks, fine_blocks, d_width and scales at least 1, in {self}.")
-        if not 0 <= self.downs <= 8:
-            raise UsageError(f"downs must lie between 0 and 8, not {self.downs}.")
+        check(self)
+        if self.width % 2:
+            raise UsageError(f"width must be even, not {self.width}.")
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": CoarseToFine, "D": MultiScale on source and target together}."""

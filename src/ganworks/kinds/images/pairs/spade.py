@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Size, Width, check
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.pairs.unet import Paired, check_pair, patch_player
 from ganworks.kinds.images.shared.noise import Latent
@@ -92,25 +92,29 @@ class SPADEGenerator(Paired):
 class SPADENetworks:
     """The two players of SPADE.
 
-    width: channels of G at the full size, up to 16 times as many on smaller maps (published: 64). hidden: channels
-    between the label map and its scale and shift (128). z_dim: size of the latent drawn for each image; 0: none.
-    d_width, d_layers (0: patches of a quarter of the image), scales, spectral: of D. labels: as in `unet.Pix2Pix`.
+    width: channels of G at the full size, up to 16 times as many on smaller maps (published: 64).
+    hidden: channels between the label map and its scale and shift (published: 128).
+    z_dim: size of the latent drawn for each image; 0: none.
+    d_width: channels of the first layer of D.
+    d_layers: strided layers of D; 0: as many as make patches of a quarter of the image.
+    scales: scales of the image at which there is a discriminator.
+    spectral: whether D has spectral normalization.
+    labels: whether a target that is a label map is made from one logit per colour (on) or like any picture (off).
     """
 
-    width: int = 64
-    hidden: int = 128
-    z_dim: int = 0
-    d_width: int = 64
-    d_layers: int = 0
-    scales: int = 2
+    width: Width = 64
+    hidden: Width = 128
+    z_dim: Size = 0
+    d_width: Width = 64
+    d_layers: Size = 0
+    scales: Count = 2
     spectral: bool = True
     labels: bool = True
 
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
-        if min(self.width, self.hidden, self.d_width, self.scales) < 1 or self.z_dim < 0:
-            raise UsageError(f"width, hidden, d_width and scales must be at least 1 and z_dim at least 0, in {self}.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": SPADEGenerator, "D": MultiScale on source and target together}."""

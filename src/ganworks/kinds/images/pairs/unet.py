@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Chance, Count, Size, Width, check
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.shared.noise import Noise
 from ganworks.kinds.images.shared.palette import colour_table, mixed
@@ -139,34 +140,35 @@ def patch_player(
 class Pix2Pix:
     """The two players of pix2pix.
 
-    width: channels of the first layer of G, up to 8 times as many further in. levels: halvings in G; 0: down to one
-    pixel. dropout: the noise's probability. norm: of G, "instance" or "none". up: "deconv" (published) or "resize"
-    (against checkerboards). d_width, d_layers (0: patches of a quarter of the image), d_norm, spectral, scales: of D.
+    width: channels of the first layer of G, up to 8 times as many further in.
+    levels: halvings in G; 0: down to one pixel.
+    dropout: the noise's probability.
+    norm: norm of G; with running statistics it would do something else in use than in training.
+    up: upsampling in G: "deconv" (published) or "resize" (against checkerboards).
+    d_width: channels of the first layer of D.
+    d_layers: strided layers of D; 0: as many as make patches of a quarter of the image.
+    d_norm: norm of D.
+    scales: scales of the image at which there is a discriminator.
+    spectral: whether D has spectral normalization.
     labels: whether a target that is a label map is made from one logit per colour (on) or like any picture (off).
     """
 
-    width: int = 64
-    levels: int = 0
-    dropout: float = 0.5
+    width: Width = 64
+    levels: Size = 0
+    dropout: Chance = 0.5
     norm: Literal["instance", "none"] = "instance"
     up: Up = "deconv"
-    d_width: int = 64
-    d_layers: int = 0
+    d_width: Width = 64
+    d_layers: Size = 0
     d_norm: MapNormName = "instance"
-    scales: int = 1
+    scales: Count = 1
     spectral: bool = False
     labels: bool = True
 
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
-        if min(self.width, self.d_width, self.scales) < 1 or not 0 <= self.dropout < 1:
-            raise UsageError(f"width, d_width and scales must be at least 1 and dropout in [0, 1), not {self}.")
-        if self.norm not in ("instance", "none"):
-            raise UsageError(
-                f'norm must be "instance" or "none", not {self.norm!r}: with running statistics the network '
-                "would do something else in use than in training."
-            )
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": UNet, "D": PatchGAN or MultiScale on source and target together}."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, pixels, switch
+from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.restoration.degrade import Degrade, luma
 from ganworks.kinds.images.shared.crops import Photos
@@ -29,11 +30,12 @@ SIDE = {1: 64, 2: 48, 3: 72, 4: 96}  # pixels of a training crop by scale: 24 of
 class Restore(FromPhotos):
     """How photos become pairs of a degraded and an original crop, and how a trained network is used on an image.
 
-    degrade: a chain of steps such as "blur=1.5+noise=10+jpeg=60", "grey" or "realistic"; docs/restoration.md has
-        the list. scale: how many times the result is larger than the input, 1 to 4.
-    size: side of a training crop in pixels of the result, a multiple of scale; None: 64, or 24 x scale.
-    channels: 1 to 4 for files, None: 1 if all is grey, else 3. turn: besides mirroring, turn crops by 90 degrees.
-    background, on_corrupt, held_out: see `FromPhotos`. Raises UsageError for values outside these.
+    degrade: a chain of steps such as "blur=1.5+noise=10+jpeg=60", "grey" or "realistic"; docs/restoration.md has the
+        list.
+    scale: how many times the result is larger than the input, 1 to 4.
+    size: side of a training crop of the result, a multiple of scale; None: 64, or 24 x scale.
+    turn: besides mirroring, turn crops by 90 degrees.
+    Raises UsageError for values outside these.
     """
 
     options: ClassVar[dict[str, str]] = {
@@ -44,15 +46,15 @@ class Restore(FromPhotos):
 
     degrade: str = "realistic"
     scale: int = 1
-    size: int | None = None
+    size: Annotated[int, within(16, 4096, unit="pixels")] | None = None
     turn: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.scale not in SIDE:
             raise UsageError(f"scale must be 1, 2, 3 or 4, not {self.scale!r}.")
-        if self.size is not None and (not 16 <= self.size <= 4096 or self.size % self.scale):
-            raise UsageError(f"size must be 16 to 4096 pixels and a multiple of scale={self.scale}, not {self.size}.")
+        if self.size is not None and self.size % self.scale:
+            raise UsageError(f"size must be a multiple of scale={self.scale}, not {self.size}.")
         if self.channels is not None and not 1 <= self.channels <= 1024:
             raise UsageError(f"channels must be 1 (grey), 3 (RGB), or 2 and 4 with alpha, not {self.channels!r}.")
         _ = self.chain

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
-from ganworks.core.errors import check_ranges
+from ganworks.core.schema.declare import Portion, Weight, check
 from ganworks.core.spec import Batch
 from ganworks.games.losses import loss
 from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
-from ganworks.games.stages import check_start
 from ganworks.kinds.images.shared.two_stages import TwoStages
 
 
@@ -27,23 +26,25 @@ class Restoration(TwoStages):
     """Settings of the game. Images are in [-1, 1]; batch["src"] is the input and batch["x"] the target.
 
     adversarial_from: fraction of the budget at which the second stage begins; 1: never, 0: at once.
-    loss: of the adversarial stage, a name from `losses.LOSSES`. gan, pixel, match: weights of the generator's
-        adversarial term, of L1 and of feature matching in that stage (in the first, L1 has weight 1).
-    vgg: path of VGG19 weights (safetensors) for a perceptual term of weight `perceptual`; "": none.
+    loss: loss of the adversarial stage, a name from `losses.LOSSES`.
+    gan: weight of the generator's adversarial term in the second stage.
+    pixel: weight of L1 in the second stage (in the first, L1 has weight 1).
+    match: weight of feature matching in the second stage.
+    perceptual: weight of the perceptual term, where `vgg` is given.
+    vgg: path of VGG19 weights (safetensors) for a perceptual term; "": none.
     """
 
-    adversarial_from: float = 1.0
+    adversarial_from: Portion = 1.0
     loss: str = "relativistic"
-    gan: float = 0.01
-    pixel: float = 1.0
-    match: float = 0.1
-    perceptual: float = 0.1
+    gan: Weight = 0.01
+    pixel: Weight = 1.0
+    match: Weight = 0.1
+    perceptual: Weight = 0.1
     vgg: str = ""
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
-        check_start(self.adversarial_from)
-        check_ranges(self, dict.fromkeys(("gan", "pixel", "match", "perceptual"), (0, 1_000_000)))
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """l1 [B]. G remembers what it is, where it is made to."""

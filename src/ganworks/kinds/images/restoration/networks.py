@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
 from ganworks.kinds.images.shared.tiles import reflected
@@ -244,30 +245,29 @@ def _normed(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
 class Restorer:
     """A restoring generator G and a discriminator D.
 
-    trunk: "edsr" (fast) or "rrdb" (ESRGAN's). width, blocks: of the trunk; growth: of rrdb's dense blocks.
+    trunk: "edsr" (fast) or "rrdb" (ESRGAN's).
+    width: channels of the trunk.
+    blocks: residual blocks of the trunk.
+    growth: channels that each convolution of rrdb's dense blocks adds.
     shrink: folding of the input before the trunk, 1 or 2; 0: 2 where nothing is enlarged, else 1.
-    discriminator: "patch" (PatchGAN with spectral norm) or "unet" (per pixel). d_width: channels of its first layer.
+    discriminator: "patch" (PatchGAN with spectral norm) or "unet" (per pixel).
+    d_width: channels of the first layer of D.
     keep: G also holds what it was at the end of its first stage, so that `apply` can go between both.
     """
 
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     trunk: Literal["edsr", "rrdb"] = "edsr"
-    width: int = 48
-    blocks: int = 8
-    growth: int = 32
-    shrink: int = 0
+    width: Width = 48
+    blocks: Count = 8
+    growth: Width = 32
+    shrink: Literal[0, 1, 2] = 0
     discriminator: Literal["patch", "unet"] = "patch"
-    d_width: int = 32
+    d_width: Width = 32
     keep: bool = False
 
     def __post_init__(self) -> None:
-        if self.trunk not in ("edsr", "rrdb") or self.discriminator not in ("patch", "unet"):
-            raise UsageError('trunk must be "edsr" or "rrdb", and discriminator "patch" or "unet".')
-        if min(self.width, self.blocks, self.growth, self.d_width) < 1:
-            raise UsageError("width, blocks, growth and d_width must be at least 1.")
-        if self.shrink not in (0, 1, 2):
-            raise UsageError(f"shrink must be 0 (chosen), 1 or 2, not {self.shrink}.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """spec: shape of the target, source of the input, facts["scale"]."""

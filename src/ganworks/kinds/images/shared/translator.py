@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check
 from ganworks.layers.norms import InstanceNorm
 
 MULTIPLE = 4  # of what a side is padded to: the map is halved twice
@@ -142,24 +143,23 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
 class ResidualTranslator:
     """Settings of a `Translator`.
 
-    width: channels of the full-size map, four times as many in the blocks. blocks: residual blocks.
+    width: channels of the full-size map, four times as many in the blocks.
+    blocks: residual blocks.
     resample: "strided" convolutions (CycleGAN) or low-pass "filter" before halving and after doubling (CUT).
-    init, gain: first weights from N(0, gain^2) ("normal") or scaled by 1 / sqrt(mean fan) ("xavier").
+    init: first weights from N(0, gain^2) ("normal") or scaled by 1 / sqrt(mean fan) ("xavier").
+    gain: deviation of the first weights, for "normal"; their scale, for "xavier".
     residual: the network adds to its input, so that it begins near the identity.
     """
 
-    width: int = 64
-    blocks: int = 9
+    width: Width = 64
+    blocks: Count = 9
     resample: Literal["strided", "filter"] = "strided"
     init: Literal["normal", "xavier"] = "normal"
     gain: float = 0.02
     residual: bool = False
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.blocks < 1:
-            raise UsageError(f"width and blocks must be at least 1, not {self.width} and {self.blocks}.")
-        if self.resample not in ("strided", "filter") or self.init not in ("normal", "xavier"):
-            raise UsageError(f"resample is strided or filter, init is normal or xavier, not {self}.")
+        check(self)
 
     def build(self, inputs: int, outputs: int) -> Translator:
         """A translator with fresh weights from torch's global generator."""

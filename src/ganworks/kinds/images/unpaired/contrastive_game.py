@@ -10,29 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Share, Weight, check, within
 from ganworks.core.spec import Batch, Draw
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
 from ganworks.games.penalties import r1
 from ganworks.kinds.images.shared.palette import painted
-
-RANGES = {
-    "nce": (0, 1e4),
-    "identity": (0, 1),
-    "l1": (0, 1e4),
-    "flip": (0, 1),
-    "patches": (2, 4096),
-    "temperature": (1e-3, 100),
-    "r1": (0, 1e6),
-}
 
 
 def positions(maps: Sequence[Tensor], count: int, draw: Draw) -> list[Tensor]:
@@ -77,13 +68,16 @@ def nce(queries: Tensor, keys: Tensor, temperature: float, across: bool = False)
 class ContrastiveGame:
     """Settings of the game.
 
-    loss: a name from `losses.LOSSES`. nce: weight of PatchNCE. identity: its share that compares real targets with
-    what G makes of them (CUT 0.5, FastCUT 0). l1: weight of the L1 distance between these (SinCUT).
-    patches: places compared for each layer, at most. temperature: of equation 3.
+    loss: a name from `losses.LOSSES`.
+    nce: weight of PatchNCE.
+    identity: share of PatchNCE that compares real targets with what G makes of them (CUT 0.5, FastCUT 0).
+    l1: weight of the L1 distance between real targets and what G makes of them (SinCUT).
+    patches: places compared for each layer, at most.
+    temperature: temperature of PatchNCE (equation 3).
     negatives: other places of the same "image", or of all images in the "batch" (SinCUT).
     flip: share of the sources that G sees mirrored, its features being mirrored back (FastCUT 0.5).
     noise: deviation of the Gaussian noise in what D sees, real or made (Sonderby et al. 2016, 1610.04490): D then
-    judges what is where, not how crisp an edge is or how exact a colour.
+        judges what is where, not how crisp an edge is or how exact a colour.
     r1: gamma of the zero-centred penalty on real images, of the mean over the patches; 0: off.
 
     Weights are relative to losses.py, whose least squares for G is half the published one: CUT's 1 is 0.5 here,
@@ -91,22 +85,20 @@ class ContrastiveGame:
     """
 
     loss: str = "least-squares"
-    nce: float = 0.5
-    identity: float = 0.5
-    l1: float = 0.0
-    patches: int = 256
-    temperature: float = 0.07
+    nce: Annotated[float, within(0, 10_000)] = 0.5
+    identity: Share = 0.5
+    l1: Annotated[float, within(0, 10_000)] = 0.0
+    patches: Annotated[int, within(2, 4096, unit="places")] = 256
+    temperature: Annotated[float, within(1e-3, 100)] = 0.07
     negatives: Literal["image", "batch"] = "image"
-    flip: float = 0.0
+    flip: Share = 0.0
     noise: float = 0.0
-    r1: float = 0.0
+    r1: Weight = 0.0
 
     def __post_init__(self) -> None:
+        check(self, "game.")
         if loss(self.loss).paired:
             raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
-        if self.negatives not in ("image", "batch"):
-            raise UsageError(f"game.negatives must be image or batch, not {self.negatives!r}.")
-        check_ranges(self, RANGES, "game.")
 
     @cached_property
     def _loss(self) -> Loss:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.shared.palette import class_planes, colour_table
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
@@ -52,28 +53,34 @@ def tapped(G: Translator, inputs: int, width: int) -> list[int]:
 class ContrastiveNetworks:
     """Settings of the players.
 
-    width, blocks, resample: of the translator, see `ResidualTranslator` (published: 64, 9, filter).
-    d_width, layers, norm: of the patch discriminator; small images get fewer layers. memory: made images that it keeps
-    from G's turn to its own, at least a batch. features: width of the heads. places: D is told where a pixel lies.
+    width: channels of the translator's full-size map, four times as many in its blocks (published: 64).
+    blocks: residual blocks of the translator (published: 9).
+    resample: "strided" convolutions or low-pass "filter" before halving and after doubling (published), in the
+        translator.
+    d_width: channels of the first layer of the patch discriminator.
+    layers: strided layers of the patch discriminator; small images get fewer.
+    norm: norm of the patch discriminator.
+    memory: made images that D keeps from G's turn to its own, at least a batch.
+    features: width of the heads.
+    places: D is told where a pixel lies.
 
     A target that is a label map (spec.facts["palettes"]) is made as class probabilities, which D sees; for the encoder
     they are painted in the colours of G's `table`.
     """
 
-    width: int = 64
-    blocks: int = 9
+    width: Width = 64
+    blocks: Count = 9
     resample: Literal["strided", "filter"] = "filter"
-    d_width: int = 64
-    layers: int = 3
+    d_width: Width = 64
+    layers: Count = 3
     norm: Literal["instance", "none"] = "instance"
-    memory: int = 32
-    features: int = 256
+    memory: Annotated[int, within(1, unit="images")] = 32
+    features: Count = 256
     places: bool = False
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
-        if min(self.d_width, self.layers, self.features, self.memory) < 1:
-            raise UsageError(f"d_width, layers, features and memory of {self} must be at least 1.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": translator, "D": PatchGAN, "GF": heads} with fresh weights from torch's global generator."""

@@ -11,83 +11,71 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.errors import UsageError, check_ranges
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Portion, Share, Weight, check, within
 from ganworks.core.settings import half_cosine
 from ganworks.core.spec import Batch, Draw
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, distance, generator_terms, parted, per_example
 from ganworks.games.penalties import clip_weights, gradient_penalty, r1
 
-RANGES = {
-    "cycle": (0, 1e6),
-    "identity": (0, 1e6),
-    "history": (0, 1),
-    "gp": (0, 1e6),
-    "r1": (0, 1e6),
-    "r1_end": (0, 1e6),
-    "clip": (0, 1e3),
-    "n_critic": (1, 1000),
-    "identity_until": (0, 1),
-    "labels": (0, 1e6),
-    "adversarial": (0, 1e6),
-    "through": (0, 1),
-    "noise": (0, 10),
-    "recolour": (0, 10),
-    "r1_share": (1e-3, 1),
-}
-
 
 @dataclass(frozen=True)
 class CycleGame:
     """Settings of the game.
 
-    loss: a name from `losses.LOSSES`. cycle: weight of the L1 distance between an image and its translation there and
-    back. identity: weight of the L1 distance between a target image and what G makes of it (0: off; it keeps colours
-    that need no change), up to the fraction `identity_until` of the budget.
+    loss: a name from `losses.LOSSES`.
+    cycle: weight of the L1 distance between an image and its translation there and back.
+    identity: weight of the L1 distance between a target image and what G makes of it (0: off; it keeps colours that
+        need no change).
+    identity_until: fraction of the budget up to which `identity` counts.
     history: share of the generated images that a discriminator sees from its memory of earlier ones.
-    gp: weight of WGAN-GP's penalty. r1: gamma of the zero-centred penalty on real images, which a half cosine brings
-    to r1_end at the end of the budget (None: constant); on r1_share of the batch, scaled up. clip: limit of the
-    discriminators' weights (WGAN). Each 0: off.
+    gp: weight of WGAN-GP's penalty; 0: off.
+    r1: gamma of the zero-centred penalty on real images, at first; 0: off.
+    r1_end: gamma that a half cosine reaches at the end of the budget (None: constant).
+    clip: limit of the discriminators' weights (WGAN); 0: off.
     n_critic: discriminator turns per generator turn.
-
-    Where a side is a label map: labels: weight of the cross-entropy of its way back, in place of L1. adversarial:
-    weight of what D says of made maps. through: share of the gradient of an image's way back that reaches the map
-    between: all of it teaches G to hide the image in the probabilities. noise, recolour: what is added to an image that
-    was made of a map before it is translated back, so that classes are read from what can be seen (Bashkirova et al.
-    2019, 1908.01517, section 4.1): Gaussian noise of this deviation, and a shift of the colours of each class and of
-    the image.
+    labels: weight of the cross-entropy of a label map's way back, in place of L1.
+    adversarial: weight of what D says of made label maps.
+    through: share of the gradient of an image's way back that reaches the label map between: all of it teaches G to
+        hide the image in the probabilities.
+    noise: deviation of the Gaussian noise that is added to an image that was made of a label map before it is
+        translated back, so that classes are read from what can be seen (Bashkirova et al. 2019, 1908.01517, section
+        4.1).
+    recolour: likewise, deviation of a shift of the colours of each class and of the image.
+    r1_share: share of the batch that `r1` is measured on, scaled up.
 
     Weights are relative to losses.py, whose least squares for G is half the published one: published 10 is 5 here.
     """
 
     loss: str = "least-squares"
-    cycle: float = 5.0
-    identity: float = 2.5
-    identity_until: float = 1.0
-    history: float = 0.5
-    gp: float = 0.0
-    r1: float = 0.0
-    r1_end: float | None = None
-    clip: float = 0.0
-    n_critic: int = 1
-    labels: float = 1.0
-    adversarial: float = 1.0
-    through: float = 1.0
-    noise: float = 0.0
-    recolour: float = 0.0
-    r1_share: float = 1.0
+    cycle: Weight = 5.0
+    identity: Weight = 2.5
+    identity_until: Portion = 1.0
+    history: Annotated[float, within(0, 1, unit="share of the generated images")] = 0.5
+    gp: Weight = 0.0
+    r1: Weight = 0.0
+    r1_end: Weight | None = None
+    clip: Annotated[float, within(0, 1000)] = 0.0
+    n_critic: Annotated[int, within(1, 1000)] = 1
+    labels: Weight = 1.0
+    adversarial: Weight = 1.0
+    through: Share = 1.0
+    noise: Annotated[float, within(0, 10)] = 0.0
+    recolour: Annotated[float, within(0, 10)] = 0.0
+    r1_share: Annotated[float, within(1e-3, 1, unit="share of the batch")] = 1.0
 
     def __post_init__(self) -> None:
+        check(self, "game.")
         if loss(self.loss).paired:
             raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
-        check_ranges(self, RANGES, "game.")
 
     @cached_property
     def _loss(self) -> Loss:

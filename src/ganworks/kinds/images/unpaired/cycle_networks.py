@@ -7,13 +7,14 @@ is the image history of Shrivastava et al. 2017 (1612.07828, section 2.3), 50 im
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.pairs.unet import Pix2Pix, UNet, levels_for
 from ganworks.kinds.images.shared.palette import class_planes
@@ -111,38 +112,43 @@ class CycleNetworks:
     """Two translators G (source to target) and G_back, two patch discriminators D (target) and D_back.
 
     generator: "residual" (CycleGAN) or "unet" (DualGAN; `blocks`, `resample`, `init` and `residual` then do nothing).
+    width: channels of the translators' full-size map, four times as many in their blocks.
+    blocks: residual blocks of the translators.
+    resample: "strided" convolutions (CycleGAN) or low-pass "filter" before halving and after doubling (CUT), in the
+        translators.
+    init: first weights of the translators, see `translator.ResidualTranslator`.
+    residual: the translators add to their input, so that they begin near the identity.
     turning: the translators may turn or mirror the image first, in a way that they learn.
-    width, blocks, resample, init, residual: of the translators, see `ResidualTranslator`.
     places: all four are told where a pixel lies (`layers.places`).
-    d_width, d_layers (at most; small images get fewer), d_norm, d_scales: of the discriminators. An instance norm takes
-    from D how bright an image is and how much there is of each class. memory: generated images that a discriminator
-    keeps, at least a batch.
+    d_width: channels of the first layer of the discriminators.
+    d_layers: strided layers of the discriminators, at most; small images get fewer.
+    d_norm: norm of the discriminators. An instance norm takes from D how bright an image is and how much there is of
+        each class.
+    d_scales: scales of the image at which each discriminator looks.
+    memory: generated images that a discriminator keeps, at least a batch.
 
     A side that is a label map (spec.facts["palettes"]) is made as class probabilities; its translator is marked with
     `classes`.
     """
 
     generator: Literal["residual", "unet"] = "residual"
-    width: int = 64
-    blocks: int = 9
+    width: Width = 64
+    blocks: Count = 9
     resample: Literal["strided", "filter"] = "strided"
     init: Literal["normal", "xavier"] = "normal"
     residual: bool = False
     turning: bool = False
     places: bool = False
-    d_width: int = 64
-    d_layers: int = 3
+    d_width: Width = 64
+    d_layers: Count = 3
     d_norm: Literal["instance", "none"] = "instance"
-    d_scales: int = 1
-    memory: int = 50
+    d_scales: Count = 1
+    memory: Annotated[int, within(1, unit="images")] = 50
 
     makes: ClassVar[dict[str, str]] = {"G": "apply", "G_back": "apply"}
 
     def __post_init__(self) -> None:
-        if self.generator not in ("residual", "unet"):
-            raise UsageError(f"generator must be residual or unet, not {self.generator!r}.")
-        if min(self.width, self.d_width, self.d_layers, self.d_scales, self.memory) < 1:
-            raise UsageError(f"width, d_width, d_layers, d_scales and memory of {self} must be at least 1.")
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G", "G_back", "D", "D_back"} with fresh weights from torch's global generator."""

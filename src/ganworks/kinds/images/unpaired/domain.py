@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, switch
+from ganworks.core.schema.declare import Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source
 from ganworks.files.listings import ZipListing
@@ -41,27 +42,30 @@ LAYOUT = (
 class Unpaired:
     """How two sets of images become batches, and how a trained translator is used on an image.
 
-    size: side, or (height, width), in pixels of what is trained on; None looks: the size that all images share, else
-        the least of both sets' median short sides, at most 64.
+    size: side, or (height, width), of what is trained on; None looks: the size that all images share, else the least of
+        both sets' median short sides, at most 64.
     direction: "AtoB" learns to make B from A, "BtoA" the other way.
     zoom: training images are stored this much larger and cropped at random (286 / 256 as published; 1: no crops).
     flip: mirror half of the images of both sides.
     labels: on: a side that is a label map (a picture of few colours) is taken as classes: networks see one plane for
         each colour, and colours come back when the network is used. Sides then differ in channels.
-    channels: 1 or 3; None: 1 if both sets are grey, else 3. fit, background, on_corrupt: as for `images`.
+    channels: 1 or 3; None: 1 if both sets are grey, else 3.
+    fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
+    background: the colour behind transparent pixels and padding.
+    on_corrupt: stop at the first unreadable file, or skip, count and name them.
     held_out: share of each side that is never trained on, where the data has no testA/ and testB/.
     """
 
     size: int | tuple[int, int] | None = None
     direction: Literal["AtoB", "BtoA"] = "AtoB"
-    zoom: float = 1.1171875
+    zoom: Annotated[float, within(1, 64)] = 1.1171875
     flip: bool = True
     labels: bool | str = False
     channels: int | None = None
     fit: Literal["crop", "stretch", "pad"] = "crop"
     background: str = "white"
     on_corrupt: Literal["error", "skip"] = "error"
-    held_out: float = 0.1
+    held_out: Sparing = 0.1
 
     options: ClassVar[dict[str, str]] = {
         "native": "on: translate at the picture's own size, not that of the training",
@@ -69,11 +73,8 @@ class Unpaired:
     }
 
     def __post_init__(self) -> None:
+        check(self)
         self.images(self.size)  # refuses what images refuses
-        if self.direction not in ("AtoB", "BtoA"):
-            raise UsageError(f"direction must be AtoB or BtoA, not {self.direction!r}.")
-        if not 1 <= self.zoom <= 64:
-            raise UsageError(f"zoom must be from 1 (no random crops) to 64, not {self.zoom!r}.")
 
     def images(self, size: int | tuple[int, int] | None, channels: int | None = None) -> Images:
         """The domain of one side."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Chance, Count, Size, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.series.data.layout import Parts, SeriesLayout, active_steps, from_uniform, to_uniform
 from ganworks.kinds.series.networks.basis import BasisDiscriminator, BasisGenerator
@@ -286,39 +287,46 @@ class SeriesDiscriminator(nn.Module):
 class SeriesNetworks:
     """Networks of series.
 
-    generator: "chain" (see `ChainGenerator`), "basis" (see `BasisGenerator`; for short series of one length), "conv",
-    "recurrent" (DoppelGANger's LSTM) or "dense". discriminator: "basis", "conv" or "dense" (DoppelGANger's).
-    width, d_width: channels of the convolutions; kernel: their length. hidden, d_hidden: widths of the dense layers; of
-    a chain the first is that of the cell, the last that of each column's law, a mixture of so many `parts`.
-    dropout: of the cell's states and jitter: noise on the levels that the cell sees, in standard deviations of a
-    change; both in training alone, against learning the recording by heart.
-    per_cell: steps that one recurrent cell makes. z_dim: latents of a whole series; noise: latents of each step.
-    differences: whether D sees changes and absolute values beside the values. embed: numbers per class.
+    generator: "chain" (see networks/chain.py), "basis" (for short series of one length, see networks/basis.py), "conv",
+        "recurrent" (DoppelGANger's LSTM) or "dense".
+    discriminator: "basis", "conv" or "dense" (DoppelGANger's).
+    width: channels of the generator's convolutions.
+    d_width: channels of the discriminator's convolutions.
+    kernel: length of the convolutions, odd.
+    hidden: widths of the generator's dense layers; of a chain the first is that of the cell, the last that of each
+        column's law, a mixture of so many `parts`.
+    d_hidden: widths of the discriminator's dense layers.
+    per_cell: steps that one recurrent cell makes.
+    z_dim: latents of a whole series.
+    noise: latents of each step.
+    differences: whether D sees changes and absolute values beside the values.
+    embed: numbers per class.
+    parts: parts of the mixture that is each column's law, of a chain.
+    dropout: dropout of the cell's states in training, against learning the recording by heart.
+    jitter: noise on the levels that the cell sees, in standard deviations of a change, in training alone, against
+        learning the recording by heart.
     """
 
     generator: Literal["chain", "basis", "conv", "recurrent", "dense"] = "conv"
     discriminator: Literal["basis", "conv", "dense"] = "conv"
-    width: int = 48
-    d_width: int = 48
-    kernel: int = 5
-    hidden: tuple[int, ...] = (128, 128)
-    d_hidden: tuple[int, ...] = (128, 128)
-    per_cell: int = 4
-    z_dim: int = 16
-    noise: int = 4
+    width: Width = 48
+    d_width: Width = 48
+    kernel: Annotated[int, within(1, unit="steps")] = 5
+    hidden: tuple[Width, ...] = (128, 128)
+    d_hidden: tuple[Width, ...] = (128, 128)
+    per_cell: Annotated[int, within(1, unit="steps")] = 4
+    z_dim: Count = 16
+    noise: Size = 4
     differences: bool = True
-    embed: int = 8
-    parts: int = 10
-    dropout: float = 0.0
-    jitter: float = 0.0
+    embed: Count = 8
+    parts: Count = 10
+    dropout: Chance = 0.0
+    jitter: Annotated[float, within(0)] = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.width, self.d_width, self.kernel, self.per_cell, self.z_dim, self.embed) < 1 or self.noise < 0:
-            raise UsageError("width, d_width, kernel, per_cell, z_dim and embed must be 1 or more, noise 0 or more.")
-        if self.parts < 1 or not 0 <= self.dropout < 1 or self.jitter < 0:
-            raise UsageError("parts must be 1 or more, dropout in [0, 1), and jitter 0 or more.")
-        if not self.hidden or not self.d_hidden or min(*self.hidden, *self.d_hidden) < 1 or self.kernel % 2 == 0:
-            raise UsageError("hidden and d_hidden need at least one width above 0, and kernel must be odd.")
+        check(self)
+        if not self.hidden or not self.d_hidden or self.kernel % 2 == 0:
+            raise UsageError("hidden and d_hidden need at least one width, and kernel must be odd.")
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players {"G", "D"} for `spec`."""

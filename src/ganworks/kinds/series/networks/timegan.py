@@ -9,12 +9,13 @@ networks of series and are given to every part, instead of going through an auto
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.series.data.layout import Parts, SeriesLayout
 from ganworks.kinds.series.networks.parts import Attributes, in_range, mapped, mlp
@@ -145,18 +146,22 @@ class TimeGANGenerator(nn.Module):
 class TimeGAN:
     """TimeGAN's players: G (generator, supervisor and recovery), E (embedder), D.
 
-    hidden: width of every GRU and of the latent space. layers: of GRUs. noise: latents of a step; z_dim: of the ranges.
+    hidden: width of every GRU and of the latent space.
+    layers: layers of every GRU.
+    noise: latents of a step.
+    z_dim: latents of the ranges.
     """
 
-    hidden: int = 24
-    layers: int = 2
-    noise: int = 8
-    z_dim: int = 16
+    hidden: Annotated[int, within(1, 4096)] = 24
+    layers: Annotated[int, within(1, 4096)] = 2
+    noise: Annotated[int, within(1, 4096)] = 8
+    z_dim: Annotated[int, within(1, 4096)] = 16
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """Fresh players for `spec`."""
-        if not all(1 <= v <= 4096 for v in (self.hidden, self.layers, self.noise, self.z_dim)):
-            raise UsageError("hidden, layers, noise and z_dim must be 1 or more.")
         G = TimeGANGenerator(self, spec)
         attributes, length, scales, step = G.layout.widths
         static = attributes + length + scales + spec.num_classes

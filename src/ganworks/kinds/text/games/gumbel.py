@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import within
 from ganworks.core.spec import Batch
 from ganworks.kinds.text.games.sequences import Made, Nets, Sequences, Terms, still
 from ganworks.layers.copies import take_over
@@ -17,18 +19,18 @@ from ganworks.layers.copies import take_over
 class SoftTokens(Sequences):
     """As `Sequences`, with tokens softmax(sharpness (logits + Gumbel noise)) in place of rewards.
 
+    policy: weight of D's gradient.
+    loss: D's loss, a name from `losses.LOSSES`; RelGAN's is relativistic.
     sharpness: grows exponentially from 1 where the adversarial stage begins to this value at the end of the budget,
-        however long that is. loss: RelGAN's is relativistic. policy weighs D's gradient.
+        however long that is.
     """
 
     loss: str = "relativistic"
     anchor: float = 0.0
-    sharpness: float = 100.0
+    sharpness: Annotated[float, within(1, 1_000_000)] = 100.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.sharpness <= 1e6:
-            raise UsageError(f"sharpness must lie between 1 and a million, not {self.sharpness}.")
         if self.rollouts:
             raise UsageError("rollouts belong to rewards; soft tokens have none.")
 

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Chance, Portion, check
+from ganworks.core.schema.declare import within as between
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.kinds.text.games.rollouts import completions, rewards
@@ -43,40 +45,37 @@ def still(net: nn.Module) -> Iterator[None]:
 class Sequences:
     """Settings of the game. batch["x"] are texts as numbers [B, L].
 
-    critic_from, adversarial_from: fractions of the budget. Before the first, G learns by maximum likelihood alone; then
-        D learns alone to tell its texts from real ones; from the second on both learn. 1: never.
+    critic_from: fraction of the budget up to which G learns by maximum likelihood alone; then D learns alone to tell
+        its texts from real ones.
+    adversarial_from: fraction of the budget from which both learn; 1: never.
     reward: "chance" is D's chance that a text is real (SeqGAN); "ratio" is exp(logit) over its mean in the batch
         (MaliGAN).
     rollouts: completions of every prefix that a token's reward is the mean of; 0: all tokens share that of their text.
-    policy, anchor: weights of the reward and, in the adversarial stage, of maximum likelihood beside it.
-    smoothing: of the targets of maximum likelihood. loss: D's, of `losses.LOSSES`. d_steps: D turns for one of G.
+    policy: weight of the reward.
+    anchor: weight of maximum likelihood beside the reward, in the adversarial stage.
+    smoothing: label smoothing of the targets of maximum likelihood.
+    loss: D's loss, a name from `losses.LOSSES`.
+    d_steps: D turns for one of G.
     """
 
-    critic_from: float = 0.6
-    adversarial_from: float = 0.7
+    critic_from: Portion = 0.6
+    adversarial_from: Portion = 0.7
     reward: Literal["chance", "ratio"] = "chance"
-    rollouts: int = 0
-    policy: float = 1.0
-    anchor: float = 1.0
-    smoothing: float = 0.0
+    rollouts: Annotated[int, between(0, 64)] = 0
+    policy: Annotated[float, between(0)] = 1.0
+    anchor: Annotated[float, between(0)] = 1.0
+    smoothing: Chance = 0.0
     loss: str = "non-saturating"
-    d_steps: int = 1
+    d_steps: Annotated[int, between(1, 100)] = 1
 
     def __post_init__(self) -> None:
+        check(self)
         loss(self.loss)
-        if not 0 <= self.critic_from <= self.adversarial_from <= 1:
+        if self.critic_from > self.adversarial_from:
             raise UsageError(
                 "critic_from and adversarial_from are fractions of the budget, the first at most the second; not "
                 f"{self.critic_from} and {self.adversarial_from}."
             )
-        if self.reward not in ("chance", "ratio"):
-            raise UsageError(f'reward must be "chance" or "ratio", not {self.reward!r}.')
-        if not 0 <= self.rollouts <= 64 or not 1 <= self.d_steps <= 100:
-            raise UsageError(
-                f"rollouts must lie in 0 to 64 and d_steps in 1 to 100, not {self.rollouts}, {self.d_steps}."
-            )
-        if min(self.policy, self.anchor) < 0 or not 0 <= self.smoothing < 1:
-            raise UsageError("policy and anchor must be 0 or more, and smoothing must lie in [0, 1).")
         if not (self.policy or self.anchor):
             raise UsageError("policy and anchor are both 0: G would have nothing to learn from.")
 

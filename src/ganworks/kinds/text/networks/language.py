@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Chance, Count, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.text.data.vocabulary import END, FIRST, UNKNOWN
 from ganworks.kinds.text.networks.critic import TextCritic, Views
@@ -211,44 +212,50 @@ def pick(chances: Tensor, u: Tensor) -> Tensor:
 class TextNets:
     """A recurrent generator of texts, the same after its warm start alone (G_warm), and a critic.
 
-    core: "lstm", "gru", or "memory" (relational memory of `heads` x `head_size` in `slots`). embed, hidden, layers:
-    sizes. dropout, dropout_in: on features and on embeddings. word_dropout: share of input words hidden in training.
-    candidates: texts drawn for each one that is given out, by the critic's choice; 1: no choice. temperature: at
-    which they are drawn, for the critic to learn from and by default afterwards.
+    core: "lstm", "gru", or "memory" (relational memory of `heads` x `head_size` in `slots`).
+    embed: numbers per embedded token of the generator.
+    hidden: width of the generator's cells.
+    layers: layers of the generator's cells.
+    heads: attention heads of the relational memory.
+    head_size: numbers per head of the relational memory.
+    slots: slots of the relational memory.
+    dropout: dropout on features.
+    dropout_in: dropout on embeddings.
+    word_dropout: share of input words hidden in training.
+    candidates: texts drawn for each one that is given out, by the critic's choice; 1: no choice.
+    temperature: temperature at which candidates are drawn, for the critic to learn from and by default afterwards.
     critic: "windows" (convolutions over embedded tokens of widths `d_widths`, `d_maps` maps each), or "views"
-    (RelGAN's: the same over `d_views` embeddings of one number each, with one logit for each). d_embed, d_dropout: of
-    the critic.
+        (RelGAN's: the same over `d_views` embeddings of one number each, with one logit for each).
+    d_embed: numbers per embedded token of the critic.
+    d_widths: widths of the critic's convolutions.
+    d_maps: maps of each of the critic's convolutions.
+    d_views: embeddings of the critic with "views".
+    d_dropout: dropout of the critic.
     """
 
     core: Literal["lstm", "gru", "memory"] = "lstm"
-    embed: int = 256
-    hidden: int = 512
-    layers: int = 1
-    heads: int = 2
-    head_size: int = 256
-    slots: int = 1
-    dropout: float = 0.5
-    dropout_in: float = 0.2
-    word_dropout: float = 0.0
-    candidates: int = 1
-    temperature: float = 1.0
+    embed: Count = 256
+    hidden: Count = 512
+    layers: Count = 1
+    heads: Count = 2
+    head_size: Count = 256
+    slots: Count = 1
+    dropout: Chance = 0.5
+    dropout_in: Chance = 0.2
+    word_dropout: Chance = 0.0
+    candidates: Annotated[int, within(1, 64, unit="texts")] = 1
+    temperature: Annotated[float, within(0.05, 10)] = 1.0
     critic: Literal["windows", "views"] = "windows"
-    d_embed: int = 64
-    d_widths: tuple[int, ...] = (1, 2, 3, 4, 5)
-    d_maps: int = 64
-    d_views: int = 64
-    d_dropout: float = 0.5
+    d_embed: Count = 64
+    d_widths: tuple[Annotated[int, within(1, unit="tokens")], ...] = (1, 2, 3, 4, 5)
+    d_maps: Count = 64
+    d_views: Count = 64
+    d_dropout: Chance = 0.5
 
     makes: ClassVar[dict[str, str]] = {"G": "sample", "G_warm": "sample"}
 
     def __post_init__(self) -> None:
-        sizes = (self.embed, self.hidden, self.layers, self.heads, self.head_size, self.slots, self.candidates)
-        if min(*sizes, self.d_embed, self.d_maps, self.d_views, *self.d_widths) < 1 or self.candidates > 64:
-            raise UsageError(f"Sizes of text networks are 1 or more, candidates at most 64; got {self}.")
-        if not all(0 <= p < 1 for p in (self.dropout, self.dropout_in, self.word_dropout, self.d_dropout)):
-            raise UsageError("dropout, dropout_in, word_dropout and d_dropout must lie in [0, 1).")
-        if not 0.05 <= self.temperature <= 10:
-            raise UsageError(f"temperature must lie in 0.05 to 10, not {self.temperature}.")
+        check(self)
         if self.critic == "views" and self.candidates > 1:
             raise UsageError('candidates are chosen between by critic="windows"; with "views" candidates must be 1.')
 

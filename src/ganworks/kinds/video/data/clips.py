@@ -28,7 +28,6 @@ from ganworks.files.sources import FileSource, labels_of, listing_of, natural_ke
 
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 MOVING = (".gif", *FILMS)
-LAYOUTS = ("auto", "strips", "folders")
 STRIP = 4  # pictures so many times as wide as tall are strips
 _LOOKED_AT = 16
 

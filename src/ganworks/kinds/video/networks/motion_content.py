@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Count, Width, check
 from ganworks.core.spec import Spec
 from ganworks.kinds.video.networks.critic import ClipCritic, clip_shape, time_of
 from ganworks.kinds.video.networks.sprites import Anchors, Sprites, widths
@@ -249,27 +250,37 @@ def _up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.ConvTra
 class MotionContent:
     """Players for clips [T, C, H, W]: content and motion apart, a critic of clips and one of single frames.
 
-    width, d_width: channels of the largest map that has any, in G and in the critics; twice as many on each smaller
-    one, up to 4 times. content, start: numbers of a clip's content and of where its motion begins; noise: numbers that
-    drive the motion, per frame; motion: size of the recurrent cell; label: numbers per class. anchors: places that the
-    motion names in each frame; palette: colours of a clip; sprites: cells a side of the pictures that the content draws
-    for the places; 0: none. modes: ways in which the motion may change these pictures. first: clips may go on from a
-    given first frame. frames: whether there is a critic of single frames.
+    width: channels of the largest map that has any, in G; twice as many on each smaller one, up to 4 times.
+    d_width: channels of the largest map that has any, in the critics; twice as many on each smaller one, up to 4 times.
+    content: numbers of a clip's content.
+    start: numbers of where a clip's motion begins.
+    noise: numbers that drive the motion, per frame.
+    motion: size of the recurrent cell.
+    label: numbers per class.
+    anchors: places that the motion names in each frame.
+    palette: colours of a clip; 0: no palette.
+    sprites: cells a side of the pictures that the content draws for the places; 0: none.
+    modes: ways in which the motion may change these pictures.
+    first: clips may go on from a given first frame.
+    frames: whether there is a critic of single frames.
     """
 
-    width: int = 24
-    d_width: int = 32
-    content: int = 32
-    start: int = 16
-    noise: int = 4
-    motion: int = 48
-    label: int = 8
+    width: Width = 24
+    d_width: Width = 32
+    content: Count = 32
+    start: Count = 16
+    noise: Count = 4
+    motion: Count = 48
+    label: Count = 8
     anchors: int = 4
     palette: int = 8
     sprites: int = 16
     modes: int = 2
     first: bool = False
     frames: bool = True
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def sprites_of(self, code: int, size: tuple[int, ...]) -> Sprites | None:
         """What the content draws; None where it has no colours, or no places to lay pictures at."""
@@ -280,26 +291,31 @@ class MotionContent:
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G", "D", "D_frame"} with fresh weights; "D_frame" only with `frames`."""
-        least = min(self.width, self.d_width, self.content, self.start, self.noise, self.motion, self.label)
-        if least < 1 or min(self.anchors, self.palette, self.sprites, self.modes) < 0:
+        if min(self.anchors, self.palette, self.sprites, self.modes) < 0:
             raise UsageError(f"All sizes of {self} must be at least 1; anchors, palette, sprites and modes 0 or more.")
         return {"G": FrameGenerator(self, spec), **critics(spec, self.d_width, self.frames)}
 
 
 @dataclass(frozen=True)
 class Volume:
-    """Players for clips [T, C, H, W] of 3-D convolutions. Sizes as of `MotionContent`; z_dim: size of the latent."""
+    """width: channels of the largest map that has any, in G; twice as many on each smaller one, up to 4 times.
+    d_width: channels of the largest map that has any, in the critics; twice as many on each smaller one, up to 4 times.
+    z_dim: size of the latent.
+    label: numbers per class.
+    frames: whether there is a critic of single frames.
+    """
 
-    width: int = 32
-    d_width: int = 32
-    z_dim: int = 96
-    label: int = 8
+    width: Width = 32
+    d_width: Width = 32
+    z_dim: Count = 96
+    label: Count = 8
     frames: bool = False
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G", "D"} with fresh weights; "D_frame" as well with `frames`."""
-        if min(self.width, self.d_width, self.z_dim, self.label) < 1:
-            raise UsageError(f"All sizes of {self} must be at least 1.")
         return {"G": VolumeGenerator(self, spec), **critics(spec, self.d_width, self.frames)}
 
 

@@ -1,0 +1,127 @@
+"""Plain values, as YAML, JSON and the command line hold them, as the types that fields declare; msgspec does the work.
+
+What a person writes is read first (`64,96` for a tuple, `off` for a word); what msgspec refuses becomes a sentence.
+Ranges are ours (`core.schema.declare`): msgspec 0.23 ends the process on a union of a number with a range and a tuple.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Union
+
+import msgspec
+import yaml
+
+from ganworks.core.errors import UsageError, nearest
+from ganworks.core.schema.declare import check_value
+
+_NAMES: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a finite number",
+    str: "text",
+    tuple: "a list",
+    dict: "a table of keys and values",
+}
+
+
+def convert(declared: Any, raw: Any, where: str) -> Any:
+    """One value checked and converted to a field's type: 0 becomes 0.0 for a float, lists become tuples.
+
+    Raises UsageError that names `where` and the value.
+    """
+    admitted = _admitted(declared)
+    if not admitted:
+        return raw
+    given = _read(admitted, raw)
+    try:
+        value = msgspec.convert(given, declared, strict=bool({str, bool} & admitted.keys()))
+    except msgspec.ValidationError as error:
+        raise UsageError(_sentence(str(error), admitted, raw, where)) from error
+    if not all(math.isfinite(n) for n in _floats(value)):
+        raise UsageError(f"{where} must be {_NAMES[float]}, not {raw!r}.")
+    check_value(where, declared, value)
+    return value
+
+
+def parse(text: Any) -> Any:
+    """A command-line word as a plain value: "1e-4" -> 0.0001, "off" -> False, "[64, 32]" -> list; others unchanged."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return float(text) if "e" in text.lower() and "." not in text else yaml.safe_load(text)
+    except ValueError:
+        pass
+    except yaml.YAMLError:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _admitted(declared: Any) -> dict[Any, tuple]:
+    """The plain types that a declared type admits -> the words of a Literal, or (); empty where anything goes."""
+    origin, options = typing.get_origin(declared), typing.get_args(declared)
+    if origin is Annotated:
+        return _admitted(options[0])
+    if origin in (Union, types.UnionType):
+        found = [_admitted(option) for option in options]
+        return {kind: words for each in found for kind, words in each.items()} if all(found) else {}
+    if origin is typing.Literal:
+        return {type(option): options for option in options}
+    kind = origin or declared
+    anything = kind is object or not isinstance(kind, type) or getattr(kind, "_is_protocol", False)
+    return {} if anything else {kind: ()}
+
+
+def _read(admitted: Mapping[Any, tuple], raw: Any) -> Any:
+    """A person's word, or a number of numpy's, as the plain value that it means in such a field."""
+    if hasattr(raw, "item") and getattr(raw, "ndim", 0) == 0:
+        raw = raw.item()
+    if raw is None and type(None) in admitted:
+        return raw
+    if tuple in admitted and not isinstance(raw, Mapping):
+        return _read_list(admitted, raw)
+    if str in admitted and type(raw) not in admitted:  # YAML's reading of a word or of nothing
+        if raw is None or isinstance(raw, bool):
+            return {None: "", False: "off", True: "on"}[raw]
+        if isinstance(raw, int | float) and not admitted[str]:
+            return yaml.safe_dump(raw).split("\n")[0]
+    return raw if str in admitted else parse(raw)
+
+
+def _read_list(admitted: Mapping[Any, tuple], raw: Any) -> Any:
+    """size=64,96 needs no brackets, and a field of lists alone takes one item."""
+    alone = not admitted.keys() - {tuple, type(None)}
+    if isinstance(raw, str) and str not in admitted and (alone or "," in raw):
+        return [parse(word) for word in raw.split(",")]
+    if isinstance(raw, Iterable) and not isinstance(raw, str):
+        return list(raw)
+    return [raw] if alone else raw
+
+
+def _sentence(said: str, admitted: Mapping[Any, tuple], raw: Any, where: str) -> str:
+    """What msgspec found wrong, as a sentence that says where, what is wanted, and what there was."""
+    if "of length" in said:
+        wanted = said.partition("of length ")[2].partition(",")[0].replace(">= ", "at least ")
+        return f"{where} needs {wanted} values, not {raw!r}."
+    words = [str(word) for options in admitted.values() for word in options]
+    if words:
+        return f"{where} cannot be {raw!r}. {nearest(str(raw), words)}"
+    kinds = [kind for kind in admitted if kind is not type(None)]
+    inner = {name: kind for kind, name in ((int, "int"), (float, "float"), (str, "str"), (bool, "bool"))}
+    if " - at `$" in said and kinds[-1] is tuple:
+        kinds = [inner[name] for name in inner if f"Expected `{name}`" in said] or kinds
+    return f"{where} must be {' or '.join(_NAMES.get(kind, kind.__name__) for kind in kinds)}, not {raw!r}."
+
+
+def _floats(value: Any) -> Iterable[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _floats(item)
