@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from ganworks.use.sample_judge import SampleJudge
 from PIL import Image
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.metrics.features import Identity
+from ganworks.use.sample_evaluator import SampleEvaluator
 
 
 class WaveSet:
@@ -57,8 +57,8 @@ class Waves:
     def batch(self, data, indices, draw):
         return {"x": data.ready[indices]}
 
-    def judge(self, data, source, config, work):
-        return SampleJudge(data, source, config, work)
+    def evaluator(self, data, source, config, work):
+        return SampleEvaluator(data, source, config, work)
 
     def extractor(self, data, cache=None, on_progress=None):
         return Identity(data.spec)  # waves are compared number by number
