@@ -78,7 +78,7 @@ def _open_file(path: Path, inside: str, labels: bool) -> Source:
     if is_idx_name(path.name) or (magic[:2] == b"\0\0" and magic[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e"):
         return from_idx(path)
     raise UsageError(
-        f'"{printable(str(path))}" is a file of an unknown kind. Give a folder or zip of images, '
+        f'"{printable(str(path))}" is not a kind of file that ganworks reads. Give a folder or zip of images, '
         "an .npy, .npz or IDX file."
     )
 
