@@ -1,6 +1,6 @@
-"""How alike two sets of series are: plain numbers, and the simple methods that a generator has to beat.
+"""Similarity of two sets of series, and simple baselines that a generator must beat.
 
-All functions take `Bunch`es. Errors are means over columns. A set of series is compared as it would be written to disk,
+All functions take `Bunch`es. Errors are means over columns. Series are compared as they would be written to disk,
 rounding included.
 """
 
@@ -20,7 +20,8 @@ LAGS = 8
 
 @dataclass(frozen=True)
 class Bunch:
-    """Series side by side. values: float64 [n, T, columns], NaN after the end. codes: int64 [n, T, m] of categories.
+    """Decoded series. values: float64 [n, T, columns], NaN after the end. codes: int64 [n, T, m] of categories.
+
     lengths [n]; attributes: name -> [n]; labels [n] or None.
     """
 
@@ -32,7 +33,7 @@ class Bunch:
 
     @staticmethod
     def of(layout: SeriesLayout, x: np.ndarray, labels: np.ndarray | None = None) -> Bunch:
-        """Vectors [n, size], real or made: both take the same way through `decode`."""
+        """Decode vectors [n, size], real or generated."""
         values, codes, attributes, lengths = decode(layout, x)
         over = np.arange(layout.steps) >= lengths[:, None]
         return Bunch(np.where(over[:, :, None], np.nan, values), codes, lengths, attributes, labels)
@@ -60,7 +61,7 @@ def autocorrelation(bunch: Bunch, lags: int = LAGS) -> np.ndarray:
 
 
 def acf_error(real: Bunch, made: Bunch) -> float:
-    """Mean distance of the autocorrelations at lags 1 to 8."""
+    """Mean absolute difference of the autocorrelations at lags 1 to 8."""
     return float(np.abs(autocorrelation(real) - autocorrelation(made)).mean())
 
 
@@ -75,7 +76,7 @@ def cross_correlation(bunch: Bunch) -> np.ndarray:
 
 
 def cross_error(real: Bunch, made: Bunch) -> float:
-    """Mean distance of the cross-correlations of different columns; 0 with one column."""
+    """Mean absolute difference of the cross-correlations of different columns; 0 with one column."""
     apart = ~np.eye(real.values.shape[2], dtype=bool)
     if not apart.any():
         return 0.0
@@ -83,7 +84,7 @@ def cross_error(real: Bunch, made: Bunch) -> float:
 
 
 def marginal_error(real: Bunch, made: Bunch) -> float:
-    """Mean KS distance of the values of each column."""
+    """Mean Kolmogorov-Smirnov (KS) distance of the values of each column."""
     columns = range(real.values.shape[2])
     return float(np.mean([ks(real.values[:, :, c].ravel(), made.values[:, :, c].ravel()) for c in columns] or [0]))
 
@@ -94,13 +95,13 @@ def ranges(bunch: Bunch) -> np.ndarray:
 
 
 def range_error(real: Bunch, made: Bunch) -> float:
-    """Mean KS distance of the smallest and largest values of series."""
+    """Mean KS distance of the smallest and largest values of the series."""
     a, b = ranges(real), ranges(made)
     return float(np.mean([ks(a[:, c], b[:, c]) for c in range(a.shape[1])] or [0]))
 
 
 def range_coverage(real: Bunch, made: Bunch, bins: int = 20) -> float:
-    """Share of the twentieths of the real minima and maxima in which there is a generated one: 1 when all are met."""
+    """Share of the bins (twentieths) of the real minima and maxima that contain a generated one; 1 if all do."""
     a, b, hit = ranges(real), ranges(made), []
     for c in range(a.shape[1]):
         edges = np.unique(np.quantile(a[:, c], np.arange(1, bins) / bins))
@@ -110,13 +111,13 @@ def range_coverage(real: Bunch, made: Bunch, bins: int = 20) -> float:
 
 
 def shares_error(real: np.ndarray, made: np.ndarray) -> float:
-    """The largest difference of the shares of any value of an attribute."""
+    """The largest difference in frequency of any value of an attribute."""
     values = set(real.tolist()) | set(made.tolist())
     return max(abs(float((real == v).mean()) - float((made == v).mean())) for v in values)
 
 
 def attribute_error(real: Bunch, made: Bunch) -> float:
-    """The largest share difference of any categorical attribute; of numeric ones the KS distance."""
+    """The largest error of any attribute: of frequencies for categorical ones, the KS distance for numeric ones."""
     found = [0.0]
     for name, values in real.attributes.items():
         same = made.attributes[name]
@@ -125,9 +126,10 @@ def attribute_error(real: Bunch, made: Bunch) -> float:
 
 
 def copies(train: Bunch, held: Bunch, made: Bunch, most: int = 1500) -> float:
-    """Share of generated series nearer to a training series than 1 % of the held-out ones are.
+    """Share of generated series that are nearer to a training series than 1 % of the held-out ones are.
 
-    Near in shape: each column within the range of its own series, so that series on a low level are not near by that.
+    Distances compare shapes: each column is scaled to the range of its own series, so that series at a low level are
+    not near for that reason.
     """
     rng = np.random.default_rng(0)
 
@@ -142,7 +144,7 @@ def copies(train: Bunch, held: Bunch, made: Bunch, most: int = 1500) -> float:
 
 
 def nearest(x: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Distance of each row of x [n, d] to the nearest of base [m, d]."""
+    """Distance of each row of x [n, d] to the nearest row of base [m, d]."""
     square = (base**2).sum(1)
     parts = [
         ((p**2).sum(1)[:, None] + square - 2 * p @ base.T).min(1) for p in np.array_split(x, max(1, len(x) // 256))
@@ -151,7 +153,7 @@ def nearest(x: np.ndarray, base: np.ndarray) -> np.ndarray:
 
 
 def floors(layout: SeriesLayout, train: Bunch, count: int, seed: int = 0) -> dict[str, Bunch]:
-    """Simple generators that know nothing of time or nothing of shape, fitted on training series.
+    """Simple baselines fitted on training series, which ignore either time or shape: name -> series.
 
     time-shuffled: real series with their steps in random order. Gaussian: the mean and covariance of whole series.
     copula: the same dependence with the true distribution of each value.
@@ -181,11 +183,11 @@ def floors(layout: SeriesLayout, train: Bunch, count: int, seed: int = 0) -> dic
 def _gaussian(x: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     centred = x - x.mean(0)
     weights = rng.standard_normal((count, len(x))) / np.sqrt(len(x))
-    return x.mean(0) + weights @ centred  # has the covariance of x, without a decomposition
+    return x.mean(0) + weights @ centred  # has the covariance of x without decomposing it
 
 
 def _back(drawn: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    """Normal values -> the distribution of each column of flat."""
+    """Map normal values to the distribution of each column of `flat`."""
     ordered = np.sort(flat, 0)
     at = (np.argsort(np.argsort(drawn, 0), 0) + 0.5) / len(drawn) * len(flat)
     low = np.clip(at.astype(int), 0, len(flat) - 1)

@@ -1,5 +1,4 @@
-"""Pictures of series: small multiples of lines, real ones above generated ones on the same scale, and plots of
-errors."""
+"""Pictures of series: small multiples of real and generated series on the same scale, and plots of errors."""
 
 from __future__ import annotations
 
@@ -17,8 +16,10 @@ GREY, DARK = (222, 222, 222), (70, 70, 70)
 
 
 def small_multiples(real: Bunch, made: Bunch, names: Sequence[str], classes: Sequence[str] = ()) -> Image.Image:
-    """Two rows of real series above two rows of generated ones, six each: every column of the data in its own colour,
-    on the column's own scale, which all cells share. Series end where they end."""
+    """Two rows of six real series above two rows of generated ones.
+
+    Every column of the data has its own colour and its own scale, which all cells share. Lines end where series end.
+    """
     names = list(names)[:MOST_COLUMNS]
     low, high = (np.nanquantile(real.values, q, (0, 1)) for q in (0.002, 0.998))
     wide, tall = CELL[0] + GAP, CELL[1] + GAP

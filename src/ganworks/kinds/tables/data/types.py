@@ -185,7 +185,7 @@ def _seconds(stamps: Any) -> np.ndarray:
 
 
 def _style(words: Any) -> dict[str, Any]:
-    """The form of text ids: their common prefix and digits, else random hexadecimal digits of the same number."""
+    """The form of text ids: common prefix, suffix and digits, else the number of random hexadecimal digits."""
     parts = [(NUMBER.search(w), w) for w in words.iloc[:2000]]
     shapes = {(w[: m.start()], w[m.end() :]) for m, w in parts if m}
     if len(shapes) == 1 and all(m for m, _ in parts):
