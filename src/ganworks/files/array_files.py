@@ -201,7 +201,7 @@ def _idx_head(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
         with _open_idx(path) as file:
             magic = file.read(4)
             if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not 1 <= magic[3] <= 4:
-                raise UsageError(f'"{path}" is no IDX file: its first bytes are {magic!r}.')
+                raise UsageError(f'"{path}" is not an IDX file: its first bytes are {magic!r}.')
             raw = file.read(4 * magic[3])
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error

@@ -241,7 +241,7 @@ def stored_range(source: ArraySource) -> tuple[Callable[[np.ndarray], np.ndarray
         if top is None:
             raise UsageError(
                 f"The {shown} run from {low:g} to {high:g}; whole numbers must lie in 0..255 or 0..65535. "
-                "Save floats if they are no pixels."
+                "Save them as floats if they are not pixels."
             )
         return _scaler(0, top), {}, [f"{shown}: 0..{top} scaled to 0..255"]
     known = next(((a, b) for a, b in ((0, 1), (-1, 1), (0, 255)) if a <= low and high <= b), None)

@@ -49,7 +49,7 @@ class Head(NamedTuple):
     frames: int
 
 
-class _Glance(FolderListing):
+class _FirstFiles(FolderListing):
     """The first files of a folder, breadth first. The work is bounded, however large the folder is."""
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
@@ -71,12 +71,14 @@ class _Glance(FolderListing):
                         yield f"{base}{entry.name}", facts
 
 
-class _Alone:
+class _SingleFile:
     """A single file as a listing."""
 
     def __init__(self, path: Path):
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
+            raise UsageError(
+                f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.'
+            )
         self.path, self.names = path, [path.name]
 
     def read(self, index: int, most: int) -> bytes:
@@ -101,13 +103,13 @@ class Clues:
         self._index = {name: k for k, name in enumerate(self._listing.names)}
         self.names = _some(self._listing.names) if self.kind == "zip" else list(self._listing.names)
 
-    def _open(self, path: Path, inside: str) -> FolderListing | ZipListing | _Alone:
+    def _open(self, path: Path, inside: str) -> FolderListing | ZipListing | _SingleFile:
         self.kind = "folder"
         if path.is_dir():
-            return _Glance(path)
+            return _FirstFiles(path)
         if not path.exists():
             raise UsageError(f'There is nothing at "{printable(str(path))}".')
-        alone = _Alone(path)
+        alone = _SingleFile(path)
         self.kind = "zip" if alone.read(0, 4) in (b"PK\x03\x04", b"PK\x05\x06") and path.suffix != ".npz" else "file"
         return ZipListing(path, inside) if self.kind == "zip" else alone
 

@@ -45,7 +45,7 @@ class FolderListing:
             self.sizes.append(size)
             self.digest.update(b"%b\0%d\0%d\n" % (os.fsencode(name), size, when))
         if links:
-            self.notes.append(f"{links} links out of the folder, pipes or devices left out")
+            self.notes.append(f"{links} links out of the folder, pipes or devices were left out")
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
         """(name, (size, time)) of each file; (name, None) for links out of the folder, pipes and devices."""
@@ -167,12 +167,12 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
             raise refuse(info, "whose name leads outside the archive")
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise refuse(info, "which is a link or a device and no file")
+            raise refuse(info, "which is a link or a device, not a file")
         if info.flag_bits & 1:
             raise refuse(info, "which is encrypted")
         folded = unicodedata.normalize("NFC", raw.rstrip("/")).casefold()
         if folded in seen:
-            raise refuse(info, f'which differs from "{printable(seen[folded])}" in nothing but case or form')
+            raise refuse(info, f'whose name differs from "{printable(seen[folded])}" only in case or Unicode form')
         seen[folded] = raw
     check_ratio(printable(str(path)), [(printable(i.filename), i.file_size, i.compress_size) for i in infos])
     if sum(i.compress_size for i in infos) > path.stat().st_size:

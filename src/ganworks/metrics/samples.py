@@ -48,7 +48,7 @@ def sample_features(
         if labels is not None:
             asked.append(np.asarray(labels))
         if progress:
-            progress("judging samples", min(start + CHUNK, count), count)
+            progress("scoring samples", min(start + CHUNK, count), count)
     made = SampleFeatures(
         np.concatenate(features), np.concatenate(chances) if chances else None, np.concatenate(asked) if asked else None
     )

@@ -4,7 +4,7 @@
 |---|---|
 | 8-bit grey, RGB | as it is |
 | palette, 1-bit | RGB or grey by the palette; 1-bit is 0 and 255 |
-| RGBA, LA, palette with alpha | composited over the stated background colour, unless alpha is asked for |
+| RGBA, LA, palette with alpha | composited over the stated background colour, unless alpha is requested |
 | CMYK, YCCK | Pillow's plain formula 255 - min(255, ink + black); colour profiles are not applied |
 | YCbCr, LAB, HSV | RGB |
 | 16-bit grey, 32-bit integers | scaled by the bit depth that the file states, not clipped |
@@ -67,7 +67,7 @@ def colour(text: str) -> tuple[int, int, int]:
     try:
         return ImageColor.getrgb(text)[:3]
     except (ValueError, AttributeError) as error:
-        raise UsageError(f'background "{text}" is no colour; give a name such as white, or "#8040ff".') from error
+        raise UsageError(f'background "{text}" is not a colour; give a name such as white, or "#8040ff".') from error
 
 
 def header(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -73,15 +73,15 @@ def convert(
     try:
         with av.open(str(source)) as film, av.open(target, "w", **_SAME, format=kind) as made:
             if not film.streams.video:
-                raise DecodeError(printable(source.name), "it holds no moving picture.")
+                raise DecodeError(printable(source.name), "it holds no video.")
             if note:
                 made.metadata["comment"] = note
-            return _Passage(av, film, made, run, on_frame).all()
+            return _FilmConversion(av, film, made, run, on_frame).all()
     except av.error.FFmpegError as error:
         raise DecodeError(printable(source.name), f"FFmpeg: {printable(str(error))[:160]}.") from error
 
 
-class _Passage:
+class _FilmConversion:
     """The conversion of one film."""
 
     def __init__(self, av: Any, film: Any, made: Any, run: Callable, on_frame: Callable | None):
@@ -105,7 +105,7 @@ class _Passage:
             if self.stream is not None and waiting:
                 self._sound(waiting)
         if self.stream is None:
-            raise DecodeError(printable(str(self.film.name)), "it holds no frame that can be read.")
+            raise DecodeError(printable(str(self.film.name)), "none of its frames can be read.")
         self._sound(waiting)
         for packet in self.stream.encode():
             self.made.mux(packet)

@@ -48,7 +48,7 @@ class Raster:
 
 
 @dataclass(frozen=True)
-class About:
+class ImageMetadata:
     """What an image file states beside its pixels.
 
     form: Pillow's name of the format. icc: the colour profile, if it fits the pixels as read. exif: without orientation
@@ -69,7 +69,7 @@ class Picture:
     """An image file as read: its frames in order, and its metadata."""
 
     frames: list[Raster]
-    about: About = field(default_factory=About)
+    about: ImageMetadata = field(default_factory=ImageMetadata)
 
     @property
     def moving(self) -> bool:
@@ -118,7 +118,7 @@ def read(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Pict
             frames.append(_upright(_parts(image, low, name), turn))
             durations.append(float(image.info.get("duration", 100)))
         loop = int(image.info.get("loop", 1 if image.format == "GIF" else 0))
-        about = About(
+        about = ImageMetadata(
             "JPEG" if image.format == "MPO" else str(image.format),
             _profile(image, frames[0]),
             _exif(image),

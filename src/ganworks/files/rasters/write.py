@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files import provenance
 from ganworks.files.rasters import deep
-from ganworks.files.rasters.read import About, Raster
+from ganworks.files.rasters.read import ImageMetadata, Raster
 
 FORMS = {
     ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF",
@@ -44,7 +44,7 @@ def resized(plane: np.ndarray, size: tuple[int, int], top: float) -> np.ndarray:
     return values if plane.dtype == np.float32 else np.rint(values).astype(plane.dtype)
 
 
-def encode(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None = None) -> bytes:
+def encode(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any] | None = None) -> bytes:
     """Encode frames in the format `about.form`.
 
     8 bits stay 8; 16 bits stay 16 in PNG and TIFF, float stays float in TIFF. JPEG has quality 95 without subsampling,
@@ -64,7 +64,7 @@ def encode(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None =
         raise GanworksError(f"A picture of {width} x {height} cannot be written as {about.form}: {error}.") from error
 
 
-def _at_size(about: About, raster: Raster) -> About:
+def _at_size(about: ImageMetadata, raster: Raster) -> ImageMetadata:
     """Metadata that fit the raster: EXIF states its size, and a profile for another colour space is dropped."""
     if about.exif is not None and (table := about.exif.get(0x8769)):
         for tag, value in ((0xA002, raster.size[1]), (0xA003, raster.size[0])):
@@ -82,7 +82,7 @@ def _scaled(array: np.ndarray, top: float, new: int) -> np.ndarray:
     return np.rint(array.astype(np.float64).clip(0, top) * (new / top)).astype(dtype)
 
 
-def _sixteen(raster: Raster, about: About, mark: dict[str, Any] | None) -> bytes:
+def _sixteen(raster: Raster, about: ImageMetadata, mark: dict[str, Any] | None) -> bytes:
     planes = [raster.colour] if raster.alpha is None else [raster.colour, raster.alpha[None]]
     array = _scaled(np.concatenate(planes), raster.top, 65535)
     if about.form == "TIFF":
@@ -112,7 +112,7 @@ def picture(raster: Raster, alpha: bool = True) -> Image.Image:
     return Image.alpha_composite(back, image.convert("RGBA")).convert("L" if len(colour) == 1 else "RGB")
 
 
-def _pillow(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None) -> bytes:
+def _pillow(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any] | None) -> bytes:
     images = [_image(frame, about.form) for frame in frames]
     options: dict[str, Any] = {"icc_profile": about.icc} if about.icc else {}
     if about.form == "TIFF":  # libtiff, which compresses, writes no EXIF tables
@@ -132,7 +132,7 @@ def _pillow(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None)
     return buffer.getvalue()
 
 
-def _tiff_tags(about: About, mark: dict[str, Any] | None) -> Image.Exif:
+def _tiff_tags(about: ImageMetadata, mark: dict[str, Any] | None) -> Image.Exif:
     """EXIF and the XMP packet as TIFF tags: Pillow takes one of the two arguments, not both."""
     tags = Image.Exif()
     if about.exif is not None:

@@ -22,7 +22,7 @@ from ganworks.core.spec import Batch
 from ganworks.games.adversarial import Adversarial, LossFn, Nets, Terms
 
 
-class Made:
+class FixedGenerator:
     """Takes the place of G and returns examples that were already generated."""
 
     def __init__(self, made: Tensor, z_dim: int):
@@ -44,12 +44,12 @@ class SeenDiscriminator(nn.Module):
         return self.D.logits(x, y)  # pyrefly: ignore
 
 
-def seen(nets: Nets, made: Made, batch: Batch) -> tuple[Nets, Batch]:
+def seen(nets: Nets, made: FixedGenerator, batch: Batch) -> tuple[Nets, Batch]:
     """(networks, batch) of the same turn in the features of D, with respect to which penalties take their gradients."""
     D = nets["D"]
     there = copy.copy(batch)
     there["x"] = D.seen(batch["x"])
-    return {**nets, "G": Made(D.seen(made.made), made.z_dim), "D": SeenDiscriminator(D)}, there
+    return {**nets, "G": FixedGenerator(D.seen(made.made), made.z_dim), "D": SeenDiscriminator(D)}, there
 
 
 @dataclass(frozen=True)
@@ -101,20 +101,20 @@ class SeriesGame(Adversarial):
         """Terms of both discriminators, each [B]; those of the auxiliary one begin with aux_."""
         G = nets["G"]
         with torch.no_grad():
-            made = Made(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
+            made = FixedGenerator(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
         terms = super().discriminator_turn(*seen(nets, made, batch))
         return {**terms, **self._aside(nets, made, batch, super().discriminator_turn)}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """G's terms, each [B]."""
         G = nets["G"]
-        made = Made(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
+        made = FixedGenerator(G(batch.draw.normal(G.z_dim), batch.y), G.z_dim)
         terms = super().generator_turn(*seen(nets, made, batch))
         terms |= self._aside(nets, made, batch, super().generator_turn)
         terms = {n: t if n.startswith("_") else self.adversarial * t for n, t in terms.items()}
         return terms | self.likelihood_turn(nets, batch) if self.likelihood else terms
 
-    def _aside(self, nets: Nets, made: Made, batch: Batch, turn: Any) -> Terms:
+    def _aside(self, nets: Nets, made: FixedGenerator, batch: Batch, turn: Any) -> Terms:
         second = nets["D"].auxiliary
         if second is None or not self.auxiliary:
             return {}

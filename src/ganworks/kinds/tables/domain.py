@@ -21,7 +21,7 @@ from ganworks.files.tables.write import arrow, parquet_bytes, spreadsheet_safe
 from ganworks.kinds.tables.data import layout as table_layout
 from ganworks.kinds.tables.data import reading as table_read
 from ganworks.kinds.tables.data import rules as table_rules
-from ganworks.kinds.tables.data.conditions import Kept
+from ganworks.kinds.tables.data.conditions import ConditionedGenerator
 from ganworks.kinds.tables.data.dataset import TableSet
 from ganworks.kinds.tables.metrics.evaluator import TableEvaluator
 
@@ -90,8 +90,8 @@ class Table:
         where = options.get("where") or ""
         if not isinstance(where, str):
             raise UsageError(f"where is a text such as \"income='>50K' and age>=30\", not {type(where).__name__}.")
-        keeps = table_rules.Keeps(columns, [*asked, *table_rules.conditions(where, columns)], orders)
-        return Kept(net, keeps) if keeps else net
+        keeps = table_rules.RowFilter(columns, [*asked, *table_rules.conditions(where, columns)], orders)
+        return ConditionedGenerator(net, keeps) if keeps else net
 
     def decode(self, samples: Any) -> Any:
         """A DataFrame with the source's columns and dtypes; ids are made from the samples' indices."""

@@ -66,7 +66,9 @@ class Tabular:
         check(self)
         loss(self.loss)
         if not self.likelihood and self.adversarial_from > 0:
-            raise UsageError("Without likelihood there is nothing to begin with: set game.adversarial_from=0.")
+            raise UsageError(
+                "Without likelihood nothing is learnt before game.adversarial_from: set game.adversarial_from=0."
+            )
 
     @cached_property
     def _loss(self) -> Loss:

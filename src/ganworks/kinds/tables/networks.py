@@ -27,7 +27,7 @@ WAVES = 8  # smooth functions by which neighbouring codes of a number share weig
 CANDIDATES = 16  # candidates per row if several columns are restricted together
 
 
-class Row(nn.Module):
+class RowGenerator(nn.Module):
     """The base of both generators: the layout, and which columns can be conditions."""
 
     def __init__(self, spec: Spec):
@@ -44,7 +44,7 @@ class Row(nn.Module):
         return self.rows(z)
 
 
-class ColumnGenerator(Row):
+class ColumnGenerator(RowGenerator):
     """An autoregressive generator, choice by choice. z holds one normal number for each code and each position."""
 
     waves: Tensor
@@ -227,7 +227,7 @@ class _State:
         return table.any(1)[None] if block == blocks[0] else table[self.made[blocks[0]].argmax(1)]
 
 
-class ResidualGenerator(Row):
+class ResidualGenerator(RowGenerator):
     """CTGAN's generator: two residual (concatenating) layers on noise and condition; outputs by tanh and
     Gumbel-softmax.
     """

@@ -108,7 +108,7 @@ def in_order(
     seconds = read_stamps(table[name])
     if seconds is None:
         bad = next(v for v in table[name] if (v and read_stamps([v]) is None) or not str(v)[:1].isdigit())
-        raise UsageError(f'The time column "{name}" holds "{str(bad)[:40]}", which is no date. Use time=off.')
+        raise UsageError(f'The time column "{name}" holds "{str(bad)[:40]}", which is not a date. Use time=off.')
     rest, notes = {k: v for k, v in table.items() if k != name}, []
     rest, seconds = _sorted(rest, seconds, name, notes)
     if len(seconds) < 2:
@@ -137,7 +137,7 @@ def in_order(
 def _sorted(rest: Columns, seconds: np.ndarray, name: str, notes: list[str]) -> tuple[Columns, np.ndarray]:
     known = np.isfinite(seconds)
     if not known.all():
-        notes.append(f"{name}: {int((~known).sum()):,} rows without a stamp left out")
+        notes.append(f"{name}: {int((~known).sum()):,} rows without a stamp were left out")
     order = np.flatnonzero(known)[np.argsort(seconds[known], kind="stable")]
     if (np.diff(seconds[known]) < 0).any():
         notes.append(f"{name}: the rows were not in order; sorted")

@@ -20,7 +20,7 @@ LABELS = ("label", "labels", "class", "target", "class_label", "y", "category", 
 MOST_MISSING = 0.5
 
 
-class Wish(Protocol):
+class ColumnSettings(Protocol):
     """The settings of `SeriesDomain` about columns."""
 
     @property
@@ -66,7 +66,7 @@ class FoundSeries:
     notes: list[str] = field(default_factory=list)
 
 
-def find_columns(raw: Raw, wish: Wish) -> FoundSeries:
+def find_columns(raw: Raw, wish: ColumnSettings) -> FoundSeries:
     """Apply the rules of this module and of `data.clock`. Raises UsageError that names the column or series."""
     notes = list(raw.notes)
     tables, attributes = _apart(raw, wish, notes)
@@ -95,7 +95,7 @@ def find_columns(raw: Raw, wish: Wish) -> FoundSeries:
     return found
 
 
-def _apart(raw: Raw, wish: Wish, notes: list[str]) -> tuple[list[Columns], list[dict[str, str]]]:
+def _apart(raw: Raw, wish: ColumnSettings, notes: list[str]) -> tuple[list[Columns], list[dict[str, str]]]:
     """(one table per series, attributes of each): a single table is split by its id column."""
     attributes = raw.attributes or [{} for _ in raw.tables]
     if len(raw.tables) > 1 or not raw.tables[0]:
@@ -115,7 +115,7 @@ def _apart(raw: Raw, wish: Wish, notes: list[str]) -> tuple[list[Columns], list[
     return [{k: v[p] for k, v in rest.items()} for p in parts], [{} for _ in parts]
 
 
-def _id_column(table: Columns, wish: Wish) -> str | None:
+def _id_column(table: Columns, wish: ColumnSettings) -> str | None:
     if wish.series == "off":
         return None
     if wish.series != "auto":
@@ -132,7 +132,7 @@ def _id_column(table: Columns, wish: Wish) -> str | None:
 
 
 def _timed(
-    tables: list[Columns], attributes: list[dict[str, str]], wish: Wish, notes: list[str]
+    tables: list[Columns], attributes: list[dict[str, str]], wish: ColumnSettings, notes: list[str]
 ) -> tuple[list[Columns], list[dict[str, str]], list[float], TimeColumn | None, bool]:
     """(sorted tables, their attributes, first stamps, time column, whether stamps are dates)."""
     full = next((t for t in tables if len(next(iter(t.values()), ()))), {})
@@ -159,7 +159,7 @@ def _timed(
     return out, given, begins, clock, full[name].dtype == object
 
 
-def _chosen(order: list[str], wish: Wish) -> list[str]:
+def _chosen(order: list[str], wish: ColumnSettings) -> list[str]:
     names = _listed(wish.columns)
     unknown = [n for n in [*names, *_listed(wish.categorical)] if n not in order]
     if unknown:
@@ -171,7 +171,7 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in str(text).split(",") if part.strip()]
 
 
-def _sort_out(tables: list[Columns], chosen: list[str], wish: Wish, found: FoundSeries) -> None:
+def _sort_out(tables: list[Columns], chosen: list[str], wish: ColumnSettings, found: FoundSeries) -> None:
     """Fill `found` with numbers, categories, attributes and constants; missing values are interpolated."""
     numbers: dict[str, list[np.ndarray]] = {}
     texts: dict[str, list[np.ndarray]] = {}
@@ -267,7 +267,7 @@ def _equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def label_of(found: FoundSeries, wish: Wish) -> str:
+def label_of(found: FoundSeries, wish: ColumnSettings) -> str:
     """The attribute that is the class: the one requested, else one with a usual name, else the first of few values.
     Raises UsageError.
     """

@@ -22,7 +22,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.kinds.series.data.clock import calendar
 from ganworks.kinds.series.data.code import encode
-from ganworks.kinds.series.data.columns import FoundSeries, Wish, find_columns, label_of
+from ganworks.kinds.series.data.columns import ColumnSettings, FoundSeries, find_columns, label_of
 from ganworks.kinds.series.data.facts import attribute_columns, chain_facts, clock_face
 from ganworks.kinds.series.data.layout import (
     MAX_DIRECTIONS,
@@ -43,7 +43,7 @@ MAX_WINDOWS = 2_000_000
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-class Cut(Wish, Protocol):
+class CutSettings(ColumnSettings, Protocol):
     """The settings of `SeriesDomain` about columns and about how series become examples."""
 
     @property
@@ -74,7 +74,7 @@ class SeriesSet:
     examples. labels: int64 [N] or None.
     """
 
-    def __init__(self, found: FoundSeries, wish: Cut, source: str, kind: str):
+    def __init__(self, found: FoundSeries, wish: CutSettings, source: str, kind: str):
         self.found, self.wish, self.notes = found, wish, found.notes
         self.source, self.kind = source, kind
         self.window = self._choose_length()
@@ -375,7 +375,7 @@ class SeriesSet:
         }  # fmt: skip
 
 
-def open_series(data: Any, wish: Cut) -> SeriesSet:
+def open_series(data: Any, wish: CutSettings) -> SeriesSet:
     """Read series, find their columns and cut them into examples. Raises UsageError for data that cannot be used."""
     raw = read_series(data)
     return SeriesSet(find_columns(raw, wish), wish, raw.source, raw.kind)

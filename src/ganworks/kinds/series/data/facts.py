@@ -1,4 +1,4 @@
-"""Statistics of series for the layout: attribute columns, how changes grow with the level, and `Even`."""
+"""Statistics of series for the layout: attribute columns, how changes grow with the level, and `Decorrelation`."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ def clock_face(seconds: float) -> str:
 
 
 def chain_facts(layout: SeriesLayout, x: np.ndarray, active: np.ndarray) -> dict[str, Any]:
-    """The facts of `Even` from training examples: values x [n, T, numbers] and which steps exist, active bool [n,
-    T].
+    """The facts of `Decorrelation` from training examples.
+
+    x: values [n, T, numbers]. active: bool [n, T], which steps exist.
     """
     count = len(layout.numbers)
     if not count:

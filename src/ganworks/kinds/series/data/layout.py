@@ -86,9 +86,9 @@ class SeriesLayout:
 
     steps: of the longest series. columns, attributes: their descriptions. label: the attribute that is the class; it is
     not part of the vector. middles, halves: quantiles [n][KNOTS + 1] of the ranges of each number. lengths: quantiles
-    of the length. shares: frequencies of the classes. basis: see `Basis`; empty for none. chain: see `Even`. constants:
-    columns that never change. same: columns that equal another one. clock: {"name", "step", "start"} of the time
-    column. window: whether a series is a window of a longer one.
+    of the length. shares: frequencies of the classes. basis: see `Basis`; empty for none. chain: see `Decorrelation`.
+    constants: columns that never change. same: columns that equal another one. clock: {"name", "step", "start"} of the
+    time column. window: whether a series is a window of a longer one.
     """
 
     steps: int
@@ -181,7 +181,7 @@ class SeriesLayout:
             sane = layout.steps >= 1 and layout.size <= MAX_SIZE and len([*layout.middles, *layout.halves]) == wanted
             sane = sane and all(len(row) == KNOTS + 1 and all(map(math.isfinite, row)) for row in knots)
             sane = sane and (not layout.basis or Basis.of(layout).axes.shape[0] == layout.directions)
-            Even.of(layout)
+            Decorrelation.of(layout)
             sane = sane and layout.scale in ("series", "global") and all(c.width for c in layout.columns)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise UsageError(f"The description of the series is damaged ({error!r}).") from error
@@ -229,7 +229,7 @@ class Basis(NamedTuple):
         return (c * self.spread) @ self.axes.T + self.mean
 
 
-class Even(NamedTuple):
+class Decorrelation(NamedTuple):
     """A transform of the numbers of one step, after which columns are uncorrelated and changes have similar sizes.
 
     The values, or their logarithms if changes grow with the level (log [n]), minus their mean [n], are multiplied by
@@ -245,15 +245,15 @@ class Even(NamedTuple):
     ends: Tensor
 
     @staticmethod
-    def of(layout: SeriesLayout) -> Even:
+    def of(layout: SeriesLayout) -> Decorrelation:
         """The transform in the facts of a layout; raises ValueError if they are damaged."""
         n, given = len(layout.numbers), layout.chain
         ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
         if not n:
             none = torch.zeros(0, dtype=torch.float64)
-            return Even(none.bool(), none, none.reshape(0, 0), none, ends)
+            return Decorrelation(none.bool(), none, none.reshape(0, 0), none, ends)
         mean, lower, move = (torch.tensor(given[k], dtype=torch.float64) for k in ("mean", "lower", "move"))
-        even = Even(torch.tensor(given["log"], dtype=torch.bool), mean, lower, move, ends)
+        even = Decorrelation(torch.tensor(given["log"], dtype=torch.bool), mean, lower, move, ends)
         shapes = [tuple(v.shape) for v in even]
         if shapes != [(n,), (n,), (n, n), (n,), (n, 2)] or not all(row[i] > 0 for i, row in enumerate(given["lower"])):
             raise ValueError("the measure does not fit")

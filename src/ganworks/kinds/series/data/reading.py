@@ -84,7 +84,7 @@ def _frame(data: Any) -> Columns:
     for name, key in zip(names, data, strict=True):
         values = np.asarray(data[key])
         if values.ndim != 1:
-            raise UsageError(f'Column "{printable(name)}" occurs twice or is no plain column.')
+            raise UsageError(f'Column "{printable(name)}" occurs twice or is not a plain column.')
         if values.dtype.kind == "M":
             columns[name] = np.array(["" if np.isnat(v) else str(v.astype("datetime64[us]")) for v in values], object)
         elif values.dtype.kind in "biuf":
@@ -114,7 +114,7 @@ def _read_path(path: Path) -> Raw:
         listing = FolderListing(path)
         return _many(name, "folder", listing.names, listing.read, listing.notes)
     if not path.is_file():
-        raise UsageError(f'"{name}" does not exist, or is no file and no folder.')
+        raise UsageError(f'"{name}" does not exist, or is neither a file nor a folder.')
     suffix = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if path.suffix.lower() == ".zip":
         packed = ZipListing(path)
@@ -141,7 +141,7 @@ def _content(path: Path, name: str) -> bytes:
         with gzip.open(path) as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f'"{name}" is no intact gzip file: {error}.') from error
+        raise UsageError(f'"{name}" is not an intact gzip file: {error}.') from error
     if len(content) > MAX_BYTES:
         raise UsageError(f'"{name}" unpacks to more than {MAX_BYTES / 1e9:.1f} GB.')
     return content
@@ -155,7 +155,7 @@ def _parquet(path: Path, name: str) -> dict[str, Any]:
     try:
         table = parquet.read_table(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f'"{name}" is no readable Parquet file: {str(error)[:200]}.') from error
+        raise UsageError(f'"{name}" is not a readable Parquet file: {str(error)[:200]}.') from error
     if table.num_rows > MAX_ROWS or table.num_columns > MAX_COLUMNS:
         raise UsageError(f'"{name}" has {table.num_rows:,} rows and {table.num_columns:,} columns: too many.')
     names = unique_names(table.column_names)
@@ -170,7 +170,7 @@ def _read_arrays(path: Path, name: str) -> Raw:
         held: Any = np.load(path, allow_pickle=False)
         held = {"x": held} if isinstance(held, np.ndarray) else {k: held[k] for k in held.files}
     except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise UsageError(f'"{name}" is no readable array of numbers: {error}.') from error
+        raise UsageError(f'"{name}" is not a readable array of numbers: {error}.') from error
     x = held.get("x")
     if x is None or x.ndim not in (1, 2, 3) or x.dtype.kind not in "biuf" or not x.size:
         raise UsageError(f'"{name}" holds {sorted(held)}; series are an array "x" of numbers [T, C] or [N, T, C].')
@@ -243,7 +243,7 @@ def attribute_tables(stems: list[str], others: dict[str, Columns]) -> tuple[list
             if len(set(mine)) == len(mine) and len(set(keys)) == len(keys) and set(mine) <= set(keys):
                 found = {key: k for k, key in enumerate(keys)}, mine
         if found is None or not rest:
-            notes.append(f"{printable(name)} is no series like the others and does not name each of them: left out")
+            notes.append(f"{printable(name)} is not a series like the others and does not name each of them: left out")
             continue
         where, mine = found
         for k, key in enumerate(mine):
@@ -270,7 +270,7 @@ def parse_table(content: bytes, where: str) -> Columns:
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     if "\0" in text:
-        raise UsageError(f'"{where}" holds NUL bytes: it is no table of text.')
+        raise UsageError(f'"{where}" holds NUL bytes: it is not a table of text.')
     lines = [line for line in io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")) if line.strip()]
     while len(lines) > 1 and lines[0].startswith("#") and _is_remark(lines):
         lines.pop(0)
@@ -285,7 +285,7 @@ def parse_table(content: bytes, where: str) -> Columns:
     try:
         rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
     except csv.Error as error:
-        raise UsageError(f'"{where}" is no readable table: {error}.') from error
+        raise UsageError(f'"{where}" is not a readable table: {error}.') from error
     titled = not all(number_in(cell) is not None or not cell.strip() for cell in rows[0])
     header = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]
     names = unique_names(header if titled else [f"c{i}" for i in range(len(rows[0]))])

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.kinds.series.metrics import measures as alike
-from ganworks.kinds.series.metrics import posthoc as judges
-from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.kinds.series.metrics import posthoc
+from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.kinds.series.metrics.pictures import acf_picture, length_picture, small_multiples
 from ganworks.metrics.estimate import ks
 from ganworks.metrics.tasks import TaskReport, metric, timed
@@ -41,18 +41,18 @@ class SeriesEvaluator:
         """Whether there are enough series for an evaluation."""
         return len(self.data.train) >= FEWEST
 
-    def bunch(self, indices: np.ndarray) -> Bunch:
+    def decoded(self, indices: np.ndarray) -> DecodedSeries:
         """Real examples, encoded and decoded as generated ones are."""
         labels = None if self.data.labels is None else self.data.labels[indices]
-        return Bunch.of(self.layout, self.data.raw(indices), labels)
+        return DecodedSeries.of(self.layout, self.data.raw(indices), labels)
 
-    def real(self, most: int, seed: int = 0) -> Bunch:
+    def real(self, most: int, seed: int = 0) -> DecodedSeries:
         """At most `most` training examples, drawn by a key."""
         order = np.random.default_rng(key(seed, "real")).permutation(self.data.train)
-        return self.bunch(order[:most])
+        return self.decoded(order[:most])
 
     @cached_property
-    def quick(self) -> Bunch:
+    def quick(self) -> DecodedSeries:
         """The real examples for scores during training."""
         return self.real(QUICK)
 
@@ -73,10 +73,10 @@ class SeriesEvaluator:
                 parts.append(net(z, y).float().cpu())
         return torch.cat(parts), labels
 
-    def made(self, nets: Nets, count: int, seed: int = 0) -> Bunch:
+    def made(self, nets: Nets, count: int, seed: int = 0) -> DecodedSeries:
         """Generated examples, decoded."""
         x, labels = self.vectors(nets["G"], count, seed)
-        return Bunch.of(self.layout, x.numpy(), labels)
+        return DecodedSeries.of(self.layout, x.numpy(), labels)
 
     def examples(self) -> Tensor:
         """Real vectors for the collapse watch."""
@@ -94,7 +94,7 @@ class SeriesEvaluator:
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """Scores of trees and autocorrelation on a few hundred series."""
         made = self.made(nets, min(QUICK, len(self.quick)), 2)
-        values = {"told_by_trees": judges.trees(self.quick, made), "acf_error": alike.acf_error(self.quick, made)}
+        values = {"told_by_trees": posthoc.trees(self.quick, made), "acf_error": alike.acf_error(self.quick, made)}
         if self.layout.variable:
             values["length_ks"] = ks(self.quick.lengths.astype(float), made.lengths.astype(float))
         return values, {"told_by_trees": 0.0, "acf_error": 0.0}, ""
@@ -115,7 +115,7 @@ class SeriesEvaluator:
         real = self.real(min(count, MOST), seed)
         many = self.made(nets, max(len(real), MOST), seed + 3)
         made = many[: len(real)]
-        held = self.bunch(self.data.held[: MOST if len(self.data.held) else 0]) if len(self.data.held) else None
+        held = self.decoded(self.data.held[: MOST if len(self.data.held) else 0]) if len(self.data.held) else None
         found = self.measured(real, made, held, seed, progress) | self.shares(real, many)
         ceiling = self.ceiling(real, held, seed)
         report = TaskReport(
@@ -130,33 +130,37 @@ class SeriesEvaluator:
         report.seconds = time.monotonic() - start
         return report
 
-    def measured(self, real: Bunch, made: Bunch, held: Bunch | None, seed: int, progress: Work) -> dict[str, float]:
+    def measured(
+        self, real: DecodedSeries, made: DecodedSeries, held: DecodedSeries | None, seed: int, progress: Work
+    ) -> dict[str, float]:
         """All values of one set of series against real ones."""
         out = {}
         for k in range(2):
             progress("Scoring by a recurrent network", k, 2)
-            out["told_by_gru"] = out.get("told_by_gru", 0.0) + judges.gru(real, made, seed + k) / 2
+            out["told_by_gru"] = out.get("told_by_gru", 0.0) + posthoc.gru(real, made, seed + k) / 2
         progress("Scoring by trees", 0, 1)
         return {**out, **self.plain(real, made, held, seed)}
 
-    def plain(self, real: Bunch, made: Bunch, held: Bunch | None, seed: int) -> dict[str, float]:
+    def plain(
+        self, real: DecodedSeries, made: DecodedSeries, held: DecodedSeries | None, seed: int
+    ) -> dict[str, float]:
         """The values without those of the recurrent network."""
-        out = {"told_by_trees": judges.trees(real, made, seed)}
+        out = {"told_by_trees": posthoc.trees(real, made, seed)}
         if held is not None and len(held) >= FEWEST:
             half = len(made) // 2
-            out["told_apart"] = judges.trees(real, made[:half], seed, (held, made[half:]))
+            out["told_apart"] = posthoc.trees(real, made[:half], seed, (held, made[half:]))
         out["acf_error"], out["cross_error"] = alike.acf_error(real, made), alike.cross_error(real, made)
         out["marginal_ks"], out["range_ks"] = alike.marginal_error(real, made), alike.range_error(real, made)
         out["range_coverage"] = alike.range_coverage(real, made)
         out |= self.shares(real, made)
         if held is not None and len(held) >= FEWEST:
-            out["predictive"] = judges.predictive(made, held)
+            out["predictive"] = posthoc.predictive(made, held)
             out["copied"] = alike.copies(real, held, made)
             if made.labels is not None and len(set(held.labels.tolist() if held.labels is not None else [])) > 1:
-                out["label_accuracy"] = judges.label_accuracy(made, held)
+                out["label_accuracy"] = posthoc.label_accuracy(made, held)
         return out
 
-    def shares(self, real: Bunch, made: Bunch) -> dict[str, float]:
+    def shares(self, real: DecodedSeries, made: DecodedSeries) -> dict[str, float]:
         """Errors of the lengths and of the frequencies of attribute values; more samples make them more precise."""
         out = {}
         if self.layout.variable:
@@ -165,17 +169,19 @@ class SeriesEvaluator:
             out["attribute_error"] = alike.attribute_error(real, made)
         return out
 
-    def ceiling(self, real: Bunch, held: Bunch | None, seed: int) -> dict[str, float]:
+    def ceiling(self, real: DecodedSeries, held: DecodedSeries | None, seed: int) -> dict[str, float]:
         """The values of real series: one half of the drawn training series against the other."""
         rest = self.real(2 * len(real), seed)[np.arange(len(real), min(2 * len(real), len(self.data.train)))]
         half = len(real) // 2
         one, two = (real, rest) if len(rest) >= half else (real[:half], real[half:])
-        out = self.plain(one, two, held, seed) | {"told_by_gru": judges.gru(one, two, seed)}
+        out = self.plain(one, two, held, seed) | {"told_by_gru": posthoc.gru(one, two, seed)}
         if "label_accuracy" in out:
-            out["label_accuracy"] = judges.label_accuracy(real, held) if held is not None else 0.0
+            out["label_accuracy"] = posthoc.label_accuracy(real, held) if held is not None else 0.0
         return out
 
-    def floors(self, real: Bunch, held: Bunch | None, seed: int, progress: Work) -> dict[str, dict[str, float]]:
+    def floors(
+        self, real: DecodedSeries, held: DecodedSeries | None, seed: int, progress: Work
+    ) -> dict[str, dict[str, float]]:
         """The values of simple baselines on the same examples."""
         out = {}
         for name, made in alike.floors(self.layout, real, len(real), seed).items():
@@ -193,7 +199,7 @@ class SeriesEvaluator:
         better, meaning = MEANING[name]
         return metric(value, real, better=better, meaning=meaning)
 
-    def draw(self, report: TaskReport, real: Bunch, made: Bunch, folder: Path) -> None:
+    def draw(self, report: TaskReport, real: DecodedSeries, made: DecodedSeries, folder: Path) -> None:
         """Write the pictures of the evaluation."""
         folder.mkdir(parents=True, exist_ok=True)
         made_of = {"Real and generated": small_multiples(real, made, self.names, self.data.spec.classes)}
@@ -205,7 +211,7 @@ class SeriesEvaluator:
             report.pictures[title] = f"{title.lower().replace(' ', '-')}.png"
             image.save(folder / report.pictures[title])
 
-    def protocol(self, count: int, held: Bunch | None) -> list[str]:
+    def protocol(self, count: int, held: DecodedSeries | None) -> list[str]:
         """How the evaluation was done, in sentences."""
         kind = "windows" if self.layout.window else "series"
         out = [
@@ -220,7 +226,7 @@ class SeriesEvaluator:
             out.append(f"told_apart, predictive, copied and label_accuracy use {len(held):,} {kind} of {where}.")
         return out
 
-    def warnings(self, held: Bunch | None, found: dict[str, float]) -> list[str]:
+    def warnings(self, held: DecodedSeries | None, found: dict[str, float]) -> list[str]:
         """What makes the values imprecise."""
         out = []
         if held is None or len(held) < FEWEST:

@@ -19,7 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganworks.core.settings import Config, Optimizer, Train
 from ganworks.core.spec import Draw, key
-from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.training.engine import Engine
 
 GRU_STEPS, GRU_HIDDEN, GRU_BATCH = 1000, 16, 128
@@ -27,19 +27,19 @@ LONG = 48  # above so many steps, the GRU is trained on fewer batches, so that t
 MOST_FEATURES = 4000
 
 
-def tabular(bunch: Bunch) -> np.ndarray:
+def tabular(decoded: DecodedSeries) -> np.ndarray:
     """Values, changes, categories and length of each series as one row [n, features]; NaN after the end."""
-    count = len(bunch)
-    codes = np.where(np.isfinite(_first(bunch))[:, :, None], bunch.codes, np.nan)
-    moves = np.diff(bunch.values, axis=1)
-    parts = [bunch.values.reshape(count, -1), moves.reshape(count, -1), codes.reshape(count, -1)]
-    parts += [bunch.lengths[:, None].astype(float)]
+    count = len(decoded)
+    codes = np.where(np.isfinite(_first(decoded))[:, :, None], decoded.codes, np.nan)
+    moves = np.diff(decoded.values, axis=1)
+    parts = [decoded.values.reshape(count, -1), moves.reshape(count, -1), codes.reshape(count, -1)]
+    parts += [decoded.lengths[:, None].astype(float)]
     return np.concatenate(parts, 1)[:, :MOST_FEATURES].astype(np.float32)
 
 
-def _first(bunch: Bunch) -> np.ndarray:
+def _first(decoded: DecodedSeries) -> np.ndarray:
     """[n, T]: finite for steps that exist."""
-    steps = np.arange(bunch.codes.shape[1]) < bunch.lengths[:, None]
+    steps = np.arange(decoded.codes.shape[1]) < decoded.lengths[:, None]
     return np.where(steps, 0.0, np.nan)
 
 
@@ -49,11 +49,12 @@ def halves(real: int, made: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.permutation(real), rng.permutation(made)
 
 
-def trees(real: Bunch, made: Bunch, seed: int = 0, test: tuple[Bunch, Bunch] | None = None) -> float:
-    """|accuracy - 0.5| of gradient-boosted trees on values and changes, trained on half of the examples, tested on the
-    rest.
+def trees(
+    real: DecodedSeries, made: DecodedSeries, seed: int = 0, test: tuple[DecodedSeries, DecodedSeries] | None = None
+) -> float:
+    """|accuracy - 0.5| of gradient-boosted trees on values and changes, trained on one half of the examples.
 
-    test: (real, generated) examples to test on instead; then the accuracy is balanced.
+    They are tested on the other half, or on test: (real, generated) examples, with balanced accuracy.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -70,7 +71,7 @@ def trees(real: Bunch, made: Bunch, seed: int = 0, test: tuple[Bunch, Bunch] | N
     return abs(float(right) - 0.5)
 
 
-class Reader(nn.Module):
+class GRUClassifier(nn.Module):
     """A GRU over the steps, then one logit: (x [B, T, F], length [B]) -> [B]."""
 
     def __init__(self, features: int, hidden: int):
@@ -83,7 +84,7 @@ class Reader(nn.Module):
         return self.out(last)[:, 0]
 
 
-class Telling:
+class RealOrGenerated:
     """A game with one player, C, a classifier of real and generated series."""
 
     def turns(self, step: int, progress: float) -> Iterator[Any]:
@@ -96,15 +97,15 @@ class Telling:
         return {"loss": binary_cross_entropy_with_logits(logits, batch["y"], reduction="none")}
 
 
-def sequences(bunch: Bunch, mean: np.ndarray, scale: np.ndarray, categories: list[int]) -> Tensor:
+def sequences(decoded: DecodedSeries, mean: np.ndarray, scale: np.ndarray, categories: list[int]) -> Tensor:
     """[n, T, F] float32: standardised numbers, one-hot categories, 0 after the end."""
-    numbers = np.nan_to_num((bunch.values - mean) / scale).clip(-8, 8)
-    parts = [np.eye(k)[bunch.codes[:, :, j]] for j, k in enumerate(categories)]
-    steps = (np.arange(numbers.shape[1]) < bunch.lengths[:, None])[:, :, None]
+    numbers = np.nan_to_num((decoded.values - mean) / scale).clip(-8, 8)
+    parts = [np.eye(k)[decoded.codes[:, :, j]] for j, k in enumerate(categories)]
+    steps = (np.arange(numbers.shape[1]) < decoded.lengths[:, None])[:, :, None]
     return torch.from_numpy((np.concatenate([numbers, *parts], 2) * steps).astype(np.float32))
 
 
-def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = 0) -> float:
+def gru(real: DecodedSeries, made: DecodedSeries, seed: int = 0, steps: int = 0) -> float:
     """|accuracy - 0.5| of a GRU, trained on 80 % of the examples and tested on 20 %. steps: 0 means GRU_STEPS."""
     n = min(len(real), len(made))
     steps = steps or max(200, int(GRU_STEPS * min(1.0, LONG / real.values.shape[1])))
@@ -122,11 +123,11 @@ def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = 0) -> float:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(key(seed, "gru"))
-        net = Reader(x.shape[3], GRU_HIDDEN)
+        net = GRUClassifier(x.shape[3], GRU_HIDDEN)
         learn = Optimizer(lr=5e-3, lr_end=1e-5, betas=(0.9, 0.999))
         train = Train(batch=GRU_BATCH, seed=seed, ema=(0.0,))
-        config = Config("judge", None, None, Telling(), d=learn, train=train)
-        engine = Engine({"C": net}, Telling(), config, feed, steps * GRU_BATCH, averaged=())
+        config = Config("judge", None, None, RealOrGenerated(), d=learn, train=train)
+        engine = Engine({"C": net}, RealOrGenerated(), config, feed, steps * GRU_BATCH, averaged=())
         while engine.progress < 1:
             engine.step()
     net.eval().requires_grad_(False)
@@ -134,7 +135,7 @@ def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = 0) -> float:
     return abs(float(sum(right)) / 2 - 0.5)
 
 
-def predictive(train: Bunch, test: Bunch) -> float:
+def predictive(train: DecodedSeries, test: DecodedSeries) -> float:
     """Mean absolute error of the next step, in units of the test data's range, of a linear model of the last two steps.
 
     The model is trained on one set and tested on another. It hardly tells good series from bad ones: series with
@@ -144,8 +145,8 @@ def predictive(train: Bunch, test: Bunch) -> float:
     low, high = np.nanmin(test.values, (0, 1)), np.nanmax(test.values, (0, 1))
     scale = np.where(high > low, high - low, 1.0)
 
-    def pairs(bunch: Bunch) -> tuple[np.ndarray, np.ndarray]:
-        x = (bunch.values - low) / scale
+    def pairs(decoded: DecodedSeries) -> tuple[np.ndarray, np.ndarray]:
+        x = (decoded.values - low) / scale
         before = np.concatenate([x[:, 1:-1], x[:, :-2], np.ones_like(x[:, :-2, :1])], 2)
         after = x[:, 2:]
         known = np.isfinite(after).all(2)
@@ -161,21 +162,21 @@ def predictive(train: Bunch, test: Bunch) -> float:
     return float(np.abs(c @ weights - d).mean())
 
 
-def summaries(bunch: Bunch) -> np.ndarray:
+def summaries(decoded: DecodedSeries) -> np.ndarray:
     """Statistics on which a label may depend: per column mean, spread, range, ends, quarters, trend, roughness;
     length.
     """
-    x, count = bunch.values, len(bunch)
+    x, count = decoded.values, len(decoded)
     rows = np.arange(count)
-    last = bunch.lengths - 1
+    last = decoded.lengths - 1
     parts = [np.nanmean(x, 1), np.nanstd(x, 1), np.nanmin(x, 1), np.nanmax(x, 1), x[:, 0], x[rows, last]]
     for share in (0.25, 0.5, 0.75, 0.9):
         parts.append(x[rows, (last * share).astype(int)])
     parts += [x[rows, last] - x[rows, (last * 0.75).astype(int)], np.nanmean(np.abs(np.diff(x, axis=1)), 1)]
-    return np.nan_to_num(np.concatenate([*parts, bunch.lengths[:, None]], 1))
+    return np.nan_to_num(np.concatenate([*parts, decoded.lengths[:, None]], 1))
 
 
-def label_accuracy(train: Bunch, test: Bunch, seed: int = 0) -> float:
+def label_accuracy(train: DecodedSeries, test: DecodedSeries, seed: int = 0) -> float:
     """Accuracy on `test` of extremely randomised trees trained to predict the label on `train`."""
     from sklearn.ensemble import ExtraTreesClassifier
 

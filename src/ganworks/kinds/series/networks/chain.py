@@ -25,14 +25,14 @@ from ganworks.kinds.series.data.layout import (
     normal_score,
     uniform_score,
 )
-from ganworks.kinds.series.networks.law import FAR, Cells, Laws
+from ganworks.kinds.series.networks.law import FAR, Cells, ChangeMixtures
 from ganworks.kinds.series.networks.measure import Measure
 from ganworks.kinds.series.networks.parts import chosen, mlp
 
 SCORE, MOST, LEAST, REACH = 2.75, 50.0, 1e-6, 1 / 12
 
 
-class Statics(nn.Module):
+class StaticChain(nn.Module):
     """Attributes one by one, then the length, each given the earlier ones and the label."""
 
     def __init__(self, layout: SeriesLayout, extra: int, hidden: int):
@@ -118,7 +118,7 @@ class ChainGenerator(nn.Module):
         self.layout = layout = SeriesLayout.from_facts(spec.facts)
         self.classes, hidden = spec.num_classes, net.hidden[0]
         self.measure = Measure(layout)
-        self.statics = Statics(layout, self.classes, hidden)
+        self.statics = StaticChain(layout, self.classes, hidden)
         self.count, self.words = len(layout.numbers), sum(c.width for c in layout.categories)
         static, n, width = layout.widths[0] + self.classes + 1, self.count, net.hidden[-1]
         self.round, self.jitter = self._clock(), net.jitter
@@ -126,10 +126,10 @@ class ChainGenerator(nn.Module):
         self.goes_round = self.round.stop > 0 and 2 * (layout.steps - 1) >= self.round.stop - self.round.start
         self.register_buffer("again", again, persistent=False)
         seen = static + n * (4 if self.goes_round else 2)
-        self.start = Laws(static, n, width, net.parts) if n else None
+        self.start = ChangeMixtures(static, n, width, net.parts) if n else None
         self.start_words = mlp(static + n, (hidden,), self.words) if self.words else None
         self.cell = nn.GRU(2 * n + self.words + seen + 1, hidden, batch_first=True)
-        self.next = Laws(hidden + seen + 2 * n, n, width, net.parts, self.measure.same()) if n else None
+        self.next = ChangeMixtures(hidden + seen + 2 * n, n, width, net.parts, self.measure.same()) if n else None
         self.next_words = mlp(hidden + seen + 3 * n, (hidden,), self.words) if self.words else None
         self.drop = nn.Dropout(net.dropout)
         if layout.variable:
@@ -279,7 +279,7 @@ class ChainGenerator(nn.Module):
             return values, now, noise[:, :0]
         return values, now, self._spell(self.start_words(torch.cat([context, now], 1)), noise[:, n:])
 
-    def _draw(self, laws: Laws, features: Tensor, before: Tensor | None, noise: Tensor) -> tuple[Tensor, ...]:
+    def _draw(self, laws: ChangeMixtures, features: Tensor, before: Tensor | None, noise: Tensor) -> tuple[Tensor, ...]:
         """Noise [B, n] -> (values [B, n] float64, the rounded values transformed [B, n], features of their changes [B,
         2n]).
 

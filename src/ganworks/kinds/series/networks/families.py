@@ -291,7 +291,7 @@ class SeriesNetworks:
     d_width: channels of the discriminator's convolutions.
     kernel: length of the convolutions, odd.
     hidden: widths of the generator's dense layers; for "chain" the first is the width of the recurrent cell, the last
-        that of the layers behind each column's mixture.
+        that of the hidden layer of each column's mixture.
     d_hidden: widths of the discriminator's dense layers.
     per_cell: steps that one recurrent cell makes.
     z_dim: size of the latent vector of a whole series.

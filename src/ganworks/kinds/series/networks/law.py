@@ -73,7 +73,7 @@ class Mixture(NamedTuple):
         return (self.weight.exp() * s * (1 - s) * (-self.scale).exp()).sum(-1)
 
 
-class Laws(nn.Module):
+class ChangeMixtures(nn.Module):
     """The mixtures of the changes of n columns: (features [..., F], changes [..., n]) -> `Mixture` [..., n, K].
 
     The mixture of a column depends on the changes of earlier columns only. Changes are in units of

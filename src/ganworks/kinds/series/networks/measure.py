@@ -9,7 +9,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ganworks.kinds.series.data.layout import TINY, Even, Parts, SeriesColumn, SeriesLayout, from_uniform, to_uniform
+from ganworks.kinds.series.data.layout import (
+    TINY,
+    Decorrelation,
+    Parts,
+    SeriesColumn,
+    SeriesLayout,
+    from_uniform,
+    to_uniform,
+)
 from ganworks.kinds.series.networks.law import Cells
 from ganworks.kinds.series.networks.parts import in_range
 
@@ -45,12 +53,12 @@ class Grid(nn.Module):
 
 
 class Measure(nn.Module):
-    """The transform between vectors of `SeriesLayout` and `Even`, in which the steps are generated."""
+    """The transform between vectors of `SeriesLayout` and `Decorrelation`, in which the steps are generated."""
 
     def __init__(self, layout: SeriesLayout):
         super().__init__()
         self.layout = layout
-        for name, value in Even.of(layout)._asdict().items():
+        for name, value in Decorrelation.of(layout)._asdict().items():
             self.register_buffer(name, value, persistent=False)
         if layout.scale == "series":
             self.register_buffer("ranges", layout.table("scales"), persistent=False)
@@ -61,9 +69,9 @@ class Measure(nn.Module):
         return cast(Tensor, getattr(self, name))
 
     @property
-    def even(self) -> Even:
+    def even(self) -> Decorrelation:
         """The transform as tensors on the device."""
-        return Even(*(self.of(name) for name in Even._fields))
+        return Decorrelation(*(self.of(name) for name in Decorrelation._fields))
 
     def values(self, parts: Parts) -> Tensor:
         """Values [B, T, n] float64 of real vectors."""

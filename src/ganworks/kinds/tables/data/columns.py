@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.kinds.tables.data.reading import pandas
-from ganworks.kinds.tables.data.types import plain, recognise
+from ganworks.kinds.tables.data.types import plain, recognise_column
 
 MOST_CODES = 256  # most codes of one choice
 DISTINCT = 128  # numbers with at most so many distinct values have one code per value
@@ -31,22 +31,22 @@ MODES, LIGHTEST, MODE_ROWS, REACH = 10, 0.005, 10_000, 4.0
 
 
 @dataclass(frozen=True)
-class Room:
+class ColumnLimits:
     """Limits for one column: cells of a number, bytes of the names of a category."""
 
     cells: int
     names: int
 
 
-def room(rows: int, columns: int) -> Room:
+def column_limits(rows: int, columns: int) -> ColumnLimits:
     """An equal share of the overall limits for each column."""
     cells = max(8, min(CELLS, rows // PER_CELL, ALL_EDGES // columns))
-    return Room(cells, KEPT_BYTES // columns)
+    return ColumnLimits(cells, KEPT_BYTES // columns)
 
 
-def fit(series: Any, name: str, space: Room, encoding: str = "cells") -> tuple[dict[str, Any], list[str]]:
+def fit(series: Any, name: str, space: ColumnLimits, encoding: str = "cells") -> tuple[dict[str, Any], list[str]]:
     """(column as plain JSON, notes), fitted on training values. encoding: "cells" or "modes", for numbers."""
-    column, numbers, notes = recognise(series, name)
+    column, numbers, notes = recognise_column(series, name)
     if column["kind"] in ("constant", "id"):
         return {**column, "sizes": [], "scalar": False, "missing": 0}, notes
     if column["kind"] == "category":
@@ -67,7 +67,7 @@ def fit(series: Any, name: str, space: Room, encoding: str = "cells") -> tuple[d
 
 
 def _fit_category(
-    column: dict[str, Any], series: Any, space: Room, notes: list[str]
+    column: dict[str, Any], series: Any, space: ColumnLimits, notes: list[str]
 ) -> tuple[dict[str, Any], list[str]]:
     counts = series.value_counts(dropna=True)
     if column["dtype"] == "category":

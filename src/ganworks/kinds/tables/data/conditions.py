@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
-from ganworks.kinds.tables.data.rules import Keeps
+from ganworks.kinds.tables.data.rules import RowFilter
 
 MOST_DRAWS = 2000  # rows generated per requested row before giving up
 
 
-class Kept(nn.Module):
+class ConditionedGenerator(nn.Module):
     """A generator whose rows meet conditions: codes are restricted where possible, and other rows are drawn again.
 
     Raises UsageError if fewer than one row in 2,000 meets them.
     """
 
-    def __init__(self, net: Any, keeps: Keeps):
+    def __init__(self, net: Any, keeps: RowFilter):
         super().__init__()
         self.net, self.keeps, self.z_dim = net, keeps, net.z_dim
         self.allowed = {k: torch.from_numpy(may) for k, may in keeps.codes.items()}
@@ -33,8 +33,8 @@ class Kept(nn.Module):
         while bad.any():
             if drawn >= most:
                 raise UsageError(
-                    f"where: fewer than one made row in {MOST_DRAWS:,} keeps all conditions and rules at "
-                    "once. Ask for less, or for a wider range."
+                    f"where: fewer than one made row in {MOST_DRAWS:,} meets all conditions and rules at "
+                    "once. Give fewer conditions, or wider ranges."
                 )
             places = bad.nonzero()[:, 0]
             tries = max(64, min(4096, 2 * len(places)))

@@ -18,7 +18,7 @@ from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data.layout import TableLayout
 from ganworks.kinds.tables.data.reading import pandas
-from ganworks.kinds.tables.data.types import recognise, settle
+from ganworks.kinds.tables.data.types import recognise_column, settle
 
 
 class TableSet:
@@ -76,7 +76,7 @@ class TableSet:
         names = list(self.frame.columns)
         wanted = {table_rules.find(n, [{"name": c} for c in names]) for n in ids}
         words = {table_rules.find(n, [{"name": c} for c in names]) for n in categories}
-        space = table_columns.room(len(self.train), len(names))
+        space = table_columns.column_limits(len(self.train), len(names))
         columns = []
         for k, name in enumerate(names):
             series = self.frame[name].iloc[self.train]
@@ -87,7 +87,7 @@ class TableSet:
                 style = (
                     {"prefix": "", "suffix": "", "digits": 0, "start": 1} if series.dtype.kind in "iu" else {"hex": 16}
                 )
-                found = recognise(series, name)[0]
+                found = recognise_column(series, name)[0]
                 columns.append(
                     {
                         "name": name,

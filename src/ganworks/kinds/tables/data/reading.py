@@ -89,7 +89,7 @@ def _read_parquet(file: Path) -> Any:
         _check_size(about.num_rows, about.num_columns, file.name)
         return pd.read_parquet(file)
     except (OSError, ValueError, ArrowException) as error:
-        raise UsageError(f'"{file.name}" is no readable Parquet file: {str(error)[:200]}') from error
+        raise UsageError(f'"{file.name}" is not a readable Parquet file: {str(error)[:200]}') from error
 
 
 def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
@@ -129,7 +129,7 @@ def _first_rows(file: Path, encoding: str) -> tuple[list[str], int]:
     with gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb") as stream:
         raw = stream.read(HEAD)
     if b"\0" in raw[:4096] and encoding.lower().startswith("utf-8"):
-        raise UnicodeDecodeError(encoding, raw[:1], 0, 1, "zero bytes: this is no text, or UTF-16")
+        raise UnicodeDecodeError(encoding, raw[:1], 0, 1, "zero bytes: this is not text, or it is UTF-16")
     text = io.BytesIO(raw).read().decode(_codec(encoding), "strict" if len(raw) < HEAD else "ignore")
     lines = text.splitlines(keepends=True)
     skip = 0

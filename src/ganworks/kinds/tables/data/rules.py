@@ -217,7 +217,7 @@ def compare(x: np.ndarray, condition: Condition) -> np.ndarray:
     return ~np.isnan(x) & COMPARE[condition.how](x, condition.value)
 
 
-class Keeps:
+class RowFilter:
     """Which rows [n, D] meet conditions and orders as `to_frame` would write them; computed sums must stay in their
     range.
     """

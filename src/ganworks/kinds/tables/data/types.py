@@ -65,7 +65,7 @@ def settle(series: Any, name: str) -> Any:
     raise UsageError(f'Column "{name}" holds {odd} values; a cell is a number, a word or a date.')
 
 
-def recognise(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None, list[str]]:
+def recognise_column(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None, list[str]]:
     """(description of the column, its values as float64 [n] with NaN, or None, notes).
 
     The description has name, kind ("number", "date", "category", "id", "constant"), dtype and, depending on the kind,

@@ -33,7 +33,7 @@ MEANING = {
 }
 
 
-def judged(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
+def generated_frame(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
     """A DataFrame of `count` generated rows; the network is in evaluation mode."""
     draw = torch.Generator().manual_seed(key(seed, "judge"))
     device = next(net.parameters()).device
@@ -87,7 +87,7 @@ class TableEvaluator:
 
     def made(self, nets: Nets, count: int, seed: int = 0) -> Any:
         """A DataFrame of generated rows that meet the rules."""
-        return judged(self.prepare(nets["G"], self.data.spec, {}), self.data.spec, count, seed)
+        return generated_frame(self.prepare(nets["G"], self.data.spec, {}), self.data.spec, count, seed)
 
     def examples(self) -> Tensor:
         """Real rows [n, D] for the collapse watch."""
