@@ -76,9 +76,7 @@ class _SingleFile:
 
     def __init__(self, path: Path):
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(
-                f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.'
-            )
+            raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
         self.path, self.names = path, [path.name]
 
     def read(self, index: int, most: int) -> bytes:

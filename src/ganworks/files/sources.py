@@ -104,9 +104,7 @@ def listing_of(given: str | os.PathLike[str], wanted: str, most: int) -> tuple[P
         if not path.exists():
             raise UsageError(f'There is nothing at "{printable(str(path))}". {wanted}')
         if not path.is_file():
-            raise UsageError(
-                f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.'
-            )
+            raise UsageError(f'"{printable(str(path))}" is no regular file; pipes, sockets and devices are not opened.')
         with path.open("rb") as file:
             magic = file.read(4)
         packed = magic in (b"PK\x03\x04", b"PK\x05\x06")
@@ -152,7 +150,7 @@ class FileSource(WithLabels):
         wanted = [i for i, n in enumerate(listing.names) if n.lower().endswith(self.suffixes)]
         others = len(listing.names) - len(wanted) - sum(n.lower().endswith("labels.csv") for n in listing.names)
         if others:
-            self.notes.append(f"{others} files do not have names of {self.what} and were left out")
+            self.notes.append(f"{others} files are no {self.what} by their names and were left out")
         if not wanted:
             raise UsageError(f'"{self.path}" holds no {self.what}; their names end in {", ".join(self.suffixes)}.')
         self.base, wanted = self._descend(wanted)

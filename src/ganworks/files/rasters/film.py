@@ -105,7 +105,7 @@ class _FilmConversion:
             if self.stream is not None and waiting:
                 self._sound(waiting)
         if self.stream is None:
-            raise DecodeError(printable(str(self.film.name)), "none of its frames can be read.")
+            raise DecodeError(printable(str(self.film.name)), "it holds no frame that can be read.")
         self._sound(waiting)
         for packet in self.stream.encode():
             self.made.mux(packet)
