@@ -71,7 +71,7 @@ def test_a_judge_is_not_tested_on_what_it_learnt():
 
 
 def test_the_predictive_score_hardly_separates():
-    """What docs/series.md says of it: shuffled steps cost little on slow series and nothing on noise."""
+    """What `ganworks help series` says of it: shuffled steps cost little on slow series and nothing on noise."""
     rng = np.random.default_rng(0)
     real = bunch(rng.standard_normal((300, 24, 1)))
     assert abs(judges.predictive(real, real) - judges.predictive(shuffled(real), real)) < 0.01
