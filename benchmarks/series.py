@@ -31,7 +31,7 @@ from ganworks.kinds.series.domain import SeriesDomain
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
 from ganworks.kinds.series.metrics.evaluator import SeriesEvaluator
-from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
 
@@ -62,7 +62,7 @@ NAMES = {"told_by_trees": "trees", "told_apart": "trees_apart", "acf_error": "ac
          "share_error"}  # fmt: skip
 
 
-def timegan_gru(real: Bunch, made: Bunch, seed: int = 0) -> float:
+def timegan_gru(real: DecodedSeries, made: DecodedSeries, seed: int = 0) -> float:
     """|accuracy - 0.5| of the judge as published with TimeGAN, on a proper test part."""
     n = min(len(real), len(made))
     low, high = np.nanmin(real.values, (0, 1)), np.nanmax(real.values, (0, 1))
@@ -73,7 +73,7 @@ def timegan_gru(real: Bunch, made: Bunch, seed: int = 0) -> float:
     torch.manual_seed(seed)
     order = torch.randperm(2 * n)
     train, test = order[: int(1.6 * n)], order[int(1.6 * n) :]
-    net = judges.Reader(x.shape[2], max(1, x.shape[2] // 2))
+    net = judges.GRUClassifier(x.shape[2], max(1, x.shape[2] // 2))
     adam = torch.optim.Adam(net.parameters(), lr=1e-3)
     for _ in range(2000):
         rows = train[torch.randint(len(train), (128,))]
@@ -86,7 +86,9 @@ def timegan_gru(real: Bunch, made: Bunch, seed: int = 0) -> float:
     return abs(float(right.float().mean()) - 0.5)
 
 
-def figures(evaluator: SeriesEvaluator, real: Bunch, many: Bunch, held: Bunch, seeds: int = 2) -> dict[str, float]:
+def figures(
+    evaluator: SeriesEvaluator, real: DecodedSeries, many: DecodedSeries, held: DecodedSeries, seeds: int = 2
+) -> dict[str, float]:
     """Every number of one set of series; all of them for lengths and shares, as many as real ones for the rest."""
     made = many[: len(real)]
     found = {"gru": float(np.mean([judges.gru(real, made, seed) for seed in range(seeds)]))}
@@ -99,11 +101,11 @@ def figures(evaluator: SeriesEvaluator, real: Bunch, many: Bunch, held: Bunch, s
     return {k: round(float(v), 4) for k, v in found.items()}
 
 
-def opened(task: str, data: Path, config: Any) -> tuple[SeriesEvaluator, Bunch, Bunch]:
+def opened(task: str, data: Path, config: Any) -> tuple[SeriesEvaluator, DecodedSeries, DecodedSeries]:
     """(evaluator, real training series, held-out ones), at most 2,000 each."""
     dataset = config.domain.open(str(data))
     evaluator = config.domain.evaluator(dataset, str(data), config, lambda *_: None)
-    return evaluator, evaluator.real(2000), evaluator.bunch(dataset.held[:2000])
+    return evaluator, evaluator.real(2000), evaluator.decoded(dataset.held[:2000])
 
 
 def one(task: str, data: Path, seed: int, given: argparse.Namespace) -> dict[str, Any]:

@@ -231,7 +231,7 @@ def test_little_is_read(tmp_path, monkeypatch):
         seen.append(most)
         return self.path.read_bytes()[:most]
 
-    monkeypatch.setattr(clues._Alone, "read", read)
+    monkeypatch.setattr(clues._SingleFile, "read", read)
     assert recognise(tmp_path / "long.csv").recipe == "table" and max(seen) <= clues.HEAD
     parsed = rows.parse((tmp_path / "long.csv").read_bytes()[: clues.HEAD], False)
     assert parsed is not None and parsed.count == rows.ROWS

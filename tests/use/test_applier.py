@@ -19,7 +19,7 @@ import ganworks as gw
 from ganworks.cli import main as cli
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.files import provenance
-from ganworks.files.rasters.read import About, Raster, read
+from ganworks.files.rasters.read import ImageMetadata, Raster, read
 from ganworks.files.rasters.write import encode
 from ganworks.use import job_record as applying_files
 from ganworks.use.applier import Applier
@@ -90,7 +90,7 @@ def test_sixteen_bits_stay_sixteen(tmp_path, channels, suffix):
     colour = array[: 1 if channels < 3 else 3]
     alpha = array[-1] if channels in (2, 4) else None
     form = "PNG" if suffix == ".png" else "TIFF"
-    (tmp_path / f"in{suffix}").write_bytes(encode([Raster(colour, alpha, 65535.0)], About(form)))
+    (tmp_path / f"in{suffix}").write_bytes(encode([Raster(colour, alpha, 65535.0)], ImageMetadata(form)))
     apply_files(Applier.load(run), tmp_path / f"in{suffix}", tmp_path / f"out{suffix}")
     found = read((tmp_path / f"out{suffix}").read_bytes()).frames[0]
     assert found.bits == 16
@@ -101,7 +101,7 @@ def test_sixteen_bits_stay_sixteen(tmp_path, channels, suffix):
 def test_pillow_reads_the_sixteen_bit_files_alike():
     array = noise(3, 5, 7, dtype=np.uint16)
     for form in ("PNG", "TIFF"):
-        with Image.open(io.BytesIO(encode([Raster(array, None, 65535.0)], About(form)))) as image:
+        with Image.open(io.BytesIO(encode([Raster(array, None, 65535.0)], ImageMetadata(form)))) as image:
             assert np.array_equal(np.asarray(image).transpose(2, 0, 1), array >> 8)
 
 

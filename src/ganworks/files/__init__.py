@@ -1,1 +1,1 @@
-"""Files of any medium: where they lie, how they are read and written, and what vouches for them."""
+"""Files of every medium: finding, reading, writing and packing them, and notes of provenance inside them."""

@@ -1,8 +1,7 @@
-"""Arrays in files: .npy, .npz and IDX (the format of MNIST). Never a pickle, never more than the file
-promises.
+"""Reads arrays from .npy, .npz and IDX files (the format of MNIST).
 
-Compressed data are unpacked once, to memory when small and to an unnamed mapped file otherwise, so memory
-stays flat.
+Pickled objects are never loaded, and no more is read than the header states. Compressed data are unpacked once, into
+memory when small and into an unnamed memory-mapped file otherwise, so that memory use stays flat.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ MAX_TOTAL = 256 << 30
 MAX_RATIO = 200
 RATIO_FROM = 16 << 20
 CHUNK = 1 << 20
-_DAMAGE = (  # what numpy and zipfile raise for files that are cut or changed
+_DAMAGE = (  # what numpy and zipfile raise for truncated or altered files
     ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError,
     zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
 
 
 def from_npy(path: Path) -> ArraySource:
-    """An .npy file, mapped. Labels: `<name>_labels.npy`, `labels.npy` or `y.npy` beside it."""
+    """An .npy file, memory-mapped. Labels come from `<name>_labels.npy`, `labels.npy` or `y.npy` beside it."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except _DAMAGE as error:
@@ -64,8 +63,8 @@ def from_npy(path: Path) -> ArraySource:
 
 
 def from_npz(path: Path) -> ArraySource:
-    """An .npz file: images under x, images, arr_0 or the largest array; labels under y, labels, label or
-    arr_1.
+    """An .npz file. Images: x, images, x_train, data, arr_0, or the largest array; labels: y, labels, label, y_train,
+    targets or arr_1.
     """
     heads = _npz_heads(path)
     images = next((n for n in ("x", "images", "x_train", "data", "arr_0") if n in heads), None)
@@ -94,7 +93,7 @@ def from_npz(path: Path) -> ArraySource:
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each array of an .npz file by its name, or of an .npy file under ""; nothing is unpacked."""
+    """Array name -> shape of an .npz file; an .npy file has one entry, named "". Only headers are read."""
     if path.suffix.lower() == ".npz":
         return {name: shape for name, (shape, _) in _npz_heads(path).items()}
     try:
@@ -144,10 +143,9 @@ def _unpack_npy(path: Path, member: str) -> np.ndarray:
 
 
 def from_idx(path: Path) -> ArraySource:
-    """An IDX file (the format of MNIST; .gz too), or a folder that holds them: then the training files are
-    used.
+    """An IDX file (the format of MNIST; also .gz), or a folder of such files, of which the training images are used.
 
-    Labels are read from the file beside it whose name says labels-idx1 where the images say images-idx3.
+    Labels are read from the file beside it whose name has labels-idx1 in place of images-idx3.
     """
     if path.is_dir():
         path = idx_in_folder(path) or path
@@ -176,7 +174,7 @@ def from_idx(path: Path) -> ArraySource:
 
 
 def idx_in_folder(folder: Path) -> Path | None:
-    """The images file of a folder of IDX files, the training one before others; None when there is none."""
+    """The file of images in a folder of IDX files, preferably of training images; None when there is none."""
     with os.scandir(folder) as entries:
         names = sorted(e.name for e in entries if "images" in e.name and is_idx_name(e.name) and e.is_file())
     name = next((n for n in names if n.startswith("train")), names[0] if names else None)
@@ -184,7 +182,7 @@ def idx_in_folder(folder: Path) -> Path | None:
 
 
 def is_idx_name(name: str) -> bool:
-    """Whether a file name is that of an IDX file."""
+    """Whether a file name looks like that of an IDX file."""
     return name.endswith(("-ubyte", "-ubyte.gz", ".idx", ".idx.gz")) or "-idx" in name or ".idx" in name
 
 
@@ -203,7 +201,7 @@ def _idx_head(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
         with _open_idx(path) as file:
             magic = file.read(4)
             if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not 1 <= magic[3] <= 4:
-                raise UsageError(f'"{path}" is no IDX file: its first bytes are {magic!r}.')
+                raise UsageError(f'"{path}" is not an IDX file: its first bytes are {magic!r}.')
             raw = file.read(4 * magic[3])
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error
@@ -228,9 +226,7 @@ def _unpack_idx(path: Path) -> np.ndarray:
 
 
 def spool(file: Any, size: int, path: Path) -> np.ndarray:
-    """`size` bytes of a stream as a flat uint8 array: in memory when small, in an unnamed mapped file
-    otherwise.
-    """
+    """A stream's next `size` bytes as uint8 [size]: in memory up to 64 MB, else in an unnamed memory-mapped file."""
     if size <= 64 << 20:
         data = bytearray()
         while len(data) < size and (part := file.read(min(CHUNK, size - len(data)))):
@@ -253,7 +249,7 @@ def _check_whole(got: int, size: int, path: Path) -> None:
 
 
 def check_ratio(path: Path | str, members: list[tuple[str, int, int]]) -> None:
-    """Refuse a decompression bomb: (name, size, stored size) of each member against the caps."""
+    """Refuse decompression bombs: UsageError if a member (name, unpacked size, stored size) is above the limits."""
     for name, size, stored in members:
         if size > RATIO_FROM and size > MAX_RATIO * max(stored, 1):
             raise UsageError(
@@ -266,7 +262,7 @@ def check_ratio(path: Path | str, members: list[tuple[str, int, int]]) -> None:
 
 
 def file_mark(*paths: Path | None) -> str:
-    """Path, size and time of files: changes when a file changes."""
+    """Paths, sizes and modification times of files as a text that changes when a file changes."""
     stats = [(p.resolve(), p.stat()) for p in paths if p is not None]
     return " ".join(f"{p!s}:{s.st_size}:{s.st_mtime_ns}" for p, s in stats)
 
@@ -276,9 +272,7 @@ def _damaged(path: Path, error: Exception) -> UsageError:
 
 
 def zip_count(path: Path) -> int:
-    """The number of members that a zip's end record states (APPNOTE 4.3.14 and 4.3.16), before any is
-    parsed.
-    """
+    """The number of members that a zip's end record states (APPNOTE 4.3.14 and 4.3.16); none is parsed."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(0, size - 65_557))

@@ -1,5 +1,4 @@
-"""Sources that hold arrays: how [N, ...] becomes items [C, H, W], labels become numbers, and values become
-pixels.
+"""Sources that hold arrays: [N, ...] is read as items [C, H, W], labels become numbers and values become pixels.
 
 A source is indexable and lazy: nothing is read before `get`.
 """
@@ -23,7 +22,12 @@ READABLE = "uint8, uint16, bool, float or integer numbers"
 
 
 class Source(Protocol):
-    """What `pack` reads. Items are encoded images (bytes) or arrays [C, H, W]."""
+    """What `pack` reads: encoded images (bytes) or arrays [C, H, W] by index, and their labels.
+
+    path: its name in messages. kind: its format. notes: sentences on how it was read. bytes: its size. labels: int64
+    [N] or None. classes: names in label order. name(i): of one item, for messages. stamp(): a text that changes with
+    the content.
+    """
 
     path: str
     kind: str
@@ -41,7 +45,7 @@ class Source(Protocol):
 
 
 class WithLabels:
-    """What a source says of its labels, read once, when they are first asked for."""
+    """A source whose labels are read once, when they are first needed."""
 
     @cached_property
     def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -63,9 +67,10 @@ class WithLabels:
 class ArraySource(WithLabels):
     """N arrays [C, H, W].
 
-    load: gives the whole array (mapped where it can be); called once, when the first item is asked for.
-    count, dtype: known before loading. given_labels: gives labels [N] of any type, or None.
-    mark: identifies the content: path, size and time of a file, or a hash of an array in memory.
+    load: returns the whole array (memory-mapped if possible); called once, when the first item is read. shape, dtype:
+    of the array, known before it is loaded. given_labels: returns labels [N] of any type, or None. mark: identifies the
+    content: path, size and time of a file, or a hash of an array in memory. Raises UsageError for types and shapes that
+    are no images.
     """
 
     path: str
@@ -93,7 +98,7 @@ class ArraySource(WithLabels):
 
     @cached_property
     def array(self) -> np.ndarray:
-        """All of it, [N, ...] as stored."""
+        """The whole array [N, ...] as stored."""
         return self.load()
 
     @cached_property
@@ -110,7 +115,7 @@ class ArraySource(WithLabels):
         return self.shape[0]
 
     def name(self, index: int) -> str:
-        """A name for messages."""
+        """The item's name in messages."""
         return f"{self.path}[{index}]"
 
     def get(self, index: int) -> np.ndarray:
@@ -132,17 +137,16 @@ class ArraySource(WithLabels):
 
 
 def release(mapped: np.memmap) -> None:
-    """Give the resident pages of a mapped file back; they are read again from the page cache when touched."""
+    """Tell the system to drop the resident pages of a memory-mapped file; they are read again when they are needed."""
     if hasattr(mmap, "MADV_DONTNEED"):
         mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def channel_axes(shape: tuple[int, ...]) -> tuple[tuple[int, ...] | None, str]:
-    """Where the channels are: the permutation to [N, C, H, W] (None: no channel axis) and a sentence that
-    says so.
+    """(permutation to [N, C, H, W], or None without a channel axis; a sentence that says how the shape was read).
 
-    Of the second and the last axis, the one that is 1..4 long holds the channels; if that does not tell, the
-    shorter one does, and the last one if both are alike.
+    Of the second and the last axis, the one of length 1 to 4 holds the channels. If both or neither have such a length,
+    the shorter one does, and the last one if they are equal.
     """
     if len(shape) == 3:
         return None, f"shape {shape} read as [N, H, W], one channel"
@@ -155,7 +159,10 @@ def channel_axes(shape: tuple[int, ...]) -> tuple[tuple[int, ...] | None, str]:
 
 
 def number_labels(values: np.ndarray, count: int, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels of any kind -> int64 0..K-1 and the K class names; one-hot rows [N, K] are understood."""
+    """Labels [N] of any type, or one-hot rows [N, K] -> (int64 [N] from 0 to K - 1, K class names).
+
+    Raises UsageError for labels that are neither numbers nor words, and for a wrong count.
+    """
     values = np.asarray(values)
     if values.dtype.kind not in "uifbUS":
         raise UsageError(f'The labels of "{where}" hold {values.dtype}; they must be numbers or words.')
@@ -194,7 +201,7 @@ def from_array(data: Any) -> ArraySource:
 
 
 def digits() -> ArraySource:
-    """The 1,797 handwritten digits, 8x8, that scikit-learn carries: grey 0..16 scaled to 0..255."""
+    """The 1,797 handwritten digits that scikit-learn carries, 8x8, grey values 0..16 scaled to 0..255."""
 
     def load() -> Any:
         from sklearn.datasets import load_digits  # slow to import: only when packing
@@ -215,11 +222,11 @@ def digits() -> ArraySource:
 
 
 def stored_range(source: ArraySource) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, Any], list[str]]:
-    """How values become rows: a function on one item, the `low`, `high`, `dtype` of the spec, and a note.
+    """How stored values become rows of a pack: (function on one item, `low`, `high` and `dtype` of the spec, notes).
 
-    uint8 is kept, bool becomes 0 and 255, uint16 is scaled by 65535. Other integers must lie in 0..255 or
-    0..65535. Floats with at most 4 channels that lie in 0..1, -1..1 or 0..255 are taken for images and become
-    uint8; all other floats stay float32, with their least and greatest value as range.
+    uint8 is kept, bool becomes 0 and 255, uint16 is scaled by 65535. Other integers must lie in 0..255 or 0..65535.
+    Floats with at most 4 channels that lie in 0..1, -1..1 or 0..255 are treated as images and become uint8; all other
+    floats stay float32, with their smallest and largest value as range. Raises UsageError for other integers.
     """
     kind, shown = source.dtype, f'values of "{source.path}"'
     if kind == np.uint8:
@@ -234,7 +241,7 @@ def stored_range(source: ArraySource) -> tuple[Callable[[np.ndarray], np.ndarray
         if top is None:
             raise UsageError(
                 f"The {shown} run from {low:g} to {high:g}; whole numbers must lie in 0..255 or 0..65535. "
-                "Save floats if they are no pixels."
+                "Save them as floats if they are not pixels."
             )
         return _scaler(0, top), {}, [f"{shown}: 0..{top} scaled to 0..255"]
     known = next(((a, b) for a, b in ((0, 1), (-1, 1), (0, 255)) if a <= low and high <= b), None)

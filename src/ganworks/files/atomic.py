@@ -1,4 +1,4 @@
-"""Files that survive crashes: whole files replaced atomically, and what killed processes leave behind."""
+"""Crash-safe files: whole files are replaced atomically, and temporary files of killed processes are removed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def replacing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
-    """A file to write to that takes the place of `path` only when the block ends well.
+    """Yield a file to write to, which replaces `path` only if the block ends without an error.
 
-    size: bytes that will be written, to check the free space first. The temporary file lies in the same
-    folder, is flushed to the disk, then renamed, then the folder is flushed: a crash at any moment leaves the
-    old or the new file. Raises GanworksError when the disk is full or the folder cannot be written; the
-    temporary file is removed.
+    size: bytes that will be written, to check the free space first. The temporary file lies in the same folder; it is
+    flushed to the disk and renamed, then the folder is flushed. After a crash at any moment `path` holds the old or the
+    new content. Raises GanworksError when the disk is full or the folder cannot be written; the temporary file is then
+    removed.
     """
     path = Path(path)
     temporary = path.parent / f".{path.name[:200]}.{os.getpid()}-{threading.get_ident()}{_SUFFIX}"
@@ -55,8 +55,9 @@ def _flush_folder(folder: Path) -> None:
 
 
 def explain(error: OSError, path: Path, size: int) -> GanworksError:
-    """The error to raise when writing `size` bytes to `path` failed: what is full, how much is needed,
-    where."""
+    """The error to raise when writing `size` bytes to `path` failed: it says what is full, how much is needed and
+    where.
+    """
     if error.errno in _FULL:
         need = f" It needs {size / 1e6:.1f} MB" if size else " It needs more space"
         free = ""
@@ -72,7 +73,7 @@ def explain(error: OSError, path: Path, size: int) -> GanworksError:
 
 
 def replace_file(path: str | Path, data: bytes | str) -> str:
-    """Write a whole file atomically (text as UTF-8) and return its SHA-256 in hex. Raises as `replacing`."""
+    """Write a whole file atomically (text as UTF-8) and return its SHA-256 in hex. Raises what `replacing` raises."""
     content = data.encode() if isinstance(data, str) else data
     with replacing(path, len(content)) as file:
         file.write(content)
@@ -80,7 +81,7 @@ def replace_file(path: str | Path, data: bytes | str) -> str:
 
 
 def sweep(folder: str | Path) -> list[Path]:
-    """Remove temporary files that killed processes left in `folder`; those of living processes stay."""
+    """Remove temporary files in `folder` whose process no longer runs; returns the removed paths."""
     gone = []
     for file in Path(folder).glob(f".*{_SUFFIX}"):
         process = file.name.removesuffix(_SUFFIX).rpartition(".")[2].partition("-")[0]
@@ -101,6 +102,6 @@ def _alive(process: int) -> bool:
 
 
 def sha256(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hex, read in small pieces."""
+    """SHA-256 of a file's bytes in hex; the file is read in pieces."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A glance at any path: a few hundred names, the heads of a few files. What is there, before anybody opens it."""
+"""A quick look at a path before it is opened: some of its file names, and the first bytes of a few files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,13 @@ from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import FORMATS, SUFFIXES, DecodeError, decode, header, printable
 from ganworks.files.sources import _inside_zip
 
-NAMES, NAMES_EACH, FOLDERS, ENTRIES = 400, 60, 200, 5000  # names in all and of one folder; folders; entries walked past
-HEAD, WHOLE, PIXELS = 1 << 20, 4 << 20, 4_000_000  # bytes of a head; of a picture that is decoded, and its pixels
+NAMES, NAMES_EACH, FOLDERS, ENTRIES = (
+    400,
+    60,
+    200,
+    5000,
+)  # most names, names per folder, folders, directory entries visited
+HEAD, WHOLE, PIXELS = 1 << 20, 4 << 20, 4_000_000  # bytes of a head; bytes and pixels of an image that is decoded
 PICTURES, DECODED = 16, 6
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -37,15 +42,15 @@ _ABOUT = ("readme", "license", "licence", "copying", "description", "dataset_des
 
 
 class Head(NamedTuple):
-    """What the head of a picture says: width and height in pixels, frames (1: a still)."""
+    """Width and height in pixels, and number of frames (1 for a still), from the header of an image file."""
 
     width: int
     height: int
     frames: int
 
 
-class _Glance(FolderListing):
-    """The first files of a folder, breadth first: its work is bounded however much there is."""
+class _FirstFiles(FolderListing):
+    """The first files of a folder, breadth first. The work is bounded, however large the folder is."""
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
         todo, found, folders = deque([""]), 0, 0
@@ -66,8 +71,8 @@ class _Glance(FolderListing):
                         yield f"{base}{entry.name}", facts
 
 
-class _Alone:
-    """One file as a listing."""
+class _SingleFile:
+    """A single file as a listing."""
 
     def __init__(self, path: Path):
         if not stat.S_ISREG(path.stat().st_mode):
@@ -80,10 +85,10 @@ class _Alone:
 
 
 class Clues:
-    """What a glance at a path shows.
+    """What a quick look at a path shows.
 
-    name: the path's last part. kind: "folder", "zip" or "file". names: some of its files, at most NAMES, those that say
-    what the others are left out. Raises UsageError when there is nothing there, or a zip that is there to do harm.
+    name: the last part of the path. kind: "folder", "zip" or "file". names: at most NAMES of its files. Raises
+    UsageError when the path does not exist, or for a zip with suspicious members.
     """
 
     def __init__(self, path: str | Path):
@@ -96,41 +101,41 @@ class Clues:
         self._index = {name: k for k, name in enumerate(self._listing.names)}
         self.names = _some(self._listing.names) if self.kind == "zip" else list(self._listing.names)
 
-    def _open(self, path: Path, inside: str) -> FolderListing | ZipListing | _Alone:
+    def _open(self, path: Path, inside: str) -> FolderListing | ZipListing | _SingleFile:
         self.kind = "folder"
         if path.is_dir():
-            return _Glance(path)
+            return _FirstFiles(path)
         if not path.exists():
             raise UsageError(f'There is nothing at "{printable(str(path))}".')
-        alone = _Alone(path)
+        alone = _SingleFile(path)
         self.kind = "zip" if alone.read(0, 4) in (b"PK\x03\x04", b"PK\x05\x06") and path.suffix != ".npz" else "file"
         return ZipListing(path, inside) if self.kind == "zip" else alone
 
     def head(self, name: str, most: int = HEAD) -> bytes:
-        """The first bytes of a file, unpacked when its name ends in .gz; empty when it cannot be read."""
+        """The first `most` bytes of a file, unpacked if its name ends in .gz; empty if it cannot be read."""
         try:
             raw = self._listing.read(self._index[name], most)
             return zlib.decompressobj(31).decompress(raw, most) if raw[:2] == b"\x1f\x8b" else raw
-        except Exception:  # a damaged member may raise anything; opening the data will say which
+        except Exception:  # a damaged member may raise anything; opening the data will report it
             return b""
 
     def of(self, family: str) -> list[str]:
-        """The names that belong to a family, in order."""
+        """The names of one family of files, in order."""
         return [name for name in self.names if family_of(name) == family]
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of this name, among all of them."""
+        """Whether a file of this name exists, even if it is not among `names`."""
         return name in self._index or (self.kind == "folder" and (self.path / name).is_file())
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """How many of the names belong to each family; files that only say something about the others do not count."""
+        """Number of names in each family. Files that only describe others (README.txt, labels.csv) are not counted."""
         found = (family_of(name) for name in self.names if self.kind == "file" or not _is_about(name))
         return Counter(family for family in found if family)
 
     @cached_property
     def heads(self) -> list[Head]:
-        """What the heads of up to 16 pictures say, evenly chosen; those that cannot be read are left out."""
+        """The headers of up to 16 images, evenly chosen; unreadable ones are left out."""
         chosen = evenly(self.of("picture"), PICTURES)
         return [head for name in chosen if (head := self._head_of(name))]
 
@@ -147,7 +152,7 @@ class Clues:
 
     @cached_property
     def pixels(self) -> list[np.ndarray]:
-        """Up to 6 pictures, [C, H, W] uint8, none with more than 4 million pixels."""
+        """Up to 6 images as uint8 [3, H, W], none of more than 4 million pixels."""
         found = []
         for name in evenly(self.of("picture"), DECODED):
             data = self.head(name, WHOLE)
@@ -168,19 +173,19 @@ def family_of(name: str) -> str:
 
 
 def suffixes(names: list[str]) -> str:
-    """The kinds of file among names, the commonest first: ".wav, .flac"."""
+    """The three commonest suffixes among names as text: ".wav, .flac"."""
     counted = Counter(PurePosixPath(name.lower().removesuffix(".gz")).suffix for name in names)
     return ", ".join(suffix for suffix, _ in counted.most_common(3) if suffix)
 
 
 def evenly(items: list[str], most: int) -> list[str]:
-    """At most so many, spread evenly."""
+    """At most `most` of the items, evenly spaced."""
     step = max(1.0, len(items) / most)
     return [items[int(k * step)] for k in range(min(len(items), most))]
 
 
 def _some(names: list[str]) -> list[str]:
-    """At most NAMES of a zip's names: evenly chosen of every folder, of at most FOLDERS folders."""
+    """At most NAMES of the names in a zip, evenly chosen from each of at most FOLDERS folders."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(name.rpartition("/")[0], []).append(name)
@@ -190,10 +195,10 @@ def _some(names: list[str]) -> list[str]:
 
 
 def _is_about(name: str) -> bool:
-    """Whether a file by its name only says something about the others: README.txt, labels.csv."""
+    """Whether a file, by its name, only describes the other files: README.txt, labels.csv."""
     return PurePosixPath(name).name.split(".")[0].lower() in _ABOUT
 
 
 def _frames(image: Image.Image) -> int:
-    """1 for a still, 2 for anything that moves. Raises what Pillow raises when the file ends before it can tell."""
+    """1 for a still, 2 for an animation. Raises what Pillow raises when the file ends too early to tell."""
     return 2 if image.format in FORMATS and image.format != "TIFF" and getattr(image, "is_animated", False) else 1

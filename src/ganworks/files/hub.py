@@ -11,8 +11,8 @@ from ganworks.files.rasters.decode import DecodeError
 
 
 class HubSource:
-    """An image data set of the `datasets` library: encoded bytes from its mapped Arrow files, labels of a
-    ClassLabel.
+    """An image data set of the `datasets` library: encoded images from its memory-mapped Arrow files, labels from its
+    ClassLabel column. Raises UsageError for data sets without images.
     """
 
     kind = "hub"
@@ -43,11 +43,11 @@ class HubSource:
         return len(self._rows)
 
     def name(self, index: int) -> str:
-        """A name for messages."""
+        """The item's name in messages."""
         return f"{self.path}[{index}]"
 
     def get(self, index: int) -> bytes:
-        """The encoded bytes."""
+        """The encoded image; raises DecodeError if the data set holds only a path to it."""
         data = self._rows[index][self._column]["bytes"]
         if data is None:
             raise DecodeError(self.name(index), "its bytes are not in the data set.")
@@ -65,7 +65,11 @@ def _undecoded(rows: Any, column: str) -> Any:
 
 
 def from_hub(text: str) -> HubSource:
-    """ "NAME", "OWNER/NAME" or "OWNER/NAME:SPLIT" (default: train). Code inside a data set is never run."""
+    """Open "NAME", "OWNER/NAME" or "OWNER/NAME:SPLIT" (default split: train) from the Hugging Face hub.
+
+    Loading scripts of data sets are never run. Raises UsageError without the extra `hub`, and if the data set cannot be
+    loaded.
+    """
     try:
         from datasets import load_dataset  # pyrefly: ignore[missing-import]
     except ImportError as error:

@@ -1,4 +1,7 @@
-"""The files in a folder or in a zip: found once, read one by one, never outside, never blocking."""
+"""The files in a folder or a zip: listed once, then read one by one.
+
+No link is followed out of the folder, and reading never blocks on pipes or devices.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ MAX_COUNT = 2_000_000
 
 
 class FolderListing:
-    """The regular files below a folder. names: relative posix paths in a stable order; entries: size and
-    time.
+    """The regular files below a folder. names: relative POSIX paths in a fixed order; sizes: in bytes; digest: a hash
+    of names, sizes and times.
     """
 
     kind = "folder"
@@ -42,10 +45,10 @@ class FolderListing:
             self.sizes.append(size)
             self.digest.update(b"%b\0%d\0%d\n" % (os.fsencode(name), size, when))
         if links:
-            self.notes.append(f"{links} links out of the folder, pipes or devices left out")
+            self.notes.append(f"{links} links out of the folder, pipes or devices were left out")
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
-        """(name, (size, time)) of each file; (name, None) for what must not be opened."""
+        """(name, (size, time)) of each file; (name, None) for links out of the folder, pipes and devices."""
         todo = [""]
         count = 0
         while todo:
@@ -77,7 +80,9 @@ class FolderListing:
         return (facts.st_size, facts.st_mtime_ns) if inside and stat.S_ISREG(facts.st_mode) else None
 
     def read(self, index: int, most: int = MAX_BYTES + 1) -> bytes:
-        """The first `most` bytes of a file. Never blocks: what is no regular file any more is refused."""
+        """The first `most` bytes of a file. Never blocks: raises OSError if it is no longer a regular file inside the
+        folder.
+        """
         path = self.root / self.names[index]
         if path.is_symlink():
             path = path.resolve()
@@ -99,7 +104,7 @@ def _sorted(found: list[tuple[str, tuple[int, int]]]) -> Iterator[tuple[str, int
 
 
 def order_key(name: str) -> tuple[bytes, bytes]:
-    """Sorts names alike on every host: by the UTF-8 bytes of the composed form, then as they are."""
+    """Sort key that orders names alike on every host: the UTF-8 bytes of the composed form (NFC), then of the name."""
     raw = name.encode("utf-8", "surrogateescape")
     return (
         (raw, raw) if name.isascii() else (unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape"), raw)
@@ -107,7 +112,7 @@ def order_key(name: str) -> tuple[bytes, bytes]:
 
 
 class ZipListing:
-    """The files in a zip, read in place. Refuses members that could only be there to do harm."""
+    """The files in a zip, read in place. Raises UsageError for suspicious members: see `_check_members`."""
 
     kind = "zip"
 
@@ -141,13 +146,13 @@ class ZipListing:
         self.digest = hashlib.blake2b(f"{file_mark(path)} {inside}".encode("utf-8", "surrogateescape"), digest_size=16)
 
     def read(self, index: int, most: int = MAX_BYTES + 2) -> bytes:
-        """The first `most` bytes of a member; when that is all, its checksum is checked by zipfile."""
+        """The first `most` bytes of a member; zipfile verifies the checksum if that is the whole member."""
         with self.archive.open(self.infos[index]) as file:
             return file.read(min(self.sizes[index] + 1, most))
 
 
 def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
-    """Names, kinds, count and sizes of a zip's members, before anything is read."""
+    """Check names, types, number and sizes of a zip's members before any is read; raises UsageError."""
 
     def refuse(info: zipfile.ZipInfo, why: str) -> UsageError:
         return UsageError(
@@ -162,12 +167,12 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
             raise refuse(info, "whose name leads outside the archive")
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise refuse(info, "which is a link or a device and no file")
+            raise refuse(info, "which is a link or a device, not a file")
         if info.flag_bits & 1:
             raise refuse(info, "which is encrypted")
         folded = unicodedata.normalize("NFC", raw.rstrip("/")).casefold()
         if folded in seen:
-            raise refuse(info, f'which differs from "{printable(seen[folded])}" in nothing but case or form')
+            raise refuse(info, f'whose name differs from "{printable(seen[folded])}" only in case or Unicode form')
         seen[folded] = raw
     check_ratio(printable(str(path)), [(printable(i.filename), i.file_size, i.compress_size) for i in infos])
     if sum(i.compress_size for i in infos) > path.stat().st_size:
@@ -175,7 +180,7 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
 
 
 class FileListing:
-    """A single file as a listing. most: bytes that `read` gives at the most, so that a caller sees what is longer."""
+    """A single file as a listing. most: `read` returns at most so many bytes; a caller sets it above its own limit."""
 
     kind = "file"
 
@@ -188,6 +193,6 @@ class FileListing:
         self.digest = hashlib.blake2b(stamp, digest_size=16)
 
     def read(self, index: int) -> bytes:
-        """The bytes of the file, `most` of them at the most."""
+        """At most `most` bytes from the start of the file."""
         with self.path.open("rb") as file:
             return file.read(self.most)

@@ -1,8 +1,8 @@
-"""Marks that say "made by a generator" in the metadata of every file that ganworks writes.
+"""Notes of provenance: the metadata of every file that ganworks writes say that a generator made it.
 
-PNG, WebP, GIF, JPEG and TIFF carry the IPTC term `trainedAlgorithmicMedia` (XMP; pictures that a model changed:
+PNG, WebP, GIF, JPEG and TIFF carry the IPTC term `trainedAlgorithmicMedia` in XMP (images that a model changed:
 `compositeWithTrainedAlgorithmicMedia`) and a JSON note with model, seed and index; arrays and archives carry the note
-as an entry, films as their comment. A mark is information for honest readers: whoever wants to remove it can.
+as an entry, films as their comment. A note informs honest readers; anybody can remove it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ _FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 
 
 def note(**facts: Any) -> dict[str, Any]:
-    """The note that a file carries: who made it, that it is generated, and `facts` (model, seed, index,
-    label)."""
+    """The note that a file carries: the program, that the content is generated, and `facts` (model, seed, index,
+    label).
+    """
     facts = {name: fact for name, fact in facts.items() if fact not in (None, "")}
     return {"software": "ganworks", "generated": True, "digitalSourceType": SOURCE, **facts}
 
@@ -44,9 +45,9 @@ def xmp(mark: dict[str, Any]) -> str:
 
 
 def encode(frames: list[Image.Image], form: str, mark: dict[str, Any] | None, fps: float = 12.0) -> bytes:
-    """The bytes of an image file: "png", "webp" or "gif"; several frames make a looping animation.
+    """Encode an image as "png", "webp" or "gif"; several frames make a looping animation.
 
-    mark: a note to carry, or None for an unmarked file.
+    mark: a note to store, or None. fps: frames per second of an animation.
     """
     options: dict[str, Any] = {}
     if len(frames) > 1:
@@ -69,9 +70,9 @@ def encode(frames: list[Image.Image], form: str, mark: dict[str, Any] | None, fp
 
 
 def read(path: str | Path) -> dict[str, Any] | None:
-    """The note in a PNG, WebP, GIF, JPEG, TIFF, WAV, npz, zip or film, or None when it carries none.
+    """The note in a PNG, WebP, GIF, JPEG, TIFF, WAV, npz, zip or film; None if there is none.
 
-    Films need PyAV: UsageError without it, or for one that cannot be read.
+    Films need PyAV: raises UsageError without it, and for a film that cannot be read.
     """
     path = Path(path)
     if path.suffix == ".wav":
@@ -99,7 +100,7 @@ def read(path: str | Path) -> dict[str, Any] | None:
 
 
 def _from_comment(text: str) -> dict[str, Any] | None:
-    """A comment of a film; one that somebody else wrote is no mark."""
+    """The note in the comment of a film; None if the comment is of other origin."""
     try:
         found = json.loads(text)
     except ValueError:

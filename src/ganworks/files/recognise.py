@@ -1,9 +1,8 @@
-"""Which recipe fits what lies at a path, and why, in one sentence: from names and heads of files, without torch.
+"""Chooses the recipe for data at a path and says why in one sentence, from file names and headers, without torch.
 
-Each kind of data brings rules of its own in its `recognise` module: RULES, pairs of a rank and a function from `Clues`
-to `Found` or None, and OBJECT_RULES, the same for what Python hands over. They are asked in the order of their ranks,
-whatever kind they belong to; the first that recognises what it knows decides. A recipe that the user names always wins,
-so nothing here is asked then.
+The `recognise` module of each kind of data brings RULES, pairs of a rank and a function from `Clues` to `Found` or
+None, and OBJECT_RULES, the same for Python objects. The rules of all kinds are tried in the order of their ranks, and
+the first that returns a `Found` decides. They are not used when the user names a recipe.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from ganworks.files.rows import Rows, parse, table
 
 @dataclass(frozen=True)
 class Found:
-    """A recipe, the sentence that says why, and what to type when it is not what was meant ("" when it is plain)."""
+    """A recipe, a sentence that says why, and a command for another meaning of the data ("" if there is none)."""
 
     recipe: str
     because: str
@@ -34,14 +33,14 @@ class Found:
 
     @property
     def text(self) -> str:
-        """Both, to be read."""
+        """Both sentences as one text."""
         return f"{self.because} {self.otherwise}".rstrip()
 
 
 def recognise(data: Any) -> Found:
     """The recipe for a path, "digits", "hub:NAME", an array, a list of texts or a DataFrame.
 
-    Raises UsageError that says what was seen when nothing fits, or when several things lie together.
+    Raises UsageError that describes the data if no rule applies.
     """
     if not isinstance(data, str | os.PathLike):
         return _of_object(data)
@@ -57,18 +56,18 @@ def recognise(data: Any) -> Found:
 
 @cache
 def rules(name: str) -> tuple[Callable[[Any], Found | None], ...]:
-    """The rules of all kinds under this name, in the order of their ranks."""
+    """The functions under this name (RULES or OBJECT_RULES) of all kinds, in the order of their ranks."""
     found = [ranked for kind in registry.kinds().values() for ranked in _rules_of(kind, name)]
     return tuple(rule for _, rule in sorted(found, key=lambda ranked: ranked[0]))
 
 
 def _rules_of(kind: registry.Kind, name: str) -> tuple[tuple[float, Callable[[Any], Found | None]], ...]:
-    """The rules of one kind; those of a plugin that cannot be imported are left out with a warning."""
+    """The ranked rules of one kind; those of a plugin that cannot be imported are left out with a warning."""
     if not kind.recognise:
         return ()
     try:
         return tuple(getattr(kind.load(kind.recognise), name, ()))
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # code of a plugin may raise anything
         if not kind.plugin:
             raise
         warnings.warn(f"The plugin {kind.plugin}: its kind {kind.name} is not recognised: {error}", stacklevel=2)
@@ -76,7 +75,7 @@ def _rules_of(kind: registry.Kind, name: str) -> tuple[tuple[float, Callable[[An
 
 
 def _built_in(name: str) -> Found | None:
-    """Data that comes with the package ("digits"), or is named by a prefix ("hub:NAME")."""
+    """The recipe for data in the package ("digits") or named by a prefix ("hub:NAME"); None for other data."""
     for kind in registry.kinds().values():
         for word, recipe in kind.built_in.items():
             if word.endswith(":") and name.startswith(word):
@@ -99,7 +98,7 @@ def is_source(word: str) -> bool:
 
 
 def _of_object(data: Any) -> Found:
-    """What Python hands over: an array, texts, a DataFrame."""
+    """The recipe for a Python object: an array, texts, a DataFrame."""
     if hasattr(data, "tolist") and hasattr(data, "iloc") and not hasattr(data, "columns"):
         data = data.tolist()  # a pandas Series
     for rule in rules("OBJECT_RULES"):
@@ -109,7 +108,7 @@ def _of_object(data: Any) -> Found:
 
 
 def _seen(clues: Clues) -> str:
-    """What a glance showed, for somebody who must decide."""
+    """What was found at a path, in a sentence for a user who must choose."""
     if not clues.names:
         return f'"{clues.name}" is empty.'
     if clues.kind == "file":
@@ -120,17 +119,17 @@ def _seen(clues: Clues) -> str:
 
 
 def concluded(clues: Clues, what: str, recipe: str, why: str = "", otherwise: str = "") -> Found:
-    """What it has or holds, why that matters, and the recipe, as one sentence."""
+    """A `Found` whose sentence joins what the data are, why that matters, and the recipe."""
     return Found(recipe, f"{clues.name} {what}{why}, so the recipe is `{recipe}`.", otherwise)
 
 
 def instead(clues: Clues, when: str, recipe: str) -> str:
-    """What to type when something else was meant."""
+    """The sentence with the command for another meaning of the data."""
     return f"If {when}: ganworks train {recipe} data={clues.path}"
 
 
 def leads(clues: Clues, family: str) -> bool:
-    """Whether a family is what the place is about: four fifths of its files, or of its media where texts lie beside."""
+    """Whether a family makes up four fifths of the files, or of the media files if it is at least 40 % of all files."""
     media = sum(clues.counts[f] for f in ("picture", "sound", "film"))
     all_of = sum(clues.counts.values())
     mine = clues.counts[family]
@@ -139,7 +138,7 @@ def leads(clues: Clues, family: str) -> bool:
 
 
 def rows_of(clues: Clues) -> Rows | None:
-    """The first rows of a file that is a table, or a text of several columns; None for anything else."""
+    """The first rows of a file that is a table or a text of several columns; None for all others."""
     if clues.kind != "file":
         return None
     if clues.name.lower().endswith(".parquet"):
@@ -151,7 +150,7 @@ def rows_of(clues: Clues) -> Rows | None:
 
 
 def _parquet(clues: Clues) -> Rows | None:
-    """The first rows of a Parquet file; None when it cannot be looked into, which opening it will explain."""
+    """The first rows of a Parquet file; None if it cannot be read: opening it as data will report why."""
     try:
         from pyarrow import parquet
 
@@ -170,7 +169,7 @@ def cell(value: Any) -> str:
 
 
 def is_text(data: bytes) -> bool:
-    """Whether bytes are UTF-8 (the end may be cut) without control characters."""
+    """Whether bytes are UTF-8 (perhaps cut within a character at the end) without control characters."""
     for cut in range(4):
         try:
             text = data[: len(data) - cut].decode("utf-8-sig")
@@ -181,12 +180,14 @@ def is_text(data: bytes) -> bool:
 
 
 def all_text(data: Any) -> bool:
-    """Whether data is a list of texts, by its first 100."""
+    """Whether the first 100 items of a list or tuple are all texts."""
     return isinstance(data, list | tuple) and len(data) > 0 and all(isinstance(item, str) for item in data[:100])
 
 
 def rows_of_frame(data: Any) -> Rows | None:
-    """A DataFrame by its first 200 rows, an index of dates as a column; None for anything else."""
+    """The first 200 rows of a DataFrame, an index of dates as a column; None for other objects. Raises UsageError if it
+    is empty.
+    """
     if not (hasattr(data, "columns") and hasattr(data, "iloc")):
         return None
     part = data.iloc[:200]
@@ -200,13 +201,13 @@ def rows_of_frame(data: Any) -> Rows | None:
 
 
 def shape_of(data: Any) -> tuple[int, ...]:
-    """The shape of an array, or of x of a pair (x, y); () for what has none."""
+    """The shape of an array, or of x in a pair (x, y); () for objects without a shape."""
     x = data[0] if isinstance(data, tuple) and len(data) == 2 else data
     return tuple(getattr(x, "shape", ()))
 
 
 def array_shape(clues: Clues) -> tuple[int, ...] | None:
-    """The shape of the array that an .npy or .npz file holds: x, images, or the largest; None for other files."""
+    """The shape of the array in an .npy or .npz file: x, images, or the largest; None for other files."""
     if clues.kind != "file" or not clues.counts["array"]:
         return None
     found = shapes(clues.path)

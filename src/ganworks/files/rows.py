@@ -1,6 +1,7 @@
-"""The first rows of a file as a table: how cells are parted, which columns hold numbers or dates, what goes on in them.
+"""The first rows of a file as a table: how cells are separated, which columns hold numbers or dates, and regular time
+steps.
 
-Enough to tell a table from a text, and rows that stand for themselves from steps in time; no more than 200 rows.
+At most 200 rows are read: enough to tell a table from a text, and independent rows from steps in time.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from typing import Literal
 import numpy as np
 
 ROWS, COLUMNS, CELL = 200, 64, 200
-WINDOW = 40  # rows within which neighbours are compared
+WINDOW = 40  # rows of a window in which neighbouring rows are compared
 ALIKE = 0.65  # lag-1 autocorrelation within a window: prices 0.9, rows in any order 0, iris sorted by class 0.5
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "-")
 _FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d", "%Y-%m", "%b %d %Y", "%d %b %Y")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 _TIMES = re.compile(r"(date|time|datetime|timestamp|stamp|day|month|week|hour|t|step|ds|epoch|seconds?)(_?utc)?")
 _IDS = ("series", "series_id", "id", "item_id", "unit", "unit_id", "sequence", "sequence_id", "subject", "patient")
-_SENTENCE = 3.5  # words, on average, from which cells are sentences
+_SENTENCE = 3.5  # mean number of words from which cells are sentences
 _UNITS = ((86400 * 365, "year"), (86400 * 28, "month"), (86400 * 7, "week"), (86400, "day"), (3600, "hour"),
           (60, "minute"), (1, "second"))  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name ("" without a header), its cells as text, and what they are."""
+    """A column: its name ("" without a header) and its cells as text."""
 
     name: str
     cells: tuple[str, ...]
@@ -45,7 +46,7 @@ class Column:
 
     @cached_property
     def kind(self) -> Literal["number", "date", "word", "empty"]:
-        """What at least 95 % of the cells that are not missing are."""
+        """The type of at least 95 % of the cells that are not missing; "empty" if all are missing."""
         if not self.given:
             return "empty"
         some = len(self.given) * 0.95
@@ -59,7 +60,7 @@ class Column:
 
     @cached_property
     def values(self) -> np.ndarray:
-        """Numbers, or dates in seconds, float64, one for each cell; NaN where there is none."""
+        """Numbers, or dates in seconds, as float64 [cells]; NaN for cells that are neither."""
         read = _when if self.kind == "date" else number_in
         found = [read(cell) for cell in self.cells]
         return np.array([math.nan if value is None else value for value in found])
@@ -67,7 +68,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Rows:
-    """The first rows of a table, at most 200, of at most 64 columns; wide: of how many columns."""
+    """The first rows of a table: at most 200 rows and 64 columns. count: rows read; wide: columns in the file."""
 
     columns: tuple[Column, ...]
     count: int
@@ -83,10 +84,12 @@ class Rows:
         return any(column.name for column in self.columns)
 
     def clock(self) -> tuple[str, str] | None:
-        """(column, step) of the stamps that go in steady steps through the rows, or those of one id; or None."""
+        """(column, step) of time stamps at regular steps, over all rows or those of the first id; None if there are
+        none.
+        """
         first = next((c for c in self.columns if c.name.lower().strip() in _IDS), None)
         kept = [cell == first.cells[0] for cell in first.cells] if first else [True] * self.count
-        if sum(kept) < 3:  # each row is of its own: a table with keys
+        if sum(kept) < 3:  # nearly every row has an id of its own: a table with keys
             kept = [True] * self.count
         for column in self.columns:
             named = _TIMES.fullmatch(column.name.lower().strip())
@@ -97,15 +100,16 @@ class Rows:
         return None
 
     def prose(self) -> Column | None:
-        """The column of sentences beside at most one more column, or None: such rows are texts and their labels."""
+        """The column of sentences, with at most one column (a label) beside it; None if rows are not labelled texts."""
         found = [c for c in self.of("word") if _words(c) >= _SENTENCE and len(set(c.given)) >= 0.8 * len(c.given)]
         alone = self.wide == 1 and self.of("word")
         return found[0] if len(found) == 1 and self.wide <= 2 else alone[0] if alone else None
 
     def alike(self) -> float:
-        """How alike neighbouring rows are: the median over number columns of the autocorrelation within 40 rows.
+        """How similar neighbouring rows are: the median over number columns of the lag-1 autocorrelation within 40
+        rows.
 
-        About 0 for rows in any order, also when they are sorted by one column; NaN when it cannot be said.
+        About 0 for rows in any order, even if they are sorted by one column; NaN if there are no usable numbers.
         """
         found = [_autocorrelation(column.values) for column in self.of("number")]
         found = [value for value in found if math.isfinite(value)]
@@ -113,10 +117,11 @@ class Rows:
 
 
 def parse(data: bytes, whole: bool = True, least: int = 2) -> Rows | None:
-    """The rows of a text in which cells are parted alike in nearly all lines, or None when it is no such text.
+    """The rows of a text in which nearly all lines have the same number of cells; None for other texts.
 
-    data: its first bytes. whole: False when it goes on, so that the last line may be cut. Comment lines (#) above the
-    rows are left out, but the last of them may name the columns. least: 1 takes lines of one cell for a table, too.
+    data: the first bytes of the file. whole: False if the file is longer, so that the last line may be cut. Comment
+    lines (#) above the rows are skipped, but the last of them may name the columns. least: 1 accepts lines of a single
+    cell as a table, too.
     """
     text = data[: 1 << 20].decode("utf-8-sig", "replace")
     lines = [line for line in text.splitlines() if line.strip()]
@@ -125,7 +130,9 @@ def parse(data: bytes, whole: bool = True, least: int = 2) -> Rows | None:
     head = 0
     while head < len(lines) and lines[head].startswith("#"):
         head += 1
-    named = [lines[head - 1].lstrip("# ")] if head and "{" not in lines[head - 1] else []  # a mark names no columns
+    named = (
+        [lines[head - 1].lstrip("# ")] if head and "{" not in lines[head - 1] else []
+    )  # a note of provenance names no columns
     lines = lines[head : head + ROWS + 1]
     for mark in (",", "\t", ";", "|", " "):
         if rows := _parted(lines, mark):
@@ -135,7 +142,7 @@ def parse(data: bytes, whole: bool = True, least: int = 2) -> Rows | None:
 
 
 def _parted(lines: Sequence[str], mark: str) -> list[list[str]] | None:
-    """The cells of lines parted by `mark`, when 95 % of them have the same number of cells, two or more."""
+    """The cells of lines split at `mark` if 95 % of them have the same number of cells, two or more; else None."""
     if mark == " ":
         rows = [line.split() for line in lines]
         if not all(number_in(cell) is not None for row in rows for cell in row[:COLUMNS]):
@@ -151,8 +158,9 @@ def _parted(lines: Sequence[str], mark: str) -> list[list[str]] | None:
 
 
 def table(rows: list[list[str]], titles: list[str]) -> Rows:
-    """Rows of cells as columns; without titles the first row names them when it holds no number and others do, or
-    when all its words are new."""
+    """Rows of cells as columns. Without titles, the first row is the header if it holds no number and others do, or if
+    none of its words occurs again in its column.
+    """
     first, rest = rows[0], rows[1:]
     if not titles and rest and _is_header(first, rest):
         titles, rows = first, rest
@@ -171,7 +179,7 @@ def _is_header(first: list[str], rest: list[list[str]]) -> bool:
 
 
 def steady(column: Column) -> str:
-    """ "1 hour" when the stamps go up (or down) in steps of which most are alike; "" otherwise."""
+    """The usual step as text, such as "1 hour", if stamps rise (or fall) in mostly equal steps; "" otherwise."""
     at = column.values
     if len(at) < 3 or not np.isfinite(at).all():
         return ""
@@ -193,7 +201,7 @@ def spell(seconds: float) -> str:
 
 
 def _autocorrelation(values: np.ndarray) -> float:
-    """Lag-1 autocorrelation within windows, the sums taken over all of them; NaN for what never changes."""
+    """Lag-1 autocorrelation within windows, with sums over all windows; NaN for constant values."""
     both = own = 0.0
     for start in range(0, max(1, len(values) - WINDOW // 2), WINDOW):
         part = values[start : start + WINDOW]
@@ -205,13 +213,13 @@ def _autocorrelation(values: np.ndarray) -> float:
 
 
 def _words(column: Column) -> float:
-    """Words in a cell on average; what has no spaces between words counts three letters as one."""
+    """Mean number of words in a cell; in scripts without spaces three characters count as a word."""
     cells = column.given
     return sum(max(len(c.split()), 0 if c.isascii() else len(c) / 3) for c in cells) / max(1, len(cells))
 
 
 def number_in(cell: str) -> float | None:
-    """The number in a cell of a table; None where it holds anything else."""
+    """The number in a cell of a table; None if the cell is not a number."""
     try:
         return float(cell)
     except ValueError:
@@ -219,7 +227,7 @@ def number_in(cell: str) -> float | None:
 
 
 def _when(cell: str) -> float | None:
-    """A date, with or without a time of day, in seconds; None for anything else."""
+    """A date, with or without a time of day, in seconds since 1970; None for other cells."""
     if not 6 <= len(cell) <= 35 or not any(c.isdigit() for c in cell):
         return None
     try:

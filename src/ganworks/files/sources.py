@@ -1,8 +1,8 @@
-"""Open any path as a source: a folder or zip of images, arrays, IDX files, embedded digits, a Hugging Face
-data set.
+"""Opens data as a source: a folder or zip of images, arrays, IDX files, the built-in digits, or a Hugging Face data
+set.
 
-Nothing is extracted and nothing outside the given folder is opened: links that lead out, pipes, sockets and
-devices are left out and counted. A zip with a suspicious member is refused as a whole.
+Nothing is extracted, and nothing outside the given folder is opened: links out of it, pipes, sockets and devices are
+left out and counted. A zip with a suspicious member is refused as a whole.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation", 
 
 
 def open_source(data: Any, labels: bool = True) -> Source:
-    """A source for: "digits", "hub:NAME", a folder, a zip (or zip/folder/inside), .npy, .npz, IDX, an array,
-    (x, y).
+    """The source for "digits", "hub:NAME", a folder, a zip (or zip/folder/inside), .npy, .npz, IDX, an array, or (x,
+    y).
 
-    labels=False: class folders are one flat set. Raises UsageError when there is nothing to open.
+    labels: False ignores class folders and labels.csv. Raises UsageError if the data cannot be opened.
     """
     if isinstance(data, ArraySource | FileSource):
         return data
@@ -78,7 +78,7 @@ def _open_file(path: Path, inside: str, labels: bool) -> Source:
     if is_idx_name(path.name) or (magic[:2] == b"\0\0" and magic[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e"):
         return from_idx(path)
     raise UsageError(
-        f'"{printable(str(path))}" is not a kind of file that is understood. Give a folder or zip of images, '
+        f'"{printable(str(path))}" is not a kind of file that ganworks reads. Give a folder or zip of images, '
         "an .npy, .npz or IDX file."
     )
 
@@ -92,9 +92,10 @@ def _inside_zip(path: Path) -> tuple[Path, str]:
 
 
 def listing_of(given: str | os.PathLike[str], wanted: str, most: int) -> tuple[Path, Any]:
-    """(path, listing) of a folder, a zip (or zip/folder/inside) or one file, of which `most` bytes are read.
+    """(path, listing) of a folder, a zip (or zip/folder/inside), or one file, of which at most `most` bytes are read.
 
-    wanted: what to give instead, for the error: "Give a folder or zip of clips, or a film." Raises UsageError.
+    wanted: what the user should give instead, for the error: "Give a folder or zip of clips, or a film." Raises
+    UsageError.
     """
     try:
         path, inside = _inside_zip(Path(given).expanduser())
@@ -113,9 +114,9 @@ def listing_of(given: str | os.PathLike[str], wanted: str, most: int) -> tuple[P
 
 
 def labels_of(given: Any, count: int, what: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(numbers int64 [count], class names) of labels of any type; UsageError unless there is one for each example.
+    """(int64 [count], class names) of labels of any type. what: the examples, in the plural, for the error.
 
-    what: the examples, in the plural.
+    Raises UsageError unless there is one label for each example.
     """
     if len(given) != count:
         raise UsageError(f"{count} {what} but {len(given)} labels.")
@@ -124,7 +125,7 @@ def labels_of(given: Any, count: int, what: str) -> tuple[np.ndarray, tuple[str,
 
 
 def stamp_of(head: str, arrays: Iterable[np.ndarray], labels: np.ndarray | None) -> str:
-    """A hash of arrays with their shapes, of their labels, and of what else is to be told apart (head)."""
+    """A hash of arrays with their shapes, their labels, and `head`, a text for whatever else must be distinguished."""
     digest = hashlib.blake2b(head.encode(), digest_size=16)
     for x in arrays:
         digest.update(str(x.shape).encode() + np.ascontiguousarray(x).tobytes())
@@ -132,11 +133,12 @@ def stamp_of(head: str, arrays: Iterable[np.ndarray], labels: np.ndarray | None)
 
 
 class FileSource(WithLabels):
-    """Encoded images in a folder or zip, with the labels that the layout gives.
+    """Encoded images in a folder or zip, with the labels that follow from its layout.
 
-    labels.csv (columns: file name, label) first; else one class per top sub-folder; else none. Outer folders
-    that hold nothing but one folder are skipped; of train/ and test/ folders only train/ is used, and a note
-    says so. Files of another sort: a subclass with their `suffixes` and, for messages, `what` they are.
+    Labels come from labels.csv (columns: file name, label) if there is one; otherwise each top sub-folder is a class;
+    otherwise there are none. Outer folders that contain nothing but one folder are skipped. Of train/ and test/ folders
+    only train/ is used, and a note says so. For other files, subclass it with their `suffixes` and `what` they are
+    called in messages.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
@@ -177,7 +179,7 @@ class FileSource(WithLabels):
                 return base, wanted
 
     def _labels_table(self) -> int | None:
-        """Where labels.csv stands: beside the classes, or in an outer folder."""
+        """The index of labels.csv, which lies beside the classes or in an outer folder; None if there is none."""
         found = [i for i, n in enumerate(self.listing.names) if n.rpartition("/")[2].lower() == "labels.csv"]
         near = [i for i in found if self.base.startswith(self.listing.names[i][: -len("labels.csv")])]
         return max(near, key=lambda i: len(self.listing.names[i]), default=None)
@@ -213,7 +215,7 @@ class FileSource(WithLabels):
         return len(self.indices)
 
     def name(self, index: int) -> str:
-        """The path below the root, escaped where it cannot be shown."""
+        """The path below the root, with unprintable characters escaped."""
         return printable(self.listing.names[self.indices[index]])
 
     def get(self, index: int) -> bytes:
@@ -244,13 +246,15 @@ class FileSource(WithLabels):
 
 
 def natural_key(name: str) -> tuple:
-    """Sorts obj2 before obj10."""
+    """Sort key that puts obj2 before obj10."""
     parts = re.split(r"(\d+)", unicodedata.normalize("NFC", name))
     return tuple((int(p), "") if k % 2 and len(p) < 19 else (-1, p) for k, p in enumerate(parts)), order_key(name)
 
 
 def read_labels(data: bytes, where: str, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, str]:
-    """labels.csv -> {file name: label}. A header line is recognised by its first cell naming no such file."""
+    """labels.csv -> {file name: label}. The first line is a header if its first cell is not a name with one of the
+    suffixes. Raises UsageError.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

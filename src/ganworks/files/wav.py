@@ -1,4 +1,4 @@
-"""Waves as the bytes of WAV and FLAC files that carry a mark. The same wave and mark give the same bytes.
+"""Encodes waves as WAV and FLAC files with a note of provenance. The same wave and note give the same bytes.
 
 RIFF (Microsoft 1991): "fmt ", "LIST" of type INFO with ISFT (software) and ICMT (the note as JSON), then "data".
 """
@@ -16,7 +16,7 @@ from ganworks.core.errors import UsageError
 
 
 def soundfile() -> Any:
-    """The module `soundfile`; UsageError that says how to get it."""
+    """The module `soundfile`; raises UsageError if it is not installed."""
     try:
         import soundfile as module
     except (ImportError, OSError) as error:
@@ -33,7 +33,7 @@ def _text(value: str) -> bytes:
 
 
 def wav_bytes(wave: np.ndarray, rate: int, mark: dict[str, Any] | None = None) -> bytes:
-    """int16 [C, n] as a 16-bit PCM WAV. mark: a note to carry, None for an unmarked file."""
+    """int16 [C, n] at `rate` Hz as a 16-bit PCM WAV. mark: a note to store, or None. Raises UsageError above 4 GB."""
     if wave.dtype != np.int16 or wave.ndim != 2:
         raise ValueError(f"a WAV is written from int16 [C, n], not from {wave.dtype} {wave.shape}")
     channels = len(wave)
@@ -50,7 +50,7 @@ def wav_bytes(wave: np.ndarray, rate: int, mark: dict[str, Any] | None = None) -
 
 
 def flac_bytes(wave: np.ndarray, rate: int, mark: dict[str, Any] | None = None) -> bytes:
-    """int16 [C, n] as FLAC, at most 8 channels; the note is the comment."""
+    """int16 [C, n] at `rate` Hz as FLAC with at most 8 channels; the note goes into the comment. Raises UsageError."""
     library, buffer = soundfile(), io.BytesIO()
     if len(wave) > 8:
         raise UsageError(f"A FLAC has at most 8 channels, not {len(wave)}; write a .wav.")
@@ -62,7 +62,7 @@ def flac_bytes(wave: np.ndarray, rate: int, mark: dict[str, Any] | None = None) 
 
 
 def read_note(data: bytes) -> dict[str, Any] | None:
-    """The note of a WAV that `wav_bytes` wrote, or None."""
+    """The note in a WAV that `wav_bytes` wrote; None if there is none."""
     at = 12
     while data[:4] == b"RIFF" and at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")

@@ -1,9 +1,8 @@
-"""Tensors in the safetensors format: written atomically, and read without trust in the file.
+"""Tensors in safetensors files, written atomically and read without trusting the file.
 
-Only safetensors are ever read: pickles (`.pt`, `.pth`, `.ckpt`, `.pkl`) can run code and are refused by name
-and by content before any parsing. The header is checked here, before a byte is allocated for it;
-`safetensors` itself then reads the tensors. Every file written here carries a SHA-256 of its own content, so
-that a flipped bit is seen even when the file travels alone.
+Only safetensors are read: pickles (`.pt`, `.pth`, `.ckpt`, `.pkl`) can run code and are refused, by name and by
+content, before any parsing. The header is checked here before memory is allocated; then `safetensors` reads the
+tensors. Every file written here carries a SHA-256 of its content, so that damage is detected even without a manifest.
 """
 
 from __future__ import annotations
@@ -60,10 +59,10 @@ _MAGIC = {
 
 
 def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> str:
-    """Write named tensors and texts as a safetensors file, atomically; returns the file's SHA-256 in hex.
+    """Write named tensors and texts as a safetensors file, atomically; returns the SHA-256 of the file in hex.
 
-    Tensors may lie on any device and in any memory format. Raises UsageError for types that the format lacks,
-    GanworksError when the disk is full.
+    Tensors may be on any device and in any memory format. Raises UsageError for types that the format lacks,
+    GanworksError if the disk is full.
     """
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     for name, tensor in kept.items():
@@ -98,18 +97,17 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 
 def _seal(header: Mapping[str, Any], texts: Mapping[str, str], data: str) -> str:
-    """The digest that a file carries about itself: over its tensors' layout, its texts and its data."""
+    """The digest that a file carries, over the layout of its tensors, its texts and its data."""
     return hashlib.sha256(json.dumps([header, texts, data], sort_keys=True).encode()).hexdigest()
 
 
 def read(
     path: str | Path, *, allow_nonfinite: bool = False, expect: str | None = None
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors (CPU) and texts of a safetensors file.
+    """The tensors (on the CPU) and texts of a safetensors file.
 
-    expect: SHA-256 that the file must have, e.g. from a manifest. Raises UsageError, quickly and without
-    large allocations, for anything but an undamaged safetensors file, and for NaN or infinite values unless
-    allowed.
+    expect: SHA-256 that the file must have, e.g. from a manifest. Raises UsageError for anything but an undamaged
+    safetensors file, quickly and without large allocations, and for NaN or infinite values unless allow_nonfinite.
     """
     path = Path(path)
     header, texts, size = _read_header(path)
@@ -118,10 +116,8 @@ def read(
         raise UsageError(f"{path} changed while it was read; try again.")
     if expect is not None and hashlib.sha256(content).hexdigest() != expect:
         raise UsageError(
-            f"{path} is not the file that was saved: its SHA-256 does not fit the manifest. It "
-            f"is damaged "
-            "or was exchanged. Use another copy, or resume the run, which goes back to its "
-            "last good state."
+            f"{path} is not the file that was saved: its SHA-256 does not fit the manifest. It is damaged "
+            "or was exchanged. Use another copy, or resume the run, which goes back to its last good state."
         )
     seal = texts.pop(_DIGEST, None)
     data = memoryview(content)[8 + int.from_bytes(content[:8], "little") :]
@@ -135,29 +131,26 @@ def read(
         bad = [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
         if bad:
             raise UsageError(
-                f"{path} holds NaN or infinite numbers in {_some(bad)}: the training had "
-                f"diverged when it "
-                "was saved. Use an earlier file, or allow_nonfinite=true to look at it all the "
-                "same."
+                f"{path} holds NaN or infinite numbers in {_some(bad)}: the training had diverged when "
+                "it was saved. Use an earlier file, or allow_nonfinite=true to look at it all the same."
             )
     return tensors, texts
 
 
 def read_texts(path: str | Path) -> dict[str, str]:
-    """Only the texts in a safetensors header, checked; no tensor is read."""
+    """The texts in the header of a safetensors file, which is checked; no tensor is read."""
     texts = _read_header(Path(path))[1]
     texts.pop(_DIGEST, None)
     return texts
 
 
 def is_sealed(path: str | Path) -> bool:
-    """Whether a safetensors file carries a digest of itself, as every file written here does."""
+    """Whether a safetensors file carries a digest of its content, as every file written here does."""
     return _DIGEST in _read_header(Path(path))[1]
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, str], int]:
-    """(layout of the tensors, texts, file size); UsageError unless the file is exactly what its header
-    says."""
+    """(layout of the tensors, texts, file size); raises UsageError unless the file is exactly as its header states."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -195,8 +188,7 @@ def _refuse_other_formats(path: Path, head: bytes, length: int, size: int) -> No
         raise UsageError(f"{path} is empty or cut off ({size} bytes). Use another copy.")
     if head[8:9] == b"{":
         raise UsageError(
-            f"{path} is damaged or cut off: its header claims {length} bytes, the file has "
-            f"{size} and a "
+            f"{path} is damaged or cut off: its header claims {length} bytes, the file has {size} and a "
             f"header may have {_MAX_HEADER}. Use another copy."
         )
     raise UsageError(f"{path} is not a safetensors file. {_ADVICE}")
@@ -210,8 +202,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_layout(header: Mapping[str, Any], size: int) -> None:
-    """ValueError unless the tensors fill `size` bytes exactly: no gap, no overlap, no overflow, no unknown
-    type."""
+    """Raise ValueError unless the tensors fill `size` bytes exactly, without gap, overlap, overflow or unknown type."""
     end = 0
     spans = []
     for name, entry in header.items():
@@ -237,7 +228,7 @@ def _some(names: list[str]) -> str:
 
 
 def differences(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
-    """One line for each missing, extra, wrongly shaped or wrongly typed tensor."""
+    """One line for each tensor that is missing, extra, or of another shape or type."""
     have = module.state_dict()
     lines = [f"missing: {name} {list(have[name].shape)}" for name in have if name not in tensors]
     lines += [f"extra: {name} {list(t.shape)}" for name, t in tensors.items() if name not in have]
@@ -251,7 +242,9 @@ def differences(module: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def check_fits(module: nn.Module, tensors: Mapping[str, Tensor], where: str = "The file") -> None:
-    """One UsageError that lists every difference between a module's state and `tensors`, if there is any."""
+    """Raise a UsageError that lists the differences between a module's state and `tensors` (20 at most), if there are
+    any.
+    """
     lines = differences(module, tensors)
     if lines:
         more = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
@@ -259,7 +252,6 @@ def check_fits(module: nn.Module, tensors: Mapping[str, Tensor], where: str = "T
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], where: str = "The file") -> None:
-    """Copy tensors into a module's parameters and buffers: all of them, or none and a UsageError
-    (`check_fits`)."""
+    """Copy tensors into a module's parameters and buffers. Raises UsageError and copies none if any does not fit."""
     check_fits(module, tensors, where)
     module.load_state_dict(dict(tensors))

@@ -1,1 +1,3 @@
-"""Scores that several kinds of data use: distances, neighbours, features, intervals."""
+"""Metrics that several kinds of data use: distances between distributions, nearest neighbours, feature extractors,
+intervals.
+"""

@@ -1,8 +1,8 @@
-"""A small classifier trained on the data's own labels: the offline extractor that knows what matters here.
+"""A small classifier trained on the labels of the data, used as a feature extractor that needs no download.
 
-Trained on the training split only, in seconds, on one thread, so that a seed gives the same weights however
-many threads are allowed; kept as safetensors by (data fingerprint, split, recipe). Samples are
-compared by its 64 features before the last layer, and asked labels with its predictions.
+It is trained on the training split only, in seconds, on one thread, so that a seed gives the same weights whatever
+number of threads is allowed. It is stored as safetensors by (data fingerprint, split, recipe version). Its 64 features
+before the last layer serve to compare samples, its predictions to check requested labels.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ganworks.core.spec import Spec, key
 from ganworks.metrics.estimate import untouched_random_state
 from ganworks.metrics.features import (
     NEEDS,
-    Dataset,
     FeatureExtractor,
     Identity,
+    MetricDataset,
     Progress,
     RandomConv,
     choices,
@@ -39,15 +39,15 @@ from ganworks.metrics.features import (
     to_unit,
 )
 
-RECIPE = 1  # raise when anything that changes the trained weights changes
+RECIPE = 1  # increase it with any change that alters the trained weights
 DIM, SIDE, BATCH = 64, 64, 128
 
 
 class ClassifierNet(nn.Module):
-    """3x3 convolutions with batch norm, halved down to 4 px, then 64 features and the class logits.
+    """3x3 convolutions with batch norm that halve the image down to 4 px, then 64 features and the class logits.
 
-    Takes float32 [B, C, H, W] in [-1, 1] of any size; longer sides than 64 px are shrunk, and large images
-    start with a stride, so that a 64 px image costs about what a 32 px one does.
+    Takes float32 [B, C, H, W] in [-1, 1] of any size. Images with a side above 64 px are shrunk, and large images start
+    with a stride, so that a 64 px image costs about as much as a 32 px one.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int):
@@ -76,13 +76,13 @@ class ClassifierNet(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images -> features [B, 64] (after ReLU; mean variance 1 on training data), logits [B, classes]."""
+        """Images -> (features [B, 64] after ReLU, with mean variance 1 on training data; logits [B, classes])."""
         hidden = F.relu(self.features(self.body(fit_inside(x, SIDE)).flatten(1)))
         return hidden * self.scale, self.head(hidden)
 
 
 def _ready(net: ClassifierNet, device: str) -> None:
-    """On the device, with filters in channels_last: half the time of the default order on a CPU."""
+    """Move to the device, filters in channels_last, which takes half the time of the default order on a CPU."""
     net.to(device)
     for weight in net.parameters():
         if weight.ndim == 4:
@@ -90,9 +90,9 @@ def _ready(net: ClassifierNet, device: str) -> None:
 
 
 class Classifier:
-    """A trained `ClassifierNet` as a feature extractor (calling it gives features) that also predicts.
+    """A trained `ClassifierNet` as a `FeatureExtractor` that also predicts labels.
 
-    accuracy: share of held-out examples that it gets right; nan when there are none.
+    accuracy: on held-out examples; nan if there are none.
     """
 
     dim = DIM
@@ -118,17 +118,22 @@ class Classifier:
         return self.both(examples)[0]
 
     def predict(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Most likely label int64 [n] and all class probabilities float32 [n, classes]."""
+        """(most likely label int64 [n], class probabilities float32 [n, classes])."""
         chances = self.both(examples)[1]
         return chances.argmax(1), chances
 
 
 def classifier_of(
-    dataset: Dataset, cache: Path | None = None, *, seed: int = 0, progress: Progress | None = None, device: str = "cpu"
+    dataset: MetricDataset,
+    cache: Path | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    device: str = "cpu",
 ) -> Classifier:
-    """The classifier of labelled images: read from the cache folder, or trained now and kept there.
+    """The classifier of labelled images: read from the cache folder, or trained now and stored there.
 
-    Raises UsageError when the data has no labels or is not images.
+    Raises UsageError for data without labels and for data that are not images.
     """
     spec = dataset.spec
     if dataset.labels is None or spec.num_classes < 2 or len(spec.shape) != 3:
@@ -159,17 +164,17 @@ def classifier_of(
 
 
 def extractor_for(
-    dataset: Dataset,
+    dataset: MetricDataset,
     cache: Path | None = None,
     *,
     name: str = "",
     progress: Progress | None = None,
     device: str = "cpu",
 ) -> FeatureExtractor:
-    """The extractor for a data set: a classifier for labelled images, random convolutions for others.
+    """The extractor for a data set: a classifier for labelled images, random convolutions for unlabelled ones.
 
-    Points and other vectors are their own features. cache: folder where the classifier is kept, or None. name: another
-    one of `features.choices`; UsageError for any other name.
+    Points and other vectors are their own features. cache: folder where the classifier is stored, or None. name: one of
+    `features.choices` instead of the default; raises UsageError for any other name.
     """
     known = choices(dataset)
     if name and name not in known:
@@ -185,7 +190,7 @@ def extractor_for(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Batches this small gain little from threads, and a sum split over threads is another sum."""
+    """Use one thread: small batches gain little from more, and splitting a sum over threads changes its rounding."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -194,18 +199,18 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def split_hash(dataset: Dataset) -> str:
-    """16 hex digits that name which examples are held out."""
+def split_hash(dataset: MetricDataset) -> str:
+    """16 hex digits that identify which examples are held out."""
     return f"{key(dataset.fingerprint, *(int(i) for i in dataset.held)):016x}"
 
 
 def _examples(count: int) -> int:
-    """How many examples to train on: 20 passes over small data, in all between 8,000 and 64,000."""
+    """Number of training examples to draw: 20 passes over the data, but from 8,000 to 64,000."""
     return min(max(8_000, 20 * count), 64_000)
 
 
 def _shift(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Move the whole batch by up to 1/14 of a side, keeping the edge values."""
+    """Shift the whole batch by up to 1/14 of a side, repeating edge values."""
     reach = [max(1, round(n / 14)) for n in x.shape[-2:]]
     dy, dx = (int(torch.randint(2 * r + 1, (), generator=generator)) for r in reach)
     padded = F.pad(x, (reach[1], reach[1], reach[0], reach[0]), mode="replicate")
@@ -213,8 +218,10 @@ def _shift(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.enable_grad()
-def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress | None, device: str) -> ClassifierNet:
-    """AdamW with a one-cycle learning rate and shifted images."""
+def _train(
+    dataset: MetricDataset, labels: np.ndarray, seed: int, progress: Progress | None, device: str
+) -> ClassifierNet:
+    """Train with AdamW, a one-cycle learning rate and randomly shifted images."""
     torch.manual_seed(key("classifier", seed))
     generator = torch.Generator().manual_seed(key("classifier-data", seed))
     net = ClassifierNet(dataset.spec.shape, dataset.spec.num_classes).train()
@@ -235,15 +242,15 @@ def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress |
         F.cross_entropy(net(x)[1], y, label_smoothing=0.05).backward()
         optimiser.step(4e-3 * min((step + 1) / (0.2 * steps), max(0.0, (steps - step) / (0.8 * steps))))
         if progress and (step % 20 == 0 or step == steps - 1):
-            progress("training the classifier that judges samples", (step + 1) * batch, steps * batch)
+            progress("training the classifier for evaluation", (step + 1) * batch, steps * batch)
     _calibrate(net.eval(), dataset, generator, device)
     return net
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2017, 1711.05101), by torch's function for it.
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2017, 1711.05101), by torch's functional form.
 
-    The class of the same name gives the same numbers, but loads torch's compiler with its first step.
+    torch.optim.AdamW gives the same numbers, but its first step imports torch's compiler.
     """
 
     def __init__(self, params: list[nn.Parameter]):
@@ -253,7 +260,7 @@ class AdamW:
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
-        """One update with the gradients that the parameters hold."""
+        """One update from the gradients of the parameters."""
         adam(
             [*self.params],
             [p.grad for p in self.params if p.grad is not None],
@@ -274,15 +281,15 @@ class AdamW:
 
 
 @torch.no_grad()
-def _calibrate(net: ClassifierNet, dataset: Dataset, generator: torch.Generator, device: str) -> None:
-    """Set the scale that gives training features a mean variance of 1, so distances read alike."""
+def _calibrate(net: ClassifierNet, dataset: MetricDataset, generator: torch.Generator, device: str) -> None:
+    """Scale the features so that their mean variance on training data is 1, which makes distances comparable."""
     rows = dataset.train[np.sort(torch.randperm(len(dataset.train), generator=generator)[:4096].numpy())]
     features = torch.cat([net(x)[0].cpu() for x in in_batches(dataset.raw(rows), dataset.spec, device)])
     net.scale.fill_(float(features.double().var(0).mean().clamp(min=1e-12).rsqrt()))
 
 
 def _save(path: Path, about: dict, net: ClassifierNet) -> None:
-    """Write to a temporary file in the same folder and replace, so that a reader never sees half a file."""
+    """Write atomically (temporary file, then rename), so that no reader sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
@@ -291,7 +298,7 @@ def _save(path: Path, about: dict, net: ClassifierNet) -> None:
 
 
 def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None:
-    """The kept classifier; None when there is none, or it is damaged or for other data: it is remade."""
+    """The stored classifier; None if it is missing, damaged or made for other data, and must be trained anew."""
     if not path.is_file():
         return None
     net = ClassifierNet(spec.shape, spec.num_classes)

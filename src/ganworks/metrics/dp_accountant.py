@@ -1,9 +1,10 @@
-"""What differentially private training promises: epsilon at a delta, by Renyi accounting of the subsampled Gaussian.
+"""Privacy accounting for differentially private training: epsilon at a delta, by Renyi accounting of the subsampled
+Gaussian.
 
-Mironov, Talwar, Zhang 2019 (arXiv 1908.10530), section 3.3, whole orders; the conversion is that of Balle et al. 2020
-(arXiv 1905.09982), theorem 21. The bound is for batches in which every example stands by chance, independently
-(Poisson). The engine takes its batches from a shuffled order, of fixed size; to account for that as if it were by
-chance is usual, and no proof.
+Mironov, Talwar, Zhang 2019 (arXiv 1908.10530), section 3.3, integer orders; the conversion to epsilon is that of Balle
+et al. 2020 (arXiv 1905.09982), theorem 21. The bound assumes Poisson sampling: every example is in a batch
+independently at random. Training takes batches of fixed size from a shuffled order; to account for them as Poisson
+batches is common practice, not a proof.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ ORDERS = (*range(2, 65), 80, 96, 128, 192, 256, 512, 1024)
 
 @dataclass(frozen=True)
 class Releases:
-    """Noisy sums that were made: `steps` of them, each of a share `rate` of the examples, noise in clipped lengths."""
+    """Noisy sums: `steps` of them, each over a share `rate` of the examples; noise: standard deviation in clipping
+    lengths.
+    """
 
     rate: float
     noise: float
@@ -27,7 +30,9 @@ class Releases:
 
 
 def renyi(rate: float, noise: float, order: int) -> float:
-    """Renyi divergence of one release at a whole order from 2: 1908.10530, sec. 3.3; order / 2 / noise^2 at rate 1."""
+    """Renyi divergence of one release at an integer order >= 2 (1908.10530, section 3.3); order / 2 / noise^2 at rate
+    1.
+    """
     if noise <= 0:
         return math.inf
     if rate >= 1:
@@ -48,7 +53,9 @@ def renyi(rate: float, noise: float, order: int) -> float:
 
 
 def epsilon(releases: Sequence[Releases], delta: float) -> float:
-    """The smallest epsilon of all releases together at this delta; infinite without noise."""
+    """The smallest epsilon at this delta for all releases together; infinite without noise. Raises UsageError for a
+    delta outside (0, 1).
+    """
     if not 0 < delta < 1:
         raise UsageError(f"delta must lie between 0 and 1, and below 1 / number of rows, not {delta}.")
     found = []

@@ -1,4 +1,6 @@
-"""A number with its uncertainty (`Estimate`), intervals for shares and means, a distance, a guard for random states."""
+"""Values with their uncertainty (`Estimate`), intervals of shares and means, the KS distance, and protection of random
+states.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ Z95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value with the ends of its 95 % confidence interval, all in the unit of the value."""
+    """A measured value with the limits of its 95 % confidence interval, all in the unit of the value."""
 
     value: float
     low: float
@@ -24,18 +26,18 @@ class Estimate:
 
 
 def around(value: float, error: float) -> Estimate:
-    """The normal interval of a value with standard error `error`."""
+    """The 95 % normal interval of a value whose standard error is `error`."""
     return Estimate(float(value), float(value - Z95 * error), float(value + Z95 * error))
 
 
 def mean(values: np.ndarray) -> Estimate:
-    """Mean of independent values [n] with its normal interval, which is unknown (nan) when n is 1."""
+    """Mean of independent values [n] with its normal interval, whose limits are nan if n is 1."""
     error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return around(float(values.mean()), float(error))
 
 
 def wilson(share: float, count: int) -> Estimate:
-    """A share in 0..1 of `count` trials with Wilson's score interval (1927), which is sane near 0 and 1."""
+    """A share in 0..1 of `count` trials with Wilson's score interval (1927), which also holds near 0 and 1."""
     if not count:
         return Estimate(math.nan, math.nan, math.nan)
     z2 = Z95 * Z95 / count
@@ -44,9 +46,10 @@ def wilson(share: float, count: int) -> Estimate:
 
 
 def ks(a: np.ndarray, b: np.ndarray) -> float:
-    """Kolmogorov-Smirnov distance of two samples: the largest distance of their distribution functions, 0 to 1.
+    """Kolmogorov-Smirnov distance of two samples [n], [m]: the largest difference of their distribution functions, 0 to
+    1.
 
-    Values that are not finite are left out. Without values on one side alone the distance is 1, on both it is 0.
+    Values that are not finite are ignored. If one sample has no values the distance is 1, if neither has any it is 0.
     """
     a, b = np.sort(a[np.isfinite(a)]), np.sort(b[np.isfinite(b)])
     if not len(a) or not len(b):
@@ -58,7 +61,7 @@ def ks(a: np.ndarray, b: np.ndarray) -> float:
 
 @contextmanager
 def untouched_random_state() -> Iterator[None]:
-    """Python's, NumPy's and torch's global random states are the same after the block as before it."""
+    """Context manager: restores the global random states of Python, NumPy and torch after the block."""
     python, numpy = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng():

@@ -1,8 +1,8 @@
-"""Feature extractors: what a metric looks at. Every score carries the extractor's name and hash.
+"""Feature extractors: the representations in which metrics compare examples. Every score names its extractor and hash.
 
-Offline extractors only, each with a name: "random", `RandomConv` (seeded random convolutions: a smoke signal for data
-without labels); "identity", `Identity` (points and small vectors); and "classifier", in `classifier.py`, a small
-network trained on the data's labels.
+None needs a download. "random", `RandomConv`: random convolutions, for images without labels; a rough signal only.
+"identity", `Identity`: for points and small vectors. "classifier", in `classifier.py`: a small network trained on the
+labels of the data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 BATCH = 512
 
 
-class Dataset(Protocol):
+class MetricDataset(Protocol):
     """The part of a packed data set that metrics read; `train` and `held` are disjoint index arrays."""
 
     spec: Spec
@@ -33,12 +33,12 @@ class Dataset(Protocol):
     labels: np.ndarray | None
 
     def raw(self, indices: np.ndarray) -> np.ndarray:
-        """Examples [n, *spec.shape] as on disk, in spec.dtype."""
+        """Examples [n, *spec.shape] as stored, in spec.dtype."""
         ...
 
 
 class FeatureExtractor(Protocol):
-    """Examples [n, *shape] as on disk -> float32 features [n, dim]; in batches, no gradient."""
+    """Examples [n, *shape] as stored -> float32 features [n, dim]; in batches, without gradients."""
 
     name: str
     sha256: str
@@ -48,12 +48,12 @@ class FeatureExtractor(Protocol):
 
 
 def score_key(extractor: FeatureExtractor) -> str:
-    """The name that stands beside every score, e.g. "clf-1a2b3c4d@99ffee00"."""
+    """The name of an extractor beside every score, e.g. "clf-1a2b3c4d@99ffee00"."""
     return f"{extractor.name}@{extractor.sha256[:8]}"
 
 
 def to_unit(examples: np.ndarray, spec: Spec) -> Tensor:
-    """Examples as on disk -> float32 tensor in which spec.low and spec.high stand at -1 and 1."""
+    """Examples as stored -> float32 tensor, with spec.low at -1 and spec.high at 1."""
     x = torch.from_numpy(np.array(examples, np.float32))
     return (x - spec.low) * (2 / (spec.high - spec.low)) - 1
 
@@ -65,7 +65,7 @@ def in_batches(examples: np.ndarray, spec: Spec, device: torch.device | str = "c
 
 
 def fit_inside(x: Tensor, side: int) -> Tensor:
-    """Shrink images [B, C, H, W] whose longer side exceeds `side` (bilinear, antialiased); others stay."""
+    """Shrink images [B, C, H, W] whose longer side exceeds `side` (bilinear, antialiased); others are unchanged."""
     height, width = x.shape[-2:]
     scale = side / max(height, width)
     if scale >= 1:
@@ -75,7 +75,7 @@ def fit_inside(x: Tensor, side: int) -> Tensor:
 
 
 def hash_state(module: nn.Module) -> str:
-    """sha256 over names, shapes and bytes of all parameters and buffers."""
+    """SHA-256 (hex) over names, shapes and bytes of all parameters and buffers."""
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         digest.update(f"{name}{tuple(value.shape)}".encode())
@@ -84,7 +84,7 @@ def hash_state(module: nn.Module) -> str:
 
 
 class Identity:
-    """The example itself, flattened, in [-1, 1], is its feature vector: for points and small vectors."""
+    """Features that are the example itself, flattened, in [-1, 1]: for points and small vectors."""
 
     def __init__(self, spec: Spec):
         self.spec, self.dim, self.name = spec, int(np.prod(spec.shape)), "identity"
@@ -95,7 +95,7 @@ class Identity:
 
 
 class _RandomNet(nn.Module):
-    """Orthogonal 3x3 convolutions that halve the image down to 4 px, a 2x2 mean and a random projection."""
+    """Orthogonal 3x3 convolutions that halve the image down to 4 px, then a 2x2 mean and a random projection."""
 
     def __init__(self, shape: tuple[int, ...], dim: int, side: int):
         super().__init__()
@@ -117,16 +117,16 @@ class _RandomNet(nn.Module):
 
 
 class RandomConv:
-    """Untrained convolution features of several seeds side by side, [n, seeds * width], for any image shape.
+    """Features of untrained convolutions, several seeds side by side: [n, seeds * width], for any image shape.
 
-    They rank noise, blur and dropped modes rightly and alike over seeds, but a trained extractor sees dropped
-    modes about twice as well: a smoke signal, not a measure of taste.
+    They rank noise, blur and dropped modes correctly and consistently over seeds, but a trained extractor detects
+    dropped modes about twice as well: use them as a rough signal, not as a measure of quality.
     """
 
     def __init__(self, spec: Spec, seed: int = 0, seeds: int = 3, width: int = 24, device: str = "cpu"):
         self.spec, self.device, self.dim = spec, device, seeds * width
         self.name = f"randconv-s{seed}-{self.dim}d"
-        with untouched_random_state():  # building a layer draws weights before they are replaced
+        with untouched_random_state():  # building a layer draws weights, which are then replaced
             built = [_RandomNet(spec.shape, width, 64) for _ in range(seeds)]
         nets = [_seeded(net, key("randconv", seed, i)) for i, net in enumerate(built)]
         self.nets = nn.ModuleList(nets).eval().requires_grad_(False)
@@ -142,7 +142,7 @@ class RandomConv:
 
 
 def _seeded(net: nn.Module, seed: int) -> nn.Module:
-    """Orthogonal weights with gain 2^1/2 and zero biases, drawn from an own generator."""
+    """Orthogonal weights with gain 2^1/2 and zero biases, drawn from a generator of its own."""
     generator = torch.Generator().manual_seed(seed)
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -160,8 +160,8 @@ NEEDS = {
 _LARGEST = 4096
 
 
-def choices(dataset: Dataset) -> tuple[str, ...]:
-    """Names of the extractors for a data set, its own choice first: see `pick`."""
+def choices(dataset: MetricDataset) -> tuple[str, ...]:
+    """Names of the extractors for a data set, the default first."""
     spec = dataset.spec
     if len(spec.shape) != 3:
         return ("identity",)

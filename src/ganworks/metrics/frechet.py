@@ -1,8 +1,8 @@
 """Frechet distance between Gaussians fitted to features (Heusel et al. 2017, eq. 6), in float64.
 
-It is called FD and stands on a named extractor: the better known word is kept for verified Inception weights.
-FD of a finite sample is biased upwards, the more the smaller n, so that values compare only at the same n:
-`sample_distance` averages over groups of n and never mixes sizes.
+It is called FD and always names its extractor; the name FID is reserved for the verified Inception weights. FD of a
+finite sample is biased upwards, the more so the smaller n is, so that values compare only at equal n: `sample_distance`
+averages over groups of n and never mixes sizes.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class Moments:
 
     @cached_property
     def root(self) -> np.ndarray:
-        """The symmetric square root of the covariance [d, d]; rounding below zero is cut off."""
+        """The symmetric square root of the covariance [d, d]; negative eigenvalues from rounding count as 0."""
         values, vectors = np.linalg.eigh(self.cov)
         return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
 def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
-    """Moments of features [n, d]; weights [n]: how often each row counts (a bootstrap sample), default 1.
+    """Moments of features [n, d]. weights [n]: how often each row counts (for a bootstrap sample), default 1.
 
-    Two passes in float64: one-pass float32 sums are wrong by up to 0.04 an entry when there is an offset.
-    Warns when n < d + 1, because the covariance is then singular and FD is mostly bias.
+    Two passes in float64: one-pass float32 sums are wrong by up to 0.04 per entry for data with an offset. Warns if n <
+    d + 1, because the covariance is then singular and FD is mostly bias.
     """
     x = np.asarray(features, np.float64)
     n, d = x.shape
@@ -52,9 +52,9 @@ def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
 
 
 def distance(a: Moments, b: Moments) -> float:
-    """|mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2): 2-Wasserstein, squared.
+    """|mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2): the squared 2-Wasserstein distance of the Gaussians.
 
-    The symmetric form needs only eigenvalues of a symmetric matrix: no complex numbers, no root that fails.
+    The symmetric form needs only eigenvalues of a symmetric matrix: no complex numbers, and no matrix root that fails.
     """
     values = np.linalg.eigvalsh(a.root @ b.cov @ a.root)
     cross = np.sqrt(values.clip(min=0)).sum()
@@ -64,10 +64,10 @@ def distance(a: Moments, b: Moments) -> float:
 def sample_distance(
     features: np.ndarray, reference: Moments, size: int | None = None, *, seed: int = 0, repeats: int = 50
 ) -> Estimate:
-    """FD of features [n, d] to `reference`: mean over the n // size disjoint groups of `size` (default n).
+    """FD of features [n, d] to `reference`: the mean over n // size disjoint groups of `size` rows (default n).
 
-    The interval holds the reference fixed: its error is the deviation over `repeats` bootstrap samples of
-    `size`, divided by the square root of the number of groups.
+    The interval treats the reference as fixed: the standard error is the deviation over `repeats` bootstrap samples of
+    `size` rows, divided by the square root of the number of groups.
     """
     size = min(size or len(features), len(features))
     groups = len(features) // size

@@ -1,7 +1,7 @@
 """Kernel distance: the unbiased squared MMD with the polynomial kernel of KID (Binkowski et al. 2018, eq. 4).
 
-k(x, y) = (x.y / d + 1)^3, the mean over subsets drawn without replacement. Being unbiased it may be slightly
-negative and needs no large n: the number to trust when there are few examples.
+k(x, y) = (x.y / d + 1)^3; the mean over subsets drawn without replacement. It is unbiased, so it can be slightly
+negative and needs no large n: prefer it to FD if there are few examples.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ def unbiased_mmd(x: np.ndarray, y: np.ndarray) -> float:
 def kernel_distance(
     features: np.ndarray, reference: np.ndarray, *, subsets: int = 100, size: int = 1000, seed: int = 2020
 ) -> Estimate:
-    """KID, the mean over `subsets` pairs of `size` rows (at most half) of features [n, d], reference [m, d].
+    """KID of features [n, d] to reference [m, d]: the mean over `subsets` pairs of subsets of `size` rows (at most
+    half).
 
-    Draws from its own random state. Subsets overlap, so the error counts only as many as can be disjoint: it
-    is the deviation over the subsets divided by sqrt(min(n, m) / size). Raises ValueError below 4 rows.
+    The random state is its own. Subsets overlap, so the standard error counts only as many as could be disjoint: the
+    deviation over the subsets divided by sqrt(min(n, m) / size). Raises ValueError below 4 rows.
     """
     smaller = min(len(features), len(reference))
     if smaller < 4:

@@ -3,10 +3,10 @@
 precision, recall   Kynkaanniemi et al. 2019, eq. 2, k = 3
 density, coverage   Naeem et al. 2020, eq. 5 and 6, k = 5 (as `prdc`: radii leave out the point itself, `<`)
 authenticity        Alaa et al. 2022, section 3.3, as a share in 0..1 (0 = all is copied)
-copied              share of samples nearer to a training example than 1 % of held-out examples are
+copied              share of samples that are nearer to a training example than 1 % of held-out examples are
 
-Distances are Euclidean. Large searches run in float32 on centred features; what they find is measured again
-in float64 from the differences, so that an exact copy has distance 0.
+Distances are Euclidean. Large searches run in float32 on centred features; the distances to the neighbours found are
+then computed in float64 from the differences, so that an exact copy has distance 0.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class Neighbours:
-    """For each query its k nearest rows, nearest first: index [n, k] int64, distance [n, k] float64."""
+    """The k nearest rows of each query, nearest first: index [n, k] int64, distance [n, k] float64."""
 
     index: np.ndarray
     distance: np.ndarray
 
 
 def _squared(queries: Tensor, base: Tensor, base_norms: Tensor) -> Tensor:
-    """Squared distances [q, b] up to rounding; not clipped at zero."""
+    """Squared distances [q, b] up to rounding, which may make them slightly negative."""
     crossed = torch.addmm(base_norms[None], queries, base.T, alpha=-2)
     return crossed.add_(queries.square().sum(1, keepdim=True))
 
 
 class Index:
-    """Rows [m, d] to search for nearest neighbours, centred once."""
+    """A nearest-neighbour search over rows [m, d], which are centred once."""
 
     def __init__(self, base: np.ndarray):
         wide = np.asarray(base, np.float64)
@@ -46,10 +46,10 @@ class Index:
         self._spacing = np.full(len(wide), np.nan)
 
     def nearest(self, queries: np.ndarray, k: int = 1, own: np.ndarray | None = None) -> Neighbours:
-        """The k nearest rows of every query [n, d]; k is lowered to the number of rows there are.
+        """The k nearest rows of each query [n, d]; k is lowered to the number of rows available.
 
-        own [n]: the row that query i is itself, to be left out; another row with equal values is kept.
-        Raises ValueError when no row is left to find.
+        own [n]: the row that query i itself is, which is excluded; other rows with equal values are kept. Raises
+        ValueError if there is no row to find.
         """
         rows = len(self.exact) - (own is not None)
         if rows < 1:
@@ -69,7 +69,7 @@ class Index:
         return Neighbours(torch.cat(index).numpy(), torch.cat(found).numpy())
 
     def spacing(self, rows: np.ndarray) -> np.ndarray:
-        """Distance from each of these rows [n] to its own nearest other row [n]; remembered."""
+        """Distance [n] from each of these rows [n] to its nearest other row; cached."""
         missing = np.unique(rows[np.isnan(self._spacing[rows])])
         if len(missing):
             queries = self.exact[torch.from_numpy(missing)].numpy() + self.centre
@@ -78,13 +78,13 @@ class Index:
 
 
 def nearest(queries: np.ndarray, base: np.ndarray, k: int = 1, own: np.ndarray | None = None) -> Neighbours:
-    """The k nearest rows of base [m, d] for every row of queries [n, d]; see `Index.nearest`."""
+    """The k nearest rows of base [m, d] for each row of queries [n, d]; see `Index.nearest`."""
     return Index(base).nearest(queries, k, own)
 
 
 @dataclass(frozen=True)
 class Manifold:
-    """Real features [n, d] with the distances [n] to the k-th (3rd) and wide-th (5th) nearest other row."""
+    """Real features [n, d] with the distance [n] to the k-th (3rd) and to the wide-th (5th) nearest other row."""
 
     features: np.ndarray
     radius: np.ndarray
@@ -94,7 +94,7 @@ class Manifold:
 
     @staticmethod
     def of(features: np.ndarray, k: int = 3, wide: int = 5) -> Manifold:
-        """k serves precision and recall, wide serves density and coverage."""
+        """k is for precision and recall, wide for density and coverage."""
         found = nearest(features, features, max(k, wide), own=np.arange(len(features))).distance
         last = found.shape[1] - 1
         return Manifold(features, found[:, min(k - 1, last)], found[:, min(wide - 1, last)], k, wide)
@@ -102,12 +102,12 @@ class Manifold:
 
 @dataclass(frozen=True)
 class Overlap:
-    """The value of every example; the mean of a field is the metric.
+    """Values per example; the mean of a field is the metric.
 
     precise [f] bool: the sample lies in the ball of a real example.
     recalled [r] bool: the real example lies in the ball of a sample.
-    dense [f]: number of real balls (k = 5) that hold the sample, divided by 5.
-    covered [r] bool: the ball (k = 5) of the real example holds a sample.
+    dense [f]: number of real balls (k = 5) that contain the sample, divided by 5.
+    covered [r] bool: the ball (k = 5) of the real example contains a sample.
     gap [r]: distance from the real example to its nearest sample, divided by the radius of its ball.
     """
 
@@ -119,7 +119,7 @@ class Overlap:
 
 
 def overlap(real: Manifold, fake: np.ndarray) -> Overlap:
-    """Compare samples [f, d] with a real manifold of r rows; the metrics are calibrated for f = r."""
+    """Compare samples [f, d] with a real manifold of r rows; the metrics are meant for f = r."""
     own = nearest(fake, fake, real.k, own=np.arange(len(fake))).distance[:, -1]
     reach = torch.from_numpy(own).square()
     centre = np.asarray(real.features, np.float64).mean(axis=0)
@@ -147,17 +147,17 @@ def overlap(real: Manifold, fake: np.ndarray) -> Overlap:
 
 
 def authentic(found: Neighbours, training: Index) -> np.ndarray:
-    """Which queries are farther from their nearest training row than that row is from its own, [n] bool.
+    """Which queries are farther from their nearest training row than that row is from its nearest other one: [n] bool.
 
-    found: `training.nearest(queries)`. Equal training rows are at distance 0 from each other, so a query that
-    is one more copy of them is not authentic either. Of held-out real examples about half are authentic.
+    found: `training.nearest(queries)`. Equal training rows have distance 0 from each other, so a query equal to them is
+    not authentic either. About half of held-out real examples are authentic.
     """
     return found.distance[:, 0] > training.spacing(found.index[:, 0])
 
 
 def copied(distance: np.ndarray, held: np.ndarray, quantile: float = 0.01) -> np.ndarray:
-    """Which samples are nearer to the training set than that quantile of held-out examples are, [n] bool.
+    """Which samples are nearer to the training set than that quantile of held-out examples: [n] bool.
 
-    distance [n], held [m]: distances to the nearest training row. A share far above `quantile` means copying.
+    distance [n], held [m]: distances to the nearest training row. A share far above `quantile` indicates copying.
     """
     return distance < np.quantile(held, quantile)

@@ -1,7 +1,7 @@
-"""What samples are compared with: features of the training data and of held-out real data, and the floors.
+"""Reference features, of training data and of held-out real data, and the floors of all metrics.
 
-Protocol, one for all metrics, at one count n = min(samples, held-out examples):
-- Distances (fd, kid) compare with the training data. Floor: n held-out examples against the same.
+One protocol holds for all metrics, at one count n = min(samples, held-out examples):
+- Distances (fd, kid) compare with the training data. Floor: n held-out examples in place of the samples.
 - Overlap (precision, recall, density, coverage) compares n samples with n held-out examples. Floor: n
   training examples in place of the samples.
 - Copying (authenticity, copied) searches the training data. Floor: held-out examples in place of the samples.
@@ -24,7 +24,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import key
 from ganworks.metrics.classifier import split_hash
 from ganworks.metrics.estimate import Estimate, mean, wilson
-from ganworks.metrics.features import Dataset, FeatureExtractor, Progress
+from ganworks.metrics.features import FeatureExtractor, MetricDataset, Progress
 from ganworks.metrics.frechet import Moments, moments, sample_distance
 from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.neighbours import Index, Manifold, Neighbours, Overlap, authentic, copied, overlap
@@ -35,10 +35,10 @@ FEWEST = 10
 
 @dataclass
 class Measured:
-    """All metrics of one set of feature vectors, with what each example said (for pictures and classes).
+    """All metrics of one set of feature vectors, with values per example (for pictures and classes).
 
-    covered, gap [n]: of each held-out example, means over groups. dense [N]: of each sample. near: nearest
-    training rows of each sample.
+    covered, gap [n]: of each held-out example, means over groups. dense [N]: of each sample. near: nearest training
+    rows of each sample.
     """
 
     metrics: dict[str, Estimate]
@@ -50,10 +50,10 @@ class Measured:
 
 @dataclass
 class Reference:
-    """Real features by one extractor: make it once with `Reference.of`, compare with it often.
+    """Features of real data by one extractor: made once by `Reference.of`, then used for every comparison.
 
-    train [m, d], held [h, d]: features of the shuffled examples train_rows [m], held_rows [h] of the data set
-    (at most 100,000 and 10,000 of them). split: names the held-out split.
+    train [m, d], held [h, d]: features of the shuffled examples train_rows [m], held_rows [h] of the data set (at most
+    100,000 and 10,000 of them). split: a hash of the held-out split.
     """
 
     train: np.ndarray
@@ -66,12 +66,16 @@ class Reference:
 
     @staticmethod
     def of(
-        dataset: Dataset, extractor: FeatureExtractor, cache: Path | None = None, *, progress: Progress | None = None
+        dataset: MetricDataset,
+        extractor: FeatureExtractor,
+        cache: Path | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> Reference:
-        """Extract, or read from the cache folder. Raises UsageError below 10 held-out examples."""
+        """Extract the features, or read them from the cache folder. Raises UsageError below 10 held-out examples."""
         if len(dataset.held) < FEWEST:
             raise UsageError(
-                f"Judging samples needs at least {FEWEST} held-out examples; this data has "
+                f"Evaluating samples needs at least {FEWEST} held-out examples; this data has "
                 f"{len(dataset.held)}. Add data: a tenth of it is held out."
             )
         shuffle = np.random.default_rng(key("reference", dataset.fingerprint))
@@ -97,26 +101,26 @@ class Reference:
 
     @cached_property
     def index(self) -> Index:
-        """Search over the training features."""
+        """Nearest-neighbour search over the training features."""
         return Index(self.train)
 
     @cached_property
     def held_near(self) -> Neighbours:
-        """Nearest training row of every held-out example."""
+        """Nearest training row of each held-out example."""
         return self.index.nearest(self.held)
 
     def count(self, samples: int) -> int:
-        """n of the protocol: how many examples stand on each side of a comparison."""
+        """n of the protocol: the number of examples on each side of a comparison."""
         return min(samples, len(self.held))
 
     def manifold(self, n: int) -> Manifold:
-        """The first n held-out examples with their radii."""
+        """The first n held-out examples with their radii; cached."""
         if n not in self._manifolds:
             self._manifolds[n] = Manifold.of(self.held[:n])
         return self._manifolds[n]
 
     def floor(self, n: int, *, repeats: int = 50, subsets: int = 100, seed: int = 0) -> Measured:
-        """Every metric of real data at this n; remembered."""
+        """All metrics of real data at this n; cached."""
         wanted = (n, repeats, subsets, seed)
         if wanted not in self._floors:
             over = [overlap(self.manifold(n), self.train[:n])]
@@ -127,7 +131,7 @@ class Reference:
     def measure(
         self, features: np.ndarray, n: int, *, repeats: int = 50, subsets: int = 100, seed: int = 0
     ) -> Measured:
-        """Every metric of samples [N, d], N >= n; fd and overlaps are means over N // n groups of n."""
+        """All metrics of samples [N, d], N >= n; fd and overlaps are means over N // n groups of n."""
         groups = np.split(features[: len(features) // n * n], len(features) // n)
         over = [overlap(self.manifold(n), group) for group in groups]
         near = self.index.nearest(features, 3)
@@ -163,13 +167,13 @@ def _copying(real: Reference, near: Neighbours) -> dict[str, Estimate]:
 
 
 def extract(
-    dataset: Dataset,
+    dataset: MetricDataset,
     extractor: Callable[[np.ndarray], np.ndarray],
     rows: np.ndarray,
     stage: str,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Features [n, d] of these examples, read a few hundred at a time in the order of the file."""
+    """Features [n, d] of these examples, which are read a few hundred at a time in the order of the file."""
     order, parts = np.argsort(rows), []
     for start in range(0, len(rows), CHUNK):
         parts.append(extractor(dataset.raw(rows[order[start : start + CHUNK]])))
@@ -182,7 +186,7 @@ def extract(
 
 
 def _load(path: Path | None, train: int, held: int, dim: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Kept features, or None when there are none or they are damaged or of another size; they are then made anew."""
+    """Stored features; None if they are missing, damaged or of another size, and must be extracted anew."""
     if path is None or not path.is_file():
         return None
     try:
@@ -199,7 +203,7 @@ def _load(path: Path | None, train: int, held: int, dim: int) -> tuple[np.ndarra
 
 
 def _save(path: Path | None, features: tuple[np.ndarray, np.ndarray]) -> None:
-    """Written whole or not at all."""
+    """Store features atomically."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Samples of a generator as an extractor sees them: what every score and picture of them is computed from."""
+"""Features of generated samples, from which all scores and pictures of them are computed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Sample = Callable[[int, int], tuple[np.ndarray, np.ndarray | None]]  # (first, c
 
 @dataclass
 class SampleFeatures:
-    """Samples as the extractor sees them: features [N, d]; chances [N, classes], asked labels [N] or None."""
+    """Features [N, D] of samples, class probabilities [N, classes] or None, requested labels [N] or None."""
 
     features: np.ndarray
     chances: np.ndarray | None
@@ -32,7 +32,10 @@ class SampleFeatures:
 def sample_features(
     sample: Sample, extractor: FeatureExtractor, count: int, progress: Progress | None = None
 ) -> SampleFeatures:
-    """Ask for samples 0..count-1 a few hundred at a time and keep only what is needed of them."""
+    """Features of samples 0..count-1, which are generated a few hundred at a time and not kept.
+
+    Raises UsageError if a sample is not finite.
+    """
     features, chances, asked = [], [], []
     for start in range(0, count, CHUNK):
         examples, labels = sample(start, min(CHUNK, count - start))
@@ -45,7 +48,7 @@ def sample_features(
         if labels is not None:
             asked.append(np.asarray(labels))
         if progress:
-            progress("judging samples", min(start + CHUNK, count), count)
+            progress("scoring samples", min(start + CHUNK, count), count)
     made = SampleFeatures(
         np.concatenate(features), np.concatenate(chances) if chances else None, np.concatenate(asked) if asked else None
     )
@@ -53,6 +56,6 @@ def sample_features(
     if bad:
         raise UsageError(
             f"{bad} of {count} samples hold values that are not finite: this generator has "
-            "diverged. Judge an earlier snapshot."
+            "diverged. Evaluate an earlier snapshot."
         )
     return made

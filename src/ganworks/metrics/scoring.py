@@ -1,7 +1,8 @@
-"""Every metric of a generator with its interval beside the value of real data (`evaluate`, `score`).
+"""All metrics of a generator with intervals, beside the values of real data: `score` during training, `evaluate` after
+it.
 
-The protocol stands in `reference.py`. Samples are asked for by index, so that the same seed gives the same
-samples at any batch size; they are scored in the bytes that would be written to disk.
+`reference.py` describes the protocol. Samples are requested by index, so that a seed gives the same samples at any
+batch size; metrics are computed on the values that would be written to files.
 """
 
 from __future__ import annotations
@@ -20,37 +21,37 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.metrics.classifier import Classifier
 from ganworks.metrics.estimate import Estimate, untouched_random_state, wilson
-from ganworks.metrics.features import Dataset, FeatureExtractor, Progress, score_key
+from ganworks.metrics.features import FeatureExtractor, MetricDataset, Progress, score_key
 from ganworks.metrics.reference import FEWEST, Measured, Reference
 from ganworks.metrics.samples import Sample, SampleFeatures, sample_features
 from ganworks.metrics.sheets import draw_all
 
 PROTOCOL = (
     "All comparisons use {n} examples on each side; {groups} group(s) of {n} samples are averaged.",
-    "fd and kid compare with {train} training examples; floor: held-out examples against the same.",
+    "fd and kid compare with {train} training examples; floor: held-out examples against them.",
     "precision, recall, density and coverage compare with {n} held-out examples; floor: training examples.",
     "authenticity and copied search {train} training examples; floor: held-out examples.",
 )
 MEANING = {
     "fd": ("lower", "Frechet distance of all samples to real data; the floor is perfect."),
-    "kid": ("lower", "Kernel distance: the same question without assuming a bell shape. About 0 is perfect."),
+    "kid": ("lower", "Kernel distance (MMD): like fd, but without assuming a Gaussian. About 0 is perfect."),
     "precision": ("higher", "Share of samples that lie where real examples lie."),
     "recall": ("higher", "Share of real examples that lie where samples lie."),
     "density": ("higher", "How densely real examples surround a sample; real data has 1."),
-    "coverage": ("higher", "Share of real examples with a sample nearby: the variety that was learnt."),
-    "authenticity": ("floor", "Share of samples that are no near copy of a training example."),
+    "coverage": ("higher", "Share of real examples with a sample nearby: the diversity of the samples."),
+    "authenticity": ("floor", "Share of samples that are not near copies of a training example."),
     "copied": ("floor", "Share of samples nearer to a training example than 1 % of unseen real data is."),
-    "agreement": ("higher", "Share of samples that a classifier of real data sees as the class asked for."),
+    "agreement": ("higher", "Share of samples that a classifier of real data assigns to the requested class."),
 }
 ALARM = 0.10  # authenticity this far below its floor means copying
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """value with its 95 % interval [low, high], the same for real data (floor), and value / floor.
+    """A value with its 95 % interval [low, high], the same for real data (floor), and value / floor.
 
-    ratio is None where it says nothing: a floor that is not clearly above zero. better: "lower", "higher", or
-    "floor" when the value of real data is the aim. meaning: one sentence for a reader new to it.
+    ratio: None if the floor is not clearly above zero. better: "lower", "higher", or "floor" if the value of real data
+    is the aim. meaning: one sentence for readers new to the metric.
     """
 
     value: float
@@ -66,11 +67,11 @@ class Measurement:
 
 @dataclass
 class Report:
-    """What `evaluate` found; `to_dict` is eval.json.
+    """The result of `evaluate`; `to_dict` is the content of eval.json.
 
-    extractor: name@hash that every value depends on. count: samples. n: examples on each side of a
-    comparison. classes: one entry for each class (share of samples, share of real data, agreement, coverage).
-    memorisation: flag, sentence, and the samples nearest to training data. pictures: title -> file name.
+    extractor: name@hash of the extractor, on which every value depends. count: samples. n: examples on each side of a
+    comparison. classes: one entry per class (share of samples, share of real data, agreement, coverage). memorisation:
+    flag, sentence, and the samples nearest to training data. pictures: title -> file name.
     """
 
     extractor: str
@@ -94,7 +95,7 @@ class Report:
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types only, ready for JSON: numbers that are not finite become None."""
+        """Plain types for JSON; numbers that are not finite become None."""
         return plain(asdict(self))
 
 
@@ -103,7 +104,7 @@ Scores = dict[str, float]
 
 def score(
     sample: Sample,
-    dataset: Dataset,
+    dataset: MetricDataset,
     extractor: FeatureExtractor,
     *,
     count: int = 2000,
@@ -111,11 +112,11 @@ def score(
     cache: Path | None = None,
     reference: Reference | None = None,
 ) -> tuple[Scores, Scores]:
-    """A quick look during training: ({metric: value}, {metric: floor}); adds "fd_ratio" = fd / its floor.
+    """Quick scores during training: ({metric: value}, {metric: floor}); adds "fd_ratio" = fd / its floor.
 
-    sample(start, n) returns samples start..start+n-1 as on disk, with asked labels or None. reference: what
-    `Reference.of` gave for this data and extractor; without it, it is made, or read from `cache`. No global
-    random state is changed, not even by `sample`.
+    sample(start, n): samples start..start+n-1 as stored, with requested labels or None. reference: what `Reference.of`
+    returned for this data and extractor; if None, it is made, or read from `cache`. Global random states do not change,
+    not even by `sample`.
     """
     _enough(count)
     with untouched_random_state(), torch.no_grad():
@@ -133,7 +134,7 @@ def score(
 
 def evaluate(
     sample: Sample,
-    dataset: Dataset,
+    dataset: MetricDataset,
     extractor: FeatureExtractor,
     *,
     count: int = 10_000,
@@ -144,11 +145,11 @@ def evaluate(
     progress: Progress | None = None,
     about: dict[str, Any] | None = None,
 ) -> Report:
-    """The whole report on `count` samples.
+    """The full report on `count` samples.
 
-    sample, reference: as for `score`. seed: of subsets and bootstrap, not of the samples. pictures: folder
-    for PNG pictures, None for none. about: facts on the generator to keep beside the numbers (checkpoint
-    hash, truncation). Raises UsageError when there is too little data or a sample is not finite.
+    sample, reference: as for `score`. seed: of subsets and bootstrap, not of the samples. pictures: folder for PNG
+    pictures, or None. about: facts about the generator to store with the numbers (checkpoint hash, truncation). Raises
+    UsageError if there is too little data or if a sample is not finite.
     """
     began = time.perf_counter()
     _enough(count)
@@ -165,7 +166,7 @@ def evaluate(
 
 
 def _report(
-    dataset: Dataset, extractor: FeatureExtractor, real: Reference, made: SampleFeatures, found: Measured
+    dataset: MetricDataset, extractor: FeatureExtractor, real: Reference, made: SampleFeatures, found: Measured
 ) -> Report:
     count, n = len(made.features), len(found.covered)
     floor = real.floor(n)
@@ -204,13 +205,13 @@ def _metric(name: str, found: Estimate, floor: Estimate) -> Measurement:
 
 
 def _agreement(made: SampleFeatures) -> Estimate | None:
-    """Share of samples whose predicted label is the asked one."""
+    """Share of samples whose predicted label is the requested one."""
     if made.predicted is None or made.asked is None:
         return None
     return wilson(float((made.predicted == made.asked).mean()), len(made.asked))
 
 
-def _classes(dataset: Dataset, real: Reference, made: SampleFeatures, found: Measured) -> list[dict[str, Any]]:
+def _classes(dataset: MetricDataset, real: Reference, made: SampleFeatures, found: Measured) -> list[dict[str, Any]]:
     """For each class: its share of samples and of training data, agreement, coverage of held-out examples."""
     if made.predicted is None or dataset.labels is None:
         return []
@@ -256,7 +257,7 @@ def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str,
     }
 
 
-def _warnings(dataset: Dataset, extractor: FeatureExtractor, real: Reference, n: int) -> list[str]:
+def _warnings(dataset: MetricDataset, extractor: FeatureExtractor, real: Reference, n: int) -> list[str]:
     said = []
     if n < extractor.dim + 1:
         said.append(f"Only {n} examples for {extractor.dim} features: fd is mostly bias; trust kid instead.")
@@ -266,15 +267,14 @@ def _warnings(dataset: Dataset, extractor: FeatureExtractor, real: Reference, n:
         said.append(f"Copies were searched in {len(real.train)} of {len(dataset.train)} training examples.")
     if isinstance(extractor, Classifier) and not extractor.accuracy >= 0.9:
         said.append(
-            f"The classifier that judges is right on only {extractor.accuracy:.0%} of held-out "
-            "examples: read agreement with care."
+            f"The classifier is right on only {extractor.accuracy:.0%} of held-out examples: read agreement with care."
         )
     return said
 
 
 def _enough(count: int) -> None:
     if count < FEWEST:
-        raise UsageError(f"{count} samples are too few to judge; ask for at least {FEWEST}, better 2000.")
+        raise UsageError(f"{count} samples are too few to evaluate; request at least {FEWEST}, better 2000.")
 
 
 def _versions() -> dict[str, str]:
@@ -286,7 +286,7 @@ def _versions() -> dict[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """Containers and NumPy numbers as JSON knows them."""
+    """Containers and NumPy numbers as plain types for JSON."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

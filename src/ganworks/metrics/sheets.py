@@ -1,4 +1,4 @@
-"""Pictures that explain a report: samples, real examples, nearest training images, classes, failures, misses.
+"""Pictures for a report: samples, real examples, nearest training images, classes, worst samples, missed examples.
 
 Small images are enlarged by whole factors without smoothing, large ones are shrunk: tiles have 56 to 160 px.
 """
@@ -14,7 +14,7 @@ from PIL import Image, ImageFont
 
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.arrange import Frame, arrange
-from ganworks.metrics.features import Dataset
+from ganworks.metrics.features import MetricDataset
 from ganworks.metrics.reference import Measured, Reference
 from ganworks.metrics.samples import Sample, SampleFeatures
 
@@ -23,7 +23,7 @@ MOST_CLASSES = 20
 
 
 def picture(example: np.ndarray, spec: Spec) -> Image.Image:
-    """One example [C, H, W] as on disk -> RGB. 1 or 2 channels: grey; 4: alpha on white; more: first 3."""
+    """One example [C, H, W] as stored -> RGB. 1 or 2 channels: grey; 4: alpha on white; others: the first 3."""
     x = (np.asarray(example, np.float32) - spec.low) * (255 / (spec.high - spec.low))
     x = x.clip(0, 255).round()
     if len(x) < 3:
@@ -34,7 +34,7 @@ def picture(example: np.ndarray, spec: Spec) -> Image.Image:
 
 
 def _tile(image: Image.Image) -> Image.Image:
-    """Enlarge or shrink to a size that a person can see."""
+    """Enlarge or shrink an image to a size for display."""
     longer = max(image.size)
     if longer > LARGEST:
         ratio = LARGEST / longer
@@ -61,11 +61,11 @@ def grid(examples: np.ndarray, spec: Spec, columns: int, captions: Sequence[str]
 
 
 def fetch(sample: Sample, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-    """These samples [n, ...], each asked for by its index."""
+    """These samples [n, ...], each requested by its index."""
     return np.concatenate([np.asarray(sample(int(i), 1)[0]) for i in indices])
 
 
-def neighbour_sheet(sample: Sample, dataset: Dataset, real: Reference, found: Measured) -> Image.Image:
+def neighbour_sheet(sample: Sample, dataset: MetricDataset, real: Reference, found: Measured) -> Image.Image:
     """Rows of a sample and its nearest training examples: the five closest samples, then five others."""
     distance = found.near.distance
     chosen = [*np.argsort(distance[:, 0], kind="stable")[:5], *range(min(5, len(distance)))]
@@ -79,8 +79,8 @@ def neighbour_sheet(sample: Sample, dataset: Dataset, real: Reference, found: Me
     return grid(np.stack(examples), dataset.spec, 1 + distance.shape[1], captions)
 
 
-def class_sheet(sample: Sample, dataset: Dataset, made: SampleFeatures, each: int = 10) -> Image.Image | None:
-    """One row for each of the first 20 classes: samples asked as it, else seen as it, and how surely."""
+def class_sheet(sample: Sample, dataset: MetricDataset, made: SampleFeatures, each: int = 10) -> Image.Image | None:
+    """A row for each of the first 20 classes: samples requested as it, else classified as it, with the probability."""
     labels = made.asked if made.asked is not None else made.predicted
     if labels is None:
         return None
@@ -99,9 +99,9 @@ def _certainty(made: SampleFeatures, index: int, label: int, name: str) -> str:
 
 
 def failure_sheet(
-    sample: Sample, dataset: Dataset, made: SampleFeatures, found: Measured, count: int = 24
+    sample: Sample, dataset: MetricDataset, made: SampleFeatures, found: Measured, count: int = 24
 ) -> Image.Image:
-    """The worst samples: least like the asked class, or least like any, or farthest from training data."""
+    """The worst samples: least like the requested class, or least like any class, or farthest from training data."""
     if made.chances is None or made.predicted is None:
         distance = found.near.distance[:, 0]
         worst = np.argsort(-distance, kind="stable")[:count]
@@ -117,8 +117,8 @@ def failure_sheet(
     return grid(fetch(sample, worst), dataset.spec, 8, captions)
 
 
-def missed_sheet(dataset: Dataset, real: Reference, found: Measured, count: int = 24) -> Image.Image:
-    """Held-out examples that samples are farthest from, in units of the radius where one was expected."""
+def missed_sheet(dataset: MetricDataset, real: Reference, found: Measured, count: int = 24) -> Image.Image:
+    """Held-out examples farthest from any sample, in units of the radius in which a sample was expected."""
     worst = np.argsort(-found.gap, kind="stable")[:count]
     captions = []
     for i in worst:
@@ -128,9 +128,9 @@ def missed_sheet(dataset: Dataset, real: Reference, found: Measured, count: int 
 
 
 def draw_all(
-    folder: Path, sample: Sample, dataset: Dataset, *, real: Reference, made: SampleFeatures, found: Measured
+    folder: Path, sample: Sample, dataset: MetricDataset, *, real: Reference, made: SampleFeatures, found: Measured
 ) -> dict[str, str]:
-    """Write every sheet into the folder; {title: file name}."""
+    """Write every sheet into the folder; returns {title: file name}."""
     count = min(64, len(made.features))
     near = neighbour_sheet(sample, dataset, real, found)
     sheets = {

@@ -1,4 +1,6 @@
-"""What the evaluators of tasks share: numbers with intervals beside those of simple baselines, and their report."""
+"""What the evaluators of several tasks share: values with intervals beside those of simple baselines, and the
+report.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,9 @@ _DRAWS = 1000
 
 @dataclass
 class TaskReport:
-    """What a full evaluation of a task found; `to_dict` is eval.json.
+    """The result of the full evaluation of a task; `to_dict` is the content of eval.json.
 
-    metrics: name -> Measurement. baselines: name -> {metric: value}, simple methods and ceilings measured on the same
+    metrics: name -> Measurement. baselines: name -> {metric: value}, of simple methods and upper bounds on the same
     examples. tables: {"title", "columns": [...], "rows": [[...]]}. pictures: title -> file name. count: examples.
     """
 
@@ -37,7 +39,7 @@ class TaskReport:
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types only, ready for JSON: numbers that are not finite become None."""
+        """Plain types for JSON; numbers that are not finite become None."""
         return plain(asdict(self))
 
 
@@ -48,9 +50,10 @@ def metric(
     better: str = "lower",
     meaning: str = "",
 ) -> Measurement:
-    """The mean of one value per example with a 95 % bootstrap interval over examples; a bare number has none.
+    """The mean of one value per example with a 95 % bootstrap interval over examples; a single number gets no interval.
 
-    floor: what real data, or the best that can be had, gets. better: "lower", "higher" or "floor" (as near as can be).
+    floor: the value of real data, or the best attainable one. better: "lower", "higher" or "floor" (as near to it as
+    possible).
     """
     items = np.atleast_1d(np.asarray(values, np.float64))
     value = float(items.mean())
@@ -61,26 +64,28 @@ def metric(
 
 
 def interval(items: np.ndarray) -> tuple[float, float]:
-    """Percentile bootstrap interval (95 %) of the mean of items [n]; the same numbers give the same interval."""
+    """95 % percentile bootstrap interval of the mean of items [n]; the same numbers give the same interval."""
     return bootstrap(len(items), lambda rows: items[rows].mean())
 
 
 def bootstrap(count: int, statistic: Callable[[np.ndarray], float], draws: int = _DRAWS) -> tuple[float, float]:
-    """Percentile bootstrap interval (95 %) of statistic(rows) over rows int64 [count], drawn with replacement."""
+    """95 % percentile bootstrap interval of statistic(rows), rows int64 [count] drawn with replacement."""
     rng = np.random.default_rng(key("bootstrap", count))
     found = [statistic(rng.integers(count, size=count)) for _ in range(draws)]
     return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
 
 
 def spaced(indices: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of some indices, evenly spaced."""
+    """At most `count` of the indices, evenly spaced."""
     if len(indices) <= count:
         return indices
     return indices[np.linspace(0, len(indices) - 1, count).round().astype(np.int64)]
 
 
 def save_pictures(folder: Path, pictures: Mapping[str, tuple[str, Image.Image]]) -> dict[str, str]:
-    """Write title -> (file name, picture) into a folder, made if need be; title -> file name, as a report has it."""
+    """Write title -> (file name, picture) into a folder, created if missing; returns title -> file name, as in a
+    report.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.values():
         picture.save(folder / name)
@@ -88,7 +93,7 @@ def save_pictures(folder: Path, pictures: Mapping[str, tuple[str, Image.Image]])
 
 
 def timed(evaluator: Any, nets: Mapping[str, Any]) -> tuple[float, float]:
-    """Seconds of one score (0 when nothing can be scored) and of one picture, by doing each once."""
+    """Seconds of one score (0 if nothing can be scored) and of one picture, measured by running each once."""
     start = time.perf_counter()
     evaluator.show(nets)
     shown = time.perf_counter()

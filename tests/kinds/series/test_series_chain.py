@@ -8,12 +8,12 @@ from series_data import SMALL, batch, plain, ragged
 
 from ganworks.core.errors import UsageError
 from ganworks.core.settings import Config, Optimizer, Train
-from ganworks.kinds.series.data.layout import Even
+from ganworks.kinds.series.data.layout import Decorrelation
 from ganworks.kinds.series.domain import SeriesDomain as Domain
 from ganworks.kinds.series.game import SeriesGame
 from ganworks.kinds.series.networks.chain import around
 from ganworks.kinds.series.networks.families import SeriesNetworks
-from ganworks.kinds.series.networks.law import Cells, Laws, Mixture
+from ganworks.kinds.series.networks.law import Cells, ChangeMixtures, Mixture
 from ganworks.training.engine import Engine
 
 
@@ -25,7 +25,7 @@ def mixture(rows=4, parts=3):
 
 def laws(n=2):
     rng = torch.Generator().manual_seed(1)
-    one = Laws(3, n, 4, 3, torch.rand(n, n, generator=rng).tril(-1))
+    one = ChangeMixtures(3, n, 4, 3, torch.rand(n, n, generator=rng).tril(-1))
     with torch.no_grad():
         for p in one.parameters():
             p.copy_(0.2 * torch.randn(p.shape, generator=rng))
@@ -160,7 +160,7 @@ def test_steps_are_measured_apart_and_come_back():
     level = 100 * np.exp(np.cumsum(0.02 * np.random.default_rng(0).standard_normal(900)))
     x = np.stack([level, level * (1.01 + 0.001 * np.random.default_rng(1).standard_normal(900))], 1)
     data = Domain(length=10).open(x)
-    even = Even.of(data.layout)
+    even = Decorrelation.of(data.layout)
     values = torch.from_numpy(data.values(data.train)[0])
     w = even.there(values)
     assert bool(even.log.all()), "changes grow with the level, so logarithms are taken"

@@ -8,7 +8,7 @@ import ganworks as gw
 from ganworks.kinds.series.domain import SeriesDomain as Domain
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc as judges
-from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.metrics.estimate import ks
 
 
@@ -17,7 +17,7 @@ def bunch(values, lengths=None, labels=None):
     n = np.full(len(values), values.shape[1]) if lengths is None else np.asarray(lengths)
     over = np.arange(values.shape[1]) >= n[:, None]
     codes = np.zeros((*values.shape[:2], 0), np.int64)
-    return Bunch(np.where(over[:, :, None], np.nan, values), codes, n, {}, labels)
+    return DecodedSeries(np.where(over[:, :, None], np.nan, values), codes, n, {}, labels)
 
 
 def waves(count, seed, steps=24):
@@ -71,7 +71,7 @@ def test_a_judge_is_not_tested_on_what_it_learnt():
 
 
 def test_the_predictive_score_hardly_separates():
-    """What docs/series.md says of it: shuffled steps cost little on slow series and nothing on noise."""
+    """What `ganworks help series` says of it: shuffled steps cost little on slow series and nothing on noise."""
     rng = np.random.default_rng(0)
     real = bunch(rng.standard_normal((300, 24, 1)))
     assert abs(judges.predictive(real, real) - judges.predictive(shuffled(real), real)) < 0.01
@@ -91,7 +91,7 @@ def test_lengths_shares_and_labels():
 
 def test_floors_keep_what_they_promise():
     data = Domain(length=12).open(np.sin(np.arange(600)[:, None] / np.array([5.0, 9.0])))
-    real = Bunch.of(data.layout, data.raw(data.train))
+    real = DecodedSeries.of(data.layout, data.raw(data.train))
     found = alike.floors(data.layout, real, 300)
     assert set(found) == {"time-shuffled", "Gaussian", "copula"}
     assert alike.acf_error(real, found["time-shuffled"]) > 0.2 and alike.acf_error(real, found["Gaussian"]) < 0.1

@@ -8,7 +8,7 @@ from table_data import people
 
 from ganworks.core.errors import UsageError
 from ganworks.kinds.tables.data import rules as table_rules
-from ganworks.kinds.tables.data.conditions import Kept
+from ganworks.kinds.tables.data.conditions import ConditionedGenerator
 from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.domain import Table
 from ganworks.kinds.tables.networks import CTGAN, ColumnNetworks
@@ -147,7 +147,7 @@ def test_what_hardly_any_row_keeps_is_refused(data):
 
     G = ColumnNetworks(width=16, depth=1, pac=1).build(data.spec)["G"].eval()
     with pytest.raises(UsageError, match="fewer than one made row"), torch.inference_mode():
-        Kept(G, Never())(torch.randn(2, G.z_dim))
+        ConditionedGenerator(G, Never())(torch.randn(2, G.z_dim))
 
 
 def test_sums_orders_and_ranges_hold_in_every_row():

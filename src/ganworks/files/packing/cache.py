@@ -1,7 +1,7 @@
-"""The cache of packs: in which folder a pack lies, and how it is made there, whole or not at all.
+"""The cache of packs: where a pack lies, and how it is written completely or not at all.
 
-A pack is a folder beside others, named after its source and after a key: a hash of the source's stamp (names, sizes,
-times) and of the settings of the conversion. It is written to a temporary folder and renamed when it is complete.
+A pack is a folder in the cache, named after its source and a key: a hash of the source's stamp (names, sizes, times)
+and of the settings of the conversion. It is written to a temporary folder, which is renamed when it is complete.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def open_or_pack(
     usual: str = "data",
     kind: str = "",
 ) -> tuple[Path, Pack]:
-    """(folder, pack) of a source, made first when there is none.
+    """Return (folder, pack) of a source; the pack is written first if there is none.
 
-    where: path of the source, whose name the folder gets, or `usual` where it has none; kind: a word between name and
-    key. key: plain values that decide the content. opened(folder): the pack, or None when there is none or it is
-    damaged. write(work, notes): writes a pack into the folder `work`; notes are sentences about the cache. Raises
-    UsageError for a cache that cannot be written or a full disk.
+    where: path of the source; the folder is named after it, or `usual` if it has no name. kind: a word between name and
+    key. key: plain values that decide the content. opened(folder): the pack, or None if it is missing or damaged.
+    write(work, notes): writes a pack into the folder `work`; notes are sentences about the cache. Raises UsageError for
+    a cache that cannot be written and for a full disk.
     """
     root, notes = cache_folder(cache)
     text = json.dumps(key, sort_keys=True, default=str).encode("utf-8", "surrogateescape")
@@ -54,19 +54,21 @@ def open_or_pack(
             write(work, notes)
         ready = opened(folder)
     if ready is None:
-        raise UsageError(f'The pack in "{folder}" is damaged as soon as it is written; check the disk.')
+        raise UsageError(f'The pack in "{folder}" was damaged while it was written; check the disk.')
     return folder, ready
 
 
 def refuse_corrupt(facts: dict[str, Any], on_corrupt: str, error: type[DecodeError] = DecodeError) -> None:
-    """Raise UsageError where a pack has left items out, made with on_corrupt=skip, and they are not to be left out."""
+    """Raise UsageError if the pack was made with on_corrupt=skip and left items out, but on_corrupt is now "error"."""
     if on_corrupt == "error" and facts["corrupt"]:
         name, reason = facts["corrupt"][0]
         raise UsageError(f"{error(name, reason)} {LEAVE_OUT}")
 
 
 def cache_folder(cache: str | Path | None) -> tuple[Path, list[str]]:
-    """The folder for packs: the one given, $GANWORKS_CACHE, ~/.cache/ganworks, or a private temporary one."""
+    """(folder for packs, notes): the given one, $GANWORKS_CACHE, ~/.cache/ganworks, or a private temporary one. Raises
+    UsageError if none can be written.
+    """
     given = cache or os.environ.get("GANWORKS_CACHE")
     try:
         root = Path(given).expanduser() if given else Path.home() / ".cache" / "ganworks"
@@ -94,16 +96,16 @@ def _probe(root: Path) -> None:
 
 
 def clean(root: Path) -> None:
-    """Remove what packing runs that were killed left behind a day ago or earlier."""
+    """Remove temporary folders of packing that are more than a day old, which killed processes left behind."""
     for left in root.glob(".packing-*"):
         if time.time() - left.stat().st_mtime > 86_400:
             shutil.rmtree(left, ignore_errors=True)
 
 
 class temporary:
-    """A folder beside `folder` that takes its name on success and vanishes on failure.
+    """Context manager: a temporary folder in `root` that is renamed to `folder` on success and removed on failure.
 
-    ready(folder): whether another process was faster and the folder is there and whole.
+    ready(folder): whether a complete pack is there, written meanwhile by another process.
     """
 
     def __init__(self, root: Path, folder: Path, ready: Callable[[Path], Any]):

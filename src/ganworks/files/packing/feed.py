@@ -1,4 +1,4 @@
-"""From a position in the data order to a batch on the device."""
+"""Batches for training: from positions in the data order to tensors on the device."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ class FeedData(Protocol):
 
 
 class FeedOrder(Protocol):
-    """A keyed endless order over the training examples."""
+    """An endless, keyed order of the training examples; take(start, count) gives places in it as int64 [count]."""
 
     def take(self, start: int, count: int) -> np.ndarray: ...
 
 
 @dataclass
 class DataFeed:
-    """Reads global positions [start, start + total), keeps this rank's rows, augments and moves them.
+    """Returns the batch at a position of the data order: reads this process's rows, augments them and moves them to the
+    device.
 
-    rows: the domain's `batch`, (data, indices, draw) -> tensors: it reads, crops, degrades and augments with keyed
-    randomness. Tensors with 4 axes leave channels last.
+    rows: the domain's `batch`, (data, indices, draw) -> tensors; it reads, crops, degrades and augments, drawing from
+    `draw` alone. Tensors with 4 axes get the channels_last memory format.
     """
 
     data: FeedData

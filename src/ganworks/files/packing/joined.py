@@ -1,6 +1,7 @@
-"""Packs of items of different lengths, one behind the other in one file: recordings, clips.
+"""Packs of items of different lengths (recordings, clips), concatenated in one file.
 
-x.npy holds them, at.npy int64 [N + 1] where each begins, and the end. An example is an item, or a piece of a long one.
+x.npy holds the items, at.npy int64 [N + 1] their first rows and the end. An example is a whole item or a piece of a
+long one.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-FEW = 20  # items below which their pieces are split between training and held-out, not they themselves
+FEW = 20  # with fewer items, their pieces are split into training and held-out ones, not whole items
 
 
 def read_facts(folder: Path, format: int, dtype: str) -> dict[str, Any] | None:
-    """fingerprint.json of a whole pack of this format and type, or None."""
+    """The content of fingerprint.json of a complete pack of this format and dtype, or None."""
     try:
         facts = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
         at = np.load(folder / "at.npy", allow_pickle=False)
@@ -28,9 +29,10 @@ def read_facts(folder: Path, format: int, dtype: str) -> dict[str, Any] | None:
 
 
 def contents(hashes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """What decides on which side of the split a row lies, uint64 [M, 2]: its item, or with few items itself.
+    """The content hash uint64 [M, 2] of each piece, by which pieces are split into training and held-out ones.
 
-    hashes: uint64 [N, 2], of the items. rows: int64 [M, 3], (item, first, end) of the pieces.
+    All pieces of an item share its hash, so they fall on one side; with fewer than FEW items each piece gets its own.
+    hashes: uint64 [N, 2] of the items. rows: int64 [M, 3], (item, first, end) of each piece.
     """
     own = hashes[rows[:, 0]]
     if len(hashes) >= FEW or len(rows) == len(hashes):

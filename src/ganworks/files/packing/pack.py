@@ -1,6 +1,8 @@
-"""Pack a source once into a memory-map beside a fingerprint; later opens are instant and memory stays flat.
+"""Packing: a source is converted once into a memory-mapped array, so that later opens are instant and memory stays
+flat.
 
-cache/<name>-<key>/x.npy [N, C, H, W], y.npy [N], hash.npy [N, 2] and fingerprint.json; see `cache.py` and `writer.py`.
+A pack is cache/<name>-<key>/ with x.npy [N, C, H, W], y.npy [N], hash.npy [N, 2] and fingerprint.json; see `cache.py`
+and `writer.py`.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ from ganworks.files.packing.writer import ConvertedItem, PackWriter
 
 @dataclass
 class Conversion:
-    """How items become rows. convert(item, name) -> Item with array of `spec.shape` and `spec.dtype`.
+    """How items become rows of a pack.
 
-    notes: sentences about choices that were made.
+    convert(item, name): a `ConvertedItem` whose array has `spec.shape` and `spec.dtype`. notes: sentences about choices
+    that were made.
     """
 
     spec: Spec
@@ -44,11 +47,12 @@ def pack(
     held_out: float = 0.1,
     on_progress: Progress | None = None,
 ) -> Packed:
-    """Open the pack of a source, making it first when there is none.
+    """Open the pack of a source; it is written first if there is none.
 
-    plan: called only when packing; it may look at the data. settings: plain values that decide the result,
-    part of the key. on_progress(done, total) is called while packing. Raises UsageError for a corrupt item
-    (on_corrupt "error"), an empty source, a cache that cannot be written or a full disk.
+    plan: called only to write a pack; it may look at the data. settings: plain values that decide the result; they are
+    part of the key. held_out: share of the examples that is never trained on. on_progress(done, total) is called while
+    packing. Raises UsageError for an unreadable item (on_corrupt "error"), an empty source, a cache that cannot be
+    written and a full disk.
     """
     if not len(source):
         raise UsageError(f'"{source.path}" holds no images.')

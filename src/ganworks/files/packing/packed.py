@@ -30,13 +30,13 @@ def open_pack(folder: Path, held_out: float) -> Packed | None:
 
 
 class MappedPages:
-    """Gives the pages of a mapped file back now and then, so that a big pack does not count as resident memory."""
+    """Drops the resident pages of a memory-mapped file now and then, so that a large pack does not fill the memory."""
 
     def __init__(self, mapped: np.memmap):
         self.mapped, self._touched = mapped, 0
 
     def touched(self, size: int) -> None:
-        """So many bytes have been read."""
+        """Count `size` bytes as read, and release the pages when many have been read."""
         self._touched += size
         if self._touched > RELEASE_AFTER:
             release(self.mapped)
@@ -44,11 +44,11 @@ class MappedPages:
 
 
 class Packed:
-    """A data set as a memory-map: what the engine trains on.
+    """A packed data set, memory-mapped: what training reads.
 
-    spec: what one example is. fingerprint: sha256 (hex) of all content, labels and settings that shape it.
-    train, held: int64 indices; every exact duplicate lies on the same side. labels: int64 [N] or None.
-    hashes: uint64 [N, 2], one per content.
+    spec: describes one example. fingerprint: SHA-256 (hex) of content, labels and the settings that shape it. train,
+    held: int64 indices; exact duplicates are on the same side. labels: int64 [N] or None. hashes: uint64 [N, 2], of
+    each example's content.
     """
 
     def __init__(self, folder: Path, facts: dict[str, Any], held_out: float = 0.1):
@@ -70,7 +70,7 @@ class Packed:
         count = self.facts["count"]
         whole = x.shape == (count, *self.spec.shape) and x.dtype == self.spec.dtype and self.hashes.shape == (count, 2)
         if not whole or (self.labels is not None and self.labels.shape != (count,)):
-            raise ValueError("the pack does not hold what it says")
+            raise ValueError("the arrays of the pack do not fit its fingerprint.json")
 
     def _fingerprint(self) -> str:
         spec = json.dumps(self.spec.to_dict(), sort_keys=True)
@@ -84,13 +84,13 @@ class Packed:
         return len(self._x)
 
     def raw(self, indices: Any) -> np.ndarray:
-        """Rows as on disk: [n, C, H, W] in spec.dtype, a copy."""
+        """Rows as stored: a copy [n, C, H, W] in spec.dtype."""
         if self._row:
             self._pages.touched(len(indices) * self._row)
         return self._x.take(indices, 0)
 
     def fetch(self, indices: Any) -> dict[str, Tensor]:
-        """x float32 [n, C, H, W] in [-1, 1] and, with labels, y int64 [n]."""
+        """x float32 [n, C, H, W] in [-1, 1] and, for labelled data, y int64 [n]."""
         batch = {"x": torch.from_numpy(self.raw(indices)).sub(self._middle).div_(self._half)}
         if self.labels is not None:
             batch["y"] = torch.from_numpy(self.labels.take(indices))
@@ -98,15 +98,15 @@ class Packed:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found, what it became, how it is split."""
+        """Facts for run.json and `ganworks data`: what was found, how it was converted and split."""
         return plain_facts(self, class_counts(self.labels, self.spec.classes), self._notes)
 
 
 def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, int, list[str]]:
-    """Content hashes [N, 2] -> (train indices, held indices, exact duplicates, warnings).
+    """Content hashes [N, 2] -> (train indices, held-out indices, number of exact duplicates, warnings).
 
-    Rows are ordered by their hash and the first ones held out, at most MAX_HELD and never all, cut between
-    two different contents: the split depends on the content alone, not on names or order.
+    Rows are sorted by hash and the first ones are held out, at most MAX_HELD and never all; duplicates stay together.
+    The split depends on the content alone, not on names or order.
     """
     order = np.lexsort((hashes[:, 1], hashes[:, 0]))
     ordered = hashes[order]
@@ -125,14 +125,14 @@ def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, 
 
 
 def class_counts(labels: np.ndarray | None, classes: tuple[str, ...]) -> dict[str, int]:
-    """Class -> how many of the labels [N] name it; nothing without labels."""
+    """Class name -> number of labels [N] of that class; empty without labels."""
     if labels is None:
         return {}
     return dict(zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True))
 
 
 def plain_facts(pack: Any, classes: dict[str, int], notes: list[str]) -> dict[str, Any]:
-    """The summary of a pack, `Packed` or `Photos`. classes: examples of each; notes: beside those of its facts."""
+    """The summary of a pack (`Packed` or `Photos`). classes: examples in each; notes: added to those of its facts."""
     facts = pack.facts
     return {
         "source": facts["source"],

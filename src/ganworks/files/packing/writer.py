@@ -1,7 +1,7 @@
-"""Writing a pack: items are converted one after the other into one array file, and counted.
+"""Writes packs: items are converted one after the other, appended to one array file, and counted.
 
-Every pack has hash.npy [N, 2], one hash of each content, y.npy [N] where there are labels, and, written last,
-fingerprint.json.
+Every pack has hash.npy [N, 2] with a hash of each item's content, y.npy [N] if there are labels, and fingerprint.json,
+which is written last.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ganworks.files.rasters.decode import DecodeError, printable
 
 
 class ConvertedItem(NamedTuple):
-    """A converted item: array as packed, (H, W) and mode before conversion, warnings."""
+    """A converted item: its array as stored in the pack, its (H, W) and mode before conversion, warnings."""
 
     array: np.ndarray
     size: tuple[int, ...]
@@ -36,10 +36,10 @@ class ConvertedItem(NamedTuple):
 
 
 class PackWriter:
-    """Writes converted items into one .npy file and counts what they were made from. Only hashes stay in memory.
+    """Writes converted items to one .npy file and gathers facts about them. Only hashes stay in memory.
 
-    what: the items' name in messages. kept: index of each written item in the source. rows: length of the file's first
-    axis. sizes, modes, warnings: how often each was met; corrupt: (name, reason) of what was left out.
+    what: what items are called in messages. kept: index in the source of each written item. rows: length of the file's
+    first axis. sizes, modes, warnings: how often each occurred. corrupt: (name, reason) of each item left out.
     """
 
     def __init__(self, source: Source, work: Path, what: str = "images"):
@@ -63,11 +63,11 @@ class PackWriter:
         accept: Callable[[int, np.ndarray], None] = lambda index, data: None,
         hash_shape: bool = False,
     ) -> None:
-        """Convert every item and append it to the array `name` [n, *row], an item being one row or several.
+        """Convert every item and append it to the array `name` [n, *row]; an item is one row or several.
 
-        chunk: items in memory at once. accept(index, data): called before an item is written; it may refuse it or note
-        where it goes. hash_shape: the hash of an item covers its shape, too. Raises UsageError for a corrupt item
-        unless on_corrupt is "skip", and where nothing can be read.
+        chunk: items in memory at once. accept(index, data): called before an item is written; it may raise, or record
+        where the item lies. hash_shape: whether the hash of an item covers its shape. Raises UsageError for an
+        unreadable item unless on_corrupt is "skip", and if no item can be read.
         """
         with (self.work / name).open("wb") as file:
             npy_header(file, (0, *row), dtype)
@@ -107,12 +107,12 @@ class PackWriter:
             )
 
     def about(self, format: int | str) -> dict[str, Any]:
-        """The facts that every fingerprint.json begins with."""
+        """The facts with which every fingerprint.json begins."""
         source = self.source
         return {"format": format, "source": printable(str(source.path)), "kind": source.kind, "bytes": source.bytes}
 
     def finish(self, facts: dict[str, Any], labels: np.ndarray | None = None, indent: int | None = None) -> None:
-        """Write labels (of all items of the source), hashes and, last, fingerprint.json."""
+        """Write the labels of the kept items, the hashes and, last, fingerprint.json."""
         if labels is not None:
             self.save("y.npy", labels[np.array(self.kept)])
         self.save("hash.npy", np.frombuffer(self._hashes, "<u8").reshape(-1, 2))
@@ -121,7 +121,7 @@ class PackWriter:
             sync(file)
 
     def save(self, name: str, values: np.ndarray) -> None:
-        """Another array beside them."""
+        """Write a further array of the pack."""
         with (self.work / name).open("wb") as file:
             np.save(file, values, allow_pickle=False)
             sync(file)
@@ -133,7 +133,7 @@ def sync(file: Any) -> None:
 
 
 def npy_header(file: Any, shape: tuple[int, ...], dtype: str) -> None:
-    """A header whose length does not depend on the count (numpy leaves room for it to grow)."""
+    """Write an .npy header whose length does not depend on the number of rows (numpy leaves room for it to grow)."""
     np.lib.format.write_array_header_2_0(
         file, {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
     )
@@ -142,7 +142,9 @@ def npy_header(file: Any, shape: tuple[int, ...], dtype: str) -> None:
 def converted(
     source: Source, convert: Callable[[Any, str], ConvertedItem], chunk: int, on_progress: Progress | None
 ) -> Iterator[tuple[int, ConvertedItem | DecodeError]]:
-    """Every item in order, with no more than one chunk in memory; encoded images are decoded by threads."""
+    """Yield (index, converted item or error) of every item in order. At most one chunk is in memory; threads decode
+    encoded images.
+    """
 
     def job(index: int) -> ConvertedItem | DecodeError:
         try:

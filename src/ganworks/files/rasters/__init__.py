@@ -1,1 +1,1 @@
-"""Pictures and films as arrays: decoding, writing, sheets."""
+"""Images and films as arrays: decoding, encoding, and sheets of several images."""

@@ -1,4 +1,4 @@
-"""The one layout of pictures in rows and columns, with captions below them: grids, sheets and pairs are made by it."""
+"""The layout of images in rows and columns with captions, which all grids, sheets and pairs share."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 @dataclass(frozen=True)
 class Frame:
-    """The measures of a layout in pixels, and its mode.
+    """Measures of a layout in pixels, and its colour mode.
 
-    size: least (width, height) of a cell. gap: between cells. margin: around all of them. caption: height of the
-    captions of a row, 0 for none; drop: from a picture down to its caption; font: size of its letters. centred: whether
-    a picture that is narrower than its cell stands in the middle, else at the left.
+    size: smallest (width, height) of a cell. gap: between cells. margin: around all of them. caption: height of a row's
+    captions, 0 for none. drop: distance from an image to its caption. font: size of the captions. mode: Pillow's mode
+    of the result. centred: whether an image narrower than its cell is centred; otherwise it is at the left.
     """
 
     size: tuple[int, int]
@@ -30,9 +30,10 @@ class Frame:
 def arrange(
     pictures: Sequence[Image.Image], columns: int, frame: Frame, captions: Sequence[str] | None = None
 ) -> Image.Image:
-    """Pictures row by row on white; a row is as high as its highest picture.
+    """Lay images out row by row on white; a row is as high as its highest image.
 
-    captions: one for each picture, of one or more lines, at the left of its cell. RGBA on another mode is composited.
+    captions: one per image, of one or more lines, placed at the left of its cell. RGBA images are composited unless the
+    mode is RGBA.
     """
     rows = [range(k, min(k + columns, len(pictures))) for k in range(0, max(1, len(pictures)), columns)]
     wide = max([frame.size[0], *(picture.width for picture in pictures)])
@@ -55,7 +56,7 @@ def arrange(
 
 
 def shortened(text: str, width: int, font: int = 11, *, keep_end: bool = False) -> str:
-    """The start of one line of text that fits the width in pixels, or its end; at least one letter."""
+    """The start (or end, with keep_end) of a line of text that fits into `width` pixels; at least one character."""
     letters = ImageFont.load_default(font)
     while len(text) > 1 and letters.getlength(text) > width:
         text = text[1:] if keep_end else text[:-1]

@@ -1,10 +1,10 @@
-"""One encoded image -> uint8 [C, H, W], by stated rules.
+"""Decodes an image to uint8 [C, H, W] by these rules:
 
 | in the file | becomes |
 |---|---|
 | 8-bit grey, RGB | as it is |
 | palette, 1-bit | RGB or grey by the palette; 1-bit is 0 and 255 |
-| RGBA, LA, palette with alpha | composited over the stated background colour, unless alpha is asked for |
+| RGBA, LA, palette with alpha | composited over the stated background colour, unless alpha is requested |
 | CMYK, YCCK | Pillow's plain formula 255 - min(255, ink + black); colour profiles are not applied |
 | YCbCr, LAB, HSV | RGB |
 | 16-bit grey, 32-bit integers | scaled by the bit depth that the file states, not clipped |
@@ -13,8 +13,8 @@
 | EXIF orientation | applied once |
 | animations, several pages | the first frame, with a warning |
 
-A format outside the allow-list is not opened, the size in the header is checked before pixels are allocated,
-and a file that ends early is corrupt: it is never filled up with grey.
+Formats outside the allow-list are not opened, the size in the header is checked before pixels are allocated, and a
+truncated file is corrupt: missing pixels are never filled with grey.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 class DecodeError(UsageError):
-    """One item of a data set cannot be read. `name` says which, `reason` why."""
+    """An item of a data set cannot be read. name: which one; reason: why."""
 
     def __init__(self, name: str, reason: str):
         super().__init__(f'"{name}" cannot be read as an image: {reason}')
@@ -49,7 +49,7 @@ class DecodeError(UsageError):
 
 @dataclass
 class Notes:
-    """What decoding met: (height, width) and mode of the last image as stored, warnings counted by text."""
+    """What decoding found: (height, width) and mode of the last image as stored, and the count of each warning."""
 
     size: tuple[int, int] = (0, 0)
     mode: str = ""
@@ -57,7 +57,7 @@ class Notes:
 
 
 def printable(name: str) -> str:
-    """A file name that is safe to show: control characters and undecodable bytes are escaped."""
+    """A file name that is safe to print: control characters and undecodable bytes are escaped."""
     shown = name.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
@@ -67,11 +67,13 @@ def colour(text: str) -> tuple[int, int, int]:
     try:
         return ImageColor.getrgb(text)[:3]
     except (ValueError, AttributeError) as error:
-        raise UsageError(f'background "{text}" is no colour; give a name such as white, or "#8040ff".') from error
+        raise UsageError(f'background "{text}" is not a colour; give a name such as white, or "#8040ff".') from error
 
 
 def header(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The opened but undecoded image; raises DecodeError for unknown formats and for too many pixels."""
+    """The opened but not yet decoded image; raises DecodeError for unknown formats, damaged headers and too many
+    pixels.
+    """
     if not data:
         raise DecodeError(name, "the file is empty.")
     _check_webp(data, name, max_pixels)
@@ -83,7 +85,7 @@ def header(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Im
         raise DecodeError(name, f"it is none of {', '.join(FORMATS)}, or its header is damaged.") from error
     except Image.DecompressionBombError as error:
         raise DecodeError(name, f"more than {max_pixels:,} pixels.") from error
-    except Exception as error:  # every parser error of a hostile file ends here, named
+    except Exception as error:  # a parser may raise anything on a hostile file
         raise DecodeError(name, f"its header is damaged ({_short(error)}).") from error
     _check_size(*image.size, name, max_pixels)
     return image
@@ -113,11 +115,11 @@ def decode(
 ) -> np.ndarray:
     """Encoded bytes -> uint8 [C, H, W].
 
-    channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; None keeps grey as 1 and gives 3 otherwise.
-    background: the colour behind transparent pixels when channels is None, 1 or 3.
-    near: (H, W) that the caller will shrink to: a JPEG may then be decoded at 1/2, 1/4 or 1/8 of its size,
-        never below twice this.
-    notes: collects warnings and modes. Raises DecodeError(name, reason).
+    channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; None gives 1 for grey images and 3 for others.
+    background: the colour behind transparent pixels if channels is None, 1 or 3.
+    near: (H, W) to which the caller will shrink: a JPEG may then be decoded at 1/2, 1/4 or 1/8 of its size, but not
+        below twice (H, W).
+    notes: collects warnings, size and mode. Raises DecodeError(name, reason).
     """
     notes = Notes() if notes is None else notes
     image = header(data, name, max_pixels)
@@ -143,7 +145,7 @@ def decode(
 
 
 def all_grey(source: Any, background: str, most: int) -> bool:
-    """Whether up to `most` images of a source, evenly spread, have no colour; unreadable ones do not count."""
+    """Whether up to `most` evenly spaced images of a source are all grey; unreadable ones are ignored."""
     for index in np.unique(np.linspace(0, len(source) - 1, min(most, len(source))).round().astype(int)):
         try:
             array = decode(source.get(index), source.name(index), background=background, near=(32, 32))
@@ -181,7 +183,9 @@ def _check_webp(data: bytes, name: str, max_pixels: int) -> None:
 
 
 def check_png(data: bytes, name: str) -> None:
-    """Walk the chunks up to IEND and check each CRC, which Pillow does not do for pixel data (PNG 5.3)."""
+    """Walk the chunks up to IEND and verify every CRC (PNG 5.3); Pillow does not check those of pixel data. Raises
+    DecodeError.
+    """
     at = 8
     while at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
@@ -197,7 +201,7 @@ def check_png(data: bytes, name: str) -> None:
 
 
 def _first_frame(image: Image.Image, notes: Notes) -> None:
-    # An MPO is a phone's JPEG with a depth or gain map behind it: its first picture is the picture.
+    # An MPO is a phone's JPEG with a depth or gain map appended: only its first image is the photograph.
     if image.format != "MPO" and getattr(image, "is_animated", False):
         notes.warnings["several frames or pages: the first was used"] += 1
         image.seek(0)
@@ -245,7 +249,7 @@ def _float_top(values: np.ndarray, notes: Notes, name: str) -> float:
     if low < 0 or high > 255:
         raise DecodeError(
             name,
-            f"float values from {low:g} to {high:g}: it is not said which is white. "
+            f"float values from {low:g} to {high:g}: the value of white is unknown. "
             "Scale them to 0..1, or give the data as an .npy array.",
         )
     top = 1.0 if high <= 1 else 255.0

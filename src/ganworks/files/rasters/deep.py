@@ -1,4 +1,4 @@
-"""PNG and TIFF with 16 bits a channel and colour or alpha, which Pillow reads in part and does not write.
+"""Writes PNG and TIFF with 16 bits per channel and colour or alpha, which Pillow reads only in part and cannot write.
 
 PNG: W3C Portable Network Graphics, third edition. TIFF 6.0 with Adobe's deflate (technical note 2) and horizontal
 differencing (section 14); one strip, little-endian.
@@ -15,7 +15,9 @@ _PNG_KIND = {1: 0, 2: 4, 3: 2, 4: 6}
 
 
 def png(array: np.ndarray, chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """uint16 [C, H, W], C = 1 grey, 2 with alpha, 3 RGB, 4 RGBA -> PNG. chunks: (type, content) to carry along."""
+    """uint16 [C, H, W] -> PNG; C = 1: grey, 2: grey and alpha, 3: RGB, 4: RGBA. chunks: (type, content) of further
+    chunks.
+    """
     channels, height, width = array.shape
     rows = np.ascontiguousarray(array.transpose(1, 2, 0)).astype(">u2").view(np.uint8).reshape(height, -1)
     filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)

@@ -1,7 +1,8 @@
-"""Films, frame by frame, through a function: PyAV (extra `video`) reads and writes what FFmpeg knows.
+"""Reads films frame by frame, passes the frames through a function and writes films: by PyAV (extra `video`), that is
+FFmpeg.
 
-Times, frame rate and sound are kept. Frames have 8 bits a channel; H.264 and VP9 store colour at half resolution, so a
-side of odd length grows by one pixel, which repeats the last one.
+Time stamps, frame rate and sound are kept. Frames have 8 bits per channel. H.264 and VP9 store colour at half
+resolution, so a side of odd length grows by one pixel, which repeats the last one.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ _CODECS = {
     "webm": ("libvpx-vp9", {"crf": "24", "b": "0"}),
     "avi": ("mpeg4", {"flags": "+qscale", "global_quality": "236"}),
 }
-_USUAL = ("libx264", {"crf": "16", "preset": "medium", "x264-params": "mbtree=0"})  # with it, bytes differ between runs
+_USUAL = (
+    "libx264",
+    {"crf": "16", "preset": "medium", "x264-params": "mbtree=0"},
+)  # mbtree makes bytes differ between runs
 _SAME: dict[str, Any] = {"options": {"fflags": "+bitexact"}}  # no random ids: the same bytes each time
 _MAX_SIDE = 16_384
 
 
 def pyav() -> Any:
-    """The library that reads and writes films; UsageError when it is not there."""
+    """The module `av`; raises UsageError if it is not installed."""
     try:
         import av
     except ImportError as error:
@@ -41,7 +45,7 @@ def pyav() -> Any:
 
 
 def note_of(film: bytes | Path) -> str:
-    """The comment of a film, "" without one. UsageError for what is no film."""
+    """The comment in the metadata of a film, "" without one. Raises UsageError if it is not a readable film."""
     av = pyav()
     try:
         with av.open(io.BytesIO(film) if isinstance(film, bytes) else str(film)) as opened:
@@ -59,25 +63,26 @@ def convert(
     note: str = "",
     on_frame: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Put every frame of a video through `run` (uint8 [3, H, W] -> uint8 [3, H', W']); returns the count of frames.
+    """Pass every frame of a film through `run` (uint8 [3, H, W] -> uint8 [3, H', W']); returns the number of frames.
 
-    target: an open file that can seek; suffix: its kind, one of SUFFIXES. note: goes into the comment of the file.
-    on_frame(done, count) with count 0 when the file does not say. Raises DecodeError, or UsageError without PyAV.
+    target: an open, seekable file. suffix: its format, one of SUFFIXES. note: written to the comment of the file.
+    on_frame(done, count): count is 0 if the file does not state it. Raises DecodeError, GanworksError for frames that
+    are too large, and UsageError without PyAV.
     """
     av, kind = pyav(), _FORMATS[suffix.lower()]
     try:
         with av.open(str(source)) as film, av.open(target, "w", **_SAME, format=kind) as made:
             if not film.streams.video:
-                raise DecodeError(printable(source.name), "it holds no moving picture.")
+                raise DecodeError(printable(source.name), "it holds no video.")
             if note:
                 made.metadata["comment"] = note
-            return _Passage(av, film, made, run, on_frame).all()
+            return _FilmConversion(av, film, made, run, on_frame).all()
     except av.error.FFmpegError as error:
         raise DecodeError(printable(source.name), f"FFmpeg: {printable(str(error))[:160]}.") from error
 
 
-class _Passage:
-    """One film on its way into another."""
+class _FilmConversion:
+    """The conversion of one film."""
 
     def __init__(self, av: Any, film: Any, made: Any, run: Callable, on_frame: Callable | None):
         self.av, self.film, self.made, self.run, self.on_frame = av, film, made, run, on_frame
@@ -88,7 +93,7 @@ class _Passage:
         self.done, self.last = 0, -1
 
     def all(self) -> int:
-        """Frames and sound in the order of the file; the count of frames."""
+        """Convert frames and copy sound in the order of the file; returns the number of frames."""
         waiting = []
         inputs = [self.picture, *([self.film.streams.audio[0]] if self.sound is not None else [])]
         for packet in self.film.demux(*inputs):
@@ -123,7 +128,9 @@ class _Passage:
         new = new.reformat(format="yuv420p", dst_colorspace=self.space, dst_color_range=1)
         new.time_base = self.stream.codec_context.time_base
         seconds = self.done / self.rate if frame.pts is None or self.even else frame.pts * frame.time_base
-        new.pts = self.last = max(round(seconds / new.time_base), self.last + 1)  # damaged files go back in time
+        new.pts = self.last = max(
+            round(seconds / new.time_base), self.last + 1
+        )  # in damaged files, time stamps may decrease
         for packet in self.stream.encode(new):
             self.made.mux(packet)
         self.done += 1
@@ -131,7 +138,7 @@ class _Passage:
             self.on_frame(self.done, int(self.picture.frames or 0))
 
     def _begin(self, width: int, height: int, frame: Any) -> None:
-        """The stream of the result, once its size is known."""
+        """Open the video stream of the result, once its size is known."""
         if max(width, height) > _MAX_SIDE:
             raise GanworksError(f"Frames of {width} x {height} are more than a video holds ({_MAX_SIDE}).")
         self.rate = Fraction(self.picture.average_rate or 25)
@@ -139,16 +146,16 @@ class _Passage:
         self.stream = self.made.add_stream(name, rate=self.rate, options=options)
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
         context = self.stream.codec_context
-        self.even = self.made.format.name == "avi"  # AVI has no times, only a rate
+        self.even = self.made.format.name == "avi"  # AVI has no time stamps, only a rate
         context.time_base = 1 / self.rate if self.even else Fraction(1, 90_000)
         context.thread_count = 1  # the same bytes on every machine
-        # FFmpeg takes colour of an unstated kind for BT.601; the same is said of the result.
+        # FFmpeg assumes BT.601 for an unstated colour space, and the result is marked likewise.
         self.space = 1 if int(frame.colorspace) == 1 else 5
         context.colorspace, context.color_range = self.space, 1
 
 
 def _copied_sound(film: Any, made: Any) -> Any:
-    """A stream that takes the sound as it is, or None when there is none or the new kind of file cannot hold it."""
+    """A stream that copies the sound unchanged; None if there is no sound or the new format cannot hold it."""
     if not film.streams.audio:
         return None
     try:
@@ -158,7 +165,7 @@ def _copied_sound(film: Any, made: Any) -> Any:
 
 
 def _even(array: np.ndarray) -> np.ndarray:
-    """[C, H, W] with even sides: the last row or column twice where need be."""
+    """[C, H, W] with even sides: the last row or column is repeated where needed."""
     return np.pad(array, ((0, 0), (0, array.shape[1] % 2), (0, array.shape[2] % 2)), "edge")
 
 

@@ -1,4 +1,4 @@
-"""Pictures as arrays [C, H, W]: to PIL and back, resizing, channels, and grids that a person looks at."""
+"""Images as arrays [C, H, W]: conversion to and from PIL, resizing, changes of channels, and grids for display."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def to_image(array: np.ndarray) -> Image.Image:
 
 
 def resize(array: np.ndarray, size: tuple[int, int], fit: str, background: str = "white") -> np.ndarray:
-    """[C, H, W] of uint8 or float32 to [C, *size]: cut or pad to the aspect ratio, then Lanczos with
-    anti-aliasing.
+    """uint8 or float32 [C, H, W] -> [C, *size]: cut or padded to the aspect ratio (`fit`), then Lanczos with
+    antialiasing.
 
-    An image that has the size already is returned unchanged. Alpha is handled premultiplied.
+    An image that already has the size is returned unchanged. Alpha is handled premultiplied.
     """
     if array.shape[1:] == size:
         return array
@@ -64,8 +64,8 @@ def _padded(array: np.ndarray, size: tuple[int, int], background: str) -> np.nda
 
 
 def change_channels(array: np.ndarray, channels: int, background: str) -> np.ndarray:
-    """uint8 or float [C, H, W] with C in 1..4 to another number of channels in 1..4; alpha is composited
-    away.
+    """uint8 or float [C, H, W] with C in 1..4 -> another number of channels in 1..4; alpha is composited on
+    `background`.
     """
     scale = 255.0 if array.dtype == np.uint8 else 1.0
     values = array.astype(np.float64) / scale
@@ -93,8 +93,8 @@ def viewable(x: Tensor | np.ndarray) -> np.ndarray:
 
 
 def grid(x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None) -> Image.Image:
-    """Images [B, C, H, W] side by side as one picture, each at least about 64 pixels wide, with captions if
-    given.
+    """Images [B, C, H, W] in rows of `columns` as one image, each at least about 64 pixels wide, with optional
+    captions.
     """
     x = viewable(x)
     count, channels, height, width = x.shape
@@ -109,7 +109,7 @@ def grid(x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[An
 
 
 def png_mark(mark: dict[str, Any] | None) -> PngInfo:
-    """A dict as PNG text: `Software` and `ganworks` (JSON)."""
+    """A note as PNG text chunks: `Software` and `ganworks` (JSON)."""
     info = PngInfo()
     info.add_text("Software", "ganworks")
     if mark is not None:

@@ -1,8 +1,8 @@
-"""A picture file in all its parts: colour, transparency, depth, profile, EXIF, frames and their times.
+"""Reads an image file completely: colour, alpha, bit depth, profile, EXIF, frames and their durations.
 
-`data.decode` makes one kind of array of every file, for training. Here nothing is thrown away that the result
-should have again: 16 bits stay 16 bits, alpha stays apart, and the orientation is applied once and then gone.
-Formats and limits are those of `data.decode`.
+`files.rasters.decode` turns any file into uint8 for training. This module keeps what a processed image should retain:
+16 bits stay 16 bits and alpha is separate; the orientation is applied once and then dropped. Formats and limits are
+those of `files.rasters.decode`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import ExifTags, Image
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, check_png, header, printable
 
 MAX_FILM = 400_000_000  # pixels of all frames of an animation together
-_TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
+_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _SPACES = {1: b"GRAY", 3: b"RGB "}
 _LOW = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGBA;16B": "RGBA;16L", "RGBA;16L": "RGBA;16B"}
 _LOW |= {"RGB;16N": "RGB;16B", "RGBA;16N": "RGBA;16B"}  # the host's order; every host of torch is little-endian
@@ -28,8 +28,8 @@ _LOW |= {"RGB;16N": "RGB;16B", "RGBA;16N": "RGBA;16B"}  # the host's order; ever
 
 @dataclass(frozen=True)
 class Raster:
-    """One upright picture. colour: [C, H, W] uint8, uint16 or float32, C = 1 (grey) or 3 (RGB); alpha: [H, W] of
-    the same type, or None. top: the value that white has; black is 0.
+    """An upright image. colour: [C, H, W] uint8, uint16 or float32, C = 1 (grey) or 3 (RGB); alpha: [H, W] of the same
+    type, or None. top: the value of white; black is 0.
     """
 
     colour: np.ndarray
@@ -48,11 +48,12 @@ class Raster:
 
 
 @dataclass(frozen=True)
-class About:
-    """What a file says beside its pixels.
+class ImageMetadata:
+    """What an image file states beside its pixels.
 
-    form: Pillow's name of the format. icc: the colour profile, when it fits the pixels as read. exif: without
-    orientation and thumbnail. durations: milliseconds of each frame, () for a still. loop: repeats, 0 for ever.
+    form: Pillow's name of the format. icc: the colour profile, if it fits the pixels as read. exif: without orientation
+    and thumbnail. dpi: pixels per inch (x, y). durations: milliseconds of each frame, () for a still. loop: repeats, 0
+    for ever.
     """
 
     form: str = "PNG"
@@ -65,10 +66,10 @@ class About:
 
 @dataclass
 class Picture:
-    """An opened picture file: frames in order, and what it says beside them."""
+    """An image file as read: its frames in order, and its metadata."""
 
     frames: list[Raster]
-    about: About = field(default_factory=About)
+    about: ImageMetadata = field(default_factory=ImageMetadata)
 
     @property
     def moving(self) -> bool:
@@ -78,7 +79,7 @@ class Picture:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Whatever a decoder raises on hostile bytes becomes a DecodeError that names the file."""
+    """Context manager: any error of a decoder becomes a DecodeError with the name of the file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -94,12 +95,14 @@ def _named(name: str) -> Iterator[None]:
 
 
 def read(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Picture:
-    """Encoded bytes -> all frames. Raises DecodeError for what cannot be read, and for more than MAX_FILM pixels."""
+    """Encoded bytes -> all frames. Raises DecodeError for unreadable files, for TIFFs of several pages, and above
+    MAX_FILM pixels in all frames.
+    """
     image = header(data, name, max_pixels)
     if image.format == "PNG":
         check_png(data, name)
     with _named(name):
-        # An MPO is a phone's JPEG with a depth or gain map behind it: its first picture is the picture.
+        # An MPO is a phone's JPEG with a depth or gain map appended: only its first image is the photograph.
         count = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
         if count > 1 and image.format == "TIFF":
             raise DecodeError(name, f"a TIFF of {count} pages; split it into files first.")
@@ -115,7 +118,7 @@ def read(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Pict
             frames.append(_upright(_parts(image, low, name), turn))
             durations.append(float(image.info.get("duration", 100)))
         loop = int(image.info.get("loop", 1 if image.format == "GIF" else 0))
-        about = About(
+        about = ImageMetadata(
             "JPEG" if image.format == "MPO" else str(image.format),
             _profile(image, frames[0]),
             _exif(image),
@@ -127,16 +130,16 @@ def read(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Pict
 
 
 def still(image: Image.Image) -> Raster:
-    """A PIL image in memory, upright."""
+    """The upright raster of a PIL image in memory."""
     with _named("image"):
         image.load()
         return _upright(_parts(image, None, "image"), _orientation(image))
 
 
 def _low_bytes(data: bytes) -> Image.Image | None:
-    """The low bytes of 16-bit colour, of which Pillow keeps the high ones; grey with alpha: both; None: not such.
+    """The low bytes of 16-bit colour channels (both bytes for grey with alpha); None for all other images.
 
-    The same decoder is told to unpack the other byte of each pair.
+    Pillow keeps only the high bytes; here the same decoder is told to unpack the other byte of each pair.
     """
     image = Image.open(io.BytesIO(data), formats=("PNG", "TIFF")) if data[:4] in _DEEP_MAGIC else None
     if image is None or not image.tile:
@@ -157,7 +160,7 @@ _DEEP_MAGIC = (b"\x89PNG", b"II*\0", b"MM\0*")
 
 
 def _parts(image: Image.Image, low: Image.Image | None, name: str) -> Raster:
-    """Colour, alpha and depth of a loaded image, not yet turned."""
+    """Colour, alpha and depth of a loaded image, before its orientation is applied."""
     if low is not None:
         return _deep(image, low)
     if image.mode.startswith(("I", "F")):
@@ -192,7 +195,7 @@ def _wide(image: Image.Image, name: str) -> Raster:
     values = np.asarray(image)
     if image.mode == "F":
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
-            raise DecodeError(name, "float values outside 0..1 and 0..255: it is not said which is white.")
+            raise DecodeError(name, "float values outside 0..1 and 0..255: the value of white is unknown.")
         return Raster(values.astype(np.float32)[None], None, 1.0 if values.max() <= 1 else 255.0)
     stated = getattr(image, "tag_v2", {}).get(258, (16,))
     top = 2.0 ** int(stated[0] if isinstance(stated, tuple) else stated) - 1
@@ -202,7 +205,9 @@ def _wide(image: Image.Image, name: str) -> Raster:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8, read after the pixels: Pillow turns a TIFF itself and then forgets the tag."""
+    """EXIF orientation 1 to 8. It is read after the pixels: Pillow itself turns a TIFF while loading, and then drops
+    the tag.
+    """
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged EXIF says nothing about the orientation
@@ -237,7 +242,7 @@ _KEPT = {270, 271, 272, 306, 315, 33432}  # description, make, model, date, arti
 
 
 def _exif(image: Image.Image) -> Image.Exif | None:
-    """Facts about the photograph, without those about the pixels as they were stored; None when there are none."""
+    """EXIF about the photograph, without what describes the pixels as stored; None if there is none."""
     try:
         old, new = image.getexif(), Image.Exif()
         for tag in _KEPT & set(old):

@@ -1,4 +1,4 @@
-"""Before and after, side by side: a sheet of several pairs for a person to look at."""
+"""Sheets that show several images before and after processing, side by side."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ganworks.files.rasters.arrange import Frame, arrange, shortened
 from ganworks.files.rasters.read import read
 from ganworks.files.rasters.write import picture
 
-_SIDE = 320  # pixels that the longer side of a shown picture has at most
-_SMALL = 160  # a picture below this is enlarged by a whole factor
+_SIDE = 320  # most pixels of the longer side of a shown image
+_SMALL = 160  # a smaller image is enlarged by a whole factor
 _GAP, _CAPTION, _FONT = 6, 18, 12
 
 
 def shown(image: Image.Image) -> Image.Image:
-    """A picture at a size to look at: large ones made smaller, tiny ones larger pixel by pixel."""
+    """An image at a size for display: large ones are shrunk, small ones enlarged by a whole factor."""
     longer = max(image.size)
     if longer > _SIDE:
         size = (max(1, image.width * _SIDE // longer), max(1, image.height * _SIDE // longer))
@@ -27,7 +27,7 @@ def shown(image: Image.Image) -> Image.Image:
 
 
 def side_by_side(pairs: Sequence[tuple[str, Image.Image, Image.Image]]) -> Image.Image:
-    """(name, before, after) -> one picture, a pair a row, two rows of pairs beside each other from four pairs on."""
+    """(name, before, after) -> one image with a pair in each row; from four pairs on, two pairs in each row."""
     cells, names = [], []
     for name, before, after in pairs:
         right = shown(after.convert("RGB"))
@@ -41,7 +41,7 @@ def side_by_side(pairs: Sequence[tuple[str, Image.Image, Image.Image]]) -> Image
 
 
 def sheet_of(pairs: Sequence[tuple[Path, Path]]) -> Image.Image:
-    """The sheet of (input, output) picture files; an animation is shown by its first frame."""
+    """The sheet of (input file, output file) pairs; of an animation, the first frame is shown."""
 
     def first(path: Path) -> Image.Image:
         return picture(read(path.read_bytes(), path.name).frames[0], alpha=False)

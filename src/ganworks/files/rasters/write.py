@@ -1,4 +1,4 @@
-"""Rasters back into a file: the same form and depth, profile, EXIF and times kept, and a mark that says what it is."""
+"""Encodes rasters: format, bit depth, profile, EXIF and durations are kept, and a note of provenance can be added."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files import provenance
 from ganworks.files.rasters import deep
-from ganworks.files.rasters.read import About, Raster
+from ganworks.files.rasters.read import ImageMetadata, Raster
 
 FORMS = {
     ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF",
@@ -29,14 +29,14 @@ _SAVED: dict[str, dict[str, Any]] = {
 
 
 def form_of(suffix: str) -> str:
-    """Pillow's name of the format that a suffix stands for; UsageError for others."""
+    """Pillow's name of the format of a file suffix; raises UsageError for unknown suffixes."""
     if suffix.lower() not in FORMS:
         raise UsageError(f"Cannot write pictures as {suffix!r}. {nearest(suffix.lower(), FORMS)}")
     return FORMS[suffix.lower()]
 
 
 def resized(plane: np.ndarray, size: tuple[int, int], top: float) -> np.ndarray:
-    """A plane [H, W] to another size, bicubic with anti-aliasing, within 0 and top."""
+    """A plane [H, W] at another (H, W): bicubic with antialiasing, values clipped to [0, top]."""
     if plane.shape == size:
         return plane
     image = Image.fromarray(plane.astype(np.float32)).resize((size[1], size[0]), Image.Resampling.BICUBIC)
@@ -44,12 +44,13 @@ def resized(plane: np.ndarray, size: tuple[int, int], top: float) -> np.ndarray:
     return values if plane.dtype == np.float32 else np.rint(values).astype(plane.dtype)
 
 
-def encode(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None = None) -> bytes:
-    """The bytes of a file of the form `about.form`.
+def encode(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any] | None = None) -> bytes:
+    """Encode frames in the format `about.form`.
 
-    8 bits stay 8; 16 bits stay 16 in PNG and TIFF, float in TIFF. JPEG: quality 95, no subsampling; WebP: lossless.
-    Alpha goes onto white where the form has none. mark: a note to carry (PNG, WebP, GIF, JPEG, TIFF), None for none.
-    Raises UsageError for an animation in a form of single pictures, GanworksError when the form cannot hold the size.
+    8 bits stay 8; 16 bits stay 16 in PNG and TIFF, float stays float in TIFF. JPEG has quality 95 without subsampling,
+    WebP is lossless. Alpha is composited on white if the format has none. mark: a note to store (PNG, WebP, GIF, JPEG,
+    TIFF), or None. Raises UsageError for an animation in a format of single images, GanworksError if the format cannot
+    hold the size.
     """
     if len(frames) > 1 and about.form not in _MOVING:
         raise UsageError(f"A {about.form} holds one picture, not an animation; use .gif, .webp or .png.")
@@ -63,8 +64,8 @@ def encode(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None =
         raise GanworksError(f"A picture of {width} x {height} cannot be written as {about.form}: {error}.") from error
 
 
-def _at_size(about: About, raster: Raster) -> About:
-    """EXIF that states the size states the new one; a profile of another kind of colour goes."""
+def _at_size(about: ImageMetadata, raster: Raster) -> ImageMetadata:
+    """Metadata that fit the raster: EXIF states its size, and a profile for another colour space is dropped."""
     if about.exif is not None and (table := about.exif.get(0x8769)):
         for tag, value in ((0xA002, raster.size[1]), (0xA003, raster.size[0])):
             if tag in table:
@@ -74,14 +75,14 @@ def _at_size(about: About, raster: Raster) -> About:
 
 
 def _scaled(array: np.ndarray, top: float, new: int) -> np.ndarray:
-    """Values of 0..top as whole numbers of 0..new."""
+    """Values in 0..top as integers in 0..new."""
     dtype = np.uint8 if new == 255 else np.uint16
     if array.dtype == dtype and top == new:
         return array
     return np.rint(array.astype(np.float64).clip(0, top) * (new / top)).astype(dtype)
 
 
-def _sixteen(raster: Raster, about: About, mark: dict[str, Any] | None) -> bytes:
+def _sixteen(raster: Raster, about: ImageMetadata, mark: dict[str, Any] | None) -> bytes:
     planes = [raster.colour] if raster.alpha is None else [raster.colour, raster.alpha[None]]
     array = _scaled(np.concatenate(planes), raster.top, 65535)
     if about.form == "TIFF":
@@ -99,7 +100,7 @@ def _sixteen(raster: Raster, about: About, mark: dict[str, Any] | None) -> bytes
 
 
 def picture(raster: Raster, alpha: bool = True) -> Image.Image:
-    """A raster as an 8-bit PIL image: L, LA, RGB or RGBA; without `alpha` it lies on white."""
+    """A raster as an 8-bit PIL image: L, LA, RGB or RGBA; with alpha=False it is composited on white."""
     colour = _scaled(raster.colour, raster.top, 255)
     if raster.alpha is None:
         return Image.fromarray(colour[0] if len(colour) == 1 else np.ascontiguousarray(colour.transpose(1, 2, 0)))
@@ -111,7 +112,7 @@ def picture(raster: Raster, alpha: bool = True) -> Image.Image:
     return Image.alpha_composite(back, image.convert("RGBA")).convert("L" if len(colour) == 1 else "RGB")
 
 
-def _pillow(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None) -> bytes:
+def _pillow(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any] | None) -> bytes:
     images = [_image(frame, about.form) for frame in frames]
     options: dict[str, Any] = {"icc_profile": about.icc} if about.icc else {}
     if about.form == "TIFF":  # libtiff, which compresses, writes no EXIF tables
@@ -131,8 +132,8 @@ def _pillow(frames: Sequence[Raster], about: About, mark: dict[str, Any] | None)
     return buffer.getvalue()
 
 
-def _tiff_tags(about: About, mark: dict[str, Any] | None) -> Image.Exif:
-    """EXIF and the XMP packet as tags: Pillow writes either of its two arguments for them, not both."""
+def _tiff_tags(about: ImageMetadata, mark: dict[str, Any] | None) -> Image.Exif:
+    """EXIF and the XMP packet as TIFF tags: Pillow takes one of the two arguments, not both."""
     tags = Image.Exif()
     if about.exif is not None:
         tags.load(about.exif.tobytes())

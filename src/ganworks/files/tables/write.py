@@ -1,4 +1,4 @@
-"""What is written of tables: cells that no spreadsheet runs as a formula, and Parquet with a note."""
+"""Writing tables: cells that are safe in a spreadsheet, and Parquet files with a note."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def spreadsheet_safe(text: str) -> str:
-    """The text, after an apostrophe where a spreadsheet would run it as a formula (a signed number is none)."""
+    """The text, with an apostrophe in front if a spreadsheet would run it as a formula; signed numbers stay as they
+    are.
+    """
     if not text.lstrip(" ").startswith(_FORMULA) or text.strip().lstrip("+-").replace(".", "", 1).isdecimal():
         return text
     return f"'{text}"
 
 
 def arrow() -> tuple[Any, Any]:
-    """The modules pyarrow and pyarrow.parquet; UsageError that says how to get them."""
+    """The modules pyarrow and pyarrow.parquet; raises UsageError if they are not installed."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -28,7 +30,7 @@ def arrow() -> tuple[Any, Any]:
 
 
 def parquet_bytes(table: Any, note: str) -> bytes:
-    """An Arrow table as a Parquet file, with a note in its metadata unless that is empty."""
+    """An Arrow table as a Parquet file; a note, unless empty, goes into its metadata."""
     if note:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"ganworks": note.encode()})
     buffer = io.BytesIO()

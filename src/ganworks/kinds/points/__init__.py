@@ -1,4 +1,4 @@
-"""Rows of a few numbers, and mixtures of known density (ring8, grid25, spiral) -> more of them."""
+"""Rows of a few numbers, and mixtures of known density (ring8, grid25, spiral) -> new rows."""
 
 from ganworks.core.registry import Kind
 

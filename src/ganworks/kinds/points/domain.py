@@ -1,7 +1,7 @@
-"""The domain of points: rows of numbers, from named mixtures or from files. Where a GAN can be seen whole.
+"""The domain of points: rows of a few numbers, from named mixtures or from files.
 
-The mixtures are those of the published mode-coverage tests (VEEGAN, Srivastava et al. 2017, 1705.07761;
-PacGAN, Lin et al. 2018, 1712.04086, section 4.1), and `quality` is their protocol.
+The mixtures are those of the published mode-coverage tests (VEEGAN, Srivastava et al. 2017, 1705.07761; PacGAN, Lin et
+al. 2018, 1712.04086, section 4.1), and `quality` is their protocol.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ SIDE, MARGIN = 480, 36
 
 
 def centres(name: str) -> tuple[np.ndarray, float]:
-    """Means [modes, 2] and standard deviation of "ring8" (radius 1, sd 0.01) or "grid25" (sd 0.05)."""
+    """(means [modes, 2], standard deviation) of "ring8" (radius 1, sd 0.01) or "grid25" (sd 0.05). Raises UsageError
+    for other names.
+    """
     if name == "ring8":
         angle = 2 * np.pi * np.arange(8) / 8
         return np.stack([np.cos(angle), np.sin(angle)], 1), 0.01
@@ -46,7 +48,7 @@ def centres(name: str) -> tuple[np.ndarray, float]:
 
 
 def mixture(name: str, count: int, seed: int = 0) -> np.ndarray:
-    """`count` points [count, 2] float32 of a named mixture, its modes equally likely."""
+    """`count` points [count, 2] float32 of a named mixture, with equally likely modes."""
     random = np.random.default_rng(seed)
     if name == "spiral":
         turn = 3 * np.pi * np.sqrt(random.random(count))
@@ -58,11 +60,11 @@ def mixture(name: str, count: int, seed: int = 0) -> np.ndarray:
 
 
 def quality(samples: np.ndarray, middle: np.ndarray, sd: float) -> dict[str, float]:
-    """The mode-coverage protocol of 1712.04086, section 4.1, for samples [n, D] (2,500 are usual).
+    """The mode-coverage protocol of 1712.04086, section 4.1, for samples [n, D] (usually 2,500).
 
-    A sample is of high quality when it lies within 3 sd of its nearest mode. Returns modes (with at least one
-    such sample), high_quality (percent; 98.9 for the mixture itself in two dimensions) and reverse_kl (from
-    the modes' shares of the high-quality samples to the uniform distribution, in nats; infinite without any).
+    A sample is of high quality if it lies within 3 sd of its nearest mode. Returns modes (those with at least one such
+    sample), high_quality (percent; 98.9 for the mixture itself in two dimensions) and reverse_kl (from the modes'
+    shares of the high-quality samples to the uniform distribution, in nats; infinite if there are none).
     """
     distance = np.linalg.norm(samples.astype(np.float64)[:, None] - middle[None], axis=2)
     good = distance.min(1) < 3 * sd
@@ -73,7 +75,7 @@ def quality(samples: np.ndarray, middle: np.ndarray, sd: float) -> dict[str, flo
 
 
 class PointSet:
-    """Points in memory: what the engine trains on, with the attributes of `ganworks.files.packing.packed.Packed`."""
+    """Points in memory, with the attributes of `ganworks.files.packing.packed.Packed`."""
 
     def __init__(
         self, x: np.ndarray, y: np.ndarray | None, classes: tuple[str, ...], facts: dict[str, Any], held_out: float
@@ -97,11 +99,13 @@ class PointSet:
         return len(self._x)
 
     def raw(self, indices: Any) -> np.ndarray:
-        """Rows as given, float32 [n, D], a copy."""
+        """Rows as given: a copy, float32 [n, D]."""
         return self._x[indices]
 
     def fetch(self, indices: Any) -> dict[str, Tensor]:
-        """x float32 [n, D], the data's smallest value at -1 and its largest at 1; y int64 [n] with labels."""
+        """x float32 [n, D], scaled so that the smallest value of the data is -1 and the largest 1; y int64 [n] if
+        labelled.
+        """
         index = torch.as_tensor(indices)
         batch = {"x": self._ready[index]}
         if self.labels is not None:
@@ -110,7 +114,7 @@ class PointSet:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found and how it is split."""
+        """Facts for run.json and `ganworks data`: what was found and how it is split."""
         counts = {}
         if self.labels is not None:
             found = np.bincount(self.labels, minlength=self.spec.num_classes)
@@ -144,7 +148,7 @@ def _scale_note(x: np.ndarray) -> list[str]:
 class Points:
     """How rows of numbers become tensors and back.
 
-    count: points drawn of a named mixture.
+    count: points drawn from a named mixture.
     labels: whether to use a "label" column or the second array.
     held_out: the share that is never trained on (at most 10,000 points).
     """
@@ -153,7 +157,7 @@ class Points:
     labels: bool | str = True
     held_out: HeldOut = 0.1
 
-    showing: ClassVar[int] = 2500  # samples that make a picture
+    showing: ClassVar[int] = 2500  # samples in a picture
 
     def __post_init__(self) -> None:
         check(self)
@@ -163,8 +167,8 @@ class Points:
     ) -> PointSet:
         """Points from "ring8", "grid25", "spiral", a .npy, .npz or .csv file, an array [N, D] or (x, y).
 
-        .npz: arrays "x" and, for labels, "y". .csv: numbers, with a header or without; a column "label" may
-        hold any words. Raises UsageError for anything else, and for values that are missing or not finite.
+        .npz: arrays "x" and, for labels, "y". .csv: numbers, with or without a header; a column "label" may hold any
+        words. Raises UsageError for anything else, and for values that are missing or not finite.
         """
         source, kind, x, y = self._read(path)
         if x.ndim != 2 or not 1 <= x.shape[1] <= 65536 or len(x) < 2 or x.dtype.kind not in "fiu":
@@ -189,7 +193,7 @@ class Points:
         return PointSet(x, labels, classes, {"source": source, "kind": kind}, self.held_out)
 
     def _read(self, path: Any) -> tuple[str, str, np.ndarray, np.ndarray | None]:
-        """(name, kind, x, y) of whatever was given."""
+        """(name, kind, x, y) of the given data."""
         if isinstance(path, tuple) and len(path) == 2:
             return "arrays", "array", np.asarray(path[0]), np.asarray(path[1])
         if not isinstance(path, str | Path):
@@ -211,23 +215,23 @@ class Points:
         return file.name, file.suffix[1:].lower(), x, y
 
     def batch(self, data: Any, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """Points of these indices, as they are."""
+        """x [B, D] and, if labelled, y [B] at these indices, without augmentation."""
         return data.fetch(indices)
 
     def evaluator(self, data: Any, source: Any, config: Any, work: Any) -> SampleEvaluator:
-        """Judges samples by the points themselves."""
+        """Evaluates samples with the points themselves as features."""
         return SampleEvaluator(data, source, config, work)
 
     def extractor(self, dataset: Any, cache: str | Path | None = None, on_progress: Any = None) -> Identity:
-        """What the metrics look at: the points themselves."""
+        """The features for metrics: the points themselves."""
         return Identity(dataset.spec)
 
     def show(
         self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None
     ) -> Image.Image:
-        """A scatter plot of points [n, D]: the first two columns, coloured by label; a histogram when D is 1.
+        """A scatter plot of the first two columns of points [n, D], coloured by label; a histogram if D is 1.
 
-        Tensors are in network units, arrays in those of the data; the axes are as wide as the points need.
+        Tensors are in network units, arrays in units of the data; the axes fit the points.
         """
         values = x.detach().float().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x, np.float32)
         if values.shape[1] == 1:
@@ -237,7 +241,7 @@ class Points:
     def write(
         self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None
     ) -> list[Path]:
-        """Write points [n, D] as one .csv, a row each with its name; `mark` goes into a "#" line."""
+        """Write points [n, D] as one .csv, each row with its name; the note of provenance `mark` is a "#" line."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / (f"{names[0]}.csv" if len(names) == 1 else f"{names[0]}-to-{names[-1]}.csv")
@@ -272,7 +276,7 @@ def _loaded(file: Path) -> Any:
 
 
 def _read_csv(file: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Numbers by row; "#" starts a comment line; the columns "label" and "name" are not numbers."""
+    """(x [N, D], y [N] or None): "#" begins a comment line; the columns "label" and "name" are not coordinates."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.reader(line for line in stream if line.strip() and line[0] != "#"))
@@ -321,14 +325,14 @@ def _histogram(x: np.ndarray) -> Image.Image:
 
 
 def _reach(x: np.ndarray) -> float:
-    """Half the width of the axes: the next of 1, 2, 3, 5 times a power of ten above nearly all points."""
+    """Half the width of the axes: the next of 1, 2, 3, 5 times a power of ten above nearly all absolute values."""
     size = float(np.quantile(np.abs(x[np.isfinite(x)]), 0.99)) * 1.1 if np.isfinite(x).any() else 1.0
     power = 10.0 ** math.floor(math.log10(max(size, 1e-30)))
     return next(power * step for step in (1, 2, 3, 5, 10) if power * step >= size)
 
 
 def _sheet(reach: float) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """White square with axes from -reach to reach, five labelled ticks a side."""
+    """A white square with axes from -reach to reach and five labelled ticks per side."""
     sheet = Image.new("RGB", (SIDE, SIDE), "white")
     pen, font = ImageDraw.Draw(sheet, "RGBA"), ImageFont.load_default(11)
     pen.rectangle((MARGIN, MARGIN, SIDE - MARGIN, SIDE - MARGIN), outline=(150, 150, 150))

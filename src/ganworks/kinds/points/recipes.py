@@ -1,4 +1,4 @@
-"""Points in a few dimensions: the smallest data on which a GAN can be seen to cover every mode, or not."""
+"""Recipe for points in a few dimensions: the smallest data on which mode coverage can be seen."""
 
 from __future__ import annotations
 
@@ -19,5 +19,7 @@ def points(facts: Facts) -> Config:
     game = Adversarial(loss="relativistic", r1=0.05, r2=0.05, r1_end=5e-5, r2_end=5e-5)
     networks = MLP(hidden=(64,) * 8, init="he", z_dim=max(2, min(64, facts.spec.shape[0])))
     train = Train(batch=128, budget="5M", ema=(1e12,), ema_ramp=0.02, precision="fp32", judge=False)
-    notes = ("the gradient penalty falls a thousandfold with the learning rate: first all modes, then sharp ones",)
+    notes = (
+        "the gradient penalty falls a thousandfold along with the learning rate: all modes first, then sharp ones",
+    )
     return Config("points", facts.domain, networks, game, g=adam, d=adam, train=train, notes=notes)

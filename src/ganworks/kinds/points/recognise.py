@@ -1,4 +1,4 @@
-"""How points are recognised."""
+"""Rules that recognise points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganworks.files.recognise import (
     shape_of,
 )
 
-FEW = 16  # columns up to which rows of an array are points
+FEW = 16  # most columns of an array whose rows are points
 
 
 def _points(clues: Clues) -> Found | None:

@@ -1,4 +1,4 @@
-"""Time series: one long one, or many of any length -> new ones."""
+"""Time series: windows of a long one, or many of any length -> new ones."""
 
 from ganworks.core.registry import Kind
 
@@ -21,5 +21,5 @@ KIND = Kind(
     default="series",
     noun="steps in time",
     recognise="recognise",
-    reads=("series: .csv, .tsv, .parquet, or a folder of them; .gz of them, too.",),
+    reads=("series: .csv, .tsv (also .gz), .parquet, or a folder of them.",),
 )

@@ -1,4 +1,4 @@
-"""The domain of time series: how tables with time become vectors, and vectors become series again."""
+"""The domain of time series: tables with a time column are encoded as vectors, and vectors are decoded to series."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class SeriesDomain:
-    """Time series: which columns are used, how they are cut, and what happens to their stamps and gaps.
+    """Time series: which columns are used, how series are cut, and how stamps and gaps are handled.
 
-    length: steps of a window; 0 = whole series where there are several, windows of 24 of one long one.
+    length: steps of a window; 0 = whole series if there are several, windows of 24 of a single long one.
     stride: steps between two windows.
-    time: the column of the time, "auto" or "off".
-    series: the column of the series' names, "auto" or "off".
+    time: the time column, "auto" or "off".
+    series: the column that names the series, "auto" or "off".
     labels: the attribute that is the class: "auto", "off" or its name.
-    columns: names to keep, with commas; "" = all.
-    categorical: names of numbers that are categories.
-    scale: "series" puts each series into its own range and makes the range apart from the shape, "global" uses one
+    columns: names of columns to keep, with commas; "" = all.
+    categorical: names of number columns that are categories.
+    scale: "series" scales each series to its own range, which is generated separately from its shape; "global" uses one
         range for all.
     gaps: what happens to missing stamps: "auto", "fill", "rows" or "error", see data/clock.py.
     max_gap: most missing stamps in a row that are filled.
     duplicates: what happens to stamps that occur twice: their "mean", or an "error".
     missing: what happens to missing values: "interpolate" or "error".
-    calendar: "auto" takes the time of the day, or the day of the week, at which a window begins as an attribute.
+    calendar: "auto" adds the time of the day, or the day of the week, at which a window begins as an attribute.
     held_out: the share that is never trained on.
     """
 
@@ -73,14 +73,16 @@ class SeriesDomain:
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> SeriesSet:
-        """Series of a file, folder, zip, data frame or list of arrays; see `read_series`. They are kept in memory."""
+        """The series in a file, folder, zip, data frame or list of arrays, see `read_series`; they are kept in
+        memory.
+        """
         data = open_series(path, self)
         if on_progress is not None:
             on_progress(len(data), len(data))
         return data
 
     def batch(self, data: SeriesSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x float32 [B, size], see `SeriesLayout`; y int64 [B] with labels."""
+        """x float32 [B, size], see `SeriesLayout`; y int64 [B] if labelled."""
         batch = {"x": data.vectors(indices, draw)}
         if data.labels is not None:
             batch["y"] = torch.from_numpy(data.labels[indices])
@@ -89,16 +91,16 @@ class SeriesDomain:
     def evaluator(
         self, data: SeriesSet, source: Any, config: Any, work: Callable[[str, int, int], None]
     ) -> SeriesEvaluator:
-        """Judges series by those that are held out."""
+        """Evaluates generated series against training and held-out ones."""
         return SeriesEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
-        """The generator itself; series have no options of sampling yet."""
+        """The generator itself: series have no options of sampling."""
         return net
 
     def show(self, x: Tensor | np.ndarray, columns: int | None = None, labels: Any = None) -> Image.Image:
-        """Unused: the evaluator draws series beside real ones."""
-        raise UsageError("Series are drawn by their judge; save samples as .csv to look at them.")
+        """Not supported: the evaluator draws series beside real ones."""
+        raise UsageError("Series are drawn by their evaluator; save samples as .csv to look at them.")
 
     def decode(self, samples: Any) -> list[Any]:
         """One data frame per series, or without pandas one dict of columns."""
@@ -110,8 +112,10 @@ class SeriesDomain:
         return [pandas.DataFrame(table) for table in tables]
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
-        """All series below each other: series, step, elapsed_seconds where the step is known, label, attributes, and
-        the columns as they stood in the data. A first line "# ..." carries the mark (Parquet: the file's metadata).
+        """All series in one table: series, step, elapsed_seconds if the step is known, label, attributes, and the
+        columns in the order of the data.
+
+        A first line "# ..." holds the note of provenance (Parquet: the metadata of the file).
         """
         if suffix == ".parquet":
             tables = list(tables_of(samples))
@@ -173,7 +177,7 @@ def _text(value: Any) -> str:
 
 
 def _whole(texts: list[str]) -> np.ndarray:
-    """Texts as integers where all are."""
+    """Texts as integers if all are integers."""
     try:
         return np.array([int(t) for t in texts])
     except ValueError:

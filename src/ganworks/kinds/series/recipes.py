@@ -1,4 +1,4 @@
-"""Recipes of time series: the default, and TimeGAN."""
+"""Recipes for time series: the default and TimeGAN."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from ganworks.kinds.series.networks.families import SeriesNetworks
 from ganworks.kinds.series.networks.timegan import TimeGAN
 from ganworks.kinds.series.timegan_game import TimeGANGame
 
-_FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
+_FOREVER = 1e12  # so long a half-life that `ema_ramp` alone limits the average
 
 
 def series(facts: Facts) -> Config:
-    """Attributes, then the length, then the steps, each given those before: a recurrent generator with a likelihood.
+    """Attributes, then the length, then the steps, each given the earlier ones: a recurrent generator with a
+    likelihood.
 
     Order: DoppelGANger, Lin et al. 2020 (arXiv 1909.13403). Training: the likelihood of Flow-GAN, Grover et al. 2018
     (arXiv 1705.08868), here of mixtures of logistics on the grid of the data (arXiv 1701.05517). The discriminator
-    joins at game.adversarial_from, which is off by default (docs/series.md). With networks.generator=recurrent, dense,
-    conv or basis the generator learns from the discriminator alone, with the loss and penalties of R3GAN (arXiv
-    2501.05441); networks.generator=recurrent networks.discriminator=dense are DoppelGANger's networks.
+    joins at game.adversarial_from, which is off by default (see `ganworks help series`). With
+    networks.generator=recurrent, dense, conv or basis the generator learns from the discriminator alone, with the loss
+    and penalties of R3GAN (arXiv 2501.05441); networks.generator=recurrent networks.discriminator=dense are
+    DoppelGANger's networks.
     """
     short = bool(facts.spec.facts.get("basis"))
     kind = str(facts.given.get("networks.generator", "chain"))

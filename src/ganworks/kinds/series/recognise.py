@@ -1,4 +1,4 @@
-"""How time series are recognised."""
+"""Rules that recognise time series."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganworks.files.rows import ALIKE, Rows, parse
 
 
 def _sequences(clues: Clues) -> Found | None:
-    """Many tables of numbers in one place: a file for each sequence."""
+    """Many tables of numbers in one place: one file per sequence."""
     names = [name for name in clues.of("table") if not name.lower().endswith(".parquet")]
     if clues.kind == "file" or not leads(clues, "table") or len(names) < 3:
         return None
@@ -33,7 +33,7 @@ def _series(clues: Clues) -> Found | None:
 
 
 def _of_steps(name: str, rows: Rows, path: str = "") -> Found | None:
-    """Rows that are steps in time: by a column of stamps in steady steps, else by neighbours that are alike."""
+    """Rows that are steps in time, by a column of regular stamps, else by the similarity of neighbouring rows."""
     otherwise = f"If its rows stand for themselves: ganworks train table data={path}" if path else ""
     if clock := rows.clock():
         column, step = clock

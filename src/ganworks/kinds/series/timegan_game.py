@@ -1,8 +1,9 @@
-"""TimeGAN's game (Yoon et al. 2019): train the autoencoder, then the supervisor, then both with a discriminator.
+"""TimeGAN's game (Yoon et al. 2019): train the autoencoder, then the supervisor, then all networks with a
+discriminator.
 
 Equations 7 to 9 of the paper. Embedder and recovery minimise the reconstruction error, the supervisor the error of the
 next latent. The generator minimises an adversarial loss on its latents before and after the supervisor, the supervised
-loss, and the distance of the first two moments of its output from those of the data.
+loss, and the distance between the first two moments of its output and of the data.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ from ganworks.core.spec import Batch
 
 
 def next_step(G: Any, latents: Tensor, active: Tensor, static: Tensor) -> Tensor:
-    """Squared error of the supervisor's next latents [B]: equation 9, over the steps that are."""
+    """Squared error [B] of the supervisor's next latents over existing steps: equation 9."""
     error = (G.ahead(latents, static)[:, :-1] - latents[:, 1:]).square().mean(2)
     on = active[:, 1:]
     return (error * on).sum(1) / on.sum(1).clamp_min(1)
 
 
 def moments(real: Tensor, made: Tensor) -> Tensor:
-    """Distance of the means and standard deviations over the batch of each step and column: [B], the same for all."""
+    """Distance of the means and standard deviations of each step and column over the batch: [B], all equal."""
     spread = (real.var(0) + 1e-6).sqrt() - (made.var(0) + 1e-6).sqrt()
     return ((real.mean(0) - made.mean(0)).abs().mean() + spread.abs().mean()).expand(len(made))
 
 
 @dataclass(frozen=True)
 class TimeGANGame:
-    """Three stages by fractions of the budget.
+    """Three stages, by fractions of the budget.
 
-    embed: where the first stage ends, which embeds.
-    supervise: where the second stage ends, which predicts the next step.
-    supervised: weight of the next-step error, a tenth of it in the turn of embedder and recovery.
+    embed: fraction of the budget at which the first stage ends (autoencoder).
+    supervise: fraction of the budget at which the second stage ends (supervisor).
+    supervised: weight of the supervised loss; a tenth of it in the turn of embedder and recovery.
     matched: weight of the moments in the generator's turn.
     recovered: weight of the reconstruction error.
 
@@ -62,11 +63,11 @@ class TimeGANGame:
 
     @property
     def phases(self) -> tuple[float, ...]:
-        """Where the turns change."""
+        """Fractions of the budget at which the turns change."""
         return (0.0, self.embed, self.supervise)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Callable[..., Terms]]]:
-        """Who moves in this step."""
+        """The turns of a step: (networks that learn, their loss)."""
         if progress < self.embed:
             yield ("G", "E"), self.embedding_turn
         elif progress < self.supervise:
@@ -80,7 +81,7 @@ class TimeGANGame:
         return nets["E"].given(batch["x"], batch.y)
 
     def embedding_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """Reconstruction [B]: equation 7."""
+        """Reconstruction error [B]: equation 7."""
         G, real = nets["G"], self._given(nets, batch)
         steps, flags = G.recover(nets["E"](real.steps, real.static), real.static)
         wanted = real.steps[:, :, : steps.shape[2]]
@@ -89,14 +90,14 @@ class TimeGANGame:
         return {"recover": self.recovered * (error + ends)}
 
     def supervisor_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """The next step of real latents [B], which stay as they are."""
+        """Error of the next latent [B] for real latents, which are held fixed."""
         real = self._given(nets, batch)
         with torch.no_grad():
             latents = nets["E"](real.steps, real.static)
         return {"supervise": self.supervised * next_step(nets["G"], latents, real.active, real.static)}
 
     def joint_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """Reconstruction and a tenth of the supervised loss for embedder and recovery."""
+        """Reconstruction error and a tenth of the supervised loss for embedder and recovery."""
         real = self._given(nets, batch)
         latents = nets["E"](real.steps, real.static)
         ahead = next_step(nets["G"], latents, real.active, real.static)

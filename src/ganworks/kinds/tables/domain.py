@@ -1,4 +1,6 @@
-"""The domain of tables: columns of numbers, words and dates from CSV, Parquet or pandas, and rows made like them."""
+"""The domain of tables: columns of numbers, words and dates from CSV, Parquet or pandas, encoded for networks and
+back.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +21,24 @@ from ganworks.files.tables.write import arrow, parquet_bytes, spreadsheet_safe
 from ganworks.kinds.tables.data import layout as table_layout
 from ganworks.kinds.tables.data import reading as table_read
 from ganworks.kinds.tables.data import rules as table_rules
-from ganworks.kinds.tables.data.conditions import Kept
+from ganworks.kinds.tables.data.conditions import ConditionedGenerator
 from ganworks.kinds.tables.data.dataset import TableSet
 from ganworks.kinds.tables.metrics.evaluator import TableEvaluator
 
 
 @dataclass(frozen=True)
 class Table:
-    """How a table becomes rows of numbers and back.
+    """How a table is encoded as rows of numbers, and decoded.
 
     held_out: share of rows that is never trained on (at most 10,000 rows).
     header: whether the first line names the columns: "auto", "on" or "off".
     encoding: encoding of CSV files.
     numbers: how numbers are coded: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
-    ids: columns (a,b) of which new unique values are made up.
-    categories: columns of numbers that are names.
-    rules: what every row keeps: "age >= 18; start <= end; a + b = 100".
-    target: the column that models predict in an evaluation; default: the last one with few values.
-    balanced: training rows are chosen by value, rare values more often (CTGAN).
+    ids: columns (a,b) of ids, for which new unique values are made.
+    categories: columns of numbers that are categories.
+    rules: what every row must meet: "age >= 18; start <= end; a + b = 100".
+    target: the column that models predict in the evaluation; default: the last one with few values.
+    balanced: whether training rows are chosen by value, rare values more often (CTGAN).
     """
 
     held_out: HeldOut = 0.1
@@ -51,7 +53,7 @@ class Table:
 
     forms: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
     each: ClassVar[str] = ""
-    options: ClassVar[dict[str, str]] = {"where": "conditions that every row keeps: \"income='>50K' and age>=30\""}
+    options: ClassVar[dict[str, str]] = {"where": "conditions that every row meets: \"income='>50K' and age>=30\""}
 
     def __post_init__(self) -> None:
         check(self)
@@ -59,9 +61,9 @@ class Table:
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> TableSet:
-        """The table in a .csv, .csv.gz, .tsv, .parquet file or a DataFrame.
+        """The table in a .csv, .csv.gz, .tsv or .parquet file, or a DataFrame.
 
-        Raises UsageError for files that are no table, infinite numbers, duplicate column names, fewer than 20 rows,
+        Raises UsageError for files that are not tables, infinite numbers, duplicate column names, fewer than 20 rows,
         more than 2,000 columns or 200 million cells, and rows that break `rules`.
         """
         frame, facts = table_read.read(path, self.encoding, self.header)
@@ -71,34 +73,34 @@ class Table:
         return TableSet(frame, facts, self.held_out, self.numbers, ids, words, self.rules, self.target)
 
     def batch(self, data: TableSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x [B, D]; when balanced, rows of values that were drawn, and `asked` (choice, code) [B, 2]."""
+        """x [B, D]. If balanced, the rows are drawn by value, and `asked` int64 [B, 2] holds (choice, code)."""
         if not self.balanced:
             return {"x": data.rows(indices)}
         asked, rows = data.by_value(draw)
         return {"x": data.rows(rows if data.conditions else indices), "asked": asked}
 
     def evaluator(self, data: TableSet, source: Any, config: Any, work: Any) -> TableEvaluator:
-        """Judges tables by columns, pairs of columns, a detector, what models learn from them, and copies."""
+        """Evaluates tables by columns, pairs of columns, a detector, models trained on them, and near copies."""
         return TableEvaluator(data, config, work, self.prepare)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
-        """The generator whose rows keep the rules and `where`."""
+        """The generator, restricted to rows that meet the rules and `where`."""
         columns = spec.facts["columns"]
         asked, orders, _ = table_rules.rules(spec.facts.get("rules", ""), columns)
         where = options.get("where") or ""
         if not isinstance(where, str):
             raise UsageError(f"where is a text such as \"income='>50K' and age>=30\", not {type(where).__name__}.")
-        keeps = table_rules.Keeps(columns, [*asked, *table_rules.conditions(where, columns)], orders)
-        return Kept(net, keeps) if keeps else net
+        keeps = table_rules.RowFilter(columns, [*asked, *table_rules.conditions(where, columns)], orders)
+        return ConditionedGenerator(net, keeps) if keeps else net
 
     def decode(self, samples: Any) -> Any:
         """A DataFrame with the source's columns and dtypes; ids are made from the samples' indices."""
         return table_layout.to_frame(samples.spec, samples.data, samples.indices, samples.seed)
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
-        """The table as .csv, the mark in a line before the header that begins with "#", or as .parquet.
+        """The table as .csv, with a note of provenance in a first line that begins with "#", or as .parquet.
 
-        Cells that a spreadsheet would run as a formula begin with an apostrophe in the .csv.
+        In the .csv, cells that a spreadsheet would run as a formula begin with an apostrophe.
         """
         frame, note = self.decode(samples), json.dumps(samples.note(), default=str) if mark else ""
         if suffix == ".parquet":
@@ -112,14 +114,14 @@ class Table:
 
 @dataclass(frozen=True)
 class ModesTable(Table):
-    """A table as CTGAN sees it: numbers as modes of a Gaussian mixture, training rows chosen by value."""
+    """Tables as in CTGAN: numbers as modes of a Gaussian mixture, training rows chosen by value."""
 
     numbers: Literal["cells", "modes"] = "modes"
     balanced: bool = True
 
 
 def escaped(frame: Any) -> Any:
-    """The frame with an apostrophe before words that a spreadsheet would take for a formula, column names too."""
+    """The frame with an apostrophe before words and column names that a spreadsheet would run as a formula."""
     out = frame.copy(deep=False)
     for name in out.columns:
         if out[name].dtype.kind in "OUST" or str(out[name].dtype) in ("str", "string", "category"):

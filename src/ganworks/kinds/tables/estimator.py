@@ -1,6 +1,6 @@
-"""Tables in the manner of scikit-learn: `TableModel(budget="5m").fit(frame).sample(1000, where="income='>50K'")`.
+"""A scikit-learn estimator for tables: `TableModel(budget="5m").fit(frame).sample(1000, where="income='>50K'")`.
 
-It stands on the same training as `ganworks train table`; what it makes can be used by `ganworks sample` as well.
+It trains as `ganworks train table` does, and `ganworks sample` can use its models.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ganworks.core.errors import UsageError
 
 
 class TableModel(BaseEstimator):
-    """Learns a table, and makes rows like it.
+    """Learns a table and samples similar rows.
 
     recipe: "table" or "ctgan". budget: time or rows ("5m", "500k"). seed: of the training. out: the run folder; None: a
-    temporary one, which lives as long as this object. settings: anything else, e.g. {"domain.rules": "start <= end"}.
+    temporary one, which is deleted with this object. settings: further settings, e.g. {"domain.rules": "start <= end"}.
     After `fit`: model_, a `ganworks.use.model.Model`, and folder_, the run folder with its report.
     """
 
@@ -33,7 +33,7 @@ class TableModel(BaseEstimator):
         self.recipe, self.budget, self.seed, self.out, self.settings = recipe, budget, seed, out, settings
 
     def fit(self, X: Any, y: Any = None) -> TableModel:
-        """Train on a DataFrame, or a .csv or .parquet file. y is not used. Raises UsageError for what is no table."""
+        """Train on a DataFrame, or on a .csv or .parquet file. y is ignored. Raises UsageError if X is not a table."""
         import ganworks as gw
 
         if self.out is None:
@@ -47,10 +47,11 @@ class TableModel(BaseEstimator):
         return self
 
     def sample(self, n: int, where: str = "", seed: int = 0, start: int = 0) -> Any:
-        """A DataFrame of `n` rows with the columns and dtypes of the table that was learnt, all of which keep `where`.
+        """A DataFrame of `n` rows that meet `where`, with the columns and dtypes of the training table.
 
-        where: conditions such as "income='>50K' and age >= 30". The same seed gives the same rows; start: the first of
-        them. Raises UsageError before `fit`, and for conditions that name no column or that hardly any row keeps.
+        where: conditions such as "income='>50K' and age >= 30". start: index of the first row; the same seed and start
+        give the same rows. Raises UsageError before `fit`, and for conditions that name no column or that hardly any
+        row meets.
         """
         if not hasattr(self, "model_"):
             raise UsageError("This TableModel has learnt nothing yet: call fit(frame) first, or TableModel.load(path).")
@@ -58,7 +59,7 @@ class TableModel(BaseEstimator):
         return self.model_.sample(n, seed=seed, start=start, **options).items
 
     def evaluate(self, X: Any) -> Any:
-        """The report on the table that was learnt from: likeness, detection, models, privacy; see docs/tables.md."""
+        """The report on the training table X: similarity, detection, models, privacy; see `ganworks help tables`."""
         import ganworks as gw
 
         if not hasattr(self, "folder_"):
@@ -66,13 +67,13 @@ class TableModel(BaseEstimator):
         return gw.evaluate(self.folder_, X)
 
     def save(self, path: str | Path) -> Path:
-        """Write the generator to one file, which `load`, `ganworks sample` and `ganworks.load` take."""
+        """Write the generator to one file, which `TableModel.load`, `ganworks sample` and `ganworks.load` read."""
         self.model_.save(path)
         return Path(path)
 
     @staticmethod
     def load(path: str | Path) -> TableModel:
-        """A model that samples, from a file of `save` or from a run folder."""
+        """A model that can sample, from a file written by `save` or from a run folder."""
         import ganworks as gw
 
         found = TableModel()

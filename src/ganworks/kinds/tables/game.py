@@ -1,7 +1,8 @@
-"""The game of tables: likelihood where the generator knows it, then a critic of packs; or CTGAN's from the start.
+"""The game of tables: maximum likelihood for generators that know it, then a critic of packed rows; or CTGAN's game
+throughout.
 
-CTGAN: Xu et al. 2019 (arXiv 1907.00503): the generator is asked for one value of one column, cross-entropy holds it to
-that, and the critic sees real rows that have the value, `pac` at a time (PacGAN, 1712.04086), under WGAN-GP
+CTGAN (Xu et al. 2019, arXiv 1907.00503): a value of one column is requested from the generator and enforced by
+cross-entropy; the critic sees real rows with that value, `pac` at a time (PacGAN, 1712.04086), under WGAN-GP
 (1704.00028) with one gradient norm per pack.
 """
 
@@ -24,9 +25,10 @@ from ganworks.games.penalties import LabelledCritic, logits_and_gradient_norms, 
 
 
 def subsets(batch: Batch, choices: int, order: list[int], usual: float) -> Tensor:
-    """Which choices are seen, bool [B, choices]: the first k of an order, k uniform from 0 to choices - 1.
+    """Which choices are given to the generator, bool [B, choices]: the first k of an order, k uniform from 0 to choices
+    - 1.
 
-    The order is that in which rows are made for a share `usual` of the batch, and a random one for the rest.
+    A share `usual` of the batch takes the order in which rows are generated, the rest a random one.
     """
     device = batch["x"].device
     count = batch.draw.integers(choices, 1)
@@ -40,14 +42,15 @@ def subsets(batch: Batch, choices: int, order: list[int], usual: float) -> Tenso
 class Tabular:
     """Settings of the game.
 
-    likelihood: weight of the rows' likelihood, in nats per choice (0: none; only `ColumnNetworks` know it).
-    adversarial_from: where in the budget the critic comes in (0: at once, 1: never).
+    likelihood: weight of the negative log-likelihood of rows, in nats per choice (0: none; only `ColumnNetworks` know
+        it).
+    adversarial_from: fraction of the budget after which the critic joins (0: at once, 1: never).
     gan: weight of G's adversarial term.
     loss: a name from `losses.LOSSES`.
     gp: weight of the gradient penalty.
     n_critic: D turns per G turn.
-    asked: weight of the cross-entropy on the value that was asked for (CTGAN).
-    usual: share of rows whose likelihood is learnt in the order in which they are made.
+    asked: weight of the cross-entropy on the requested value (CTGAN).
+    usual: share of rows whose likelihood is learnt in the order in which rows are generated.
     """
 
     likelihood: Annotated[float, within(0)] = 1.0
@@ -63,7 +66,9 @@ class Tabular:
         check(self)
         loss(self.loss)
         if not self.likelihood and self.adversarial_from > 0:
-            raise UsageError("Without likelihood there is nothing to begin with: set game.adversarial_from=0.")
+            raise UsageError(
+                "Without likelihood nothing is learnt before game.adversarial_from: set game.adversarial_from=0."
+            )
 
     @cached_property
     def _loss(self) -> Loss:
@@ -71,7 +76,7 @@ class Tabular:
 
     @property
     def phases(self) -> tuple[float, ...]:
-        """Where turns change."""
+        """Fractions of the budget at which the turns change."""
         return (0.0, self.adversarial_from) if 0 < self.adversarial_from < 1 else (0.0,)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
@@ -84,15 +89,15 @@ class Tabular:
         yield ("G",), self.generator_turn
 
     def likelihood_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's nats per choice [B]."""
+        """G's negative log-likelihood [B] in nats per choice."""
         G, x = nets["G"], batch["x"]
         if not hasattr(G, "surprise"):
-            raise UsageError("These networks know no likelihood: set game.likelihood=0, or use `ColumnNetworks`.")
+            raise UsageError("These networks have no likelihood: set game.likelihood=0, or use `ColumnNetworks`.")
         choices = len(G.layout.sizes)
         return {"nats": self.likelihood / choices * G.surprise(x, subsets(batch, choices, G.order, self.usual))}
 
     def critic_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """D's terms for each pack."""
+        """D's terms, one per pack."""
         G, D = nets["G"], nets["D"]
         with torch.no_grad():
             fake = self._fake(G, batch, soft=False)[0]
@@ -106,7 +111,7 @@ class Tabular:
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms: the adversarial term of each pack, the cross-entropy on what was asked, the likelihood."""
+        """G's terms: adversarial per pack, cross-entropy on the requested value, likelihood."""
         G, D = nets["G"], nets["D"]
         fake, asked = self._fake(G, batch, soft=True)
         f, r = D(_packed(fake, D.pac)), None
@@ -121,21 +126,23 @@ class Tabular:
         return terms
 
     def _fake(self, G: Any, batch: Batch, soft: bool) -> tuple[Tensor, Tensor | None]:
-        """(made rows with the condition's vector behind, cross-entropy on what was asked [B] or None)."""
+        """(generated rows followed by the vector of their condition, cross-entropy [B] on the requested value or
+        None).
+        """
         z = batch.draw.normal(G.z_dim)
         if hasattr(G, "surprise"):
             return G.rows(z, soft=soft), None
         if not G.asked:
             return G.rows(z), None
         asked = self._drawn(batch)
-        if asked is None:  # without training by sampling: as frequent as in the data
+        if asked is None:  # without training by sampling, codes are as frequent as in the data
             asked = torch.stack(G.draw(len(z), z.device), 1)
         condition = G.condition(*asked.unbind(1))
         x, logits = G.made(z, condition)
         return torch.cat([x, condition], 1), _disagreement(G, logits, asked)
 
     def _real(self, G: Any, batch: Batch) -> Tensor:
-        """Real rows, behind them the condition that they were chosen by, or one of their own values."""
+        """Real rows followed by the vector of the condition they were chosen by, or of one of their own values."""
         x = batch["x"]
         if hasattr(G, "surprise") or not G.asked:
             return x
@@ -149,19 +156,19 @@ class Tabular:
 
     @staticmethod
     def _drawn(batch: Batch) -> Tensor | None:
-        """(choice, code) [B, 2] by which the domain chose the rows; None where it took them as they come."""
+        """(choice, code) [B, 2] by which the domain chose the rows; None if rows were not chosen by value."""
         return batch.get("asked") if batch["x"] is not None else None
 
 
 def _packed(x: Tensor, pac: int) -> Tensor:
-    """[B, D] -> [B / pac, pac, D]; UsageError when that does not come out even."""
+    """[B, D] -> [B / pac, pac, D]; raises UsageError unless pac divides B."""
     if len(x) % pac:
         raise UsageError(f"batch={len(x)} (for each process and slice) is no multiple of networks.pac={pac}.")
     return x.view(len(x) // pac, pac, x.shape[1])
 
 
 def _disagreement(G: Any, logits: Tensor, asked: Tensor) -> Tensor:
-    """Cross-entropy [B] of the asked choice's logits with the asked code: 1907.00503, section 4.3."""
+    """Cross-entropy [B] of the logits with the requested code of the requested choice (1907.00503, section 4.3)."""
     starts, sizes = (torch.tensor(v, device=logits.device) for v in (G.layout.starts, G.layout.sizes))
     first, size = starts[asked[:, 0]][:, None], sizes[asked[:, 0]][:, None]
     place = torch.arange(logits.shape[1], device=logits.device)[None]

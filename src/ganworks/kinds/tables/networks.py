@@ -1,9 +1,9 @@
-"""Generators and the critic of tables. They make rows as `TableLayout` describes them.
+"""Generators of tables and their critic, on rows encoded by `TableLayout`.
 
-`ColumnNetworks` makes a row choice by choice: each choice is drawn given those before it, by one network that accepts
-any subset of the columns as known (an order-agnostic autoregressive model, Uria, Murray, Larochelle 2014, 1310.1757;
-Hoogeboom et al. 2022, 2110.02037). Therefore any column can be asked for, and the row's likelihood is known. `CTGAN`
-holds the networks of Xu et al. 2019 (1907.00503, section 4.4): all columns at once from noise and a condition.
+`ColumnNetworks` generates a row choice by choice: each choice is drawn given the earlier ones, by one network that
+accepts any subset of the columns as given (an order-agnostic autoregressive model, Uria, Murray, Larochelle 2014,
+1310.1757; Hoogeboom et al. 2022, 2110.02037). So any column can be a condition, and the likelihood of a row is known.
+`CTGAN` holds the networks of Xu et al. 2019 (1907.00503, section 4.4): all columns at once from noise and a condition.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ganworks.core.schema.declare import Chance, Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.tables.data.layout import TableLayout
 
-Allowed = dict[int, Tensor]  # column -> which of its combined codes may be, bool [codes]
-WAVES = 8  # smooth functions that the neighbouring codes of a number share
-CANDIDATES = 16  # tries per row where several columns are restricted together
+Allowed = dict[int, Tensor]  # column -> which of its combined codes are allowed, bool [codes]
+WAVES = 8  # smooth functions by which neighbouring codes of a number share weights
+CANDIDATES = 16  # candidates per row if several columns are restricted together
 
 
-class Row(nn.Module):
-    """What both generators share: the layout, and which columns a condition can name."""
+class RowGenerator(nn.Module):
+    """The base of both generators: the layout, and which columns can be conditions."""
 
     def __init__(self, spec: Spec):
         super().__init__()
@@ -36,7 +36,7 @@ class Row(nn.Module):
         self.spec = spec
 
     def rows(self, z: Tensor, allowed: Allowed | None = None) -> Tensor:
-        """Rows [B, D] of noise z, their codes among the allowed ones as far as this generator can see to it."""
+        """Rows [B, D] from noise z, restricted to allowed codes as far as this generator can."""
         raise NotImplementedError
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -44,8 +44,8 @@ class Row(nn.Module):
         return self.rows(z)
 
 
-class ColumnGenerator(Row):
-    """A row choice by choice. z holds one normal number for each code and each position."""
+class ColumnGenerator(RowGenerator):
+    """An autoregressive generator, choice by choice. z holds one normal number for each code and each position."""
 
     waves: Tensor
     inside: Tensor
@@ -87,7 +87,7 @@ class ColumnGenerator(Row):
         self.order = usual_order(layout)
 
     def _set_waves(self) -> None:
-        """Smooth functions of the codes of ordered choices, padded to one size, and where those codes stand."""
+        """Set the smooth functions of ordered choices, padded to one size, and the places of their codes."""
         starts, spans = self.layout.starts, self.layout.ordered
         chosen = [k for k, (first, last) in enumerate(spans) if last - first > 2]
         widest = max((spans[k][1] - spans[k][0] for k in chosen), default=1)
@@ -101,11 +101,11 @@ class ColumnGenerator(Row):
         self.register_buffer("waved", torch.tensor(codes, dtype=torch.long), persistent=False)
 
     def _known(self) -> Tensor:
-        """What each code adds to the first layer, [width, codes]: neighbours in an ordered choice share waves."""
+        """Weights [width, codes] of each given code in the first layer; neighbours in an ordered choice share waves."""
         return self.known.weight * self.free + self._shared(self.known_waves).T
 
     def _out(self) -> Tensor:
-        """The weights of the logits, [codes, width]; those of neighbours share waves."""
+        """Weights [codes, width] of the logits; neighbours in an ordered choice share waves."""
         return self.out.weight * self.free[:, None] + self._shared(self.out_waves)
 
     def _shared(self, weights: Tensor) -> Tensor:
@@ -128,10 +128,10 @@ class ColumnGenerator(Row):
         return F.linear(self.drop(self._trunk(h)), self._out(), self.out.bias)
 
     def surprise(self, x: Tensor, seen: Tensor) -> Tensor:
-        """Minus the log-likelihood [B] in nats of rows x, estimated from the choices that are not seen.
+        """Negative log-likelihood [B] in nats of rows x, estimated from the choices that are not given.
 
-        The mean over the unseen choices times the number of all: its mean over random subsets of random size is the
-        order-agnostic bound on the row (2110.02037, equation 3).
+        It is the mean over the unseen choices times the number of all choices; its mean over random subsets of random
+        size is the order-agnostic bound (2110.02037, equation 3).
         """
         logits, sizes = self.logits(x, seen).float(), list(self.layout.sizes)
         each = torch.stack([part.logsumexp(1) for part in logits.split(sizes, 1)], 1)
@@ -144,7 +144,7 @@ class ColumnGenerator(Row):
         return ((each - chosen) * hidden).sum(1) * len(sizes) / hidden.sum(1).clamp_min(1)
 
     def rows(self, z: Tensor, allowed: Allowed | None = None, soft: bool = False) -> Tensor:
-        """Rows [B, D]; soft: gradients reach the logits through each choice (straight-through Gumbel-softmax)."""
+        """Rows [B, D]. soft: each choice passes gradients to its logits (straight-through Gumbel-softmax)."""
         layout, allowed = self.layout, allowed or {}
         noise = -(-torch.special.log_ndtr(z[:, : layout.codes])).clamp_min(1e-30).log()
         places = 2 * torch.special.ndtr(z[:, layout.codes :]) - 1
@@ -162,7 +162,9 @@ class ColumnGenerator(Row):
         return torch.cat([*parts, places], 1) if layout.positions else torch.cat(parts, 1)
 
     def _ask(self, state: _State, blocks: list[int], allowed: Allowed) -> None:
-        """Restricted choices drawn together: of several tries, one in proportion to the chance of the restrictions."""
+        """Draw several restricted columns together: of CANDIDATES, take one in proportion to the probability of the
+        allowed codes.
+        """
         count, device = len(state.h), state.h.device
         tries = _State(self, count * CANDIDATES, state.h)
         for block in blocks:
@@ -176,19 +178,19 @@ class ColumnGenerator(Row):
 
 
 def usual_order(layout: TableLayout) -> list[int]:
-    """Choices from few codes to many, the digits of a column together."""
+    """The order in which choices are generated: from few codes to many, the digits of a column together."""
     columns = sorted(set(layout.owner), key=lambda k: (max(layout.sizes[b] for b in layout.blocks(k)), k))
     return [b for k in columns for b in layout.blocks(k)]
 
 
 def _waves(size: int) -> np.ndarray:
-    """Cosines of 1 to WAVES half periods over so many codes, [size, WAVES]."""
+    """Cosines of 1 to WAVES half periods over `size` codes: [size, WAVES]."""
     at = (np.arange(size) + 0.5) / size
     return np.cos(np.pi * at[:, None] * np.arange(1, WAVES + 1))
 
 
 class _State:
-    """Rows that are being made: the first layer's sum so far [B, width], and the choices made."""
+    """Rows in generation: the sum so far in the first layer [B, width], and the choices made."""
 
     def __init__(self, net: ColumnGenerator, count: int, like: Tensor):
         self.net, self.codes, self.out = net, net._known(), net._out()
@@ -198,7 +200,7 @@ class _State:
         self.starts = net.layout.starts
 
     def draw(self, block: int, noise: Tensor, soft: bool, may: Tensor | None = None) -> None:
-        """One choice for every row, among those of its column that may be."""
+        """Draw one choice for every row, among the allowed codes of its column."""
         net, layout = self.net, self.net.layout
         part = slice(self.starts[block], self.starts[block] + layout.sizes[block])
         logits = F.linear(net._trunk(self.h), self.out[part], net.out.bias[part]).float()
@@ -215,7 +217,7 @@ class _State:
         self.h = self.h + F.linear(hard, self.codes[:, part]) + net.seen[:, block]
 
     def _open(self, block: int, may: Tensor) -> Tensor:
-        """Which codes of a choice lead to an allowed value, bool [1 or B, codes]."""
+        """Which codes of a choice lead to an allowed combined code: bool [1 or B, codes]."""
         layout = self.net.layout
         blocks = layout.blocks(layout.owner[block])
         may = may.to(self.h.device)
@@ -225,8 +227,10 @@ class _State:
         return table.any(1)[None] if block == blocks[0] else table[self.made[blocks[0]].argmax(1)]
 
 
-class ResidualGenerator(Row):
-    """CTGAN's: noise and condition through two layers that keep their input; tanh and Gumbel-softmax of 0.2."""
+class ResidualGenerator(RowGenerator):
+    """CTGAN's generator: two residual (concatenating) layers on noise and condition; outputs by tanh and
+    Gumbel-softmax.
+    """
 
     def __init__(self, net: CTGAN, spec: Spec):
         super().__init__(spec)
@@ -240,7 +244,7 @@ class ResidualGenerator(Row):
         self.out = nn.Linear(sizes[-1], self.layout.width)
 
     def condition(self, block: Tensor, code: Tensor) -> Tensor:
-        """The condition's vector [B, extra]: a one in the place of this code of this choice, zeros elsewhere."""
+        """The vector [B, extra] of a condition: one-hot in this code of this choice."""
         start, starts = 0, torch.zeros(len(self.layout.sizes), dtype=torch.long, device=block.device)
         for k, shares in self.asked.items():
             starts[k] = start
@@ -248,7 +252,9 @@ class ResidualGenerator(Row):
         return F.one_hot(starts[block] + code, max(1, self.extra)).float()[:, : self.extra]
 
     def draw(self, count: int, device: torch.device, allowed: Allowed | None = None) -> tuple[Tensor, Tensor]:
-        """(choice, code) [B] to ask for: a choice at random, its code as frequent as in the data, if allowed."""
+        """(choice, code) [B] to request: a choice at random, its code by frequency in the data, among the allowed
+        ones.
+        """
         open_ = {b: may for k, may in (allowed or {}).items() for b in self.layout.blocks(k) if b in self.asked}
         blocks = list(open_)[:1] or list(self.asked)
         which = torch.randint(len(blocks), (count,), device=device)
@@ -262,12 +268,12 @@ class ResidualGenerator(Row):
         return torch.tensor(blocks, device=device)[which], code
 
     def rows(self, z: Tensor, allowed: Allowed | None = None) -> Tensor:
-        """Rows [B, D] of conditions as frequent as in the data."""
+        """Rows [B, D] whose conditions are as frequent as in the data."""
         condition = self.condition(*self.draw(len(z), z.device, allowed)) if self.asked else None
         return self.made(z, condition)[0]
 
     def made(self, z: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(rows [B, D], logits [B, codes]); in evaluation mode each choice is one code, in training a soft one."""
+        """(rows [B, D], logits [B, codes]); choices are one-hot in evaluation mode and soft in training."""
         h = z if condition is None else torch.cat([z, condition], 1)
         for layer in self.body:
             h = torch.cat([layer(h), h], 1)
@@ -283,14 +289,14 @@ class ResidualGenerator(Row):
 
 
 def conditions_of(spec: Spec, layout: TableLayout) -> dict[int, list[float]]:
-    """Choice -> how frequent its codes are in the data, for categories of one choice: what CTGAN can be asked for."""
+    """Choice -> frequency of its codes in the data, for categories of one choice: the conditions of CTGAN."""
     return {
         layout.blocks(k)[0]: column["shares"] for k, column in enumerate(spec.facts["columns"]) if "shares" in column
     }
 
 
 class TableCritic(nn.Module):
-    """One logit for `pac` rows together: PacGAN (Lin et al. 2018, 1712.04086). [B, D] -> [B / pac] float32."""
+    """One logit per pack of `pac` rows (PacGAN, Lin et al. 2018, 1712.04086): [B, D] -> [B / pac] float32."""
 
     def __init__(self, width: int, pac: int, hidden: int, extra: int = 0, dropout: float = 0.0, depth: int = 2):
         super().__init__()
@@ -306,12 +312,12 @@ class TableCritic(nn.Module):
 
 @dataclass(frozen=True)
 class ColumnNetworks:
-    """Generator that makes rows choice by choice, and a critic of `pac` rows.
+    """A generator of rows choice by choice, and a critic of `pac` rows.
 
     width: units of each hidden layer of the generator.
     depth: hidden layers of the generator.
-    g_dropout: dropout of the generator; it keeps it from learning few rows by heart.
-    smooth: what follows from a number changes smoothly with it, for few rows.
+    g_dropout: dropout of the generator, against overfitting on few rows.
+    smooth: whether weights of a number vary smoothly with it, for few rows.
     tau: temperature of G's gradients in the adversarial stage.
     d_width: units of each hidden layer of the critic.
     d_depth: hidden layers of the critic.
@@ -333,18 +339,18 @@ class ColumnNetworks:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """Fresh players {"G", "D"}."""
+        """New networks {"G", "D"} for `spec`."""
         D = TableCritic(spec.shape[0], self.pac, self.d_width, 0, self.dropout, self.d_depth)
         return {"G": ColumnGenerator(self, spec), "D": D}
 
 
 @dataclass(frozen=True)
 class CTGAN:
-    """CTGAN's networks, sizes as published: z 128, 2 layers of 256, packs of 10, dropout 0.5.
+    """CTGAN's networks with the published sizes: z 128, 2 layers of 256, packs of 10, dropout 0.5.
 
     width: units of each hidden layer of the generator.
     depth: hidden layers of the generator.
-    z_dim: size of the latent.
+    z_dim: size of the latent vector.
     tau: temperature of the softmax that draws a category.
     d_width: units of each hidden layer of the critic.
     d_depth: hidden layers of the critic.
@@ -365,6 +371,6 @@ class CTGAN:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """Fresh players {"G", "D"}."""
+        """New networks {"G", "D"} for `spec`."""
         G = ResidualGenerator(self, spec)
         return {"G": G, "D": TableCritic(spec.shape[0], self.pac, self.d_width, G.extra, self.dropout, self.d_depth)}

@@ -1,4 +1,4 @@
-"""Tables: rows made column by column, or CTGAN."""
+"""Recipes for tables: an autoregressive generator, and CTGAN."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.kinds.tables.game import Tabular
 from ganworks.kinds.tables.networks import CTGAN, ColumnNetworks
 
-_FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
-FEW, SCORED = 5000, 20  # rows below which a table is easily learnt by heart; passes between scores of such a table
+_FOREVER = 1e12  # so long a half-life that `ema_ramp` alone limits the average
+FEW, SCORED = 5000, 20  # rows below which a table is easily overfitted; passes between scores of such a table
 
 
 def table(facts: Facts) -> Config:
@@ -21,7 +21,7 @@ def table(facts: Facts) -> Config:
     networks = ColumnNetworks(width=128, g_dropout=0.2, smooth=True) if few else ColumnNetworks()
     adam = Optimizer(lr=4e-3 if few else 2e-3, lr_end=1e-5, betas=(0.9, 0.99), warmup=0.02)
     critic = Optimizer(lr=2e-4, betas=(0.5, 0.9))
-    score = SCORED * facts.count if few else 0  # often, for the best snapshot may come early
+    score = SCORED * facts.count if few else 0  # often, since the best snapshot may come early
     train = Train(batch=_batch(facts.count), ema=(_FOREVER,), ema_ramp=0.02, precision="fp32", score=score)
     return Config("table", facts.domain, networks, Tabular(), g=adam, d=critic, train=train)
 
@@ -40,5 +40,5 @@ def ctgan(facts: Facts) -> Config:
 
 
 def _batch(count: int) -> int:
-    """512, or less when that would be more than an eighth of the rows; a multiple of 10, for packs."""
+    """Batch size: 512, but at most an eighth of the rows; a multiple of 10, for packs."""
     return min(500, max(50, count // 80 * 10))

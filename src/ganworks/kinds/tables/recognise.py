@@ -1,4 +1,4 @@
-"""How tables are recognised."""
+"""Rules that recognise tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganworks.files.rows import Rows
 
 
 def _one_table(clues: Clues) -> Found | None:
-    """A table alone in a folder or zip, or several that are no sequences: which one is meant must be said."""
+    """Raise UsageError for tables in a folder or zip that are not sequences: the user must name the file."""
     names = clues.of("table")
     if clues.kind == "file" or not names or not leads(clues, "table"):
         return None
@@ -28,7 +28,7 @@ def _one_table(clues: Clues) -> Found | None:
 def _table(clues: Clues) -> Found | None:
     rows = rows_of(clues)
     if not rows:
-        return concluded(clues, "is a table by its name", "table") if clues.name.lower().endswith(".parquet") else None
+        return concluded(clues, "has the name of a table", "table") if clues.name.lower().endswith(".parquet") else None
     return _of_rows(clues.name, rows, str(clues.path))
 
 

@@ -1,1 +1,1 @@
-"""Series: files, clocks, columns, the data set."""
+"""Data of time series: reading, time stamps, columns, layout of vectors, the data set."""

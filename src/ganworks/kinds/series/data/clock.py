@@ -1,9 +1,9 @@
-"""Time stamps: found, read, put in order; gaps are filled, duplicates are merged, irregular ones are named.
+"""Time stamps: found, parsed and sorted; gaps are filled, duplicates merged, irregular stamps reported.
 
-The rules, in this order. Rows are sorted by their stamp. Rows with the same stamp become one: the mean of numbers, the
-first of texts. The step is the median distance. When at least REGULAR of the distances are one step, or whole multiples
-of it, missing stamps are filled by straight lines, at most `max_gap` in a row; a longer gap ends a series and begins
-another. Otherwise each row counts as one step, and a note says that the stamps are irregular.
+The rules apply in this order. Rows are sorted by their stamp. Rows with the same stamp become one: the mean of numbers,
+the first of texts. The step is the median difference of stamps. If at least REGULAR of the differences are one step or
+whole multiples of it, missing stamps are filled by linear interpolation, at most `max_gap` in a row; a longer gap ends
+a series and begins another. Otherwise each row counts as one step, and a note says that the stamps are irregular.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FORMATS = (
     "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y",
     "%Y%m%d", "%Y-%m", "%b %d, %Y", "%d %b %Y",
 )  # fmt: skip
-REGULAR = 0.98  # share of the distances that must be the step for gaps to count as gaps
-DAY, MOST_TIMES = 86400.0, 96  # seconds; most different times of the day
-LARGEST_FILL = 4  # filled rows may be so many times the rows there were
+REGULAR = 0.98  # smallest share of multiples of the step among the differences of regular stamps
+DAY, MOST_TIMES = 86400.0, 96  # seconds of a day; most times of the day as categories
+LARGEST_FILL = 4  # most rows after filling, as a multiple of the rows before
 
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """The time column of the data: its name, the seconds of one step (0: unknown) and the first stamp as text."""
+    """The time column: its name, the seconds of one step (0: unknown) and the first stamp as text."""
 
     name: str
     step: float = 0.0
@@ -41,7 +41,9 @@ class TimeColumn:
 
 
 def find_time(table: Columns, asked: str) -> str | None:
-    """The time column: the one asked for, the first with a usual name, or the first of dates. None: there is none."""
+    """The time column: the one requested, else the first with a usual name, else the first of dates; None if there is
+    none. Raises UsageError.
+    """
     if asked == "off":
         return None
     if asked != "auto":
@@ -60,9 +62,10 @@ def _looks_dated(values: np.ndarray) -> bool:
 
 
 def read_stamps(values: Sequence[Any] | np.ndarray) -> np.ndarray | None:
-    """Seconds since 1970 [n] float64 of dates in ISO form or one of FORMATS; numbers stay as they are; None: no dates.
+    """Seconds since 1970, float64 [n], of dates in ISO form or one of FORMATS; numbers stay as they are. None: no
+    dates.
 
-    Missing ones are NaN.
+    Missing stamps are NaN.
     """
     if isinstance(values, np.ndarray) and values.dtype != object:
         return values.astype(np.float64)
@@ -96,16 +99,16 @@ def _seconds(moment: datetime) -> float:
 def in_order(
     table: Columns, name: str, gaps: str, duplicates: str, max_gap: int
 ) -> tuple[list[tuple[Columns, float]], TimeColumn, list[str]]:
-    """A table by the rules above -> (one or more (table without the time column, its first stamp), clock, notes).
+    """Apply the rules above: (list of (table without the time column, its first stamp), time column, notes).
 
-    gaps: "auto" as above, "fill" whatever the stamps, "rows" never, "error": refuse what is not regular.
-    duplicates: "mean", or "error". max_gap: most missing stamps in a row that are filled.
-    Raises UsageError for stamps that are no dates and numbers, and for what the rules refuse.
+    gaps: "auto" as above, "fill" for any stamps, "rows" never fills, "error" refuses irregular stamps. duplicates:
+    "mean" or "error". max_gap: most missing stamps in a row that are filled. Raises UsageError for stamps that are
+    neither dates nor numbers, and for what the settings refuse.
     """
     seconds = read_stamps(table[name])
     if seconds is None:
         bad = next(v for v in table[name] if (v and read_stamps([v]) is None) or not str(v)[:1].isdigit())
-        raise UsageError(f'The time column "{name}" holds "{str(bad)[:40]}", which is no date. Use time=off.')
+        raise UsageError(f'The time column "{name}" holds "{str(bad)[:40]}", which is not a date. Use time=off.')
     rest, notes = {k: v for k, v in table.items() if k != name}, []
     rest, seconds = _sorted(rest, seconds, name, notes)
     if len(seconds) < 2:
@@ -134,7 +137,7 @@ def in_order(
 def _sorted(rest: Columns, seconds: np.ndarray, name: str, notes: list[str]) -> tuple[Columns, np.ndarray]:
     known = np.isfinite(seconds)
     if not known.all():
-        notes.append(f"{name}: {int((~known).sum()):,} rows without a stamp left out")
+        notes.append(f"{name}: {int((~known).sum()):,} rows without a stamp were left out")
     order = np.flatnonzero(known)[np.argsort(seconds[known], kind="stable")]
     if (np.diff(seconds[known]) < 0).any():
         notes.append(f"{name}: the rows were not in order; sorted")
@@ -165,7 +168,7 @@ def _merged(rest: Columns, seconds: np.ndarray, name: str, rule: str, notes: lis
 
 
 def _filled(rest: Columns, seconds: np.ndarray, step: float, max_gap: int) -> tuple[list[tuple[Columns, float]], int]:
-    """Tables on the grid of `step`, cut where more than max_gap stamps are missing; how many were filled."""
+    """(tables on a grid of `step`, split where more than max_gap stamps are missing; number of filled rows)."""
     cuts = np.flatnonzero(np.diff(seconds) > (max_gap + 1.5) * step) + 1
     bounds = [0, *cuts.tolist(), len(seconds)]
     tables, filled = [], 0
@@ -182,7 +185,7 @@ def _filled(rest: Columns, seconds: np.ndarray, step: float, max_gap: int) -> tu
 
 
 def _on_grid(values: np.ndarray, at: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Numbers by straight lines between what is known; texts of the row before."""
+    """Numbers by linear interpolation between known values; texts of the row before."""
     if values.dtype == object:
         return values[np.clip(np.searchsorted(at, grid + 0.5) - 1, 0, len(values) - 1)]
     known = np.isfinite(values)
@@ -190,8 +193,11 @@ def _on_grid(values: np.ndarray, at: np.ndarray, grid: np.ndarray) -> np.ndarray
 
 
 def calendar(clock: TimeColumn | None, dated: bool) -> tuple[str, int, float]:
-    """(name, values, seconds of one) of what goes round with the step: the time of the day, the day of the week; ("",
-    0, 0) for none. dated: whether the stamps are dates."""
+    """(name, number of values, seconds of each) of the attribute that repeats with the step: time of the day or day of
+    the week.
+
+    ("", 0, 0) if there is none. dated: whether the stamps are dates.
+    """
     if clock is None or not dated or clock.step <= 0:
         return "", 0, 0.0
     if DAY / MOST_TIMES <= clock.step <= DAY / 2 and (DAY / clock.step).is_integer():

@@ -1,4 +1,4 @@
-"""Series as vectors, and vectors as series rounded like the data: the two ways through a `SeriesLayout`."""
+"""Encodes series as vectors of a `SeriesLayout` and decodes vectors to series, rounded like the data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from ganworks.kinds.series.data.layout import (
 
 
 def encode(layout: SeriesLayout, x: Tensor, active: Tensor, length: Tensor, static: Tensor, texts: Tensor) -> Tensor:
-    """Values [n, T, numbers] float64, steps that are [n, T] bool, lengths [n], attribute places [n, A] and category
-    places [n, T, K] -> vectors [n, size] float32."""
+    """Series -> vectors [n, size] float32.
+
+    x: [n, T, numbers] float64. active: bool [n, T], which steps exist. length: [n]. static: encoded attributes [n, A].
+    texts: encoded categories [n, T, K].
+    """
     lengths = scales = x.new_zeros(len(x), 0, dtype=torch.float32)
     if layout.scale == "series":
         low = x.masked_fill(~active[:, :, None], torch.inf).amin(1)
@@ -40,8 +43,9 @@ def encode(layout: SeriesLayout, x: Tensor, active: Tensor, length: Tensor, stat
 
 
 def decode(layout: SeriesLayout, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
-    """Vectors [n, size] -> (numbers [n, T, columns] float64 rounded as the data is, category codes [n, T, m],
-    attributes by name as values [n], lengths [n])."""
+    """Vectors [n, size] -> (numbers [n, T, columns] float64, rounded as in the data; category codes [n, T, m];
+    attributes: name -> values [n]; lengths [n]).
+    """
     parts = layout.split(torch.from_numpy(np.ascontiguousarray(x)).double())
     n = len(layout.numbers)
     if layout.scale == "series":

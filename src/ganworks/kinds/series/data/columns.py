@@ -1,5 +1,6 @@
-"""From tables as read to series of numbers and categories: which column is the time, which names the series, which
-holds one value for a whole series, and what is missing."""
+"""Finds the columns of tables of series: the time, the name of the series, attributes (one value per series), numbers
+and categories. Missing values are filled.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ LABELS = ("label", "labels", "class", "target", "class_label", "y", "category", 
 MOST_MISSING = 0.5
 
 
-class Wish(Protocol):
-    """What the user may say of the columns; see `SeriesDomain`."""
+class ColumnSettings(Protocol):
+    """The settings of `SeriesDomain` about columns."""
 
     @property
     def time(self) -> str: ...
@@ -44,11 +45,11 @@ class Wish(Protocol):
 
 @dataclass
 class FoundSeries:
-    """Series proper. numbers: float64 [T, n] each, without gaps; categories: int64 [T, m] each.
+    """Series with typed columns. numbers: float64 [T, n] each, without missing values; categories: int64 [T, m] each.
 
-    names, values: of the number columns, and of the category columns with their values. attributes: name -> text per
-    series. clock: of the time column; begins: first stamp of each series, in seconds; dated: whether stamps are
-    dates. order: all columns as they stood. same: columns that equal another one in every row.
+    names: of the number columns. values: category column -> its values. attributes: name -> one text per series. clock:
+    the time column. begins: first stamp of each series in seconds; dated: whether stamps are dates. order: all columns
+    in their original order. constants: column -> its only value. same: column -> the one it equals in every row.
     """
 
     numbers: list[np.ndarray]
@@ -65,8 +66,8 @@ class FoundSeries:
     notes: list[str] = field(default_factory=list)
 
 
-def find_columns(raw: Raw, wish: Wish) -> FoundSeries:
-    """Apply the rules of this module and those of `data.clock`. Raises UsageError that names the column or series."""
+def find_columns(raw: Raw, wish: ColumnSettings) -> FoundSeries:
+    """Apply the rules of this module and of `data.clock`. Raises UsageError that names the column or series."""
     notes = list(raw.notes)
     tables, attributes = _apart(raw, wish, notes)
     tables, attributes, begins, clock, dated = _timed(tables, attributes, wish, notes)
@@ -94,8 +95,8 @@ def find_columns(raw: Raw, wish: Wish) -> FoundSeries:
     return found
 
 
-def _apart(raw: Raw, wish: Wish, notes: list[str]) -> tuple[list[Columns], list[dict[str, str]]]:
-    """One table per series: a single table is taken apart by its id column."""
+def _apart(raw: Raw, wish: ColumnSettings, notes: list[str]) -> tuple[list[Columns], list[dict[str, str]]]:
+    """(one table per series, attributes of each): a single table is split by its id column."""
     attributes = raw.attributes or [{} for _ in raw.tables]
     if len(raw.tables) > 1 or not raw.tables[0]:
         return raw.tables, attributes
@@ -114,7 +115,7 @@ def _apart(raw: Raw, wish: Wish, notes: list[str]) -> tuple[list[Columns], list[
     return [{k: v[p] for k, v in rest.items()} for p in parts], [{} for _ in parts]
 
 
-def _id_column(table: Columns, wish: Wish) -> str | None:
+def _id_column(table: Columns, wish: ColumnSettings) -> str | None:
     if wish.series == "off":
         return None
     if wish.series != "auto":
@@ -131,9 +132,9 @@ def _id_column(table: Columns, wish: Wish) -> str | None:
 
 
 def _timed(
-    tables: list[Columns], attributes: list[dict[str, str]], wish: Wish, notes: list[str]
+    tables: list[Columns], attributes: list[dict[str, str]], wish: ColumnSettings, notes: list[str]
 ) -> tuple[list[Columns], list[dict[str, str]], list[float], TimeColumn | None, bool]:
-    """Tables in order, their attributes, first stamps and clock, and whether stamps are dates."""
+    """(sorted tables, their attributes, first stamps, time column, whether stamps are dates)."""
     full = next((t for t in tables if len(next(iter(t.values()), ()))), {})
     name = find_time(full, wish.time) if full else None
     if name is None:
@@ -158,7 +159,7 @@ def _timed(
     return out, given, begins, clock, full[name].dtype == object
 
 
-def _chosen(order: list[str], wish: Wish) -> list[str]:
+def _chosen(order: list[str], wish: ColumnSettings) -> list[str]:
     names = _listed(wish.columns)
     unknown = [n for n in [*names, *_listed(wish.categorical)] if n not in order]
     if unknown:
@@ -170,8 +171,8 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in str(text).split(",") if part.strip()]
 
 
-def _sort_out(tables: list[Columns], chosen: list[str], wish: Wish, found: FoundSeries) -> None:
-    """Numbers, categories, attributes, constants; missing values are filled."""
+def _sort_out(tables: list[Columns], chosen: list[str], wish: ColumnSettings, found: FoundSeries) -> None:
+    """Fill `found` with numbers, categories, attributes and constants; missing values are interpolated."""
     numbers: dict[str, list[np.ndarray]] = {}
     texts: dict[str, list[np.ndarray]] = {}
     filled, named = 0, _listed(wish.categorical)
@@ -212,7 +213,9 @@ def _one_each(parts: list[np.ndarray]) -> bool:
 
 
 def fill(values: np.ndarray, middle: float) -> np.ndarray:
-    """NaN by straight lines between known neighbours, at the ends by the nearest; a series without any: `middle`."""
+    """Replace NaN by linear interpolation, at the ends by the nearest value; a series without any value becomes
+    `middle`.
+    """
     known = np.isfinite(values)
     if known.all():
         return values
@@ -264,8 +267,10 @@ def _equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def label_of(found: FoundSeries, wish: Wish) -> str:
-    """The attribute that is the class: the one asked for, one with a usual name, else the first of few values."""
+def label_of(found: FoundSeries, wish: ColumnSettings) -> str:
+    """The attribute that is the class: the one requested, else one with a usual name, else the first of few values.
+    Raises UsageError.
+    """
     asked = "auto" if wish.labels is True else "off" if wish.labels is False else str(wish.labels)
     if asked.lower() in ("off", "no", "false", "none"):
         return ""
@@ -278,7 +283,7 @@ def label_of(found: FoundSeries, wish: Wish) -> str:
 
 
 def is_category(values: list[str]) -> bool:
-    """Whether an attribute is a category: text, or whole numbers of which there are few for the count of series."""
+    """Whether an attribute is a category: text, or whole numbers with few values for the number of series."""
     distinct = set(values)
     try:
         whole = all(float(v).is_integer() for v in distinct if v)

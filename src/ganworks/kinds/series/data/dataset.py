@@ -1,7 +1,7 @@
-"""Series ready to train on: whole ones or windows of longer ones, a split that does not leak, vectors and back.
+"""The data set of series: whole series or windows of longer ones, a split without leakage, encoding as vectors.
 
-Windows of one series overlap, so a random split would put the same values on both sides. Whole stretches of time are
-held out instead, and windows that reach from one side into the other are dropped. Whole series are split by content.
+Windows of one series overlap, so a random split would put the same values on both sides. Instead, whole stretches of
+time are held out, and windows that overlap both sides are dropped. Whole series are split by content.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.kinds.series.data.clock import calendar
 from ganworks.kinds.series.data.code import encode
-from ganworks.kinds.series.data.columns import FoundSeries, Wish, find_columns, label_of
+from ganworks.kinds.series.data.columns import ColumnSettings, FoundSeries, find_columns, label_of
 from ganworks.kinds.series.data.facts import attribute_columns, chain_facts, clock_face
 from ganworks.kinds.series.data.layout import (
     MAX_DIRECTIONS,
@@ -37,14 +37,14 @@ from ganworks.kinds.series.data.layout import (
 )
 from ganworks.kinds.series.data.reading import read_series
 
-WINDOW, LONG = 24, 1024  # steps of a window of one long series; steps above which whole series are not taken as such
-STRETCHES = 10  # most held-out stretches of one series
+WINDOW, LONG = 24, 1024  # default steps of a window; most steps of whole series
+STRETCHES = 10  # most held-out stretches of a series
 MAX_WINDOWS = 2_000_000
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-class Cut(Wish, Protocol):
-    """How series become examples; see `SeriesDomain`."""
+class CutSettings(ColumnSettings, Protocol):
+    """The settings of `SeriesDomain` about columns and about how series become examples."""
 
     @property
     def length(self) -> int: ...
@@ -60,7 +60,7 @@ class Cut(Wish, Protocol):
 
 @dataclass(frozen=True)
 class SeriesSlice:
-    """One example: rows start to start + length of series `series`."""
+    """One example: rows start to start + length of the series with index `series`."""
 
     series: int
     start: int
@@ -68,13 +68,13 @@ class SeriesSlice:
 
 
 class SeriesSet:
-    """What the engine trains on, with the attributes of `ganworks.files.packing.packed.Packed`.
+    """The data set on which series are trained, with the attributes of `ganworks.files.packing.packed.Packed`.
 
-    layout: how an example lies in the vector. places: one `SeriesSlice` per example. train, held: indices of examples.
-    labels: int64 [N] or None.
+    layout: how an example is laid out as a vector. places: one `SeriesSlice` per example. train, held: indices of
+    examples. labels: int64 [N] or None.
     """
 
-    def __init__(self, found: FoundSeries, wish: Cut, source: str, kind: str):
+    def __init__(self, found: FoundSeries, wish: CutSettings, source: str, kind: str):
         self.found, self.wish, self.notes = found, wish, found.notes
         self.source, self.kind = source, kind
         self.window = self._choose_length()
@@ -101,7 +101,7 @@ class SeriesSet:
         return len(self.places)
 
     def _choose_length(self) -> int:
-        """Steps of a window; 0: whole series."""
+        """Steps of a window; 0 for whole series."""
         longest = max(len(x) for x in self.found.numbers)
         if self.wish.length == 1 or self.wish.length < 0:
             raise UsageError(f"length must be 2 or more steps (0: chosen), not {self.wish.length}.")
@@ -134,7 +134,7 @@ class SeriesSet:
         pieces = "one series" if len(lengths) == 1 else f"{len(lengths)} series"
         self.notes.append(
             f"windows of {self.window} steps, one every {stride}, from {pieces} of {sum(lengths):,} steps: each "
-            "sample will be such a window by itself, not the continuation of another"
+            "sample will be a window of its own, not the continuation of another"
         )
         return parts
 
@@ -156,12 +156,12 @@ class SeriesSet:
         lost = int((state < 0).sum())
         self.notes.append(
             f"stretches of time are held out ({int((state == 1).sum()):,} windows); {lost:,} windows that overlap both "
-            "sides are used by neither"
+            "sides are dropped"
         )
         return everything[state == 0], everything[state == 1]
 
     def _stretches(self, series: int) -> np.ndarray:
-        """Of each window of a series: 0 train, 1 held out, -1 neither."""
+        """For each window of a series: 0 train, 1 held out, -1 neither."""
         mine = self.starts[self.starts[:, 0] == series]
         steps = len(self.found.numbers[series])
         size = int(mine[0, 2])
@@ -225,7 +225,7 @@ class SeriesSet:
         )
 
     def _clock_facts(self) -> dict[str, Any]:
-        """Of the time column; round: the attribute that goes on by one value with each step."""
+        """Facts of the time column; round: the attribute that advances by one value with each step."""
         clock = self.found.clock
         if clock is None:
             return {}
@@ -236,7 +236,7 @@ class SeriesSet:
     def _calendar(
         self, attributes: tuple[SeriesColumn, ...], codes: np.ndarray
     ) -> tuple[tuple[SeriesColumn, ...], np.ndarray]:
-        """Attributes with the time of the day or the day of the week at which a window begins."""
+        """Add the time of the day or the day of the week at which a window begins to the attributes."""
         name, count, unit = calendar(self.found.clock, self.found.dated)
         if not count or self.wish.calendar == "off" or not self.window:
             return attributes, codes
@@ -250,7 +250,7 @@ class SeriesSet:
         return (*attributes, column), np.concatenate([codes, np.eye(count, dtype=np.float32)[at]], 1)
 
     def _basis(self) -> dict[str, Any]:
-        """The basis of the training examples, where series have one length and are short enough for it."""
+        """The whitened basis of the training examples, if series have one length and are short enough; else {}."""
         layout = self.layout
         if layout.variable or not layout.numbers or layout.directions > MAX_DIRECTIONS:
             return {}
@@ -260,16 +260,16 @@ class SeriesSet:
 
     @cached_property
     def together(self) -> np.ndarray:
-        """The number columns of all series below each other, float64 [rows, n]."""
+        """The number columns of all series, concatenated: float64 [rows, n]."""
         return np.concatenate(self.found.numbers)
 
     @cached_property
     def firsts(self) -> np.ndarray:
-        """Row of `together` where each series begins."""
+        """The row of `together` at which each series begins."""
         return np.concatenate([[0], np.cumsum([len(x) for x in self.found.numbers])])
 
     def _number(self, i: int, name: str) -> SeriesColumn:
-        """What is to be known of number column i, from the training examples alone but for its rounding."""
+        """The description of number column i, from training examples alone except for its rounding."""
         every = self.together[:, i]
         distinct = np.unique(every)
         few = len(distinct) <= min(MAX_LEVELS, len(every) / 4)
@@ -290,7 +290,7 @@ class SeriesSet:
 
     @cached_property
     def train_some(self) -> np.ndarray:
-        """At most 20,000 training examples, evenly spread."""
+        """At most 20,000 training examples, evenly spaced."""
         return self.train[np.linspace(0, len(self.train) - 1, min(20_000, len(self.train))).astype(int)]
 
     def _ranges(self) -> tuple[tuple[tuple[float, ...], ...], tuple[tuple[float, ...], ...]]:
@@ -299,14 +299,13 @@ class SeriesSet:
         return tuple(quantiles(c) for c in middle.T), tuple(quantiles(c) for c in half.T)
 
     def extremes(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Smallest and largest value of each number column of these examples, [n, columns] each."""
+        """(smallest, largest) value of each number column in these examples, [n, columns] each."""
         values, active = self.values(indices)
         low = np.where(active[:, :, None], values, np.inf).min(1)
         return low, np.where(active[:, :, None], values, -np.inf).max(1)
 
     def values(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of these examples [n, T, columns] float64, 0 after their end, and bool [n, T]: which steps
-        are."""
+        """(numbers [n, T, columns] float64, 0 after the end; bool [n, T], which steps exist) of these examples."""
         rows, active = self._rows(indices)
         return np.where(active[:, :, None], self.together[rows], 0.0), active
 
@@ -323,8 +322,8 @@ class SeriesSet:
     def vectors(self, indices: np.ndarray, draw: Draw | None = None) -> Tensor:
         """Examples as vectors [n, size], see `SeriesLayout`.
 
-        draw: spreads values of a coarse grid, and lengths, evenly over their step, so that a discriminator does not
-        learn the rounding, which `decode` restores (dequantisation, Theis et al. 2016, 1511.01844).
+        draw: spreads values on a coarse grid, and lengths, uniformly over one step of the grid, so that a discriminator
+        does not learn the rounding, which `decode` restores (dequantisation, Theis et al. 2016, 1511.01844).
         """
         values, active = self.values(indices)
         steps = self.layout.steps
@@ -348,7 +347,7 @@ class SeriesSet:
         return torch.from_numpy(np.concatenate(parts, 2) if parts else np.zeros((*rows.shape, 0), np.float32))
 
     def raw(self, indices: Any) -> np.ndarray:
-        """Vectors as arrays, without dequantisation."""
+        """Vectors [n, size] as arrays, without dequantisation."""
         return self.vectors(np.asarray(indices)).numpy()
 
     def _fingerprint(self) -> str:
@@ -361,7 +360,7 @@ class SeriesSet:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found, what it became, how it is split."""
+        """Facts for run.json and `ganworks data`: what was found, how it was converted and split."""
         counts = {}
         if self.labels is not None:
             found = np.bincount(self.labels, minlength=self.spec.num_classes)
@@ -376,7 +375,7 @@ class SeriesSet:
         }  # fmt: skip
 
 
-def open_series(data: Any, wish: Cut) -> SeriesSet:
-    """Read, sort out and cut. Raises UsageError for what cannot be used."""
+def open_series(data: Any, wish: CutSettings) -> SeriesSet:
+    """Read series, find their columns and cut them into examples. Raises UsageError for data that cannot be used."""
     raw = read_series(data)
     return SeriesSet(find_columns(raw, wish), wish, raw.source, raw.kind)

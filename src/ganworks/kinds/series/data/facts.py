@@ -1,4 +1,4 @@
-"""What is found out about series before they are cut: attribute columns, how changes grow with the level, times."""
+"""Statistics of series for the layout: attribute columns, how changes grow with the level, and `Decorrelation`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from ganworks.kinds.series.data.columns import FoundSeries, is_category
 from ganworks.kinds.series.data.layout import SeriesColumn, SeriesLayout, quantiles, to_uniform
 
-LEAST = 1e-3  # share of a column's spread that is its own at least, however well others predict it
+LEAST = 1e-3  # smallest share of a column's deviation that counts as independent of the other columns
 
 
 def uneven(x: np.ndarray, both: np.ndarray) -> float:
-    """How much the changes of values [n, T] grow with their level: |correlation|."""
+    """How much the changes of values [n, T] grow with their level: the absolute correlation."""
     change, level = np.abs(np.diff(x, axis=1))[both], x[:, :-1][both]
     return abs(float(np.corrcoef(change, level)[0, 1])) if change.std() > 0 and level.std() > 0 else 0.0
 
 
 def attribute_columns(found: FoundSeries, notes: list[str]) -> tuple[tuple[SeriesColumn, ...], np.ndarray]:
-    """Attribute columns, and their places in the vector for each series, float32 [series, A]."""
+    """(attribute columns, encoded attributes of each series float32 [series, A])."""
     columns, parts = [], []
     for name, texts in found.attributes.items():
         distinct = sorted(set(texts))
@@ -51,13 +51,16 @@ def clock_face(seconds: float) -> str:
 
 
 def chain_facts(layout: SeriesLayout, x: np.ndarray, active: np.ndarray) -> dict[str, Any]:
-    """The facts of `Even`, from the values [n, T, numbers] of training examples and their steps, active [n, T] bool."""
+    """The facts of `Decorrelation` from training examples.
+
+    x: values [n, T, numbers]. active: bool [n, T], which steps exist.
+    """
     count = len(layout.numbers)
     if not count:
         return {}
     grid = np.array([c.grid for c in layout.numbers])
     rng = np.random.default_rng(0)
-    x = x + rng.uniform(-0.5, 0.5, (len(x), 1, count)) * grid  # one shift a series: changes stay as they are
+    x = x + rng.uniform(-0.5, 0.5, (len(x), 1, count)) * grid  # one shift per series leaves changes unchanged
     both, log = active[:, 1:] & active[:, :-1], []
     for i in range(count):
         safe = np.where(active, x[:, :, i], 1.0)

@@ -1,10 +1,10 @@
-"""How one series lies in a flat vector, and back: attributes, scales of each column, then every step.
+"""The layout of a series as a flat vector: attributes, scales of each column, then all steps.
 
 [attributes | length | middle and half range of each number | steps x (numbers, categories, active)]. Numbers of a step
-lie in [-1, 1]: within the range of their own series (`scale` "series", the auto-normalisation of DoppelGANger, Lin et
-al. 2020, 1909.13403, section 4.1.3) or of all data ("global"). Middles, half ranges, lengths and numeric attributes go
-through their own distribution function, so that each is uniform in [-1, 1] however skewed it is. A category takes one
-place per value; `active` is +1 while the series lasts and -1 after it, for series of different lengths.
+are in [-1, 1]: within the range of their own series (`scale` "series", the auto-normalisation of DoppelGANger, Lin et
+al. 2020, 1909.13403, section 4.1.3) or of all data ("global"). Middles, half ranges, lengths and numeric attributes are
+mapped by their distribution function, so that each is uniform in [-1, 1] however skewed it is. A category is one-hot;
+`active` is +1 while the series lasts and -1 after it, for series of different lengths.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ TINY = 1e-9
 class SeriesColumn:
     """One column: a number or a category.
 
-    values: of a category. integer, decimals, levels: what numbers are rounded to (levels: the nearest of them; decimals
-    -1: not rounded). grid: the distance of neighbouring values where they are few, 0 for continuous ones.
-    low, high, mean, std, move: of the training data; move: standard deviation of the change from step to step.
-    knots: quantiles of a numeric attribute; shares: of the values of a categorical one.
+    values: of a category. integer, decimals, levels: how numbers are rounded (levels: to the nearest of them; decimals
+    -1: not rounded). grid: distance of neighbouring values if they are few, 0 for continuous ones. low, high, mean,
+    std, move: of the training data; move is the standard deviation of the change from step to step. knots: quantiles of
+    a numeric attribute. shares: frequencies of the values of a categorical one.
     """
 
     name: str
@@ -52,11 +52,11 @@ class SeriesColumn:
 
     @property
     def width(self) -> int:
-        """Places in the vector."""
+        """Number of places in the vector."""
         return len(self.values) if self.kind == "category" else 1
 
     def rounded(self, values: np.ndarray) -> np.ndarray:
-        """Numbers as this column writes them."""
+        """Numbers rounded as in the data."""
         if self.levels:
             levels = np.asarray(self.levels)
             return levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, values)]
@@ -67,8 +67,11 @@ class SeriesColumn:
 
 
 class Parts(NamedTuple):
-    """The parts of vectors: attributes [B, A], length [B, 0 or 1], scales [B, 0 or 2n], steps [B, T, F],
-    active [B, T] in [-1, 1] (all 1 where lengths are equal)."""
+    """The parts of vectors.
+
+    attributes [B, A], length [B, 0 or 1], scales [B, 0 or 2n], steps [B, T, F], active [B, T] in [-1, 1] (all 1 if
+    lengths are equal).
+    """
 
     attributes: Tensor
     length: Tensor
@@ -79,13 +82,13 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class SeriesLayout:
-    """Everything that is needed to read vectors without the data; `to_facts` is plain JSON.
+    """The description of vectors that suffices to decode them without the data; `to_facts` is plain JSON.
 
-    steps: of the longest series. columns, attributes: what they hold; label: the attribute that is the class, which
-    is no part of the vector. middles, halves: quantiles [n][KNOTS + 1] of each number; lengths: quantiles of the
-    length. basis: see `Basis`; empty for none. chain: see `Even`. constants: columns that never change; same: columns
-    that equal another one. clock: {"name", "step", "start"} of the time column. window: whether a series is a stretch
-    of a longer one.
+    steps: of the longest series. columns, attributes: their descriptions. label: the attribute that is the class; it is
+    not part of the vector. middles, halves: quantiles [n][KNOTS + 1] of the ranges of each number. lengths: quantiles
+    of the length. shares: frequencies of the classes. basis: see `Basis`; empty for none. chain: see `Decorrelation`.
+    constants: columns that never change. same: columns that equal another one. clock: {"name", "step", "start"} of the
+    time column. window: whether a series is a window of a longer one.
     """
 
     steps: int
@@ -122,20 +125,20 @@ class SeriesLayout:
 
     @property
     def widths(self) -> tuple[int, int, int, int]:
-        """(places of attributes, of the length, of scales, of one step without `active`)."""
+        """Number of places of (attributes, the length, scales, one step without `active`)."""
         scales = 2 * len(self.numbers) if self.scale == "series" else 0
         step = len(self.numbers) + sum(c.width for c in self.categories)
         return sum(c.width for c in self.attributes), int(self.variable), scales, step
 
     @property
     def size(self) -> int:
-        """Places of the whole vector."""
+        """Number of places of the whole vector."""
         attributes, length, scales, step = self.widths
         return attributes + length + scales + self.steps * (step + int(self.variable))
 
     @property
     def directions(self) -> int:
-        """Places of the basis: ranges and numbers of all steps."""
+        """Dimension of the basis: ranges and numbers of all steps."""
         return self.widths[2] + self.steps * len(self.numbers)
 
     def split(self, x: Tensor) -> Parts:
@@ -165,7 +168,7 @@ class SeriesLayout:
 
     @staticmethod
     def from_facts(facts: dict[str, Any]) -> SeriesLayout:
-        """The inverse of `to_facts`. Raises UsageError for facts that are none or that ask for too much."""
+        """The inverse of `to_facts`. Raises UsageError for damaged facts and for sizes above the limits."""
         try:
             given = {k: _tupled(v) for k, v in facts.items()}
             given |= {k: tuple(SeriesColumn(**{n: _tupled(v) for n, v in dict(c).items()}) for c in facts[k])
@@ -178,7 +181,7 @@ class SeriesLayout:
             sane = layout.steps >= 1 and layout.size <= MAX_SIZE and len([*layout.middles, *layout.halves]) == wanted
             sane = sane and all(len(row) == KNOTS + 1 and all(map(math.isfinite, row)) for row in knots)
             sane = sane and (not layout.basis or Basis.of(layout).axes.shape[0] == layout.directions)
-            Even.of(layout)
+            Decorrelation.of(layout)
             sane = sane and layout.scale in ("series", "global") and all(c.width for c in layout.columns)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise UsageError(f"The description of the series is damaged ({error!r}).") from error
@@ -188,10 +191,11 @@ class SeriesLayout:
 
 
 class Basis(NamedTuple):
-    """Directions in which the data has no linear dependence and unit variance (principal components, whitened).
+    """A whitening transform by principal components: its coordinates are uncorrelated and have unit variance.
 
-    Of the ranges of a series, as normal scores, together with the numbers of all its steps: mean [K], spread [K], axes
-    [K, K], one direction per column. Directions that hardly vary count as FLAT wide, so that no rounding is blown up.
+    It applies to the ranges of a series, as normal scores, together with the numbers of all its steps: mean [K], spread
+    [K], axes [K, K] with one direction per column. Directions with almost no variance count as FLAT wide, so that
+    rounding is not amplified.
     """
 
     mean: Tensor
@@ -200,7 +204,7 @@ class Basis(NamedTuple):
 
     @staticmethod
     def of(layout: SeriesLayout) -> Basis:
-        """From the facts; raises ValueError when they are damaged."""
+        """The basis in the facts of a layout; raises ValueError if they are damaged."""
         given = layout.basis
         mean, spread, axes = (torch.tensor(given[k], dtype=torch.float32) for k in ("mean", "spread", "axes"))
         if axes.shape != (len(mean), len(mean)) or spread.shape != mean.shape:
@@ -209,7 +213,7 @@ class Basis(NamedTuple):
 
     @staticmethod
     def fit(x: Tensor) -> dict[str, Any]:
-        """Facts of the basis of rows x [n, K], rounded to six digits."""
+        """The basis of rows x [n, K] as facts, rounded to six digits."""
         x = x.double()
         mean = x.mean(0)
         power, axes = torch.linalg.eigh((x - mean).T @ (x - mean) / max(1, len(x) - 1))
@@ -217,7 +221,7 @@ class Basis(NamedTuple):
         return {"mean": _digits(mean), "spread": _digits(spread), "axes": [_digits(row) for row in axes]}
 
     def there(self, x: Tensor) -> Tensor:
-        """Rows [B, K] -> coordinates of unit variance."""
+        """Rows [B, K] -> whitened coordinates."""
         return ((x - self.mean) @ self.axes) / self.spread
 
     def back(self, c: Tensor) -> Tensor:
@@ -225,12 +229,13 @@ class Basis(NamedTuple):
         return (c * self.spread) @ self.axes.T + self.mean
 
 
-class Even(NamedTuple):
-    """A measure of the numbers of one step in which columns are apart and changes are alike.
+class Decorrelation(NamedTuple):
+    """A transform of the numbers of one step, after which columns are uncorrelated and changes have similar sizes.
 
-    Values, or their logarithms where changes grow with the level (log [n]), less their mean [n], times the inverse of
-    lower [n, n], the triangular root of their covariance: the first column as it is, each further one as what the ones
-    before do not say of it, in standard deviations. move [n]: spread of its changes; ends [n, 2]: range of the values.
+    The values, or their logarithms if changes grow with the level (log [n]), minus their mean [n], are multiplied by
+    the inverse of lower [n, n], the Cholesky factor of their covariance: the first column is only scaled, each further
+    one becomes its residual given the earlier ones, in standard deviations. move [n]: standard deviation of the
+    changes; ends [n, 2]: range of the values.
     """
 
     log: Tensor
@@ -240,22 +245,22 @@ class Even(NamedTuple):
     ends: Tensor
 
     @staticmethod
-    def of(layout: SeriesLayout) -> Even:
-        """From the facts; raises ValueError when they are damaged."""
+    def of(layout: SeriesLayout) -> Decorrelation:
+        """The transform in the facts of a layout; raises ValueError if they are damaged."""
         n, given = len(layout.numbers), layout.chain
         ends = torch.tensor([[c.low, c.high] for c in layout.numbers], dtype=torch.float64).reshape(-1, 2)
         if not n:
             none = torch.zeros(0, dtype=torch.float64)
-            return Even(none.bool(), none, none.reshape(0, 0), none, ends)
+            return Decorrelation(none.bool(), none, none.reshape(0, 0), none, ends)
         mean, lower, move = (torch.tensor(given[k], dtype=torch.float64) for k in ("mean", "lower", "move"))
-        even = Even(torch.tensor(given["log"], dtype=torch.bool), mean, lower, move, ends)
+        even = Decorrelation(torch.tensor(given["log"], dtype=torch.bool), mean, lower, move, ends)
         shapes = [tuple(v.shape) for v in even]
         if shapes != [(n,), (n,), (n, n), (n,), (n, 2)] or not all(row[i] > 0 for i, row in enumerate(given["lower"])):
             raise ValueError("the measure does not fit")
         return even
 
     def there(self, values: Tensor) -> Tensor:
-        """Values [..., n] float64 -> the measure, float32."""
+        """Values [..., n] float64 -> transformed values, float32."""
         least = self.ends[:, 0].abs() * 1e-3 + TINY
         y = torch.where(self.log, torch.maximum(values, least).log(), values) - self.mean
         return (
@@ -265,7 +270,9 @@ class Even(NamedTuple):
         )
 
     def back(self, w: Tensor) -> Tensor:
-        """The inverse of `there`, float64; nothing beyond the range of the data by more than its width."""
+        """The inverse of `there`, float64; values are limited to the range of the data plus its width on either
+        side.
+        """
         low, high = self.ends.T
         y = w.double() @ self.lower.T + self.mean
         y = torch.minimum(y, torch.where(self.log, (2 * high - low).clamp_min(TINY).log(), 2 * high - low))
@@ -277,7 +284,7 @@ def _digits(values: Tensor) -> list[float]:
 
 
 def normal_score(u: Tensor) -> Tensor:
-    """Uniform in [-1, 1] -> standard normal, ends held at 2.75 standard deviations (the outermost 0.3 %)."""
+    """Uniform values in [-1, 1] -> standard normal ones, limited to 2.75 standard deviations (the outermost 0.3 %)."""
     return torch.special.ndtri(((u + 1) / 2).clamp(TAIL, 1 - TAIL))
 
 
@@ -287,7 +294,7 @@ def uniform_score(s: Tensor) -> Tensor:
 
 
 def _short(column: dict[str, Any]) -> dict[str, Any]:
-    """Without what has its default value."""
+    """The entries that differ from their defaults."""
     plain = asdict(SeriesColumn(""))
     return {k: _listed(v) for k, v in column.items() if v != plain[k] or k == "name"}
 
@@ -303,15 +310,14 @@ def _tupled(value: Any) -> Any:
 
 
 def quantiles(values: np.ndarray) -> tuple[float, ...]:
-    """KNOTS + 1 quantiles of values [n], strictly rising (by so little that nothing is changed)."""
+    """KNOTS + 1 quantiles of values [n], made strictly increasing by negligible amounts."""
     knots = np.quantile(np.asarray(values, np.float64), np.arange(KNOTS + 1) / KNOTS)
     reach = max(float(np.abs(knots).max()), 1e-6)
     return tuple(float(v) for v in knots + reach * 1e-10 * np.arange(KNOTS + 1))
 
 
 def to_uniform(table: Tensor, values: Tensor) -> Tensor:
-    """Values [B, n] -> [-1, 1] by their distribution function; table: quantiles [n, K + 1]. Beyond the ends: -1 or
-    1."""
+    """Map values [B, n] to [-1, 1] by their distribution function, clipped at the ends. table: quantiles [n, K + 1]."""
     k = table.shape[1] - 1
     v = values.T.to(table.dtype).contiguous()
     place = torch.searchsorted(table, v, right=True).sub_(1).clamp_(0, k - 1)
@@ -321,17 +327,17 @@ def to_uniform(table: Tensor, values: Tensor) -> Tensor:
 
 
 def from_uniform(table: Tensor, u: Tensor) -> Tensor:
-    """The inverse of `to_uniform`, differentiable in u [B, n]; in the type of the table."""
+    """The inverse of `to_uniform`, differentiable in u [B, n]; in the dtype of the table."""
     k = table.shape[1] - 1
     place = ((u.T.to(table.dtype).clamp(-1, 1) + 1) * (k / 2)).contiguous()
     left = place.detach().floor().clamp(0, k - 1)
-    index = left.nan_to_num(0.0).long()  # NaN stays NaN in the result, where the engine will see it
+    index = left.nan_to_num(0.0).long()  # NaN stays NaN in the result, where training detects it
     low, high = table.gather(1, index), table.gather(1, index + 1)
     return (low + (high - low) * (place - left)).T
 
 
 def active_steps(length: Tensor, steps: int) -> Tensor:
-    """Lengths [B] (any real number) -> [B, steps] in [-1, 1]: 1 while the series lasts, -1 after, a ramp between.
+    """Lengths [B] (real numbers) -> [B, steps] in [-1, 1]: 1 while the series lasts, -1 after it, with a ramp between.
 
     The ramp is one step wide: a whole number n gives n times 1, then -1.
     """
@@ -340,12 +346,14 @@ def active_steps(length: Tensor, steps: int) -> Tensor:
 
 
 def lengths_of(active: np.ndarray) -> np.ndarray:
-    """Flags [B, T] -> lengths [B]: steps before the first flag below 0, at least 1."""
+    """Flags [B, T] -> lengths [B]: the number of steps before the first negative flag, at least 1."""
     over = active < 0
     return np.where(over.any(1), np.maximum(over.argmax(1), 1), active.shape[1])
 
 
 def measured(layout: SeriesLayout, x: Tensor) -> Tensor:
-    """Vectors [B, size] -> what the basis is of [B, K]: normal scores of the ranges, then the numbers step by step."""
+    """Vectors [B, size] -> the input [B, K] of the basis: normal scores of the ranges, then the numbers step by
+    step.
+    """
     parts = layout.split(x)
     return torch.cat([normal_score(parts.scales), parts.steps[:, :, : len(layout.numbers)].flatten(1)], 1)

@@ -1,6 +1,6 @@
-"""Time series as they are found: files, folders, zips, arrays and frames become named columns, one table per series.
+"""Reads time series: files, folders, zips, arrays and data frames become tables of named columns, one per series.
 
-Nothing is converted to windows here. Numbers that cannot be read become text; what text means is decided later.
+Series are not cut into windows here. Columns with cells that are not numbers become text, which later steps interpret.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from ganworks.files.rows import number_in
 SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 MAX_BYTES, MAX_ROWS, MAX_COLUMNS, MAX_SERIES = 1 << 30, 10_000_000, 1000, 500_000
 
-Columns = dict[str, np.ndarray]  # name -> [rows], float64 or text (object)
+Columns = dict[str, np.ndarray]  # name -> values [rows], float64 or text (object)
 
 
 @dataclass
 class Raw:
-    """What was read: tables in order (one per series, or one that holds many), and what is known of each series.
+    """Tables as read, in order (one per series, or one that contains many), and facts about each series.
 
-    names: of the tables. attributes: one dict per table, of plain text, or None. notes: what was done, in sentences.
+    names: of the tables. attributes: one dict of plain text per table, or None. notes: what was done, in sentences.
     """
 
     source: str
@@ -45,8 +45,10 @@ class Raw:
 
 
 def read_series(data: Any) -> Raw:
-    """A path (.csv, .tsv, .txt, each also .gz, .npz, .npy, .parquet, a folder or zip of tables), a data frame, an array
-    [T, C] or [N, T, C], a list of those, or (list, labels). Raises UsageError for everything else.
+    """Read a path (.csv, .tsv, .txt, each also .gz; .npz, .npy, .parquet, a folder or zip of tables), a data frame, an
+    array [T, C] or [N, T, C], a list of those, or (list, labels).
+
+    Raises UsageError for everything else.
     """
     if isinstance(data, str | Path):
         return _read_path(Path(data).expanduser())
@@ -82,7 +84,7 @@ def _frame(data: Any) -> Columns:
     for name, key in zip(names, data, strict=True):
         values = np.asarray(data[key])
         if values.ndim != 1:
-            raise UsageError(f'Column "{printable(name)}" occurs twice or is no plain column.')
+            raise UsageError(f'Column "{printable(name)}" occurs twice or is not a plain column.')
         if values.dtype.kind == "M":
             columns[name] = np.array(["" if np.isnat(v) else str(v.astype("datetime64[us]")) for v in values], object)
         elif values.dtype.kind in "biuf":
@@ -112,7 +114,7 @@ def _read_path(path: Path) -> Raw:
         listing = FolderListing(path)
         return _many(name, "folder", listing.names, listing.read, listing.notes)
     if not path.is_file():
-        raise UsageError(f'"{name}" does not exist, or is no file and no folder.')
+        raise UsageError(f'"{name}" does not exist, or is neither a file nor a folder.')
     suffix = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if path.suffix.lower() == ".zip":
         packed = ZipListing(path)
@@ -130,7 +132,7 @@ def _read_path(path: Path) -> Raw:
 
 
 def _content(path: Path, name: str) -> bytes:
-    """The file's bytes, unpacked if need be, never more than MAX_BYTES."""
+    """The file's bytes, unpacked if need be. Raises UsageError above MAX_BYTES."""
     if path.stat().st_size > MAX_BYTES:
         raise UsageError(f'"{name}" has {path.stat().st_size / 1e9:.1f} GB; {MAX_BYTES / 1e9:.1f} GB is the most.')
     if path.suffix.lower() != ".gz":
@@ -139,7 +141,7 @@ def _content(path: Path, name: str) -> bytes:
         with gzip.open(path) as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f'"{name}" is no intact gzip file: {error}.') from error
+        raise UsageError(f'"{name}" is not an intact gzip file: {error}.') from error
     if len(content) > MAX_BYTES:
         raise UsageError(f'"{name}" unpacks to more than {MAX_BYTES / 1e9:.1f} GB.')
     return content
@@ -153,7 +155,7 @@ def _parquet(path: Path, name: str) -> dict[str, Any]:
     try:
         table = parquet.read_table(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f'"{name}" is no readable Parquet file: {str(error)[:200]}.') from error
+        raise UsageError(f'"{name}" is not a readable Parquet file: {str(error)[:200]}.') from error
     if table.num_rows > MAX_ROWS or table.num_columns > MAX_COLUMNS:
         raise UsageError(f'"{name}" has {table.num_rows:,} rows and {table.num_columns:,} columns: too many.')
     names = unique_names(table.column_names)
@@ -161,14 +163,14 @@ def _parquet(path: Path, name: str) -> dict[str, Any]:
 
 
 def _read_arrays(path: Path, name: str) -> Raw:
-    """x [N, T, C] or [T, C]; lengths [N] and y [N] beside it where there are any; columns: names [C]."""
+    """x [N, T, C] or [T, C]; optional: lengths [N], labels y [N], and columns, the names [C]."""
     if path.stat().st_size > MAX_BYTES:
         raise UsageError(f'"{name}" has {path.stat().st_size / 1e9:.1f} GB; {MAX_BYTES / 1e9:.1f} GB is the most.')
     try:
         held: Any = np.load(path, allow_pickle=False)
         held = {"x": held} if isinstance(held, np.ndarray) else {k: held[k] for k in held.files}
     except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise UsageError(f'"{name}" is no readable array of numbers: {error}.') from error
+        raise UsageError(f'"{name}" is not a readable array of numbers: {error}.') from error
     x = held.get("x")
     if x is None or x.ndim not in (1, 2, 3) or x.dtype.kind not in "biuf" or not x.size:
         raise UsageError(f'"{name}" holds {sorted(held)}; series are an array "x" of numbers [T, C] or [N, T, C].')
@@ -192,7 +194,7 @@ def _read_arrays(path: Path, name: str) -> Raw:
 
 
 def _many(source: str, kind: str, names: Sequence[str], read: Callable[[int, int], bytes], notes: Sequence[str]) -> Raw:
-    """The tables of a folder or zip: those with the commonest header are series, others may say what they are."""
+    """The tables of a folder or zip: those with the commonest header are series, others may hold attributes of them."""
     chosen = [i for i, n in enumerate(names) if Path(n).suffix.lower() in SUFFIXES and not _is_about(n)]
     if not chosen:
         raise UsageError(f'"{source}" holds no table ({", ".join(SUFFIXES)}).')
@@ -220,12 +222,15 @@ def _is_about(name: str) -> bool:
 
 
 def natural_key(name: str) -> tuple[Any, ...]:
-    """Sorts "x2" before "x10"."""
+    """Sort key that puts "x2" before "x10"."""
     return tuple((0, int(p), "") if p.isdecimal() and len(p) < 19 else (1, 0, p) for p in re.split(r"(\d+)", name) if p)
 
 
 def attribute_tables(stems: list[str], others: dict[str, Columns]) -> tuple[list[dict[str, str]] | None, list[str]]:
-    """Tables whose first column names the series, by file name or by the number at its end -> (attributes, notes)."""
+    """(attributes of each series or None, notes) from tables whose first column names the series.
+
+    Series are named by file name or by the number at its end.
+    """
     numbers = [re.findall(r"\d+", stem)[-1:] for stem in stems]
     by_number = [str(int(n[0])) if n else "" for n in numbers]
     out: list[dict[str, str]] = [{} for _ in stems]
@@ -238,7 +243,7 @@ def attribute_tables(stems: list[str], others: dict[str, Columns]) -> tuple[list
             if len(set(mine)) == len(mine) and len(set(keys)) == len(keys) and set(mine) <= set(keys):
                 found = {key: k for k, key in enumerate(keys)}, mine
         if found is None or not rest:
-            notes.append(f"{printable(name)} is no series like the others and does not name each of them: left out")
+            notes.append(f"{printable(name)} is not a series like the others and does not name each of them: left out")
             continue
         where, mine = found
         for k, key in enumerate(mine):
@@ -248,23 +253,24 @@ def attribute_tables(stems: list[str], others: dict[str, Columns]) -> tuple[list
 
 
 def text_of(value: Any) -> str:
-    """A cell as text; whole numbers without a fraction, missing ones empty."""
+    """A cell as text; whole numbers without a fraction, missing values empty."""
     if isinstance(value, float | np.floating):
         return "" if not np.isfinite(value) else str(int(value)) if float(value).is_integer() else repr(float(value))
     return str(value).strip()
 
 
 def parse_table(content: bytes, where: str) -> Columns:
-    """Rows of text, separated by commas, semicolons, tabs or spaces, with or without a header (which may begin with #).
+    """Parse rows of text separated by commas, semicolons, tabs or spaces, with or without a header (which may begin
+    with #).
 
-    Cells that are no number make their column text; empty cells, NaN and NA are missing. Raises UsageError.
+    A column with cells that are not numbers becomes text; empty cells, NaN and NA are missing. Raises UsageError.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     if "\0" in text:
-        raise UsageError(f'"{where}" holds NUL bytes: it is no table of text.')
+        raise UsageError(f'"{where}" holds NUL bytes: it is not a table of text.')
     lines = [line for line in io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")) if line.strip()]
     while len(lines) > 1 and lines[0].startswith("#") and _is_remark(lines):
         lines.pop(0)
@@ -279,7 +285,7 @@ def parse_table(content: bytes, where: str) -> Columns:
     try:
         rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
     except csv.Error as error:
-        raise UsageError(f'"{where}" is no readable table: {error}.') from error
+        raise UsageError(f'"{where}" is not a readable table: {error}.') from error
     titled = not all(number_in(cell) is not None or not cell.strip() for cell in rows[0])
     header = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]
     names = unique_names(header if titled else [f"c{i}" for i in range(len(rows[0]))])
@@ -295,12 +301,12 @@ def parse_table(content: bytes, where: str) -> Columns:
 
 
 def _is_remark(lines: list[str]) -> bool:
-    """Whether the first line is a remark and not a header: the second line has another number of cells."""
+    """Whether the first line is a remark, not a header: the second line has another number of cells."""
     return lines[0].count(",") != lines[1].lstrip("#").count(",") or lines[1].startswith("#")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """The same names, those that occur again with .2, .3 behind them."""
+    """The same names, with .2, .3, ... appended to those that occur again."""
     seen: Counter[str] = Counter()
     out = []
     for name in names:
@@ -313,7 +319,7 @@ _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-"))
 
 
 def _typed(cells: list[str]) -> np.ndarray:
-    """float64 where every cell is a number or missing (infinite: missing too), else text."""
+    """float64 if every cell is a number or missing (infinite numbers count as missing), else text."""
     plain = ["nan" if cell.lower() in _MISSING else cell for cell in cells]
     try:
         values = np.array(plain, np.float64) if plain else np.zeros(0)
@@ -323,6 +329,6 @@ def _typed(cells: list[str]) -> np.ndarray:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    """float64, NaN where there is no finite number."""
+    """float64 with NaN for everything that is not finite."""
     values = values.astype(np.float64)
     return np.where(np.isfinite(values), values, np.nan)

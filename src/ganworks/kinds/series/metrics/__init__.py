@@ -1,1 +1,1 @@
-"""How good series are."""
+"""Evaluation of generated series."""

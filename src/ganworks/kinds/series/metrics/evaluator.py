@@ -1,4 +1,6 @@
-"""The evaluator of generated series: quick scores in training, and a full evaluation beside floors and real data."""
+"""The evaluator of generated series: quick scores during training, and a full evaluation beside baselines and real
+data.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from torch import Tensor, nn
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.kinds.series.metrics import measures as alike
-from ganworks.kinds.series.metrics import posthoc as judges
-from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.kinds.series.metrics import posthoc
+from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.kinds.series.metrics.pictures import acf_picture, length_picture, small_multiples
 from ganworks.metrics.estimate import ks
 from ganworks.metrics.tasks import TaskReport, metric, timed
@@ -25,7 +27,7 @@ FEWEST, QUICK, MOST, SHOWN = 20, 600, 2000, 64
 
 
 class SeriesEvaluator:
-    """Judges generator G. data: a `SeriesSet`; config: the training's. A lower score of boosted trees is better."""
+    """Evaluates generator G. data: a `SeriesSet`; config: of the training. A lower score of boosted trees is better."""
 
     objective = "told_by_trees"
     noise = 0.02
@@ -36,26 +38,26 @@ class SeriesEvaluator:
 
     @property
     def ready(self) -> bool:
-        """Whether there are enough series to tell anything."""
+        """Whether there are enough series for an evaluation."""
         return len(self.data.train) >= FEWEST
 
-    def bunch(self, indices: np.ndarray) -> Bunch:
-        """Real examples, by the way that made ones take."""
+    def decoded(self, indices: np.ndarray) -> DecodedSeries:
+        """Real examples, encoded and decoded as generated ones are."""
         labels = None if self.data.labels is None else self.data.labels[indices]
-        return Bunch.of(self.layout, self.data.raw(indices), labels)
+        return DecodedSeries.of(self.layout, self.data.raw(indices), labels)
 
-    def real(self, most: int, seed: int = 0) -> Bunch:
-        """At most so many training examples, drawn by key."""
+    def real(self, most: int, seed: int = 0) -> DecodedSeries:
+        """At most `most` training examples, drawn by a key."""
         order = np.random.default_rng(key(seed, "real")).permutation(self.data.train)
-        return self.bunch(order[:most])
+        return self.decoded(order[:most])
 
     @cached_property
-    def quick(self) -> Bunch:
-        """The real examples of the scores in training."""
+    def quick(self) -> DecodedSeries:
+        """The real examples for scores during training."""
         return self.real(QUICK)
 
     def vectors(self, net: nn.Module, count: int, seed: int) -> tuple[Tensor, np.ndarray | None]:
-        """(vectors [count, size], labels [count] or None): labels as frequent as in the training data."""
+        """(generated vectors [count, size], labels [count] or None); labels are as frequent as in the training data."""
         device = next(net.parameters()).device
         labels = None
         if self.data.spec.num_classes:
@@ -71,10 +73,10 @@ class SeriesEvaluator:
                 parts.append(net(z, y).float().cpu())
         return torch.cat(parts), labels
 
-    def made(self, nets: Nets, count: int, seed: int = 0) -> Bunch:
+    def made(self, nets: Nets, count: int, seed: int = 0) -> DecodedSeries:
         """Generated examples, decoded."""
         x, labels = self.vectors(nets["G"], count, seed)
-        return Bunch.of(self.layout, x.numpy(), labels)
+        return DecodedSeries.of(self.layout, x.numpy(), labels)
 
     def examples(self) -> Tensor:
         """Real vectors for the collapse watch."""
@@ -90,9 +92,9 @@ class SeriesEvaluator:
         return small_multiples(self.quick, self.made(nets, 12, 1), self.names, self.data.spec.classes)
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """Trees and autocorrelation on a few hundred series."""
+        """Scores of trees and autocorrelation on a few hundred series."""
         made = self.made(nets, min(QUICK, len(self.quick)), 2)
-        values = {"told_by_trees": judges.trees(self.quick, made), "acf_error": alike.acf_error(self.quick, made)}
+        values = {"told_by_trees": posthoc.trees(self.quick, made), "acf_error": alike.acf_error(self.quick, made)}
         if self.layout.variable:
             values["length_ks"] = ks(self.quick.lengths.astype(float), made.lengths.astype(float))
         return values, {"told_by_trees": 0.0, "acf_error": 0.0}, ""
@@ -104,14 +106,16 @@ class SeriesEvaluator:
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> TaskReport:
-        """Everything, on at most 2,000 series a side; pictures go to a folder."""
+        """The full evaluation, on at most 2,000 series a side; pictures are written to a folder."""
         start = time.monotonic()
         if not self.ready:
-            return TaskReport({}, 0, warnings=[f"Fewer than {FEWEST} series: nothing can be judged."], about=about)
+            return TaskReport(
+                {}, 0, warnings=[f"Fewer than {FEWEST} series: an evaluation is not possible."], about=about
+            )
         real = self.real(min(count, MOST), seed)
         many = self.made(nets, max(len(real), MOST), seed + 3)
         made = many[: len(real)]
-        held = self.bunch(self.data.held[: MOST if len(self.data.held) else 0]) if len(self.data.held) else None
+        held = self.decoded(self.data.held[: MOST if len(self.data.held) else 0]) if len(self.data.held) else None
         found = self.measured(real, made, held, seed, progress) | self.shares(real, many)
         ceiling = self.ceiling(real, held, seed)
         report = TaskReport(
@@ -126,34 +130,38 @@ class SeriesEvaluator:
         report.seconds = time.monotonic() - start
         return report
 
-    def measured(self, real: Bunch, made: Bunch, held: Bunch | None, seed: int, progress: Work) -> dict[str, float]:
-        """All numbers of one set of series against real ones."""
+    def measured(
+        self, real: DecodedSeries, made: DecodedSeries, held: DecodedSeries | None, seed: int, progress: Work
+    ) -> dict[str, float]:
+        """All values of one set of series against real ones."""
         out = {}
         for k in range(2):
-            progress("Judging by a recurrent network", k, 2)
-            out["told_by_gru"] = out.get("told_by_gru", 0.0) + judges.gru(real, made, seed + k) / 2
-        progress("Judging by trees", 0, 1)
+            progress("Scoring by a recurrent network", k, 2)
+            out["told_by_gru"] = out.get("told_by_gru", 0.0) + posthoc.gru(real, made, seed + k) / 2
+        progress("Scoring by trees", 0, 1)
         return {**out, **self.plain(real, made, held, seed)}
 
-    def plain(self, real: Bunch, made: Bunch, held: Bunch | None, seed: int) -> dict[str, float]:
-        """The numbers without the recurrent network."""
-        out = {"told_by_trees": judges.trees(real, made, seed)}
+    def plain(
+        self, real: DecodedSeries, made: DecodedSeries, held: DecodedSeries | None, seed: int
+    ) -> dict[str, float]:
+        """The values without those of the recurrent network."""
+        out = {"told_by_trees": posthoc.trees(real, made, seed)}
         if held is not None and len(held) >= FEWEST:
             half = len(made) // 2
-            out["told_apart"] = judges.trees(real, made[:half], seed, (held, made[half:]))
+            out["told_apart"] = posthoc.trees(real, made[:half], seed, (held, made[half:]))
         out["acf_error"], out["cross_error"] = alike.acf_error(real, made), alike.cross_error(real, made)
         out["marginal_ks"], out["range_ks"] = alike.marginal_error(real, made), alike.range_error(real, made)
         out["range_coverage"] = alike.range_coverage(real, made)
         out |= self.shares(real, made)
         if held is not None and len(held) >= FEWEST:
-            out["predictive"] = judges.predictive(made, held)
+            out["predictive"] = posthoc.predictive(made, held)
             out["copied"] = alike.copies(real, held, made)
             if made.labels is not None and len(set(held.labels.tolist() if held.labels is not None else [])) > 1:
-                out["label_accuracy"] = judges.label_accuracy(made, held)
+                out["label_accuracy"] = posthoc.label_accuracy(made, held)
         return out
 
-    def shares(self, real: Bunch, made: Bunch) -> dict[str, float]:
-        """Errors of the lengths and of the shares of attributes; more samples than series only make them surer."""
+    def shares(self, real: DecodedSeries, made: DecodedSeries) -> dict[str, float]:
+        """Errors of the lengths and of the frequencies of attribute values; more samples make them more precise."""
         out = {}
         if self.layout.variable:
             out["length_ks"] = ks(real.lengths.astype(float), made.lengths.astype(float))
@@ -161,18 +169,20 @@ class SeriesEvaluator:
             out["attribute_error"] = alike.attribute_error(real, made)
         return out
 
-    def ceiling(self, real: Bunch, held: Bunch | None, seed: int) -> dict[str, float]:
-        """What real series get: one half of the training draw against the other."""
+    def ceiling(self, real: DecodedSeries, held: DecodedSeries | None, seed: int) -> dict[str, float]:
+        """The values of real series: one half of the drawn training series against the other."""
         rest = self.real(2 * len(real), seed)[np.arange(len(real), min(2 * len(real), len(self.data.train)))]
         half = len(real) // 2
         one, two = (real, rest) if len(rest) >= half else (real[:half], real[half:])
-        out = self.plain(one, two, held, seed) | {"told_by_gru": judges.gru(one, two, seed)}
+        out = self.plain(one, two, held, seed) | {"told_by_gru": posthoc.gru(one, two, seed)}
         if "label_accuracy" in out:
-            out["label_accuracy"] = judges.label_accuracy(real, held) if held is not None else 0.0
+            out["label_accuracy"] = posthoc.label_accuracy(real, held) if held is not None else 0.0
         return out
 
-    def floors(self, real: Bunch, held: Bunch | None, seed: int, progress: Work) -> dict[str, dict[str, float]]:
-        """Simple methods on the same examples."""
+    def floors(
+        self, real: DecodedSeries, held: DecodedSeries | None, seed: int, progress: Work
+    ) -> dict[str, dict[str, float]]:
+        """The values of simple baselines on the same examples."""
         out = {}
         for name, made in alike.floors(self.layout, real, len(real), seed).items():
             progress(f"Floor: {name}", 0, 1)
@@ -185,12 +195,12 @@ class SeriesEvaluator:
 
     @staticmethod
     def metric(name: str, value: float, real: float | None) -> Any:
-        """With what it means."""
+        """A `Measurement` with its meaning."""
         better, meaning = MEANING[name]
         return metric(value, real, better=better, meaning=meaning)
 
-    def draw(self, report: TaskReport, real: Bunch, made: Bunch, folder: Path) -> None:
-        """Pictures of the evaluation."""
+    def draw(self, report: TaskReport, real: DecodedSeries, made: DecodedSeries, folder: Path) -> None:
+        """Write the pictures of the evaluation."""
         folder.mkdir(parents=True, exist_ok=True)
         made_of = {"Real and generated": small_multiples(real, made, self.names, self.data.spec.classes)}
         if self.names:
@@ -201,14 +211,14 @@ class SeriesEvaluator:
             report.pictures[title] = f"{title.lower().replace(' ', '-')}.png"
             image.save(folder / report.pictures[title])
 
-    def protocol(self, count: int, held: Bunch | None) -> list[str]:
-        """How it was judged, in sentences."""
+    def protocol(self, count: int, held: DecodedSeries | None) -> list[str]:
+        """How the evaluation was done, in sentences."""
         kind = "windows" if self.layout.window else "series"
         out = [
-            f"{count:,} generated {kind} against as many drawn from the training part, both rounded as the data is.",
+            f"{count:,} generated {kind} against as many from the training data, both rounded like the data.",
             "told_by_gru: mean of 2 seeds, 16 hidden units, 1,000 batches of 128; told_by_trees: half of the examples "
-            "train, half test. Overlapping windows may stand on both sides, which helps the judge.",
-            "Real data: training series against other training series. Floors: see docs/series.md.",
+            "train, half test. Overlapping windows may stand on both sides, which helps the classifier.",
+            "Real data: training series against other training series. Floors: see `ganworks help series`.",
         ]
         if held is not None:
             where = "held-out stretches of time, which overlap no training window" if self.layout.window else (
@@ -216,13 +226,13 @@ class SeriesEvaluator:
             out.append(f"told_apart, predictive, copied and label_accuracy use {len(held):,} {kind} of {where}.")
         return out
 
-    def warnings(self, held: Bunch | None, found: dict[str, float]) -> list[str]:
-        """What makes the numbers rough."""
+    def warnings(self, held: DecodedSeries | None, found: dict[str, float]) -> list[str]:
+        """What makes the values imprecise."""
         out = []
         if held is None or len(held) < FEWEST:
-            out.append(f"Fewer than {FEWEST} examples are held out: copies and predictions are not judged.")
+            out.append(f"Fewer than {FEWEST} examples are held out: copies and predictions are not evaluated.")
         elif len(held) < 100 and "label_accuracy" in found:
-            out.append(f"Only {len(held)} held-out series: the accuracy of the label is rough.")
+            out.append(f"Only {len(held)} held-out series: the accuracy of the label is imprecise.")
         if found.get("copied", 0) > 0.05:
             out.append(
                 f"{found['copied']:.0%} of the samples are nearer to a training series than unseen real ones are."
@@ -235,7 +245,7 @@ MEANING = {
         "lower",
         "How far above chance a recurrent network tells generated series from real ones, 0 to 0.5.",
     ),
-    "told_by_trees": ("lower", "The same for boosted trees on values and changes, a harsher judge."),
+    "told_by_trees": ("lower", "The same for boosted trees on values and changes, a stricter test."),
     "told_apart": ("lower", "Trees trained on training series and tested on held-out ones."),
     "acf_error": ("lower", "Mean error of the autocorrelations at lags 1 to 8."),
     "cross_error": ("lower", "Mean error of the correlations between columns, now and one step before."),
@@ -246,7 +256,7 @@ MEANING = {
     "attribute_error": ("lower", "Largest difference in the share of any attribute's value."),
     "predictive": (
         "floor",
-        "Error of a next-step forecast learnt from generated series, on real ones; hardly separates.",
+        "Error on real series of a next-step forecast trained on generated ones; hardly tells good from bad.",
     ),
     "copied": ("floor", "Share of samples nearer to a training series than 1 % of held-out series are."),
     "label_accuracy": ("higher", "Accuracy on real held-out series of a classifier trained on generated ones."),

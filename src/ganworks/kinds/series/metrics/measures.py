@@ -1,6 +1,6 @@
-"""How alike two sets of series are: plain numbers, and the simple methods that a generator has to beat.
+"""Similarity of two sets of series, and simple baselines that a generator must beat.
 
-All functions take `Bunch`es. Errors are means over columns. A set of series is compared as it would be written to disk,
+All functions take `DecodedSeries`. Errors are means over columns. Series are compared as they would be written to disk,
 rounding included.
 """
 
@@ -19,8 +19,9 @@ LAGS = 8
 
 
 @dataclass(frozen=True)
-class Bunch:
-    """Series side by side. values: float64 [n, T, columns], NaN after the end. codes: int64 [n, T, m] of categories.
+class DecodedSeries:
+    """Decoded series. values: float64 [n, T, columns], NaN after the end. codes: int64 [n, T, m] of categories.
+
     lengths [n]; attributes: name -> [n]; labels [n] or None.
     """
 
@@ -31,26 +32,26 @@ class Bunch:
     labels: np.ndarray | None = None
 
     @staticmethod
-    def of(layout: SeriesLayout, x: np.ndarray, labels: np.ndarray | None = None) -> Bunch:
-        """Vectors [n, size], real or made: both take the same way through `decode`."""
+    def of(layout: SeriesLayout, x: np.ndarray, labels: np.ndarray | None = None) -> DecodedSeries:
+        """Decode vectors [n, size], real or generated."""
         values, codes, attributes, lengths = decode(layout, x)
         over = np.arange(layout.steps) >= lengths[:, None]
-        return Bunch(np.where(over[:, :, None], np.nan, values), codes, lengths, attributes, labels)
+        return DecodedSeries(np.where(over[:, :, None], np.nan, values), codes, lengths, attributes, labels)
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, rows: Any) -> Bunch:
+    def __getitem__(self, rows: Any) -> DecodedSeries:
         attributes = {k: v[rows] for k, v in self.attributes.items()}
         labels = None if self.labels is None else self.labels[rows]
-        return Bunch(self.values[rows], self.codes[rows], self.lengths[rows], attributes, labels)
+        return DecodedSeries(self.values[rows], self.codes[rows], self.lengths[rows], attributes, labels)
 
 
-def autocorrelation(bunch: Bunch, lags: int = LAGS) -> np.ndarray:
+def autocorrelation(decoded: DecodedSeries, lags: int = LAGS) -> np.ndarray:
     """[lags, columns]: correlation of a series with itself k steps later, about its own mean; averaged over series."""
-    x = bunch.values - np.nanmean(bunch.values, 1, keepdims=True)
+    x = decoded.values - np.nanmean(decoded.values, 1, keepdims=True)
     power = np.nansum(x * x, 1)
-    steady = power <= 1e-12 * (1 + np.nanmax(np.abs(bunch.values), 1) ** 2)
+    steady = power <= 1e-12 * (1 + np.nanmax(np.abs(decoded.values), 1) ** 2)
     out = []
     for k in range(1, min(lags, x.shape[1] - 1) + 1):
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -59,14 +60,14 @@ def autocorrelation(bunch: Bunch, lags: int = LAGS) -> np.ndarray:
     return np.nan_to_num(np.array(out))
 
 
-def acf_error(real: Bunch, made: Bunch) -> float:
-    """Mean distance of the autocorrelations at lags 1 to 8."""
+def acf_error(real: DecodedSeries, made: DecodedSeries) -> float:
+    """Mean absolute difference of the autocorrelations at lags 1 to 8."""
     return float(np.abs(autocorrelation(real) - autocorrelation(made)).mean())
 
 
-def cross_correlation(bunch: Bunch) -> np.ndarray:
+def cross_correlation(decoded: DecodedSeries) -> np.ndarray:
     """[2, C, C]: correlations of the columns within series, at the same step and with the step before."""
-    x = bunch.values - np.nanmean(bunch.values, 1, keepdims=True)
+    x = decoded.values - np.nanmean(decoded.values, 1, keepdims=True)
     now, before = np.nan_to_num(x[:, 1:]), np.nan_to_num(x[:, :-1] * np.isfinite(x[:, 1:]))
     scale = np.sqrt(np.maximum((now**2).sum((0, 1)), 1e-300))
     earlier = np.sqrt(np.maximum((before**2).sum((0, 1)), 1e-300))
@@ -74,33 +75,33 @@ def cross_correlation(bunch: Bunch) -> np.ndarray:
     return np.stack([same, np.einsum("ntc,ntd->cd", before, now) / np.outer(earlier, scale)])
 
 
-def cross_error(real: Bunch, made: Bunch) -> float:
-    """Mean distance of the cross-correlations of different columns; 0 with one column."""
+def cross_error(real: DecodedSeries, made: DecodedSeries) -> float:
+    """Mean absolute difference of the cross-correlations of different columns; 0 with one column."""
     apart = ~np.eye(real.values.shape[2], dtype=bool)
     if not apart.any():
         return 0.0
     return float(np.abs(cross_correlation(real) - cross_correlation(made))[:, apart].mean())
 
 
-def marginal_error(real: Bunch, made: Bunch) -> float:
-    """Mean KS distance of the values of each column."""
+def marginal_error(real: DecodedSeries, made: DecodedSeries) -> float:
+    """Mean Kolmogorov-Smirnov (KS) distance of the values of each column."""
     columns = range(real.values.shape[2])
     return float(np.mean([ks(real.values[:, :, c].ravel(), made.values[:, :, c].ravel()) for c in columns] or [0]))
 
 
-def ranges(bunch: Bunch) -> np.ndarray:
+def ranges(decoded: DecodedSeries) -> np.ndarray:
     """[n, 2C]: smallest and largest value of each series."""
-    return np.concatenate([np.nanmin(bunch.values, 1), np.nanmax(bunch.values, 1)], 1)
+    return np.concatenate([np.nanmin(decoded.values, 1), np.nanmax(decoded.values, 1)], 1)
 
 
-def range_error(real: Bunch, made: Bunch) -> float:
-    """Mean KS distance of the smallest and largest values of series."""
+def range_error(real: DecodedSeries, made: DecodedSeries) -> float:
+    """Mean KS distance of the smallest and largest values of the series."""
     a, b = ranges(real), ranges(made)
     return float(np.mean([ks(a[:, c], b[:, c]) for c in range(a.shape[1])] or [0]))
 
 
-def range_coverage(real: Bunch, made: Bunch, bins: int = 20) -> float:
-    """Share of the twentieths of the real minima and maxima in which there is a generated one: 1 when all are met."""
+def range_coverage(real: DecodedSeries, made: DecodedSeries, bins: int = 20) -> float:
+    """Share of the bins (twentieths) of the real minima and maxima that contain a generated one; 1 if all do."""
     a, b, hit = ranges(real), ranges(made), []
     for c in range(a.shape[1]):
         edges = np.unique(np.quantile(a[:, c], np.arange(1, bins) / bins))
@@ -110,13 +111,13 @@ def range_coverage(real: Bunch, made: Bunch, bins: int = 20) -> float:
 
 
 def shares_error(real: np.ndarray, made: np.ndarray) -> float:
-    """The largest difference of the shares of any value of an attribute."""
+    """The largest difference in frequency of any value of an attribute."""
     values = set(real.tolist()) | set(made.tolist())
     return max(abs(float((real == v).mean()) - float((made == v).mean())) for v in values)
 
 
-def attribute_error(real: Bunch, made: Bunch) -> float:
-    """The largest share difference of any categorical attribute; of numeric ones the KS distance."""
+def attribute_error(real: DecodedSeries, made: DecodedSeries) -> float:
+    """The largest error of any attribute: of frequencies for categorical ones, the KS distance for numeric ones."""
     found = [0.0]
     for name, values in real.attributes.items():
         same = made.attributes[name]
@@ -124,15 +125,16 @@ def attribute_error(real: Bunch, made: Bunch) -> float:
     return max(found)
 
 
-def copies(train: Bunch, held: Bunch, made: Bunch, most: int = 1500) -> float:
-    """Share of generated series nearer to a training series than 1 % of the held-out ones are.
+def copies(train: DecodedSeries, held: DecodedSeries, made: DecodedSeries, most: int = 1500) -> float:
+    """Share of generated series that are nearer to a training series than 1 % of the held-out ones are.
 
-    Near in shape: each column within the range of its own series, so that series on a low level are not near by that.
+    Distances compare shapes: each column is scaled to the range of its own series, so that series at a low level are
+    not near for that reason.
     """
     rng = np.random.default_rng(0)
 
-    def shapes(bunch: Bunch) -> np.ndarray:
-        rows = bunch[rng.permutation(len(bunch))[:most]]
+    def shapes(decoded: DecodedSeries) -> np.ndarray:
+        rows = decoded[rng.permutation(len(decoded))[:most]]
         low, high = np.nanmin(rows.values, 1, keepdims=True), np.nanmax(rows.values, 1, keepdims=True)
         return np.nan_to_num((rows.values - low) / np.maximum(high - low, 1e-12)).reshape(len(rows), -1)
 
@@ -142,7 +144,7 @@ def copies(train: Bunch, held: Bunch, made: Bunch, most: int = 1500) -> float:
 
 
 def nearest(x: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Distance of each row of x [n, d] to the nearest of base [m, d]."""
+    """Distance of each row of x [n, d] to the nearest row of base [m, d]."""
     square = (base**2).sum(1)
     parts = [
         ((p**2).sum(1)[:, None] + square - 2 * p @ base.T).min(1) for p in np.array_split(x, max(1, len(x) // 256))
@@ -150,8 +152,8 @@ def nearest(x: np.ndarray, base: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(np.concatenate(parts), 0))
 
 
-def floors(layout: SeriesLayout, train: Bunch, count: int, seed: int = 0) -> dict[str, Bunch]:
-    """Simple generators that know nothing of time or nothing of shape, fitted on training series.
+def floors(layout: SeriesLayout, train: DecodedSeries, count: int, seed: int = 0) -> dict[str, DecodedSeries]:
+    """Simple baselines fitted on training series, which ignore either time or shape: name -> series.
 
     time-shuffled: real series with their steps in random order. Gaussian: the mean and covariance of whole series.
     copula: the same dependence with the true distribution of each value.
@@ -181,11 +183,11 @@ def floors(layout: SeriesLayout, train: Bunch, count: int, seed: int = 0) -> dic
 def _gaussian(x: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     centred = x - x.mean(0)
     weights = rng.standard_normal((count, len(x))) / np.sqrt(len(x))
-    return x.mean(0) + weights @ centred  # has the covariance of x, without a decomposition
+    return x.mean(0) + weights @ centred  # has the covariance of x without decomposing it
 
 
 def _back(drawn: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    """Normal values -> the distribution of each column of flat."""
+    """Map normal values to the distribution of each column of `flat`."""
     ordered = np.sort(flat, 0)
     at = (np.argsort(np.argsort(drawn, 0), 0) + 0.5) / len(drawn) * len(flat)
     low = np.clip(at.astype(int), 0, len(flat) - 1)

@@ -1,5 +1,4 @@
-"""Pictures of series: small multiples of lines, real ones above generated ones on the same scale, and plots of
-errors."""
+"""Pictures of series: small multiples of real and generated series on the same scale, and plots of errors."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ganworks.kinds.series.metrics.measures import Bunch, autocorrelation
+from ganworks.kinds.series.metrics.measures import DecodedSeries, autocorrelation
 
 COLOURS = ((31, 90, 166), (214, 96, 38), (44, 140, 72), (150, 60, 150), (190, 150, 20), (20, 150, 160), (90, 90, 90))
 CELL, GAP, LEFT, TOP = (132, 84), 6, 66, 20
@@ -16,25 +15,29 @@ MOST_COLUMNS = 7
 GREY, DARK = (222, 222, 222), (70, 70, 70)
 
 
-def small_multiples(real: Bunch, made: Bunch, names: Sequence[str], classes: Sequence[str] = ()) -> Image.Image:
-    """Two rows of real series above two rows of generated ones, six each: every column of the data in its own colour,
-    on the column's own scale, which all cells share. Series end where they end."""
+def small_multiples(
+    real: DecodedSeries, made: DecodedSeries, names: Sequence[str], classes: Sequence[str] = ()
+) -> Image.Image:
+    """Two rows of six real series above two rows of generated ones.
+
+    Every column of the data has its own colour and its own scale, which all cells share. Lines end where series end.
+    """
     names = list(names)[:MOST_COLUMNS]
     low, high = (np.nanquantile(real.values, q, (0, 1)) for q in (0.002, 0.998))
     wide, tall = CELL[0] + GAP, CELL[1] + GAP
     sheet = Image.new("RGB", (LEFT + 6 * wide, 2 * TOP + 4 * tall + 24), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for block, (title, bunch) in enumerate((("real", real), ("generated", made))):
+    for block, (title, decoded) in enumerate((("real", real), ("generated", made))):
         top = block * (TOP + 2 * tall)
         pen.text((6, top + TOP + tall - 6), title, DARK, font)
-        for k in range(min(12, len(bunch))):
+        for k in range(min(12, len(decoded))):
             box = (LEFT + k % 6 * wide, top + TOP + k // 6 * tall)
             pen.rectangle((*box, box[0] + CELL[0], box[1] + CELL[1]), outline=GREY)
-            if bunch.labels is not None and len(classes):
+            if decoded.labels is not None and len(classes):
                 pen.text(
-                    (box[0] + 3, box[1] + 1), str(classes[int(bunch.labels[k])])[:12], DARK, ImageFont.load_default(9)
+                    (box[0] + 3, box[1] + 1), str(classes[int(decoded.labels[k])])[:12], DARK, ImageFont.load_default(9)
                 )
-            _lines(pen, box, bunch.values[k], low, high, len(names))
+            _lines(pen, box, decoded.values[k], low, high, len(names))
     at = LEFT
     for name, colour in zip(names, COLOURS, strict=False):
         pen.line((at, sheet.height - 12, at + 14, sheet.height - 12), colour, 2)
@@ -56,7 +59,7 @@ def _lines(
             pen.line(points, COLOURS[c % len(COLOURS)], 1)
 
 
-def acf_picture(real: Bunch, made: Bunch, names: Sequence[str]) -> Image.Image:
+def acf_picture(real: DecodedSeries, made: DecodedSeries, names: Sequence[str]) -> Image.Image:
     """The autocorrelation of each column at lags 1 to 8: real thick and pale, generated thin and dark."""
     pair = autocorrelation(real), autocorrelation(made)
     names = list(names)[:MOST_COLUMNS]

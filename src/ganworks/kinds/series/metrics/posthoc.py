@@ -1,10 +1,10 @@
-"""Models that are trained on series to evaluate them: real against generated, the next step, the label.
+"""Models trained on series to evaluate them: real against generated, the next step, the label.
 
-Discriminative score: |accuracy - 0.5| of a classifier after the fact (Yoon et al. 2019, TimeGAN, section 5.2), 0 when
-nothing can be told. Different from the common code: two seeds or more, standardised inputs and enough training (with
-min-max inputs and 3 hidden units the score of a Gaussian is near 0), lengths and categories as inputs, and series of
-which some trained the classifier are never those that it is tested on. Windows that overlap may stand on both
-sides, as usual; `apart=True` in `trees` tests on held-out stretches instead.
+Discriminative score: |accuracy - 0.5| of a post-hoc classifier (Yoon et al. 2019, TimeGAN, section 5.2), 0 if the two
+cannot be told apart. Differences from the common code: two seeds or more, standardised inputs and enough training (with
+min-max inputs and 3 hidden units the score of a Gaussian is near 0), lengths and categories as inputs, and separate
+series for training and test. Windows that overlap may be on both sides, as usual; `test` of `trees` uses held-out
+stretches instead.
 """
 
 from __future__ import annotations
@@ -19,40 +19,42 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ganworks.core.settings import Config, Optimizer, Train
 from ganworks.core.spec import Draw, key
-from ganworks.kinds.series.metrics.measures import Bunch
+from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.training.engine import Engine
 
 GRU_STEPS, GRU_HIDDEN, GRU_BATCH = 1000, 16, 128
-LONG = 48  # steps above which a GRU is trained on fewer batches, so that its cost stays about the same
+LONG = 48  # above so many steps, the GRU is trained on fewer batches, so that the cost stays about the same
 MOST_FEATURES = 4000
 
 
-def tabular(bunch: Bunch) -> np.ndarray:
+def tabular(decoded: DecodedSeries) -> np.ndarray:
     """Values, changes, categories and length of each series as one row [n, features]; NaN after the end."""
-    count = len(bunch)
-    codes = np.where(np.isfinite(_first(bunch))[:, :, None], bunch.codes, np.nan)
-    moves = np.diff(bunch.values, axis=1)
-    parts = [bunch.values.reshape(count, -1), moves.reshape(count, -1), codes.reshape(count, -1)]
-    parts += [bunch.lengths[:, None].astype(float)]
+    count = len(decoded)
+    codes = np.where(np.isfinite(_first(decoded))[:, :, None], decoded.codes, np.nan)
+    moves = np.diff(decoded.values, axis=1)
+    parts = [decoded.values.reshape(count, -1), moves.reshape(count, -1), codes.reshape(count, -1)]
+    parts += [decoded.lengths[:, None].astype(float)]
     return np.concatenate(parts, 1)[:, :MOST_FEATURES].astype(np.float32)
 
 
-def _first(bunch: Bunch) -> np.ndarray:
-    """[n, T]: finite where a step is."""
-    steps = np.arange(bunch.codes.shape[1]) < bunch.lengths[:, None]
+def _first(decoded: DecodedSeries) -> np.ndarray:
+    """[n, T]: finite for steps that exist."""
+    steps = np.arange(decoded.codes.shape[1]) < decoded.lengths[:, None]
     return np.where(steps, 0.0, np.nan)
 
 
 def halves(real: int, made: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Orders of real and of made examples; the first half of each trains a classifier."""
+    """(order of real examples, order of generated ones), of which the first half is for training a classifier."""
     rng = np.random.default_rng(key(seed, "halves"))
     return rng.permutation(real), rng.permutation(made)
 
 
-def trees(real: Bunch, made: Bunch, seed: int = 0, test: tuple[Bunch, Bunch] | None = None) -> float:
-    """|accuracy - 0.5| of gradient-boosted trees on values and changes, half of the examples to train, half to test.
+def trees(
+    real: DecodedSeries, made: DecodedSeries, seed: int = 0, test: tuple[DecodedSeries, DecodedSeries] | None = None
+) -> float:
+    """|accuracy - 0.5| of gradient-boosted trees on values and changes, trained on one half of the examples.
 
-    test: (real, made) examples to test on instead; their balanced accuracy counts.
+    They are tested on the other half, or on test: (real, generated) examples, with balanced accuracy.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -62,15 +64,15 @@ def trees(real: Bunch, made: Bunch, seed: int = 0, test: tuple[Bunch, Bunch] | N
     fit = slice(None) if test else slice(0, n // 2)
     model = HistGradientBoostingClassifier(random_state=seed, early_stopping=False)
     x = np.concatenate([a[fit], b[fit]])
-    known = np.isfinite(x).any(0)  # without steps that no series of the training half reaches
+    known = np.isfinite(x).any(0)  # leave out steps that no series of the training half reaches
     model.fit(x[:, known], np.repeat([1, 0], len(a[fit])))
     c, d = (tabular(test[0]), tabular(test[1])) if test else (a[n // 2 :], b[n // 2 :])
     right = (model.predict(c[:, known]).mean() + 1 - model.predict(d[:, known]).mean()) / 2
     return abs(float(right) - 0.5)
 
 
-class Reader(nn.Module):
-    """A GRU over the steps, then one number: (x [B, T, F], length [B]) -> [B]."""
+class GRUClassifier(nn.Module):
+    """A GRU over the steps, then one logit: (x [B, T, F], length [B]) -> [B]."""
 
     def __init__(self, features: int, hidden: int):
         super().__init__()
@@ -82,8 +84,8 @@ class Reader(nn.Module):
         return self.out(last)[:, 0]
 
 
-class Telling:
-    """The game of one player that learns to tell real from generated."""
+class RealOrGenerated:
+    """A game with one player, C, a classifier of real and generated series."""
 
     def turns(self, step: int, progress: float) -> Iterator[Any]:
         """One turn of C."""
@@ -95,16 +97,16 @@ class Telling:
         return {"loss": binary_cross_entropy_with_logits(logits, batch["y"], reduction="none")}
 
 
-def sequences(bunch: Bunch, mean: np.ndarray, scale: np.ndarray, categories: list[int]) -> Tensor:
-    """[n, T, F] float32: standardised numbers, one place per category value, 0 after the end."""
-    numbers = np.nan_to_num((bunch.values - mean) / scale).clip(-8, 8)
-    parts = [np.eye(k)[bunch.codes[:, :, j]] for j, k in enumerate(categories)]
-    steps = (np.arange(numbers.shape[1]) < bunch.lengths[:, None])[:, :, None]
+def sequences(decoded: DecodedSeries, mean: np.ndarray, scale: np.ndarray, categories: list[int]) -> Tensor:
+    """[n, T, F] float32: standardised numbers, one-hot categories, 0 after the end."""
+    numbers = np.nan_to_num((decoded.values - mean) / scale).clip(-8, 8)
+    parts = [np.eye(k)[decoded.codes[:, :, j]] for j, k in enumerate(categories)]
+    steps = (np.arange(numbers.shape[1]) < decoded.lengths[:, None])[:, :, None]
     return torch.from_numpy((np.concatenate([numbers, *parts], 2) * steps).astype(np.float32))
 
 
-def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = 0) -> float:
-    """|accuracy - 0.5| of a GRU: 80 % of the examples train it, 20 % test it. steps: 0 is GRU_STEPS."""
+def gru(real: DecodedSeries, made: DecodedSeries, seed: int = 0, steps: int = 0) -> float:
+    """|accuracy - 0.5| of a GRU, trained on 80 % of the examples and tested on 20 %. steps: 0 means GRU_STEPS."""
     n = min(len(real), len(made))
     steps = steps or max(200, int(GRU_STEPS * min(1.0, LONG / real.values.shape[1])))
     r, m = (order[:n] for order in halves(len(real), len(made), seed))
@@ -121,11 +123,11 @@ def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = 0) -> float:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(key(seed, "gru"))
-        net = Reader(x.shape[3], GRU_HIDDEN)
+        net = GRUClassifier(x.shape[3], GRU_HIDDEN)
         learn = Optimizer(lr=5e-3, lr_end=1e-5, betas=(0.9, 0.999))
         train = Train(batch=GRU_BATCH, seed=seed, ema=(0.0,))
-        config = Config("judge", None, None, Telling(), d=learn, train=train)
-        engine = Engine({"C": net}, Telling(), config, feed, steps * GRU_BATCH, averaged=())
+        config = Config("judge", None, None, RealOrGenerated(), d=learn, train=train)
+        engine = Engine({"C": net}, RealOrGenerated(), config, feed, steps * GRU_BATCH, averaged=())
         while engine.progress < 1:
             engine.step()
     net.eval().requires_grad_(False)
@@ -133,17 +135,18 @@ def gru(real: Bunch, made: Bunch, seed: int = 0, steps: int = 0) -> float:
     return abs(float(sum(right)) / 2 - 0.5)
 
 
-def predictive(train: Bunch, test: Bunch) -> float:
-    """Mean absolute error of the next step, in units of the test data's range: a linear model of the last two steps.
+def predictive(train: DecodedSeries, test: DecodedSeries) -> float:
+    """Mean absolute error of the next step, in units of the test data's range, of a linear model of the last two steps.
 
-    Trained on one set, tested on another. It hardly tells good series from bad ones: series with their steps shuffled
-    reach nearly the same (facts in docs/series.md); it stands here because others print it.
+    The model is trained on one set and tested on another. It hardly tells good series from bad ones: series with
+    shuffled steps nearly reach the same value (see `ganworks help series`). It is reported because other work reports
+    it.
     """
     low, high = np.nanmin(test.values, (0, 1)), np.nanmax(test.values, (0, 1))
     scale = np.where(high > low, high - low, 1.0)
 
-    def pairs(bunch: Bunch) -> tuple[np.ndarray, np.ndarray]:
-        x = (bunch.values - low) / scale
+    def pairs(decoded: DecodedSeries) -> tuple[np.ndarray, np.ndarray]:
+        x = (decoded.values - low) / scale
         before = np.concatenate([x[:, 1:-1], x[:, :-2], np.ones_like(x[:, :-2, :1])], 2)
         after = x[:, 2:]
         known = np.isfinite(after).all(2)
@@ -159,20 +162,22 @@ def predictive(train: Bunch, test: Bunch) -> float:
     return float(np.abs(c @ weights - d).mean())
 
 
-def summaries(bunch: Bunch) -> np.ndarray:
-    """What a label may depend on: of each column mean, spread, range, ends, quarters, trend and roughness; length."""
-    x, count = bunch.values, len(bunch)
+def summaries(decoded: DecodedSeries) -> np.ndarray:
+    """Statistics on which a label may depend: per column mean, spread, range, ends, quarters, trend, roughness;
+    length.
+    """
+    x, count = decoded.values, len(decoded)
     rows = np.arange(count)
-    last = bunch.lengths - 1
+    last = decoded.lengths - 1
     parts = [np.nanmean(x, 1), np.nanstd(x, 1), np.nanmin(x, 1), np.nanmax(x, 1), x[:, 0], x[rows, last]]
     for share in (0.25, 0.5, 0.75, 0.9):
         parts.append(x[rows, (last * share).astype(int)])
     parts += [x[rows, last] - x[rows, (last * 0.75).astype(int)], np.nanmean(np.abs(np.diff(x, axis=1)), 1)]
-    return np.nan_to_num(np.concatenate([*parts, bunch.lengths[:, None]], 1))
+    return np.nan_to_num(np.concatenate([*parts, decoded.lengths[:, None]], 1))
 
 
-def label_accuracy(train: Bunch, test: Bunch, seed: int = 0) -> float:
-    """Accuracy on `test` of extremely randomised trees that learnt the label from `train`."""
+def label_accuracy(train: DecodedSeries, test: DecodedSeries, seed: int = 0) -> float:
+    """Accuracy on `test` of extremely randomised trees trained to predict the label on `train`."""
     from sklearn.ensemble import ExtraTreesClassifier
 
     assert train.labels is not None and test.labels is not None

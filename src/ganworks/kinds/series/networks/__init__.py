@@ -1,1 +1,1 @@
-"""Networks that make and see series."""
+"""Generators and discriminators of series."""

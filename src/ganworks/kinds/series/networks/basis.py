@@ -1,9 +1,8 @@
-"""Players that work in the whitened basis of short series: the generator corrects a Gaussian, D sees unit variances.
+"""Networks in the whitened basis of short series: the generator corrects a Gaussian, D sees inputs of unit variance.
 
-A Gaussian in this basis has the true means and linear dependences of the ranges and shapes from the first step on;
-what is left to learn is what is not Gaussian. Whitening lets small differences between columns and from step to step
-count as much as the large common moves, for D and for its penalty; in the plain values they are a thousandth of the
-variance.
+A Gaussian in this basis has the true means and linear dependences of ranges and shapes from the first step on; only the
+rest is learnt. By whitening, small differences between columns and steps count as much as the large common movements,
+for D and for its penalty; in the original values they are a thousandth of the variance.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from ganworks.core.spec import Spec
 from ganworks.kinds.series.data.layout import Basis, Parts, SeriesLayout, measured, uniform_score
 from ganworks.kinds.series.networks.parts import Attributes, Auxiliary, in_range, mapped, mlp
 
-SCORE = 2.75  # normal scores end here, as those of the data do
+SCORE = 2.75  # limit of normal scores, as in the data
 
 
 class Whitened(nn.Module):
-    """Between vectors [B, size] and coordinates of the basis [B, K]."""
+    """The transform between vectors [B, size] and whitened coordinates [B, K]."""
 
     def __init__(self, layout: SeriesLayout):
         super().__init__()
@@ -37,7 +36,7 @@ class Whitened(nn.Module):
 
     @property
     def basis(self) -> Basis:
-        """As tensors on the device."""
+        """The basis as tensors on the device."""
         return Basis(*(cast(Tensor, getattr(self, name)) for name in Basis._fields))
 
     def there(self, x: Tensor) -> Tensor:
@@ -45,7 +44,7 @@ class Whitened(nn.Module):
         return self.basis.there(measured(self.layout, x))
 
     def back(self, c: Tensor) -> tuple[Tensor, Tensor]:
-        """Coordinates -> (ranges in their uniform measure [B, 2n], numbers [B, T, n], put into their range)."""
+        """Coordinates -> (ranges as uniform values [B, 2n], numbers [B, T, n], stretched to their range)."""
         layout = self.layout
         scores, steps = self.basis.back(c).split([layout.widths[2], layout.steps * len(layout.numbers)], 1)
         steps = steps.unflatten(1, (layout.steps, -1))
@@ -55,7 +54,7 @@ class Whitened(nn.Module):
 
 
 class BasisGenerator(nn.Module):
-    """([B, z_dim], [B]) -> vectors [B, size]. Coordinates are m(e) + e exp(g(e)), e the noise; at first m = g = 0."""
+    """([B, z_dim], [B]) -> vectors [B, size]. Coordinates are m(e) + e exp(g(e)) of noise e; initially m = g = 0."""
 
     def __init__(self, net: Any, spec: Spec):
         super().__init__()
@@ -90,9 +89,9 @@ class BasisGenerator(nn.Module):
 
 
 class BasisDiscriminator(nn.Module):
-    """([B, size], [B]) -> logits [B]: an MLP on the coordinates, attributes and categories.
+    """([B, size], [B]) -> logits [B]: an MLP on coordinates, attributes and categories.
 
-    `seen` is what it looks at, and what a penalty is measured in; `logits` are of that.
+    `seen` computes these inputs, in which penalties are measured; `logits` takes them.
     """
 
     def __init__(self, net: Any, spec: Spec):
@@ -112,7 +111,7 @@ class BasisDiscriminator(nn.Module):
         return torch.cat([self.white.there(x), parts.attributes, words], 1)
 
     def logits(self, seen: Tensor, y: Tensor | None = None) -> Tensor:
-        """Logits [B] of what is seen."""
+        """Logits [B] from the result of `seen`."""
         if self.label is not None:
             if y is None:
                 raise UsageError("This discriminator is conditional: labels are needed.")

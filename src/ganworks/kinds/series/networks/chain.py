@@ -1,10 +1,10 @@
-"""A generator whose samples have a likelihood: attribute after attribute, then step after step, each given those
-before.
+"""An autoregressive generator with a likelihood: attributes one by one, then the length, then the steps, each given the
+earlier ones.
 
-The order is DoppelGANger's (Lin et al. 2020, 1909.13403): attributes, length, steps by a recurrent network. What one
-cell draws is a function of noise whose distribution is known (networks/series_law.py), so that the same network can be
-trained by maximum likelihood on real series and by a discriminator on its own samples, as in Flow-GAN (Grover, Dhar
-and Ermon 2018, 1705.08868).
+The order is DoppelGANger's (Lin et al. 2020, 1909.13403): attributes, length, steps by a recurrent network. Every draw
+is a function of noise with a known distribution (networks/law.py), so that the same network can be trained by maximum
+likelihood on real series and by a discriminator on its own samples, as in Flow-GAN (Grover, Dhar and Ermon 2018,
+1705.08868).
 """
 
 from __future__ import annotations
@@ -25,20 +25,23 @@ from ganworks.kinds.series.data.layout import (
     normal_score,
     uniform_score,
 )
-from ganworks.kinds.series.networks.law import FAR, Cells, Laws
+from ganworks.kinds.series.networks.law import FAR, Cells, ChangeMixtures
 from ganworks.kinds.series.networks.measure import Measure
 from ganworks.kinds.series.networks.parts import chosen, mlp
 
 SCORE, MOST, LEAST, REACH = 2.75, 50.0, 1e-6, 1 / 12
 
 
-class Statics(nn.Module):
-    """Attributes one after the other, then the length, each given those before and the label."""
+class StaticChain(nn.Module):
+    """Attributes one by one, then the length, each given the earlier ones and the label."""
 
     def __init__(self, layout: SeriesLayout, extra: int, hidden: int):
         super().__init__()
         self.columns, self.variable = layout.attributes, layout.variable
-        self.nets, at = nn.ModuleList(), extra + 1  # a constant beside them: the first has nothing else to go by
+        self.nets, at = (
+            nn.ModuleList(),
+            extra + 1,
+        )  # a constant input is added: without labels, the first network has no other
         for column in self.columns:
             net = mlp(at, (hidden,), column.width if column.kind == "category" else 2)
             start = torch.tensor(column.shares or (1.0,) * column.width).clamp_min(1e-6).log()
@@ -58,7 +61,7 @@ class Statics(nn.Module):
             last.bias.copy_(bias)
 
     def forward(self, z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """Noise [B, z_dim] -> (attributes [B, A], length in its uniform measure [B, 0 or 1])."""
+        """Noise [B, z_dim] -> (attributes [B, A], length as a uniform value [B, 0 or 1])."""
         out, at, one = [label[:, :0]], 0, label.new_ones(len(label), 1)
         for column, net in zip([*self.columns, *([None] if self.variable else [])], self.nets, strict=True):
             raw = net(torch.cat([one, label, *out], 1))
@@ -75,7 +78,7 @@ class Statics(nn.Module):
         return (whole[:, :-1], whole[:, -1:]) if self.variable else (whole, label[:, :0])
 
     def surprise(self, attributes: Tensor, length: Tensor, label: Tensor) -> Tensor:
-        """-log probability [B] of real attributes and lengths."""
+        """Negative log-likelihood [B] of attributes and lengths."""
         total, known = label.new_zeros(len(label)), torch.cat([attributes, length], 1)
         at = 0
         for column, net in zip([*self.columns, *([None] if self.variable else [])], self.nets, strict=True):
@@ -92,9 +95,12 @@ class Statics(nn.Module):
 
 
 def around(steps: int, turn: int) -> Tensor:
-    """[steps, steps]: weights of all steps in a memory, after each step, of what stood at the time of the next one in
-    the rounds of the clock before, `turn` steps long; 0 where there is none. Half a round ago and more, and most of all
-    at the same time: a Gaussian of REACH rounds. Rows add up to 1 at most."""
+    """Weights [steps, steps] with which each step attends to earlier steps at about the same phase of a period of
+    `turn` steps.
+
+    Row t refers to the phase of step t + 1. Weights are Gaussian in the phase difference (standard deviation REACH
+    periods), 0 for steps less than half a period ago; a row sums to at most 1.
+    """
     if not turn or steps < 1:
         return torch.zeros(max(0, steps), max(0, steps))
     at = torch.arange(steps)
@@ -105,14 +111,14 @@ def around(steps: int, turn: int) -> Tensor:
 
 
 class ChainGenerator(nn.Module):
-    """([B, z_dim], [B]) -> vectors [B, size]; `surprise` is -log likelihood of real ones."""
+    """([B, z_dim], [B]) -> vectors [B, size]; `surprise` is the negative log-likelihood of real ones."""
 
     def __init__(self, net: Any, spec: Spec):
         super().__init__()
         self.layout = layout = SeriesLayout.from_facts(spec.facts)
         self.classes, hidden = spec.num_classes, net.hidden[0]
         self.measure = Measure(layout)
-        self.statics = Statics(layout, self.classes, hidden)
+        self.statics = StaticChain(layout, self.classes, hidden)
         self.count, self.words = len(layout.numbers), sum(c.width for c in layout.categories)
         static, n, width = layout.widths[0] + self.classes + 1, self.count, net.hidden[-1]
         self.round, self.jitter = self._clock(), net.jitter
@@ -120,10 +126,10 @@ class ChainGenerator(nn.Module):
         self.goes_round = self.round.stop > 0 and 2 * (layout.steps - 1) >= self.round.stop - self.round.start
         self.register_buffer("again", again, persistent=False)
         seen = static + n * (4 if self.goes_round else 2)
-        self.start = Laws(static, n, width, net.parts) if n else None
+        self.start = ChangeMixtures(static, n, width, net.parts) if n else None
         self.start_words = mlp(static + n, (hidden,), self.words) if self.words else None
         self.cell = nn.GRU(2 * n + self.words + seen + 1, hidden, batch_first=True)
-        self.next = Laws(hidden + seen + 2 * n, n, width, net.parts, self.measure.same()) if n else None
+        self.next = ChangeMixtures(hidden + seen + 2 * n, n, width, net.parts, self.measure.same()) if n else None
         self.next_words = mlp(hidden + seen + 3 * n, (hidden,), self.words) if self.words else None
         self.drop = nn.Dropout(net.dropout)
         if layout.variable:
@@ -131,7 +137,7 @@ class ChainGenerator(nn.Module):
         self.z_dim = self.statics.z_dim + layout.steps * (self.count + self.words)
 
     def known(self, y: Tensor | None, like: Tensor) -> Tensor:
-        """Labels as places [B, classes]."""
+        """Labels as one-hot vectors [B, classes]."""
         if not self.classes:
             return like[:, :0]
         if y is None:
@@ -139,7 +145,7 @@ class ChainGenerator(nn.Module):
         return F.one_hot(y, self.classes).to(like.dtype)
 
     def _clock(self) -> slice:
-        """Where the attributes hold what goes round with the step: the time of the day or the day of the week."""
+        """The places of the attribute that advances with the step: time of the day or day of the week."""
         at, name = 0, self.layout.clock.get("round")
         for column in self.layout.attributes:
             if name and column.name == name:
@@ -151,7 +157,7 @@ class ChainGenerator(nn.Module):
         return torch.cat([attributes, label, length[:, None] / self.layout.steps], 1)
 
     def _later(self, context: Tensor, step: int) -> Tensor:
-        """The context as it is so many steps after the begin: clocks have gone on."""
+        """The context `step` steps after the beginning: the calendar attribute has advanced."""
         if self.round.stop == 0:
             return context
         turned = context[:, self.round].roll(step, 1)
@@ -163,18 +169,19 @@ class ChainGenerator(nn.Module):
         return from_uniform(cast(Tensor, self.lengths), place)[:, 0].float()
 
     def _levels(self, now: Tensor) -> Tensor:
-        """Numbers of a step in the measure [..., n] -> as the cell sees them [..., 2n]: each column by itself beside
-        what those before do not say of it."""
+        """Transformed numbers of a step [..., n] -> input of the cell [..., 2n]: the columns decorrelated, and as they
+        are up to scale.
+        """
         lower = self.measure.of("lower").float()
         return torch.cat([now, now @ (lower / lower.norm(dim=1, keepdim=True)).T], -1)
 
     @property
     def unit(self) -> Tensor:
-        """Spread of the changes [n]."""
+        """Standard deviation of the changes [n]."""
         return self.measure.of("move").float()
 
     def surprise(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """-log density [B] of vectors [B, size], per step: attributes and length, first step, the others."""
+        """Negative log-density per step [B] of vectors [B, size]: attributes and length, first step, further steps."""
         layout = self.layout
         parts = layout.split(x)
         label = self.known(y, x)
@@ -211,7 +218,7 @@ class ChainGenerator(nn.Module):
         return total / layout.steps
 
     def _spelling(self, raw: Tensor, words: Tensor) -> Tensor:
-        """-log probability [...] of category places, column by column."""
+        """Negative log-probability [...] of one-hot categories, summed over columns."""
         total, at = raw.new_zeros(raw.shape[:-1]), 0
         for column in self.layout.categories:
             logs = raw[..., at : at + column.width].log_softmax(-1)
@@ -272,9 +279,12 @@ class ChainGenerator(nn.Module):
             return values, now, noise[:, :0]
         return values, now, self._spell(self.start_words(torch.cat([context, now], 1)), noise[:, n:])
 
-    def _draw(self, laws: Laws, features: Tensor, before: Tensor | None, noise: Tensor) -> tuple[Tensor, ...]:
-        """Noise [B, n] -> (values [B, n] float64, where they settle in the measure [B, n], what the cell sees of their
-        changes [B, 2n]). before: where the step before settled; None at the first."""
+    def _draw(self, laws: ChangeMixtures, features: Tensor, before: Tensor | None, noise: Tensor) -> tuple[Tensor, ...]:
+        """Noise [B, n] -> (values [B, n] float64, the rounded values transformed [B, n], features of their changes [B,
+        2n]).
+
+        before: the transformed values of the previous step; None at the first.
+        """
         inner, ahead, depend = laws.begin(features), laws.ahead(features), laws.dependence()
         share = torch.special.ndtr(noise).clamp(LEAST, 1 - LEAST)
         unit = torch.ones_like(self.unit) if before is None else self.unit

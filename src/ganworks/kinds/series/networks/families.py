@@ -2,9 +2,9 @@
 
 The order of generation and the two discriminators are those of DoppelGANger (Lin et al. 2020, 1909.13403, figure 5);
 `generator="recurrent"` and `discriminator="dense"` are its networks, an LSTM that makes several steps per cell and an
-MLP. The default makes all steps by convolutions at several time scales, each fed with noise of its own, and the
-discriminator sees differences beside values. What is new against the paper: the shape of a series is put exactly into
-its range, so that the range that was announced is the one that is met.
+MLP. The default generator makes all steps by convolutions at several time scales, each with noise of its own, and the
+discriminator sees differences beside values. Different from the paper, the shape of a series is stretched exactly to
+the generated range.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ganworks.kinds.series.networks.basis import BasisDiscriminator, BasisGenera
 from ganworks.kinds.series.networks.chain import ChainGenerator
 from ganworks.kinds.series.networks.parts import Attributes, Auxiliary, in_range, mapped, mlp
 
-LOWEST = 8  # most steps of the coarsest time scale
-FAR = 6.0  # standard deviations beyond which D sees no difference
+LOWEST = 8  # most steps at the coarsest time scale
+FAR = 6.0  # standard deviations at which inputs of D are clipped
 
 
 class TemporalResidualBlock(nn.Module):
-    """x + two convolutions over time, the second one zero at first: [B, C, T] -> [B, C, T]."""
+    """x + two convolutions over time, the second one initially zero: [B, C, T] -> [B, C, T]."""
 
     def __init__(self, channels: int, kernel: int):
         super().__init__()
@@ -43,7 +43,7 @@ class TemporalResidualBlock(nn.Module):
 
 
 def scales_of(steps: int) -> list[int]:
-    """Lengths of the time scales, coarsest first: 24 -> [6, 12, 24]."""
+    """Numbers of steps of the time scales, coarsest first: 24 -> [6, 12, 24]."""
     sizes = [steps]
     while sizes[0] > LOWEST:
         sizes.insert(0, -(-sizes[0] // 2))
@@ -109,7 +109,7 @@ STEPS: dict[str, type[nn.Module]] = {"conv": ConvSteps, "recurrent": RecurrentSt
 class SeriesGenerator(nn.Module):
     """([B, z_dim], [B]) -> vectors [B, size] of `SeriesLayout`.
 
-    Latents: those of the attributes, net.z_dim for the rest of the series, and the noise of the steps.
+    The latent vector holds those of the attributes, net.z_dim for the whole series, and the noise of the steps.
     """
 
     def __init__(self, net: SeriesNetworks, spec: Spec):
@@ -139,9 +139,7 @@ class SeriesGenerator(nn.Module):
                 raise UsageError(f"This network is conditional on {self.label.num_embeddings} classes: give labels.")
             label = self.label(y).to(z.dtype)
         attributes = self.attributes(first, label) if self.attributes is not None else z[:, :0]
-        given = torch.cat(
-            [second, label, attributes.detach()], 1
-        )  # the steps do not change the attributes: section 4.2
+        given = torch.cat([second, label, attributes.detach()], 1)  # steps send no gradient to attributes (section 4.2)
         ranges = self.ranges(given).tanh() if self.ranges is not None else z[:, :0]
         raw = self.steps(torch.cat([given, ranges], 1), noise)
         n = layout.widths[2]
@@ -151,29 +149,28 @@ class SeriesGenerator(nn.Module):
         numbers = raw[:, :, :count]
         numbers = in_range(numbers, active) if layout.scale == "series" else numbers.tanh()
         texts = mapped(layout.categories, raw[:, :, count : layout.widths[3]])
-        lasting = (active >= 0)[:, :, None]  # flags may be half up; values are there or not, as in real series
+        lasting = (active >= 0)[:, :, None]  # flags may be fractional, but a step exists or not, as in real series
         return layout.join(Parts(attributes, length, scales, torch.cat([numbers, texts], 2) * lasting, active))
 
     def _lasting(self, length: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """(length in its uniform measure [B, 0 or 1], flags [B, T]): from the length, or from the flags of the
-        cells."""
+        """(length as a uniform value [B, 0 or 1], flags [B, T]), from the generated length or from the cells' flags."""
         layout = self.layout
         if not layout.variable:
             return length, torch.ones_like(raw[:, :, 0])
         if not self.flags:
             steps = from_uniform(cast(Tensor, self.lengths), length)[:, 0]
             return length, active_steps(steps.float(), layout.steps)
-        lasts = raw[:, :, -1].add(math.log(layout.steps)).sigmoid()  # at first, series last about as long as any
+        lasts = raw[:, :, -1].add(math.log(layout.steps)).sigmoid()  # initially, most series have full length
         lasts = torch.cat([torch.ones_like(lasts[:, :1]), lasts[:, 1:]], 1).cumprod(1)
         steps = lasts.sum(1).clamp_min(0.51)
         return to_uniform(cast(Tensor, self.lengths), steps[:, None].double()), 2 * lasts - 1
 
 
 class View(nn.Module):
-    """What D looks at: vectors [B, size] -> (steps [B, F, T], static [B, S]).
+    """The input of D: vectors [B, size] -> (steps [B, F, T], static [B, S]).
 
     Steps: the numbers within the range of their series and their differences; the same in units of all data; categories
-    and the flag. differences=False: the numbers within their range alone, as the published discriminator sees them.
+    and the flag. differences=False: only the numbers within their range, as in the published discriminator.
     """
 
     def __init__(self, layout: SeriesLayout, differences: bool):
@@ -194,7 +191,7 @@ class View(nn.Module):
         return cast(Tensor, getattr(self, f"_{name}"))
 
     def absolute(self, parts: Parts) -> Tensor:
-        """Numbers in their own units [B, T, n]."""
+        """Numbers [B, T, n] in their own units."""
         n = len(self.layout.numbers)
         x = parts.steps[:, :, :n]
         if self.own:
@@ -221,12 +218,12 @@ class View(nn.Module):
 
 
 def differences(x: Tensor, both: Tensor) -> Tensor:
-    """Change from the step before [B, T, n], 0 at the first step; both [B, T - 1, 1]: whether both steps are there."""
+    """Change from the previous step [B, T, n], 0 at the first. both [B, T - 1, 1]: whether both steps exist."""
     return F.pad((x[:, 1:] - x[:, :-1]) * both, (0, 0, 1, 0))
 
 
 class ConvDiscriminator(nn.Module):
-    """Convolutions at falling time resolution: (steps [B, F, T], static [B, S]) -> [B]."""
+    """Convolutions at decreasing time resolution: (steps [B, F, T], static [B, S]) -> [B]."""
 
     def __init__(self, net: SeriesNetworks, steps: int, features: int, static: int):
         super().__init__()
@@ -254,7 +251,7 @@ class DenseDiscriminator(nn.Module):
 
 
 class SeriesDiscriminator(nn.Module):
-    """([B, size], [B]) -> logits [B] float32; `auxiliary` sees only what stands before the steps; None without such."""
+    """([B, size], [B]) -> logits [B] float32. `auxiliary` sees only the static part; None if there is none."""
 
     def __init__(self, net: SeriesNetworks, spec: Spec):
         super().__init__()
@@ -267,7 +264,7 @@ class SeriesDiscriminator(nn.Module):
         self.auxiliary = Auxiliary(net, spec, self.view.static) if self.view.static else None
 
     def seen(self, x: Tensor) -> Tensor:
-        """What a penalty is measured in: the vector itself."""
+        """The input in which penalties are measured: the vector itself."""
         return x
 
     def logits(self, seen: Tensor, y: Tensor | None = None) -> Tensor:
@@ -293,18 +290,18 @@ class SeriesNetworks:
     width: channels of the generator's convolutions.
     d_width: channels of the discriminator's convolutions.
     kernel: length of the convolutions, odd.
-    hidden: widths of the generator's dense layers; of a chain the first is that of the cell, the last that of each
-        column's law, a mixture of so many `parts`.
+    hidden: widths of the generator's dense layers; for "chain" the first is the width of the recurrent cell, the last
+        that of the hidden layer of each column's mixture.
     d_hidden: widths of the discriminator's dense layers.
     per_cell: steps that one recurrent cell makes.
-    z_dim: latents of a whole series.
+    z_dim: size of the latent vector of a whole series.
     noise: latents of each step.
     differences: whether D sees changes and absolute values beside the values.
-    embed: numbers per class.
-    parts: parts of the mixture that is each column's law, of a chain.
-    dropout: dropout of the cell's states in training, against learning the recording by heart.
+    embed: size of the embedding of a class.
+    parts: components of each column's mixture, for "chain".
+    dropout: dropout of the cell's states in training, against overfitting.
     jitter: noise on the levels that the cell sees, in standard deviations of a change, in training alone, against
-        learning the recording by heart.
+        overfitting.
     """
 
     generator: Literal["chain", "basis", "conv", "recurrent", "dense"] = "conv"
@@ -329,7 +326,7 @@ class SeriesNetworks:
             raise UsageError("hidden and d_hidden need at least one width, and kernel must be odd.")
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """Fresh players {"G", "D"} for `spec`."""
+        """New networks {"G", "D"} for `spec`."""
         basis = BasisGenerator, BasisDiscriminator
         G = {"basis": basis[0], "chain": ChainGenerator}.get(self.generator, SeriesGenerator)
         D = basis[1] if self.discriminator == "basis" else SeriesDiscriminator

@@ -1,4 +1,6 @@
-"""From vectors of `SeriesLayout` to the measure in which the chain makes its steps, and back; the grid of values."""
+"""The transform between vectors of `SeriesLayout` and the values in which the chain generates steps; rounding to
+grids.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,23 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ganworks.kinds.series.data.layout import TINY, Even, Parts, SeriesColumn, SeriesLayout, from_uniform, to_uniform
+from ganworks.kinds.series.data.layout import (
+    TINY,
+    Decorrelation,
+    Parts,
+    SeriesColumn,
+    SeriesLayout,
+    from_uniform,
+    to_uniform,
+)
 from ganworks.kinds.series.networks.law import Cells
 from ganworks.kinds.series.networks.parts import in_range
 
-FINE = 0.02  # width of a cell of a continuous column, in `move`
+FINE = 0.02  # width of a cell of a continuous column, in units of `move`
 
 
 class Grid(nn.Module):
-    """What the numbers of one column are rounded to."""
+    """The rounding of one number column."""
 
     def __init__(self, column: SeriesColumn):
         super().__init__()
@@ -29,11 +39,11 @@ class Grid(nn.Module):
 
     @property
     def coarse(self) -> bool:
-        """Whether there is a grid that is to be seen."""
+        """Whether the grid is coarse enough to matter."""
         return self.step > 0
 
     def settle(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Numbers, float64 -> (rounded, lower edge, upper edge)."""
+        """Numbers [...] float64 -> (rounded, lower edge of the cell, upper edge)."""
         if self.listed:
             levels, ends = cast(Tensor, self.levels), cast(Tensor, self.ends)
             place = torch.searchsorted(ends[1:-1].contiguous(), values.contiguous())
@@ -43,12 +53,12 @@ class Grid(nn.Module):
 
 
 class Measure(nn.Module):
-    """Between vectors of `SeriesLayout` and `Even`, the measure in which the steps are made."""
+    """The transform between vectors of `SeriesLayout` and `Decorrelation`, in which the steps are generated."""
 
     def __init__(self, layout: SeriesLayout):
         super().__init__()
         self.layout = layout
-        for name, value in Even.of(layout)._asdict().items():
+        for name, value in Decorrelation.of(layout)._asdict().items():
             self.register_buffer(name, value, persistent=False)
         if layout.scale == "series":
             self.register_buffer("ranges", layout.table("scales"), persistent=False)
@@ -59,9 +69,9 @@ class Measure(nn.Module):
         return cast(Tensor, getattr(self, name))
 
     @property
-    def even(self) -> Even:
-        """As tensors on the device."""
-        return Even(*(self.of(name) for name in Even._fields))
+    def even(self) -> Decorrelation:
+        """The transform as tensors on the device."""
+        return Decorrelation(*(self.of(name) for name in Decorrelation._fields))
 
     def values(self, parts: Parts) -> Tensor:
         """Values [B, T, n] float64 of real vectors."""
@@ -73,12 +83,14 @@ class Measure(nn.Module):
         return middle[:, None] + half[:, None] * x
 
     def same(self) -> Tensor:
-        """[n, n], strictly lower: what a column that stands still has of the changes before it, all in `move`."""
+        """[n, n], strictly lower triangular: the change of an unchanged column per earlier change, in units of
+        `move`.
+        """
         lower, move = self.of("lower"), self.of("move")
         return -(lower * move / (lower.diagonal() * move)[:, None]).tril(-1)
 
     def cells(self, values: Tensor) -> Cells:
-        """The cells in which values [B, T, n] lie; those of a continuous column are FINE of its `move` wide."""
+        """The cells of values [B, T, n]; for a continuous column they are FINE of its `move` wide."""
         rounded, edges = values.clone(), values.new_zeros(2, *values.shape)
         own, diagonal = self.of("move") * FINE / 2, self.of("lower").diagonal()
         for c, grid in enumerate(self.grids):
@@ -92,14 +104,18 @@ class Measure(nn.Module):
         return Cells(self.even.there(rounded), edges[0].float(), edges[1].float())
 
     def plain(self, values: Tensor, column: int) -> Tensor:
-        """Values of one column, or their logarithms where the measure takes them."""
+        """Values of one column, or their logarithms if the transform takes them."""
         if not bool(self.of("log")[column]):
             return values
         return torch.maximum(values, self.of("ends")[column, 0].abs() * 1e-3 + TINY).log()
 
     def place(self, w: Tensor, column: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Numbers of a step up to a column [B, column + 1], the last not settled yet -> (value of that column [B]
-        float64, its number once settled [B], width of its cell [B]). Gradients go straight through the rounding."""
+        """Round one column. w: transformed numbers of a step up to this column [B, column + 1], the last not yet
+        rounded.
+
+        Returns (value of the column [B] float64, its transformed number after rounding [B], width of its cell [B]).
+        Gradients pass straight through the rounding.
+        """
         even, grid = self.even, cast(Grid, self.grids[column])
         y = w.double() @ even.lower[column, : column + 1] + even.mean[column]
         low, high = even.ends[column]
@@ -112,7 +128,7 @@ class Measure(nn.Module):
         return value, w[:, -1] + moved.float(), (above - below).float()
 
     def scaled(self, values: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
-        """Values [B, T, n] -> (ranges [B, 2n or 0], numbers [B, T, n] in their range), float32."""
+        """Values [B, T, n] -> (ranges [B, 2n or 0], numbers [B, T, n] within their range), float32."""
         if self.layout.scale != "series":
             middle, half = self.of("ends").mean(1), (self.of("ends")[:, 1] - self.of("ends")[:, 0]) / 2
             return values.new_zeros(len(values), 0).float(), ((values - middle) / half).clamp(-3, 3).float()

@@ -1,4 +1,6 @@
-"""What the networks of series share: layers, categories that stay categories, ranges that are met, the auxiliary D."""
+"""What the networks of series share: dense layers, one-hot categories, stretching to ranges, the auxiliary
+discriminator.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from ganworks.layers.dense import dense_stack
 
 
 def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
-    """Leaky ReLU layers and a linear one, weights by He et al. 2015 (1502.01852), biases 0."""
+    """Leaky ReLU layers and a final linear one; weights by He et al. 2015 (1502.01852), biases 0."""
     net = nn.Sequential(*dense_stack([inputs, *hidden], "leaky"), nn.Linear(hidden[-1] if hidden else inputs, outputs))
     for module in net:
         if isinstance(module, nn.Linear):
@@ -26,9 +28,9 @@ def mlp(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
 
 
 def chosen(logits: Tensor) -> Tensor:
-    """One place of the last axis is 1, the rest 0; gradients as those of the softmax (straight through).
+    """One-hot argmax over the last axis, with the gradients of the softmax (straight-through).
 
-    A softmax alone would be told from real categories by its fractions.
+    A discriminator would tell a softmax from real categories by its fractions.
     """
     soft = logits.softmax(-1)
     hard = F.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft.dtype)
@@ -44,11 +46,10 @@ def in_range(x: Tensor, active: Tensor) -> Tensor:
 
 
 class Attributes(nn.Module):
-    """Draws attributes: (latents [B, z + A], label [B, L]) -> places [B, A].
+    """Draws attributes: (latents [B, z + A], label [B, L]) -> encoded attributes [B, A].
 
-    Categories are drawn by Gumbel's trick (Maddison et al. 2014) from logits that begin at the log of their shares in
-    the data, so that shares are right before anything is learnt, and a network that learns how they depend on each
-    other.
+    Categories are drawn by the Gumbel trick (Maddison et al. 2014) from logits that start at the log of their
+    frequencies in the data, plus a network that learns how they depend on each other.
     """
 
     def __init__(self, columns: tuple[SeriesColumn, ...], z_dim: int, extra: int, hidden: tuple[int, ...]):
@@ -63,7 +64,7 @@ class Attributes(nn.Module):
 
     @property
     def z_dim(self) -> int:
-        """Latents that it takes."""
+        """Number of latents that it takes."""
         return self.latents + self.width
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
@@ -75,7 +76,7 @@ class Attributes(nn.Module):
 
 
 def mapped(columns: Any, raw: Tensor) -> Tensor:
-    """Raw outputs [..., places] -> categories as one place each, numbers in [-1, 1]."""
+    """Raw outputs [..., places] -> one-hot categories and numbers in [-1, 1]."""
     out, at = [], 0
     for column in columns:
         part = raw[..., at : at + column.width]
@@ -85,8 +86,11 @@ def mapped(columns: Any, raw: Tensor) -> Tensor:
 
 
 class Auxiliary(nn.Module):
-    """The discriminator of the first `static` places alone, which hold attributes, length and ranges (1909.13403,
-    section 4.2): ([B, size], [B]) -> [B]."""
+    """The discriminator of the static part, the first `static` places: attributes, length and ranges. ([B, size], [B])
+    -> [B].
+
+    1909.13403, section 4.2.
+    """
 
     def __init__(self, net: Any, spec: Spec, static: int):
         super().__init__()

@@ -1,9 +1,9 @@
 """TimeGAN's networks (Yoon et al. 2019, "Time-series Generative Adversarial Networks"): a GAN in a learnt latent space.
 
-An embedder E turns steps into latents and recovery turns them back; a generator makes latents from noise, a supervisor
-predicts the next latent, and D discriminates sequences of latents. All recurrent. What is published is one network:
-generator, supervisor and recovery in a row. Different from the paper: attributes and ranges are drawn as in the other
-networks of series and are given to every part, instead of going through an autoencoder of their own.
+An embedder E maps steps to latents and a recovery network maps them back; a generator makes latents from noise, a
+supervisor predicts the next latent, and D classifies sequences of latents. All are recurrent. Generator, supervisor and
+recovery form the one network that is published. Different from the paper, attributes and ranges are drawn as in the
+other networks of series and are inputs of every network, instead of passing through an autoencoder of their own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Given(NamedTuple):
 
 
 def given(layout: SeriesLayout, x: Tensor, y: Tensor | None, classes: int) -> Given:
-    """Vectors [B, size] and labels -> steps with their flag, and everything that holds for the whole series."""
+    """Vectors [B, size] and labels -> (steps with their flags, everything that is constant over the series)."""
     parts = layout.split(x)
     label = nn.functional.one_hot(y, classes).to(x.dtype) if y is not None and classes else x[:, :0]
     static = torch.cat([parts.attributes, parts.length, parts.scales, label], 1)
@@ -39,7 +39,7 @@ def given(layout: SeriesLayout, x: Tensor, y: Tensor | None, classes: int) -> Gi
 
 
 class GRUStack(nn.Module):
-    """GRU layers, then a linear one: (x [B, T, F], static [B, S]) -> [B, T, outputs]."""
+    """GRU layers and a linear layer: (x [B, T, F], static [B, S]) -> [B, T, outputs]."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int, layers: int = 1, both: bool = False):
         super().__init__()
@@ -68,7 +68,7 @@ class Embedder(nn.Module):
 
 
 class LatentDiscriminator(nn.Module):
-    """(latents [B, T, hidden], static [B, S]) -> logits [B]: a GRU in both directions, averaged over steps."""
+    """(latents [B, T, hidden], static [B, S]) -> logits [B]: a bidirectional GRU, averaged over steps."""
 
     def __init__(self, net: TimeGAN, static: int):
         super().__init__()
@@ -79,7 +79,7 @@ class LatentDiscriminator(nn.Module):
 
 
 class TimeGANGenerator(nn.Module):
-    """([B, z_dim], [B]) -> vectors [B, size]. `latents`, `ahead` and `recover` are its parts, for the game."""
+    """([B, z_dim], [B]) -> vectors [B, size]. The game uses its parts `latents`, `ahead` and `recover`."""
 
     def __init__(self, net: TimeGAN, spec: Spec):
         super().__init__()
@@ -99,7 +99,7 @@ class TimeGANGenerator(nn.Module):
         self.z_dim = self.first + self.base + net.noise * layout.steps
 
     def latents(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(latents of the generator [B, T, hidden], static [B, S])."""
+        """(latents from noise [B, T, hidden], static [B, S])."""
         if self.classes and y is None:
             raise UsageError(f"This network is conditional on {self.classes} classes: labels are needed.")
         first, base, noise = z.split([self.first, self.base, self.z_dim - self.first - self.base], 1)
@@ -111,11 +111,11 @@ class TimeGANGenerator(nn.Module):
         return self.generator(noise.unflatten(1, (self.layout.steps, -1)), static).sigmoid(), static
 
     def ahead(self, latents: Tensor, static: Tensor) -> Tensor:
-        """The supervisor: what the latents of the next step should be, [B, T, hidden]."""
+        """The supervisor: predicted latents of the next step [B, T, hidden]."""
         return self.supervisor(latents, static).sigmoid()
 
     def recover(self, latents: Tensor, static: Tensor) -> tuple[Tensor, Tensor]:
-        """(numbers and categories [B, T, F], flags [B, T] in [-1, 1]) of latents."""
+        """Latents -> (numbers and categories [B, T, F], flags [B, T] in [-1, 1])."""
         layout, raw = self.layout, self.recovery(latents, static)
         step = layout.widths[3]
         flags = raw[:, :, step].tanh() if layout.variable else torch.ones_like(raw[:, :, 0])
@@ -124,7 +124,7 @@ class TimeGANGenerator(nn.Module):
         return torch.cat([raw[:, :, :count].tanh(), words], 2), flags
 
     def whole(self, steps: Tensor, flags: Tensor, static: Tensor) -> Tensor:
-        """Vectors of recovered steps: numbers are put into their range, what follows the end is 0."""
+        """Vectors of recovered steps: numbers are stretched to their range, steps after the end are 0."""
         layout = self.layout
         a, n, s, _ = layout.widths
         if layout.variable:
@@ -144,7 +144,7 @@ class TimeGANGenerator(nn.Module):
 
 @dataclass(frozen=True)
 class TimeGAN:
-    """TimeGAN's players: G (generator, supervisor and recovery), E (embedder), D.
+    """TimeGAN's networks: G (generator, supervisor and recovery), E (embedder), D.
 
     hidden: width of every GRU and of the latent space.
     layers: layers of every GRU.
@@ -161,7 +161,7 @@ class TimeGAN:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """Fresh players for `spec`."""
+        """New networks {"G", "E", "D"} for `spec`."""
         G = TimeGANGenerator(self, spec)
         attributes, length, scales, step = G.layout.widths
         static = attributes + length + scales + spec.num_classes

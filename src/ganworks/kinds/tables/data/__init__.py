@@ -1,1 +1,1 @@
-"""Tables: files, types, columns, rules, the data set."""
+"""Data of tables: reading, column types, encoding of columns, rules, the data set."""

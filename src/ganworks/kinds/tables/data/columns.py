@@ -1,10 +1,11 @@
-"""Columns as networks see them, and back: every column becomes one or two choices among at most 256 codes.
+"""Encodes columns for networks and decodes them: each column becomes one or two choices of at most 256 codes each.
 
-A category is its place among the values, most frequent first; more than 256 values are two digits of that place, so
-that 10,000 values cost 200 inputs and not 10,000. A number of few distinct values is its place among them. Any other
-number is a cell of equal counts (or one of the values that are frequent by themselves) and a position within the cell;
-or, as in CTGAN (Xu et al. 2019, 1907.00503, section 4.2), one mode of a Gaussian mixture and the distance from it.
-Missing is a code of its own. What `fit` returns is plain JSON: it is all that is needed to write columns again.
+A choice is a one-hot vector, and its codes are numbered. A category's code is the rank of its value by frequency; more
+than 256 values take two digits of the rank, so that 10,000 values cost 200 inputs instead of 10,000. A number with few
+distinct values is treated alike. Any other number becomes a cell of equal counts (or one of the values that are
+frequent by themselves) and a position within the cell; or, as in CTGAN (Xu et al. 2019, 1907.00503, section 4.2), a
+mode of a Gaussian mixture and the distance from its mean. Missing values have a code of their own. `fit` returns plain
+JSON, which is sufficient to decode the column.
 """
 
 from __future__ import annotations
@@ -17,35 +18,35 @@ from typing import Any
 import numpy as np
 
 from ganworks.kinds.tables.data.reading import pandas
-from ganworks.kinds.tables.data.types import plain, recognise
+from ganworks.kinds.tables.data.types import plain, recognise_column
 
-MOST_CODES = 256  # codes of one choice
-DISTINCT = 128  # numbers of so few distinct values are choices among them
-FREQUENT = 0.01  # share from which a value among many is a code of its own
-PER_CELL, COARSE, CELLS = 50, 64, 1024  # rows per cell; cells of the first choice; cells at most
-ALL_EDGES = 60_000  # cell limits in all columns together
-KEPT, KEPT_BYTES = 10_000, 2_000_000  # values of a category; bytes of all categories' names together
+MOST_CODES = 256  # most codes of one choice
+DISTINCT = 128  # numbers with at most so many distinct values have one code per value
+FREQUENT = 0.01  # smallest share of the rows for which a single number has a code of its own
+PER_CELL, COARSE, CELLS = 50, 64, 1024  # rows per cell; most cells of the first choice; most cells
+ALL_EDGES = 60_000  # most cell limits in all columns together
+KEPT, KEPT_BYTES = 10_000, 2_000_000  # most values of a category; most bytes of all categories' names together
 OTHER = "(other)"
 MODES, LIGHTEST, MODE_ROWS, REACH = 10, 0.005, 10_000, 4.0
 
 
 @dataclass(frozen=True)
-class Room:
-    """How much a column may take: cells of a number, bytes of a category's names."""
+class ColumnLimits:
+    """Limits for one column: cells of a number, bytes of the names of a category."""
 
     cells: int
     names: int
 
 
-def room(rows: int, columns: int) -> Room:
-    """An equal share of the limits for each column."""
+def column_limits(rows: int, columns: int) -> ColumnLimits:
+    """An equal share of the overall limits for each column."""
     cells = max(8, min(CELLS, rows // PER_CELL, ALL_EDGES // columns))
-    return Room(cells, KEPT_BYTES // columns)
+    return ColumnLimits(cells, KEPT_BYTES // columns)
 
 
-def fit(series: Any, name: str, space: Room, encoding: str = "cells") -> tuple[dict[str, Any], list[str]]:
-    """(column as plain JSON, notes) of the values that are trained on. encoding: "cells" or "modes", for numbers."""
-    column, numbers, notes = recognise(series, name)
+def fit(series: Any, name: str, space: ColumnLimits, encoding: str = "cells") -> tuple[dict[str, Any], list[str]]:
+    """(column as plain JSON, notes), fitted on training values. encoding: "cells" or "modes", for numbers."""
+    column, numbers, notes = recognise_column(series, name)
     if column["kind"] in ("constant", "id"):
         return {**column, "sizes": [], "scalar": False, "missing": 0}, notes
     if column["kind"] == "category":
@@ -66,7 +67,7 @@ def fit(series: Any, name: str, space: Room, encoding: str = "cells") -> tuple[d
 
 
 def _fit_category(
-    column: dict[str, Any], series: Any, space: Room, notes: list[str]
+    column: dict[str, Any], series: Any, space: ColumnLimits, notes: list[str]
 ) -> tuple[dict[str, Any], list[str]]:
     counts = series.value_counts(dropna=True)
     if column["dtype"] == "category":
@@ -91,7 +92,7 @@ def _fit_category(
 
 
 def _digits(total: int) -> list[int]:
-    """One choice of `total` codes, or two digits for more than MOST_CODES."""
+    """The sizes of one choice of `total` codes, or of two digits if there are more than MOST_CODES."""
     if total <= MOST_CODES:
         return [total]
     low = int(np.ceil(np.sqrt(total)))
@@ -101,7 +102,7 @@ def _digits(total: int) -> list[int]:
 def _cells(
     there: np.ndarray, distinct: np.ndarray, counts: np.ndarray, cells: int, column: dict[str, Any]
 ) -> dict[str, Any]:
-    """Frequent values as codes, and cells of equal counts for the rest, in one or two digits."""
+    """Codes of frequent values, and cells of equal counts for the rest, in one or two digits."""
     heavy = distinct[counts >= FREQUENT * len(there)]
     rest = there[~np.isin(there, heavy)]
     step = _step(column)
@@ -117,14 +118,16 @@ def _cells(
 
 
 def _step(column: dict[str, Any]) -> float:
-    """The grid that the column's numbers lie on; 0 when they lie on none."""
+    """The spacing of the grid that the column's numbers lie on; 0 for none."""
     if column["kind"] == "date" or column.get("of") == "date":
         return float(column["step"])
     return 0.0 if column["decimals"] is None else 10.0 ** -column["decimals"]
 
 
 def _modes(there: np.ndarray, missing: int) -> dict[str, Any]:
-    """The modes of a Gaussian mixture: 1907.00503, section 4.2; weights from 0.005, fitted on at most 10,000 values."""
+    """Modes of a Gaussian mixture (1907.00503, section 4.2) with weights from 0.005, fitted on at most 10,000
+    values.
+    """
     from sklearn.mixture import BayesianGaussianMixture
 
     rng = np.random.default_rng(0)
@@ -136,7 +139,7 @@ def _modes(there: np.ndarray, missing: int) -> dict[str, Any]:
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a mixture that has not settled after 100 rounds serves as well
+        warnings.simplefilter("ignore")  # a mixture that has not converged after 100 iterations is good enough
         mixture.fit(((some - middle) / spread)[:, None])
     kept = mixture.weights_ > LIGHTEST
     means, sds = mixture.means_[kept, 0] * spread + middle, np.sqrt(mixture.covariances_[kept, 0, 0]) * spread
@@ -154,7 +157,7 @@ def _modes(there: np.ndarray, missing: int) -> dict[str, Any]:
 
 
 def encode(column: dict[str, Any], series: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
-    """(codes int64 [n, choices], position float32 [n] in [-1, 1] or None). rng: chooses among modes."""
+    """(codes int64 [n, choices], position float32 [n] in [-1, 1] or None). rng: samples the modes of mixtures."""
     if column["kind"] == "category":
         places = {value: k for k, value in enumerate(column["values"])}
         found = series.map(places)
@@ -211,7 +214,7 @@ def _to_modes(column: dict[str, Any], x: np.ndarray, rng: np.random.Generator) -
 
 
 def as_numbers(column: dict[str, Any], series: Any) -> np.ndarray:
-    """Values of a number or date column as float64 [n], NaN where missing; dates are seconds since 1970."""
+    """Values of a number or date column as float64 [n], NaN if missing; dates in seconds since 1970."""
     from ganworks.kinds.tables.data.types import _seconds
 
     pd = pandas()
@@ -226,12 +229,12 @@ def as_numbers(column: dict[str, Any], series: Any) -> np.ndarray:
 
 
 def combined(column: dict[str, Any], codes: np.ndarray) -> np.ndarray:
-    """One code [n] from the choices [n, 1 or 2]."""
+    """The combined code [n] of the choices [n, 1 or 2] of a column."""
     return codes[:, 0] if codes.shape[1] == 1 else codes[:, 0] * column["sizes"][1] + codes[:, 1]
 
 
 def numbers_of(column: dict[str, Any], codes: np.ndarray, position: np.ndarray | None) -> np.ndarray:
-    """The numbers (dates: seconds) that codes [n, choices] and positions [n] stand for, NaN where missing."""
+    """Decode codes [n, choices] and positions [n] to numbers [n] (dates: seconds), NaN if missing."""
     code, fine = combined(column, codes), column["sizes"][1] if len(column["sizes"]) > 1 else 1
     gaps = (codes[:, 0] == column["sizes"][0] - 1) & bool(column["missing"])
     step, atoms = _step(column), np.array(column["atoms"])
@@ -259,14 +262,14 @@ def _floor(x: np.ndarray, step: float) -> np.ndarray:
 
 
 def _round(x: np.ndarray, step: float) -> np.ndarray:
-    """On the grid; a step of decimals is divided out, since 0.1 is no number of a computer's."""
+    """Round to the grid; decimal steps are applied as a division, since 0.1 is not exact in binary."""
     if not step:
         return x
     return np.round(x / step) * step if step >= 1 else np.round(x, round(-np.log10(step)))
 
 
 def total(column: dict[str, Any], numbers: Callable[[str], np.ndarray]) -> np.ndarray:
-    """The values [n] of a column that is a sum, from the numbers [n] of its terms; NaN where one of them is missing."""
+    """The values [n] of a computed column from the numbers [n] of its terms; NaN if a term is missing."""
     rule = column["sum"]
     found = rule["constant"] + rule["sign"] * np.sum([numbers(name) for name in rule["terms"]], axis=0)
     return _round(found, _step(column))
@@ -275,7 +278,10 @@ def total(column: dict[str, Any], numbers: Callable[[str], np.ndarray]) -> np.nd
 def decode(
     column: dict[str, Any], codes: np.ndarray, position: np.ndarray | None, indices: np.ndarray, seed: int | None
 ) -> Any:
-    """A pandas Series in the source's dtype. indices [n], seed: name the rows, for ids."""
+    """Decode codes [n, choices] and positions to a pandas Series in the source's dtype.
+
+    indices [n], seed: identify the rows, from which ids are made.
+    """
     pd = pandas()
     if column["kind"] == "id":
         return _restore(column, pd.Series(_ids(column["style"], indices, seed), dtype=object))
@@ -316,7 +322,7 @@ def _ids(style: dict[str, Any], indices: np.ndarray, seed: int | None) -> list[A
 
 
 def _restore(column: dict[str, Any], series: Any) -> Any:
-    """The source's dtype; one that cannot hold missing values becomes pandas' nullable one."""
+    """Convert to the source's dtype, or to pandas' nullable one if it cannot hold missing values."""
     pd = pandas()
     kind = column["dtype"]
     if kind == "category":

@@ -1,4 +1,4 @@
-"""A generator of tables whose rows keep conditions and rules."""
+"""A generator of tables whose rows meet conditions and rules."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
-from ganworks.kinds.tables.data.rules import Keeps
+from ganworks.kinds.tables.data.rules import RowFilter
 
-MOST_DRAWS = 2000  # rows drawn for each that has to keep the conditions, before giving up
+MOST_DRAWS = 2000  # rows generated per requested row before giving up
 
 
-class Kept(nn.Module):
-    """A generator whose rows keep conditions: codes are restricted where it can, the rest is drawn again.
+class ConditionedGenerator(nn.Module):
+    """A generator whose rows meet conditions: codes are restricted where possible, and other rows are drawn again.
 
-    Raises UsageError when fewer than one row in 2,000 keeps them.
+    Raises UsageError if fewer than one row in 2,000 meets them.
     """
 
-    def __init__(self, net: Any, keeps: Keeps):
+    def __init__(self, net: Any, keeps: RowFilter):
         super().__init__()
         self.net, self.keeps, self.z_dim = net, keeps, net.z_dim
         self.allowed = {k: torch.from_numpy(may) for k, may in keeps.codes.items()}
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """[B, z_dim] -> rows [B, D], all of which keep the conditions."""
-        torch.rand(1)  # says that this module draws, whether or not the first rows are good
+        """[B, z_dim] -> rows [B, D], all of which meet the conditions."""
+        torch.rand(1)  # marks this module as one that draws, whether or not rows are redrawn
         x = self.net.rows(z, self.allowed)
         bad = torch.from_numpy(~self.keeps(x.float().cpu().numpy()))
         drawn, most = 0, MOST_DRAWS * int(bad.sum())
         while bad.any():
             if drawn >= most:
                 raise UsageError(
-                    f"where: fewer than one made row in {MOST_DRAWS:,} keeps all conditions and rules at "
-                    "once. Ask for less, or for a wider range."
+                    f"where: fewer than one made row in {MOST_DRAWS:,} meets all conditions and rules at "
+                    "once. Give fewer conditions, or wider ranges."
                 )
             places = bad.nonzero()[:, 0]
             tries = max(64, min(4096, 2 * len(places)))

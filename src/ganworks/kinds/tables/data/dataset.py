@@ -1,4 +1,4 @@
-"""A table in memory: its columns as codes, which rows train, and rows chosen by value (training by sampling)."""
+"""A table in memory: encoded columns, the split, and training by sampling (rows chosen by value)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data.layout import TableLayout
 from ganworks.kinds.tables.data.reading import pandas
-from ganworks.kinds.tables.data.types import recognise, settle
+from ganworks.kinds.tables.data.types import recognise_column, settle
 
 
 class TableSet:
-    """What the engine trains on, with the attributes of `ganworks.files.packing.packed.Packed`.
+    """The data set on which tables are trained, with the attributes of `ganworks.files.packing.packed.Packed`.
 
-    frame: the table as read. columns: what `table_columns.fit` found in the rows that train; held rows are not
-    looked at. labels is None: a table is conditioned by `where`, on any column.
+    frame: the table as read. columns: as fitted by `columns.fit` on training rows alone. labels is None: conditions on
+    any column are given by `where`.
     """
 
     labels: np.ndarray | None = None
@@ -76,7 +76,7 @@ class TableSet:
         names = list(self.frame.columns)
         wanted = {table_rules.find(n, [{"name": c} for c in names]) for n in ids}
         words = {table_rules.find(n, [{"name": c} for c in names]) for n in categories}
-        space = table_columns.room(len(self.train), len(names))
+        space = table_columns.column_limits(len(self.train), len(names))
         columns = []
         for k, name in enumerate(names):
             series = self.frame[name].iloc[self.train]
@@ -87,7 +87,7 @@ class TableSet:
                 style = (
                     {"prefix": "", "suffix": "", "digits": 0, "start": 1} if series.dtype.kind in "iu" else {"hex": 16}
                 )
-                found = recognise(series, name)[0]
+                found = recognise_column(series, name)[0]
                 columns.append(
                     {
                         "name": name,
@@ -118,7 +118,7 @@ class TableSet:
         sums: dict[int, dict[str, Any]],
         text: str,
     ) -> None:
-        """UsageError when rows of the table itself break a rule."""
+        """Raise UsageError if rows of the table itself break a rule."""
         table_rules.allowed(asked, columns)
 
         def numbers(k: int) -> np.ndarray:
@@ -153,9 +153,11 @@ class TableSet:
         return x
 
     def by_value(self, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Training by sampling (1907.00503, section 4.3): ((choice, code) int64 [B, 2], rows that have it [B]).
+        """Training by sampling (1907.00503, section 4.3): (int64 [B, 2] of (choice, code), rows [B, D] that have this
+        code).
 
-        A category column at random; one of its values in proportion to the logarithm of its count; one of its rows.
+        A category column is drawn at random, then one of its values in proportion to the logarithm of its count, then a
+        row with this value.
         """
         which, value, row = (
             draw.integers(max(1, len(self._lists)), 1)[:, 0],
@@ -174,12 +176,14 @@ class TableSet:
 
     @property
     def conditions(self) -> bool:
-        """Whether there is a category to choose rows by."""
+        """Whether there is a category by which rows can be chosen."""
         return bool(self._lists)
 
     @property
     def _lists(self) -> list[tuple[int, Tensor, Tensor, Tensor]]:
-        """For each category of one choice: the choice, training rows sorted by code, where codes begin, counts."""
+        """For each category of one choice: the choice, training rows sorted by code, the first row of each code,
+        counts.
+        """
         if not hasattr(self, "_kept_lists"):
             self._kept_lists = []
             for k, column in enumerate(self.columns):
@@ -193,7 +197,7 @@ class TableSet:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found and how it is split."""
+        """Facts for run.json and `ganworks data`: what was found and how it is split."""
         kinds: dict[str, int] = {}
         for column in self.columns:
             kinds[column["kind"]] = kinds.get(column["kind"], 0) + 1
@@ -213,7 +217,7 @@ class TableSet:
 
 
 def _hashes(frame: Any) -> np.ndarray:
-    """Two hashes [N, 2] of each row's content."""
+    """A 128-bit hash, uint64 [N, 2], of each row's content."""
     pd = pandas()
     plain = frame.copy(deep=False)
     for name in plain.columns:
@@ -228,18 +232,20 @@ def _hashes(frame: Any) -> np.ndarray:
             1,
         )
     except TypeError as error:
-        raise UsageError(f"A cell of the table holds something that is no number, word or date: {error}.") from error
+        raise UsageError(f"A cell of the table holds something that is not a number, word or date: {error}.") from error
 
 
 def _shares(column: dict[str, Any], series: Any) -> list[float]:
-    """How frequent each code is in the rows that train."""
+    """The frequency of each code in the training rows."""
     code = table_columns.encode(column, series, np.random.default_rng(0))[0][:, 0]
     count = np.bincount(code, minlength=column["sizes"][0])
     return [round(float(v), 7) for v in count / count.sum()]
 
 
 def target_of(columns: list[dict[str, Any]], wanted: str = "") -> str:
-    """The column that models predict in an evaluation: as wanted, else the last one of few values; "" for none."""
+    """The column that models predict in the evaluation: `wanted`, else the last one of few values; "" for none. Raises
+    UsageError.
+    """
     if wanted:
         k = table_rules.find(wanted, columns)
         if columns[k]["kind"] not in ("category", "number"):

@@ -1,6 +1,6 @@
-"""Where each choice and each position stands in a row of numbers, and rows of numbers back to tables.
+"""Where each choice and position lies in an encoded row, and the way from encoded rows back to tables.
 
-A row [D] holds the one-hot choices of all columns in order, then the positions in [-1, 1] of the numeric columns.
+An encoded row [D] holds the one-hot choices of all columns in order, then the positions in [-1, 1] of number columns.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ganworks.core.spec import Spec
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data.reading import pandas
 
-MOST_CODES = 2**20  # of a column, both digits together
+MOST_CODES = 2**20  # most combined codes of a column
 
 
 @dataclass(frozen=True)
 class TableLayout:
-    """The choices of a row.
+    """The choices of an encoded row.
 
-    sizes: codes of each choice. owner: the column that each choice belongs to. positions: for each position, the last
-    choice of its column. ordered: the codes [first, last) of each choice of which neighbours are neighbouring values;
-    frequent values among many and the code of missing ones stand outside.
+    sizes: number of codes of each choice. owner: the column of each choice. positions: for each position, the last
+    choice of its column. ordered: the range [first, last) of codes of each choice in which neighbouring codes are
+    neighbouring values; codes of frequent single values and of missing ones lie outside.
     """
 
     sizes: tuple[int, ...]
@@ -34,7 +34,7 @@ class TableLayout:
 
     @staticmethod
     def of(spec: Spec) -> TableLayout:
-        """The layout that a data spec's facts describe; UsageError when they do not."""
+        """The layout described by the facts of a data spec; raises UsageError for damaged facts."""
         try:
             layout = TableLayout.of_columns(spec.facts["columns"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -45,7 +45,7 @@ class TableLayout:
 
     @staticmethod
     def of_columns(columns: list[dict[str, Any]]) -> TableLayout:
-        """The layout of fitted columns."""
+        """The layout of fitted columns; raises ValueError if there is none or if codes are too many."""
         sizes, owner, positions, ordered = [], [], [], []
         for k, column in enumerate(columns):
             if len(column["sizes"]) > 2 or np.prod([float(n) for n in column["sizes"]]) > MOST_CODES:
@@ -62,17 +62,17 @@ class TableLayout:
 
     @property
     def codes(self) -> int:
-        """Numbers in all one-hot choices together."""
+        """Total size of all one-hot choices."""
         return sum(self.sizes)
 
     @property
     def width(self) -> int:
-        """Numbers in a row."""
+        """Length D of an encoded row."""
         return self.codes + len(self.positions)
 
     @property
     def starts(self) -> list[int]:
-        """Where each choice begins."""
+        """The first place of each choice."""
         return [0, *np.cumsum(self.sizes[:-1]).tolist()]
 
     def blocks(self, column: int) -> list[int]:
@@ -80,7 +80,7 @@ class TableLayout:
         return [k for k, owner in enumerate(self.owner) if owner == column]
 
     def read(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(codes int64 [n, choices], positions [n, P]) of rows [n, D]: the largest number of each choice counts."""
+        """(codes int64 [n, choices], positions [n, P]) of rows [n, D]; the code is the largest entry of each choice."""
         parts = [x[:, a : a + size].argmax(1) for a, size in zip(self.starts, self.sizes, strict=True)]
         return np.stack(parts, 1), x[:, self.codes :]
 
@@ -92,7 +92,7 @@ class TableLayout:
 
 
 def _ordered(column: dict[str, Any], digit: int, size: int) -> tuple[int, int]:
-    """The codes of a choice that stand in the order of their values."""
+    """The range of codes of a choice that are in the order of their values."""
     if column["kind"] not in ("number", "date") or "means" in column:
         return (0, 0)
     if digit:
@@ -101,7 +101,7 @@ def _ordered(column: dict[str, Any], digit: int, size: int) -> tuple[int, int]:
 
 
 def to_frame(spec: Spec, x: np.ndarray, indices: np.ndarray, seed: int | None) -> Any:
-    """Rows [n, D] as a DataFrame with the source's columns and dtypes. indices, seed: name the rows, for ids."""
+    """Rows [n, D] -> DataFrame with the source's columns and dtypes. indices, seed: identify the rows, for ids."""
     layout, columns = TableLayout.of(spec), spec.facts["columns"]
     codes, positions = layout.read(x)
     out: dict[str, Any] = {}

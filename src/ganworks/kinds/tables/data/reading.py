@@ -1,4 +1,4 @@
-"""Reads tables: CSV (also .gz), Parquet and pandas DataFrames, within limits, with errors that name the place."""
+"""Reads tables: CSV (also .gz), Parquet and pandas DataFrames, within limits, with errors that say where."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ganworks.files.rows import number_in
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MAX_BYTES, MAX_COLUMNS, MAX_CELLS = 4 << 30, 2000, 200_000_000
-FEWEST = 20  # rows from which there is anything to learn
-HEAD = 4 << 20  # bytes in which the header has to end
+FEWEST = 20  # fewest rows of a table
+HEAD = 4 << 20  # bytes read to find the header
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A")
 SEPARATORS = ",;\t|"
 
 
 def pandas() -> Any:
-    """The pandas module; UsageError that says how to get it."""
+    """The module pandas; raises UsageError if it is not installed."""
     try:
         import pandas as found
     except ImportError as error:
@@ -29,18 +29,18 @@ def pandas() -> Any:
 
 
 def is_table(source: Any) -> bool:
-    """Whether this is a DataFrame, or the name of a file that `read` takes."""
+    """Whether this is a DataFrame or the name of a file that `read` accepts."""
     if type(source).__name__ == "DataFrame":
         return True
     return isinstance(source, str | Path) and str(source).lower().endswith(SUFFIXES)
 
 
 def read(source: Any, encoding: str = "utf-8", header: str = "auto") -> tuple[Any, dict[str, Any]]:
-    """(DataFrame, facts: source, kind, bytes, notes). CSV columns come as text; `data.types` finds their types.
+    """(DataFrame, facts: source, kind, bytes, notes). CSV columns are text; `data.types` finds their types.
 
-    source: a DataFrame, or the path of a .csv, .csv.gz, .tsv, .tsv.gz or .parquet file. header: "auto" (the first
-    line is data when all its cells are numbers), "on" or "off". Raises UsageError for anything that is no table of
-    at least 20 rows, duplicate column names, and more than 2,000 columns or 200 million cells.
+    source: a DataFrame, or the path of a .csv, .csv.gz, .tsv, .tsv.gz or .parquet file. header: "auto" (the first line
+    is data if all its cells are numbers), "on" or "off". Raises UsageError for anything that is not a table of at least
+    20 rows, for duplicate column names, and above 2,000 columns or 200 million cells.
     """
     pd = pandas()
     if isinstance(source, pd.DataFrame):
@@ -89,7 +89,7 @@ def _read_parquet(file: Path) -> Any:
         _check_size(about.num_rows, about.num_columns, file.name)
         return pd.read_parquet(file)
     except (OSError, ValueError, ArrowException) as error:
-        raise UsageError(f'"{file.name}" is no readable Parquet file: {str(error)[:200]}') from error
+        raise UsageError(f'"{file.name}" is not a readable Parquet file: {str(error)[:200]}') from error
 
 
 def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
@@ -125,11 +125,11 @@ def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
 
 
 def _first_rows(file: Path, encoding: str) -> tuple[list[str], int]:
-    """The first lines of a file as text, comments left out, and how many lines of comment stand before them."""
+    """(the first lines of a file without comments, number of comment lines before them)."""
     with gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb") as stream:
         raw = stream.read(HEAD)
     if b"\0" in raw[:4096] and encoding.lower().startswith("utf-8"):
-        raise UnicodeDecodeError(encoding, raw[:1], 0, 1, "zero bytes: this is no text, or UTF-16")
+        raise UnicodeDecodeError(encoding, raw[:1], 0, 1, "zero bytes: this is not text, or it is UTF-16")
     text = io.BytesIO(raw).read().decode(_codec(encoding), "strict" if len(raw) < HEAD else "ignore")
     lines = text.splitlines(keepends=True)
     skip = 0
@@ -143,7 +143,7 @@ def _codec(encoding: str) -> str:
 
 
 def _separator(lines: list[str]) -> str:
-    """The separator that cuts the first lines into the most cells of equal number."""
+    """The separator that splits the first lines into the most cells, equally many in each line."""
 
     def cells(mark: str) -> tuple[bool, int]:
         try:

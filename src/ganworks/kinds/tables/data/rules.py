@@ -1,4 +1,4 @@
-"""Conditions on rows: what is asked for (`where`), and rules that every row has to keep (`rules`).
+"""Conditions on rows: those requested for samples (`where`), and rules that every row must meet (`rules`).
 
 A condition compares a column with a value: income='>50K', age >= 30, city in ('Rome', 'Paris'), date is missing;
 several are joined by `and`. A rule is a condition, a comparison of two columns (start <= end) or a sum (a + b = 100,
@@ -29,12 +29,12 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 CONDITION = re.compile(r"^(.+?)\s*(==|!=|<=|>=|=|<|>|\bnot\s+in\b|\bin\b|\bis\s+not\b|\bis\b)\s*(.+)$", re.DOTALL)
 LONGEST = 10_000
-SLACK = 1e-6  # of a sum
+SLACK = 1e-6  # relative tolerance of a sum
 
 
 @dataclass(frozen=True)
 class Condition:
-    """column (its place), how ("<", "=", "in", "missing" ...) and the value: a number, or words without blanks."""
+    """column: its index. how: "<", "=", "in", "missing", ... value: a number, or text without outer blanks."""
 
     column: int
     how: str
@@ -43,7 +43,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class ColumnOrder:
-    """Column `left` compared with column `right`, both numbers."""
+    """A comparison (`how`) of the number columns `left` and `right`."""
 
     left: int
     how: str
@@ -51,14 +51,14 @@ class ColumnOrder:
 
 
 def conditions(text: str, columns: Sequence[dict[str, Any]]) -> list[Condition]:
-    """The conditions of `where`; UsageError for one that cannot be read or names no column or value."""
+    """The conditions of `where`; raises UsageError for one that cannot be parsed or names no column or value."""
     if len(text) > LONGEST:
         raise UsageError(f"where has {len(text)} characters; at most {LONGEST}.")
     return [_condition(part, columns) for part in _parts(text, r"\s+and\s+|\s*&&?\s*")]
 
 
 def _parts(text: str, separator: str) -> list[str]:
-    """Text cut at separators that stand outside of quotes."""
+    """Text split at separators outside of quotes."""
     kept: list[str] = []
     hidden = QUOTED.sub(lambda m: kept.append(m[0]) or f"\0{len(kept) - 1}\0", text)
     parts = [p for p in re.split(separator, hidden, flags=re.IGNORECASE) if p.strip()]
@@ -91,7 +91,9 @@ def _bare(text: str) -> str:
 
 
 def find(name: str, columns: Sequence[dict[str, Any]]) -> int:
-    """The place of the column called so; blanks around and case are forgiven; else UsageError with the nearest."""
+    """The index of the column of this name; blanks and case are ignored if need be. Raises UsageError that names the
+    nearest one.
+    """
     names = [str(c["name"]) for c in columns]
     for look in (str, str.strip, lambda n: n.strip().lower()):
         found = [k for k, n in enumerate(names) if look(n) == look(name)]
@@ -101,7 +103,9 @@ def find(name: str, columns: Sequence[dict[str, Any]]) -> int:
 
 
 def _value(column: dict[str, Any], text: str, how: str = "=") -> Any:
-    """The value as the column holds it: a number, seconds of a date, or text without outer blanks that it has."""
+    """The value as stored in the column: a number, seconds of a date, or one of its texts without outer blanks. Raises
+    UsageError.
+    """
     name, kind = column["name"], column["kind"]
     if kind in ("number", "sum"):
         try:
@@ -127,13 +131,13 @@ def _value(column: dict[str, Any], text: str, how: str = "=") -> Any:
     return text.strip()
 
 
-# What codes keep a condition ------------------------------------------------------------------------
+# Codes that can meet a condition ---------------------------------------------------------------------
 
 
 def allowed(asked: Sequence[Condition], columns: Sequence[dict[str, Any]]) -> dict[int, np.ndarray]:
-    """Column -> which of its combined codes may keep all its conditions, bool [codes]; sums are left out.
+    """Column -> which of its combined codes can meet all its conditions, bool [codes]; computed columns are left out.
 
-    A cell of numbers may, when any number in it does. UsageError when no code of a column may.
+    A cell of numbers can if any number in it does. Raises UsageError if no code of a column can.
     """
     found: dict[int, np.ndarray] = {}
     for condition in asked:
@@ -190,7 +194,7 @@ def _may(column: dict[str, Any], condition: Condition) -> np.ndarray:
 
 
 def _touches(low: np.ndarray, high: np.ndarray, condition: Condition) -> np.ndarray:
-    """Whether numbers from low to high can keep a condition."""
+    """Whether any number from low to high can meet a condition."""
     if condition.how in ("=", "in"):
         values = np.atleast_1d(condition.value)
         return np.asarray(((low[:, None] <= values) & (values <= high[:, None])).any(1))
@@ -202,7 +206,7 @@ def _touches(low: np.ndarray, high: np.ndarray, condition: Condition) -> np.ndar
 
 
 def compare(x: np.ndarray, condition: Condition) -> np.ndarray:
-    """Whether numbers x [n] (NaN where missing) keep a condition; a missing one keeps "missing" alone."""
+    """Which numbers x [n] (NaN if missing) meet a condition; a missing value meets only "missing"."""
     if condition.how == "missing":
         return np.isnan(x)
     if condition.how == "present":
@@ -213,8 +217,10 @@ def compare(x: np.ndarray, condition: Condition) -> np.ndarray:
     return ~np.isnan(x) & COMPARE[condition.how](x, condition.value)
 
 
-class Keeps:
-    """Which rows [n, D] keep conditions and orders, as `to_frame` would write them; a sum has to stay in its range."""
+class RowFilter:
+    """Which rows [n, D] meet conditions and orders as `to_frame` would write them; computed sums must stay in their
+    range.
+    """
 
     def __init__(self, columns: list[dict[str, Any]], asked: Sequence[Condition], orders: Sequence[ColumnOrder] = ()):
         self.columns, self.layout = columns, TableLayout.of_columns(columns)
@@ -253,7 +259,7 @@ class Keeps:
 
 
 def ordered(left: np.ndarray, how: str, right: np.ndarray) -> np.ndarray:
-    """Whether left compares so with right; a missing side keeps every order."""
+    """Whether the comparison holds for left and right; it holds if either is missing."""
     return np.isnan(left) | np.isnan(right) | COMPARE[how](left, right)
 
 
@@ -263,7 +269,9 @@ def ordered(left: np.ndarray, how: str, right: np.ndarray) -> np.ndarray:
 def rules(
     text: str, columns: list[dict[str, Any]]
 ) -> tuple[list[Condition], list[ColumnOrder], dict[int, dict[str, Any]]]:
-    """(conditions, orders of two columns, sums: column -> its terms) of `rules`; UsageError for what cannot be read."""
+    """(conditions, orders of two columns, sums: column -> its terms) of `rules`; raises UsageError if it cannot be
+    parsed.
+    """
     asked, orders, sums = [], [], {}
     for part in _parts(text, r"\s*;\s*"):
         match = re.match(r"^(.+?)(<=|>=|==|=|<|>)(.+)$", part)
@@ -290,7 +298,7 @@ def _numeric(text: str, columns: list[dict[str, Any]]) -> int:
 
 
 def _sum(left: str, right: str, columns: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-    """The column that is computed, and from what: a constant less the other terms, or the sum of them."""
+    """(column that is computed, its terms): a constant minus the other terms, or their sum."""
     terms = [_numeric(term, columns) for term in _parts(left, r"\s*\+\s*")]
     try:
         constant, made, others, sign = float(_bare(right)), terms[-1], terms[:-1], -1.0

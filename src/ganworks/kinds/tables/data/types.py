@@ -1,4 +1,4 @@
-"""What a column of a table is: numbers, dates, categories, ids or constants, found from its values."""
+"""The type of each column of a table, found from its values: number, date, category, id or constant."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ FORMATS = (
 NAMED_ID = re.compile(r"(^|[_\W])(id|uuid|guid|index|key|nr|number|no)$", re.IGNORECASE)
 PADDED = re.compile(r"^\s*[+-]?0\d")
 NUMBER = re.compile(r"\d+")
-WORDS_TOO = 0.05  # a column of numbers may hold this share of words, which count as missing
-UNIQUE_TEXT = 0.9  # texts of which so many differ are made up anew instead of learnt
+WORDS_TOO = 0.05  # largest share of words in a column of numbers; they count as missing
+UNIQUE_TEXT = 0.9  # a text column with at least this share of distinct values is an id
 DECIMALS = 6
 
 
 def settle(series: Any, name: str) -> Any:
-    """The column in a dtype that the rest knows: Python's numbers and dates become arrays, sparse ones dense.
+    """Convert a column to a dtype that the other functions handle: Python's numbers and dates become arrays, sparse
+    ones dense.
 
     Raises UsageError for cells that are neither numbers nor words nor dates.
     """
@@ -64,11 +65,11 @@ def settle(series: Any, name: str) -> Any:
     raise UsageError(f'Column "{name}" holds {odd} values; a cell is a number, a word or a date.')
 
 
-def recognise(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None, list[str]]:
-    """(what the column is, its values as numbers float64 [n] with NaN or None, notes).
+def recognise_column(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None, list[str]]:
+    """(description of the column, its values as float64 [n] with NaN, or None, notes).
 
-    The dict has name, kind ("number", "date", "category", "id", "constant"), dtype and, by kind, decimals, format,
-    style, value. Raises UsageError for values that no file could hold, and for infinite numbers.
+    The description has name, kind ("number", "date", "category", "id", "constant"), dtype and, depending on the kind,
+    decimals, format, style or value. Raises UsageError for infinite numbers and for cells of unsupported types.
     """
     pd = pandas()
     about: dict[str, Any] = {"name": name, "dtype": _dtype(series)}
@@ -89,7 +90,7 @@ def recognise(series: Any, name: str) -> tuple[dict[str, Any], np.ndarray | None
 
 
 def _text(about: dict[str, Any], series: Any, there: Any) -> tuple[dict[str, Any], np.ndarray | None, list[str]]:
-    """A column of words: numbers and dates written out, ids, or categories."""
+    """A column of text: written-out numbers or dates, ids, or categories."""
     pd = pandas()
     kinds = {type(v) for v in there[:100_000]}
     words = there.astype(str)
@@ -148,7 +149,7 @@ def _number(
 
 
 def _decimals(values: np.ndarray) -> int | None:
-    """The fewest decimal places, at most 6, that write all values exactly; None when none do."""
+    """The fewest decimal places, at most 6, that write all values exactly; None if that is not enough."""
     there = values[np.isfinite(values)]
     for places in range(DECIMALS + 1):
         scaled = there * 10.0**places
@@ -160,7 +161,7 @@ def _decimals(values: np.ndarray) -> int | None:
 
 
 def _date_format(words: Any) -> str | None:
-    """The one of FORMATS that reads every word, or None."""
+    """The first of FORMATS that parses every word, or None."""
     pd = pandas()
     some = words.drop_duplicates()
     if not some.iloc[:50].str.match(r"^\s*\d{1,4}[-/.]?\d{1,2}[-/.]?\d{1,4}").all():
@@ -184,7 +185,7 @@ def _seconds(stamps: Any) -> np.ndarray:
 
 
 def _style(words: Any) -> dict[str, Any]:
-    """How ids of text are written: prefix, digits and suffix in common, else as many hexadecimal digits."""
+    """The form of text ids: common prefix, suffix and digits, else the number of random hexadecimal digits."""
     parts = [(NUMBER.search(w), w) for w in words.iloc[:2000]]
     shapes = {(w[: m.start()], w[m.end() :]) for m, w in parts if m}
     if len(shapes) == 1 and all(m for m, _ in parts):
@@ -210,5 +211,5 @@ def _dtype(series: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A cell as JSON can hold it."""
+    """A cell as a value that JSON can hold."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,1 +1,1 @@
-"""How good rows are, and how private."""
+"""Evaluation of generated tables: quality and privacy."""

@@ -1,4 +1,4 @@
-"""Judges a generator of tables on rows that it was not trained on, beside trivial floors and real data."""
+"""Evaluates a generator of tables against held-out rows, beside simple baselines and real data."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from ganworks.metrics.tasks import TaskReport, metric, timed
 FEWEST, QUICK, WATCHED, SHOWN = 20, 3000, 256, 8
 CHUNK, TRIES = 1024, 4
 MEANING = {
-    "pairs": "Mean likeness of all pairs of columns, 1 - total variation of their joint bins.",
-    "shapes": "Mean likeness of single columns: 1 - Kolmogorov-Smirnov or 1 - total variation.",
-    "detection": "How well gradient boosting tells made from real rows (AUC): 0.5 not at all, 1 always.",
+    "pairs": "Mean similarity of all pairs of columns: 1 - total variation of their joint bins.",
+    "shapes": "Mean similarity of single columns: 1 - Kolmogorov-Smirnov or 1 - total variation.",
+    "detection": "How well gradient boosting tells generated from real rows (AUC): 0.5 not at all, 1 always.",
     "attack": "Membership inference (AUC): 0.5 is guessing which rows were trained on. No proof of privacy.",
-    "copies": "Share of made rows that equal a trained row in all columns but ids.",
+    "copies": "Share of generated rows that equal a training row in all columns but ids.",
 }
 
 
-def judged(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
-    """A DataFrame of `count` made rows; the network is in evaluation mode."""
+def generated_frame(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
+    """A DataFrame of `count` generated rows; the network is in evaluation mode."""
     draw = torch.Generator().manual_seed(key(seed, "judge"))
     device = next(net.parameters()).device
     rows = []
@@ -47,10 +47,11 @@ def judged(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
 
 
 class TableEvaluator:
-    """Quick scores choose the best snapshot; `evaluate` adds models, floors and the privacy audit.
+    """Quick scores that choose the best snapshot; `evaluate` adds trained models, baselines and the privacy audit.
 
-    It is the one that gives held-out rows the highest likelihood, where a generator knows it and is trained by it; else
-    the one that is detected least, or where few rows are held out, the one whose pairs of columns are most alike.
+    The best snapshot is the one with the highest likelihood of held-out rows, if the generator knows it and is trained
+    by it; else the one with the lowest detection, or, if few rows are held out, the one with the highest similarity of
+    pairs.
     """
 
     def __init__(self, data: Any, config: Any, work: Work, prepare: Callable[..., nn.Module]):
@@ -67,12 +68,12 @@ class TableEvaluator:
 
     @cached_property
     def train(self) -> Any:
-        """The rows that train, in an order that says nothing."""
+        """The training rows in random order."""
         return self._frame(self.data.train)
 
     @cached_property
     def held(self) -> Any:
-        """The rows that are held out."""
+        """The held-out rows."""
         return self._frame(self.data.held)
 
     def _frame(self, indices: np.ndarray) -> Any:
@@ -81,30 +82,30 @@ class TableEvaluator:
 
     @cached_property
     def coder(self) -> likeness.Coder:
-        """Bins and numbers by the rows that train."""
+        """Bins and numbers fitted on the training rows."""
         return likeness.Coder(self.data.columns, self.train)
 
     def made(self, nets: Nets, count: int, seed: int = 0) -> Any:
-        """A DataFrame of rows that keep the rules."""
-        return judged(self.prepare(nets["G"], self.data.spec, {}), self.data.spec, count, seed)
+        """A DataFrame of generated rows that meet the rules."""
+        return generated_frame(self.prepare(nets["G"], self.data.spec, {}), self.data.spec, count, seed)
 
     def examples(self) -> Tensor:
-        """Real rows [n, D] for the watch."""
+        """Real rows [n, D] for the collapse watch."""
         return self.data.rows(self.data.train[:WATCHED])
 
     def sample(self, nets: Nets) -> Tensor:
-        """Made rows [n, D] for the watch."""
+        """Generated rows [n, D] for the collapse watch."""
         net = nets["G"]
         z = torch.randn(WATCHED, net.z_dim, generator=torch.Generator().manual_seed(key("watch")))
         with torch.inference_mode():
             return net(z.to(next(net.parameters()).device)).float().cpu()
 
     def show(self, nets: Nets) -> Image.Image:
-        """Eight made rows, and the marginals of made and real rows beside each other."""
+        """Eight generated rows, and the marginals of generated and real rows."""
         return picture(self.coder, self.train, self.made(nets, 1000))
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """pairs, shapes and detection of up to 3,000 rows, and those of real ones."""
+        """pairs, shapes and detection of up to 3,000 rows, and the same of real rows."""
         count = min(QUICK, max(1000, len(self.held)))
         values = self.measure(self.made(nets, count), self.held.iloc[:QUICK])
         if hasattr(nets["G"], "surprise"):
@@ -112,7 +113,7 @@ class TableEvaluator:
         return values, self._floor, "table"
 
     def nats(self, net: Any) -> float:
-        """Minus the log-likelihood of held-out rows in nats per choice: it rises when rows are learnt by heart."""
+        """Negative log-likelihood of held-out rows in nats per choice; it rises with overfitting."""
         rows = self.data.rows(self.data.held[:QUICK])
         choices = len(net.layout.sizes)
         total = 0.0
@@ -130,7 +131,7 @@ class TableEvaluator:
         return self.measure(self.train.iloc[:QUICK], self.held.iloc[:QUICK])
 
     def measure(self, made: Any, real: Any) -> dict[str, float]:
-        """pairs, shapes, detection of made rows beside held-out ones."""
+        """pairs, shapes and detection of generated rows against held-out ones."""
         found = likeness.pairs(self.coder, real, made)
         shapes = likeness.shapes(self.coder, real, made)
         values = {"pairs": float(np.mean(list(found.values())))} if found else {}
@@ -145,10 +146,10 @@ class TableEvaluator:
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> TaskReport:
-        """Everything, on as many made rows as were trained on (at most 10 times `count`)."""
+        """The full evaluation, on as many generated rows as training rows (at most 10 times `count`)."""
         start = time.monotonic()
         if not self.ready:
-            return TaskReport({}, 0, warnings=["Too few rows are held out to judge by."], about=about)
+            return TaskReport({}, 0, warnings=["Too few rows are held out for an evaluation."], about=about)
         made = self.made(nets, min(len(self.train), 10 * count), seed)
         progress("Comparing", 1, 4)
         rivals = {"real data": self.train, "each column by itself": likeness.independent(self.train, seed)}
@@ -160,10 +161,10 @@ class TableEvaluator:
             rivals[f"each column by itself within {target}"] = within
         metrics, tables = self._likeness(made)
         baselines = {name: self.measure(frame, self.held) for name, frame in rivals.items()}
-        progress("Training models on made rows", 2, 4)
+        progress("Training models on generated rows", 2, 4)
         if task is not None:
             tables.append(self._models(task, made, rivals, metrics, baselines))
-        progress("Asking which rows were trained on", 3, 4)
+        progress("Membership inference attack", 3, 4)
         found = table_privacy.audit(self.coder, self.train, self.held, made, seed)
         if found:
             metrics["attack"] = _between(metric(found["attack"], better="floor", meaning=MEANING["attack"]), found)
@@ -186,7 +187,7 @@ class TableEvaluator:
         )
 
     def _likeness(self, made: Any) -> tuple[dict[str, Measurement], list[dict[str, Any]]]:
-        """pairs, shapes and detection with intervals; a table of columns and of the least alike pairs."""
+        """pairs, shapes and detection with intervals; tables of columns and of the least similar pairs."""
         pairs = likeness.pairs(self.coder, self.held, made)
         shapes = likeness.shapes(self.coder, self.held, made)
         seen = likeness.detection(self.coder, self.held, made)
@@ -198,12 +199,12 @@ class TableEvaluator:
         worst = sorted(pairs.items(), key=lambda item: item[1])[:20]
         tables = [
             {
-                "title": "Columns, the least alike first",
+                "title": "Columns, the least similar first",
                 "columns": ["column", "likeness"],
                 "rows": [[n, round(v, 4)] for n, v in sorted(shapes.items(), key=lambda item: item[1])],
             },
             {
-                "title": "The pairs of columns that are least alike",
+                "title": "The least similar pairs of columns",
                 "columns": ["pair", "likeness"],
                 "rows": [[f"{a} and {b}", round(v, 4)] for (a, b), v in worst],
             },
@@ -218,7 +219,7 @@ class TableEvaluator:
         metrics: dict[str, Measurement],
         baselines: dict[str, dict[str, float]],
     ) -> dict[str, Any]:
-        """What three families of models learn from each table, tested on held-out rows; boosting's are metrics."""
+        """Scores on held-out rows of three model families trained on each table; boosting's become metrics."""
         rows, names = [], []
         for name, frame in {"This model": made, **rivals}.items():
             families = likeness.learnt(self.coder, task, frame, self.held)
@@ -227,46 +228,50 @@ class TableEvaluator:
             mine = {f"tstr_{k}": v for k, v in families["boosting"].items()}
             if name == "This model":
                 target = self.data.spec.facts["target"]
-                said = f"Train on made rows, test on real ones: boosting predicts {target}."
+                said = f"Train on generated rows, test on real ones: boosting predicts {target}."
                 metrics |= {k: metric(v, better="higher", meaning=said) for k, v in mine.items()}
             else:
                 baselines[name] |= mine
             names = list(families["boosting"])
         return {
-            "title": "Models that learn from a table, tested on held-out rows",
+            "title": "Models trained on a table, tested on held-out rows",
             "columns": ["learnt from", *names],
             "rows": rows,
         }
 
     def protocol(self, made: int, target: str, attack: dict[str, Any], seen: int) -> list[str]:
-        """How it was judged, in sentences."""
+        """How the evaluation was done, in sentences."""
         private = table_privacy.promised(self.config, len(self.data.train), seen)
         out = [
-            f"{made:,} made rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
+            f"{made:,} generated rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
             "Pairs: numbers in ten quantile bins of the training rows, at most 200 values of a category, mean of all "
             "pairs. Intervals of pairs and shapes are over pairs and columns.",
-            "Detection: gradient boosting, equal numbers of real and made rows, 30 % of them judged.",
+            "Detection: gradient boosting, equal numbers of real and generated rows, tested on 30 % of them.",
         ]
         if target:
-            out.append(f"Models predict {target} after learning from at most {likeness.LARGEST_TRAIN:,} rows.")
+            out.append(f"Models predict {target} trained on at most {likeness.LARGEST_TRAIN:,} rows.")
         if attack:
             out.append(
-                f"The attack compares {attack['count']:,} trained rows with as many held-out ones by their "
+                f"The attack compares {attack['count']:,} training rows with as many held-out ones by their "
                 "distance to made rows and to the other held-out rows."
             )
-        return [*out, *private, "An attack that fails shows that this attack fails. It does not make the rows private."]
+        return [
+            *out,
+            *private,
+            "A failed attack proves only that this attack fails. It does not make the rows private.",
+        ]
 
     def warnings(self, attack: dict[str, Any]) -> list[str]:
-        """What the reader has to know."""
-        out = [f"Only {len(self.held)} rows are held out: the numbers are rough."] if len(self.held) < 500 else []
+        """What a reader must know to interpret the numbers."""
+        out = [f"Only {len(self.held)} rows are held out: the numbers are imprecise."] if len(self.held) < 500 else []
         if attack and attack["low"] > 0.55:
             out.append(
-                f"The attack finds trained rows (AUC {attack['attack']:.2f}): these rows give away who is in the "
+                f"The attack finds training rows (AUC {attack['attack']:.2f}): these rows give away who is in the "
                 "data. Train for less long, with fewer columns, or with differential privacy."
             )
         if attack and attack["copies"] > 2 * attack["held_copies"] + 0.01:
             out.append(
-                f"{attack['copies']:.1%} of the made rows are rows of the training data "
+                f"{attack['copies']:.1%} of the generated rows are rows of the training data "
                 f"(of held-out ones: {attack['held_copies']:.1%})."
             )
         return out
@@ -277,7 +282,7 @@ def _between(value: Measurement, found: dict[str, float]) -> Measurement:
 
 
 def picture(coder: likeness.Coder, real: Any, made: Any) -> Image.Image:
-    """Marginals of up to 24 columns: dark bars are real, light ones made; a column's worst bins are seen at once."""
+    """Marginals of up to 24 columns: dark bars are real, light ones generated."""
     a, sizes = coder.bins(real)
     b, _ = coder.bins(made)
     shown, wide, tall = min(24, len(sizes)), 260, 130

@@ -1,7 +1,7 @@
-"""How like two tables are: column by column, pair by pair, to a detector, and to models that learn from them.
+"""Similarity of two tables: by column, by pair of columns, to a detector, and to models trained on them.
 
-The protocol is that of SDMetrics' column shapes and pair trends with one change: numbers are binned by ten quantiles of
-the real table in pairs, so that one measure, 1 - total variation, holds for all pairs.
+The protocol is that of SDMetrics' column shapes and pair trends with one change: in pairs, numbers are binned by ten
+quantiles of the real table, so that one measure, 1 - total variation, serves all pairs.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ganworks.core.spec import key
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.metrics.estimate import ks
 
-BINS, MOST = 10, 200  # quantile bins of numbers in pairs; values of a category that are told apart
-LARGEST_TRAIN = 20_000  # rows that models learn from
-PAIRED_COLUMNS = 60  # columns among which pairs are compared
+BINS, MOST = 10, 200  # quantile bins of numbers in pairs; most values of a category with bins of their own
+LARGEST_TRAIN = 20_000  # most rows on which models are trained
+PAIRED_COLUMNS = 60  # most columns whose pairs are compared
 
 
 class Coder:
-    """Turns tables into bins (for pairs) and into numbers (for models), by what a reference table holds.
+    """Converts tables to bins (for pairs) and to numbers (for models), as fitted on a reference table.
 
-    columns: those of the data spec that are learnt (ids and constants are left out). reference: a real DataFrame.
+    columns: the learnt ones of the data spec (ids and constants are left out). reference: a real DataFrame.
     """
 
     def __init__(self, columns: list[dict[str, Any]], reference: Any):
@@ -50,7 +50,7 @@ class Coder:
         return [c["name"] for c in self.columns]
 
     def bins(self, frame: Any) -> tuple[np.ndarray, list[int]]:
-        """(bins int64 [n, C], their count per column): values, quantile bins, one bin for others, one for missing."""
+        """(bins int64 [n, C], number of bins per column): values, quantile bins, a bin for others, one for missing."""
         out, sizes = [], []
         for column in self.columns:
             name = column["name"]
@@ -66,7 +66,7 @@ class Coder:
         return np.stack(out, 1), sizes
 
     def matrix(self, frame: Any) -> np.ndarray:
-        """float64 [n, C]: numbers as they are, categories as their place by frequency; NaN for missing and others."""
+        """float64 [n, C]: numbers as they are, categories by their rank in frequency; NaN for missing and others."""
         return np.stack(
             [self._codes(frame, c["name"]) if c["kind"] == "category" else numbers(c, frame) for c in self.columns], 1
         )
@@ -80,13 +80,15 @@ def _gaps(series: Any) -> np.ndarray:
 
 
 def numbers(column: dict[str, Any], frame: Any) -> np.ndarray:
-    """A column of numbers or dates as float64 [n], NaN where missing."""
+    """A column of numbers or dates as float64 [n], NaN if missing."""
     kind = column.get("of", column["kind"])
     return table_columns.as_numbers({**column, "kind": kind}, frame[column["name"]])
 
 
 def shapes(coder: Coder, real: Any, made: Any) -> dict[str, float]:
-    """Column -> likeness: 1 - Kolmogorov-Smirnov for numbers, 1 - total variation for categories; missing counts."""
+    """Column -> similarity: 1 - Kolmogorov-Smirnov for numbers, 1 - total variation for categories, missing values
+    included.
+    """
     out = {}
     a, sizes = coder.bins(real)
     b, _ = coder.bins(made)
@@ -106,7 +108,7 @@ def variation(a: np.ndarray, b: np.ndarray, size: int) -> float:
 
 
 def pairs(coder: Coder, real: Any, made: Any) -> dict[tuple[str, str], float]:
-    """Pair of columns -> 1 - total variation of their joint bins; of the first 60 columns."""
+    """Pair of columns -> 1 - total variation of their joint bins, among the first 60 columns."""
     a, sizes = coder.bins(real)
     b, _ = coder.bins(made)
     names, out = coder.names[:PAIRED_COLUMNS], {}
@@ -121,7 +123,7 @@ def pairs(coder: Coder, real: Any, made: Any) -> dict[tuple[str, str], float]:
 
 
 def boosting(coder: Coder, skip: int | None = None, regress: bool = False) -> Any:
-    """scikit-learn's gradient boosting, which takes missing values and categories as they are."""
+    """scikit-learn's gradient boosting, which handles missing values and categories natively."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     words = np.delete(coder.words, skip) if skip is not None else coder.words
@@ -130,9 +132,11 @@ def boosting(coder: Coder, skip: int | None = None, regress: bool = False) -> An
 
 
 def detection(coder: Coder, real: Any, made: Any, seed: int = 0) -> np.ndarray:
-    """[m, 2]: whether a row is made, and how made it looks to gradient boosting that learnt from the other 70 %.
+    """float [m, 2]: whether a row is generated, and the score that gradient boosting gives it, trained on the other 70
+    %.
 
-    Equal numbers of both; 30 % are scored. `auc` of it: 0.5 when they cannot be told apart, 1 when always.
+    Real and generated rows are equally many; 30 % are scored. `auc` of the result is 0.5 if they cannot be told apart,
+    1 if always.
     """
     count = min(len(real), len(made), LARGEST_TRAIN)
     x = np.concatenate([coder.matrix(real.iloc[:count]), coder.matrix(made.iloc[:count])])
@@ -144,7 +148,7 @@ def detection(coder: Coder, real: Any, made: Any, seed: int = 0) -> np.ndarray:
 
 
 def auc(scored: np.ndarray) -> float:
-    """Area under the ROC curve of [m, 2] (truth, score); NaN when only one truth occurs."""
+    """Area under the ROC curve of [m, 2] (truth, score); NaN if only one class occurs."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(scored[:, 0], scored[:, 1])) if len(set(scored[:, 0])) > 1 else float("nan")
@@ -159,7 +163,7 @@ def auc_interval(scored: np.ndarray, draws: int = 200) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Task:
-    """What models predict. place: of the target among the coder's columns. kind: "two", "several" or "number"."""
+    """A prediction task. place: index of the target among the coder's columns. kind: "two", "several" or "number"."""
 
     place: int
     kind: str
@@ -167,7 +171,7 @@ class Task:
 
     @staticmethod
     def of(coder: Coder, target: str, real: Any) -> Task | None:
-        """The task of a target column; the rarer of two values is the positive one."""
+        """The task of a target column, None if there is none; the rarer of two values is the positive class."""
         if target not in coder.names:
             return None
         place = coder.names.index(target)
@@ -181,7 +185,7 @@ class Task:
 
 
 def learnt(coder: Coder, task: Task, learn: Any, test: Any) -> dict[str, dict[str, float]]:
-    """Model family -> scores on `test` after learning from `learn`: f1 and auc (two classes), accuracy, or r2."""
+    """Model family -> scores on `test` when trained on `learn`: f1 and auc (two classes), accuracy, or r2."""
     x, y = _parted(coder, task, learn.iloc[:LARGEST_TRAIN])
     x_test, y_test = _parted(coder, task, test)
     if task.kind != "number" and len(np.unique(y)) < 2:
@@ -218,7 +222,7 @@ def _graded(task: Task, model: Any, x: np.ndarray, y: np.ndarray) -> dict[str, f
 
 
 class _Spread:
-    """Numbers standardised, categories one-hot (the 30 most frequent), missing at the mean; [n, C] -> [n, W]."""
+    """Numbers standardised, categories one-hot (the 30 most frequent), missing values at the mean: [n, C] -> [n, W]."""
 
     def __init__(self, coder: Coder, task: Task, x: np.ndarray):
         self.words = np.delete(coder.words, task.place)
@@ -258,11 +262,11 @@ FAMILIES = {
 }
 
 
-# Floors -------------------------------------------------------------------------------------------------
+# Baselines -------------------------------------------------------------------------------------------------
 
 
 def independent(frame: Any, seed: int = 0, within: str = "") -> Any:
-    """The table with every column shuffled by itself; `within` groups of that column's values when it is named."""
+    """A baseline: the table with every column shuffled independently; within the groups of column `within` if given."""
     rng = np.random.default_rng(key(seed, "floor"))
     groups = [np.arange(len(frame))]
     if within:

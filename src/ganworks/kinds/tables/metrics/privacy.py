@@ -1,6 +1,6 @@
-"""What made rows give away: copies, and an attack that asks of a row whether it was trained on.
+"""Privacy of generated rows: exact copies, and a membership inference attack.
 
-No number here says that a generator is private: an attack that fails says that this attack failed. Only training with
+No number here proves that a generator is private: a failed attack says only that this attack failed. Only training with
 differential privacy (`d.clip_each`, `d.noise`) bounds all attacks.
 """
 
@@ -15,12 +15,12 @@ from ganworks.core.errors import UsageError
 from ganworks.kinds.tables.metrics.measures import Coder, auc, auc_interval, numbers
 from ganworks.metrics.dp_accountant import Releases, epsilon
 
-MOST = 2000  # members, and as many others
+MOST = 2000  # most members, with as many non-members
 REFERENCES = 10_000
 
 
 def plane(coder: Coder, frames: list[Any], reference: Any) -> list[np.ndarray]:
-    """Rows as points: numbers by their rank in the reference, a differing category as far apart as the whole range."""
+    """Rows as points: numbers by their rank in the reference, categories so that different values are at distance 1."""
     real = coder.matrix(reference)
     ranks = [np.sort(real[:, k][np.isfinite(real[:, k])]) for k in range(real.shape[1])]
     out = []
@@ -37,7 +37,7 @@ def plane(coder: Coder, frames: list[Any], reference: Any) -> list[np.ndarray]:
 
 
 def nearest(words: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Distance [n] of each row to the nearest of others: the sum over columns, a differing category counts 1."""
+    """Distance [n] of each row to the nearest of the others, summed over columns; different categories count 1."""
     out = np.empty(len(x), np.float32)
     for start in range(0, len(x), 64):
         part = x[start : start + 64]
@@ -50,7 +50,7 @@ def nearest(words: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def contents(coder: Coder, frame: Any) -> list[tuple[Any, ...]]:
-    """All learnt columns of each row, to be compared: numbers as numbers, everything else as words."""
+    """All learnt columns of each row as a comparable tuple: numbers as numbers, everything else as text."""
     parts = []
     for column in coder.columns:
         if column["kind"] == "category":
@@ -61,7 +61,9 @@ def contents(coder: Coder, frame: Any) -> list[tuple[Any, ...]]:
 
 
 def distinct(coder: Coder, frame: Any) -> Any:
-    """Each content once: copies of a row always lie on the same side of the split, and would tell the sides apart."""
+    """Each content once. Copies of a row are on the same side of the split, which would help to tell the sides
+    apart.
+    """
     first: dict[tuple[Any, ...], int] = {}
     for place, row in enumerate(contents(coder, frame)):
         first.setdefault(row, place)
@@ -69,12 +71,12 @@ def distinct(coder: Coder, frame: Any) -> Any:
 
 
 def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict[str, Any]:
-    """Membership inference: rows that were trained on against held-out ones, by how near made rows come to them.
+    """Membership inference: tells training rows from held-out ones by their distance to generated rows.
 
-    An attacker who owns other rows of the same kind (half of the held-out ones) compares the distance to the nearest
-    made row with that to the nearest of his own (as Hilprecht et al. 2019 and van Breugel et al. 2023 do, with
-    distances for densities). Returns attack (AUC; 0.5 is guessing) with low and high, and the shares of made and of
-    held-out rows that equal a trained row in all columns.
+    The attacker owns other rows of the same kind (half of the held-out ones) and compares the distance to the nearest
+    generated row with that to the nearest of his own (as Hilprecht et al. 2019 and van Breugel et al. 2023 do, with
+    distances for densities). Returns attack (AUC; 0.5 is guessing) with low and high, and the shares of generated and
+    of held-out rows that equal a training row in all columns.
     """
     rng = np.random.default_rng(seed)
     known = set(contents(coder, train))
@@ -99,13 +101,13 @@ def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict
 
 
 def check_private(config: Any) -> None:
-    """UsageError when training is to be differentially private, and a player would learn from rows without it."""
+    """Raise UsageError if training is to be differentially private and a network would learn from rows without it."""
     clipped = {name: getattr(config, name).clip_each > 0 for name in ("g", "d")}
     if not any(clipped.values()):
         return
     game, needed = config.game, []
     if getattr(game, "likelihood", 0) and not clipped["g"]:
-        needed.append("g.clip_each and g.noise (the generator learns from rows itself), or game.likelihood=0")
+        needed.append("g.clip_each and g.noise (the generator itself learns from rows), or game.likelihood=0")
     if getattr(game, "adversarial_from", 0) < 1 and not clipped["d"]:
         needed.append("d.clip_each and d.noise, or game.adversarial_from=1")
     if getattr(game, "adversarial_from", 0) < 1 and config.networks.pac != 1:
@@ -117,7 +119,7 @@ def check_private(config: Any) -> None:
 
 
 def promised(config: Any, count: int, seen: int) -> list[str]:
-    """What differential privacy promises after `seen` of `count` rows, in a sentence; nothing when it is off."""
+    """A sentence with the privacy guarantee after `seen` of `count` rows; empty if differential privacy is off."""
     steps, game = -(-seen // config.train.batch), config.game
     rate, start = config.train.batch / count, getattr(game, "adversarial_from", 0.0)
     releases = []
