@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.games.adversarial import Adversarial
-from ganworks.kinds.images import dials
+from ganworks.kinds.images import sizing
 from ganworks.kinds.images.r3gan import R3GAN
 from ganworks.networks.compact import Compact
 
@@ -19,7 +19,7 @@ def image(facts: Facts) -> Config:
     a CPU: docs/benchmarks.md has MNIST and Fashion-MNIST in five minutes beside the tutorial DCGAN.
     """
     channels, height, width = facts.spec.shape
-    seen = dials.SizingFacts(
+    seen = sizing.SizingFacts(
         count=facts.count,
         height=height,
         width=width,
@@ -29,7 +29,7 @@ def image(facts: Facts) -> Config:
         examples=facts.budget.examples,
         seconds=facts.budget.seconds,
     )
-    chosen, reasons = dials.choose(seen)
+    chosen, reasons = sizing.choose(seen)
     adam = Optimizer(
         lr=chosen["lr"],
         lr_end=chosen["lr_end"],

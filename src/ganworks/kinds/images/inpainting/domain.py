@@ -17,8 +17,8 @@ from ganworks.core.errors import UsageError, pixels
 from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.inpainting.masks import Masks
-from ganworks.kinds.images.shared.crops import LEAST, Photos
-from ganworks.kinds.images.shared.photos import FromPhotos
+from ganworks.kinds.images.shared.photo_pack import LEAST, Photos
+from ganworks.kinds.images.shared.photo_settings import FromPhotos
 from ganworks.kinds.images.shared.tiles import tiled
 
 MAX_SIDE = 4096

@@ -18,7 +18,7 @@ from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, resize
 from ganworks.kinds.images.inpainting import measures as holes
 from ganworks.kinds.images.inpainting.masks import Masks
-from ganworks.kinds.images.shared.crops import Photos
+from ganworks.kinds.images.shared.photo_pack import Photos
 from ganworks.metrics import tasks
 
 FEWEST = 4  # held-out photos below which nothing is scored

@@ -23,9 +23,9 @@ from ganworks.files.rasters.pixels import change_channels, grid, resize
 from ganworks.kinds.images.domain import shift as shifted
 from ganworks.kinds.images.pairs.evaluator import PairEvaluator
 from ganworks.kinds.images.pairs.reading import PairSource, open_pairs
+from ganworks.kinds.images.shared.label_maps import Palette, find_palette, index_of, majority, parse_palette
 from ganworks.kinds.images.shared.noise import silent
-from ganworks.kinds.images.shared.palette import colour_table, nearest, one_hot, paint
-from ganworks.kinds.images.shared.palettes import Palette, find_palette, index_of, majority, parse_palette
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, one_hot, paint
 
 MAX_SIDE, DEFAULT_SIDE, LOOK, LOOK_SIZES, UNEVEN = 4096, 256, 32, 500, 0.02
 
@@ -161,7 +161,7 @@ def _scaled(x: Tensor, size: tuple[int, int], palette: Palette | None) -> Tensor
             return x
         return F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
     table = colour_table(palette)
-    index = nearest(x, table)
+    index = nearest_colour(x, table)
     if tuple(x.shape[2:]) != size:
         shares = F.interpolate(one_hot(index, len(palette)), size, mode="bilinear", antialias=True, align_corners=False)
         index = shares.argmax(1)

@@ -25,7 +25,7 @@ from ganworks.core.spec import key
 from ganworks.kinds.images.pairs import measures as paired
 from ganworks.kinds.images.shared import lpips
 from ganworks.kinds.images.shared.fidelity import l1, psnr, ssim
-from ganworks.kinds.images.shared.palette import colour_table, nearest
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour
 from ganworks.metrics import tasks
 from ganworks.metrics.estimate import untouched_random_state
 
@@ -110,7 +110,7 @@ class PairEvaluator:
     def classes(self, images: np.ndarray) -> np.ndarray:
         """uint8 [n, C, H, W] -> class numbers [n, H, W] by the target's palette."""
         x = torch.from_numpy(images).float() / 127.5 - 1
-        return nearest(x, colour_table(self.palette)).numpy()
+        return nearest_colour(x, colour_table(self.palette)).numpy()
 
     @cached_property
     def quick(self) -> tuple[np.ndarray, np.ndarray, Any]:
@@ -131,7 +131,7 @@ class PairEvaluator:
         return {**scores, "patch_fd": patches.distance(made)}, {}, ""
 
     def _counts(self, made: np.ndarray, true: np.ndarray) -> np.ndarray:
-        return paired.confusion(self.classes(made), self.classes(true), len(self.palette))
+        return paired.label_confusion(self.classes(made), self.classes(true), len(self.palette))
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
@@ -239,7 +239,7 @@ class PairEvaluator:
 
     def _source_classes(self, indices: np.ndarray) -> np.ndarray:
         table = colour_table(self.data.spec.facts["source_palette"])
-        return nearest(self.data.pairs(indices)[0], table).numpy()
+        return nearest_colour(self.data.pairs(indices)[0], table).numpy()
 
     def _painted(self, train: np.ndarray, held: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Every label of the source in the mean colour of its pixels in the training targets."""

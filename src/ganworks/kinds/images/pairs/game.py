@@ -33,7 +33,7 @@ from ganworks.games.patches import (
     per_example,
 )
 from ganworks.games.penalties import logits_and_gradient_norms
-from ganworks.kinds.images.shared.palette import mixed, nearest
+from ganworks.kinds.images.shared.palette import mixed, nearest_colour
 
 WATCHED = 512
 
@@ -126,7 +126,7 @@ class PairedTranslation:
         if self.ce and table is not None:
             logits = G.logits(src)
             made = mixed(logits, table)
-            terms["ce"] = self.ce * F.cross_entropy(logits, nearest(x, table), reduction="none").mean((1, 2))
+            terms["ce"] = self.ce * F.cross_entropy(logits, nearest_colour(x, table), reduction="none").mean((1, 2))
         else:
             made = G(src)
             if self.l1:

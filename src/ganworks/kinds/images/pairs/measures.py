@@ -69,7 +69,7 @@ class Patches:
         return distance(self.seen, moments(features(images) @ self.white)) / self.white.shape[1]
 
 
-def confusion(made: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
+def label_confusion(made: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
     """Pixels by true class (rows) and made class (columns) for each map: int64 [N, classes, classes]."""
     pairs = true.astype(np.int64) * classes + made
     counts = [np.bincount(p.ravel(), minlength=classes**2) for p in pairs]
@@ -77,7 +77,7 @@ def confusion(made: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
 
 
 def accuracy(counts: np.ndarray) -> np.ndarray:
-    """Share of the pixels that have the true class, for each [.., classes, classes] of `confusion`."""
+    """Share of the pixels that have the true class, for each [.., classes, classes] of `label_confusion`."""
     return np.trace(counts, axis1=-2, axis2=-1) / counts.sum((-2, -1))
 
 

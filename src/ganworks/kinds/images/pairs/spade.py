@@ -17,7 +17,7 @@ from ganworks.core.schema.declare import Count, Size, Width, check
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.pairs.unet import Paired, check_pair, patch_player
 from ganworks.kinds.images.shared.noise import Latent
-from ganworks.kinds.images.shared.palette import colour_table, nearest, one_hot
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, one_hot
 from ganworks.layers.norms import instance_norm
 from ganworks.layers.strided import init_dcgan
 
@@ -76,7 +76,7 @@ class SPADEGenerator(Paired):
         self.apply(init_dcgan)
 
     def body(self, src: Tensor) -> Tensor:
-        labels = src if self.colours is None else one_hot(nearest(src, self.colours), self.inputs)
+        labels = src if self.colours is None else one_hot(nearest_colour(src, self.colours), self.inputs)
         scale = self.multiple
         x = self.first(F.avg_pool2d(labels, scale))
         if self.latent is not None and self.from_latent is not None:

@@ -144,7 +144,7 @@ class Degrade:
         if step.name == "realistic":
             return self._realistic(x, draw, eight_bit)
         if step.name == "grey":
-            return luma(x)
+            return to_grey(x)
         if step.name == "jpeg":
             if not eight_bit:
                 raise UsageError("degrade=jpeg needs 8-bit images; these are floats with a range of their own.")
@@ -171,7 +171,7 @@ def _where(first: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return torch.where(first[:, None, None, None], a, b)
 
 
-def luma(x: Tensor) -> Tensor:
+def to_grey(x: Tensor) -> Tensor:
     """RGB [B, 3, H, W] -> [B, 1, H, W], ITU-R BT.601 weights, on the scale of x."""
     return (x * x.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 

@@ -4,7 +4,7 @@ The high frequencies of an image are what lies above the Nyquist frequency of th
 component with |fy| or |fx| above 1 / (2 scale) cycles per pixel, taken from the luma with mirrored borders (cosine
 transform by an FFT of the mirrored image), so that no edge is made where the image ends. Energy alone is easily
 had: white noise has it. Correlation with the original's high frequencies alone is easily had as well, by a blurred
-image. Both together are not, but a network that enlarges may buy energy with a regular grid: `grid` finds it.
+image. Both together are not, but a network that enlarges may buy energy with a regular grid: `grid_energy` finds it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def detail(a: np.ndarray, b: np.ndarray, scale: int = 2, *, border: int = 0) -> 
     return np.array(energy), np.array(correlation)
 
 
-def grid(a: np.ndarray, b: np.ndarray, scale: int = 2, *, border: int = 0) -> np.ndarray:
+def grid_energy(a: np.ndarray, b: np.ndarray, scale: int = 2, *, border: int = 0) -> np.ndarray:
     """[n]: how far images a stand out at the multiples of 1/scale cycles per pixel, over how far the originals b do.
 
     A pattern that repeats every `scale` pixels has all its energy there. In each of overlapping windows of 8 scale
@@ -56,7 +56,7 @@ def grid(a: np.ndarray, b: np.ndarray, scale: int = 2, *, border: int = 0) -> np
 
 
 def _standing_out(plane: np.ndarray, scale: int) -> float:
-    """The logarithm of what `grid` compares, of one image."""
+    """The logarithm of what `grid_energy` compares, of one image."""
     side = 8 * scale
     parts = np.lib.stride_tricks.sliding_window_view(plane, (side, side))[:: side // 2, :: side // 2]
     parts = parts.reshape(-1, side, side)

@@ -16,9 +16,9 @@ from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, pixels, switch
 from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
-from ganworks.kinds.images.restoration.degrade import Degrade, luma
-from ganworks.kinds.images.shared.crops import Photos
-from ganworks.kinds.images.shared.photos import FromPhotos
+from ganworks.kinds.images.restoration.degrade import Degrade, to_grey
+from ganworks.kinds.images.shared.photo_pack import Photos
+from ganworks.kinds.images.shared.photo_settings import FromPhotos
 from ganworks.kinds.images.shared.tiles import tiled
 
 TILE = 256  # pixels of the input a side
@@ -150,9 +150,9 @@ def _with_channels(run: Callable[[Tensor], Tensor], x: Tensor, inputs: int, outp
     if inputs == outputs == 1:  # each channel by itself
         return run(x.transpose(0, 1)).transpose(0, 1)
     if inputs == 1 and given == 3:  # a colour image to be coloured: its luma
-        return run(luma(x))
+        return run(to_grey(x))
     if inputs == outputs == 3 and given == 1:  # a grey image stays grey
-        return luma(run(x.expand(-1, 3, -1, -1)))
+        return to_grey(run(x.expand(-1, 3, -1, -1)))
     raise UsageError(f"This network works on images with {inputs} channel{'s' * (inputs > 1)}; this one has {given}.")
 
 

@@ -16,8 +16,7 @@ from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, to_image, viewable
 from ganworks.kinds.images.restoration.degrade import FILTERS
-from ganworks.kinds.images.restoration.detail import detail, with_noise
-from ganworks.kinds.images.restoration.detail import grid as grid_energy
+from ganworks.kinds.images.restoration.detail import detail, grid_energy, with_noise
 from ganworks.kinds.images.shared import fidelity
 from ganworks.metrics import tasks
 

@@ -17,7 +17,7 @@ def colour_table(palette: Sequence[Sequence[int]]) -> Tensor:
     return torch.tensor([list(colour) for colour in palette], dtype=torch.float32) / 127.5 - 1
 
 
-def nearest(x: Tensor, table: Tensor) -> Tensor:
+def nearest_colour(x: Tensor, table: Tensor) -> Tensor:
     """Pictures [B, C, H, W] -> the number of the nearest colour of `table` [K, C], int64 [B, H, W]; ties: the first."""
     table = table.to(x.device, torch.float32)
     with torch.autocast(x.device.type, enabled=False):

@@ -41,7 +41,7 @@ def patches(maps: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor]:
     return out
 
 
-def pictures(G: Any, x: Tensor) -> Tensor:
+def encoder_input(G: Any, x: Tensor) -> Tensor:
     """What the encoder of G is given: x, or, where G makes class planes and x is such, x in its colours."""
     table = getattr(G, "table", None)
     return x if table is None or x.shape[1] == table.shape[1] else painted(x, table)
@@ -112,7 +112,7 @@ class ContrastiveGame:
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """Terms [B] of G and GF: g_loss, nce, and identity and l1 where asked for."""
         G, D = nets["G"], nets["D"]
-        src, x, count = batch["src"], pictures(G, batch["x"]), len(batch["src"])
+        src, x, count = batch["src"], encoder_input(G, batch["x"]), len(batch["src"])
         given = torch.cat([src, x]) if self.identity or self.l1 else src
         if self.flip:
             mirrored = (batch.draw.uniform() < self.flip)[:, None, None, None]
@@ -154,7 +154,7 @@ class ContrastiveGame:
             size = len(places[0])
             at = [p.repeat(count // size, 1) for p in places]
             keys = GF(patches(maps, at))
-        maps = G.encode(pictures(G, made).to(given.dtype).contiguous(memory_format=torch.channels_last))
+        maps = G.encode(encoder_input(G, made).to(given.dtype).contiguous(memory_format=torch.channels_last))
         if mirrored is not None:
             maps = [torch.where(mirrored[:count], m.flip(3), m) for m in maps]
         queries = GF(patches(maps, at))

@@ -25,8 +25,8 @@ from ganworks.files.rasters.decode import Notes, decode
 from ganworks.files.rasters.pixels import resize
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import MAX_SIDE, Images
-from ganworks.kinds.images.shared.palette import colour_table, nearest, paint, palettes_of, planes
-from ganworks.kinds.images.shared.palettes import find_palette, index_of, majority
+from ganworks.kinds.images.shared.label_maps import find_palette, index_of, majority
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
 from ganworks.metrics.tasks import spaced
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
@@ -149,7 +149,7 @@ class Unpaired:
         scale = 1.0 if native else min(spec.source[1:]) / min(height, width)
         inner = [max(8, round(scale * side)) for side in (height, width)]
         if given:
-            x = planes(nearest(x.expand(-1, 3, -1, -1), colour_table(given)), len(given))
+            x = planes(nearest_colour(x.expand(-1, 3, -1, -1), colour_table(given)), len(given))
         elif x.shape[1] != spec.source[0]:
             x = x.mean(1, keepdim=True) if spec.source[0] == 1 else x[:, :1].expand(-1, spec.source[0], -1, -1)
         noise = number("ensemble", options.get("ensemble", 0), 0, 10)

@@ -17,7 +17,7 @@ from ganworks.core.contracts import Nets
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.shared import fidelity
-from ganworks.kinds.images.shared.palette import colour_table, nearest, paint, palettes_of, planes
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
 from ganworks.kinds.images.unpaired import measures as unpaired
 from ganworks.metrics import tasks
 from ganworks.metrics.features import RandomConv, score_key, to_unit
@@ -49,7 +49,7 @@ def translate(net: nn.Module, images: np.ndarray, spec: Spec, back: nn.Module | 
         for start in range(0, len(images), _TOGETHER):
             x = to_unit(images[start : start + _TOGETHER], plain)
             if given:
-                x = planes(nearest(x, colour_table(given)), len(given))
+                x = planes(nearest_colour(x, colour_table(given)), len(given))
             y = net(x.to(device, memory_format=torch.channels_last)).float()
             y = (y if back is None else back(y).float()).cpu().contiguous()
             parts.append((paint(y.argmax(1), colour_table(made)) if made else y).numpy())

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ganworks.core.contracts import Progress
 from ganworks.core.schema.declare import Sparing, check
 from ganworks.files.rasters.decode import colour
-from ganworks.kinds.images.shared.crops import Photos, open_photos
+from ganworks.kinds.images.shared.photo_pack import Photos, open_photos
 
 
 @dataclass(frozen=True, kw_only=True)
