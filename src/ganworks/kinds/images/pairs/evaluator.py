@@ -50,7 +50,7 @@ def to_bytes(x: Tensor) -> np.ndarray:
 
 
 class PairEvaluator:
-    """Evaluates G. data: opened pairs (spec, train, held, pairs(indices)); show(images, columns, labels) draws a grid."""
+    """Evaluates G. data: opened pairs (spec, train, held, pairs(indices)). show: draws (images, columns, labels)."""
 
     objective = ""  # the newest snapshot is published: each single score prefers something that a person would not
     noise: float | None = None

@@ -1,4 +1,4 @@
-"""Pixel coordinates as further channels, since convolutions cannot tell where they are: Liu et al. 2018 (1807.03247)."""
+"""Pixel coordinates as further channels, as convolutions cannot tell where they are: Liu et al. 2018 (1807.03247)."""
 
 from __future__ import annotations
 

@@ -226,8 +226,8 @@ class Sides:
         """The facts about both sides, their packs and splits as plain values."""
         a, b = self.source.summary, self.target.summary
         notes = [f"given: {a['count']:,} images of {a['source']}", f"made: {b['count']:,} images of {b['source']}"]
-        notes += ["held-out files have the same names on both sides: each has a true translation"] if self.paired else
-        [] held = len(self.held)
+        notes += ["held-out files have the same names on both sides: each has a truth"] if self.paired else []
+        held = len(self.held)
         both = {key: a[key] + b[key] for key in ("count", "bytes", "duplicates", "corrupt", "corrupt_names")}
         return {
             **b,
