@@ -152,7 +152,7 @@ class MultiEvaluator:
         """Evaluate translations of the held-out images (at most `count` and 1,000) to other classes in turn."""
         where = spaced(self.data.held, min(count, _FULL))
         if not len(where):
-            raise UsageError("No image is held out, so there is nothing to judge by. Train with held_out above 0.")
+            raise UsageError("No image is held out, so nothing can be evaluated. Train with held_out above 0.")
         asked = self.others(where, seed)
         values, made = self.measured(nets, where, asked)
         accuracy = self.classifier.accuracy

@@ -103,7 +103,7 @@ class Photos:
         return len(self.shapes)
 
     def describe(self, *notes: str, **changes: Any) -> Photos:
-        """Set fields of `spec` (kind, shape, source, facts, ...) to what the domain makes of photos, and add notes."""
+        """Set fields of `spec` (kind, shape, source, facts, ...) to those of the domain's examples, and add notes."""
         self.spec = replace(self.spec, **changes)
         self._notes = [*self._notes, *notes]
         return self
