@@ -26,7 +26,7 @@ import ganworks as gw
 from ganworks.core.config import from_dict
 from ganworks.core.events import Scored
 from ganworks.kinds.images.restoration.evaluator import NAMES, RestorationEvaluator, compare, levels
-from ganworks.kinds.images.shared.crops import open_photos
+from ganworks.kinds.images.shared.photo_pack import open_photos
 from ganworks.runs.published import load_net
 from ganworks.runs.run import Run
 

@@ -1,7 +1,8 @@
 """Pictures of any size, by class or not: a folder, a zip, arrays, IDX files -> new pictures like them.
 
-Reads stills in the common formats; makes PNG, WebP, animations and grids. What several kinds of pictures share (patch
-discriminators, palettes, fidelity) is in `shared`; pictures to pictures and classes have rooms of their own.
+Reads still images in the common formats; makes PNG, WebP, animations and grids. `shared` holds what several kinds of
+pictures use (patch discriminators, palettes, fidelity); translation of pictures and classification have folders of
+their own.
 """
 
 from ganworks.core.registry import Kind

@@ -9,7 +9,7 @@ from ganworks.networks.mlp import MLP
 
 
 def dcgan(facts: Facts) -> Config:
-    """DCGAN: strided convolutions, batch norm, minimax game in its non-saturating form.
+    """DCGAN: strided convolutions, batch norm, the non-saturating loss.
 
     Paper: Radford, Metz, Chintala 2015 (arXiv 1511.06434): Adam 2e-4, beta1 0.5, batch 64 (the paper's is 128).
     """
@@ -26,7 +26,7 @@ def dcgan(facts: Facts) -> Config:
 
 
 def mlp(facts: Facts) -> Config:
-    """The 784-256-256 GAN that every tutorial trains on 28x28 digits; any other size works too.
+    """The fully connected GAN that tutorials train on 28x28 digits (hidden layers of 256); any size works.
 
     Paper: Goodfellow et al. 2014 (arXiv 1406.2661), with LeakyReLU and Adam 2e-4, batch 100, as in the tutorials.
     """
@@ -43,7 +43,7 @@ def mlp(facts: Facts) -> Config:
 
 
 def wgan(facts: Facts) -> Config:
-    """WGAN: Wasserstein critic kept Lipschitz by clipping its weights to 0.01, five critic turns for one of G.
+    """WGAN: a Wasserstein critic kept Lipschitz by clipping its weights to 0.01, five critic turns per turn of G.
 
     Paper: Arjovsky, Chintala, Bottou 2017 (arXiv 1701.07875), algorithm 1: RMSprop 5e-5, batch 64.
     """
@@ -53,9 +53,10 @@ def wgan(facts: Facts) -> Config:
 
 
 def wgan_gp(facts: Facts) -> Config:
-    """WGAN-GP: Wasserstein critic with a gradient penalty of 10 on interpolates and no batch norm.
+    """WGAN-GP: a Wasserstein critic with a gradient penalty of weight 10 on interpolates and no batch norm.
 
-    Paper: Gulrajani et al. 2017 (arXiv 1704.00028), alg. 1: Adam 1e-4, betas (0, 0.9), batch 64, five critic turns.
+    Paper: Gulrajani et al. 2017 (arXiv 1704.00028), algorithm 1: Adam 1e-4, betas (0, 0.9), batch 64, five critic
+    turns per turn of G.
     """
     adam = Optimizer(lr=1e-4, betas=(0.0, 0.9))
     game = Adversarial(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)
@@ -63,7 +64,7 @@ def wgan_gp(facts: Facts) -> Config:
 
 
 def lsgan(facts: Facts) -> Config:
-    """LSGAN: least squares in place of the logistic loss (a=0, b=c=1) on DCGAN networks.
+    """LSGAN: least squares (a=0, b=c=1) in place of the logistic loss, on DCGAN networks.
 
     Paper: Mao et al. 2016 (arXiv 1611.04076): Adam, beta1 0.5; here lr 2e-4, batch 64 as in DCGAN.
     """

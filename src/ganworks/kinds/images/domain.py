@@ -36,17 +36,17 @@ LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
 class Images:
     """How image files become tensors and back.
 
-    size: side, or (height, width); None looks: the size that all share, else the median short side, at most 64.
-    channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any for arrays; None: 1 if all is grey, else 3.
+    size: side, or (height, width); None: the size that all images share, else their median short side, at most 64.
+    channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any number for arrays; None: 1 if all is grey, else 3.
     labels: whether to use the classes that are found ("off" or False: no).
     flip: mirror half of the images while training.
     crop: while training, images are shifted by up to this much, with reflected borders.
     rotate: while training, images are turned by up to this much.
-    fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
+    fit: how an image of another aspect ratio is fitted: crop to the middle, stretch, or pad with the background.
     background: the colour behind transparent pixels and padding.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
-    held_out: the share that is never trained on (at most 10,000 images).
-    Raises UsageError for values outside these.
+    held_out: the share of the images that is never trained on (at most 10,000 images).
+    Raises UsageError for values outside their range.
     """
 
     size: int | tuple[int, int] | None = None
@@ -71,7 +71,7 @@ class Images:
 
     @property
     def labelled(self) -> bool:
-        """Whether classes are used when there are any."""
+        """Whether classes are used where the data has them."""
         return self.labels in (True, "on")
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Packed:
@@ -102,7 +102,7 @@ class Images:
         return look(path, self, on_progress=on_progress)
 
     def plan(self, source: Source) -> Conversion:
-        """Look at a source and decide size, channels and range."""
+        """Look at a source and choose size, channels and range."""
         classes = source.classes if self.labelled else ()
         if len(classes) < 2:
             classes = ()
@@ -111,20 +111,18 @@ class Images:
         return _plan_files(self, source, classes)
 
     def batch(self, data: Packed, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """Examples of these indices: x [B, C, H, W], augmented, and y [B] with labels."""
+        """The examples of these indices: x [B, C, H, W], augmented, and, with labels, y [B]."""
         batch = data.fetch(indices)
         return batch | {"x": self.vary(batch["x"], draw)}
 
     def vary(self, x: Tensor, draw: Draw) -> Tensor:
-        """Augment a batch [B, C, H, W]: flip, shift by whole pixels, rotate; keyed by `draw`, without
-        gradient.
-        """
+        """Augment a batch [B, C, H, W]: flip, shift by whole pixels, rotate. Random numbers come from `draw`."""
         if self.flip or self.crop:
             x = shift(x, draw, self.flip, self.crop)
         return _turn(x, draw, self.rotate) if self.rotate else x
 
     def evaluator(self, data: Packed, source: Any, config: Any, work: Any) -> SampleEvaluator:
-        """Judges samples against held-out images."""
+        """What evaluates samples against held-out images."""
         return SampleEvaluator(data, source, config, work)
 
     def extractor(
@@ -133,7 +131,7 @@ class Images:
         cache: str | Path | None = None,
         on_progress: Callable[[str, int, int], None] | None = None,
     ) -> FeatureExtractor:
-        """What samples are compared by: features of a classifier where there are labels, else random ones."""
+        """Features that samples are compared by: those of a classifier where there are labels, else random ones."""
         return extractor_for(dataset, None if cache is None else Path(cache), progress=on_progress)
 
     def show(
@@ -141,17 +139,15 @@ class Images:
     ) -> Image.Image:
         """A grid of images [B, C, H, W], float in [-1, 1] or uint8, with captions if given.
 
-        Small images are enlarged by a whole factor, pixel by pixel, so that a person sees them; of N channels
-        the first three are shown.
+        Small images are enlarged by a whole factor, each pixel repeated, so that they can be seen; of more than four
+        channels the first three are shown.
         """
         return grid(x, columns, labels)
 
     def write(
         self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None
     ) -> list[Path]:
-        """Write uint8 images [n, C, H, W] as PNG, or other arrays as .npy; `mark` goes into the PNG's text
-        chunks.
-        """
+        """Write images [n, C, H, W]: uint8 as PNG, others as .npy; `mark` goes into the PNG's text chunks."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         info = png_mark(mark)
@@ -237,7 +233,10 @@ def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) 
 
 
 def shift(x: Tensor, draw: Draw, flip: bool, crop: int) -> Tensor:
-    """Mirror and shift by reading rows and columns in another order; the border reflects."""
+    """Mirror half of x [B, C, H, W] (flip) and shift by up to `crop` pixels, with reflected borders.
+
+    Rows and columns are read in another order, so no value is interpolated.
+    """
     height, width = x.shape[2:]
     rows, columns = (torch.arange(n, device=x.device)[None] for n in (height, width))
     if crop:
@@ -252,7 +251,7 @@ def shift(x: Tensor, draw: Draw, flip: bool, crop: int) -> Tensor:
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
-    """Indices beyond the border run back without repeating it: -1 -> 1, size -> size - 2."""
+    """Reflect indices beyond the border without repeating the border: -1 -> 1, size -> size - 2."""
     period = max(2 * size - 2, 1)
     index = index.remainder(period)
     return torch.where(index >= size, period - index, index)

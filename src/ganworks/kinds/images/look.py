@@ -1,4 +1,4 @@
-"""What a set of pictures holds, for a person: sizes, modes, near duplicates, corrupt files, a contact sheet."""
+"""Describes a set of pictures for a person: sizes, modes, near duplicates, corrupt files, a contact sheet."""
 
 from __future__ import annotations
 
@@ -23,16 +23,14 @@ def look(
     on_progress: Callable[[int, int], None] | None = None,
     near: bool = True,
 ) -> Findings:
-    """Open (and pack) a source with corrupt files left out and counted, and describe it. Raises
-    UsageError.
-    """
+    """Open (and pack) a source and describe it; corrupt files are left out and counted. Raises UsageError."""
     data = replace(domain, on_corrupt="skip").open(path, cache=cache, on_progress=on_progress)
     facts = {**data.summary, "near": near_duplicates(data) if near else []}
     return Findings(facts, describe(facts), contact_sheet(data, domain), data)
 
 
 def contact_sheet(data: Any, domain: Any, count: int = 64) -> Any:
-    """A grid of up to `count` items, as many of each class as possible, chosen alike each time."""
+    """A grid of up to `count` items, spread evenly over the classes; the choice is the same every time."""
     chosen = choose(data.labels, len(data), count)
     names = None if data.labels is None else [data.spec.classes[k] for k in data.labels[chosen]]
     x = torch.as_tensor(data.fetch(chosen)["x"])
@@ -63,11 +61,11 @@ def describe(facts: dict[str, Any]) -> list[str]:
 
 
 def near_duplicates(data: Any, among: int = NEAR_AMONG) -> list[tuple[int, int]]:
-    """Pairs of rows that are no exact copies but look alike.
+    """Pairs of rows that look alike without being exact copies.
 
-    A difference hash of 8 x 8 bits (Krawetz 2013) finds candidates that share one of four 16-bit bands and
-    differ in at most 3 bits; grey thumbnails decide: root mean square difference at most 3
-    % of the range. The first `among` rows are compared.
+    A difference hash of 8 x 8 bits (Krawetz 2013) finds candidates: they share one of four 16-bit bands and differ in
+    at most 3 bits. Grey thumbnails decide: their root mean square difference is at most 3 % of the range. The first
+    `among` rows are compared.
     """
     rows = np.arange(min(len(data), among))
     step = max(1, (16 << 20) // int(np.prod(data.spec.shape)))

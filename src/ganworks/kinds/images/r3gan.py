@@ -1,8 +1,8 @@
 """R3GAN: a ResNet without normalisation, generator and discriminator as mirror images.
 
 Huang, Gokaslan, Kuleshov, Tompkin, "The GAN is dead; long live the GAN! A modern GAN baseline", 2501.05441.
-Rebuilt from the paper; the parameter counts of its published networks come out to the digit (tests). Where we
-differ: the lowest map may have another size than 4x4, so that images of any height and width can be made.
+Written from the paper; the parameter counts equal those of its published networks (tested). One difference: the lowest
+map may have another size than 4x4, so that images of any height and width can be made.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 def stages(height: int, width: int, smallest: int = 4) -> int:
-    """How many resolutions images of height x width get: halvings while the short side stays >= 4, plus one.
+    """How many resolutions images of height x width get: halvings while the short side stays >= `smallest`, plus one.
 
-    One halving fewer where that makes both sides divide evenly and the lowest map stays below 12 pixels.
+    There is one halving fewer where both sides then divide evenly and the short side of the lowest map stays below
+    3 * smallest pixels.
     """
     halvings = max(0, int(math.log2(max(1.0, min(height, width) / smallest))))
     for k in (halvings, halvings - 1):
@@ -37,7 +38,7 @@ def stages(height: int, width: int, smallest: int = 4) -> int:
 
 
 def base_map(height: int, width: int, count: int) -> tuple[int, int]:
-    """Size of the lowest map under `count` resolutions; doubling it count - 1 times covers height x width."""
+    """(rows, columns) of the lowest of `count` resolutions; doubled count - 1 times they cover height x width."""
     scale = 2 ** (count - 1)
     return -(-height // scale), -(-width // scale)
 
@@ -51,10 +52,10 @@ def scaled_(layer: Layer, gain: float = 1.0) -> Layer:
 
 
 class R3GANBlock(nn.Module):
-    """x + conv1x1(act(conv3x3(act(conv1x1(x))))), expansion times wider inside, the 3x3 in groups.
+    """x + conv1x1(act(conv3x3(act(conv1x1(x))))), `expansion` times wider inside; the 3x3 convolution is grouped.
 
-    depth: residual blocks in the whole network, for the fix-up gain sqrt(2 / (1 + slope^2)) * depth^(-1/4) of
-    the first two convolutions (Zhang et al. 2019, m = 3 layers per branch); the third starts at zero.
+    depth: residual blocks in the whole network. The first two convolutions start with the Fixup gain
+    sqrt(2 / (1 + slope^2)) * depth^(-1/4) (Zhang et al. 2019, 1901.09321, m = 3 layers per branch), the third at zero.
     """
 
     def __init__(self, width: int, expansion: int, group_size: int, depth: int):
@@ -76,14 +77,15 @@ class R3GANBlock(nn.Module):
 
 
 def change(before: int, after: int) -> nn.Module:
-    """A 1x1 convolution where the width changes, nothing where it does not."""
+    """A 1x1 convolution where the width changes, the identity where it does not."""
     return nn.Identity() if before == after else scaled_(nn.Conv2d(before, after, 1, bias=False))
 
 
 class R3GANStage(nn.Module):
-    """Residual blocks at one resolution; change of width by a 1x1 convolution where there is one.
+    """Residual blocks at one resolution, with a transition to or from the next.
 
-    Generator: transition (1x1, then up by two), blocks. Discriminator: blocks, transition (down, then 1x1).
+    Generator: transition (1x1 convolution, then upsampling by two), blocks. Discriminator: blocks, transition
+    (downsampling by two, then 1x1 convolution). The 1x1 convolution is left out where the width does not change.
     """
 
     def __init__(self, cfg: R3GAN, width: int, depth: int, before: int = 0, after: int = 0):
@@ -101,14 +103,15 @@ class R3GANStage(nn.Module):
 
 
 def _fp32(x: Tensor) -> torch.autocast:
-    """A context in which autocast is off on x's device: for the lowest maps, heads and logits."""
+    """A context in which autocast is off on x's device, for the lowest maps, heads and logits."""
     return torch.autocast(x.device.type, enabled=False)
 
 
 class R3GANGenerator(nn.Module):
-    """z [B, z_dim], y [B] int64 or None -> images [B, C, H, W], no squashing at the end.
+    """z [B, z_dim], y [B] int64 or None -> images [B, C, H, W]; the output is not squashed by tanh.
 
-    The lowest map: learned N(0,1) maps, each scaled by one output of a linear layer of [z, embedded class].
+    The lowest map is a learned basis, drawn from N(0, 1) at first; a linear layer of z and the embedded class scales
+    each of its channels.
     """
 
     def __init__(self, cfg: R3GAN, spec: Spec):
@@ -146,7 +149,7 @@ class R3GANGenerator(nn.Module):
 class R3GANDiscriminator(nn.Module):
     """Images [B, C, H, W], y [B] int64 or None -> realness logits [B], float32.
 
-    With classes the logit is the inner product of features and embedded class (Miyato and Koyama 2018).
+    With classes the logit is the inner product of features and embedded class (Miyato and Koyama 2018, 1802.05637).
     """
 
     def __init__(self, cfg: R3GAN, spec: Spec):
@@ -179,7 +182,7 @@ class R3GANDiscriminator(nn.Module):
             x = x.float()
             for stage in self.stages[split:]:
                 x = stage(x)
-            # The depthwise convolution over the whole map, written as a weighted sum: cheaper on a CPU.
+            # A depthwise convolution over the whole map, written as a weighted sum: faster on a CPU.
             features = (x * self.pool.weight[:, 0]).sum((2, 3))
             h = self.head(features)
             return (h * self.classes(y)).sum(1) if self.classes is not None else h[:, 0]
@@ -187,16 +190,16 @@ class R3GANDiscriminator(nn.Module):
 
 @dataclass(frozen=True)
 class R3GAN:
-    """Both players of R3GAN for images [C, H, W] of any size.
+    """Generator and discriminator of R3GAN for images [C, H, W] of any size.
 
-    width: channels of the maps up to 32 pixels; halved at each doubling above that (not below 16).
-    widths: channels per resolution, lowest first, in place of `width`; one more than there are doublings.
+    width: channels of the maps up to 32 pixels; halved at each doubling above that, but not below 16.
+    widths: channels of each resolution, lowest first, in place of `width`; one more than there are doublings.
     blocks: residual blocks per resolution.
     group_size: channels per group of the 3x3 convolutions (paper: 16 or 32); 0 = dense, faster on a CPU.
     expansion: inner width / width of a block.
     z_dim: size of the latent.
     y_dim: size of the embedded class.
-    fp32_stages: how many of the lowest resolutions stay out of autocast.
+    fp32_stages: how many of the lowest resolutions are computed in float32 under autocast.
     """
 
     width: Width = 64
@@ -212,7 +215,7 @@ class R3GAN:
         check(self)
 
     def resolve(self, spec: Spec) -> tuple[int, ...]:
-        """Channels per resolution, lowest first, for the data in `spec`; UsageError for what is no image."""
+        """Channels of each resolution, lowest first, for the data in `spec`; UsageError unless it holds images."""
         if len(spec.shape) != 3:
             raise UsageError(f"The r3gan networks make images [C, H, W], not shape {list(spec.shape)}.")
         if self.widths:

@@ -1,10 +1,10 @@
-"""The image recipes on modern networks: `image` chooses for you, `r3gan` is the paper's."""
+"""The image recipes on modern networks: `image` chooses its settings from data and budget, `r3gan` is the paper's."""
 
 from __future__ import annotations
 
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.games.adversarial import Adversarial
-from ganworks.kinds.images import dials
+from ganworks.kinds.images import sizing
 from ganworks.kinds.images.r3gan import R3GAN
 from ganworks.networks.compact import Compact
 
@@ -12,14 +12,14 @@ _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
 
 
 def image(facts: Facts) -> Config:
-    """The default: looks at the data and the budget, sizes everything to them, and says what it chose and why.
+    """The default: looks at the data and the budget, chooses sizes and settings to suit, and gives its reasons.
 
     Method: paired relativistic loss with R1 and R2 on every step (R3GAN, Huang et al. 2024, arXiv 2501.05441) on
-    small dense residual networks; batch norm in the generator, none in the discriminator. Made for minutes on
-    a CPU: docs/benchmarks.md has MNIST and Fashion-MNIST in five minutes beside the tutorial DCGAN.
+    small residual networks with dense convolutions; batch norm in the generator, none in the discriminator. Made for
+    minutes on a CPU: docs/benchmarks.md compares it with the tutorial DCGAN on MNIST and Fashion-MNIST.
     """
     channels, height, width = facts.spec.shape
-    seen = dials.SizingFacts(
+    seen = sizing.SizingFacts(
         count=facts.count,
         height=height,
         width=width,
@@ -29,7 +29,7 @@ def image(facts: Facts) -> Config:
         examples=facts.budget.examples,
         seconds=facts.budget.seconds,
     )
-    chosen, reasons = dials.choose(seen)
+    chosen, reasons = sizing.choose(seen)
     adam = Optimizer(
         lr=chosen["lr"],
         lr_end=chosen["lr_end"],
@@ -54,7 +54,7 @@ def image(facts: Facts) -> Config:
 
 
 def r3gan(facts: Facts) -> Config:
-    """R3GAN with the paper's networks and schedules; gamma follows the image size.
+    """R3GAN with the paper's networks and schedules; the penalties' gamma follows the image size.
 
     Paper: Huang, Gokaslan, Kuleshov, Tompkin 2024 (arXiv 2501.05441): CIFAR-10 FID 1.96 after 250 M images on
     8 GPUs for 4 days. On a small machine use `image`.

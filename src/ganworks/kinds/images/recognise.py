@@ -1,4 +1,4 @@
-"""How pictures are recognised."""
+"""Rules that recognise pictures: IDX files, folders of image files, arrays."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ganworks.kinds.images.pairs.domain import Pairs
 from ganworks.kinds.images.pairs.domain import _magnified as magnified
 from ganworks.kinds.images.pairs.domain import _window as window
 from ganworks.kinds.images.pairs.reading import open_pairs
-from ganworks.kinds.images.shared.palettes import find_palette, index_of, majority
+from ganworks.kinds.images.shared.label_maps import find_palette, index_of, majority
 
 COLOURS = np.array([[0, 0, 222], [0, 48, 255], [255, 80, 0], [112, 254, 144], [174, 0, 1]], np.uint8)
 

@@ -17,7 +17,7 @@ from ganworks.kinds.images.pairs.domain import Pairs
 from ganworks.kinds.images.pairs.game import PairedTranslation, PairView
 from ganworks.kinds.images.pairs.recipes import pix2pix, scale
 from ganworks.kinds.images.pairs.unet import Pix2Pix
-from ganworks.kinds.images.shared.palette import colour_table, nearest
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour
 
 PALETTE = [[0, 0, 170], [255, 255, 0], [255, 0, 0]]
 SPEC = Spec("pairs", (3, 32, 32), source=(3, 32, 32))
@@ -90,7 +90,7 @@ def test_label_maps_are_held_to_their_likelihood():
     players, b = nets(TO_LABELS), batch()
     terms = PairedTranslation(ce=3.0, gan=0.0).generator_turn(players, b)
     chances = players["G"].logits(b["src"]).softmax(1)
-    true = nearest(b["x"], colour_table(PALETTE))
+    true = nearest_colour(b["x"], colour_table(PALETTE))
     by_hand = -chances.gather(1, true[:, None]).log().mean((1, 2, 3))
     assert set(terms) == {"ce"} and torch.allclose(terms["ce"], 3 * by_hand, rtol=1e-4)
     assert "l1" in PairedTranslation(ce=3.0, gan=0.0).generator_turn(nets(), b)  # a network without logits
@@ -137,7 +137,7 @@ def test_patch_distance_sees_blur_noise_and_nothing_else():
 def test_overlap_by_hand():
     true = np.array([[[0, 0], [1, 1]]])
     made = np.array([[[0, 1], [1, 1]]])
-    counts = paired.confusion(made, true, 3)
+    counts = paired.label_confusion(made, true, 3)
     assert counts[0].tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
     assert paired.accuracy(counts)[0] == 0.75
     assert np.isnan(paired.overlaps(counts[0])[2]) and paired.miou(counts) == pytest.approx((1 / 2 + 2 / 3) / 2)

@@ -12,7 +12,7 @@ from ganworks.kinds.images.pairs.pix2pixhd import Pix2PixHD
 from ganworks.kinds.images.pairs.spade import SPADENetworks
 from ganworks.kinds.images.pairs.unet import Pix2Pix, UNet
 from ganworks.kinds.images.shared.noise import silent
-from ganworks.kinds.images.shared.palette import colour_table, mixed, nearest, paint
+from ganworks.kinds.images.shared.palette import colour_table, mixed, nearest_colour, paint
 
 PALETTE = [[0, 0, 170], [255, 255, 0], [10, 200, 30], [255, 0, 0]]
 PHOTO = Spec("pairs", (3, 64, 64), source=(3, 64, 64))
@@ -95,8 +95,8 @@ def test_label_maps_are_made_of_the_palette_and_learn(networks):
     G, x = networks.build(LABELS)["G"], torch.rand(2, 1, 32, 32)
     with silent(G):
         out = G(x)
-        assert torch.equal(paint(nearest(out, G.table), G.table), out.detach())
-        assert torch.equal(nearest(out, G.table), G.logits(x).argmax(1))
+        assert torch.equal(paint(nearest_colour(out, G.table), G.table), out.detach())
+        assert torch.equal(nearest_colour(out, G.table), G.logits(x).argmax(1))
     out.sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in G.last.parameters())
     assert count(Pix2Pix(width=4).build(LABELS)["G"].last) == 4 * (8 * 16 + 1)  # 8 channels in, one logit a colour
@@ -118,7 +118,7 @@ def test_spade_reads_colours_as_classes():
 def test_palette_functions():
     table = colour_table(PALETTE)
     index = torch.randint(4, (2, 5, 6))
-    assert torch.equal(nearest(paint(index, table) + 0.1, table), index)
+    assert torch.equal(nearest_colour(paint(index, table) + 0.1, table), index)
     logits = torch.randn(2, 4, 5, 6, requires_grad=True)
     out = mixed(logits, table)
     assert torch.equal(out.detach(), paint(logits.argmax(1), table))

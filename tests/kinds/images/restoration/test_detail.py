@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ganworks.kinds.images.restoration.detail import detail, grid, high_frequencies, with_noise
+from ganworks.kinds.images.restoration.detail import detail, grid_energy, high_frequencies, with_noise
 
 
 def wave(cycles: float, side: int = 64) -> np.ndarray:
@@ -76,9 +76,9 @@ def test_a_faint_grid_is_found_and_other_changes_are_none(scale):
     x = photo()
     pattern = np.resize(np.random.default_rng(1).standard_normal((scale, scale)), (scale, scale))
     tiled = np.tile(pattern - pattern.mean(), (96 // scale, 96 // scale))
-    assert grid(x, x, scale)[0] == pytest.approx(1)
-    assert grid(x + 4 * tiled / tiled.std(), x, scale)[0] > 5
-    assert 0.5 < grid(np.rint(photo(2)), x, scale)[0] < 2
+    assert grid_energy(x, x, scale)[0] == pytest.approx(1)
+    assert grid_energy(x + 4 * tiled / tiled.std(), x, scale)[0] > 5
+    assert 0.5 < grid_energy(np.rint(photo(2)), x, scale)[0] < 2
     noisy = x + np.random.default_rng(2).standard_normal(x.shape) * 5
-    assert 0.3 < grid(noisy, x, scale)[0] < 3
-    assert np.isnan(grid(x[:, :, :9], x[:, :, :9], scale)).all()
+    assert 0.3 < grid_energy(noisy, x, scale)[0] < 3
+    assert np.isnan(grid_energy(x[:, :, :9], x[:, :, :9], scale)).all()

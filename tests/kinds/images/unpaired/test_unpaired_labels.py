@@ -10,7 +10,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.games.penalties import r1
 from ganworks.kinds.images.shared.palette import class_planes, painted, planes
-from ganworks.kinds.images.unpaired.contrastive_game import ContrastiveGame, pictures
+from ganworks.kinds.images.unpaired.contrastive_game import ContrastiveGame, encoder_input
 from ganworks.kinds.images.unpaired.contrastive_networks import ContrastiveNetworks
 from ganworks.kinds.images.unpaired.coordinates import Placed, places
 from ganworks.kinds.images.unpaired.cycle_game import CycleGame, colour_shifts, cross_entropy
@@ -118,7 +118,7 @@ def test_contrast_encodes_maps_in_their_colours_and_d_sees_classes():
     spec, one = Spec("unpaired", (4, 16, 16), source=(3, 16, 16), facts=facts), batch()
     nets = ContrastiveNetworks(width=4, blocks=1, d_width=4, layers=1, features=8, norm="none", places=True).build(spec)
     x = planes(torch.arange(1024).view(4, 16, 16) % 4, 4)
-    assert pictures(nets["G"], x).shape == (4, 3, 16, 16) and pictures(nets["G"], one["src"]) is one["src"]
+    assert encoder_input(nets["G"], x).shape == (4, 3, 16, 16) and encoder_input(nets["G"], one["src"]) is one["src"]
     mapped = Batch(lambda: {"src": one["src"], "x": x}, Draw(0, 4, ALL), size=4)
     for players, turn in ContrastiveGame(r1=1.0, l1=1.0).turns(0):
         torch.stack([v.mean() for k, v in turn(nets, mapped).items() if k[0] != "_"]).sum().backward()

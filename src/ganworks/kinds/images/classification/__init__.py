@@ -1,4 +1,4 @@
-"""Pictures of which few have labels -> their classes, learned beside a generator (semi-supervised)."""
+"""Pictures, of which a few have labels -> a classifier, trained semi-supervised or beside a generator."""
 
 from ganworks.core.registry import Kind
 

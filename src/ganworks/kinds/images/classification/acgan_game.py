@@ -1,8 +1,8 @@
-"""AC-GAN for more training images (Odena, Olah and Shlens 2017, 1610.09585): first a generator of each class, then a
-classifier that learns from the labelled images and from generated ones.
+"""AC-GAN as a source of training images (Odena, Olah and Shlens 2017, 1610.09585), for a classifier C.
 
-The discriminator has a second head that predicts the class. Both players want that head to be right: D on real and
-generated images, G on its own. Realness is learned from all images, labelled or not; classes from the labelled ones.
+First a conditional generator is trained, then C goes on learning from labelled and generated images. The discriminator
+has a second head that predicts the class. Both players are trained to make that head right: D on real and generated
+images, G on its own. Realness is learned from all images, labelled or not; classes from the labelled ones.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ganworks.kinds.images.classification.views import view
 class AuxiliaryClasses:
     """Settings of the game. Reads x (all images), xl and y (labelled ones) of a batch.
 
-    loss: loss of realness, a name from `losses.LOSSES`.
+    loss: adversarial loss, a name from `games.losses.LOSSES`.
     classes: weight of the class terms of D and G.
-    augment: DiffAugment policy of what D sees, which few images need.
-    start: fraction of the budget at which G is finished and C, which has learned from the labels so far, is given
-        generated images as well.
-    generated: weight of generated images in C's loss, 0 to 1 and more; real ones weigh 1.
-    label_strength: strength of the other views that C sees, of real and generated images alike.
+    augment: DiffAugment policy for all images that D sees; few images need one.
+    start: fraction of the budget at which G is finished, and C, so far trained on the labelled images, gets generated
+        images as well.
+    generated: weight of generated images in C's loss, where real ones have weight 1.
+    label_strength: strength of the random views that C sees, of real and generated images alike.
     """
 
     loss: str = "hinge"
@@ -59,15 +59,15 @@ class AuxiliaryClasses:
 
     @property
     def phases(self) -> tuple[float, ...]:
-        """Where the turns change: G and D play first; then C alone learns, from what G makes, too."""
+        """Fractions of the budget where the turns change: first all three learn, then C alone."""
         return (0.0, self.start)
 
     def alone(self) -> SemiSupervised:
-        """The baseline of this game: C on the labelled images alone, under the same views."""
+        """The baseline of this game: C trained on the labelled images alone, under the same views."""
         return SemiSupervised(variant="supervised", label_strength=self.label_strength)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """D, G, and C on the labels, until `start`; then C alone, on generated images, too."""
+        """D, G and C (on labelled images) until `start`; then C alone, on generated images as well."""
         if progress < self.start:
             yield ("D",), self.discriminator_turn
             yield ("G",), self.generator_turn
@@ -77,12 +77,12 @@ class AuxiliaryClasses:
         return self._augment(x, self._augment.draw(batch.draw)) if self._augment.names else x
 
     def _made(self, G: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Generated images, and the classes that were asked for, drawn alike."""
+        """(generated images [B, C, H, W], the classes asked for, int64 [B], uniform)."""
         asked = batch.draw.integers(batch.num_classes)
         return G(batch.draw.normal(G.z_dim), asked), asked
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """D's terms, each [B]: d_loss, and the cross-entropies of labelled and generated images (equations 2, 3)."""
+        """D's terms, each [B]: d_loss and the cross-entropies of labelled and generated images (equations 2 and 3)."""
         D = nets["D"]
         with torch.no_grad():
             made, asked = self._made(nets["G"], batch)
@@ -99,7 +99,7 @@ class AuxiliaryClasses:
         }
 
     def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """G's terms, each [B]: g_loss, and the cross-entropy of the class that was asked for."""
+        """G's terms, each [B]: g_loss and the cross-entropy of the class asked for."""
         D = nets["D"]
         made, asked = self._made(nets["G"], batch)
         f, told = D(self._seen(made, batch))
@@ -110,7 +110,7 @@ class AuxiliaryClasses:
         return {"g_loss": self._loss.generator(r, f), "g_class": self.classes * label_loss(told, asked)}
 
     def classifier_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """C's terms, each [B]: cross-entropy of labelled images; once G is finished, of generated ones as well."""
+        """C's terms, each [B]: cross-entropy of labelled images and, once G is finished, of generated ones."""
         xl = view(batch["xl"], batch.draw, self.label_strength)
         if not self.generated or batch.progress < self.start:
             return {"label": label_loss(nets["C"](xl), batch["y"])}

@@ -1,4 +1,4 @@
-"""The players of AC-GAN (Odena, Olah and Shlens 2017, 1610.09585), with a classifier to train on what G makes."""
+"""The networks of AC-GAN (Odena, Olah and Shlens 2017, 1610.09585), and a classifier that learns from G's images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AuxiliaryDiscriminator(ConvClassifier):
 
 @dataclass(frozen=True)
 class ACGAN:
-    """C: the classifier that is wanted. G, D: conditional generator, and discriminator with a class head.
+    """C: the classifier to be trained. G, D: a conditional generator and a discriminator with a class head.
 
     width: channels of the largest map of C and of D.
     g_width: channels of G's largest map, as in `Compact`.

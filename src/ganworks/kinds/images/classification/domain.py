@@ -1,4 +1,4 @@
-"""The domain of images of which only some carry labels; the rest helps to learn what the classes look like."""
+"""The domain of images of which only some have labels; the others help to learn what the classes look like."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _NONE = -1
 
 
 class PartialData:
-    """A packed data set with what may be known of its labels.
+    """A packed data set with the labels that may be used.
 
-    labels: int64 [N], -1 where there is none or where it is hidden; nothing else is ever read for a label.
-    train: all images to learn from. known: those of them with a label. held: labelled images that are kept
-    apart to judge by. spec.classes: the classes proper.
+    labels: int64 [N], -1 where there is none or where it is hidden; labels are read from nowhere else. train: all
+    images to learn from. known: those of them with a label. held: labelled images that are held out for evaluation.
+    spec.classes: the classes, without those names that mean "no label".
     """
 
     def __init__(self, packed: Packed, domain: Partial):
@@ -63,34 +63,34 @@ class PartialData:
         return len(self.packed)
 
     def raw(self, indices: Any) -> np.ndarray:
-        """Rows as on disk: [n, C, H, W] in spec.dtype, a copy."""
+        """Images of these indices as stored: [n, C, H, W] in spec.dtype, a copy."""
         return self.packed.raw(indices)
 
     def images(self, indices: Any) -> Tensor:
-        """float32 [n, C, H, W] in [-1, 1]."""
+        """Images of these indices: float32 [n, C, H, W] in [-1, 1]."""
         return self.packed.fetch(indices)["x"]
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """Known labels of each class, int64 [K]."""
+        """How many labels of each class are used, int64 [K]."""
         return np.bincount(self.labels[self.known], minlength=self.spec.num_classes)
 
     @property
     def notes(self) -> list[str]:
-        """What is known and what judges, in sentences."""
+        """How many labels are used and held out, in sentences."""
         low, high = int(self.counts.min()), int(self.counts.max())
         each = f"{low}" if low == high else f"{low} to {high}"
         out = [
-            f"{len(self.known):,} of {len(self.train):,} training images carry a label, {each} a class; "
-            f"{len(self.held):,} other labelled images are held out to judge by"
+            f"{len(self.known):,} of {len(self.train):,} training images have a label, {each} per class; "
+            f"{len(self.held):,} other labelled images are held out for evaluation"
         ]
         if len(self.held) < 100:
-            out.append(f"held out: {len(self.held)} labelled images; an accuracy from so few is rough")
+            out.append(f"held out: {len(self.held)} labelled images; an accuracy on so few is uncertain")
         return out
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts, as `Packed.summary`; classes counts the labels that are used."""
+        """The facts of `Packed.summary`; `classes` counts the labels that are used."""
         facts = self.packed.summary
         return facts | {
             "classes": dict(zip(self.spec.classes, self.counts.tolist(), strict=True)),
@@ -107,18 +107,18 @@ class PartialData:
 class Partial:
     """Images, some with labels: how files become tensors and which labels count.
 
-    size: side, or (height, width); None looks: the size that all share, else the median short side, at most 64.
-    channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any for arrays; None: 1 if all is grey, else 3.
-    labels: "on" for all there are, or a number: so many are kept in all, shared out as the classes are.
-    per_class: so many are kept of each class (0: `labels` decides).
-    label_seed: what the choice of the labels that are kept follows from.
+    size: side, or (height, width); None: the size that all images share, else their median short side, at most 64.
+    channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any number for arrays; None: 1 if all is grey, else 3.
+    labels: "on" for all labels, or how many are used in all, in proportion to the sizes of the classes.
+    per_class: how many labels of each class are used (0: `labels` decides).
+    label_seed: seed of the choice of the labels that are used.
     flip: mirror half of the images while training.
     crop: while training, images are shifted by up to this much, with reflected borders.
     rotate: while training, images are turned by up to this much.
-    fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
+    fit: how an image of another aspect ratio is fitted: crop to the middle, stretch, or pad with the background.
     background: the colour behind transparent pixels and padding.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
-    held_out: the share that is never trained on (at most 10,000 images).
+    held_out: the share of the images that is never trained on (at most 10,000 images).
     Raises UsageError for values outside their range.
     """
 
@@ -165,7 +165,10 @@ class Partial:
         return PartialData(packed, self)
 
     def keep(self, labels: np.ndarray, given: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        """Which of the labelled images `given` keep their labels [N]; indices in no order."""
+        """Those of the labelled images `given` (indices) whose labels are used; in any order. labels: int64 [N].
+
+        Raises UsageError when a class has no label left.
+        """
         if not self.per_class and self._all:
             kept = given
         else:
@@ -183,8 +186,10 @@ class Partial:
         return kept
 
     def batch(self, data: PartialData, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x [B, C, H, W]: the images of these indices, whether labelled or not; xl [B, C, H, W] and y [B]: labelled
-        ones, drawn with replacement; prior [B, K]: the shares of the classes among the labels, in every row.
+        """A batch of all images and of labelled ones.
+
+        x [B, C, H, W]: the images of these indices, labelled or not. xl [B, C, H, W] and y [B]: labelled images, drawn
+        with replacement. prior [B, K]: the shares of the classes among the labels, the same in every row.
         """
         chosen = data.known[draw.integers(len(data.known)).numpy()]
         both = self.images.vary(data.images(indices), draw), self.images.vary(data.images(chosen), draw)
@@ -198,7 +203,7 @@ class Partial:
         return ClassEvaluator(data, config, work)
 
     def converter(self, spec: Spec, source: Source) -> Callable[..., Any]:
-        """What turns an item of a source into an array [C, H, W] of the spec's size, as in the training."""
+        """The function that converts an item of a source to an array [C, H, W] of the spec's size, as in training."""
         channels, height, width = spec.shape
         reader = Images(
             size=(height, width),
@@ -211,7 +216,7 @@ class Partial:
         return reader.plan(source).convert
 
     def predict(self, net: nn.Module, x: Tensor) -> Tensor:
-        """Images [N, C, H, W] in [-1, 1], of the size and channels of the spec -> chances [N, K], float32."""
+        """Images [N, C, H, W] in [-1, 1], of the spec's size and channels -> probabilities float32 [N, K]."""
         return probabilities(net, x)
 
     def show(
@@ -223,15 +228,14 @@ class Partial:
     def write(
         self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None
     ) -> list[Path]:
-        """Write images that a generator made, as `Images` does."""
+        """Write generated images [n, C, H, W], as `Images` does."""
         return self.images.write(x, folder, names, mark)
 
 
 def shares(counts: np.ndarray, total: int) -> np.ndarray:
-    """How many of each class when `total` are kept: in proportion to counts [K], at least one each (largest
-    remainders).
+    """How many labels of each class are used, int64 [K], of `total`: in proportion to counts [K], at least one each.
 
-    Raises UsageError when there are not so many, or fewer than classes.
+    By the largest remainders. Raises UsageError when `total` is above the number of labels or below that of classes.
     """
     if not len(counts) <= total <= counts.sum():
         raise UsageError(f"labels={total}: there are {counts.sum():,} labels in {len(counts)} classes to choose from.")
@@ -245,7 +249,7 @@ def shares(counts: np.ndarray, total: int) -> np.ndarray:
 
 
 def _numbering(packed: Packed) -> tuple[tuple[str, ...], np.ndarray]:
-    """The classes proper, and for each packed class its number among them, -1 for those that mean "no label"."""
+    """(names of the classes, for each packed class its number among them); -1 for names that mean "no label"."""
     old = packed.spec.classes
     none = [name.strip().lower() in UNLABELLED for name in old]
     names = tuple(n for n, gone in zip(old, none, strict=True) if not gone)
@@ -257,6 +261,6 @@ def _numbering(packed: Packed) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def _among(hashes: np.ndarray, some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """bool: which of `some` have the same content as one of `others`."""
+    """bool, one for each of `some`: whether it has the same content as one of `others`."""
     wanted = {row.tobytes() for row in hashes[others]}
     return np.array([hashes[i].tobytes() in wanted for i in some], bool)

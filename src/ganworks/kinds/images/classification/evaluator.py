@@ -1,7 +1,7 @@
-"""How good a classifier is: accuracy, calibration and confusion on held-out labelled images, beside its baselines.
+"""The evaluator of classifiers: accuracy, calibration and confusion on held-out labelled images, beside baselines.
 
-The baseline that counts is the same network, trained by the same optimiser on the labelled images alone; the
-difference is what the unlabelled or generated images were worth.
+The main baseline is the same network, trained by the same optimiser on the labelled images alone; the difference is the
+gain from unlabelled or generated images.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from ganworks.metrics.scoring import Measurement
 from ganworks.metrics.tasks import TaskReport, interval, metric, save_pictures, timed
 from ganworks.training.engine import Engine
 
-FEWEST = 20  # held-out images from which an accuracy is worth a number
+FEWEST = 20  # held-out images below which nothing is scored
 SCORED, SHOWN, BINS = 2000, 40, 15
-ALONE = 100_000  # most examples for the baseline: with few labels it has long stopped to change
+ALONE = 100_000  # most examples for the baseline, which with few labels has long stopped changing by then
 
 
 def probabilities(net: nn.Module, x: Tensor, batch: int = 256) -> Tensor:
-    """Images [N, C, H, W] in [-1, 1] -> chances of the classes [N, K], float32 on the CPU; rows sum to 1."""
+    """Images [N, C, H, W] in [-1, 1] -> probabilities of the classes [N, K], float32 on the CPU."""
     device = next(net.parameters()).device
     with torch.inference_mode():
         parts = [net(part.to(device)).float().softmax(1).cpu() for part in x.split(batch)]
@@ -41,7 +41,7 @@ def probabilities(net: nn.Module, x: Tensor, batch: int = 256) -> Tensor:
 
 
 def confusion(chances: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Counts int64 [K, K]: row = true class, column = answer."""
+    """Confusion matrix int64 [K, K]: rows are true classes, columns predictions. chances: [N, K]; y: [N]."""
     classes = chances.shape[1]
     return np.bincount(y * classes + chances.argmax(1), minlength=classes**2).reshape(classes, classes)
 
@@ -59,7 +59,7 @@ def calibration_error(chances: np.ndarray, y: np.ndarray, bins: int = BINS) -> f
 
 
 def reliability(chances: np.ndarray, y: np.ndarray, bins: int = 10) -> list[tuple[float, float, int]]:
-    """(mean confidence, accuracy, count) of each bin of confidence that holds any example."""
+    """(mean confidence, accuracy, count) of each bin of confidence that is not empty. chances: [N, K]; y: [N]."""
     sure, right = chances.max(1), chances.argmax(1) == y
     place = np.minimum((sure * bins).astype(int), bins - 1)
     held = [place == b for b in range(bins) if (place == b).any()]
@@ -67,12 +67,12 @@ def reliability(chances: np.ndarray, y: np.ndarray, bins: int = 10) -> list[tupl
 
 
 def log_loss(chances: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """-log of the chance that the true class got, in nats [N]."""
+    """-log of the probability of the true class, in nats [N]. chances: [N, K]; y: [N]."""
     return -np.log(np.maximum(chances[np.arange(len(y)), y].astype(np.float64), 1e-12))
 
 
 def simple(chances: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """accuracy, ece, log_loss as plain numbers."""
+    """accuracy, ece and log_loss as plain numbers."""
     accuracy = float((chances.argmax(1) == y).mean())
     return {"accuracy": accuracy, "ece": calibration_error(chances, y), "log_loss": float(log_loss(chances, y).mean())}
 
@@ -84,7 +84,7 @@ def measured(chances: np.ndarray, y: np.ndarray) -> dict[str, Measurement]:
     meaning = "Share of held-out images given their class."
     found = {
         "accuracy": _within(metric(right, better="higher", meaning=meaning), share),
-        "log_loss": metric(log_loss(chances, y), meaning="Minus the log of the true class's chance, in nats."),
+        "log_loss": metric(log_loss(chances, y), meaning="Minus the log of the true class's probability, in nats."),
     }
     rng = np.random.default_rng(key("calibration", len(y)))
     draws = [calibration_error(chances[i], y[i]) for i in (rng.integers(len(y), size=len(y)) for _ in range(200))]
@@ -99,15 +99,15 @@ def _within(value: Measurement, estimate: Estimate) -> Measurement:
 
 
 def nearest_labelled(known: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The label of the nearest labelled image by pixels, [n]. known [m, ...], y [m], x [n, ...]."""
+    """[n]: the label of the labelled image nearest to each of x [n, ...] by pixels. known: [m, ...], y: [m]."""
     a, b = (torch.from_numpy(v.reshape(len(v), -1).astype(np.float32)) for v in (x, known))
     return y[torch.cat([torch.cdist(part, b).argmin(1) for part in a.split(1000)]).numpy()]
 
 
 class ClassEvaluator:
-    """Judges classifier C, and shows what G makes where there is one. data: a `PartialData`; config: the training's.
+    """Evaluates classifier C, and shows images of G where there is one. data: a `PartialData`; config: the training's.
 
-    The newest weights are published: to choose by the held-out labels would be to train on them (Oliver et al. 2018,
+    The newest weights are published: choosing by the held-out labels would be training on them (Oliver et al. 2018,
     1804.09170).
     """
 
@@ -119,34 +119,34 @@ class ClassEvaluator:
 
     @property
     def ready(self) -> bool:
-        """Whether enough labelled images are held out."""
+        """Whether enough labelled images are held out for scores."""
         return len(self.data.held) >= FEWEST
 
     @cached_property
     def some(self) -> np.ndarray:
-        """Held-out images for quick scores: a fixed draw."""
+        """Indices of the held-out images for quick scores, at most 2,000, always the same."""
         order = np.random.default_rng(key("held", len(self.data.held))).permutation(self.data.held)
         return order[:SCORED]
 
     def examples(self) -> None:
-        """None: a classifier cannot collapse as a generator does, so there is no watch."""
+        """None: there is no watch for collapse, as a classifier cannot collapse as a generator does."""
 
     def sample(self, nets: Nets) -> None:
-        """None, as `examples`."""
+        """None; see `examples`."""
 
     def chances(self, net: nn.Module, indices: np.ndarray) -> np.ndarray:
-        """[n, K] of images of these indices."""
+        """Probabilities [n, K] of the classes for the images of these indices."""
         parts = [indices[i : i + 1024] for i in range(0, len(indices), 1024)]
         return np.concatenate([probabilities(net, self.data.images(part)).numpy() for part in parts])
 
     def show(self, nets: Nets) -> Image.Image:
-        """Held-out images with what C says of them, and below them samples of G."""
+        """Held-out images with C's predictions, and below them samples of G where there is one."""
         chosen = self.some[:SHOWN] if len(self.data.held) else self.data.known[:SHOWN]
         answers = pictures_of.answers(self.data, chosen, self.chances(nets["C"], chosen))
         return pictures_of.stacked([answers, *([self.made(nets["G"])] if "G" in nets else [])])
 
     def made(self, G: nn.Module) -> Image.Image:
-        """Forty samples of G, of the classes in turn."""
+        """Forty samples of G, the classes in turn."""
         device, classes = next(G.parameters()).device, self.data.spec.num_classes
         z = torch.randn(SHOWN, G.z_dim, generator=torch.Generator().manual_seed(key("show")))  # pyrefly: ignore
         with torch.inference_mode():
@@ -162,7 +162,10 @@ class ClassEvaluator:
         return timed(self, nets)
 
     def alone(self, seen: int) -> nn.Module:
-        """The same network, trained on the labelled images alone; averaged, as the published one is."""
+        """The same network trained on the labelled images alone, with averaged weights as the published one has.
+
+        seen: examples that the published one has seen; the baseline sees as many, but at most 100,000.
+        """
         config = replace(self.config, game=self.config.game.alone())
         seed = key(config.train.seed, "init")
         with torch.random.fork_rng(devices=[]):
@@ -180,7 +183,7 @@ class ClassEvaluator:
         return net.eval().requires_grad_(False)
 
     def baselines(self, held: np.ndarray, seen: int) -> tuple[dict[str, dict[str, float]], np.ndarray]:
-        """Simple methods on the same held-out images, and the chances [n, K] of the network without the rest."""
+        """(scores of simple methods on the same held-out images, probabilities [n, K] of the network of `alone`)."""
         data, y = self.data, self.data.labels[held]
         alone = self.chances(self.alone(seen), held)
         near = nearest_labelled(data.raw(data.known), data.labels[data.known], data.raw(held))
@@ -194,12 +197,12 @@ class ClassEvaluator:
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> TaskReport:
-        """Everything, on at most `count` held-out images; pictures go to a folder."""
+        """Evaluate on at most `count` held-out images; pictures are written to the folder `pictures`."""
         start, data = time.monotonic(), self.data
         rng = np.random.default_rng(key(seed, "judge"))
         held = np.sort(rng.permutation(data.held)[:count])
         if not len(held):
-            return TaskReport({}, 0, warnings=["No labelled image is held out, so nothing can be judged."], about=about)
+            return TaskReport({}, 0, warnings=["No labelled image is held out, so there is no score."], about=about)
         y, chances = data.labels[held], self.chances(nets["C"], held)
         baselines, alone = self.baselines(held, int(about.get("seen") or ALONE))
         metrics = measured(chances, y)
@@ -232,25 +235,25 @@ class ClassEvaluator:
         )
 
     def protocol(self, count: int) -> list[str]:
-        """How it was judged, in sentences."""
+        """How the classifier was evaluated, in sentences."""
         known = len(self.data.known)
         return [
             f"{count:,} held-out labelled images; 95 % intervals: Wilson's for the accuracy, else bootstrap.",
             f"Trained with {known:,} labels and {len(self.data.train) - known:,} images without one.",
             "The baseline is the same network with the same optimiser and augmentation on the labels alone, for at "
             f"most {ALONE:,} examples.",
-            "Held-out labels chose nothing: the last weights of the training are judged.",
+            "The held-out labels did not choose the weights: those of the end of the training are evaluated.",
         ]
 
     def warnings(self, table: np.ndarray, names: list[str], count: int) -> list[str]:
-        """What makes the numbers rough."""
+        """What makes the numbers uncertain, in sentences."""
         missing = [n for n, row in zip(names, table, strict=True) if not row.sum()]
-        out = [f"No held-out image of {', '.join(missing)}: nothing is known of these classes."] if missing else []
+        out = [f"No image of {', '.join(missing)} is held out: nothing is known of these classes."] if missing else []
         return out + ([f"Only {count} held-out images: the interval is wide."] if count < 200 else [])
 
 
 def per_class(table: np.ndarray, names: list[str]) -> dict[str, Any]:
-    """Recall, precision and F1 of each class, from counts [K, K]."""
+    """A table of recall, precision and F1 of each class, from counts [K, K]."""
     right, asked, told = table.diagonal(), table.sum(1), table.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall, precision, f1 = right / asked, right / told, 2 * right / (asked + told)
@@ -262,7 +265,7 @@ def per_class(table: np.ndarray, names: list[str]) -> dict[str, Any]:
 
 
 def confusion_table(table: np.ndarray, names: list[str]) -> dict[str, Any]:
-    """The whole table up to 20 classes, else the 20 most frequent confusions."""
+    """The whole confusion matrix for up to 20 classes, else a table of the 20 most frequent confusions."""
     if len(names) <= 20:
         rows = [[n, *row] for n, row in zip(names, table.tolist(), strict=True)]
         return {"title": "Confusion (row: true class, column: answer)", "columns": ["", *names], "rows": rows}

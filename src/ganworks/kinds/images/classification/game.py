@@ -1,9 +1,9 @@
-"""Learning to classify from few labels and many images without: a classifier C and, where asked for, a generator G.
+"""Semi-supervised classification, from few labels and many images without: a classifier C and, in some variants, a G.
 
-"gan": Salimans et al. 2016 (1606.03498), section 5. C's K logits stand for the K + 1 classes of which the last,
-"generated", has the logit 0: with Z the sum of exp(logits), the chance of being real is Z / (Z + 1). G matches C's
-features on average. "consistency": FixMatch (Sohn et al. 2020, 2001.07685): what C is sure of in an image must hold
-in another view of it. "both": all of these terms. "supervised": the labels alone, the baseline of the others.
+"gan": Salimans et al. 2016 (1606.03498), section 5. C's K logits stand for K + 1 classes, of which the last,
+"generated", has the logit 0: with Z the sum of exp(logits), the probability of being real is Z / (Z + 1). G is trained
+by feature matching. "consistency": FixMatch (Sohn et al. 2020, 2001.07685): a confident prediction for an image must
+hold for another view of it. "both": all of these terms. "supervised": the labels alone, the baseline of the others.
 """
 
 from __future__ import annotations
@@ -30,35 +30,39 @@ def realness(logits: Tensor) -> Tensor:
 
 
 def real_loss(logits: Tensor) -> Tensor:
-    """-log D [B]: minus the log of the chance that the K + 1 classes give to the first K."""
+    """-log D [B]: minus the log of the probability of the first K of the K + 1 classes."""
     return F.softplus(-realness(logits))
 
 
 def fake_loss(logits: Tensor) -> Tensor:
-    """-log(1 - D) [B]: minus the log of the chance of the class "generated"."""
+    """-log(1 - D) [B]: minus the log of the probability of the class "generated"."""
     return F.softplus(realness(logits))
 
 
 def label_loss(logits: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy [B] of logits (never of probabilities) given that the example is real."""
+    """Cross-entropy [B] of logits [B, K] and labels y [B]: the K classes, given that the example is real."""
     return F.cross_entropy(logits.float(), y, reduction="none")
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Entropy [B] in nats of the K classes: low where C is sure (Grandvalet and Bengio 2005)."""
+    """Entropy [B] in nats of the K classes: low where C is confident (Grandvalet and Bengio 2005)."""
     logs = logits.float().log_softmax(1)
     return -(logs.exp() * logs).sum(1)
 
 
 def feature_distance(real: Tensor, fake: Tensor) -> Tensor:
-    """|mean f(x) - mean f(G)|^2 over the features' number: 1606.03498, section 3.1. [B], the same for all."""
+    """Mean squared difference of the mean features of real and generated images (1606.03498, section 3.1).
+
+    real, fake: [B, F]. Returns [B], the same value in each row.
+    """
     return (real.float().mean(0) - fake.float().mean(0)).square().mean().expand(len(fake))
 
 
 def sure_loss(weak: Tensor, strong: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
-    """2001.07685, equation 4: cross-entropy of the strong view with the weak view's answer where that is sure.
+    """Cross-entropy of the strong view with the weak view's confident prediction (2001.07685, equation 4).
 
-    weak, strong: logits [B, K]. Returns (losses [B], 0 where C was not sure, and the mask [B] as floats).
+    weak, strong: logits [B, K]. Returns (losses [B], mask [B] as floats); both are 0 where the probability of the weak
+    view's prediction is below `confidence`.
     """
     chance, answer = weak.detach().float().softmax(1).max(1)
     mask = (chance >= confidence).float()
@@ -66,11 +70,11 @@ def sure_loss(weak: Tensor, strong: Tensor, confidence: float) -> tuple[Tensor, 
 
 
 def balance_loss(logits: Tensor, prior: Tensor) -> Tensor:
-    """KL from the classes' expected shares to the mean answer of the batch, in nats: [B], the same for all.
+    """KL divergence in nats of the batch's mean prediction from the expected shares: [B], the same value in each row.
 
-    Without it a class that few labels show badly is swallowed by its neighbour, as every answer of C confirms the next
-    (the fairness term of CatGAN, Springenberg 2015, 1511.06390, equation 6, for given shares). logits: [B, K];
-    prior: [B, K], rows alike, each summing to 1.
+    Without it a class that the few labels represent badly can merge into a similar one, as C's predictions reinforce
+    themselves. It is the fairness term of CatGAN (Springenberg 2015, 1511.06390, equation 6) for given shares. logits:
+    [B, K]; prior: [B, K], the expected shares in each row.
     """
     mean, wanted = logits.float().softmax(1).mean(0), prior.float().mean(0)
     return torch.special.xlogy(wanted, wanted / mean.clamp_min(1e-8)).sum().expand(len(logits))
@@ -78,18 +82,18 @@ def balance_loss(logits: Tensor, prior: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class SemiSupervised:
-    """Who learns from what. Reads x (all images), xl and y (labelled ones) of a batch.
+    """Settings of the game. Reads x (all images), xl and y (labelled ones) and prior of a batch.
 
-    variant: how C learns that an image is real, and from unlabelled ones; see the module.
-    realness: weight of the realness term.
-    consistency: weight of the consistency term: the same answer on another view of an image.
-    entropy: weight of the entropy term: sure answers on unlabelled images.
-    balance: weight of the demand that the classes be as frequent among all images as among the labelled ones: 0 where
-        the labels were not drawn that way.
-    confidence: the chance from which C's own answer on an image counts.
-    matching: what G learns from, C's mean features or C's realness.
-    strength: strength of the other views that C sees of unlabelled images (0: as they are).
-    label_strength: strength of the other views that C sees of labelled images (0: as they are).
+    variant: how C learns from unlabelled images, and whether there is a generator.
+    realness: weight of the terms that tell real from generated images.
+    consistency: weight of the consistency term, which asks for the same prediction on another view of an image.
+    entropy: weight of the entropy term, which asks for confident predictions on unlabelled images.
+    balance: weight of the balance term, which asks that the classes be as frequent among all images as among the
+        labelled ones; set it to 0 where the labels were not drawn that way.
+    confidence: the probability from which C's own prediction on an image counts.
+    matching: what G is trained on, C's mean features or C's realness.
+    strength: strength of the random views that C sees of unlabelled images (0: as they are).
+    label_strength: strength of the random views that C sees of labelled images (0: as they are).
     """
 
     variant: Variant = "consistency"
@@ -112,21 +116,21 @@ class SemiSupervised:
 
     @property
     def consists(self) -> bool:
-        """Whether views of unlabelled images have to agree in this variant."""
+        """Whether predictions on views of unlabelled images have to agree in this variant."""
         return self.variant in ("consistency", "both")
 
     def alone(self) -> SemiSupervised:
-        """The baseline of this game: the labels alone."""
+        """The baseline of this game: training on the labels alone."""
         return replace(self, variant="supervised")
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """C, then G where it plays."""
+        """C, then G where there is one."""
         yield ("C",), self.classifier_turn
         if self.plays:
             yield ("G",), self.generator_turn
 
     def classifier_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """C's terms, each [B]: labels; real and fake of the K + 1 classes; consistency; entropy; balance."""
+        """C's terms, each [B]: label and, by variant and weight, consistency, d_real, d_fake, entropy and balance."""
         C, parts = nets["C"], {"label": view(batch["xl"], batch.draw, self.label_strength)}
         if self.consists:
             parts["strong"] = view(batch["x"], batch.draw, self.strength)
@@ -159,7 +163,7 @@ class SemiSupervised:
         }
 
     def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """G's term [B]: the distance of C's mean features, or the log of C's chance of being real."""
+        """G's term [B]: feature matching, or minus the log of C's probability of being real."""
         C, G = nets["C"], nets["G"]
         made = G(batch.draw.normal(G.z_dim))
         if self.matching == "realness":

@@ -1,8 +1,8 @@
-"""Classifiers that also play a game: K logits and the features before them, with a generator beside.
+"""Classifiers with K logits and the features before them, and generators to train them against.
 
-`Semi` is the pair of Salimans et al. 2016 (1606.03498), section 5 and their MNIST code: fully connected, weight
-norm, Gaussian noise on every layer. `SemiConv` is a small convolutional pair for images of any size.
-Weight norm instead of batch norm: labelled, unlabelled and generated examples then never share statistics.
+`Semi` is the pair of Salimans et al. 2016 (1606.03498), section 5, and their MNIST code: fully connected, with weight
+norm and Gaussian noise on every layer. `SemiConv` is a small convolutional pair for images of any size. The classifiers
+have weight norm instead of batch norm, so that labelled, unlabelled and generated examples never share statistics.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EPS = 1e-12
 
 
 def direction(v: Tensor) -> Tensor:
-    """v with every output's weights at length 1."""
+    """Weights v with each output's part scaled to length 1."""
     return F.normalize(v.flatten(1), dim=1, eps=EPS).view_as(v)
 
 
@@ -58,7 +58,7 @@ class NormedConv(nn.Conv2d):
 
 
 def noisy(x: Tensor, deviation: float, training: bool) -> Tensor:
-    """x plus Gaussian noise while training (drawn from torch's own generator, which the engine seeds)."""
+    """x plus Gaussian noise of this standard deviation while training, from torch's global generator."""
     return x + deviation * torch.randn_like(x) if training and deviation else x
 
 
@@ -88,7 +88,7 @@ class DenseClassifier(SemiClassifier):
         self.noise = (net.noise_input, *[net.noise] * len(net.hidden))
 
     def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = x.flatten(1) / 2 + 0.5  # published for values in [0, 1]: the background is silent
+        x = x.flatten(1) / 2 + 0.5  # published for values in [0, 1], where the background is 0
         clean = x
         for layer, deviation in zip(self.layers, self.noise, strict=False):
             clean = F.relu(layer(noisy(x, deviation, self.training)))
@@ -99,8 +99,8 @@ class DenseClassifier(SemiClassifier):
 class DenseGenerator(nn.Module):
     """z [B, z_dim] -> examples [B, *shape] in (-1, 1).
 
-    Published: uniform latents, two layers of 500 softplus units with batch norm, a sigmoid. Latents here are
-    normal, as everywhere in this package, and are mapped to uniform ones by the normal distribution function.
+    Published: uniform latents, two layers of 500 softplus units with batch norm, a sigmoid. Latents here are normal, as
+    everywhere in this package; the normal cumulative distribution function maps them to uniform ones.
     """
 
     def __init__(self, z_dim: int, hidden: tuple[int, ...], spec: Spec):
@@ -122,7 +122,8 @@ class DenseGenerator(nn.Module):
 class ConvClassifier(SemiClassifier):
     """Convolutions that halve the image to about 4 x 4, then one hidden layer.
 
-    5x5 with stride 2 from the image, then 3x3 with stride 2 per halving and one 3x3 on the lowest map.
+    The first convolution is 5x5, those of the other halvings are 3x3, all with stride 2; a last 3x3 halves the lowest
+    map.
     """
 
     def __init__(self, width: int, dropout: float, spec: Spec):
@@ -186,8 +187,8 @@ class SemiConv:
     """Convolutional classifier, and a compact generator beside it, for images [C, H, W] of any size.
 
     width: channels of C's largest map, twice as many on each smaller one.
-    generator: "dense" is cheap and enough to teach C what is not an image, "compact" makes better pictures, "none" is
-        for games that train C alone.
+    generator: "dense" is cheap and enough to train C, "compact" makes better pictures, "none" is for variants without a
+        generator.
     g_width: channels of G's largest map, as in `Compact` (times 16 in the dense one's layers).
     z_dim: size of the latent.
     dropout: dropout before C's hidden layer.
@@ -206,11 +207,11 @@ class SemiConv:
 
     @property
     def makes(self) -> dict[str, str]:
-        """Who is published, and what for."""
+        """The networks that are published, and the verb that uses each."""
         return {"C": "predict", "G": "sample"} if self.generator != "none" else {"C": "predict"}
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"C": ConvClassifier} and a generator without classes, {"G": ...}, unless that is "none"."""
+        """{"C": ConvClassifier} and, unless generator is "none", {"G": an unconditional generator}; fresh weights."""
         need_classes(spec, "A classifier")
         if len(spec.shape) != 3:
             raise UsageError(f"SemiConv reads images [C, H, W], not shape {list(spec.shape)}; use networks=semi.")

@@ -1,4 +1,4 @@
-"""Pictures of a classifier: its answers, its surest mistakes, the confusion table and the reliability diagram."""
+"""Pictures of a classifier: its predictions, most confident mistakes, confusion matrix and reliability diagram."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _short(name: str, most: int = 9) -> str:
 
 
 def answers(data: Any, indices: np.ndarray, chances: np.ndarray) -> Image.Image:
-    """Images with what the classifier says and how sure it is; "7, not 1" where it is wrong."""
+    """Images with the predicted class and its probability, and with the true class where the prediction is wrong."""
     names, captions = data.spec.classes, []
     for label, row in zip(data.labels[indices], chances, strict=True):
         answer = int(row.argmax())
@@ -33,14 +33,14 @@ def answers(data: Any, indices: np.ndarray, chances: np.ndarray) -> Image.Image:
 
 
 def mistakes(data: Any, indices: np.ndarray, chances: np.ndarray, y: np.ndarray, count: int = 30) -> Image.Image:
-    """The wrong answers that were given with most confidence."""
+    """The wrong predictions with the most confidence."""
     wrong = np.flatnonzero(chances.argmax(1) != y)
     worst = wrong[np.argsort(-chances[wrong].max(1), kind="stable")][:count]
     return answers(data, indices[worst], chances[worst])
 
 
 def stacked(images: Sequence[Image.Image]) -> Image.Image:
-    """One below the other on white."""
+    """Images one below the other on white."""
     sheet = Image.new("RGB", (max(i.width for i in images), sum(i.height for i in images)), "white")
     top = 0
     for image in images:
@@ -50,7 +50,7 @@ def stacked(images: Sequence[Image.Image]) -> Image.Image:
 
 
 def confusion_picture(table: np.ndarray, names: Sequence[str]) -> Image.Image:
-    """Counts [K, K] as shades of their row's share: green on the diagonal, red beside it."""
+    """The confusion matrix, counts [K, K], shaded by each count's share of its row: green on the diagonal, else red."""
     classes, cell = len(names), max(6, min(44, 1400 // len(names)))
     font = _font(11)
     edge = 8 + max(round(font.getlength(_short(n, 16))) for n in names) if cell >= 12 else 8
@@ -60,7 +60,7 @@ def confusion_picture(table: np.ndarray, names: Sequence[str]) -> Image.Image:
     for i in range(classes):
         for j in range(classes):
             left, top, colour = edge + j * cell, edge + i * cell, GREEN if i == j else RED
-            strength = float(share[i, j]) ** (1.0 if i == j else 0.5)  # rare confusions are seen too
+            strength = float(share[i, j]) ** (1.0 if i == j else 0.5)  # so that rare confusions are visible
             shade = tuple(round(255 + (c - 255) * strength) for c in colour)
             pen.rectangle((left, top, left + cell, top + cell), fill=shade, outline=GREY)
             if cell >= 24 and table[i, j]:
@@ -73,7 +73,7 @@ def confusion_picture(table: np.ndarray, names: Sequence[str]) -> Image.Image:
 
 
 def _upright(sheet: Image.Image, text: str, left: int, bottom: int, width: int) -> None:
-    """Text that reads from bottom to top, its end at `bottom`."""
+    """Draw text that reads from bottom to top and starts at `bottom`."""
     font = _font(11)
     strip = Image.new("RGB", (round(font.getlength(text)) + 2, min(width, 14)), "white")
     ImageDraw.Draw(strip).text((0, strip.height / 2), text, "black", font, anchor="lm")
@@ -82,9 +82,9 @@ def _upright(sheet: Image.Image, text: str, left: int, bottom: int, width: int) 
 
 
 def reliability_picture(bins: Sequence[tuple[float, float, int]], side: int = 360) -> Image.Image:
-    """Accuracy over confidence, one bar per bin, as wide as its bin; the diagonal is perfect calibration.
+    """Reliability diagram: accuracy over confidence, one bar per bin; the diagonal is perfect calibration.
 
-    bins: (mean confidence, accuracy, count). The bar's shade is the share of examples that it stands for.
+    bins: (mean confidence, accuracy, count). The darker a bar, the more examples it stands for.
     """
     edge = 46
     sheet = Image.new("RGB", (edge + side + 12, side + edge + 12), "white")

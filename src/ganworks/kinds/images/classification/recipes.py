@@ -1,4 +1,4 @@
-"""The recipes that end in a classifier: few labels and many images, or few images and a generator of more."""
+"""Recipes of classifiers: from few labels and many images, or from few images and a generator of more."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SOLE = ("consistency", "supervised")  # variants without a generator
 
 
 def classify(facts: Facts) -> Config:
-    """A classifier from images of which only some carry labels.
+    """A classifier from images of which only some have labels.
 
     game.variant chooses: "consistency" (the default) is FixMatch (Sohn et al. 2020, arXiv 2001.07685) with affine views
     and cutout; "gan" is the K + 1 classes with feature matching of Salimans et al. 2016 (arXiv 1606.03498); "both" is
-    the sum of their terms; "supervised" leaves the images without a label out. A small network with weight norm, Adam,
-    averaged weights; docs/classification.md has the variants side by side.
+    the sum of their terms; "supervised" leaves the unlabelled images out. The network is small, with weight norm, Adam
+    and averaged weights; `ganworks help classification` compares the variants.
     """
     variant = str(facts.given.get("game.variant", "consistency"))
     alone = variant in _SOLE
@@ -32,11 +32,11 @@ def classify(facts: Facts) -> Config:
 
 
 def acgan(facts: Facts) -> Config:
-    """More images for a small labelled set: AC-GAN makes them by class, and a classifier learns from both kinds.
+    """More images for a small labelled set: AC-GAN makes them by class, and a classifier learns from all of them.
 
-    Paper: Odena, Olah and Shlens 2017 (arXiv 1610.09585). Differs from it: hinge loss, augmentation of what D sees
-    (2006.10738), weight norm in D, and 28 to 64 pixels where the paper has 128. The report says what the generated
-    images were worth; on digits with 50 labels that was nothing (docs/classification.md).
+    Paper: Odena, Olah and Shlens 2017 (arXiv 1610.09585). Different here: hinge loss, augmentation of what D sees
+    (2006.10738), weight norm in D, and 28 to 64 pixels where the paper has 128. The report says how much the generated
+    images improved the accuracy; on digits with 50 labels it was nothing (`ganworks help classification`).
     """
     if not facts.spec.num_classes:
         raise UsageError("acgan needs labels.")

@@ -1,8 +1,8 @@
-"""Another view of the same image, for learning from images without labels: moved, turned, stretched, covered.
+"""Random views of images, for consistency training: shifted, rotated, stretched, partly covered.
 
-The label of a photo or a digit survives such a view, so a classifier should give it the same answer
-(consistency training: FixMatch, Sohn et al. 2020, 2001.07685; UDA, Xie et al. 2019, 1904.12848). One affine map
-in one bilinear pass, then light and contrast, then a covered square (cutout, 1708.04552).
+A photo or a digit keeps its label in such a view, so a classifier should give it the same class (consistency training:
+FixMatch, Sohn et al. 2020, 2001.07685; UDA, Xie et al. 2019, 1904.12848). A view is one affine map in one bilinear
+pass, then a change of brightness and contrast, then a covered square (cutout, 1708.04552).
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from torch import Tensor
 
 from ganworks.core.spec import Draw
 
-TURN, STRETCH, SHEAR, SHIFT = 0.45, 0.25, 0.3, 0.12  # radians, log of the factor, share, share of half a side x 2
-LIGHT, CONTRAST, HOLE = 0.2, 0.3, 0.4  # of a range of 2; log of the factor; largest side of the hole
+TURN, STRETCH, SHEAR, SHIFT = 0.45, 0.25, 0.3, 0.12  # radians; log of the factor; slope; share of a side
+LIGHT, CONTRAST, HOLE = 0.2, 0.3, 0.4  # on the scale of [-1, 1]; log of the factor; largest share of a side
 NUMBERS = 11
 
 
 def view(x: Tensor, draw: Draw, strength: float = 1.0) -> Tensor:
-    """Images [B, C, H, W] in [-1, 1] -> as many others of the same content, without gradient.
+    """Images x [B, C, H, W] in [-1, 1] -> random views of them, of the same shape, without gradient.
 
-    strength: 0 changes nothing, 1 is what digits and clothes still bear. Keyed by `draw`. Mirror images are not
-    made: a mirrored letter is another letter (the domain's flip=true does that for data that allows it).
+    strength: 0 changes nothing; at 1 digits and clothes are still recognisable. Random numbers come from `draw`. Views
+    are never mirrored, as a mirrored letter is another letter; domain.flip=on mirrors data that allows it.
     """
     if strength <= 0:
         return x
@@ -32,7 +32,7 @@ def view(x: Tensor, draw: Draw, strength: float = 1.0) -> Tensor:
 
 
 def moved(x: Tensor, u: Tensor, strength: float) -> Tensor:
-    """Turned, stretched along both axes, sheared and shifted; the border is carried on. u: [B, 6] in [0, 1)."""
+    """Rotate, stretch along both axes, shear and shift x; borders are repeated. u: random numbers [B, 6] in [0, 1)."""
     turn, tall, wide, shear, down, right = (2 * u - 1).mul(strength).unbind(1)
     height, width = x.shape[2:]
     cos, sin = (turn * TURN).cos(), (turn * TURN).sin()
@@ -44,13 +44,13 @@ def moved(x: Tensor, u: Tensor, strength: float) -> Tensor:
 
 
 def lit(x: Tensor, u: Tensor, strength: float) -> Tensor:
-    """Brighter or darker, with more or less contrast. u: [B, 2] in [0, 1)."""
+    """Change brightness and contrast of x. u: random numbers [B, 2] in [0, 1)."""
     light, contrast = (2 * u - 1).mul(strength)[:, :, None, None, None].unbind(1)
     return (x * (contrast * CONTRAST).exp() + light * LIGHT).clamp(-1, 1)
 
 
 def covered(x: Tensor, u: Tensor, strength: float) -> Tensor:
-    """A square of up to HOLE of a side replaced by the image's mean, centred anywhere. u: [B, 3] in [0, 1)."""
+    """Replace a box of up to HOLE of each side, anywhere, by the image's mean. u: random numbers [B, 3] in [0, 1)."""
     half = u[:, 0] * min(1.0, strength) * HOLE / 2
     inside = torch.ones_like(x[:, :1], dtype=torch.bool)
     for axis, side in enumerate(x.shape[2:]):

@@ -1,4 +1,4 @@
-"""Photos with holes -> whole ones."""
+"""Photos with holes -> photos whose holes are filled (inpainting)."""
 
 from ganworks.core.registry import Kind
 

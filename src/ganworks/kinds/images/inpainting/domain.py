@@ -1,4 +1,4 @@
-"""Photos with holes: what inpainting is trained on, and how a trained network fills a hole in a picture of any size."""
+"""The domain of inpainting: photos with drawn holes, and the use of a trained network on pictures of any size."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from ganworks.core.errors import UsageError, pixels
 from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.inpainting.masks import Masks
-from ganworks.kinds.images.shared.crops import LEAST, Photos
-from ganworks.kinds.images.shared.photos import FromPhotos
+from ganworks.kinds.images.shared.photo_pack import LEAST, Photos
+from ganworks.kinds.images.shared.photo_settings import FromPhotos
 from ganworks.kinds.images.shared.tiles import tiled
 
 MAX_SIDE = 4096
 DEFAULT_SIDE = 64
-CONTEXT = 64  # pixels around a hole, and beyond a tile, that the network sees
+CONTEXT = 64  # pixels around a hole, and around a tile's own part, that the network sees
 TILE = 768
-STEP = 64  # tiles begin at multiples of this, so that what repeats every 64 pixels in a network fits together
+STEP = 64  # tiles begin at multiples of this, so that the grain, which repeats every 64 pixels, continues across them
 
 
 @dataclass(frozen=True)
 class Holes(FromPhotos):
     """How photos become crops with holes, and how a hole in any picture is filled.
 
-    channels: 1 or 3; None: 1 if all is grey, else 3.
-    size: side, or (height, width), of the crops; None looks: 64, or the median short side if that is less.
-    masks: kinds of holes, each equally likely: strokes, scratches, box, border, centre, text.
-    area: least and most share of a crop that is hole.
-    width: width of pieces of strokes, least and most, in pixels.
-    length: length of pieces of strokes, least and most, in pixels.
-    zoom: crops are cut up to this much larger and made smaller, so that things are seen at several scales.
+    channels: 1 or 3; None: 1 if all are grey, else 3.
+    size: side, or (height, width), of the crops; None: 64, or the median short side if that is less.
+    masks: kinds of holes, equally likely: strokes, scratches, box, border, centre, text.
+    area: smallest and largest share of a crop that is missing.
+    width: smallest and largest width of a piece of a stroke, in pixels.
+    length: smallest and largest length of a piece of a stroke, in pixels.
+    zoom: crops are cut up to this many times larger and reduced, so that objects are seen at several scales.
     flip: mirror half of the crops.
     """
 
@@ -52,7 +52,7 @@ class Holes(FromPhotos):
 
     options: ClassVar[dict[str, str]] = {
         "mask": "an image of the same size, white where the picture is to be filled (needed)",
-        "tile": f"side in pixels of what is filled at once, 0 for everything; {TILE} unless told",
+        "tile": f"side in pixels of the part that is filled at once (default {TILE}); 0: everything",
     }
     keeps_grey: ClassVar[bool] = True
 
@@ -66,7 +66,7 @@ class Holes(FromPhotos):
         self.holes()
 
     def holes(self) -> Masks:
-        """What draws the masks."""
+        """The masks that this domain draws."""
         return Masks(self.masks, self.area, self.width, self.length)
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Photos:
@@ -85,7 +85,7 @@ class Holes(FromPhotos):
     def batch(self, data: Photos, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x [B, C, H, W], the photo; mask [B, 1, H, W], 1 = hole; src [B, C + 1, H, W], x with 0 in the hole, and mask.
 
-        All drawn by `draw`, for each row by itself.
+        Random numbers come from `draw`, for each row by itself.
         """
         _, height, width = data.spec.shape
         numbers = draw.uniform(6)
@@ -94,9 +94,9 @@ class Holes(FromPhotos):
         return {"x": x, "mask": mask, "src": with_hole(x, mask)}
 
     def _crop(self, data: Photos, index: int, size: tuple[int, int], numbers: Tensor) -> Tensor:
-        """One crop [1, C, *size]: cut up to `zoom` times larger, as far as the photo reaches.
+        """One crop [1, C, *size], cut up to `zoom` times larger, as far as the photo allows, and reduced.
 
-        Made smaller by a bicubic filter, as people's photos are: a bilinear one leaves less texture to learn from.
+        The filter is bicubic, as is usual for photos; a bilinear one would leave less texture to learn from.
         """
         room = min(m / n for m, n in zip(data.shapes[index, 1:].tolist(), size, strict=True))
         scale = max(1.0, min(self.zoom ** float(numbers[5]), room))
@@ -107,20 +107,21 @@ class Holes(FromPhotos):
         return F.interpolate(part, size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
 
     def evaluator(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `InpaintingEvaluator`."""
+        """The evaluator of a training: see `InpaintingEvaluator`."""
         from ganworks.kinds.images.inpainting.evaluator import InpaintingEvaluator
 
         return InpaintingEvaluator(self, data)
 
     def channels_of(self, spec: Spec) -> int:
-        """Channels of the pictures that `apply` is given: the mask comes beside them."""
+        """Channels of the pictures that `apply` takes; the mask is given apart."""
         return spec.shape[0]
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
-        """Fill the hole of x [1, C, H, W] in [-1, 1], any size; all other pixels come back as they are.
+        """Fill the hole of x [1, C, H, W] in [-1, 1], of any size; all other pixels are returned unchanged.
 
-        options: mask [1, 1, H, W], 1 = hole (above one half); tile: side in pixels of what goes through the network
-        at once (0: everything). Only the hole and `CONTEXT` pixels around it are looked at. Raises UsageError.
+        options: mask [1, 1, H, W], hole where it is above 0.5; tile: side in pixels of the part that goes through the
+        network at once (0: everything). The network sees the hole and `CONTEXT` pixels around it. Raises UsageError for
+        a missing mask or one of another size.
         """
         mask = options.get("mask")
         if not isinstance(mask, Tensor):
@@ -146,7 +147,7 @@ class Holes(FromPhotos):
 
 @dataclass(frozen=True)
 class _Fixed:
-    """Numbers that are drawn already, for one row: stands in for a `Draw`."""
+    """Stands in for a `Draw` of one row whose numbers [n] are already drawn."""
 
     numbers: Tensor
 
@@ -155,12 +156,12 @@ class _Fixed:
 
 
 def with_hole(x: Tensor, mask: Tensor) -> Tensor:
-    """Pictures [B, C, H, W] and masks [B, 1, H, W] -> what the network is given: 0 in the hole, and the mask."""
+    """Pictures [B, C, H, W], masks [B, 1, H, W] -> network input [B, C + 1, H, W]: 0 in the hole, and the mask."""
     return torch.cat([x * (1 - mask), mask], 1)
 
 
 def _around(inside: Tensor) -> slice:
-    """The stretch of one axis that holds the hole, and CONTEXT beside it."""
+    """The range of one axis that holds the hole, with CONTEXT pixels on both sides; inside: bool [side]."""
     at = torch.nonzero(inside)[:, 0]
     return slice(max(0, int(at[0]) - CONTEXT), min(len(inside), int(at[-1]) + 1 + CONTEXT))
 

@@ -18,22 +18,22 @@ from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, resize
 from ganworks.kinds.images.inpainting import measures as holes
 from ganworks.kinds.images.inpainting.masks import Masks
-from ganworks.kinds.images.shared.crops import Photos
+from ganworks.kinds.images.shared.photo_pack import Photos
 from ganworks.metrics import tasks
 
 FEWEST = 4  # held-out photos below which nothing is scored
 _SHOWN, _SCORED, _TOGETHER = 8, 32, 8
 MEANING = {
-    "hole_l1": ("lower", "Mean difference from the truth in the hole, as a share of the range."),
+    "hole_l1": ("lower", "Mean absolute difference from the truth in the hole, as a share of the range."),
     "hole_psnr": ("higher", "Peak signal-to-noise ratio in the hole, in dB."),
     "ssim": ("higher", "Structural similarity of the whole filled picture to the truth."),
     "energy": ("floor", "Gradient energy in the hole over the truth's: 1 = as much texture, a blur has below 0.1."),
-    "seams": ("floor", "The same for steps across the edge of the hole: above 1 the fill does not join."),
+    "seams": ("floor", "The same for steps across the edge of the hole: above 1 the edge of the fill is visible."),
 }
 
 
 def squares(data: Photos, indices: np.ndarray, side: int) -> np.ndarray:
-    """The middle square of each photo at `side` pixels (never enlarged), [n, C, side, side] as on disk."""
+    """The middle square of each photo at `side` pixels: [n, C, side, side] as stored. UsageError for smaller photos."""
     out = []
     for photo in map(data.whole, indices):
         short = min(photo.shape[1:])
@@ -44,7 +44,7 @@ def squares(data: Photos, indices: np.ndarray, side: int) -> np.ndarray:
 
 
 def filled(domain: Any, net: nn.Module, truth: np.ndarray, masks: Tensor, data: Photos) -> np.ndarray:
-    """Photos as on disk [n, C, H, W] whose holes `net` filled, through the domain's own `apply`."""
+    """Photos `truth` [n, C, H, W] with the holes of `masks` [n, 1, H, W] filled by the domain's `apply`, as stored."""
     device, out = next(net.parameters()).device, []
     middle, half = (data.spec.high + data.spec.low) / 2, (data.spec.high - data.spec.low) / 2
     with torch.inference_mode():
@@ -57,10 +57,10 @@ def filled(domain: Any, net: nn.Module, truth: np.ndarray, masks: Tensor, data: 
 
 
 class InpaintingEvaluator:
-    """Looks at how G fills holes in the middle squares of held-out photos, at twice the crops' size where they reach.
+    """Evaluates how G fills holes in the middle squares of held-out photos, at twice the crops' size where possible.
 
-    Nothing picks a snapshot: the newest is published, since L1 alone would pick the blurred one from before the
-    adversarial part.
+    There is no objective: the newest snapshot is published, since L1 alone would choose the blurred one from before the
+    adversarial stage.
     """
 
     objective = ""
@@ -73,7 +73,7 @@ class InpaintingEvaluator:
 
     @property
     def ready(self) -> bool:
-        """Whether enough is held out."""
+        """Whether enough photos are held out for scores."""
         return len(self.data.held) >= FEWEST
 
     @cached_property
@@ -85,22 +85,22 @@ class InpaintingEvaluator:
         return self.pairs(self.domain.holes(), _SCORED, "scored")
 
     def pairs(self, masks: Masks, count: int, name: str) -> tuple[np.ndarray, Tensor]:
-        """`count` held-out pictures (photos in turn; training photos when none is held out) and a mask for each."""
+        """(`count` held-out pictures, photos in turn, a mask for each); training photos where none are held out."""
         photos = self.data.held if len(self.data.held) else self.data.train
         indices = np.resize(photos, count)
         some = squares(self.data, indices, self.side)
         return some, masks(self.side, self.side, Draw(key("holes", name), count, slice(None)))
 
     def fill(self, nets: Nets, truth: np.ndarray, masks: Tensor) -> np.ndarray:
-        """Pictures with their holes filled by G, as on disk."""
+        """Pictures with their holes filled by G, as stored."""
         return filled(self.domain, nets["G"], truth, masks, self.data)
 
     def examples(self) -> Tensor | None:
-        """None: an output that follows its input cannot collapse."""
+        """None: there is no watch for collapse, as every input has its own target."""
         return None
 
     def sample(self, nets: Nets) -> Tensor | None:
-        """None, as `examples`."""
+        """None; see `examples`."""
         return None
 
     def show(self, nets: Nets) -> Image.Image:
@@ -115,28 +115,28 @@ class InpaintingEvaluator:
         return tasks.timed(self, nets)
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """Quick scores on 32 held-out pictures, and what the truth gets."""
+        """Quick scores on 32 held-out pictures, and the value of the truth."""
         truth, masks = self._scored
         found = self._bytes(self.fill(nets, truth, masks)), self._bytes(truth), masks.numpy()
         scores = {"hole_l1": float(holes.hole_l1(*found).mean()), "energy": holes.energy_ratio(*found)}
         return scores, {"energy": 1.0}, ""
 
     def _bytes(self, images: np.ndarray) -> np.ndarray:
-        """On the scale 0..255."""
+        """Stored images on the scale 0..255, float64."""
         low, high = self.data.spec.low, self.data.spec.high
         return (np.asarray(images, np.float64) - low) * (255 / (high - low))
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> tasks.TaskReport:
-        """Every measure with its interval, mean and harmonic fill beside it, a table by area of the hole."""
+        """Evaluate every measure with its interval, beside mean fill and harmonic fill; a table by area of the hole."""
         start = time.perf_counter()
         count = min(count, max(_SCORED, 4 * len(self.data.held)))
         progress("Filling", 0, 2)
         truth, masks = self.pairs(self.domain.holes(), count, f"judged {seed}")
         real, mask = self._bytes(truth), masks.numpy()
         made = self._bytes(self.fill(nets, truth, masks))
-        progress("Judging", 1, 2)
+        progress("Measuring", 1, 2)
         values, fills = holes.measure(made, real, mask), self._baselines(real, mask)
         metrics = {}
         for name, (better, meaning) in MEANING.items():
@@ -144,7 +144,7 @@ class InpaintingEvaluator:
             found = holes.energy_ratio(made, real, mask, name == "seams") if ratio else values[name]
             metrics[name] = tasks.metric(found, 1.0 if ratio else None, better=better, meaning=meaning)
         files = tasks.save_pictures(pictures, {"With hole, filled, truth": ("filled.png", self.show(nets))})
-        progress("Judging", 2, 2)
+        progress("Measuring", 2, 2)
         return tasks.TaskReport(
             metrics,
             count=count,
@@ -155,8 +155,8 @@ class InpaintingEvaluator:
                 f"The middle squares of {len(self.data.held)} held-out photos at {self.side} x {self.side} pixels, "
                 f"{count} masks as in training ({self.domain.masks}, {self.domain.area[0]:.0%} to "
                 f"{self.domain.area[1]:.0%} of the area).",
-                "hole_l1, hole_psnr and energy look at the hole alone; known pixels are kept exactly.",
-                "A blur wins on L1 and PSNR and loses on energy; texture that is not there does the opposite.",
+                "hole_l1, hole_psnr and energy are measured in the hole alone; known pixels are kept exactly.",
+                "A blur does well on L1 and PSNR and badly on energy; invented texture does the opposite.",
             ],
             warnings=[] if len(self.data.held) >= 20 else [f"Only {len(self.data.held)} photos are held out."],
             about=about,

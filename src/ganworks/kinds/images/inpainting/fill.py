@@ -1,4 +1,4 @@
-"""Smooth fills of holes in images: a coarse-to-fine guess in a fixed number of steps, and the harmonic fill itself."""
+"""Smooth fills of holes: a fast coarse-to-fine approximation, and the harmonic fill (Laplace's equation) itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _SWEEPS = 4
 
 
 def smooth_fill(x: Tensor, hole: Tensor, sweeps: int = _SWEEPS) -> Tensor:
-    """Images [B, C, H, W] whose hole is filled with something close to the harmonic fill; no parameters.
+    """Images x [B, C, H, W] whose holes are filled with an approximation of the harmonic fill; no parameters.
 
-    hole: [B, 1, H, W], 1 = missing. Known pixels come back unchanged. Means of the known pixels are taken on
-    ever smaller maps until nothing is missing (pull), then the holes of each larger map are interpolated from
-    the one below and averaged with their neighbours `sweeps` times (push; Gortler et al. 1996, The Lumigraph,
-    section 3.4.3, is the two-way pass). The last map is one pixel, so any hole that leaves one known pixel is
-    filled; an image with none becomes 0. Differentiable in x; float32 under autocast.
+    hole: [B, 1, H, W], 1 = missing. Known pixels are returned unchanged. On ever smaller maps, means of the known
+    pixels are taken until nothing is missing (pull); then the holes of each larger map are interpolated from the map
+    below and averaged with their neighbours `sweeps` times (push). Pull and push: Gortler et al. 1996, The Lumigraph,
+    section 3.4.3. The last map is one pixel, so any hole that leaves one known pixel is filled; an image without known
+    pixels becomes 0. Differentiable in x; float32 under autocast.
     """
     with torch.autocast(x.device.type, enabled=False):
         known = 1 - hole.float()
@@ -24,7 +24,7 @@ def smooth_fill(x: Tensor, hole: Tensor, sweeps: int = _SWEEPS) -> Tensor:
 
 
 def _fill(x: Tensor, known: Tensor, sweeps: int) -> Tensor:
-    """x is 0 where known [B, 1, H, W] is 0."""
+    """One level of the fill; x [B, C, H, W] must be 0 where known [B, 1, H, W] is 0."""
     height, width = x.shape[2:]
     if height == 1 and width == 1:
         return x
@@ -41,17 +41,17 @@ def _fill(x: Tensor, known: Tensor, sweeps: int) -> Tensor:
 
 
 def neighbours(x: Tensor) -> Tensor:
-    """The sum over the 4 neighbours of every pixel; beyond the border the pixel itself counts."""
+    """The sum over the 4 neighbours of each pixel; at the border the pixel itself takes the place of a missing one."""
     p = F.pad(x, (1, 1, 1, 1), mode="replicate")
     return p[..., 1:-1, :-2] + p[..., 1:-1, 2:] + p[..., :-2, 1:-1] + p[..., 2:, 1:-1]
 
 
 def harmonic_fill(x: Tensor, hole: Tensor, tolerance: float = 1e-6, most: int = 2000) -> Tensor:
-    """The fill whose every missing pixel is the mean of its 4 neighbours, in float64: Laplace's equation in the hole.
+    """The fill in which each missing pixel is the mean of its 4 neighbours, in float64: Laplace's equation in the hole.
 
-    Known pixels are the boundary values; the image border has none (no flow across it). x [B, C, H, W], hole
-    [B, 1, H, W] with 1 = missing; every image needs a known pixel. Solved by conjugate gradients from `smooth_fill`
-    until the residual is `tolerance` of its first value or `most` steps are done.
+    Known pixels are the boundary values; at the image border the normal derivative is 0. x [B, C, H, W], hole
+    [B, 1, H, W] with 1 = missing; every image needs a known pixel. Solved by conjugate gradients, starting from
+    `smooth_fill`, until the residual is `tolerance` times its first value or `most` steps are done.
     """
     inside = (hole > 0.5).double()
     fill = smooth_fill(x, hole).double() * inside

@@ -1,8 +1,8 @@
-"""Filling holes: first the nearest picture in L1, then one whose filled part a patch discriminator takes for real.
+"""Inpainting in two stages: G alone on L1 distances, then against a patch discriminator that scores the filled part.
 
-LaMa (Suvorov et al. 2021, 2109.07161), section 2.2, calls a patch fake only where it holds filled pixels; free-form
+LaMa (Suvorov et al. 2021, 2109.07161), section 2.2, labels a patch as fake only where it holds filled pixels; free-form
 inpainting (Yu et al. 2019, 1806.03589) and LaMa add feature matching and perceptual terms. Every term here is a mean
-over the hole (patches and features: over their share of it), so that its size does not depend on the hole's.
+over the hole, in which patches and features count by their share of it, so that it does not depend on the hole's size.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ from ganworks.games.losses import loss
 from ganworks.games.patches import per_example
 from ganworks.kinds.images.shared.two_stages import TwoStages
 
-_USUAL, _KNEE = 0.05, 6.0  # gradient energy of photos in [-1, 1], about: the unit of `texture`; it is squared below 6
+_USUAL, _KNEE = 0.05, 6.0  # usual gradient energy of photos in [-1, 1], the unit of `texture`; it is quadratic below 6
 
 
 @dataclass(frozen=True)
 class Inpainting(TwoStages):
-    """Settings of the game. batch: x [B, C, H, W] in [-1, 1], mask [B, 1, H, W] with 1 = hole, src = both in one.
+    """Settings of the game. batch: x [B, C, H, W] in [-1, 1], mask [B, 1, H, W] with 1 = hole, src: G's input.
 
-    D sees the composite: the real picture with the filled hole.
+    D sees the composite: the real picture with the hole filled by G.
 
     adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never (L1 alone).
-    loss: loss of the adversarial part, a name from `losses.LOSSES`.
+    loss: loss of the adversarial stage, a name from `games.losses.LOSSES`.
     gan: weight of the adversarial term in G's loss.
     match: weight of feature matching in G's loss.
     r1: gamma of the gradient penalty on real pictures (0: off; published: 0.001).
     hole: weight of L1 in the hole.
     known: weight of L1 on the known pixels.
-    detail: weight of the difference in gradient energy: as much texture as there was, wherever its grains lie. With the
-        L1 of the picture with grain, it sets the strength of the grain alone.
-    window: side of the square over which the energy is averaged, odd; 0: over the whole hole. Grain then goes where it
+    detail: weight of the difference in gradient energy, which asks for as much texture as in the truth, wherever it
+        lies. Together with the L1 of the picture with grain it determines the strength of the grain, and nothing else.
+    window: side of the square over which the energy is averaged, odd; 0: over the whole hole. Grain is then put where
+        it
         costs the least L1, which is where most is uncertain: the same energy at half the cost of a window of 5.
     perceptual: weight of the perceptual term, where `vgg` is given.
     vgg: path of VGG19 weights (safetensors) for a perceptual term; "": none.
@@ -71,7 +72,7 @@ class Inpainting(TwoStages):
         return self._truth(fill, grain, batch)
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """d_loss and, where weighted, r1, each [B]; _real and _fake are the logits on the patches of the hole."""
+        """d_loss and, where weighted, r1, each [B]; _real and _fake are the mean logits in the hole."""
         D, x, mask = nets["D"], batch["x"], batch["mask"]
         with torch.no_grad():
             fake = composite(nets["G"](batch["src"]), x, mask)
@@ -96,7 +97,7 @@ class Inpainting(TwoStages):
         return {**terms, **self.perceptual_terms(fake, x), "_fake": in_hole(found[-1].detach(), mask)}
 
     def _truth(self, fill: Tensor, grain: Tensor, batch: Batch) -> Terms:
-        """Distances to the truth: of the fill alone, and of the picture with its grain, for which the fill is fixed."""
+        """Distances to the truth: of the fill alone, and of fill plus grain, in which the fill has no gradient."""
         x, mask = batch["x"], batch["mask"]
         apart, grained = (fill - x).abs(), fill.detach() + grain
         terms = {"l1": self.hole * in_hole(apart, mask)}
@@ -109,12 +110,12 @@ class Inpainting(TwoStages):
 
 
 def composite(made: Tensor, x: Tensor, mask: Tensor) -> Tensor:
-    """`made` in the hole, x everywhere else; x's layout."""
+    """[B, C, H, W]: `made` in the hole, x everywhere else, in x's dtype."""
     return torch.where(mask > 0.5, made.to(x.dtype), x)
 
 
 def in_hole(values: Tensor, mask: Tensor) -> Tensor:
-    """[B]: the mean of a map [B, c, h, w] over the hole; on a smaller map a place counts by its share of hole."""
+    """[B]: the mean of a map [B, c, h, w] over the hole; on a smaller map a place counts by its share of the hole."""
     values = values.float()
     if values.shape[2:] != mask.shape[2:]:
         mask = F.adaptive_avg_pool2d(mask, (values.shape[2], values.shape[3]))
@@ -122,17 +123,18 @@ def in_hole(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def matching(real: Sequence[Tensor], fake: Sequence[Tensor], mask: Tensor) -> Tensor:
-    """[B]: L1 between D's features in the hole, summed over the layers; the logits, last, do not count."""
+    """[B]: feature matching in the hole: L1 between D's features, summed over the layers but the last, the logits."""
     pairs = zip(real[:-1], fake[:-1], strict=True)
     return torch.stack([in_hole((r.detach().float() - f.float()).abs(), mask) for r, f in pairs]).sum(0)
 
 
 def texture(made: Tensor, real: Tensor, mask: Tensor, window: int = 0) -> Tensor:
-    """[B]: 2 k^2 (sqrt(1 + (d/k)^2) - 1) of the difference d of gradient energies in units of 0.05; k = 6.
+    """[B]: 2 k^2 (sqrt(1 + (d/k)^2) - 1) for the difference d of gradient energies in units of 0.05, with k = 6.
 
-    Of the energies of the whole hole (window 0), or of those around each of its pixels, as a mean over the hole. Where
-    the truth is uncertain, a squared difference is least for its expected energy. A difference of pictures is least
-    for their average, which has too little, and an absolute one of energies for their median, less than the mean.
+    The energies are those of the whole hole (window 0), or those around each of its pixels, with a mean over the hole.
+    Where the truth is uncertain, the squared difference of energies is least at the expected energy. A difference of
+    pictures would be least at their average, which has too little energy, and an absolute difference of energies at
+    their median, which is below the mean.
     """
     steps = _energy(made) - _energy(real)
     if window:
@@ -144,7 +146,7 @@ def texture(made: Tensor, real: Tensor, mask: Tensor, window: int = 0) -> Tensor
 
 
 def _energy(x: Tensor) -> Tensor:
-    """Squared steps to the right and downwards, averaged over channels: [B, 1, H, W] float32."""
+    """Squared steps to the right and downwards, summed and averaged over channels: [B, 1, H, W] float32."""
     x = x.float()
     across, down = (x[..., 1:] - x[..., :-1]).square(), (x[:, :, 1:] - x[:, :, :-1]).square()
     return (F.pad(across, (0, 1, 0, 0)) + F.pad(down, (0, 0, 0, 1))).mean(1, keepdim=True)

@@ -1,9 +1,9 @@
-"""Masks of holes, drawn with keyed randomness: strokes, scratches, boxes, borders and text, of a stated share of area.
+"""Random masks of holes that cover a given share of the area: strokes, scratches, boxes, borders and text.
 
-Every mask is [B, 1, height, width] float32, 1 = hole. Lines are drawn as a brush would draw them, pixel after pixel in
-the order in which the brush reaches them, until the wanted share is covered: the area is exact to a pixel, whatever
-the shape. Free-form strokes after Suvorov et al. 2021 (LaMa, 2109.07161), section 2.3, and Yu et al. 2018 (1806.03589),
-section 4.2; drawn anew for every example.
+Every mask is [B, 1, height, width] float32, 1 = hole, and drawn anew for each example from keyed random numbers. Lines
+are drawn as by a brush, pixel after pixel in the order in which the brush reaches them, until the wanted share is
+covered; the area is exact to a pixel, whatever the shape. Free-form strokes follow Suvorov et al. 2021 (LaMa,
+2109.07161), section 2.3, and Yu et al. 2019 (1806.03589), section 4.2.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ _TURN, _LIFT, _MOST = 0.6, 0.3, 400
 
 @dataclass(frozen=True)
 class Masks:
-    """Which masks, and how much they cover.
+    """Which masks are drawn, and how much they cover.
 
-    kinds: names out of KINDS, separated by commas; each example gets one of them, all equally likely.
-    area: least and most share of the image that is hole; uniform between them. `text` comes as near as whole
-        letters can; `centre` ignores it: always the middle quarter.
-    width, length: of each piece of a stroke, least and most, in pixels.
+    kinds: names from KINDS, separated by commas; each example gets one of them, all equally likely.
+    area: smallest and largest share of the image that is hole, uniform between them. `text` comes as near as whole
+        letters allow; `centre` ignores it, as it is always the middle quarter.
+    width, length: smallest and largest width and length of a piece of a stroke, in pixels.
+    Raises UsageError for values outside their range.
     """
 
     kinds: str = "strokes"
@@ -56,9 +57,9 @@ class Masks:
         return tuple(name.strip() for name in self.kinds.split(",") if name.strip())
 
     def __call__(self, height: int, width: int, draw: Draw) -> Tensor:
-        """One mask per row of `draw`: [B, 1, height, width] float32 on the CPU, 1 = hole.
+        """One mask for each row of `draw`: [B, 1, height, width] float32 on the CPU, 1 = hole.
 
-        The numbers drawn do not depend on the kinds that come out, so a row's mask depends on its row alone.
+        How many numbers are drawn does not depend on the kinds chosen, so a row's mask depends on that row alone.
         """
         names = self.names
         pick = draw.integers(len(names)).cpu()
@@ -73,18 +74,18 @@ class Masks:
         return out
 
     def _pieces(self, height: int, width: int) -> int:
-        """Pieces of stroke that cover the largest area with room to spare, overlaps included; few enough to draw."""
+        """How many pieces of a stroke are drawn: enough for the largest area despite overlaps, but at most 400."""
         one = sum(self.width) / 2 * sum(self.length) / 2
         return min(_MOST, max(8, math.ceil(3 * self.area[1] * height * width / one)))
 
 
 def strokes(masks: Masks, height: int, width: int, share: Tensor, numbers: Tensor) -> Tensor:
-    """Free-form polylines with round ends, each piece with its own width and length."""
+    """Free-form polylines with round ends; each piece has its own width and length."""
     return _brush(height, width, share, numbers, masks.width, masks.length, _TURN)
 
 
 def scratches(masks: Masks, height: int, width: int, share: Tensor, numbers: Tensor) -> Tensor:
-    """Long, thin, nearly straight lines, 1 to 3 pixels wide; they may cover less than asked, never more."""
+    """Long, thin, nearly straight lines, 1 to 3 pixels wide; they may cover less than `share`, never more."""
     del masks
     side = min(height, width)
     return _brush(height, width, share, numbers, (1.0, 3.0), (0.4 * side, 1.2 * side), 0.08, grow=False)
@@ -92,7 +93,7 @@ def scratches(masks: Masks, height: int, width: int, share: Tensor, numbers: Ten
 
 def _brush(height: int, width: int, share: Tensor, numbers: Tensor, widths: tuple[float, float],
            lengths: tuple[float, float], turn: float, grow: bool = True) -> Tensor:  # fmt: skip
-    """The first `share` of all pixels that a brush reaches on its way; numbers [B, segments, 7] in [0, 1)."""
+    """The first `share` of all pixels that a brush reaches on its path; numbers [B, pieces, 7] in [0, 1)."""
     starts, ends = _path(height, width, numbers, lengths, turn)
     radius = ((widths[0] + (widths[1] - widths[0]) * numbers[:, :, 5]) / 2).clamp_min(0.5)
     y, x = torch.arange(height)[:, None] + 0.5, torch.arange(width)[None] + 0.5
@@ -112,7 +113,7 @@ def _brush(height: int, width: int, share: Tensor, numbers: Tensor, widths: tupl
 
 def _path(height: int, width: int, numbers: Tensor, lengths: tuple[float, float], turn: float
           ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Begin and end of each piece, [B, segments, 2] as (y, x): a walk that turns, and sometimes lifts the brush."""
+    """Start and end of each piece, [B, pieces, 2] as (y, x): a walk that turns, and sometimes lifts the brush."""
     size = torch.tensor([height, width])
     fresh = numbers[:, :, :2] * size
     lift, angle = numbers[:, :, 2] < _LIFT, (numbers[:, :, 3] - 0.5) * 2 * math.pi
@@ -133,7 +134,7 @@ def _path(height: int, width: int, numbers: Tensor, lengths: tuple[float, float]
 
 
 def _earliest(time: Tensor, share: Tensor) -> Tensor:
-    """1 for the `share` [B] of the pixels of time [B, H, W] that come first, never for those at infinity."""
+    """[B, H, W]: 1 for the `share` [B] of pixels with the smallest time [B, H, W], never for infinite times."""
     flat = time.flatten(1)
     count = (share * flat.shape[1]).round().long()
     rank = flat.argsort(dim=1, stable=True).argsort(dim=1)
@@ -141,7 +142,7 @@ def _earliest(time: Tensor, share: Tensor) -> Tensor:
 
 
 def box(masks: Masks, height: int, width: int, share: Tensor, numbers: Tensor) -> Tensor:
-    """One rectangle, its sides up to twice as far apart as the image's, anywhere."""
+    """One rectangle anywhere; its aspect ratio is the image's times 1/2 to 2."""
     del masks
     low, high = share.clamp_min(0.5), (1 / share).clamp_max(2.0)  # no side longer than the image's
     stretch = torch.exp(low.log() + (high.log() - low.log()) * numbers[:, 0, 0]).clamp(share, 1 / share)
@@ -151,7 +152,7 @@ def box(masks: Masks, height: int, width: int, share: Tensor, numbers: Tensor) -
 
 
 def border(masks: Masks, height: int, width: int, share: Tensor, numbers: Tensor) -> Tensor:
-    """Everything but a rectangle of the image's own proportions, anywhere: the picture is to be continued."""
+    """All but one rectangle of the image's own proportions, anywhere, so that the picture must be continued."""
     del masks
     kept = (1 - share).sqrt()
     tall = (height * kept).round().clamp(1, height)
@@ -177,7 +178,7 @@ def _rectangle(height: int, width: int, tall: Tensor, wide: Tensor, numbers: Ten
 
 
 def text(masks: Masks, height: int, width: int, share: Tensor, numbers: Tensor) -> Tensor:
-    """Random letters and digits in lines, a seventh to a fifth of the shorter side high, until the share is covered."""
+    """Lines of random letters and digits, a seventh to a fifth of the short side high, until the share is covered."""
     del masks
     return torch.stack([_letters(height, width, float(s), n) for s, n in zip(share, numbers, strict=True)])
 
@@ -187,7 +188,7 @@ def _letters(height: int, width: int, share: float, numbers: Tensor) -> Tensor:
     rng = np.random.default_rng([int(n * 2**24) for n in numbers[:4, 6]])
     sheet = Image.new("1", (width, height))
     pen, wanted = ImageDraw.Draw(sheet), share * height * width
-    for _ in range(20):  # over what is written already, where one page is not enough
+    for _ in range(20):  # write over the page again where one pass is not enough
         tall = side * (0.14 + 0.06 * rng.random())
         font, y = ImageFont.load_default(tall), -rng.random() * tall
         while y < height:

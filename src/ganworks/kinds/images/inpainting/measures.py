@@ -1,7 +1,7 @@
-"""How well a hole was filled, measured in the hole: L1, PSNR and gradient energy, beside mean and harmonic fill.
+"""Measures of a filled hole, taken in the hole: L1, PSNR and gradient energy; and two simple fills to compare with.
 
-Images are [n, C, H, W] on the scale 0..255, masks [n, 1, H, W] with 1 = hole. L1 alone is won by a blur: the ratio of
-gradient energy shows it (a smooth fill has below 0.1, the truth 1), and L1 in turn shows texture that is not there.
+Images are [n, C, H, W] on the scale 0..255, masks [n, 1, H, W] with 1 = hole. A blur does best on L1 alone; the ratio
+of gradient energies exposes it (a smooth fill has below 0.1, the truth 1). L1 in turn exposes invented texture.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _checked(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> tuple[n
 
 
 def hole_l1(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Mean absolute difference in the hole of each image [n], in units of the whole range."""
+    """Mean absolute difference in the hole of each image [n], as a share of the range."""
     filled, truth, mask = _checked(filled, truth, mask)
     return (np.abs(filled - truth) * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * truth.shape[1] * RANGE)
 
@@ -40,10 +40,10 @@ def hole_psnr(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.nda
 
 
 def gradient_energy(images: np.ndarray, mask: np.ndarray, seams: bool = False) -> np.ndarray:
-    """Sum over the channels of the squared steps between neighbours [n] that both lie in the hole.
+    """Sum [n] of the squared steps between neighbours that both lie in the hole, over all channels.
 
-    seams: instead those across the edge of the hole. They are kept apart, since a fill that does not join its
-    surroundings has steps there that are no texture: the mean colour would pass for as rough as the truth.
+    seams: take the steps across the edge of the hole instead. They are kept apart, since a fill that does not match its
+    surroundings has steps there that are not texture: the mean colour would seem to be as rough as the truth.
     """
     x, inside = np.asarray(images, np.float64), np.asarray(mask) > 0.5
     pair = np.logical_xor if seams else np.logical_and
@@ -53,30 +53,30 @@ def gradient_energy(images: np.ndarray, mask: np.ndarray, seams: bool = False) -
 
 
 def energy_ratio(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray, seams: bool = False) -> float:
-    """Gradient energy of all holes together, over the truth's: 1 = as much texture as there was. NaN: flat truth."""
+    """Gradient energy of all holes together, over that of the truth: 1 = as much texture. NaN if the truth is flat."""
     filled, truth, mask = _checked(filled, truth, mask)
     real = gradient_energy(truth, mask, seams).sum()
     return float(gradient_energy(filled, mask, seams).sum() / real) if real > 0 else float("nan")
 
 
 def mean_fill(truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The mean colour of each image's known pixels in its hole; [n, C, H, W] float64."""
+    """Each image with the mean colour of its known pixels in the hole; [n, C, H, W] float64."""
     x, inside = np.asarray(truth, np.float64), np.asarray(mask) > 0.5
     mean = (x * ~inside).sum((2, 3), keepdims=True) / np.maximum((~inside).sum((2, 3), keepdims=True), 1)
     return np.where(inside, mean, x)
 
 
 def harmonic(truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The solution of Laplace's equation in the hole with the known pixels as its boundary; [n, C, H, W] float64."""
+    """Each image with the harmonic fill in the hole (see `fill.harmonic_fill`); [n, C, H, W] float64."""
     x, hole = torch.from_numpy(np.asarray(truth, np.float64)), torch.from_numpy(np.asarray(mask, np.float64))
     return np.concatenate([harmonic_fill(x[i : i + 1], hole[i : i + 1]).numpy() for i in range(len(x))])
 
 
 def measure(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> dict[str, np.ndarray]:
-    """Values per image [n]: hole_l1, hole_psnr, ssim (whole image), area (share that is hole), and energy, the ratio
-    of gradient energies.
+    """Values per image [n]: hole_l1, hole_psnr, ssim (whole image), area (share that is hole) and energy.
 
-    The mean of `energy` over images is not `energy_ratio`, which weighs images by their texture.
+    energy is the ratio of gradient energies. The mean of `energy` over images differs from `energy_ratio`, which weighs
+    images by their texture.
     """
     real = gradient_energy(truth, mask)
     return {
@@ -89,8 +89,9 @@ def measure(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> dict[str
 
 
 def by_area(values: dict[str, np.ndarray], steps: int = 5) -> list[tuple[str, int, dict[str, float]]]:
-    """Means over images whose hole has a similar area: (such as "20 to 40 %", images, {measure: mean}), filled bins
-    alone.
+    """Means over images whose holes have a similar area: rows (such as "20 to 40 %", images, {measure: mean}).
+
+    steps: bins of equal width; empty ones are left out.
     """
     place = np.minimum((values["area"] * steps).astype(int), steps - 1)
     rows = []

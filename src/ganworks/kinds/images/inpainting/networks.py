@@ -1,9 +1,8 @@
-"""Generators that fill holes: gated convolutions, and fast Fourier convolutions that see the whole image at once.
+"""Generators that fill holes: with gated convolutions, or with fast Fourier convolutions, which see the whole image.
 
-Both are given the picture with its hole and the hole's mask, fill the hole smoothly (`fill.py`, no parameters)
-and add what the network makes of that: at the start of the training the output is the smooth fill. No layer
-normalises over the batch or the image, so the result does not depend on what else is in either, and any size is
-taken.
+Both are given the picture with its hole and the hole's mask. They fill the hole smoothly (`fill.py`, no parameters) and
+add a correction, which is small at the start of the training. No layer normalises over the batch or the image, so the
+result does not depend on other examples, and images may have any size.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
-GRAIN = 64  # pixels
-STRONGEST, FAINT = 0.5, 3.0  # the strength of grain is STRONGEST sigmoid(s - FAINT), in [-1, 1]: 0.024 at first
-BRANCH = 0.3  # what a residual branch adds at first: from 0 it needs a hundred steps to matter
+GRAIN = 64  # side in pixels of the tile of grain
+STRONGEST, FAINT = 0.5, 3.0  # the grain's strength is STRONGEST sigmoid(s - FAINT) (range -1 to 1), 0.024 at first
+BRANCH = 0.3  # initial gain of a residual branch; from 0 it would need a hundred steps to matter
 
 
 def act(x: Tensor) -> Tensor:
@@ -38,7 +37,7 @@ def act(x: Tensor) -> Tensor:
 
 
 def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: int = 1, gain: float = GAIN) -> nn.Conv2d:
-    """A convolution that keeps the size; weights N(0, gain^2 / fan-in), biases 0 (He et al. 2015)."""
+    """A convolution that keeps the size (at stride 1); weights N(0, gain^2 / fan-in), biases 0 (He et al. 2015)."""
     layer = nn.Conv2d(inputs, outputs, size, stride, dilation * (size - 1) // 2, dilation)
     nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
     if layer.bias is not None:
@@ -50,11 +49,11 @@ def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: in
 
 
 class Gated(nn.Module):
-    """act(conv(x)) * 2 sigmoid(gate(x)): Yu et al. 2019 (1806.03589), equation 3; a gate begins near 1.
+    """act(conv(x)) * 2 sigmoid(gate(x)): Yu et al. 2019 (1806.03589), equation 3; gates start near 1.
 
-    The gate learns which pixels to believe, so a hole is not treated as if it were black. With `gate` = 1 it is a 1x1
-    convolution, at a ninth of the work, as in HiFill (Yi et al. 2020, 2005.09704), section 3.3; else as large as
-    the other.
+    The gate learns which pixels are valid, so that a hole is not treated as black. gate: side of the gate's kernel, at
+    most that of the convolution. With 1 it takes a ninth of the operations, as in HiFill (Yi et al. 2020, 2005.09704),
+    section 3.3.
     """
 
     def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: int = 1, gate: int = 3):
@@ -67,7 +66,7 @@ class Gated(nn.Module):
 
 
 class GatedBlock(nn.Module):
-    """x + conv(gated(x)); the gated one is dilated."""
+    """x + conv(gated(x)); the gated convolution is dilated."""
 
     def __init__(self, width: int, dilation: int, gate: int):
         super().__init__()
@@ -84,9 +83,9 @@ class GatedBlock(nn.Module):
 class SpectralTransform(nn.Module):
     """A convolution whose every output depends on the whole map: 1x1 over the real Fourier transform.
 
-    Chi et al. 2020 (Fast Fourier Convolution, NeurIPS), section 3.2, as LaMa (2109.07161) uses it. [B, C, H, W] of any
-    size: the weights act on each frequency alike. The transform is orthonormal and in float32 whatever the
-    autocast.
+    Chi et al. 2020 (Fast Fourier Convolution, NeurIPS), section 3.2, as LaMa (2109.07161) uses it. [B, C, H, W] may
+    have any size, as the weights are the same for all frequencies. The transform is orthonormal, and in float32 even
+    under autocast.
     """
 
     def __init__(self, channels: int):
@@ -106,9 +105,10 @@ class SpectralTransform(nn.Module):
 
 
 class Fourier(nn.Module):
-    """Local and global channels that exchange: local by 3x3 convolutions, global to global by `SpectralTransform`.
+    """Fast Fourier convolution: [B, width, H, W] -> the same shape (2109.07161, figure 2).
 
-    [B, width, H, W] -> the same; the first `width - far` channels are local. 2109.07161, figure 2.
+    The first `width - far` channels are local, the others global. The paths between local and global channels are 3x3
+    convolutions; the path from global to global is a `SpectralTransform`.
     """
 
     def __init__(self, width: int, far: int, gain: float = GAIN):
@@ -136,9 +136,9 @@ class FourierBlock(nn.Module):
 
 
 def grain() -> Tensor:
-    """Random numbers [1, 1, GRAIN, GRAIN], the same ones always, of mean 0 and variance 1, fitting when repeated.
+    """Random numbers [1, 1, GRAIN, GRAIN] of mean 0 and variance 1, always the same, that tile without seams.
 
-    Second differences along both axes, twice, leave the finest frequencies: of all textures of the same gradient
+    Second differences, twice along each axis, leave the highest frequencies: of all textures of the same gradient
     energy these change the values least.
     """
     numbers = np.random.default_rng(0).standard_normal((GRAIN, GRAIN))
@@ -153,13 +153,13 @@ def grain() -> Tensor:
 class Filler(nn.Module):
     """Source [B, C + 1, H, W] (picture in [-1, 1] with 0 in the hole, mask with 1 = hole) -> picture [B, C, H, W].
 
-    The full size is read and made by one convolution over patches of `patch` x `patch` pixels; then come `downs`
-    halvings, blocks on the smallest map, and the way back beside the maps of the way down. The result is the whole
-    picture; whoever uses it keeps the known pixels of the original. Sides that fit no whole map are padded.
+    One convolution over patches of `patch` x `patch` pixels reads the full size, and one makes it. Between them are
+    `downs` halvings, blocks on the smallest map, and as many doublings with skip connections. The result is the whole
+    picture; the caller keeps the known pixels of the original. Sides that do not fit are padded.
 
     The picture is a fill plus grain: fixed random numbers of high frequencies, GRAIN x GRAIN and repeated, times a
-    strength that the network finds for every pixel. Convolutions alone can make fine texture on smooth ground only
-    as a regular screen. The grain of films is coded in this way in AV1 (Norkin and Birkbeck 2018, DCC).
+    strength that the network predicts for each pixel. Convolutions alone can make fine texture on smooth ground only as
+    a regular pattern. AV1 codes film grain in this way (Norkin and Birkbeck 2018, DCC).
     """
 
     def __init__(self, cfg: Inpaint, channels: int):
@@ -188,7 +188,7 @@ class Filler(nn.Module):
     def parts(self, src: Tensor) -> tuple[Tensor, Tensor]:
         """(fill [B, C, H, W], grain [B, 1, H, W]), float32; the picture is their sum.
 
-        What the grain learns does not reach the layers that the fill comes from.
+        The gradient of the grain does not reach the layers that make the fill.
         """
         if src.shape[1] != self.channels + 1:
             raise UsageError(f"This network fills pictures of {self.channels} channels and needs the mask as one more, "
@@ -229,7 +229,7 @@ class Inpaint:
 
     blocks_of: "gated" (Yu et al. 2019, 1806.03589) or "fourier" (LaMa, 2109.07161).
     gate: side of the gates' kernels, 3 as published or 1, at half the cost.
-    patch: side of what the largest map has one place for.
+    patch: side of the patch that is one position of the largest map.
     width: channels of the largest map, doubled with each of `downs` halvings, up to 4 times.
     downs: halvings after the largest map.
     blocks: residual blocks on the smallest map.

@@ -1,4 +1,4 @@
-"""Pictures with classes -> the same picture as another class (StarGAN)."""
+"""Pictures with classes -> the same pictures translated to another class (StarGAN)."""
 
 from ganworks.core.registry import Kind
 

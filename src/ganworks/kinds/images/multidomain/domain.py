@@ -1,4 +1,4 @@
-"""The domain of translation between classes: images in class folders, any of which can be made into any other class."""
+"""The domain of translation between classes: images with classes, each of which can be translated to any other."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from ganworks.metrics.kernel import unbiased_mmd
 from ganworks.metrics.tasks import TaskReport, metric, save_pictures, spaced, timed
 
 _QUICK, _FULL, _SHOWN, _COLUMNS = 64, 1000, 8, 8
-_FEWEST = 8  # held-out examples to judge by
-_NOISE = 0.05  # of the agreement of so few examples
+_FEWEST = 8  # held-out examples below which nothing is scored
+_NOISE = 0.05  # standard error of the agreement on so few examples
 _TILE, _OVERLAP = 1024, 64
 MEANING = {
     "agreement": "Share of translated images that a classifier of real images sees as the class asked for.",
-    "cycle": "L1 between an image and its way to another class and back, in units of the whole range.",
+    "cycle": "L1 between an image and its translation to another class and back, as a share of the range.",
     "structure": "Correlation of edges between an image and its translation; 1 keeps every edge.",
-    "kid": "Kernel distance between translations to a class and real images of it, the mean over classes.",
+    "kid": "Kernel distance between translations to a class and real images of it, mean over classes.",
 }
 
 
@@ -43,12 +43,12 @@ MEANING = {
 class Multi(Images):
     """Images with labels (folders, labels.csv, arrays with labels): `x` is an image, `src` the same one, `y` its class.
 
-    The settings are those of `Images`; without labels, or with one class, there is nothing to translate to.
+    The settings are those of `Images`; data needs labels of two classes or more.
     """
 
     options: ClassVar[dict[str, str]] = {
         "label": "the class to make, by name or number (needed)",
-        "tile": f"side above which the picture is worked on in parts, 0 for never; {_TILE} unless told",
+        "tile": f"side in pixels above which the picture is translated in parts (default {_TILE}); 0: never",
     }
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Packed:
@@ -70,13 +70,14 @@ class Multi(Images):
         return batch | {"src": batch["x"]}
 
     def evaluator(self, data: Packed, source: Any, config: Any, work: Any) -> MultiEvaluator:  # pyrefly: ignore
-        """Judges translations of held-out images."""
+        """What evaluates translations of held-out images."""
         return MultiEvaluator(data, work)
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: Mapping[str, Any]) -> Tensor:
-        """x [1, C, H, W] in [-1, 1] of any size -> the same, translated to options["label"], a class or its number.
+        """Translate x [1, C, H, W] in [-1, 1], of any size, to options["label"], a class or its number; the same shape.
 
-        options["tile"]: side above which the image is worked on in parts (default 1024; 0: never).
+        options["tile"]: side in pixels above which the image is translated in parts (default 1024; 0: never). Raises
+        UsageError for a label that is missing or unknown.
         """
         tile = pixels("tile", options.get("tile", _TILE))
         y = torch.tensor([class_number(spec, options.get("label"))], device=x.device)
@@ -84,7 +85,7 @@ class Multi(Images):
 
 
 def class_number(spec: Spec, label: Any) -> int:
-    """The class that a user means by its name or number; UsageError that lists the classes."""
+    """The number of the class that a user gives by name or number; UsageError for a missing or unknown one."""
     some = ", ".join(spec.classes[:20]) + (", ..." if spec.num_classes > 20 else "")
     if label is None or str(label) == "":
         raise UsageError(f"Say which class to make: label=NAME, one of {some}.")
@@ -98,7 +99,7 @@ def class_number(spec: Spec, label: Any) -> int:
 
 
 class MultiEvaluator:
-    """Looks at what G makes of held-out images when asked for another class. data: from `Multi.open`."""
+    """Evaluates G's translations of held-out images to other classes. data: from `Multi.open`."""
 
     objective = "-agreement"
     noise = _NOISE
@@ -108,25 +109,25 @@ class MultiEvaluator:
 
     @property
     def ready(self) -> bool:
-        """Whether enough is held out to judge by."""
+        """Whether enough images are held out for scores."""
         return len(self.data.held) >= _FEWEST
 
     @cached_property
     def classifier(self) -> Classifier:
-        """Trained on the real training images; it never sees a translation."""
+        """A classifier trained on the real training images; it never sees a translation."""
         return classifier_of(self.data, cache_folder(None)[0], progress=self.work)
 
     def examples(self) -> Tensor:
-        """Real images for the collapse watch."""
+        """Real images, for the watch for collapse."""
         return torch.from_numpy(self.data.raw(spaced(self.data.train, _QUICK)).astype(np.float32))
 
     def sample(self, nets: Nets) -> Tensor:
-        """Translations of training images for the collapse watch, on the scale of the files."""
+        """Translations of training images, on the scale of the files, for the watch for collapse."""
         where = spaced(self.data.train, _QUICK)
         return torch.from_numpy(self.translate(nets, where, self.others(where)).astype(np.float32))
 
     def show(self, nets: Nets) -> Image.Image:
-        """A line for each of a few images that were not trained on: itself, then itself as each class."""
+        """One row for each of a few images, held out if any are: the image, then its translation to each class."""
         where = spaced(self.data.held if len(self.data.held) else self.data.train, _SHOWN)
         columns = min(self.classes, _COLUMNS)
         made = [self.translate(nets, where, np.full(len(where), k)) for k in range(columns)]
@@ -135,7 +136,7 @@ class MultiEvaluator:
         return grid(viewable(self._seen(stacked.reshape(-1, *stacked.shape[2:]))), columns + 1, labels)
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """Agreement, cycle and structure of up to 64 held-out images; floors are those of real images."""
+        """Agreement, cycle and structure on up to 64 held-out images, and the floors of real images."""
         where = spaced(self.data.held, _QUICK)
         values, _ = self.measured(nets, where, self.others(where))
         floor = {"agreement": self.classifier.accuracy, "cycle": 0.0, "structure": 1.0}
@@ -148,10 +149,10 @@ class MultiEvaluator:
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> TaskReport:
-        """Every held-out image (at most `count` and 1,000) as another class, the classes in turn."""
+        """Evaluate translations of the held-out images (at most `count` and 1,000) to other classes in turn."""
         where = spaced(self.data.held, min(count, _FULL))
         if not len(where):
-            raise UsageError("No image is held out, so there is nothing to judge by. Train with held_out above 0.")
+            raise UsageError("No image is held out, so nothing can be evaluated. Train with held_out above 0.")
         asked = self.others(where, seed)
         values, made = self.measured(nets, where, asked)
         accuracy = self.classifier.accuracy
@@ -167,7 +168,7 @@ class MultiEvaluator:
             metrics["kid"] = metric(
                 float(np.mean(distances["translated"])), float(np.mean(distances["real"])), meaning=MEANING["kid"]
             )
-        sheet = {"Each line: an image, then that image as each class": ("classes.png", self.show(nets))}
+        sheet = {"Each row: an image, then that image as each class": ("classes.png", self.show(nets))}
         return TaskReport(
             metrics,
             len(where),
@@ -185,17 +186,17 @@ class MultiEvaluator:
         )
 
     def others(self, where: np.ndarray, seed: int = 0) -> np.ndarray:
-        """For each image a class that is not its own, all others in turn: int64 [n]."""
+        """For each image a class other than its own, the others in turn: int64 [n]."""
         assert self.data.labels is not None
         step = 1 + (np.arange(len(where)) + seed) % (self.classes - 1)
         return (self.data.labels[where] + step) % self.classes
 
     def translate(self, nets: Nets, where: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        """Images of these indices as the asked classes, [n, C, H, W] as on disk."""
+        """Images of these indices translated to the asked classes, [n, C, H, W] as stored."""
         return self._stored(self._run(nets["G"], self.data.fetch(where)["x"], asked))
 
     def measured(self, nets: Nets, where: np.ndarray, asked: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Agreement, cycle and structure of each image [n], and the translations as on disk."""
+        """(agreement, cycle and structure of each image [n], the translations as stored)."""
         assert self.data.labels is not None
         x = self.data.fetch(where)["x"]
         made = self._run(nets["G"], x, asked)
@@ -221,7 +222,7 @@ class MultiEvaluator:
         return np.rint(values).astype(spec.dtype) if spec.dtype == "uint8" else values.astype(spec.dtype)
 
     def _seen(self, stored: np.ndarray) -> np.ndarray:
-        """On the scale 0..255 that pictures and distances use."""
+        """Stored images as uint8 in 0..255, for pictures and distances."""
         spec = self.data.spec
         if spec.dtype == "uint8":
             return stored
@@ -230,7 +231,7 @@ class MultiEvaluator:
     def _by_class(
         self, agreed: np.ndarray, sets: dict[str, np.ndarray], asked: np.ndarray
     ) -> tuple[dict[str, list[float]], list[list[Any]]]:
-        """Kernel distances of sets of images to real training images of each class that has enough; a line for each."""
+        """(kernel distances of each set to real training images, one per class with enough images; rows of a table)."""
         labels, data = self.data.labels, self.data
         assert labels is not None
         distances: dict[str, list[float]] = {name: [] for name in ("real", *sets)}
@@ -252,7 +253,7 @@ class MultiEvaluator:
     def _baselines(
         self, before: np.ndarray, coloured: np.ndarray, asked: np.ndarray, distances: dict[str, list[float]]
     ) -> dict[str, dict[str, float]]:
-        """What changing nothing, and changing the colours alone, would get."""
+        """Scores of changing nothing, and of changing the colours alone."""
         kept = structure(self._seen(before), self._seen(coloured))
         out = {"unchanged image": {"structure": 1.0, "cycle": 0.0}, "colours of the class": {"structure": kept.mean()}}
         for (name, row), (which, images) in zip(
@@ -265,7 +266,7 @@ class MultiEvaluator:
         return out
 
     def _coloured(self, images: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        """Each channel moved to the mean and deviation that it has in the training images of the asked class."""
+        """Images whose channels have the mean and standard deviation of the training images of the asked class."""
         labels, spec = self.data.labels, self.data.spec
         assert labels is not None
         out = images.astype(np.float64)

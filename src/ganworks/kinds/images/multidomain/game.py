@@ -1,7 +1,8 @@
 """Translation between several classes with one generator: StarGAN, Choi et al. 2018 (1711.09020), section 3.
 
-G makes of an image one of an asked class; D tells real patches from made ones and names the class. Three terms hold
-G: D's logits on the patches, D's answer for the asked class, and the distance of the way back to the image.
+G translates an image to an asked class; D tells real patches from generated ones and predicts the class. G has three
+terms: D's logits on the patches, D's prediction of the asked class, and the distance between the image and its
+translation back.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from ganworks.games.penalties import gradient_penalty, r1
 class StarGame:
     """Settings of the game.
 
-    loss: a name from `losses.LOSSES`.
+    loss: a name from `games.losses.LOSSES`.
     classify: weight of the class terms of both players (equations 2 and 3).
-    cycle: weight of the L1 distance between an image and its way there and back (equation 4).
-    gp: weight of the gradient penalty on interpolates, of the sum over the patches (paper: 10, with the Wasserstein
-        loss).
-    r1: gamma of the zero-centred penalty on real images, of the mean over the patches; 0: off.
+    cycle: weight of the L1 distance between an image and its translation there and back (equation 4).
+    gp: weight of the gradient penalty on interpolates, for the sum of the patch logits (paper: 10, with the Wasserstein
+        loss); 0: off.
+    r1: gamma of the zero-centred gradient penalty on real images, for the mean of the patch logits; 0: off.
     n_critic: D turns per G turn.
     """
 
@@ -60,7 +61,7 @@ class StarGame:
         yield ("G",), self.generator_turn
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """D's terms [B]: d_loss, d_class (of the real images) and the penalties."""
+        """D's terms, each [B]: d_loss, d_class (of the real images) and, where weighted, gp and r1."""
         G, D = nets["G"], nets["D"]
         real, y = batch["x"], batch["y"]
         with torch.no_grad():
@@ -83,7 +84,7 @@ class StarGame:
         }
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms [B]: g_loss, g_class (D names the asked class) and cycle."""
+        """G's terms, each [B]: g_loss, g_class (D's cross-entropy for the asked class) and cycle."""
         G, D = nets["G"], nets["D"]
         src, to = batch["src"], asked(batch)
         fake = G(src, to)
@@ -98,5 +99,5 @@ class StarGame:
 
 
 def asked(batch: Batch) -> Tensor:
-    """The classes to translate to, [B] int64: any class, the own one included, so that G learns to leave be."""
+    """Classes to translate to, int64 [B]: any class, an image's own included, so that G learns to change nothing."""
     return batch.draw.integers(batch.num_classes)

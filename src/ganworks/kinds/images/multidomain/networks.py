@@ -1,10 +1,9 @@
-"""Translator between several kinds of images, told by a label which one to make, and its discriminator.
+"""The networks of StarGAN: a generator that translates to the class of a label, and a discriminator that classifies.
 
-StarGAN: Choi et al. 2018 (1711.09020), appendix 7.2: convolutions, residual blocks with instance norm, and one
-discriminator that says for each patch whether it is real and for the image which kind it is. The paper repeats the
-label as maps beside the image. Instance norm subtracts what is the same everywhere, and so just these maps, but for
-the border; here the label sets the scale and shift after each norm ("modulate"), or the maps meet a first layer
-without norm ("maps").
+Choi et al. 2018 (1711.09020), appendix 7.2: convolutions, residual blocks with instance norm, and one discriminator
+that scores each patch and predicts the class of the image. The paper gives the label to G as constant maps beside the
+image. Instance norm subtracts what is the same everywhere, and so removes these maps except at the border. Here the
+label sets the scale and shift after each norm ("modulate"), or the maps enter a first layer without norm ("maps").
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Labels = Literal["modulate", "maps"]
 
 
 class ConditionalInstanceNorm(nn.Module):
-    """Instance norm whose scale and shift [B, c] belong to the label y [B]."""
+    """Instance norm of x [B, c, H, W] with a learned scale and shift for each label; y: [B] int64."""
 
     def __init__(self, channels: int, classes: int):
         super().__init__()
@@ -42,7 +41,7 @@ class ConditionalInstanceNorm(nn.Module):
 
 
 class LabelledConv(nn.Module):
-    """Convolution, norm, and ReLU unless `linear`; the norm follows the label when there are `classes`."""
+    """Convolution, norm, and ReLU unless `linear`; with `classes` above 0 the norm depends on the label."""
 
     def __init__(self, conv: nn.Module, channels: int, classes: int, linear: bool = False):
         super().__init__()
@@ -57,7 +56,7 @@ class LabelledConv(nn.Module):
 
 
 class LabelledResidual(nn.Module):
-    """x plus two 3x3 stages of it, reflected at the border."""
+    """x plus two `LabelledConv` stages of 3x3, borders reflected."""
 
     def __init__(self, width: int, classes: int):
         super().__init__()
@@ -76,7 +75,7 @@ class LabelledResidual(nn.Module):
 
 
 class StarGenerator(nn.Module):
-    """Images [B, C, H, W] and the asked labels y [B] int64 -> images of the same size in (-1, 1)."""
+    """Images [B, C, H, W] in [-1, 1] and asked labels y [B] int64 -> images of the same size in (-1, 1), float32."""
 
     def __init__(self, cfg: StarNetworks, spec: Spec):
         super().__init__()
@@ -118,7 +117,7 @@ class StarGenerator(nn.Module):
 
 
 class StarDiscriminator(nn.Module):
-    """Images [B, C, H, W] -> patch logits [B, 1, h, w]; `both` also says which class, logits [B, classes]."""
+    """Images [B, C, H, W] -> patch logits [B, 1, h, w]; `both` returns class logits [B, classes] as well."""
 
     def __init__(self, cfg: StarNetworks, spec: Spec):
         super().__init__()
@@ -140,12 +139,12 @@ class StarDiscriminator(nn.Module):
 
 @dataclass(frozen=True)
 class StarNetworks:
-    """Both players for labelled images [C, H, W] of 12 pixels or more.
+    """Generator and discriminator for labelled images [C, H, W] with sides of 12 pixels or more.
 
     width: channels at full size, 4 times as many in the residual blocks (published: 64).
     blocks: residual blocks (published: 6).
-    labels: how G is told the class, "modulate" or "maps" (published), see the module.
-    residual: G adds to its input, so that it begins near it (published: it does not).
+    labels: how the class enters G, by the scale and shift of norms, "modulate", or as constant "maps" (published).
+    residual: G adds to its input, so that it starts near the identity (published: it does not).
     d_width: channels of the first layer of the patch discriminator (published: 64).
     layers: strided layers of the patch discriminator; small images get fewer (published: 6 at 128 pixels).
     """
@@ -162,7 +161,7 @@ class StarNetworks:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"G": Generator, "D": Discriminator} with fresh weights from torch's global generator."""
+        """{"G": StarGenerator, "D": StarDiscriminator} with fresh weights from torch's global generator."""
         if len(spec.shape) != 3 or spec.num_classes < 2 or min(spec.shape[1:]) < 12:
             raise UsageError(
                 f"Translation between classes needs images of 12 pixels or more with 2 classes or more, not shape "

@@ -1,4 +1,4 @@
-"""Translation between several classes with one generator."""
+"""The recipe of translation between several classes with one generator."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ganworks.kinds.images.multidomain.networks import StarNetworks
 
 
 def stargan(facts: Facts) -> Config:
-    """StarGAN: one generator makes of an image any of the classes that the folders name; say label=NAME to apply it.
+    """StarGAN: one generator translates an image to any of the classes; `apply` takes label=NAME.
 
-    Paper: Choi et al. 2018 (arXiv 1711.09020): cycle 10, class 1. Not as there, so that minutes suffice:
-    hinge loss with R1 and one D turn for one of G (paper: game.loss=wasserstein game.gp=10 game.r1=0 game.n_critic=5
-    lr=1e-4), labels that modulate the norms (networks.labels=maps), and a generator that adds to its input
-    (networks.residual=off).
+    Paper: Choi et al. 2018 (arXiv 1711.09020): weights 10 (cycle) and 1 (class). Different here, so that minutes
+    suffice: hinge loss with R1 and one D turn per G turn (paper: game.loss=wasserstein game.gp=10 game.r1=0
+    game.n_critic=5 lr=1e-4), labels that modulate the norms (paper: networks.labels=maps), and a generator that adds to
+    its input (paper: networks.residual=off).
     """
     adam = Optimizer(lr=1e-3, lr_end=1e-5, betas=(0.5, 0.999))
     game = StarGame(loss="hinge", cycle=10.0, gp=0.0, r1=0.1, n_critic=1)

@@ -1,4 +1,4 @@
-"""Pairs of pictures: side by side in one file, or in two folders by equal names -> one side from the other."""
+"""Pairs of pictures, side by side in one file or of equal names in two folders -> one side from the other."""
 
 from ganworks.core.registry import Kind
 

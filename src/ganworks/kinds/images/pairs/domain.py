@@ -1,4 +1,4 @@
-"""The domain of image pairs: a source that is given and the target that belongs to it, pixel for pixel."""
+"""The domain of image pairs: a source that is given, and the target that belongs to it pixel for pixel."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ganworks.files.rasters.pixels import change_channels, grid, resize
 from ganworks.kinds.images.domain import shift as shifted
 from ganworks.kinds.images.pairs.evaluator import PairEvaluator
 from ganworks.kinds.images.pairs.reading import PairSource, open_pairs
+from ganworks.kinds.images.shared.label_maps import Palette, find_palette, index_of, majority, parse_palette
 from ganworks.kinds.images.shared.noise import silent
-from ganworks.kinds.images.shared.palette import colour_table, nearest, one_hot, paint
-from ganworks.kinds.images.shared.palettes import Palette, find_palette, index_of, majority, parse_palette
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, one_hot, paint
 
 MAX_SIDE, DEFAULT_SIDE, LOOK, LOOK_SIZES, UNEVEN = 4096, 256, 32, 500, 0.02
 
@@ -36,17 +36,17 @@ class Pairs:
 
     size: side, or (height, width), of both images; None: the median short side, at most 256.
     direction: which side is the source: "AtoB" or "BtoA".
-    labels: "auto" finds out which side is a label map, a picture of few colours; "palette" (or on) insists that the
-        target is one, "off" takes both for pictures.
-    palette: the colours of a label map, when they are known ("#0000aa", "red").
+    labels: "auto" finds out which side is a label map, a picture of few colours; "palette" (or on) requires that the
+        target is one, "off" treats both as pictures.
+    palette: the colours of a label map, where they are known ("#0000aa", "red").
     flip: while training, mirror half of the pairs; both sides alike.
     crop: while training, shift pairs by up to this much with reflected borders; both sides alike.
     zoom: while training, magnify height and width, each by itself, by up to this share; both sides alike.
     tint: while training, change brightness, contrast and saturation of a source that is a picture by up to this share.
-    fit: how another aspect ratio is made to fit: cut the middle out, or stretch.
+    fit: how an image of another aspect ratio is fitted: crop to the middle, or stretch.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
-    held_out: the share that is never trained on when there is no test/ or val/ folder.
-    Raises UsageError for values outside these.
+    held_out: the share of the pairs that is never trained on, where there is no test/ or val/ folder.
+    Raises UsageError for values outside their range.
     """
 
     size: int | tuple[int, int] | None = None
@@ -95,7 +95,7 @@ class Pairs:
         return PairData(packed, self.direction)
 
     def batch(self, data: PairData, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x (target) and src (source), [B, C, H, W] in [-1, 1]; flipped, shifted and magnified alike."""
+        """x (target) and src (source), [B, C, H, W] in [-1, 1]; both flipped, shifted and magnified alike."""
         rows = torch.from_numpy(data.packed.raw(indices))
         if self.flip or self.crop:
             rows = shifted(rows, draw, self.flip, self.crop)
@@ -112,15 +112,15 @@ class Pairs:
         return {"x": x, "src": src}
 
     def evaluator(self, data: PairData, source: Any, config: Any, work: Any) -> PairEvaluator:
-        """Judges translations of held-out sources by their true targets."""
+        """What evaluates translations of held-out sources against their true targets."""
         return PairEvaluator(data, grid)
 
     def apply(self, net: Any, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """The translation of x [1, C, H, W] in [-1, 1], of the same size.
 
-        The image is scaled so that its short side is that of the training, translated, and scaled back; with
-        native=on it is translated at its own size. noise=off: without the network's noise, which else is drawn from
-        torch's global generator. Label maps are brought to the palette's colours, as a source and as a result.
+        The image is scaled so that its short side is that of the training, translated, and scaled back; with native=on
+        it is translated at its own size. The network's noise is drawn from torch's global generator; noise=off leaves
+        it out. Label maps take the palette's colours, as a source and as a result.
         """
         height, width = x.shape[2:]
         native, noise = (switch(name, options.get(name, usual)) for name, usual in (("native", "off"), ("noise", "on")))
@@ -133,14 +133,14 @@ class Pairs:
 
 
 def _window(draw: Draw, zoom: float) -> Tensor:
-    """A random part of each image as an affine map [B, 2, 3]: 1 / (1 + zoom) to 1 of each side, anywhere inside."""
+    """A random window of each image as an affine map [B, 2, 3]; it spans 1 / (1 + zoom) to 1 of each side."""
     size = 1 / (1 + zoom * draw.uniform(2))
     place = (2 * draw.uniform(2) - 1) * (1 - size)
     return torch.cat([torch.diag_embed(size), place[:, :, None]], 2)
 
 
 def _magnified(x: Tensor, window: Tensor, labels: bool) -> Tensor:
-    """[B, C, H, W] that shows the windows only; label maps keep their colours."""
+    """The windows of x [B, C, H, W], magnified to its size; label maps keep their colours."""
     where = F.affine_grid(window, list(x.shape), align_corners=False)
     return F.grid_sample(x, where, "nearest" if labels else "bilinear", "reflection", align_corners=False)
 
@@ -155,13 +155,13 @@ def _tinted(x: Tensor, draw: Draw, share: float) -> Tensor:
 
 
 def _scaled(x: Tensor, size: tuple[int, int], palette: Palette | None) -> Tensor:
-    """[B, C, H, W] to another size: pictures bicubic with anti-aliasing, label maps by the largest share."""
+    """Resize [B, C, H, W]: pictures bicubic with anti-aliasing, label maps by the class with the largest share."""
     if palette is None:
         if tuple(x.shape[2:]) == size:
             return x
         return F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
     table = colour_table(palette)
-    index = nearest(x, table)
+    index = nearest_colour(x, table)
     if tuple(x.shape[2:]) != size:
         shares = F.interpolate(one_hot(index, len(palette)), size, mode="bilinear", antialias=True, align_corners=False)
         index = shares.argmax(1)
@@ -169,7 +169,7 @@ def _scaled(x: Tensor, size: tuple[int, int], palette: Palette | None) -> Tensor
 
 
 class PairData:
-    """Packed pairs seen in one direction.
+    """Packed pairs, to be translated in one direction.
 
     spec: shape is that of the target, source that of the source; facts: direction, and source_palette or
     target_palette for a side that is a label map. train, held: int64 indices. See `Packed` for the rest.
@@ -211,33 +211,33 @@ class PairData:
         return part.float().div(127.5).sub_(1)
 
     def pairs(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
-        """(source, target) of these pairs as they are, float32 in [-1, 1]."""
+        """(source, target) of these pairs without augmentation, float32 [B, C, H, W] in [-1, 1]."""
         return self.split(torch.from_numpy(self.packed.raw(indices)))
 
     @cached_property
     def leaked(self) -> int:
-        """Pairs to judge by that are, byte for byte, among those that are trained on."""
+        """How many held-out pairs are also, byte for byte, among the training pairs."""
         hashes = self.packed.hashes
         seen = {row.tobytes() for row in hashes[self.train]}
         return sum(row.tobytes() in seen for row in hashes[self.held])
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found, what it became, how it is split."""
+        """The facts about source, pack and split as plain values."""
         out = {**self.packed.summary, "train": len(self.train), "held": len(self.held), "classes": {}}
         notes: list[str] = list(self.packed.summary["notes"])
         if self.packed.labels is not None:
             notes = [note for note in notes if not note.startswith("held out")]
-            notes.append(f"{len(self.held)} pairs of their own folder are judged by and never trained on")
+            notes.append(f"{len(self.held)} pairs from a folder of their own are held out for evaluation")
         if self.leaked:
-            notes.append(f"{self.leaked} pairs that are judged by are also trained on, byte for byte")
+            notes.append(f"{self.leaked} held-out pairs are also trained on, byte for byte")
         first, second = ("A", "B") if self._source == 0 else ("B", "A")
         notes.append(f"{first} is the source, {second} the target")
         return {**out, "channels": self.spec.shape[0], "notes": notes, "fingerprint": self.fingerprint}
 
 
 def _plan(domain: Pairs, source: PairSource) -> Conversion:
-    """Look at the pairs and decide size, channels and palettes."""
+    """Look at the pairs and choose size, channels and palettes."""
     some = [_decoded(source, int(i)) for i in np.unique(np.linspace(0, len(source) - 1, LOOK).round())]
     notes: list[str] = []
     if domain.size is None:
@@ -294,7 +294,7 @@ def _decoded(source: PairSource, index: int) -> list[np.ndarray]:
 
 
 def _both(data: list[tuple[str, bytes]], notes: Notes) -> tuple[np.ndarray, np.ndarray]:
-    """(A, B), uint8 [C, H, W] each; DecodeError for an odd width or for sides of different shape."""
+    """(A, B), uint8 [C, H, W] each; DecodeError for an odd width or for sides of different proportions."""
     arrays = [decode(encoded, name, notes=notes) for name, encoded in data]
     if len(arrays) == 1:
         (whole,), (name, _) = arrays, data[0]
@@ -326,7 +326,7 @@ def _row(array: np.ndarray, size: tuple[int, int], fit: str, side: dict[str, Any
 
 
 def _look_at_sizes(source: PairSource) -> tuple[tuple[int, int], str]:
-    """The median short side, at most 256, for both images of a pair."""
+    """Size for both images of a pair, the median short side but at most 256, and a note that says so."""
     sides = []
     for index in np.unique(np.linspace(0, len(source) - 1, LOOK_SIZES).round().astype(int)):
         try:

@@ -1,8 +1,8 @@
-"""The evaluator of paired translation: what G makes of held-out sources beside the targets that belong to them.
+"""The evaluator of paired translation: it compares G's translations of held-out sources with their true targets.
 
-A target that is a picture is judged by L1, PSNR and SSIM and, against blur, by patch_fd; a label map by the share of
-pixels that have the right class and by mIoU. Simple methods are measured on the same pairs, because each of them does
-well on one number: the mean image on L1, a training photo on patch_fd.
+Pictures are scored by L1, PSNR and SSIM and, against blur, by patch_fd; label maps by the share of pixels that have the
+right class and by mIoU. Simple methods are scored on the same pairs, because each of them does well on one number: the
+mean image on L1, a training photo on patch_fd.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganworks.core.spec import key
 from ganworks.kinds.images.pairs import measures as paired
 from ganworks.kinds.images.shared import lpips
 from ganworks.kinds.images.shared.fidelity import l1, psnr, ssim
-from ganworks.kinds.images.shared.palette import colour_table, nearest
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour
 from ganworks.metrics import tasks
 from ganworks.metrics.estimate import untouched_random_state
 
@@ -45,14 +45,14 @@ MEANING = {
 
 
 def to_bytes(x: Tensor) -> np.ndarray:
-    """Images in [-1, 1] as they are written to disk: uint8."""
+    """Images in [-1, 1] -> uint8, as they are written to disk."""
     return ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
 
 
 class PairEvaluator:
-    """data: opened pairs (spec, train, held, pairs(indices)). show(images, columns, labels): draws a grid."""
+    """Evaluates G. data: opened pairs (spec, train, held, pairs(indices)). show: draws (images, columns, labels)."""
 
-    objective = ""  # the newest: each single score prefers something that a person would not
+    objective = ""  # the newest snapshot is published: each single score prefers something that a person would not
     noise: float | None = None
 
     def __init__(self, data: Any, show: Show):
@@ -61,7 +61,7 @@ class PairEvaluator:
 
     @property
     def ready(self) -> bool:
-        """Whether enough pairs are held out to judge by."""
+        """Whether enough pairs are held out for scores."""
         return len(self.data.held) >= 4
 
     def _held(self, count: int) -> np.ndarray:
@@ -69,7 +69,7 @@ class PairEvaluator:
         return held[np.linspace(0, len(held) - 1, min(count, len(held))).astype(int)]
 
     def translate(self, nets: Nets, indices: np.ndarray, seed: int = 0) -> np.ndarray:
-        """What G makes of the sources of these pairs, uint8 [n, C, H, W]; the same seed, the same bytes."""
+        """G's translations of the sources of these pairs, uint8 [n, C, H, W]; the same seed gives the same bytes."""
         G = nets["G"]
         device = next(G.parameters()).device
         out = []
@@ -85,19 +85,19 @@ class PairEvaluator:
         return to_bytes(self.data.pairs(indices)[1])
 
     def examples(self) -> Tensor:
-        """True targets for the collapse watch."""
+        """True targets, for the watch for collapse."""
         return torch.from_numpy(self.targets(self._held(32)).astype(np.float32))
 
     def sample(self, nets: Nets) -> Tensor:
-        """Translations of the same pairs for the collapse watch."""
+        """Translations of the same pairs, for the watch for collapse."""
         return torch.from_numpy(self.translate(nets, self._held(32)).astype(np.float32))
 
     def show(self, nets: Nets) -> Image.Image:
-        """Rows of input, output and truth for a few held-out pairs, two pairs a row."""
+        """Input, output and truth of a few held-out pairs, two pairs in each row."""
         return self.sheet(nets, self._held(SHOWN), 2)
 
     def sheet(self, nets: Nets, indices: np.ndarray, across: int) -> Image.Image:
-        """Input, output and truth of these pairs."""
+        """Input, output and truth of these pairs, `across` pairs in each row."""
         made, true, src = self.translate(nets, indices), self.targets(indices), to_bytes(self.data.pairs(indices)[0])
         most = max(len(made[0]), len(src[0]))
         triples = [x if len(x) == most else x.repeat(most, 0) for row in zip(src, made, true, strict=True) for x in row]
@@ -110,11 +110,11 @@ class PairEvaluator:
     def classes(self, images: np.ndarray) -> np.ndarray:
         """uint8 [n, C, H, W] -> class numbers [n, H, W] by the target's palette."""
         x = torch.from_numpy(images).float() / 127.5 - 1
-        return nearest(x, colour_table(self.palette)).numpy()
+        return nearest_colour(x, colour_table(self.palette)).numpy()
 
     @cached_property
     def quick(self) -> tuple[np.ndarray, np.ndarray, Any]:
-        """What every quick score needs: indices, true targets, and their patches (None for label maps)."""
+        """What every quick score needs: indices, true targets, and their patch statistics (None for label maps)."""
         chosen = self._held(QUICK)
         true = self.targets(chosen)
         return chosen, true, None if self.palette else paired.Patches.of(true)
@@ -131,12 +131,12 @@ class PairEvaluator:
         return {**scores, "patch_fd": patches.distance(made)}, {}, ""
 
     def _counts(self, made: np.ndarray, true: np.ndarray) -> np.ndarray:
-        return paired.confusion(self.classes(made), self.classes(true), len(self.palette))
+        return paired.label_confusion(self.classes(made), self.classes(true), len(self.palette))
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> tasks.TaskReport:
-        """Everything, on up to `count` held-out pairs; pictures of the first, the best and the worst."""
+        """Evaluate on up to `count` held-out pairs; pictures show the first, the best and the worst of them."""
         began = time.perf_counter()
         held = self._held(count)
         progress("translating held-out pairs", 0, len(held))
@@ -160,7 +160,7 @@ class PairEvaluator:
     def _warnings(self, held: np.ndarray) -> list[str]:
         said = [f"Only {len(held)} held-out pairs: small differences mean nothing."] if len(held) < 50 else []
         leaked = getattr(self.data, "leaked", 0)
-        return said + ([f"{leaked} of the pairs that are judged by were also trained on."] if leaked else [])
+        return said + ([f"{leaked} of the held-out pairs were also trained on."] if leaked else [])
 
     def _photos(self, made: np.ndarray, true: np.ndarray, held: np.ndarray) -> tasks.TaskReport:
         patches = paired.Patches.of(true)
@@ -182,7 +182,7 @@ class PairEvaluator:
             }  # fmt: skip
         protocol = [
             f"{len(true)} held-out pairs at {true.shape[3]} x {true.shape[2]} pixels, 8 bits, all channels.",
-            "patch_fd stands on 80 features of 8x8 patches, whitened by the true images; its best value is that of "
+            "patch_fd compares 80 features of 8x8 patches, whitened by the true images; its floor is the value of "
             "other real images.",
         ]
         return tasks.TaskReport(metrics, len(true), baselines, protocol=protocol)
@@ -215,12 +215,12 @@ class PairEvaluator:
         return tasks.TaskReport(metrics, len(true), baselines, [table], protocol=protocol)
 
     def _others(self, count: int) -> np.ndarray:
-        """Pairs that were trained on, as many as are judged by."""
+        """Training pairs, spread evenly: `count` of them, or all."""
         train = self.data.train
         return train[np.linspace(0, len(train) - 1, min(count, len(train))).astype(int)]
 
     def _simple(self, true: np.ndarray, held: np.ndarray) -> dict[str, np.ndarray]:
-        """What simple methods make of the same sources: uint8 [n, C, H, W] each."""
+        """Outputs of simple methods for the same sources: uint8 [n, C, H, W] each."""
         train = self.data.train
         targets = self.targets(train)
         out = {"nearest training source": targets[self._nearest(held, train)]}
@@ -239,10 +239,10 @@ class PairEvaluator:
 
     def _source_classes(self, indices: np.ndarray) -> np.ndarray:
         table = colour_table(self.data.spec.facts["source_palette"])
-        return nearest(self.data.pairs(indices)[0], table).numpy()
+        return nearest_colour(self.data.pairs(indices)[0], table).numpy()
 
     def _painted(self, train: np.ndarray, held: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Every label of the source in the mean colour of its pixels in the training targets."""
+        """Each label of the source painted in the mean colour that it has in the training targets."""
         seen, asked = self._source_classes(train), self._source_classes(held)
         classes = len(self.data.spec.facts["source_palette"])
         grey = np.full(targets.shape[1], 128.0)
@@ -251,7 +251,7 @@ class PairEvaluator:
         return np.rint(colours[asked]).astype(np.uint8).transpose(0, 3, 1, 2)
 
     def _nearest(self, held: np.ndarray, train: np.ndarray) -> np.ndarray:
-        """For each held-out source the place in `train` of the one that differs least from it at 16x16 pixels."""
+        """For each held-out source, the position in `train` of the source nearest to it at 16x16 pixels."""
         asked, seen = (self._thumbs(i) for i in (held, train))
         distance = (seen**2).sum(1)[None] - 2 * asked @ seen.T
         return distance.argmin(1)

@@ -1,9 +1,9 @@
-"""Paired translation: G turns a source into a target, D scores the pair of both.
+"""Paired translation: G translates a source into a target, D scores source and target together.
 
-pix2pix (Isola et al. 2017, 1611.07004, equation 4): an adversarial loss on D(source, target) and 100 times the L1
+pix2pix (Isola et al. 2017, 1611.07004, equation 4) has an adversarial loss on D(source, target) and 100 times the L1
 distance to the true target. pix2pixHD (Wang et al. 2018, 1711.11585, equation 5) and SPADE (Park et al. 2019,
-1903.07291, appendix A): feature matching in its place. A network that makes label maps from logits (it has a
-`table` of colours) may be trained by cross-entropy, the likelihood of the labels, in place of L1.
+1903.07291, appendix A) use feature matching in place of L1. A network that makes label maps from logits (it has a
+`table` of colours) can be trained by cross-entropy in place of L1.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from ganworks.games.patches import (
     per_example,
 )
 from ganworks.games.penalties import logits_and_gradient_norms
-from ganworks.kinds.images.shared.palette import mixed, nearest
+from ganworks.kinds.images.shared.palette import mixed, nearest_colour
 
 WATCHED = 512
 
 
 @dataclass(frozen=True)
 class PairView:
-    """D's mean logit [B] of targets beside fixed sources [B, C, H, W]: what a gradient penalty asks of D."""
+    """D's mean logit [B] as a function of the target alone, with sources [B, C, H, W] fixed, for gradient penalties."""
 
     D: nn.Module
     src: Tensor
@@ -56,15 +56,14 @@ class PairView:
 class PairedTranslation:
     """Settings of paired translation.
 
-    loss: a name from `losses.LOSSES`.
+    loss: a name from `games.losses.LOSSES`.
     gan: weight of the adversarial term; 0 trains G alone, on the terms below.
     l1: weight of the mean absolute difference in the range [-1, 1], as published.
-    ce: weight of the cross-entropy in nats per pixel, for networks with logits; these have no L1 term when it is above
-        0.
+    ce: weight of the cross-entropy in nats per pixel, for networks with logits; above 0 it replaces their L1 term.
     fm: weight of feature matching.
     r1: gamma of the gradient penalty on real targets (0: off).
     n_critic: D turns per G turn.
-    augment: DiffAugment operations on source and target alike, as D sees them: "translation,cutout"; "" for none.
+    augment: DiffAugment operations on what D sees, source and target alike: "translation,cutout"; "" for none.
     """
 
     loss: str = "non-saturating"
@@ -91,13 +90,13 @@ class PairedTranslation:
         return loss(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """D's turns, then G's; without an adversarial term G's alone."""
+        """D's turns, then G's; G's alone where there is no adversarial term."""
         for _ in range(self.n_critic if self.gan else 0):
             yield ("D",), self.discriminator_turn
         yield ("G",), self.generator_turn
 
     def _seen(self, batch: Batch) -> Callable[[Tensor, Tensor], Tensor]:
-        """(source, target) -> what D is given [B, C, H, W]: both side by side, augmented alike in this turn."""
+        """(source, target) -> D's input [B, C, H, W]: their channels together, augmented alike in this turn."""
         augment = DiffAugment(self.augment)
         if not augment.names:
             return lambda src, x: torch.cat([src, x], 1)
@@ -105,7 +104,7 @@ class PairedTranslation:
         return lambda src, x: augment(torch.cat([src, x], 1), numbers)
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """D's terms, each [B]: d_loss and, where asked for, r1; _real and _fake are logits of patches."""
+        """D's terms, each [B]: d_loss and, where weighted, r1; _real and _fake are logits of patches."""
         G, D = nets["G"], nets["D"]
         src, x, seen = batch["src"], batch["x"], self._seen(batch)
         with torch.no_grad():
@@ -118,7 +117,7 @@ class PairedTranslation:
         return {**terms, "_real": _some(real), "_fake": _some(fake)}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms, each [B]: g_loss, features, l1 or ce, those of them that have a weight; _fake are logits."""
+        """G's terms, each [B]: g_loss, features and l1 or ce, where weighted; _fake are logits of patches."""
         G = nets["G"]
         src, x = batch["src"], batch["x"]
         terms: Terms = {}
@@ -126,7 +125,7 @@ class PairedTranslation:
         if self.ce and table is not None:
             logits = G.logits(src)
             made = mixed(logits, table)
-            terms["ce"] = self.ce * F.cross_entropy(logits, nearest(x, table), reduction="none").mean((1, 2))
+            terms["ce"] = self.ce * F.cross_entropy(logits, nearest_colour(x, table), reduction="none").mean((1, 2))
         else:
             made = G(src)
             if self.l1:
@@ -134,7 +133,7 @@ class PairedTranslation:
         return {**terms, **self._adversarial(nets["D"], made, batch)} if self.gan else terms
 
     def _adversarial(self, D: nn.Module, made: Tensor, batch: Batch) -> Terms:
-        """The terms that come from D."""
+        """G's terms that depend on D."""
         src, x, seen = batch["src"], batch["x"], self._seen(batch)
         if not self.fm:
             with torch.no_grad():
@@ -154,7 +153,7 @@ class PairedTranslation:
 
 
 def _some(maps: Maps) -> Tensor:
-    """At most WATCHED logits of patches, [n], evenly spread: enough to see whether D has won."""
+    """At most WATCHED logits of patches, [n], evenly spread, for the watch on the balance of both players."""
     flat = torch.cat([m.detach().float().flatten() for m in ([maps] if isinstance(maps, Tensor) else maps)])
     return flat[:: -(-len(flat) // WATCHED)]
 

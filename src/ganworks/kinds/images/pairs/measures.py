@@ -1,10 +1,11 @@
-"""What a translation is measured by beside L1, PSNR and SSIM: the look of its patches, and agreement of label maps.
+"""Measures of a translation besides L1, PSNR and SSIM: a distance between patches, and the agreement of label maps.
 
-patch_fd is for blur and artefacts, which L1 rewards or overlooks. Frechet distance (`frechet.distance`) between the
-Gaussians of features of 8x8 patches: the luma of the 64 pixels, the two chroma differences in 2x2 cells, and in 2x2
-cells the mean size of the horizontal and the vertical step between neighbours, which, unlike a covariance, tells edges
-from noise. Features are whitened by the true images and the distance is divided by their number, so that every
-frequency counts alike: 0 the same, of the order of 1 when nothing of the true variation is left.
+patch_fd finds blur and artefacts, which L1 rewards or overlooks. It is the Frechet distance
+(`metrics.frechet.distance`) between Gaussians that are fitted to features of 8x8 patches: the luma of the 64 pixels,
+the two chroma differences in 2x2 cells, and in 2x2 cells the mean absolute horizontal and vertical step between
+neighbours, which, unlike a covariance, distinguishes edges from noise. Features are whitened by the true images, and
+the distance is divided by their number, so that all frequencies count alike. 0 is the same; of the order of 1 when
+nothing of the true variation is left.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from ganworks.core.errors import UsageError
 from ganworks.metrics.frechet import Moments, distance, moments
 
 PATCH, CELL = 8, 4
-MOST = 40_000  # patches that are looked at
-FAINT = 1.0  # variance in grey levels^2 that is added to every feature: what rounding to bytes may add or hide
+MOST = 40_000  # patches that are compared
+FAINT = 1.0  # variance in grey levels^2 added to every feature, above that of rounding to bytes
 
 
 def patches(images: np.ndarray, most: int = MOST) -> np.ndarray:
-    """Patches [n, C, 8, 8] float32 of uint8 images [N, C, H, W], on a grid that gives at most about `most` of them."""
+    """Patches [n, C, 8, 8] float32 of uint8 images [N, C, H, W], on a grid of at most about `most` in all."""
     height, width = images.shape[2:]
     if min(height, width) < PATCH:
         raise UsageError(f"Patches of {PATCH} pixels do not fit into {height} x {width}.")
@@ -51,14 +52,14 @@ def _cells(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Patches:
-    """The patches of true images, by which others are whitened and to which they are compared."""
+    """The patch statistics of true images: the whitening matrix, and the moments that others are compared with."""
 
     white: np.ndarray
     seen: Moments
 
     @staticmethod
     def of(images: np.ndarray) -> Patches:
-        """images: uint8 [N, C, H, W]."""
+        """The statistics of uint8 images [N, C, H, W]."""
         raw = features(images)
         values, vectors = np.linalg.eigh(moments(raw).cov)
         white = vectors / np.sqrt(values.clip(min=0) + FAINT)
@@ -69,25 +70,25 @@ class Patches:
         return distance(self.seen, moments(features(images) @ self.white)) / self.white.shape[1]
 
 
-def confusion(made: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
-    """Pixels by true class (rows) and made class (columns) for each map: int64 [N, classes, classes]."""
+def label_confusion(made: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
+    """For each map of [N, H, W], pixels by true class (rows) and made class (columns): int64 [N, classes, classes]."""
     pairs = true.astype(np.int64) * classes + made
     counts = [np.bincount(p.ravel(), minlength=classes**2) for p in pairs]
     return np.stack(counts).reshape(-1, classes, classes)
 
 
 def accuracy(counts: np.ndarray) -> np.ndarray:
-    """Share of the pixels that have the true class, for each [.., classes, classes] of `confusion`."""
+    """Share of the pixels that have the true class, for each [.., classes, classes] of `label_confusion`."""
     return np.trace(counts, axis1=-2, axis2=-1) / counts.sum((-2, -1))
 
 
 def overlaps(counts: np.ndarray) -> np.ndarray:
-    """Intersection over union of each class [.., classes] over all pixels counted; nan for a class that is nowhere."""
+    """Intersection over union of each class [.., classes] from counts [.., classes, classes]; NaN: class is absent."""
     hit = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
     union = counts.sum(-1) + counts.sum(-2) - hit
     return np.where(union > 0, hit / np.maximum(union, 1), np.nan)
 
 
 def miou(counts: np.ndarray) -> float:
-    """Mean over classes of the intersection over union of all pixels of all maps together (Long et al. 2015)."""
+    """Mean over classes of the intersection over union, over the pixels of all maps together (Long et al. 2015)."""
     return float(np.nanmean(overlaps(counts.sum(0) if counts.ndim == 3 else counts)))

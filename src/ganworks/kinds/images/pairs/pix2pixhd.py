@@ -1,8 +1,8 @@
-"""pix2pixHD: a residual generator from coarse to fine, and discriminators at several scales.
+"""pix2pixHD: a residual coarse-to-fine generator, and discriminators at several scales.
 
 Wang et al. 2018 (1711.11585), section 3.1 and appendix: G1 is a 7x7 convolution, four that halve the map, nine residual
-blocks on the small map, four that double it and a 7x7 convolution, all with instance norm and reflected borders. The
-local enhancer G2 works at the full size and adds the features that G1 made at half of it.
+blocks on the small map, four that double it and a 7x7 convolution, with instance norm and reflected borders. The local
+enhancer G2 works at the full size and adds the features that G1 made at half of it.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ class Pix2PixHDBlock(nn.Module):
 
 
 def entry(inputs: int, width: int) -> nn.Module:
-    """The first layer: 7x7, norm, ReLU."""
+    """The first layer: 7x7 convolution, norm, ReLU."""
     conv = nn.Conv2d(inputs, width, 7, 1, 3, padding_mode="reflect", bias=False)
     return nn.Sequential(conv, AffineInstanceNorm(width), nn.ReLU())
 
 
 def halved(width: int) -> nn.Module:
-    """Half the sides, twice the channels."""
+    """A strided convolution, norm, ReLU: half the sides, twice the channels."""
     return nn.Sequential(nn.Conv2d(width, 2 * width, 3, 2, 1, bias=False), AffineInstanceNorm(2 * width), nn.ReLU())
 
 
 def grown(width: int, up: Up) -> nn.Module:
-    """Twice the sides, half the channels."""
+    """Upsampling, norm, ReLU: twice the sides, half the channels."""
     return nn.Sequential(doubled(width, width // 2, up, False), AffineInstanceNorm(width // 2), nn.ReLU())
 
 
@@ -64,7 +64,7 @@ class GlobalGenerator(nn.Module):
 
 
 class CoarseToFine(Paired):
-    """The generator of pix2pixHD, with its local enhancer when that is asked for; see `Paired`."""
+    """The generator of pix2pixHD, with its local enhancer where cfg.enhancer asks for it; see `Paired`."""
 
     def __init__(self, inputs: int, outputs: int, cfg: Pix2PixHD, downs: int, palette: list | None = None):
         super().__init__(2 ** (downs + cfg.enhancer), palette)
@@ -87,17 +87,17 @@ class CoarseToFine(Paired):
 
 @dataclass(frozen=True)
 class Pix2PixHD:
-    """The two players of pix2pixHD.
+    """Generator and discriminators of pix2pixHD.
 
     width: channels of G at its full size (even).
     downs: halvings in G; 0: at most 4, down to 8 pixels.
     blocks: residual blocks on the smallest map.
     enhancer: whether a local enhancer works at the full size.
     fine_blocks: residual blocks of the local enhancer.
-    up: upsampling in G: "deconv" (published) or "resize" (against checkerboards).
+    up: upsampling in G: "deconv" (published) or "resize" (avoids checkerboards).
     d_width: channels of the first layer of D.
     d_layers: strided layers of D; 0: as many as make patches of a quarter of the image.
-    scales: scales of the image at which there is a discriminator.
+    scales: number of image scales, each with its own discriminator.
     labels: whether a target that is a label map is made from one logit per colour (on) or like any picture (off).
     """
 

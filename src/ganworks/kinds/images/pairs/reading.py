@@ -1,8 +1,8 @@
-"""Pairs of images that belong together: found by name, or side by side in one file.
+"""Finds pairs of images: by name, or side by side in one file.
 
-Layouts: one image per pair, A left and B right; folders A/ and B/ (trainA/ and trainB/, A/train/ and B/train/, ...) or
-any two folders whose files have the same names; two paths. In a folder or in a zip. Images below train/ are trained
-on and those below test/ (else val/) are judged by, where there are such folders.
+Layouts, in a folder or a zip: one image per pair, A left and B right; folders A/ and B/ (trainA/ and trainB/, A/train/
+and B/train/, ...) or any two folders whose files have the same names; two paths. Where there are such folders, images
+below train/ are for training and those below test/ (else val/) are held out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PARTS = {"training": "train", "testing": "test", "valid": "val", "validation": 
 
 @dataclass(frozen=True)
 class Place:
-    """One image: where it is, the part it belongs to ("", train, val, test), its side, its other folders, its name."""
+    """One image: its source and index there, its part ("", train, val or test), side, other folders and name."""
 
     source: FileSource
     index: int
@@ -39,7 +39,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The path below the root, as it can be shown."""
+        """The path below the root, as it is shown."""
         return self.source.name(self.index)
 
     @property
@@ -49,9 +49,9 @@ class Place:
 
 
 class PairSource:
-    """Pairs as a source that `pack` reads: item i is (A and B in one file,) or (A, B), as encoded bytes.
+    """Pairs as a source that `pack` reads: an item is one encoded file that holds A and B, or two, A and B.
 
-    labels: 0 for pairs to train on and 1 for pairs to judge by, or None when the data does not say.
+    labels: 0 for training pairs and 1 for held-out ones, or None where the data does not say.
     """
 
     def __init__(self, path: str, pairs: list[tuple[Place, ...]], notes: list[str]):
@@ -59,7 +59,7 @@ class PairSource:
         self.path, self.notes, self.kind = path, list(notes), pairs[0][0].source.kind
         if {"val", "test"} <= parts and len(parts) > 2:
             pairs = [pair for pair in pairs if pair[0].part != "val"]
-            self.notes.append("judged by the pairs of test/; those of val/ are left out")
+            self.notes.append("the pairs of test/ are held out; those of val/ are left out")
         held = np.array([pair[0].part in ("test", "val") for pair in pairs], np.int64)
         said = 0 < held.sum() < len(held)
         self.pairs = pairs
@@ -93,7 +93,7 @@ class PairSource:
 def open_pairs(data: Any) -> PairSource:
     """Pairs from a folder, a zip (or zip/folder/inside), or two of them: (A, B) or "A,B".
 
-    Raises UsageError that names the files that have no partner, or says what was looked for.
+    Raises UsageError, which names a file without a partner or says which layout was expected.
     """
     two = _two_paths(data)
     if two:
@@ -129,7 +129,7 @@ def _two_paths(data: Any) -> tuple[Any, Any] | None:
 
 
 def _files(path: Any) -> FileSource:
-    """All images of a path, those of every part."""
+    """All images of a path, of training and test parts alike."""
     source = open_source(path, labels=False)
     if not isinstance(source, FileSource):
         raise UsageError(f'"{source.path}" holds arrays; pairs come from image files, side by side or in two folders.')
@@ -139,7 +139,7 @@ def _files(path: Any) -> FileSource:
 
 
 def _places(source: FileSource, side: str = "") -> list[Place]:
-    """Every image with the part and the side that its folders say; `side`: the side of all of them."""
+    """Every image with the part and the side that its folders name; side: that of all images, where it is known."""
     places = []
     for index, at in enumerate(source.indices):
         *above, file = source.listing.names[at].split("/")
@@ -161,7 +161,7 @@ def _sides(places: list[Place]) -> tuple[list[Place], list[Place]]:
 
 
 def _named_folders(places: list[Place]) -> tuple[list[str], list[Place]] | None:
-    """Two folders of any name whose images have the same names: (their names, A first; places with sides), or None."""
+    """((name of A, name of B), images with sides) where two folders hold images of the same names, else None."""
     if not all(place.folders for place in places):
         return None
     names = sorted({place.folders[-1] for place in places}, key=natural_key)
@@ -173,7 +173,7 @@ def _named_folders(places: list[Place]) -> tuple[list[str], list[Place]] | None:
 
 
 def _matched(path: str, a: list[Place], b: list[Place], notes: list[str]) -> PairSource:
-    """Pairs of the same key; UsageError names what has no partner."""
+    """Pairs of images with the same key; UsageError names the first one without a partner."""
     sides = [_unique(path, places) for places in (a, b)]
     lost = [(place, "B") for key, place in sides[0].items() if key not in sides[1]]
     lost += [(place, "A") for key, place in sides[1].items() if key not in sides[0]]

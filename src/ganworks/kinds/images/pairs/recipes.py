@@ -1,6 +1,6 @@
-"""Recipes of paired translation: pix2pix, pix2pixHD and SPADE, sized to the machine and the budget.
+"""Recipes of paired translation: pix2pix, pix2pixHD and SPADE, sized for the machine and the budget.
 
-Every width is counted in channels of the first layer at full size. The papers train for 200 epochs, on a GPU; here the
+A width is the number of channels of the first layer at full size. The papers train for 200 epochs on a GPU; here the
 widest networks are chosen that still see each pair a hundred times within the budget.
 """
 
@@ -16,17 +16,17 @@ from ganworks.kinds.images.pairs.spade import SPADENetworks
 from ganworks.kinds.images.pairs.unet import Pix2Pix
 
 WIDTHS = (16, 24, 32, 48, 64)
-EPOCHS, FEWEST, MOST = 100, 20_000, 200_000  # times that a pair should be seen; examples, at least and at most
-FEW, SHIFT = 5_000, 12  # pairs below which they are changed more while training; part of a side that shifts them
-ZOOM, TINT = 0.25, 0.3  # the same for label maps to be made, where the photo may be blurred and coloured
-UTILISATION = 0.3  # of the measured convolution speed that these steps reach on a CPU
-GFLOP = {"pix2pix": 1.4, "pix2pixhd": 5.0, "spade": 7.0}  # one example at 64 pixels, both networks 32 wide, all turns
+EPOCHS, FEWEST, MOST = 100, 20_000, 200_000  # times that each pair should be seen; in examples, at least and at most
+FEW, SHIFT = 5_000, 12  # pairs below which they are augmented more; they are shifted by up to side / SHIFT
+ZOOM, TINT = 0.25, 0.3  # further augmentation where label maps are made: the photo may change in size and colour
+UTILISATION = 0.3  # share of the measured convolution speed that training steps reach on a CPU
+GFLOP = {"pix2pix": 1.4, "pix2pixhd": 5.0, "spade": 7.0}  # per example at 64 pixels, both networks 32 wide, all turns
 _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
 
 
 @dataclass(frozen=True)
 class ChosenWidth:
-    """How wide the networks are, how many examples that is expected to show, and why, in sentences."""
+    """Width of the networks, examples that they are expected to see, and the reasons, in sentences."""
 
     width: int
     examples: int
@@ -34,7 +34,10 @@ class ChosenWidth:
 
 
 def scale(facts: Facts, recipe: str) -> ChosenWidth:
-    """The widest networks that see enough within the budget; 64, as published, where examples are asked for."""
+    """The widest networks that see enough examples within the budget.
+
+    A budget in examples says nothing of the time: the width is then 64, as published, or 32 for small runs on a CPU.
+    """
     pixels = facts.spec.shape[1] * facts.spec.shape[2]
     enough = min(MOST, max(FEWEST, EPOCHS * facts.count))
     if facts.budget.examples:
@@ -48,12 +51,12 @@ def scale(facts: Facts, recipe: str) -> ChosenWidth:
     width = max((w for w in WIDTHS if reachable(w) >= enough), default=WIDTHS[0])
     said = f"Width {width} for both networks: the budget shows them about {reachable(width):,} pairs"
     if reachable(width) < enough:
-        said += f", fewer than the {enough:,} that it takes; train for longer, or at a smaller size"
+        said += f", fewer than the {enough:,} that it needs; train for longer, or at a smaller size"
     return ChosenWidth(width, reachable(width), (said + ".",))
 
 
 def domain(facts: Facts) -> Any:
-    """The user's domain; few pairs are shifted, and magnified and tinted where that does the target no harm."""
+    """The user's domain, with augmentation for few pairs: shifts, and zoom and tint where the target is a label map."""
     if facts.count >= FEW:
         return facts.domain
     wanted: dict[str, Any] = {"crop": min(facts.spec.shape[1:]) // SHIFT}
@@ -67,8 +70,8 @@ def pix2pix(facts: Facts) -> Config:
 
     Paper: Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004): its networks at 64 wide (U-Net 54.4 M parameters at 256
     pixels, 70x70 PatchGAN 2.77 M; smaller patches for smaller images). Different here: instance norm in place of batch
-    norm at batch 1, so that training and use are the same network; averaged weights; a label map as target is made
-    from one logit per colour, by cross-entropy and without a discriminator.
+    norm at batch 1, so that the network is the same in training and in use; averaged weights; a target that is a label
+    map is made from one logit per colour, trained by cross-entropy without a discriminator.
     """
     chosen = scale(facts, "pix2pix")
     labels = "target_palette" in facts.spec.facts
@@ -80,7 +83,7 @@ def pix2pix(facts: Facts) -> Config:
 
 
 def pix2pixhd(facts: Facts) -> Config:
-    """pix2pixHD: a residual generator, patch discriminators at two scales, and their features in place of L1.
+    """pix2pixHD: a residual generator, patch discriminators at two scales, and feature matching in place of L1.
 
     Paper: Wang, Liu, Zhu, Tao, Kautz, Catanzaro 2018 (arXiv 1711.11585): least squares, feature matching x10, without
     the VGG loss, whose weights do not come with this package. networks.enhancer=on adds the local enhancer.
@@ -97,7 +100,7 @@ def spade(facts: Facts) -> Config:
     """SPADE (GauGAN): the label map scales and shifts every norm; hinge loss and feature matching at two scales.
 
     Paper: Park, Liu, Wang, Zhu 2019 (arXiv 1903.07291): Adam (0, 0.9), 1e-4 for G and 4e-4 for D, feature matching x10;
-    without the VGG loss, in whose place stands 10 times the L1 distance.
+    10 times the L1 distance takes the place of the VGG loss.
     """
     chosen = scale(facts, "spade")
     game = PairedTranslation(loss="hinge", l1=10.0, fm=10.0, ce=_ce(facts))
@@ -110,5 +113,5 @@ def spade(facts: Facts) -> Config:
 
 
 def _ce(facts: Facts) -> float:
-    """Weight of the cross-entropy where label maps are to be made: about that of the other terms."""
+    """Weight of the cross-entropy where label maps are made: it is then about as large as the other terms."""
     return 10.0 if "target_palette" in facts.spec.facts else 0.0

@@ -1,4 +1,4 @@
-"""How pairs of pictures side by side are recognised."""
+"""The rule that recognises pairs of pictures side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganworks.files.recognise import (
     leads,
 )
 
-SEAM = 3.0  # the step between the halves beside the steps near it: about 1 in a photo, more where two pictures meet
+SEAM = 3.0  # step between the halves over the steps near it: about 1 in a photo, more where two pictures meet
 
 
 def _side_by_side(clues: Clues) -> Found | None:
@@ -25,7 +25,7 @@ def _side_by_side(clues: Clues) -> Found | None:
 
 
 def _seam(pictures: list[np.ndarray]) -> float:
-    """The median, over pictures, of the step across the middle beside the mean of the steps near it."""
+    """Median over pictures of the step across the middle column, divided by the mean of the steps near it."""
     found = []
     for x in pictures:
         steps = np.abs(np.diff(x.astype(np.float32), axis=2)).mean((0, 1))

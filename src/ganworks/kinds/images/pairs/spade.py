@@ -1,8 +1,8 @@
 """SPADE (GauGAN): every norm of the generator is scaled and shifted by the label map itself.
 
-Park et al. 2019 (1903.07291), sections 3 and 4, appendix A: normalisation would wash a flat label map away, so the map
-enters at every layer, as a scale and a shift for each pixel. Instance norm stands for synchronised batch norm, so that
-the network does the same while it is trained and while it is used.
+Park et al. 2019 (1903.07291), sections 3 and 4, appendix A: normalisation would remove a flat label map, so the map
+enters at every layer, as a scale and a shift for each pixel. Instance norm takes the place of synchronised batch norm,
+so that the network is the same in training and in use.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ganworks.core.schema.declare import Count, Size, Width, check
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.pairs.unet import Paired, check_pair, patch_player
 from ganworks.kinds.images.shared.noise import Latent
-from ganworks.kinds.images.shared.palette import colour_table, nearest, one_hot
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, one_hot
 from ganworks.layers.norms import instance_norm
 from ganworks.layers.strided import init_dcgan
 
-BASE = 8  # pixels of the smallest map
+BASE = 8  # side of the smallest map in pixels, about
 
 
 class SPADENorm(nn.Module):
-    """norm(x) * (1 + gamma) + beta, both made from the label map by two 3x3 convolutions (figure 3)."""
+    """norm(x) * (1 + gamma) + beta; gamma and beta come from the label map by two 3x3 convolutions (figure 3)."""
 
     def __init__(self, width: int, labels: int, hidden: int):
         super().__init__()
@@ -38,7 +38,7 @@ class SPADENorm(nn.Module):
 
 
 class SPADEBlock(nn.Module):
-    """Residual block of two SPADE norms; where the number of channels changes the shortcut is learned (figure 4)."""
+    """Residual block with two SPADE norms; where the number of channels changes, the shortcut is learned (figure 4)."""
 
     def __init__(self, inputs: int, outputs: int, labels: int, hidden: int):
         super().__init__()
@@ -76,7 +76,7 @@ class SPADEGenerator(Paired):
         self.apply(init_dcgan)
 
     def body(self, src: Tensor) -> Tensor:
-        labels = src if self.colours is None else one_hot(nearest(src, self.colours), self.inputs)
+        labels = src if self.colours is None else one_hot(nearest_colour(src, self.colours), self.inputs)
         scale = self.multiple
         x = self.first(F.avg_pool2d(labels, scale))
         if self.latent is not None and self.from_latent is not None:
@@ -90,14 +90,14 @@ class SPADEGenerator(Paired):
 
 @dataclass(frozen=True)
 class SPADENetworks:
-    """The two players of SPADE.
+    """Generator and discriminators of SPADE.
 
     width: channels of G at the full size, up to 16 times as many on smaller maps (published: 64).
-    hidden: channels between the label map and its scale and shift (published: 128).
+    hidden: channels of the layer between the label map and its scale and shift (published: 128).
     z_dim: size of the latent drawn for each image; 0: none.
     d_width: channels of the first layer of D.
     d_layers: strided layers of D; 0: as many as make patches of a quarter of the image.
-    scales: scales of the image at which there is a discriminator.
+    scales: number of image scales, each with its own discriminator.
     spectral: whether D has spectral normalization.
     labels: whether a target that is a label map is made from one logit per colour (on) or like any picture (off).
     """

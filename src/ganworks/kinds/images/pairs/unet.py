@@ -1,10 +1,10 @@
-"""pix2pix: a U-Net that translates images, and a discriminator that scores patches of pairs.
+"""pix2pix: a U-Net that translates images, and a discriminator that scores patches of source and target together.
 
-Isola et al. 2017 (1611.07004), section 6.1: the encoder halves the image to one pixel, 4x4 kernels, LeakyReLU 0.2;
-the decoder doubles it again and is given the encoder's map of the same size; dropout 0.5 in its inner blocks is the
-noise. At 256 pixels, 64 wide, 3 to 3 channels: 54,413,955 parameters. One thing differs: the norm is that of each
-example by itself (as batch norm is at the published batch of 1), so that the network has no running statistics and
-does the same while it is trained and while it is used.
+Isola et al. 2017 (1611.07004), section 6.1: the encoder halves the image down to one pixel, with 4x4 kernels and
+LeakyReLU 0.2; the decoder doubles it again and is given the encoder's map of the same size; dropout 0.5 in its inner
+blocks is the noise. At 256 pixels, with width 64 and 3 to 3 channels, it has 54,413,955 parameters. One difference:
+each example is normalised by itself (as by batch norm at the published batch of 1), so that the network has no running
+statistics and is the same in training and in use.
 """
 
 from __future__ import annotations
@@ -34,19 +34,20 @@ def levels_for(height: int, width: int) -> int:
 
 
 def doubled(inputs: int, outputs: int, up: Up, bias: bool) -> nn.Module:
-    """Twice the sides: a 4x4 transposed convolution, or each pixel repeated and a 3x3 convolution, which leaves no
-    checkerboard (Odena et al. 2016, distill.pub/2016/deconv-checkerboard)."""
+    """Twice the sides: a 4x4 transposed convolution, or nearest-neighbour upsampling and a 3x3 convolution, which makes
+    no checkerboard (Odena et al. 2016, distill.pub/2016/deconv-checkerboard)."""
     if up == "deconv":
         return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)
     return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias))
 
 
 class Paired(nn.Module):
-    """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in [-1, 1], float32; any size.
+    """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in [-1, 1], float32, of any size; the base of generators.
 
-    Sides are reflected up to a multiple of `multiple` and cut back. palette: colours [K][outputs] of a label map to be
-    made; then `body` ends in K logits per pixel and the output is the colour of the likeliest. finish: the
-    last step of others.
+    The image is padded by reflection to a multiple of `multiple`, and the output is cropped. palette: the K colours of
+    a label map to be made; `body` then ends in K logits per pixel, and the output has the colour of the likeliest
+    class.
+    finish: the output activation where there is no palette.
     """
 
     def __init__(self, multiple: int, palette: list | None):
@@ -56,7 +57,7 @@ class Paired(nn.Module):
         self.register_buffer("table", colour_table(palette) if palette else None, persistent=False)
 
     def body(self, src: Tensor) -> Tensor:
-        """Sides that are multiples of `multiple` -> what comes before tanh or softmax, of the same size."""
+        """src whose sides are multiples of `multiple` -> what enters tanh or softmax, of the same size."""
         raise NotImplementedError
 
     def _run(self, src: Tensor) -> Tensor:
@@ -111,7 +112,7 @@ class UNet(Paired):
 
 
 def check_pair(spec: Spec, name: str) -> tuple[int, int]:
-    """(channels of the source, channels of the target); UsageError for data that is no pair of images."""
+    """(channels of the source, channels of the target); UsageError for data that does not consist of image pairs."""
     if len(spec.shape) != 3 or len(spec.source) != 3:
         raise UsageError(
             f"{name} translates images into images; this data is {list(spec.source)} to {list(spec.shape)}."
@@ -120,8 +121,11 @@ def check_pair(spec: Spec, name: str) -> tuple[int, int]:
 
 
 def patch_layers(height: int, width: int) -> int:
-    """Strided layers of D whose patches span about a quarter of the image, as the published 70 of 256 pixels do: 1 (16
-    pixels) up to 90, 2 (34) up to 181, else 3 (70); fewer where the image is too small for them."""
+    """Strided layers of a D whose patches span about a quarter of the image, as the published 70 of 256 pixels do.
+
+    1 (patches of 16 pixels) for short sides up to 90, 2 (34) up to 181, else 3 (70); fewer where the image is too
+    small.
+    """
     side = min(height, width)
     return fitting_layers(height, width, 1 if side <= 90 else 2 if side <= 181 else 3)
 
@@ -129,7 +133,7 @@ def patch_layers(height: int, width: int) -> int:
 def patch_player(
     channels: int, spec: Spec, width: int, layers: int, scales: int, norm: MapNormName, spectral: bool
 ) -> nn.Module:
-    """The discriminator of a translation: one PatchGAN, or `scales` of them; layers 0: see `patch_layers`."""
+    """The discriminator of a translation: one PatchGAN, or `scales` of them; layers=0: as `patch_layers` says."""
     height, wide = spec.shape[1:]
     half = 2 ** (scales - 1)
     layers = layers or min(patch_layers(height, wide), fitting_layers(height // half, wide // half))
@@ -138,17 +142,17 @@ def patch_player(
 
 @dataclass(frozen=True)
 class Pix2Pix:
-    """The two players of pix2pix.
+    """Generator and discriminator of pix2pix.
 
-    width: channels of the first layer of G, up to 8 times as many further in.
+    width: channels of the first layer of G, up to 8 times as many in the inner ones.
     levels: halvings in G; 0: down to one pixel.
-    dropout: the noise's probability.
-    norm: norm of G; with running statistics it would do something else in use than in training.
-    up: upsampling in G: "deconv" (published) or "resize" (against checkerboards).
+    dropout: probability of the dropout that is G's noise.
+    norm: norm of G; batch norm is not offered, as it differs between training and use.
+    up: upsampling in G: "deconv" (published) or "resize" (avoids checkerboards).
     d_width: channels of the first layer of D.
     d_layers: strided layers of D; 0: as many as make patches of a quarter of the image.
     d_norm: norm of D.
-    scales: scales of the image at which there is a discriminator.
+    scales: number of image scales, each with its own discriminator.
     spectral: whether D has spectral normalization.
     labels: whether a target that is a label map is made from one logit per colour (on) or like any picture (off).
     """

@@ -1,4 +1,4 @@
-"""Photos -> larger, sharper, cleaner ones: super-resolution, and what a degradation is to be undone."""
+"""Photos -> larger, sharper or cleaner ones: super-resolution, and restoration, which undoes a named degradation."""
 
 from ganworks.core.registry import Kind
 

@@ -1,21 +1,21 @@
-"""Degradations of a batch of images by a short text: what a restoration network learns to undo.
+"""Degrades a batch of images as a short text says; a restoration network learns to undo it.
 
-A text is a chain of steps joined by "+", applied in this order; a number may be a range from which each image draws
-uniformly. Values are in levels of 0..255.
+The text is a chain of steps joined by "+", which are applied in this order. A number may be a range; each image then
+draws its own number from it, uniformly. Levels are those of 0..255.
 
 | step | meaning |
 |---|---|
 | bicubic, lanczos, bilinear, area | shrink by the scale with Pillow's anti-aliased filter (area: its box filter) |
 | blur=2 | Gaussian blur, standard deviation in pixels |
-| motion=2 | Gaussian blur of that deviation along one random direction, a third of it across |
+| motion=2 | Gaussian blur along one random direction, standard deviation in pixels; a third of it across |
 | noise=25 | white Gaussian noise, standard deviation in levels |
 | poisson=1 | shot noise: variance = number x level |
 | jpeg=40 | through Pillow's JPEG at that quality (1 and 3 channels) |
 | grey | BT.601 luma, one channel (3 channels) |
 | realistic | blur=0.2-2 or motion, shrink by a random filter, noise=1-15 or poisson, jpeg=40-95 |
 
-With a scale above 1 and no step that shrinks, "bicubic" is put behind the leading blurs. What comes out of 8-bit
-data is 8-bit again: clipped and rounded, as a file would be. All randomness is keyed by the draw.
+With a scale above 1 and no step that shrinks, "bicubic" is inserted after the leading blurs. The result of 8-bit data
+is 8-bit again: clipped and rounded, as a file would be. All random numbers come from the draw.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its name and, for those that have a strength, the range of it."""
+    """One step: its name and the range of its strength (0 to 0 for a step without one)."""
 
     name: str
     strength: Range = (0.0, 0.0)
@@ -84,9 +84,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Degrade:
-    """A chain of degradations; see the table above. Raises UsageError for a text that is none.
+    """A chain of degradations; the module's table lists the steps. Raises UsageError for a text that is not a chain.
 
-    scale: the factor by which width and height shrink; both must be multiples of it.
+    text: the chain. scale: the factor by which height and width shrink; both must be multiples of it.
     """
 
     text: str
@@ -102,7 +102,7 @@ class Degrade:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        """What is done, in order."""
+        """The steps in order, with "bicubic" inserted where one must shrink."""
         steps = [Step.parse(part) for part in str(self.text).split("+") if part.strip()]
         if self.scale > 1 and not any(step.name in (*FILTERS, "realistic") for step in steps):
             first = next((k for k, step in enumerate(steps) if step.name not in ("blur", "motion")), len(steps))
@@ -113,12 +113,11 @@ class Degrade:
 
     @property
     def margin(self) -> int:
-        """Pixels around a crop that its degraded version depends on through the filter that shrinks; a multiple
-        of the scale."""
+        """Pixels around a crop that the filter that shrinks reaches; a multiple of the scale."""
         return 3 * self.scale if self.scale > 1 else 0
 
     def channels(self, given: int) -> int:
-        """Channels of the result. Raises UsageError where a step cannot work on so many."""
+        """Channels of the result for `given` channels. Raises UsageError where a step cannot work on that number."""
         for step in self.steps:
             if step.name == "grey" and given != 3:
                 raise UsageError(f"degrade=grey makes grey of RGB images; these have {given} channels.")
@@ -130,8 +129,8 @@ class Degrade:
     def __call__(self, x: Tensor, draw: Draw, eight_bit: bool = True) -> Tensor:
         """[B, C, H, W] in [-1, 1] on the CPU -> [B, C', H / scale, W / scale] in [-1, 1].
 
-        eight_bit: clip and round to 8-bit levels after shrinking and at the end; else nothing is rounded and
-        JPEG is refused.
+        eight_bit: clip and round to 8-bit levels after shrinking and at the end; otherwise nothing is rounded, and JPEG
+        is refused.
         """
         x = (x + 1) * 127.5
         for step in self.steps:
@@ -144,7 +143,7 @@ class Degrade:
         if step.name == "realistic":
             return self._realistic(x, draw, eight_bit)
         if step.name == "grey":
-            return luma(x)
+            return to_grey(x)
         if step.name == "jpeg":
             if not eight_bit:
                 raise UsageError("degrade=jpeg needs 8-bit images; these are floats with a range of their own.")
@@ -155,7 +154,7 @@ class Degrade:
         return noises[step.name](x, step, draw)
 
     def _realistic(self, x: Tensor, draw: Draw, eight_bit: bool) -> Tensor:
-        """One round of the degradations of Real-ESRGAN (Wang et al. 2021, 2107.10833, section 3), milder."""
+        """One round of milder degradations than those of Real-ESRGAN (Wang et al. 2021, 2107.10833, section 3)."""
         choice = draw.uniform(4)
         round_, along = _blur(x, Step("blur", (0.2, 2.0)), draw), _motion(x, Step("motion", (0.4, 2.5)), draw)
         x = _where(choice[:, 0] < 0.6, round_, along)
@@ -171,16 +170,15 @@ def _where(first: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return torch.where(first[:, None, None, None], a, b)
 
 
-def luma(x: Tensor) -> Tensor:
+def to_grey(x: Tensor) -> Tensor:
     """RGB [B, 3, H, W] -> [B, 1, H, W], ITU-R BT.601 weights, on the scale of x."""
     return (x * x.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
 
 def shrink(x: Tensor, scale: int, filters: list[str], eight_bit: bool = True) -> Tensor:
-    """[B, C, H, W] in 0..255 to H / scale and W / scale by Pillow, with a filter for each image.
+    """Shrink [B, C, H, W] in 0..255 to H / scale and W / scale by Pillow, with one filter for each image.
 
-    8-bit images are rounded first and go through Pillow's 8-bit path: bit for bit what `Image.resize` makes of
-    the file.
+    8-bit images are rounded first and go through Pillow's 8-bit path: the result is bit for bit that of `Image.resize`.
     """
     height, width = (n // scale for n in x.shape[2:])
     dtype = np.uint8 if eight_bit else np.float32
@@ -193,7 +191,7 @@ def shrink(x: Tensor, scale: int, filters: list[str], eight_bit: bool = True) ->
 
 
 def jpeg(x: Tensor, quality: Tensor) -> Tensor:
-    """[B, C, H, W] in 0..255, C 1 or 3, through Pillow's JPEG (4:2:0 chroma) at a quality for each image."""
+    """Compress [B, C, H, W] in 0..255, C 1 or 3, by Pillow's JPEG (4:2:0 chroma), and decode it; quality: [B]."""
     pixels = x.clamp(0, 255).round().byte().permute(0, 2, 3, 1).numpy()
     out = []
     for row, q in zip(pixels, quality.tolist(), strict=True):
@@ -205,7 +203,10 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
 
 
 def gaussians(along: Tensor, across: Tensor, angle: Tensor, radius: int) -> Tensor:
-    """Kernels [B, 2 radius + 1, 2 radius + 1] that sum to 1: standard deviations [B] in pixels, angle in radians."""
+    """Gaussian kernels [B, 2 radius + 1, 2 radius + 1] that sum to 1.
+
+    along, across: standard deviations [B] in pixels, along the angle [B] (radians) and across it.
+    """
     at = torch.arange(-radius, radius + 1, dtype=torch.float32)
     y, x = at[:, None].expand(len(at), -1), at.expand(len(at), -1)
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
@@ -215,7 +216,7 @@ def gaussians(along: Tensor, across: Tensor, angle: Tensor, radius: int) -> Tens
 
 
 def filtered(x: Tensor, kernels: Tensor) -> Tensor:
-    """Each image [B, C, H, W] with its own kernel [B, k, k]; borders reflected."""
+    """Filter each image of [B, C, H, W] with its own kernel of [B, k, k]; borders are reflected."""
     b, _, height, width = x.shape
     radius = min(kernels.shape[1] // 2, height - 1, width - 1)
     cut = kernels.shape[1] // 2 - radius
@@ -241,6 +242,6 @@ def _noise(x: Tensor, step: Step, draw: Draw) -> Tensor:
 
 
 def _poisson(x: Tensor, step: Step, draw: Draw) -> Tensor:
-    """Shot noise in its Gaussian form, which is exact in mean and variance."""
+    """Shot noise, approximated by a Gaussian of the same mean and variance."""
     variance = x.clamp_min(0) * step.sample(draw)[:, None, None, None]
     return x + draw.normal(*x.shape[1:]) * variance.sqrt()

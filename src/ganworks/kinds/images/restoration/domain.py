@@ -1,4 +1,4 @@
-"""Photos and their degraded versions: what restoration and super-resolution are trained on, and how they are used."""
+"""The domain of restoration and super-resolution: photos, their degraded versions, and the use of a trained network."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, pixels, switch
 from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
-from ganworks.kinds.images.restoration.degrade import Degrade, luma
-from ganworks.kinds.images.shared.crops import Photos
-from ganworks.kinds.images.shared.photos import FromPhotos
+from ganworks.kinds.images.restoration.degrade import Degrade, to_grey
+from ganworks.kinds.images.shared.photo_pack import Photos
+from ganworks.kinds.images.shared.photo_settings import FromPhotos
 from ganworks.kinds.images.shared.tiles import tiled
 
-TILE = 256  # pixels of the input a side
-OVERLAP = 64  # at most; a network that reaches farther is cross-faded
-SIDE = {1: 64, 2: 48, 3: 72, 4: 96}  # pixels of a training crop by scale: 24 of the input where it is enlarged
+TILE = 256  # side of a tile in pixels of the input
+OVERLAP = 64  # pixels at most; with a larger receptive field the cross-fade hides the difference
+SIDE = {1: 64, 2: 48, 3: 72, 4: 96}  # side of a training crop of the result, by scale: 24 x scale where it is enlarged
 
 
 @dataclass(frozen=True)
 class Restore(FromPhotos):
     """How photos become pairs of a degraded and an original crop, and how a trained network is used on an image.
 
-    degrade: a chain of steps such as "blur=1.5+noise=10+jpeg=60", "grey" or "realistic"; docs/restoration.md has the
-        list.
+    degrade: a chain of steps such as "blur=1.5+noise=10+jpeg=60", "grey" or "realistic"; `ganworks help restoration`
+        lists the steps.
     scale: how many times the result is larger than the input, 1 to 4.
     size: side of a training crop of the result, a multiple of scale; None: 64, or 24 x scale.
-    turn: besides mirroring, turn crops by 90 degrees.
-    Raises UsageError for values outside these.
+    turn: turn half of the crops by 90 degrees, besides mirroring.
+    Raises UsageError for values outside their range.
     """
 
     options: ClassVar[dict[str, str]] = {
-        "tile": f"pixels a side that are worked on at once ({TILE}); 0: the whole image",
-        "detail": "0: nearest to the original, nothing invented; 1 (unless told): all that the discriminator asked for",
-        "ensemble": "on: mean over the 8 mirrored and turned versions; 8 times slower, a little nearer",
+        "tile": f"side in pixels of the part that is restored at once (default {TILE}); 0: the whole image",
+        "detail": "0: nearest to the original, nothing invented; 1 (default): all that the discriminator asked for",
+        "ensemble": "on: mean over the 8 mirrored and turned versions; 8 times slower, a little closer",
     }
 
     degrade: str = "realistic"
@@ -66,7 +66,7 @@ class Restore(FromPhotos):
 
     @property
     def keeps_grey(self) -> bool:
-        """Whether a grey picture stays grey; not where the network is there to colour it."""
+        """Whether a grey picture stays grey; False where the network is trained to colour it."""
         return all(step.name != "grey" for step in self.chain.steps)
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Photos:
@@ -83,10 +83,10 @@ class Restore(FromPhotos):
         return photos.describe(*notes, kind="restore", shape=(channels, side, side), source=source, facts=facts)
 
     def batch(self, data: Photos, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x [B, C, size, size], crops at keyed places, and src [B, C', size / scale, size / scale], degraded.
+        """x [B, C, size, size], random crops, and src [B, C', size / scale, size / scale], the same degraded.
 
-        Crops are cut with a margin, degraded, and trimmed: what the filter that shrinks sees at the border of src
-        is the photo, as in use.
+        Crops are cut with a margin, degraded, and trimmed, so that at the border of src the filter that shrinks sees
+        the photo, as it does in use.
         """
         margin, side = self.chain.margin, data.spec.shape[1]
         x = data.crops(indices, (side + 2 * margin,) * 2, draw, flip=True, turn=self.turn)
@@ -94,18 +94,18 @@ class Restore(FromPhotos):
         return {"src": _trimmed(src, margin // self.scale), "x": _trimmed(x, margin)}
 
     def evaluator(self, data: Photos, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `RestorationEvaluator`."""
+        """The evaluator of a training: see `RestorationEvaluator`."""
         from ganworks.kinds.images.restoration.evaluator import RestorationEvaluator
 
         return RestorationEvaluator(self, data, config)
 
     def channels_of(self, spec: Spec) -> None:
-        """None: `apply` takes pictures of any number of channels that has a meaning."""
+        """None: `apply` itself converts pictures with another number of channels where that has a meaning."""
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
         """Restore x [1, C, H, W] in [-1, 1], any size: [1, C', scale H, scale W] in [-1, 1].
 
-        options: see `Restore.options`. Raises UsageError for channels that the network is not for.
+        options: see `Restore.options`. Raises UsageError for a number of channels that the network cannot take.
         """
         reach, multiple = getattr(net, "reach", OVERLAP), getattr(net, "shrink", 1)
         tile, scale = pixels("tile", options.get("tile", TILE)), int(spec.facts.get("scale", 1))
@@ -127,7 +127,7 @@ class Restore(FromPhotos):
 
 @dataclass(frozen=True)
 class Enlarge(Restore):
-    """Super-resolution: `Restore` that enlarges, 4 times unless asked otherwise, from Pillow's bicubic reduction."""
+    """Super-resolution: `Restore` that enlarges, by default 4 times, after Pillow's bicubic reduction."""
 
     degrade: str = "bicubic"
     scale: int = 4
@@ -143,21 +143,21 @@ def _trimmed(x: Tensor, margin: int) -> Tensor:
 
 
 def _with_channels(run: Callable[[Tensor], Tensor], x: Tensor, inputs: int, outputs: int) -> Tensor:
-    """Give an image to a network for another number of channels, where that has a meaning."""
+    """Run a network on x [1, C, H, W] that has another number of channels, where that has a meaning."""
     given = x.shape[1]
     if given == inputs:
         return run(x)
     if inputs == outputs == 1:  # each channel by itself
         return run(x.transpose(0, 1)).transpose(0, 1)
     if inputs == 1 and given == 3:  # a colour image to be coloured: its luma
-        return run(luma(x))
+        return run(to_grey(x))
     if inputs == outputs == 3 and given == 1:  # a grey image stays grey
-        return luma(run(x.expand(-1, 3, -1, -1)))
+        return to_grey(run(x.expand(-1, 3, -1, -1)))
     raise UsageError(f"This network works on images with {inputs} channel{'s' * (inputs > 1)}; this one has {given}.")
 
 
 def _ensemble(net: nn.Module, x: Tensor) -> Tensor:
-    """Mean over the 8 positions of a square, each result turned back (Lim et al. 2017, 1707.02921, section 3.3)."""
+    """Mean over the 8 symmetries of the square, each result turned back (Lim et al. 2017, 1707.02921, section 3.3)."""
     total = torch.zeros(())
     for turns in range(4):
         for mirrored in (False, True):

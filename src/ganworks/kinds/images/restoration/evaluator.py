@@ -16,8 +16,7 @@ from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, to_image, viewable
 from ganworks.kinds.images.restoration.degrade import FILTERS
-from ganworks.kinds.images.restoration.detail import detail, with_noise
-from ganworks.kinds.images.restoration.detail import grid as grid_energy
+from ganworks.kinds.images.restoration.detail import detail, grid_energy, with_noise
 from ganworks.kinds.images.shared import fidelity
 from ganworks.metrics import tasks
 
@@ -25,17 +24,17 @@ SHOWN, SHOWN_SIDE = 4, 128
 SCORED, SCORED_SIDE = 8, 192
 NAMES = ("psnr", "ssim", "l1", "detail", "detail_match", "grid")
 MEANING = {
-    "psnr": "Peak signal-to-noise ratio to the original in dB; higher is nearer, and blur is not punished.",
+    "psnr": "Peak signal-to-noise ratio to the original in dB; higher is closer, and blur is not punished.",
     "ssim": "Structural similarity to the original; 1 is the same.",
     "l1": "Mean absolute difference to the original, as a share of the range.",
     "detail": "Energy of the high frequencies over the original's; 1 is right, 0 is blurred.",
     "detail_match": "Correlation of the high frequencies with the original's: 1 the same detail, 0 invented detail.",
-    "grid": "Energy of patterns that repeat every `scale` pixels, beside the original's; 1 is none, above 5 is seen.",
+    "grid": "Energy of patterns that repeat every `scale` pixels, over the original's; 1: none, above 5: visible.",
 }
 
 
 def levels(x: Tensor) -> np.ndarray:
-    """[B, C, H, W] in [-1, 1] -> whole levels 0..255 as float64: what a file would hold."""
+    """[B, C, H, W] in [-1, 1] -> whole levels 0..255 as float64, as a file would hold them."""
     return np.rint((x.detach().float().cpu().clamp(-1, 1).numpy().astype(np.float64) + 1) * 127.5)
 
 
@@ -51,7 +50,7 @@ def compare(made: np.ndarray, real: np.ndarray, scale: int, luma: bool) -> dict[
 
 
 def enlarged(src: Tensor, scale: int, name: str) -> Tensor:
-    """[B, C, H, W] in [-1, 1], enlarged by one of Pillow's filters in 8 bits: the baselines."""
+    """src [B, C, H, W] in [-1, 1], enlarged by one of Pillow's filters in 8 bits, for the baselines."""
     planes = levels(src).astype(np.uint8)
     size = (src.shape[3] * scale, src.shape[2] * scale)
     made = [[np.asarray(Image.fromarray(p).resize(size, FILTERS[name])) for p in row] for row in planes]
@@ -59,10 +58,10 @@ def enlarged(src: Tensor, scale: int, name: str) -> Tensor:
 
 
 class RestorationEvaluator:
-    """Looks at G on held-out photos. domain: a `Restore`; data: what it opened.
+    """Evaluates G on held-out photos. domain: a `Restore`; data: the `Photos` that it opened.
 
-    A training for PSNR alone keeps its best snapshot by PSNR; one with an adversarial stage keeps the newest, since
-    PSNR falls there and that is meant.
+    A training for PSNR alone keeps its best snapshot by PSNR. One with an adversarial stage keeps the newest, since
+    PSNR is expected to fall in that stage.
     """
 
     noise = 0.02
@@ -80,7 +79,7 @@ class RestorationEvaluator:
         return len(self.data.held) > 0
 
     def pair(self, index: int, side: int | None = None) -> tuple[Tensor, Tensor]:
-        """(src, x) of one photo, [1, C, H, W] each: the middle `side` pixels, or all of it. The same every time."""
+        """(src, x) of one photo, [1, C, H, W] each: its middle `side` pixels, or all of it; the same every time."""
         pixels = self.data.whole(int(index))
         height, width = (n // self.scale * self.scale for n in (min(m, side or m) for m in pixels.shape[1:]))
         top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
@@ -100,26 +99,26 @@ class RestorationEvaluator:
         return [self.pair(i, SHOWN_SIDE) for i in indices[:SHOWN]]
 
     def examples(self) -> Tensor | None:
-        """No watch for collapse: every input has its own target."""
+        """None: there is no watch for collapse, as every input has its own target."""
         return None
 
     def sample(self, nets: Nets) -> Tensor | None:
-        """See `examples`."""
+        """None; see `examples`."""
         return None
 
     def restored(self, nets: Nets, src: Tensor) -> Tensor:
-        """What a user gets from `apply`, on the CPU."""
+        """The result of `apply` on src, on the CPU."""
         net = nets["G"]
         device = next(net.parameters()).device
         with torch.inference_mode():
             return self.domain.apply(net, src.to(device), self.data.spec, {}).cpu()
 
     def show(self, nets: Nets) -> Image.Image:
-        """Input (enlarged), output and original, a row for each photo."""
+        """One row for each photo: input (enlarged), output and original."""
         return _sheet([(self.baseline(src), self.restored(nets, src), x) for src, x in self.shown])
 
     def baseline(self, src: Tensor, name: str = "bicubic") -> Tensor:
-        """The input as it can be compared: enlarged by a filter, grey repeated."""
+        """The input in the shape of the original: enlarged by a filter, grey repeated over the channels."""
         made = enlarged(src, self.scale, name) if self.scale > 1 else src
         return made.expand(-1, self.data.spec.shape[0], -1, -1)
 
@@ -135,7 +134,7 @@ class RestorationEvaluator:
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> tasks.TaskReport:
-        """Every held-out photo whole, beside what simple methods make of the same inputs."""
+        """Evaluate on every held-out photo as a whole, and compare with simple methods on the same inputs."""
         start, held = time.perf_counter(), self.data.held[:count]
         rows: dict[str, list[dict[str, float]]] = {}
         triples = []
@@ -196,7 +195,7 @@ def _middle(x: Tensor, side: int) -> Tensor:
 
 
 def _sheet(triples: list[Any]) -> Image.Image:
-    """Rows of input, output, original; images of other sizes stand at the top left of the largest cell."""
+    """Rows of input, output and original; smaller images stand at the top left of their cell."""
     height, width = (max(t[2].shape[n] for t in triples) for n in (2, 3))
     cells = []
     for triple in triples:

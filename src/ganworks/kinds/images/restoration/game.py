@@ -1,8 +1,8 @@
-"""Restoration: first the nearest image in L1, then, if asked for, one that a discriminator takes for real.
+"""Restoration in two stages: G alone on the L1 distance to the original, then, if asked for, against a discriminator.
 
-SRGAN (Ledig et al. 2017, 1609.04802) and ESRGAN (Wang et al. 2018, 1809.00219) begin their adversarial training from
-a network trained for PSNR; here both are stages of one training. What they take from VGG19 (a perceptual loss) is
-taken from the discriminator's own features where no VGG19 is given (feature matching, 1711.11585).
+SRGAN (Ledig et al. 2017, 1609.04802) and ESRGAN (Wang et al. 2018, 1809.00219) start their adversarial training from
+a network trained for PSNR; here both are stages of one training. Where no VGG19 is given for their perceptual loss,
+feature matching on the discriminator's own features takes its place (1711.11585).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Restoration(TwoStages):
     """Settings of the game. Images are in [-1, 1]; batch["src"] is the input and batch["x"] the target.
 
     adversarial_from: fraction of the budget at which the second stage begins; 1: never, 0: at once.
-    loss: loss of the adversarial stage, a name from `losses.LOSSES`.
+    loss: loss of the adversarial stage, a name from `games.losses.LOSSES`.
     gan: weight of the generator's adversarial term in the second stage.
     pixel: weight of L1 in the second stage (in the first, L1 has weight 1).
     match: weight of feature matching in the second stage.
@@ -47,7 +47,7 @@ class Restoration(TwoStages):
         loss(self.loss)
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """l1 [B]. G remembers what it is, where it is made to."""
+        """l1 [B]. A G that keeps a copy of its first stage updates it here."""
         if hasattr(nets["G"], "remember"):
             nets["G"].remember()
         return {"l1": distance(nets["G"](batch["src"]), batch["x"])}
@@ -74,10 +74,10 @@ class Restoration(TwoStages):
 
 
 def shifted(batch: Batch, *images: Tensor) -> list[Tensor]:
-    """Images [B, C, H, W] less a twelfth of both sides, cut at the same random place in all images of an example.
+    """Random crops of images [B, C, H, W], smaller by a twelfth of each side, at the same place for one example.
 
-    Strides make a discriminator's gradient a pattern of 2, 4, 8 pixels. Pixel shuffles of G would always meet it at the
-    same place and could answer it with a grid.
+    The strides of a discriminator make its gradient a pattern of period 2, 4, 8 pixels. Without shifts, G's pixel
+    shuffles would always meet the pattern at the same place, and could answer it with a grid.
     """
     height, width = images[0].shape[2:]
     room = torch.tensor([height // 12 + 1, width // 12 + 1])

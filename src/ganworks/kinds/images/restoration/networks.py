@@ -1,9 +1,9 @@
-"""Networks that restore and enlarge images: a residual trunk at low resolution, then steps up.
+"""Networks that restore and enlarge images: a residual trunk at low resolution, then upsampling.
 
-edsr: residual blocks of two convolutions without normalisation (Lim et al. 2017, 1707.02921), enlarged by pixel
-shuffles (Shi et al. 2016, 1609.05158) that draw no grid. rrdb: residual-in-residual dense blocks (Wang et al.
-2018, 1809.00219), enlarged by nearest-neighbour steps with convolutions, as published. Both add the bicubically
-enlarged input, so that an untrained network already returns it; the published ones differ in that.
+edsr: residual blocks of two convolutions without normalisation (Lim et al. 2017, 1707.02921), then pixel shuffles (Shi
+et al. 2016, 1609.05158), constrained so that they make no checkerboard. rrdb: residual-in-residual dense blocks (Wang
+et al. 2018, 1809.00219), then nearest-neighbour upsampling with convolutions, as published. Other than the published
+ones, both add the bicubically enlarged input, so that an untrained network nearly returns it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
 from ganworks.kinds.images.shared.tiles import reflected
 from ganworks.layers.copies import frozen, take_over
 
-STEPS: dict[int, list[int]] = {1: [], 2: [2], 3: [3], 4: [2, 2], 6: [2, 3], 8: [2, 2, 2]}  # of an enlargement
+STEPS: dict[int, list[int]] = {1: [], 2: [2], 3: [3], 4: [2, 2], 6: [2, 3], 8: [2, 2, 2]}  # upsampling, by scale
 
 
 def conv(inputs: int, outputs: int, gain: float = 1.0) -> nn.Conv2d:
@@ -50,7 +50,7 @@ class ResidualBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, each of which sees all before it; .2 of the last is added to x (1809.00219, figure 4)."""
+    """Five densely connected convolutions; 0.2 times the last is added to x (1809.00219, figure 4)."""
 
     def __init__(self, width: int, growth: int):
         super().__init__()
@@ -65,7 +65,7 @@ class DenseBlock(nn.Module):
 
 
 class RRDB(nn.Module):
-    """Three dense blocks, of which .2 is added to x."""
+    """Three dense blocks; 0.2 times their residual is added to x (1809.00219, figure 4)."""
 
     def __init__(self, width: int, growth: int):
         super().__init__()
@@ -76,10 +76,10 @@ class RRDB(nn.Module):
 
 
 class Restoring(nn.Module):
-    """[B, C, h, w] in [-1, 1] -> [B, C', scale h, scale w] float32, the range not clipped.
+    """[B, C, h, w] in [-1, 1] -> [B, C', scale h, scale w] float32, not clipped; the base of both generators.
 
-    shrink: the image is first folded into channels by this factor (pixel unshuffle), so that the trunk works on
-    fewer pixels. reach: pixels of the input around each that the result depends on.
+    shrink: the image is first folded into channels by this factor (pixel unshuffle), so that the trunk works on fewer
+    pixels. reach: radius of the receptive field, in pixels of the input.
     """
 
     def __init__(self, inputs: int, outputs: int, scale: int, width: int, shrink: int, reach: int):
@@ -90,20 +90,21 @@ class Restoring(nn.Module):
         self.before: nn.Module | None = None
 
     def keep(self) -> Restoring:
-        """The same network, which from now on also holds a copy of itself, for `remember`."""
+        """Let the network also hold a frozen copy of itself, which `remember` updates; returns the network."""
         self.before = frozen(deepcopy(self))
         return self
 
     def remember(self) -> None:
-        """The copy, if there is one, becomes what the network is now."""
+        """Set the copy, if there is one, to the network's present weights."""
         if self.before is not None:
             take_over(self.before, self)
 
     def between(self, share: float) -> Restoring:
-        """The network whose weights are `share` of these and the rest of those that were remembered.
+        """The network whose weights are interpolated: `share` of these, the rest of those in the copy.
 
-        Network interpolation of ESRGAN (1809.00219, section 3.4): from the nearest image in L1 (0) to the adversarial
-        one (1), without the artefacts of a mixture of the images. Itself at 1, and where nothing was remembered.
+        Network interpolation of ESRGAN (1809.00219, section 3.4): from the network of the L1 stage (0) to the
+        adversarial one (1); it avoids the artefacts of blending their images. At 1, and without a copy, the network
+        itself.
         """
         if self.before is None or share == 1:
             return self
@@ -128,12 +129,13 @@ class Restoring(nn.Module):
 
 
 class Subpixel(nn.Conv2d):
-    """3x3 convolution and pixel shuffle without a grid: [B, inputs, h, w] -> [B, outputs, factor h, factor w].
+    """3x3 convolution and pixel shuffle without checkerboards: [B, inputs, h, w] -> [B, outputs, factor h, factor w].
 
-    A pixel shuffle gives each of the factor^2 places within a pixel a kernel of its own, and an adversarial stage makes
-    a grid of them. The kernels of all places are kept at the same sum and bias, so that constant features give a
-    constant image: the condition of Sugawara, Shiota and Kiya 2018 (Super-Resolution using Convolutional Neural
-    Networks without Any Checkerboard Artifacts, 1806.02658), for kernels that are learned.
+    A pixel shuffle gives each of the factor^2 places within a pixel a kernel of its own, from which an adversarial
+    stage can make a grid. Here the kernels of all places have the same sum and bias, so that constant features give a
+    constant
+    image: the condition of Sugawara, Shiota and Kiya 2018 (Super-Resolution using Convolutional Neural Networks without
+    Any Checkerboard Artifacts, 1806.02658), for learned kernels.
     """
 
     def __init__(self, inputs: int, outputs: int, factor: int):
@@ -149,15 +151,15 @@ class Subpixel(nn.Conv2d):
         return F.pixel_shuffle(F.conv2d(input, weight, self._shared(self.bias), padding=1), self.factor)
 
     def _shared(self, values: Tensor) -> Tensor:
-        """[outputs factor^2, ...] -> the same, each the mean over its places."""
+        """[outputs factor^2, ...] -> the same shape, every value replaced by the mean over the places of its output."""
         places = values.unflatten(0, (-1, self.factor**2))
         return places.mean(1, keepdim=True).expand_as(places).flatten(0, 1)
 
 
 class EDSR(Restoring):
-    """See the module; enlarged in steps of 2 or 3, with narrow maps at the higher sizes, where pixels are many.
+    """The edsr generator of the module: upsampling in steps of 2 or 3, with fewer channels at the larger sizes.
 
-    Its last convolution works at full size, in float32; an input that was folded is unfolded by it.
+    The last convolution works at full size and in float32; where the input was folded, a pixel shuffle follows it.
     """
 
     def __init__(self, inputs: int, outputs: int, scale: int, width: int, blocks: int, shrink: int):
@@ -181,7 +183,7 @@ class EDSR(Restoring):
 
 
 class RRDBNet(Restoring):
-    """See the module. 23 blocks, width 64, growth 32, scale 4: 16,697,987 parameters."""
+    """The rrdb generator of the module; with 23 blocks, width 64, growth 32, scale 4 it has 16,697,987 parameters."""
 
     def __init__(self, inputs: int, outputs: int, scale: int, width: int, growth: int, blocks: int, shrink: int):
         self.factors = STEPS[scale * shrink]
@@ -204,8 +206,9 @@ class RRDBNet(Restoring):
 class UNetD(nn.Module):
     """U-Net discriminator with spectral norm: images [B, C, H, W] -> logits [B, 1, H, W] float32, one for each pixel.
 
-    Real-ESRGAN (2107.10833), section 3.3; width 64 on 3 channels: 4,376,897 parameters. Any size from 8 pixels: the
-    image is reflected up to a multiple of 8 and the logits are cut back.
+    Real-ESRGAN (2107.10833), section 3.3; with width 64 on 3 channels it has 4,376,897 parameters. Sides of 8 pixels
+    and
+    more: the image is padded by reflection to a multiple of 8, and the logits are cropped.
     """
 
     def __init__(self, channels: int, width: int = 64):
@@ -243,16 +246,16 @@ def _normed(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
 
 @dataclass(frozen=True)
 class Restorer:
-    """A restoring generator G and a discriminator D.
+    """The generator G of restoration and its discriminator D.
 
     trunk: "edsr" (fast) or "rrdb" (ESRGAN's).
     width: channels of the trunk.
     blocks: residual blocks of the trunk.
     growth: channels that each convolution of rrdb's dense blocks adds.
-    shrink: folding of the input before the trunk, 1 or 2; 0: 2 where nothing is enlarged, else 1.
+    shrink: factor by which the input is folded before the trunk, 1 or 2; 0: 2 where nothing is enlarged, else 1.
     discriminator: "patch" (PatchGAN with spectral norm) or "unet" (per pixel).
     d_width: channels of the first layer of D.
-    keep: G also holds what it was at the end of its first stage, so that `apply` can go between both.
+    keep: G also holds its weights from the end of the first stage, so that `apply` can interpolate between both.
     """
 
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
@@ -270,7 +273,10 @@ class Restorer:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """spec: shape of the target, source of the input, facts["scale"]."""
+        """{"G": EDSR or RRDBNet, "D": PatchGAN or UNetD} with fresh weights from torch's global generator.
+
+        spec: shape is that of the target, source that of the input; facts["scale"]. Raises UsageError for other data.
+        """
         scale, channels = int(spec.facts.get("scale", 1)), spec.shape[0]
         if len(spec.source) != 3 or spec.source[0] not in (1, channels) or scale not in (1, 2, 3, 4):
             raise UsageError(f"A restorer needs images in and out, not {spec.source} to {spec.shape}, scale {scale}.")

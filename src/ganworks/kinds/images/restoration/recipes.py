@@ -1,4 +1,4 @@
-"""Restoration and super-resolution."""
+"""Recipes of super-resolution and restoration."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _LR = 1e-3
 
 
 def superres(facts: Facts) -> Config:
-    """Super-resolution x2, x3 or x4: L1 for 90 % of the budget, then a discriminator adds the detail that L1 averages.
+    """Super-resolution x2, x3 or x4: L1 for 90 % of the budget, then a discriminator adds the detail that L1 blurs.
 
     Trunk: EDSR (Lim et al. 2017, arXiv 1707.02921) at the size of the input, small enough for minutes on a CPU;
     networks.trunk=rrdb networks.width=64 networks.blocks=23 is ESRGAN's (Wang et al. 2018, arXiv 1809.00219). The
-    adversarial stage is ESRGAN's idea with a paired relativistic loss and feature matching in place of VGG19, unless
-    game.vgg names its weights; `apply` can go back from its network to that of the first stage (its section 3.4).
-    game.adversarial_from=1 trains for PSNR alone; docs/restoration.md has figures.
+    adversarial stage follows ESRGAN, with a paired relativistic loss, and with feature matching in place of VGG19
+    unless game.vgg names its weights; `apply` can interpolate between the networks of both stages (its section 3.4).
+    game.adversarial_from=1 trains for PSNR alone; `ganworks help restoration` has figures.
     """
     return _config("superres", facts, 0.9)
 
@@ -26,8 +26,8 @@ def superres(facts: Facts) -> Config:
 def restore(facts: Facts) -> Config:
     """Undo a degradation: degrade=noise=25, blur=2, jpeg=40, grey, or a chain such as blur=1.5+noise=10+jpeg=60.
 
-    The network and the first stage of `superres` at scale 1, trained in L1 on half-resolution features;
-    game.adversarial_from=0.9 adds the adversarial stage, which colourisation and strong blur gain from. The trunk is
+    The network and the first stage of `superres` at scale 1, with the trunk at half the resolution, trained by L1;
+    game.adversarial_from=0.9 adds the adversarial stage, which helps colourisation and strong blur. The trunk is
     EDSR's without norms (Lim et al. 2017, arXiv 1707.02921); degrade=realistic follows Wang et al. 2021 (arXiv
     2107.10833) with one round of degradation.
     """
@@ -35,7 +35,7 @@ def restore(facts: Facts) -> Config:
 
 
 def _config(name: str, facts: Facts, usual: float) -> Config:
-    """usual: where the adversarial stage begins unless the user says so. Its steps are a tenth of the first stage's."""
+    """usual: where the adversarial stage begins by default; its learning rate is a tenth of the first stage's."""
     start, warm = float(facts.given.get("game.adversarial_from", usual)), bool(facts.given.get("train.init"))
     staged = 0 < start < 1
     first = Optimizer(lr=_LR, lr_end=1e-7, betas=(0.9, 0.99), warmup=0.01)

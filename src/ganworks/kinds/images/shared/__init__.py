@@ -1,1 +1,1 @@
-"""What several kinds of pictures share."""
+"""Parts that several kinds of pictures use."""

@@ -1,8 +1,8 @@
-"""How close an image is to the one it should be: L1, PSNR and SSIM, one number per image, in float64.
+"""How close an image is to its reference: L1, PSNR and SSIM, one number per image, in float64.
 
-Conventions, the same for all three. Images [n, C, H, W], uint8 or floats on the same scale 0..255. `luma`: compare
-the BT.601 luma in its digital range 16..235 instead of the channels, as super-resolution papers do. `border`: pixels
-that are cut from each side first (super-resolution papers: the scale factor). Data range 255.
+The conventions are the same for all three. Images are [n, C, H, W], uint8 or floats on the scale 0..255; the data range
+is 255. `luma`: compare the BT.601 luma in its digital range 16..235 instead of the channels, as super-resolution papers
+do. `border`: pixels that are cut from each side first (super-resolution papers: the scale factor).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 from ganworks.core.errors import UsageError
 
 SIGMA, WINDOW, K1, K2, RANGE = 1.5, 11, 0.01, 0.03, 255.0
-MOST_DB = 100.0  # what identical images get, so that means exist
+MOST_DB = 100.0  # of identical images, so that means are finite
 
 
 def luma(images: np.ndarray) -> np.ndarray:
-    """BT.601 luma [n, 1, H, W] float64 in 16..235 of RGB [n, 3, H, W] in 0..255; not rounded. Grey is scaled alike."""
+    """BT.601 luma of RGB [n, 3, H, W] in 0..255: float64 [n, 1, H, W] in 16..235, not rounded. Grey is scaled alike."""
     x = np.asarray(images, np.float64)
     weights = np.array([65.481, 128.553, 24.966])
     if x.shape[1] not in (1, 3):
@@ -38,7 +38,7 @@ def _prepared(a: np.ndarray, b: np.ndarray, on_luma: bool, border: int) -> tuple
 
 
 def l1(a: np.ndarray, b: np.ndarray, *, luma: bool = False, border: int = 0) -> np.ndarray:
-    """Mean absolute difference of each image [n], in units of the whole range: 0 the same, 1 black against white."""
+    """Mean absolute difference of each image [n], as a share of the range: 0 the same, 1 black against white."""
     a, b = _prepared(a, b, luma, border)
     return np.abs(a - b).mean((1, 2, 3)) / RANGE
 
@@ -53,8 +53,8 @@ def psnr(a: np.ndarray, b: np.ndarray, *, luma: bool = False, border: int = 0) -
 def ssim(a: np.ndarray, b: np.ndarray, *, luma: bool = False, border: int = 0) -> np.ndarray:
     """Structural similarity of each image [n], at most 1: Wang et al. 2004 (IEEE TIP 13(4)), equation 13.
 
-    Gaussian window 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, means over the windows that lie wholly inside the
-    image and over the channels. On sides below 11 pixels the window is cut to the largest odd size that fits.
+    The window is Gaussian, 11x11 with sigma 1.5; K1 = 0.01, K2 = 0.03. The mean is taken over the channels and over the
+    windows that lie wholly inside the image. On sides below 11 pixels the window has the largest odd size that fits.
     """
     a, b = _prepared(a, b, luma, border)
     return np.array([_ssim(x, y) for x, y in zip(a, b, strict=True)])
@@ -68,7 +68,7 @@ def _taps(side: int) -> torch.Tensor:
 
 
 def _ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """One image [C, H, W] against another."""
+    """SSIM of two images [C, H, W]."""
     x, y = torch.from_numpy(np.ascontiguousarray(a)), torch.from_numpy(np.ascontiguousarray(b))
     rows, columns = _taps(a.shape[1])[None, None, :, None], _taps(a.shape[2])[None, None, None, :]
 

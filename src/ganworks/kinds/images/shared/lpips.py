@@ -1,4 +1,4 @@
-"""LPIPS, the learned perceptual distance, for those who have its weights: Zhang et al. 2018 (1801.03924), AlexNet.
+"""LPIPS, the learned perceptual distance, on AlexNet: Zhang et al. 2018 (1801.03924); the user supplies its weights.
 
 The weights are not part of this package. Put them into one safetensors file and name it in the environment variable
 GANWORKS_LPIPS; evaluations of paired translation then report `lpips` beside their other scores. The file holds the five
@@ -26,7 +26,11 @@ SMALLEST = 32  # pixels: the second pooling needs that many
 
 
 class Lpips:
-    """a, b: images [n, C, H, W] uint8, C 1 or 3 -> distance [n], 0 the same. Sides of at least 32 pixels."""
+    """Images a, b uint8 [n, C, H, W], C 1 or 3, sides of at least 32 pixels -> distances [n]; 0 is the same.
+
+    tensors: the weights by name. name: of the file, for messages. Raises UsageError for weights or images that do not
+    fit.
+    """
 
     def __init__(self, tensors: dict[str, Tensor], name: str = "the file"):
         shapes: dict[str, tuple[int, ...]] = {}
@@ -41,7 +45,7 @@ class Lpips:
         self.tensors = {k: tensors[k].float() for k in shapes}
 
     def _features(self, x: Tensor) -> list[Tensor]:
-        """The maps after each of the five ReLUs, each position scaled to length 1 over the channels."""
+        """The maps after each of the five ReLUs; at every position the channels are scaled to length 1."""
         shift, scale = (torch.tensor(v)[None, :, None, None] for v in (SHIFT, SCALE))
         x, out = (x - shift) / scale, []
         for at, (_, _, side) in CONVS.items():
@@ -70,7 +74,7 @@ class Lpips:
 
 
 def available() -> Lpips | None:
-    """LPIPS from the file that GANWORKS_LPIPS names, or None. UsageError for a file that does not fit."""
+    """LPIPS from the file that GANWORKS_LPIPS names; None if it is not set. UsageError for a file that does not fit."""
     path = os.environ.get(VARIABLE)
     if not path:
         return None

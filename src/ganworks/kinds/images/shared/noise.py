@@ -1,4 +1,4 @@
-"""Noise that is a part of a network while it is trained and while it is used: dropout, and latents."""
+"""Noise inside a network that is drawn in training and in use alike: dropout and latents."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Latent(nn.Module):
         self.size, self.on = size, True
 
     def forward(self, like: Tensor) -> Tensor:
-        """As many rows as `like` has, on its device; zeros, the likeliest latent, where there is to be no noise."""
+        """Latents for each row of `like`, on its device; zeros, the likeliest latent, while noise is off."""
         if not self.on:
             return like.new_zeros(len(like), self.size)
         return torch.randn(len(like), self.size, device=like.device)
@@ -44,7 +44,7 @@ class Latent(nn.Module):
 
 @contextmanager
 def silent(net: nn.Module, off: bool = True) -> Iterator[None]:
-    """No noise in `net` inside the block (with off=False: nothing changes)."""
+    """Switch the noise in `net` off inside the block; with off=False nothing changes."""
     layers = [m for m in net.modules() if isinstance(m, Noise | Latent)]
     before = [m.on for m in layers]
     try:

@@ -1,4 +1,4 @@
-"""Label maps as pictures: a small table of colours turns colours into class numbers and back."""
+"""Converts label maps between pictures, class numbers and class planes, by a table of colours."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ganworks.core.spec import Spec
 
 
 def colour_table(palette: Sequence[Sequence[int]]) -> Tensor:
-    """Colours 0..255, [K][C], as float32 [K, C] in [-1, 1]."""
+    """K colours of C channels in 0..255 -> float32 [K, C] in [-1, 1]."""
     return torch.tensor([list(colour) for colour in palette], dtype=torch.float32) / 127.5 - 1
 
 
-def nearest(x: Tensor, table: Tensor) -> Tensor:
-    """Pictures [B, C, H, W] -> the number of the nearest colour of `table` [K, C], int64 [B, H, W]; ties: the first."""
+def nearest_colour(x: Tensor, table: Tensor) -> Tensor:
+    """Pictures [B, C, H, W] -> number of the nearest colour of `table` [K, C], int64 [B, H, W]; ties: the first."""
     table = table.to(x.device, torch.float32)
     with torch.autocast(x.device.type, enabled=False):
         scores = table @ x.float().flatten(2) - 0.5 * table.square().sum(1)[:, None]
@@ -36,14 +36,14 @@ def one_hot(index: Tensor, classes: int) -> Tensor:
 
 
 def class_planes(logits: Tensor) -> Tensor:
-    """Logits [B, K, H, W] -> one plane for each class in (-1, 1), float32: twice the probability, less 1."""
+    """Logits [B, K, H, W] -> class planes float32 [B, K, H, W] in (-1, 1): twice the probability, less 1."""
     return 2 * logits.float().softmax(1) - 1
 
 
 def painted(planes: Tensor, table: Tensor) -> Tensor:
-    """Class planes in [-1, 1] -> pictures [B, C, H, W] in the mixture of the colours of `table` [K, C].
+    """Class planes [B, K, H, W] in [-1, 1] -> pictures [B, C, H, W] that mix the colours of `table` [K, C].
 
-    Planes need not add up: they count by their share.
+    The planes need not be probabilities: each weighs by its share of their sum.
     """
     share = (planes.float() + 1).clamp(min=0)
     share = share / share.sum(1, keepdim=True).clamp(min=1e-6)
@@ -63,11 +63,11 @@ def mixed(logits: Tensor, table: Tensor) -> Tensor:
 
 
 def palettes_of(spec: Spec) -> tuple[Any, Any]:
-    """Palettes (or None) of what a network of this spec is given and of what it makes, for both directions."""
+    """Palettes (or None) of the input and of the output of a network of this spec, whichever its direction."""
     found = spec.facts.get("palettes", (None, None))
     return tuple(found if list(spec.source) == spec.facts.get("given", list(spec.source)) else found[::-1])
 
 
 def planes(index: Tensor, classes: int) -> Tensor:
-    """Class numbers [B, H, W] -> float32 [B, classes, H, W]: 1 where a pixel has the class, else -1."""
+    """Class numbers [B, H, W] -> class planes float32 [B, classes, H, W]: 1 where a pixel has the class, else -1."""
     return 2 * one_hot(index, classes) - 1

@@ -1,4 +1,4 @@
-"""Discriminators with one logit for each of the overlapping patches: PatchGAN, and several on an image pyramid.
+"""Discriminators with one logit for each of many overlapping patches: PatchGAN, and several on an image pyramid.
 
 PatchGAN: Isola et al. 2017 (pix2pix, 1611.07004), section 6.1.2: C64-C128-C256-C512 and a last convolution, 4x4
 kernels, LeakyReLU 0.2; with three strided layers one logit sees 70x70 pixels. MultiScale: Wang et al. 2018
@@ -22,16 +22,16 @@ MapNormName = Literal["instance", "batch", "none"]
 
 
 def map_norm(name: MapNormName, channels: int) -> nn.Module:
-    """A norm for feature maps; "instance" is the same in training and in use and keeps examples apart."""
+    """A norm for feature maps [B, channels, H, W]; "instance" treats each example alone, in training as in use."""
     if name == "batch":
         return nn.BatchNorm2d(channels)
     return AffineInstanceNorm(channels) if name == "instance" else nn.Identity()
 
 
 def fitting_layers(height: int, width: int, most: int = 3, scales: int = 1) -> int:
-    """Strided layers of a PatchGAN for this size, at most `most`: the last map stays at least 3x3 (3 at 64 px).
+    """How many strided layers a PatchGAN can have at this size, at most `most`; its last map keeps at least 3x3 logits.
 
-    scales: of a `MultiScale`, whose smallest image must have 3 * 2**layers pixels, too. Raises UsageError below 6
+    scales: of a `MultiScale`, whose smallest image must have 3 * 2**layers pixels as well. Raises UsageError below 6
     pixels.
     """
     side, layers = min(height, width), most
@@ -45,7 +45,7 @@ def fitting_layers(height: int, width: int, most: int = 3, scales: int = 1) -> i
 def patch_discriminator(
     channels: int, width: int, layers: int, scales: int, norm: MapNormName, spectral: bool = False
 ) -> PatchGAN | MultiScale:
-    """One PatchGAN, or `scales` of them on smaller and smaller images."""
+    """One PatchGAN, or `scales` of them on an image pyramid."""
     if scales == 1:
         return PatchGAN(channels, width, layers, norm, spectral)
     return MultiScale(channels, width, layers, scales, norm, spectral)
@@ -54,10 +54,10 @@ def patch_discriminator(
 class PatchGAN(nn.Module):
     """Images [B, channels, H, W] -> logits [B, 1, h, w] float32, one for each patch.
 
-    channels: of the images, or of source and image together for a conditional one. width: of the first layer,
-    doubled with each, up to 8 times. layers: strided layers (3: patches of 70 pixels; 64 wide on 6 channels:
-    2,768,705 parameters). norm: on all layers but the first and the last. spectral: spectral norm on every
-    convolution (Miyato et al. 2018, 1802.05957). Sides must be at least 3 * 2**layers.
+    channels: of the images, or of source and image together where D is conditional. width: channels of the first layer,
+    doubled with each layer, up to 8 times. layers: strided layers (3: patches of 70 pixels; with width 64 on 6 channels
+    2,768,705 parameters). norm: of all layers but the first and the last. spectral: spectral norm on every convolution
+    (Miyato et al. 2018, 1802.05957). Sides must be at least 3 * 2**layers pixels.
     """
 
     def __init__(
@@ -100,10 +100,10 @@ class PatchGAN(nn.Module):
 
 
 class MultiScale(nn.Module):
-    """`scales` patch discriminators, each on an image of half the size of the one before (averaged over 3x3).
+    """`scales` patch discriminators; each sees the image at half the size of the one before (3x3 average pooling).
 
     forward: images [B, channels, H, W] -> list of logits [B, 1, h, w], finest first. features: one list of maps per
-    scale. Sides must be at least 3 * 2**(layers + scales - 1).
+    scale. Sides must be at least 3 * 2**(layers + scales - 1) pixels.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Large images in tiles: a network of local filters runs on overlapping windows, and no seam is left.
+"""Runs a convolutional network on a large image in overlapping tiles without visible seams.
 
-Neighbouring tiles share twice the `overlap` and are cross-faded over the middle quarter of what they share. Each
-pixel that is kept has at least 3/4 of the overlap around it inside its tile: where that covers the network's
-receptive field the result is that of the whole image, and where it does not a difference is spread, not an edge.
+Neighbouring tiles share twice the `overlap` and are cross-faded over the middle quarter of what they share. Around
+each pixel that is kept, its tile holds at least 3/4 of the overlap. Where that covers the network's receptive field,
+the result equals that of the whole image; where it does not, the difference is spread by the fade and makes no edge.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from torch import Tensor
 
 from ganworks.core.errors import UsageError
 
-CONTEXT = 0.75  # share of the overlap that is never kept
+CONTEXT = 0.75  # share of the overlap that serves as context alone and is never kept
 
 
 def tiled(
     run: Callable[[Tensor], Tensor], x: Tensor, tile: int = 256, overlap: int = 32, scale: int = 1, multiple: int = 1
 ) -> Tensor:
-    """Run a network on [B, C, H, W] of any size and return its [B, C', scale H, scale W], float32 when tiled.
+    """Run a network on x [B, C, H, W] of any size: [B, C', scale H, scale W], float32 when tiled.
 
-    run: [B, C, h, w] -> [B, C', scale h, scale w], for h and w that are multiples of `multiple`.
-    tile: side of what is given to `run` at once, in pixels of x (rounded up to `multiple`), 0 for everything.
-    overlap: pixels that a tile sees on each side beyond its own part. The image is reflected up to a multiple
-    and cut back. Raises UsageError when a tile leaves nothing between its two overlaps.
+    run: [B, C, h, w] -> [B, C', scale h, scale w], for h and w that are multiples of `multiple`. tile: side of the
+    tiles in pixels of x, rounded up to `multiple`; 0: the whole image at once. overlap: pixels on each side of a tile
+    that serve as context. The image is padded by reflection to a multiple, and the result is cropped. Raises UsageError
+    when the two overlaps leave nothing of a tile.
     """
     height, width = x.shape[2:]
     x = reflected(x, -height % multiple, -width % multiple)
@@ -41,7 +41,7 @@ def tiled(
 def _blended(
     run: Callable[[Tensor], Tensor], x: Tensor, side: int, overlap: int, scale: int, multiple: int
 ) -> tuple[Tensor, Tensor]:
-    """Weighted sum of all tiles, and the sum of the weights."""
+    """The weighted sum of all tiles, and the sum of the weights."""
     total = weight = torch.zeros(())
     for top in _starts(x.shape[2], side, overlap, multiple):
         down = _fade(min(side, x.shape[2]), top, x.shape[2], overlap, scale).to(x.device)
@@ -60,7 +60,7 @@ def _blended(
 
 
 def reflected(x: Tensor, down: int, right: int) -> Tensor:
-    """Add rows below and columns on the right of [B, C, H, W] by reflection, back and forth if need be."""
+    """Pad [B, C, H, W] by reflection with rows below and columns on the right, more than once around if need be."""
     for dim, more in ((2, down), (3, right)):
         if more > 0:
             size = x.shape[dim]
@@ -71,7 +71,7 @@ def reflected(x: Tensor, down: int, right: int) -> Tensor:
 
 
 def _starts(size: int, side: int, overlap: int, multiple: int) -> list[int]:
-    """Where tiles begin, in multiples: neighbours share 2 x overlap or more, and the last one ends at the end."""
+    """Where tiles begin, in steps of `multiple`: neighbours share 2 x overlap or more; the last ends with the image."""
     if size <= side:
         return [0]
     step = (side - 2 * overlap) // multiple * multiple
@@ -79,9 +79,9 @@ def _starts(size: int, side: int, overlap: int, multiple: int) -> list[int]:
 
 
 def _fade(length: int, start: int, size: int, overlap: int, scale: int) -> Tensor:
-    """Weights [length x scale] of one axis of a tile: 0 in the context at an inner end, then rising to 1.
+    """Weights [length x scale] along one axis of a tile: 0 in the context at an inner end, then rising to 1.
 
-    An end that is the image's own keeps weight 1: nothing else covers it.
+    Where the tile ends with the image the weight stays 1, as no other tile covers that part.
     """
     near = (torch.arange(length * scale, dtype=torch.float32) + 0.5) / scale
     weight, band = torch.ones_like(near), max(overlap * (1 - CONTEXT), 0.5)

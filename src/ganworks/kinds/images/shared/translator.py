@@ -1,4 +1,4 @@
-"""The residual generator of unpaired translation: image in, image out.
+"""The residual generator of unpaired translation.
 
 Johnson et al. 2016 (1603.08155), as CycleGAN uses it (Zhu et al. 2017, 1703.10593, section 7.2): a 7x7 convolution,
 two that halve the map, residual blocks, two that double it again, a 7x7 convolution and tanh; instance norm and
@@ -20,14 +20,14 @@ from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Count, Width, check
 from ganworks.layers.norms import InstanceNorm
 
-MULTIPLE = 4  # of what a side is padded to: the map is halved twice
-SMALLEST = 8  # pixels of a side: reflected borders of the smallest map need 2
+MULTIPLE = 4  # sides are padded to multiples of this, as the map is halved twice
+SMALLEST = 8  # pixels a side: the smallest map needs 2 for its reflected borders
 
 
 class FilterDown(nn.Module):
-    """[B, C, H, W] with even sides -> half of them: [1,3,3,1] with the border repeated, every second pixel.
+    """Halve [B, C, H, W] with even sides: the low-pass filter [1,3,3,1], borders repeated, then every second pixel.
 
-    It is the transpose of bilinear doubling, which a CPU does much faster than a depthwise convolution.
+    Computed as the transpose of bilinear upsampling, which is much faster on a CPU than a depthwise convolution.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class FilterDown(nn.Module):
 
 
 class FilterUp(nn.Module):
-    """[B, C, H, W] -> twice the sides: zeros stuffed between the pixels, then [1,3,3,1], which is bilinear."""
+    """Double [B, C, H, W]: zeros between the pixels, then the filter [1,3,3,1], which is bilinear upsampling."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -71,11 +71,11 @@ def _up(width: int, filtered: bool) -> list[nn.Module]:
 
 
 class Translator(nn.Module):
-    """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in (-1, 1), float32; sides of 8 and more.
+    """src [B, inputs, H, W] in [-1, 1] -> [B, outputs, H, W] in (-1, 1), float32; sides of 8 pixels and more.
 
-    finish: the last step, which a label map replaces by `palette.class_planes`.
-    layers: the flat list in which `encode` counts its positions. taps: the five positions that CUT compares: input,
-    both halvings, the first and the middle block (0, 4, 8, 12, 16 with filters and nine blocks, as published).
+    finish: the output activation: tanh, or `palette.class_planes` where a label map is made. layers: all layers in one
+    list; `encode` counts positions in it. taps: the five positions that CUT compares: the input, both halvings, the
+    first and the middle block (0, 4, 8, 12, 16 with filters and nine blocks, as published).
     """
 
     def __init__(self, inputs: int, outputs: int, cfg: ResidualTranslator):
@@ -98,7 +98,7 @@ class Translator(nn.Module):
         return self.traced(src)[0]
 
     def traced(self, src: Tensor, layers: Sequence[int] = ()) -> tuple[Tensor, list[Tensor]]:
-        """The translation, and what `encode` would return for these layers, from one pass."""
+        """(the translation, what `encode` returns for these layers), from one pass."""
         height, width = src.shape[2:]
         x = pad_to_multiple(src, MULTIPLE)
         h, kept = self._through(x, len(self.layers), self._wanted(layers))
@@ -110,7 +110,7 @@ class Translator(nn.Module):
     def encode(self, x: Tensor, layers: Sequence[int] = ()) -> list[Tensor]:
         """Outputs of the layers at these positions (none given: `taps`), each [B, C, h, w], in ascending order.
 
-        Nothing beyond the last position is computed. Raises UsageError for a position that does not exist.
+        Layers beyond the last position are not computed. Raises UsageError for a position that does not exist.
         """
         wanted = self._wanted(layers)
         return self._through(pad_to_multiple(x, MULTIPLE), max(wanted) + 1, wanted)[1]
@@ -122,7 +122,7 @@ class Translator(nn.Module):
         return wanted
 
     def _through(self, h: Tensor, stop: int, wanted: set[int]) -> tuple[Tensor, list[Tensor]]:
-        """The output of the layers before `stop`, and those of the wanted ones."""
+        """(output of the layers before `stop`, outputs of the wanted ones)."""
         kept = []
         for position, layer in enumerate(self.layers[:stop]):
             h = layer(h)
@@ -132,7 +132,10 @@ class Translator(nn.Module):
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """[B, C, H, W] reflected at the right and lower border until both sides divide by `multiple`."""
+    """Pad [B, C, H, W] by reflection at the right and lower border until `multiple` divides both sides.
+
+    Raises UsageError for sides below 8 pixels.
+    """
     tall, wide = (-n % multiple for n in x.shape[2:])
     if min(x.shape[2:]) < SMALLEST:
         raise UsageError(f"Images of {x.shape[3]} x {x.shape[2]} pixels are too small; {SMALLEST} is the least.")
@@ -143,12 +146,12 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
 class ResidualTranslator:
     """Settings of a `Translator`.
 
-    width: channels of the full-size map, four times as many in the blocks.
+    width: channels of the full-size map; the blocks have four times as many.
     blocks: residual blocks.
-    resample: "strided" convolutions (CycleGAN) or low-pass "filter" before halving and after doubling (CUT).
-    init: first weights from N(0, gain^2) ("normal") or scaled by 1 / sqrt(mean fan) ("xavier").
-    gain: deviation of the first weights, for "normal"; their scale, for "xavier".
-    residual: the network adds to its input, so that it begins near the identity.
+    resample: "strided" convolutions (CycleGAN) or low-pass "filter" layers for halving and doubling (CUT).
+    init: initial weights from N(0, gain^2) ("normal") or N(0, gain^2 / mean fan) ("xavier").
+    gain: standard deviation of the initial weights, for "normal"; its factor, for "xavier".
+    residual: the network adds to its input, so that it starts near the identity.
     """
 
     width: Width = 64
@@ -166,7 +169,7 @@ class ResidualTranslator:
         return Translator(inputs, outputs, self)
 
     def fill(self, layer: nn.Module) -> None:
-        """First weights of one convolution; biases 0."""
+        """Initialise the weights of a convolution; biases become 0."""
         if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             return
         taps = math.prod(layer.kernel_size)

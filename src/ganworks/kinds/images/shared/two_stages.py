@@ -1,4 +1,4 @@
-"""What games on photos with a known truth share: G alone on distances to it, then D beside it; VGG19 where given."""
+"""Games in two stages, for photos with a known target: G alone on distances to it, then G against D."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
 
 
 class TwoStages(Protocol):
-    """Stages, loss and VGG19 of a game that has the settings below and three turns of its own.
+    """Stages, loss and perceptual term of a game; the game has the settings below and defines the three turns.
 
-    adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never. loss: of the adversarial part.
+    adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never. loss: of the adversarial stage.
     match: weight of feature matching. vgg: path of VGG19 weights for a perceptual term of weight `perceptual`; "" for
     none.
     """
@@ -68,7 +68,7 @@ class TwoStages(Protocol):
         raise NotImplementedError
 
     def features(self, D: Any, made: Tensor, real: Tensor) -> tuple[list[Tensor], list[Tensor] | None]:
-        """D's features of what G made and, where the loss or feature matching needs them, of the truth."""
+        """D's features of G's output and, where the loss or feature matching needs them, of the target; else None."""
         found = D.features(made)
         if not self._loss.paired and not self.match:
             return found, None
@@ -76,7 +76,7 @@ class TwoStages(Protocol):
             return found, D.features(real)
 
     def perceptual_terms(self, made: Tensor, real: Tensor) -> Terms:
-        """{"perceptual": [B]} where VGG19 is given, else nothing."""
+        """{"perceptual": [B]} where the weights of VGG19 are given, else {}."""
         if self._vgg is None:
             return {}
         return {"perceptual": self.perceptual * perceptual(self._vgg.to(real.device), made, real)}

@@ -1,8 +1,8 @@
-"""The convolutions of VGG19, for a perceptual loss; the weights are the user's, read from a safetensors file.
+"""The convolutions of VGG19, for a perceptual loss; the user supplies the weights in a safetensors file.
 
-Simonyan and Zisserman 2014 (1409.1556), configuration E. No weights come with ganworks: the losses that use this work
-without it. Names and shapes are those of the common ImageNet weights ("features.0.weight", ...), so that such a file
-can be used as it is; its classifier, if it holds one, is not read.
+Simonyan and Zisserman 2014 (1409.1556), configuration E. No weights come with ganworks, and the games that can use
+VGG19 work without it. Names and shapes are those of the usual ImageNet weights ("features.0.weight", ...), so that such
+a file can be used as it is; the classifier in it, if any, is not read.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from ganworks.files import weights
 
 WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512, 512, 512, 512)  # 0: halve
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
-# Layers that are compared, before their ReLU, and their weights: Real-ESRGAN (2107.10833), section 4.1
+# The layers that are compared (before their ReLU) and their weights: Real-ESRGAN (2107.10833), section 4.1
 LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
 
 class VGG19(nn.Module):
-    """Images [B, 1 or 3, H, W] in [-1, 1] -> {"conv1_2": [B, 64, H, W], ...} before the ReLU; sides of 16 or more."""
+    """Images [B, 1 or 3, H, W] in [-1, 1], sides of 16 pixels or more -> {layer: features before its ReLU}.
+
+    The layers are those of `LAYERS`; "conv1_2" is [B, 64, H, W].
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +71,7 @@ def load_vgg(path: str | Path) -> VGG19:
 
 
 def perceptual(net: VGG19, made: Tensor, real: Tensor) -> Tensor:
-    """[B]: weighted L1 between the features of made and real images; no gradient reaches `real`."""
+    """[B]: weighted L1 distance between VGG19's features of made and real images; no gradient reaches `real`."""
     with torch.no_grad():
         wanted = net(real)
     found = net(made)

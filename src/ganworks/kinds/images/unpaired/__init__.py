@@ -1,4 +1,4 @@
-"""Two sets of pictures without pairs (trainA/, trainB/) -> each in the manner of the other."""
+"""Two sets of pictures without pairs (trainA/, trainB/) -> pictures of one set in the style of the other."""
 
 from ganworks.core.registry import Kind
 
@@ -31,7 +31,7 @@ KIND = Kind(
     often=("direction=BtoA    pairs and two sets: from the right side, or from B, to the left, or to A",),
     options=(
         "native=on      at the picture's own scale instead of the training's",
-        "reverse=on     the way back, where two ways were trained (cyclegan, dualgan)",
+        "reverse=on     the other direction, where both were trained (cyclegan, dualgan)",
     ),
     examples=("ganworks apply runs/horse-cyclegan-1 film.mp4 out=zebra.mp4",),
 )

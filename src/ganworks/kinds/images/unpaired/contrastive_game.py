@@ -1,8 +1,8 @@
-"""One-sided translation by contrast: CUT and FastCUT, Park et al. 2020 (2007.15651).
+"""One-sided contrastive translation: CUT and FastCUT, Park et al. 2020 (2007.15651).
 
-A patch of the output must be recognised among the patches of the input as the one from its own place (PatchNCE,
-equation 4): that keeps the content with one generator and no way back. Patches are features of the generator's own
-encoder at several depths, compared after a small perceptron for each depth (the player GF).
+Each patch of the output must be more similar to the input patch at its own place than to other input patches (PatchNCE,
+equation 4). That preserves the content with one generator and without a cycle. Patches are features of the generator's
+own encoder at several depths; a small MLP for each depth (the player GF) maps them to the space of comparison.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ganworks.kinds.images.shared.palette import painted
 
 
 def positions(maps: Sequence[Tensor], count: int, draw: Draw) -> list[Tensor]:
-    """For each map [B, c, h, w] the places to compare, int64 [B, P] in 0..h*w-1, all different; P = min(count, h*w)."""
+    """For each map [B, c, h, w], places to compare: int64 [B, P] in 0..h*w-1, all different; P = min(count, h*w)."""
     places = [m.shape[2] * m.shape[3] for m in maps]
     return [draw.uniform(n).topk(min(count, n), dim=1).indices for n in places]
 
@@ -41,8 +41,8 @@ def patches(maps: Sequence[Tensor], at: Sequence[Tensor]) -> list[Tensor]:
     return out
 
 
-def pictures(G: Any, x: Tensor) -> Tensor:
-    """What the encoder of G is given: x, or, where G makes class planes and x is such, x in its colours."""
+def encoder_input(G: Any, x: Tensor) -> Tensor:
+    """The input of G's encoder [B, C, H, W]: x, or, where x consists of class planes, x painted in their colours."""
     table = getattr(G, "table", None)
     return x if table is None or x.shape[1] == table.shape[1] else painted(x, table)
 
@@ -50,8 +50,8 @@ def pictures(G: Any, x: Tensor) -> Tensor:
 def nce(queries: Tensor, keys: Tensor, temperature: float, across: bool = False) -> Tensor:
     """InfoNCE [B] of queries and keys [B, P, c] of length 1: equation 3, the mean over the P places.
 
-    The key of a query is the one from its own place; the others are those of the same image, or of the whole batch
-    (across). No gradient reaches the keys.
+    The positive key of a query is that of its own place. The negatives are the other keys of the same image, or of the
+    whole batch (across). No gradient reaches the keys.
     """
     count, places, _ = queries.shape
     q, k = queries.float(), keys.detach().float()
@@ -68,20 +68,20 @@ def nce(queries: Tensor, keys: Tensor, temperature: float, across: bool = False)
 class ContrastiveGame:
     """Settings of the game.
 
-    loss: a name from `losses.LOSSES`.
+    loss: a name from `games.losses.LOSSES`.
     nce: weight of PatchNCE.
-    identity: share of PatchNCE that compares real targets with what G makes of them (CUT 0.5, FastCUT 0).
-    l1: weight of the L1 distance between real targets and what G makes of them (SinCUT).
-    patches: places compared for each layer, at most.
+    identity: share of PatchNCE that compares real targets with G's output for them (CUT 0.5, FastCUT 0).
+    l1: weight of the L1 distance between real targets and G's output for them (SinCUT).
+    patches: places compared in each layer, at most.
     temperature: temperature of PatchNCE (equation 3).
     negatives: other places of the same "image", or of all images in the "batch" (SinCUT).
-    flip: share of the sources that G sees mirrored, its features being mirrored back (FastCUT 0.5).
-    noise: deviation of the Gaussian noise in what D sees, real or made (Sonderby et al. 2016, 1610.04490): D then
-        judges what is where, not how crisp an edge is or how exact a colour.
-    r1: gamma of the zero-centred penalty on real images, of the mean over the patches; 0: off.
+    flip: share of the sources that G sees mirrored; its features are mirrored back (FastCUT 0.5).
+    noise: standard deviation of the Gaussian noise on all of D's inputs (Sonderby et al. 2016, 1610.04490); D then
+        scores what is where rather than how sharp an edge or how exact a colour is.
+    r1: gamma of the zero-centred gradient penalty on real images, for the mean of the patch logits; 0: off.
 
-    Weights are relative to losses.py, whose least squares for G is half the published one: CUT's 1 is 0.5 here,
-    FastCUT's 10 is 5.
+    Weights are relative to `games.losses`, whose least squares loss for G is half the published one: CUT's 1 is 0.5
+    here, FastCUT's 10 is 5.
     """
 
     loss: str = "least-squares"
@@ -105,14 +105,14 @@ class ContrastiveGame:
         return loss(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """G and the heads together, then D, who sees what was just made."""
+        """G and the heads together, then D, on the images that G just made."""
         yield ("G", "GF"), self.generator_turn
         yield ("D",), self.discriminator_turn
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """Terms [B] of G and GF: g_loss, nce, and identity and l1 where asked for."""
+        """Terms of G and GF, each [B]: g_loss, nce and, where weighted, identity and l1."""
         G, D = nets["G"], nets["D"]
-        src, x, count = batch["src"], pictures(G, batch["x"]), len(batch["src"])
+        src, x, count = batch["src"], encoder_input(G, batch["x"]), len(batch["src"])
         given = torch.cat([src, x]) if self.identity or self.l1 else src
         if self.flip:
             mirrored = (batch.draw.uniform() < self.flip)[:, None, None, None]
@@ -142,10 +142,10 @@ class ContrastiveGame:
         mirrored: Tensor | None = None,
         maps: Sequence[Tensor] | None = None,
     ) -> Tensor:
-        """PatchNCE [n] between images and what G made of them, the mean over the layers of `G.encode`.
+        """PatchNCE [n] between images `given` and G's outputs `made`, the mean over the layers of `G.encode`.
 
-        n: one batch, or several one after the other, compared at the same places. mirrored [n, 1, 1, 1]: where `made`
-        stems from the mirrored image. maps: what `G.encode(given)` gives, where it is known already.
+        n: the size of one batch, or of several joined, which are compared at the same places. mirrored [n, 1, 1, 1]:
+        whether `made` comes from the mirrored image. maps: the result of `G.encode(given)`, where it is known already.
         """
         G, GF, count = nets["G"], nets["GF"], len(made)
         with torch.no_grad():
@@ -154,7 +154,7 @@ class ContrastiveGame:
             size = len(places[0])
             at = [p.repeat(count // size, 1) for p in places]
             keys = GF(patches(maps, at))
-        maps = G.encode(pictures(G, made).to(given.dtype).contiguous(memory_format=torch.channels_last))
+        maps = G.encode(encoder_input(G, made).to(given.dtype).contiguous(memory_format=torch.channels_last))
         if mirrored is not None:
             maps = [torch.where(mirrored[:count], m.flip(3), m) for m in maps]
         queries = GF(patches(maps, at))
@@ -162,7 +162,7 @@ class ContrastiveGame:
         return torch.stack(layers).mean(0)
 
     def _nce(self, queries: Tensor, keys: Tensor, size: int) -> Tensor:
-        """`nce` of images among themselves, or of each batch of `size` images."""
+        """`nce` with negatives of the same image, or of each batch of `size` images."""
         if self.negatives == "image":
             return nce(queries, keys, self.temperature)
         parts = zip(queries.split(size), keys.split(size), strict=True)
@@ -172,7 +172,7 @@ class ContrastiveGame:
         return x + self.noise * draw.normal(*x.shape[1:]).to(x.dtype) if self.noise else x
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """D's terms [B]: d_loss, and r1 where asked for; _real and _fake are the mean logits."""
+        """D's terms, each [B]: d_loss and, where weighted, r1; _real and _fake are the mean logits."""
         D, real = nets["D"], batch["x"]
         fake = D.recall(len(real), batch.draw, 0.0).to(real.dtype).contiguous(memory_format=torch.channels_last)
         shown = torch.cat([self._noisy(real, batch.draw), self._noisy(fake, batch.draw)])

@@ -1,7 +1,7 @@
-"""Players of one-sided translation: a translator, a patch discriminator, and the heads that compare patches.
+"""Networks of one-sided translation: a translator, a patch discriminator, and projection heads for patches.
 
 CUT: Park et al. 2020 (2007.15651), section 3 and appendix A: the residual translator with low-pass filters, and for
-each compared layer of its encoder a perceptron with two layers of 256 whose output has length 1.
+each compared layer of its encoder an MLP with two layers of 256, whose output is scaled to length 1.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ganworks.layers.strided import init_dcgan
 
 
 class ProjectionHeads(nn.Module):
-    """One perceptron for each compared layer: features [B, P, c] -> [B, P, width] float32 of length 1.
+    """One MLP for each compared layer: features [B, P, c] -> [B, P, width] float32 of length 1.
 
-    channels: c of each layer. CUT builds these when it sees the first batch; here they exist from the start, so that
-    a saved state always has them.
+    channels: c of each layer. CUT's code builds the heads at the first batch; here they exist from the start, so that
+    every saved state holds them.
     """
 
     def __init__(self, channels: Sequence[int], width: int):
@@ -44,25 +44,24 @@ class ProjectionHeads(nn.Module):
 
 
 def tapped(G: Translator, inputs: int, width: int) -> list[int]:
-    """Channels of what `G.encode` returns: the padded input, the two halvings, the blocks."""
+    """Channels of the maps that `G.encode` returns: the padded input, the two halvings, two blocks."""
     known = dict(zip(G.taps, (inputs, 2 * width, 4 * width, 4 * width, 4 * width), strict=True))
     return [known[position] for position in sorted(known)]
 
 
 @dataclass(frozen=True)
 class ContrastiveNetworks:
-    """Settings of the players.
+    """Settings of the networks.
 
     width: channels of the translator's full-size map, four times as many in its blocks (published: 64).
     blocks: residual blocks of the translator (published: 9).
-    resample: "strided" convolutions or low-pass "filter" before halving and after doubling (published), in the
-        translator.
+    resample: "strided" convolutions or low-pass "filter" layers (published) for halving and doubling in the translator.
     d_width: channels of the first layer of the patch discriminator.
     layers: strided layers of the patch discriminator; small images get fewer.
     norm: norm of the patch discriminator.
-    memory: made images that D keeps from G's turn to its own, at least a batch.
-    features: width of the heads.
-    places: D is told where a pixel lies.
+    memory: generated images that D keeps from G's turn to its own, at least a batch.
+    features: width of the projection heads.
+    places: D is given each pixel's coordinates as further channels.
 
     A target that is a label map (spec.facts["palettes"]) is made as class probabilities, which D sees; for the encoder
     they are painted in the colours of G's `table`.
@@ -83,7 +82,7 @@ class ContrastiveNetworks:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"G": translator, "D": PatchGAN, "GF": heads} with fresh weights from torch's global generator."""
+        """{"G": Translator, "D": HistoryDiscriminator, "GF": ProjectionHeads}, drawn from torch's global generator."""
         if len(spec.shape) != 3 or len(spec.source) != 3:
             raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
         given, made = spec.facts.get("palettes", (None, None))

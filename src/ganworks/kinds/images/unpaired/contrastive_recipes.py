@@ -1,4 +1,4 @@
-"""Unpaired translation by contrast: one generator, no way back."""
+"""Recipes of contrastive unpaired translation: one generator, no cycle."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ _SMALL = replace(_PUBLISHED, lr=3e-4, lr_end=3e-6)
 
 
 def cut(facts: Facts) -> Config:
-    """CUT: translation between two sets of images that are no pairs, held to its input patch by patch.
+    """CUT: translation between two sets of images without pairs; a contrastive loss on patches preserves the content.
 
     Paper: Park et al. 2020 (arXiv 2007.15651): least squares, PatchNCE on five layers and the same on real targets,
     residual generator with low-pass filters, Adam 2e-4 (0.5, 0.999), batch 1. On a CPU a smaller network, fewer
-    patches and batch 2, so that minutes suffice at 64 pixels. Where the target is a label map (domain.labels=on): D is
-    told where a pixel lies and has R1 in place of its norms, which would take the share of each class from it.
+    patches and batch 2, so that minutes suffice at 64 pixels. Where the target is a label map (domain.labels=on), D is
+    given coordinates, and has R1 in place of its norms, which would hide the share of each class from it.
     """
     return _config("cut", facts, ContrastiveGame())
 
 
 def fastcut(facts: Facts) -> Config:
-    """FastCUT: CUT without the second contrast, with ten times the weight on the first and mirrored sources.
+    """FastCUT: CUT without PatchNCE on real targets, with ten times the weight on that of sources, some mirrored.
 
-    Paper: Park et al. 2020 (arXiv 2007.15651), section 4.1. On a CPU smaller, as `cut`.
+    Paper: Park et al. 2020 (arXiv 2007.15651), section 4.1. On a CPU the networks are smaller, as in `cut`.
     """
     return _config("fastcut", facts, ContrastiveGame(nce=5.0, identity=0.0, flip=0.5))
 
 
 def sincut(facts: Facts) -> Config:
-    """SinCUT: one image in the manner of another; trainA/ and trainB/ hold one image each, and crops are trained on.
+    """SinCUT: one image in the style of another; trainA/ and trainB/ hold one image each, and training takes crops.
 
     Paper: Park et al. 2020 (arXiv 2007.15651), section 4.4: negatives from the whole batch, R1, and an L1 distance
-    between real crops of the target and what G makes of them. Not as there: the residual generator and the patch
-    discriminator of `cut` in place of StyleGAN2's, 32 places of each layer, and five times the weight on that distance
-    (the colours arrive sooner).
+    between real crops of the target and G's output for them. Different here: the residual generator and the patch
+    discriminator of `cut` in place of StyleGAN2's, 32 places of each layer, and five times the weight on that distance,
+    so that the colours are learned sooner.
     """
     adam = Optimizer(lr=5e-4, lr_end=5e-6, betas=(0.0, 0.99))
     game = ContrastiveGame(loss="non-saturating", nce=4.0, identity=0.0, l1=5.0, negatives="batch", patches=32, r1=10.0)
@@ -54,7 +54,7 @@ def _config(name: str, facts: Facts, game: ContrastiveGame) -> Config:
     if facts.device != "cpu":
         return Config(name, facts.domain, networks, game, g=_PUBLISHED, d=_PUBLISHED, train=_train(1))
     networks = replace(networks, width=24, blocks=4, d_width=32)
-    notes = ("A small generator, as there is no GPU: networks.width=64 networks.blocks=9 is the published one.",)
+    notes = ("The generator is small, as there is no GPU: networks.width=64 networks.blocks=9 is the published one.",)
     game = replace(game, patches=64)
     return Config(name, facts.domain, networks, game, g=_SMALL, d=_SMALL, train=_train(2), notes=notes)
 

@@ -1,4 +1,4 @@
-"""Where a pixel lies, told to convolutions, which otherwise see the same everywhere: Liu et al. 2018 (1807.03247)."""
+"""Pixel coordinates as further channels, as convolutions cannot tell where they are: Liu et al. 2018 (1807.03247)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ PLACES = 2  # planes that are added
 
 
 def places(x: Tensor) -> Tensor:
-    """Two planes [B, 2, H, W] for images [B, C, H, W]: the height, -1 at the top to 1, and the distance from the
-    middle column, -1 to 1 at both sides, so that a mirrored image has the mirrored planes."""
+    """Two planes [B, 2, H, W] for images [B, C, H, W]: the row, from -1 at the top to 1, and the distance from the
+    middle column, from -1 there to 1 at both sides, so that mirroring an image leaves its planes as they are."""
     height, width = x.shape[2:]
     down = torch.linspace(-1, 1, height, device=x.device)[:, None].expand(height, width)
     aside = 2 * torch.linspace(-1, 1, width, device=x.device).abs().expand(height, width) - 1
@@ -18,7 +18,7 @@ def places(x: Tensor) -> Tensor:
 
 
 class Placed(nn.Module):
-    """`net`, built for PLACES more channels, on images [B, C, H, W] together with their places."""
+    """Gives `net`, which is built for PLACES more channels, images [B, C, H, W] together with their coordinates."""
 
     def __init__(self, net: nn.Module):
         super().__init__()

@@ -1,8 +1,8 @@
-"""Translation without pairs by going there and back: CycleGAN and DualGAN are settings of one game.
+"""Unpaired translation with cycle consistency: CycleGAN and DualGAN are settings of one game.
 
-Both train two generators and two discriminators: each translation must look real to its side's discriminator, and
-translated back it must be the image it came from. CycleGAN: Zhu et al. 2017 (1703.10593), least squares, cycle and
-identity terms, an image history. DualGAN: Yi et al. 2017 (1704.02510), Wasserstein losses and a stronger way back.
+Both train two generators and two discriminators: each translation must look real to the discriminator of its side, and
+must give the original when it is translated back. CycleGAN: Zhu et al. 2017 (1703.10593), least squares, cycle and
+identity terms, an image history. DualGAN: Yi et al. 2017 (1704.02510), Wasserstein losses and a larger cycle weight.
 """
 
 from __future__ import annotations
@@ -31,28 +31,29 @@ from ganworks.games.penalties import clip_weights, gradient_penalty, r1
 class CycleGame:
     """Settings of the game.
 
-    loss: a name from `losses.LOSSES`.
+    loss: a name from `games.losses.LOSSES`.
     cycle: weight of the L1 distance between an image and its translation there and back.
-    identity: weight of the L1 distance between a target image and what G makes of it (0: off; it keeps colours that
-        need no change).
+    identity: weight of the L1 distance between a target image and G's output for it, which preserves colours that need
+        no change; 0: off.
     identity_until: fraction of the budget up to which `identity` counts.
     history: share of the generated images that a discriminator sees from its memory of earlier ones.
-    gp: weight of WGAN-GP's penalty; 0: off.
-    r1: gamma of the zero-centred penalty on real images, at first; 0: off.
+    gp: weight of WGAN-GP's gradient penalty; 0: off.
+    r1: gamma of the zero-centred gradient penalty on real images, at first; 0: off.
     r1_end: gamma that a half cosine reaches at the end of the budget (None: constant).
-    clip: limit of the discriminators' weights (WGAN); 0: off.
+    clip: bound to which the discriminators' weights are clipped (WGAN); 0: off.
     n_critic: discriminator turns per generator turn.
-    labels: weight of the cross-entropy of a label map's way back, in place of L1.
-    adversarial: weight of what D says of made label maps.
-    through: share of the gradient of an image's way back that reaches the label map between: all of it teaches G to
-        hide the image in the probabilities.
-    noise: deviation of the Gaussian noise that is added to an image that was made of a label map before it is
-        translated back, so that classes are read from what can be seen (Bashkirova et al. 2019, 1908.01517, section
+    labels: weight of the cross-entropy in the cycle of a label map, in place of L1.
+    adversarial: weight of the adversarial term of generated label maps.
+    through: share of the gradient of an image's cycle that reaches the label map between; the whole gradient teaches G
+        to hide the image in the probabilities.
+    noise: standard deviation of the Gaussian noise that is added to an image made from a label map before it is
+        translated back, so that classes are read from what is visible (Bashkirova et al. 2019, 1908.01517, section
         4.1).
-    recolour: likewise, deviation of a shift of the colours of each class and of the image.
-    r1_share: share of the batch that `r1` is measured on, scaled up.
+    recolour: likewise, standard deviation of a shift of the colours of each class and of the whole image.
+    r1_share: share of the batch on which `r1` is measured; the term is scaled up accordingly.
 
-    Weights are relative to losses.py, whose least squares for G is half the published one: published 10 is 5 here.
+    Weights are relative to `games.losses`, whose least squares loss for G is half the published one: the published 10
+    is 5 here.
     """
 
     loss: str = "least-squares"
@@ -82,7 +83,7 @@ class CycleGame:
         return loss(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """Both generators, then both discriminators, who see what was just made."""
+        """Both generators, then both discriminators, on the images that were just made."""
         yield ("G", "G_back"), self.generator_turn
         for _ in range(self.n_critic):
             yield ("D", "D_back"), self.discriminator_turn
@@ -92,17 +93,17 @@ class CycleGame:
         return self.r1 if self.r1_end is None else half_cosine(self.r1, self.r1_end, progress)
 
     def after(self, nets: Nets, players: tuple[str, ...]) -> None:
-        """Weight clipping, when asked for."""
+        """Clip the discriminators' weights after their turn, where `clip` asks for it."""
         if self.clip and "D" in players:
             clip_weights(nets["D"], self.clip)
             clip_weights(nets["D_back"], self.clip)
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """Terms [B]: g_loss, cycle and identity, and the same of the way back (`_back`)."""
+        """Terms of both generators, each [B]: g_loss, cycle and identity, and the same of G_back (`_back`)."""
         G, G_back, a, b = nets["G"], nets["G_back"], batch["src"], batch["x"]
         same = bool(self.identity) and a.shape[1] == b.shape[1] and batch.progress < self.identity_until
         count = len(a)
-        # Networks without batch statistics: one call for both uses is the same, and faster.
+        # The networks have no batch statistics, so one call for both batches gives the same result, and is faster.
         forth, back = (net(torch.cat(pair)) if same else net(pair[0]) for net, pair in ((G, (a, b)), (G_back, (b, a))))
         made, made_back = forth[:count], back[:count]
         weights = [self.adversarial if getattr(net, "classes", False) else 1.0 for net in (G, G_back)]
@@ -117,7 +118,7 @@ class CycleGame:
         return terms
 
     def _way_back(self, there: Any, back: Any, made: Tensor, given: Tensor, draw: Draw) -> Tensor:
-        """The weighted distance [B] between what was given and what `back` makes of its translation by `there`."""
+        """The weighted cycle term [B]: `made`, the translation of `given` by `there`, translated back by `back`."""
         made = made.to(given.dtype)
         if self.through < 1 and getattr(there, "classes", False):
             made = self.through * made + (1 - self.through) * made.detach()
@@ -136,7 +137,7 @@ class CycleGame:
         return {f"g_loss{side}": weight * generator_terms(self._loss, None, logits), **shown}
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """Terms [B]: d_loss, gp and r1 where asked for, of both sides (`_back`); _real and _fake of the first."""
+        """Terms of both discriminators, each [B]: d_loss and, where weighted, gp and r1; _real, _fake: D's logits."""
         return self._side(nets["D"], batch["x"], batch, "") | self._side(nets["D_back"], batch["src"], batch, "_back")
 
     def _side(self, D: Any, real: Tensor, batch: Batch, side: str) -> Terms:
@@ -162,15 +163,15 @@ class CycleGame:
 
 
 def cross_entropy(made: Tensor, given: Tensor) -> Tensor:
-    """Mean over the pixels [B] of -log of the probability of the given class; both class planes [B, K, H, W]."""
+    """Cross-entropy [B], mean over pixels, of class planes `made` for those `given`, both [B, K, H, W] in [-1, 1]."""
     chosen = (made.float() + 1).div(2).gather(1, given.argmax(1, keepdim=True))
     return -chosen.clamp(min=1e-6).log().flatten(1).mean(1)
 
 
 def colour_shifts(classes: Tensor, channels: int, draw: Draw) -> Tensor:
-    """A shift [B, channels, H, W] for images of the classes bool [B, K, H, W]: of the whole image and of each class.
+    """Random colour shifts [B, channels, H, W]: one for the whole image plus one for each class.
 
-    Each is N(0, 1) for all channels together and N(0, 0.3^2) for each.
+    classes: bool [B, K, H, W]. Each shift is N(0, 1) for all channels together plus N(0, 0.3^2) for each channel.
     """
     count = classes.shape[1]
     of_class = draw.normal(count, 1) + 0.3 * draw.normal(count, channels)

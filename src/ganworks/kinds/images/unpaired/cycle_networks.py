@@ -1,7 +1,7 @@
-"""Players of translation with a way back: two generators, and for each side a discriminator with an image history.
+"""Networks of cycle-consistent translation: two generators, and for each side a discriminator with an image history.
 
-CycleGAN: Zhu et al. 2017 (1703.10593), residual generators; DualGAN: Yi et al. 2017 (1704.02510), U-Nets. The memory
-is the image history of Shrivastava et al. 2017 (1612.07828, section 2.3), 50 images.
+CycleGAN: Zhu et al. 2017 (1703.10593), residual generators; DualGAN: Yi et al. 2017 (1704.02510), U-Nets. The image
+history of 50 images is that of Shrivastava et al. 2017 (1612.07828, section 2.3).
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from ganworks.kinds.images.unpaired.coordinates import PLACES, Placed
 
 
 class HistoryDiscriminator(nn.Module):
-    """A discriminator with an image history: images [B, C, H, W] -> what `net` returns; the last `size` generated
-    images are kept.
+    """A discriminator that keeps the last `size` generated images: images [B, C, H, W] -> the output of `net`.
 
-    They are buffers, float16, so that a training goes on exactly where it stopped. A new image takes the place of the
-    oldest; in the paper, of a random one.
+    The images are buffers (float16), so that a training resumes exactly where it stopped. A new image replaces the
+    oldest one; in the paper, a random one.
     """
 
     def __init__(self, net: nn.Module, size: int, shape: tuple[int, ...]):
@@ -52,10 +51,10 @@ class HistoryDiscriminator(nn.Module):
 
     @torch.no_grad()
     def recall(self, count: int, draw: Draw, share: float = 0.5) -> Tensor:
-        """The newest `count` images, each with probability `share` replaced by any that is remembered; float32.
+        """The newest `count` images, each replaced with probability `share` by any kept one: float32 [count, C, H, W].
 
-        Where a batch comes in slices (train.accumulate), those that the same slice has made. UsageError when a batch
-        of this process is larger than the memory.
+        Where a batch comes in slices (train.accumulate), the newest are those of the same slice. Raises UsageError when
+        a batch of this process is larger than the memory.
         """
         part, parts = _part(draw)
         if parts > 1 and count * parts > self.size:
@@ -69,7 +68,7 @@ class HistoryDiscriminator(nn.Module):
 
 
 def _part(draw: Draw) -> tuple[int, int]:
-    """Which slice of this process's batch a draw is for, and of how many; its rows begin at rank x slices + slice."""
+    """(slice of this process's batch that a draw is for, number of slices); its rows begin at rank x slices + slice."""
     if not isinstance(draw.rows, slice):
         return 0, 1
     world = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
@@ -77,14 +76,14 @@ def _part(draw: Draw) -> tuple[int, int]:
     return (draw.rows.start or 0) % parts, parts
 
 
-_STEEP = 64.0  # of the softmax over turns: with Adam at 4e-4 a choice takes some hundred steps
+_STEEP = 64.0  # factor inside the softmax over orientations: with Adam at 4e-4 the choice takes some hundred steps
 
 
 class LearnedOrientation(nn.Module):
-    """Turns or mirrors an image before the network translates it; which way is learned. [B, C, H, W] -> the same sides.
+    """Turns or mirrors images [B, C, H, W], as it learns to, before `net` translates them; sides stay the same.
 
-    Convolutions change things where they are. Here the image is a mixture of its eight quarter turns and mirror
-    images, with weights softmax(64 `way`), equal at first; the training settles on one.
+    Convolutions change things only where they are. Here `net` is given a mixture of the image's eight quarter turns and
+    mirror images, with weights softmax(64 `way`), equal at first; in training one of them comes to dominate.
     """
 
     def __init__(self, net: nn.Module):
@@ -99,7 +98,7 @@ class LearnedOrientation(nn.Module):
 
     @staticmethod
     def views(x: Tensor) -> list[Tensor]:
-        """The eight symmetries of the square; a quarter turn of other images is stretched to their sides."""
+        """[B, C, H, W] under the eight symmetries of the square; quarter turns are resized to the same sides."""
         turned = [v.rot90(k, (2, 3)) for v in (x, x.flip(3)) for k in range(4)]
         size = list(x.shape[2:])
         return [
@@ -114,17 +113,17 @@ class CycleNetworks:
     generator: "residual" (CycleGAN) or "unet" (DualGAN; `blocks`, `resample`, `init` and `residual` then do nothing).
     width: channels of the translators' full-size map, four times as many in their blocks.
     blocks: residual blocks of the translators.
-    resample: "strided" convolutions (CycleGAN) or low-pass "filter" before halving and after doubling (CUT), in the
+    resample: "strided" convolutions (CycleGAN) or low-pass "filter" layers (CUT) for halving and doubling in the
         translators.
-    init: first weights of the translators, see `translator.ResidualTranslator`.
-    residual: the translators add to their input, so that they begin near the identity.
-    turning: the translators may turn or mirror the image first, in a way that they learn.
-    places: all four are told where a pixel lies (`layers.places`).
+    init: initial weights of the translators, see `translator.ResidualTranslator`.
+    residual: the translators add to their input, so that they start near the identity.
+    turning: the translators learn to turn or mirror the image first.
+    places: all four are given each pixel's coordinates as further channels (`coordinates.places`).
     d_width: channels of the first layer of the discriminators.
     d_layers: strided layers of the discriminators, at most; small images get fewer.
-    d_norm: norm of the discriminators. An instance norm takes from D how bright an image is and how much there is of
-        each class.
-    d_scales: scales of the image at which each discriminator looks.
+    d_norm: norm of the discriminators. Instance norm hides from D how bright an image is and how large the share of
+        each class is.
+    d_scales: number of image scales that each discriminator sees.
     memory: generated images that a discriminator keeps, at least a batch.
 
     A side that is a label map (spec.facts["palettes"]) is made as class probabilities; its translator is marked with

@@ -1,4 +1,4 @@
-"""Unpaired translation with a way back: CycleGAN and DualGAN."""
+"""Recipes of cycle-consistent unpaired translation: CycleGAN and DualGAN."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from ganworks.kinds.images.unpaired.cycle_networks import CycleNetworks
 
 _PUBLISHED = Optimizer(lr=2e-4, lr_end=2e-6, betas=(0.5, 0.999))
 _SMALL = replace(_PUBLISHED, lr=4e-4, lr_end=4e-6)
-_NOTE = "Small networks, as there is no GPU: networks.width=64 networks.blocks=9 networks.d_width=64 are the published."
+_NOTE = (
+    "The networks are small, as there is no GPU: networks.width=64 networks.blocks=9 networks.d_width=64 are the "
+    "published ones."
+)
 
 
 def cyclegan(facts: Facts) -> Config:
-    """CycleGAN: translation between two sets of images that are no pairs, held together by the way back.
+    """CycleGAN: translation between two sets of images without pairs, constrained by cycle consistency.
 
     Paper: Zhu et al. 2017 (arXiv 1703.10593): least squares, cycle terms of weight 10, identity terms of 5, a history
     of 50 images, residual generators with nine blocks, Adam 2e-4 (0.5, 0.999), batch 1. On a CPU a smaller network,
-    lr 4e-4 and batch 4, so that minutes suffice at 64 pixels. Not as there: the learning rate falls by a half cosine
-    from the start, the generators are averaged, and the history gives away its oldest image, not a random one.
+    lr 4e-4 and batch 4, so that minutes suffice at 64 pixels. Different here: the learning rate falls by a half cosine
+    from the start, the generators are averaged, and the history drops its oldest image, not a random one.
 
-    With a label map on one side (domain.labels=on): U-Nets; coordinates as further channels of all players;
-    discriminators at two scales with R1 and without norms, as a norm would take the share of each class from them; and
-    a way back through classes that can be seen in the image, not through small traces in it (`CycleGame`: labels,
+    With a label map on one side (domain.labels=on): U-Nets; coordinates as further channels of all networks;
+    discriminators at two scales with R1 and without norms, as a norm would hide the share of each class from them; and
+    a cycle that must read classes from what is visible in the image, not from hidden traces in it (`CycleGame`: labels,
     through, noise, recolour).
     """
     networks, game = CycleNetworks(), CycleGame()
@@ -34,13 +37,14 @@ def cyclegan(facts: Facts) -> Config:
 
 
 def dualgan(facts: Facts) -> Config:
-    """DualGAN: the same two ways with U-Nets, Wasserstein losses and a strong way back, without identity terms.
+    """DualGAN: both directions with U-Nets, Wasserstein losses and a large cycle weight, without identity terms.
 
-    Paper: Yi et al. 2017 (arXiv 1704.02510); its code uses WGAN-GP with a penalty of 10, one critic turn and a way
-    back of weight 500, which are the settings here. Not as there: Adam 2e-4 (0.5, 0.9) for RMSProp 5e-5, which takes
-    longer; patch discriminators for a dense one; each pixel repeated and convolved for transposed convolutions; no
-    dropout; any image size. On a CPU smaller, as `cyclegan`. With a label map on one side as `cyclegan`, but for the
-    penalty, and critics of the published rate.
+    Paper: Yi et al. 2017 (arXiv 1704.02510); its code uses WGAN-GP with a penalty of 10, one critic turn and a cycle
+    weight of 500, which are the settings here. Different here: Adam 2e-4 (0.5, 0.9) in place of RMSProp 5e-5, which
+    takes longer; patch discriminators in place of a dense one; nearest-neighbour upsampling and convolutions in place
+    of transposed convolutions; no dropout; any image size. On a CPU the networks are smaller, as in `cyclegan`. With a
+    label map on one side the settings are those of `cyclegan`, but for the gradient penalty and the critics' published
+    learning rate.
     """
     game = CycleGame("wasserstein", cycle=500.0, identity=0.0, history=0.0, gp=10.0)
     if _labels(facts):

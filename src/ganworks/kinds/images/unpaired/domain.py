@@ -1,4 +1,4 @@
-"""Two sets of images without pairs: what translation from one to the other is trained on, and how it is used."""
+"""The domain of unpaired translation: two sets of images without pairs, and the use of a trained translator."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ganworks.files.rasters.decode import Notes, decode
 from ganworks.files.rasters.pixels import resize
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import MAX_SIDE, Images
-from ganworks.kinds.images.shared.palette import colour_table, nearest, paint, palettes_of, planes
-from ganworks.kinds.images.shared.palettes import find_palette, index_of, majority
+from ganworks.kinds.images.shared.label_maps import find_palette, index_of, majority
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
 from ganworks.metrics.tasks import spaced
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
 TEST = ("testA", "testB"), ("test/A", "test/B"), ("valA", "valB"), ("val/A", "val/B")
-SOFT = 0.3  # classes are trained on as +-0.7 to +-1: exact values would tell a real label map from a made one
+SOFT = 0.3  # training values of class planes are +-0.7 to +-1, as exact values would give real label maps away
 LAYOUT = (
     "Give a folder or zip with trainA/ and trainB/ (testA/ and testB/ are held out), with train/A and train/B, or with "
     'A/ and B/; or two folders: data="summer,winter".'
@@ -42,15 +42,15 @@ LAYOUT = (
 class Unpaired:
     """How two sets of images become batches, and how a trained translator is used on an image.
 
-    size: side, or (height, width), of what is trained on; None looks: the size that all images share, else the least of
+    size: side, or (height, width), of training images; None: the size that all images share, else the smaller one of
         both sets' median short sides, at most 64.
     direction: "AtoB" learns to make B from A, "BtoA" the other way.
     zoom: training images are stored this much larger and cropped at random (286 / 256 as published; 1: no crops).
     flip: mirror half of the images of both sides.
-    labels: on: a side that is a label map (a picture of few colours) is taken as classes: networks see one plane for
-        each colour, and colours come back when the network is used. Sides then differ in channels.
+    labels: on: a side of label maps (pictures of few colours) is treated as classes: the networks see one plane for
+        each colour, and a network in use returns colours. The sides then differ in channels.
     channels: 1 or 3; None: 1 if both sets are grey, else 3.
-    fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
+    fit: how an image of another aspect ratio is fitted: crop to the middle, stretch, or pad with the background.
     background: the colour behind transparent pixels and padding.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
     held_out: share of each side that is never trained on, where the data has no testA/ and testB/.
@@ -69,15 +69,15 @@ class Unpaired:
 
     options: ClassVar[dict[str, str]] = {
         "native": "on: translate at the picture's own size, not that of the training",
-        "ensemble": "noise (0.1 to 1): mean, or vote of labels, over 16 translations under it, half of them mirrored",
+        "ensemble": "noise added to the input (0.1 to 1): mean (vote for labels) of 16 translations, half mirrored",
     }
 
     def __post_init__(self) -> None:
         check(self)
-        self.images(self.size)  # refuses what images refuses
+        self.images(self.size)  # raises UsageError for values that `Images` refuses
 
     def images(self, size: int | tuple[int, int] | None, channels: int | None = None) -> Images:
-        """The domain of one side."""
+        """The domain that reads and packs one side."""
         return Images(
             size=size,
             channels=channels or self.channels,
@@ -117,7 +117,7 @@ class Unpaired:
         return Sides(trained, tested, size, self.direction, paired, palettes)
 
     def batch(self, data: Sides, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """src [B, C, H, W] of the side that is given, x of the side that is made, drawn independently."""
+        """src [B, C, H, W] of the source side and x of the target side, drawn independently, in [-1, 1]."""
         src = data.source.train[indices % len(data.source.train)]
         x = data.target.train[draw.integers(len(data.target.train)).numpy()]
         return {"src": self._jittered(data, 0, src, draw), "x": self._jittered(data, 1, x, draw)}
@@ -132,16 +132,17 @@ class Unpaired:
         return out * (1 - SOFT * draw.uniform(*out.shape[1:]))
 
     def evaluator(self, data: Sides, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `UnpairedEvaluator`."""
+        """The evaluator of a training: see `UnpairedEvaluator`."""
         from ganworks.kinds.images.unpaired.evaluator import UnpairedEvaluator
 
         return UnpairedEvaluator(data, config.train.device)
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
-        """Translate x [1, C, H, W] in [-1, 1], any size, and return it at that size.
+        """Translate x [1, C, H, W] in [-1, 1], of any size, and return the result at that size.
 
-        At the scale of the training (its short side as there; the result is scaled back), or at the image's own scale
-        with the option `native`. Sides are padded by reflection inside. ensemble: see `averaged`.
+        The image is scaled so that its short side is that of the training, and the result is scaled back; with the
+        option `native` it is translated at its own size. The networks pad sides by reflection. ensemble: see
+        `averaged`.
         """
         height, width = x.shape[2:]
         given, made = palettes_of(spec)
@@ -149,7 +150,7 @@ class Unpaired:
         scale = 1.0 if native else min(spec.source[1:]) / min(height, width)
         inner = [max(8, round(scale * side)) for side in (height, width)]
         if given:
-            x = planes(nearest(x.expand(-1, 3, -1, -1), colour_table(given)), len(given))
+            x = planes(nearest_colour(x.expand(-1, 3, -1, -1), colour_table(given)), len(given))
         elif x.shape[1] != spec.source[0]:
             x = x.mean(1, keepdim=True) if spec.source[0] == 1 else x[:, :1].expand(-1, spec.source[0], -1, -1)
         noise = number("ensemble", options.get("ensemble", 0), 0, 10)
@@ -159,11 +160,11 @@ class Unpaired:
 
 
 class Sides:
-    """Both sets, packed. source: what is given, target: what is to be made, by the direction.
+    """Both sets, packed. source: the side to translate, target: the side to imitate; the direction decides.
 
     train: positions of an epoch, as many as the larger side has examples. held: positions of held-out examples, as
-    many as both sides have. paired: whether held-out files have the same names on both sides, so that each has a truth.
-    palettes: colours of a side that is a label map, else None, source first.
+    many as the smaller side has. paired: whether held-out files have the same names on both sides, so that each has a
+    true translation. palettes: for each side, source first, the colours of its label maps, or None.
     """
 
     labels: np.ndarray | None = None
@@ -201,12 +202,12 @@ class Sides:
         return len(self.source) + len(self.target)
 
     def seen(self, which: Literal["source", "target"], count: int) -> np.ndarray:
-        """Up to `count` training examples of one side, spread evenly, [n, C, H, W] as on disk."""
+        """Up to `count` training examples of one side, spread evenly, [n, C, H, W] as stored."""
         side = self.source if which == "source" else self.target
         return self._fitted(side.raw(spaced(side.train, count)), which)
 
     def unseen(self, which: Literal["source", "target"], count: int = 10_000) -> np.ndarray:
-        """Up to `count` held-out examples of one side, spread evenly, [n, C, H, W] as on disk."""
+        """Up to `count` held-out examples of one side, spread evenly, [n, C, H, W] as stored."""
         k = 0 if which == "source" else 1
         side = self.tested[k] if self.tested else (self.source, self.target)[k]
         kept = self._kept(side)
@@ -222,7 +223,7 @@ class Sides:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found on each side, what it became, how it is split."""
+        """The facts about both sides, their packs and splits as plain values."""
         a, b = self.source.summary, self.target.summary
         notes = [f"given: {a['count']:,} images of {a['source']}", f"made: {b['count']:,} images of {b['source']}"]
         notes += ["held-out files have the same names on both sides: each has a truth"] if self.paired else []
@@ -241,7 +242,7 @@ class Sides:
 
 
 def find_sides(path: Any) -> tuple[tuple[Any, Any], tuple[Any, Any] | None]:
-    """((A, B) to train on, (A, B) held out or None) as `open_source` takes them. Raises UsageError."""
+    """(training paths (A, B), held-out paths (A, B) or None) for `open_source`. UsageError for another layout."""
     if isinstance(path, tuple | list):
         if len(path) != 2:
             raise UsageError(f"Two sets of images are needed, not {len(path)}. {LAYOUT}")
@@ -266,7 +267,7 @@ def _beside(root: Path, names: tuple[str, str] | None) -> tuple[Path, Path] | No
 
 
 def _folders(root: Path) -> list[str]:
-    """Relative names of the folders down to three levels, the outer ones first."""
+    """Relative names of the folders below root (a folder or zip), three levels deep, outer ones first."""
     if root.is_dir():
         found = [p for depth in ("*", "*/*", "*/*/*") for p in sorted(root.glob(depth)) if p.is_dir()]
         return [p.relative_to(root).as_posix() for p in found]
@@ -276,7 +277,7 @@ def _folders(root: Path) -> list[str]:
 
 
 def _pair(folders: list[str], patterns: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
-    """The first two folders that lie beside each other with the names of a pattern; case does not matter."""
+    """The first two folders beside each other that match a pattern, whatever the case; None where there are none."""
     known = {name.lower(): name for name in reversed(folders)}
     for outer in ("", *(f"{name.lower()}/" for name in folders)):
         for a, b in patterns:
@@ -299,7 +300,7 @@ def _same_names(a: Any, b: Any) -> bool:
 
 
 def jitter(x: Tensor, size: tuple[int, ...], draw: Draw, flip: bool) -> Tensor:
-    """Crop [B, C, H, W] to `size` at keyed places, and mirror half of the images."""
+    """Crop [B, C, H, W] to `size` at random places, and, with `flip`, mirror half of the images."""
     places, mirrored = draw.uniform(2), draw.uniform() < 0.5
     out = x.new_empty(*x.shape[:2], *size)
     for k, image in enumerate(x):
@@ -310,10 +311,11 @@ def jitter(x: Tensor, size: tuple[int, ...], draw: Draw, flip: bool) -> Tensor:
 
 
 def averaged(net: nn.Module, x: Tensor, noise: float, draws: int = 16) -> Tensor:
-    """Mean of `draws` translations of [B, C, H, W] under Gaussian noise of this deviation, every second one mirrored.
+    """Mean of `draws` translations of x [B, C, H, W] plus Gaussian noise; every second one is mirrored.
 
-    The argmax of class planes averaged so is the decision of a smoothed classifier (Cohen et al. 2019, 1902.02918): it
-    holds where the single one changes with the noise. The noise is always the same.
+    noise: standard deviation. The argmax of averaged class planes is the decision of a smoothed classifier (Cohen et
+    al. 2019, 1902.02918), which is stable where single decisions change with the noise. The noise is the same every
+    time.
     """
     random, total = torch.Generator().manual_seed(0), torch.zeros((), device=x.device)
     for k in range(draws):
@@ -329,7 +331,7 @@ def _scaled(x: Tensor, size: list[int]) -> Tensor:
 
 
 def palette_of(source: Source) -> list[list[int]] | None:
-    """The colours of a set of label maps, found in up to 16 of them; None for pictures and arrays."""
+    """The colours of a set of label maps, found in up to 16 of them; None for photos and for arrays."""
     if isinstance(source, ArraySource):
         return None
     some = spaced(np.arange(len(source)), 16)
@@ -337,7 +339,7 @@ def palette_of(source: Source) -> list[list[int]] | None:
 
 
 def pack_maps(domain: Images, path: Any, palette: list[list[int]], cache: Any, on_progress: Progress | None) -> Packed:
-    """Pack label maps as class numbers uint8 [1, H, W] of the domain's size: the commonest class under each pixel."""
+    """Pack label maps as class numbers uint8 [1, H, W] of the domain's size, resized by majority."""
     source, size = open_source(path, labels=False), domain.size
     assert isinstance(size, tuple)
 

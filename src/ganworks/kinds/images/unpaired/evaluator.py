@@ -17,7 +17,7 @@ from ganworks.core.contracts import Nets
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.shared import fidelity
-from ganworks.kinds.images.shared.palette import colour_table, nearest, paint, palettes_of, planes
+from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
 from ganworks.kinds.images.unpaired import measures as unpaired
 from ganworks.metrics import tasks
 from ganworks.metrics.features import RandomConv, score_key, to_unit
@@ -28,18 +28,18 @@ _SHOWN, _SCORED, _WATCHED, _TOGETHER = 8, 200, 32, 32
 
 MEANING = {
     "kid": "Kernel distance of translated images to the target set; about 0 is perfect.",
-    "kid_back": "The same for images translated back, to the source set.",
+    "kid_back": "The same for target images translated to the source side, against the source set.",
     "stats": "1000 x Frechet distance of colour, contrast and sharpness (12 independent statistics) to the targets.",
-    "structure": "Correlation of edges with the input; 1 keeps every edge, 0 has nothing to do with the input.",
+    "structure": "Correlation of edges with those of the input; 1 keeps every edge, 0 is unrelated to the input.",
     "cycle": "L1 between an image and its translation there and back, as a share of the range; 0 is perfect.",
     "truth": "L1 to the true translation, where held-out files are paired by name.",
 }
 
 
 def translate(net: nn.Module, images: np.ndarray, spec: Spec, back: nn.Module | None = None) -> np.ndarray:
-    """Images uint8 [n, C, H, W] through a translator of this spec, 32 at a time -> uint8 [n, C', H, W].
+    """Translate stored images [n, C, H, W] by a network of this spec, 32 at a time: [n, C', H, W] as stored.
 
-    back: a second network that is given what the first one made, not rounded: the way back, [n, C, H, W].
+    back: a second network, which translates the first one's output, not rounded, back: [n, C, H, W].
     """
     device = next(net.parameters()).device
     given, made = palettes_of(spec)
@@ -49,7 +49,7 @@ def translate(net: nn.Module, images: np.ndarray, spec: Spec, back: nn.Module | 
         for start in range(0, len(images), _TOGETHER):
             x = to_unit(images[start : start + _TOGETHER], plain)
             if given:
-                x = planes(nearest(x, colour_table(given)), len(given))
+                x = planes(nearest_colour(x, colour_table(given)), len(given))
             y = net(x.to(device, memory_format=torch.channels_last)).float()
             y = (y if back is None else back(y).float()).cpu().contiguous()
             parts.append((paint(y.argmax(1), colour_table(made)) if made else y).numpy())
@@ -58,9 +58,9 @@ def translate(net: nn.Module, images: np.ndarray, spec: Spec, back: nn.Module | 
 
 
 class UnpairedEvaluator:
-    """Looks at G and, where there is one, G_back. data: an opened `Unpaired` data set.
+    """Evaluates G and, where there is one, G_back. data: an opened `Unpaired` data set.
 
-    Without an objective: the newest snapshot is published, since no score of a few images picks a better one.
+    There is no objective: the newest snapshot is published, since no score on a few images chooses a better one.
     """
 
     objective = ""
@@ -68,11 +68,11 @@ class UnpairedEvaluator:
 
     def __init__(self, data: Any, device: str = "auto"):
         self.data, self.spec = data, data.spec
-        self.back = replace(data.spec, shape=data.spec.source, source=data.spec.shape)  # what G_back makes
+        self.back = replace(data.spec, shape=data.spec.source, source=data.spec.shape)  # the spec of G_back
 
     @property
     def ready(self) -> bool:
-        """Whether enough is held out on both sides."""
+        """Whether enough images are held out on both sides for scores."""
         return len(self.data.held) >= FEWEST
 
     @cached_property
@@ -80,28 +80,28 @@ class UnpairedEvaluator:
         return self.data.unseen("source"), self.data.unseen("target")
 
     def _some(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Held-out examples of both sides; without any, training examples."""
+        """Up to `count` held-out examples of both sides; training examples where none are held out."""
         get = self.data.unseen if len(self.data.held) else self.data.seen
         return get("source", count), get("target", count)
 
     def forth(self, nets: Nets, images: np.ndarray) -> np.ndarray:
-        """Source images translated, as on disk."""
+        """Source images translated to the target side, as stored."""
         return translate(nets["G"], images, self.spec)
 
     def backwards(self, nets: Nets, images: np.ndarray) -> np.ndarray:
-        """Target images translated back, as on disk."""
+        """Target images translated to the source side, as stored."""
         return translate(nets["G_back"], images, self.back)
 
     def examples(self) -> Tensor | None:
-        """Real target images, for the collapse watch."""
+        """Real target images, for the watch for collapse."""
         return torch.from_numpy(self.data.seen("target", _WATCHED).astype(np.float32))
 
     def sample(self, nets: Nets) -> Tensor | None:
-        """Translated source images, for the collapse watch."""
+        """Translated source images, for the watch for collapse."""
         return torch.from_numpy(self.forth(nets, self.data.seen("source", _WATCHED)).astype(np.float32))
 
     def show(self, nets: Nets) -> Image.Image:
-        """Rows of input, translation and, with G_back, the way back; then the same from the other side."""
+        """Rows of input, translation and, with G_back, its translation back; then the same from the other side."""
         a, b = self._some(_SHOWN)
         made = self.forth(nets, a)
         rows = [a, made]
@@ -124,14 +124,14 @@ class UnpairedEvaluator:
         return ahead, behind
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """Quick scores on up to 200 held-out images a side, the floors of real data, the extractor's key."""
+        """(quick scores on up to 200 held-out images a side, floors of real data, the extractor's key)."""
         values = self._measure(nets, _SCORED)
         floors = self._real(_SCORED)
         scores = {name: float(np.mean(value)) for name, value in values.items()}
         return scores, floors, score_key(self._extractors[0])
 
     def _measure(self, nets: Nets, count: int) -> dict[str, np.ndarray | float]:
-        """name -> one value per image, or one number."""
+        """For each score its values per image, or one number."""
         (a, b), (ahead, behind) = (held[:count] for held in self._held), self._extractors
         made = self.forth(nets, a)
         out: dict[str, np.ndarray | float] = {
@@ -152,7 +152,7 @@ class UnpairedEvaluator:
         return out
 
     def _real(self, count: int) -> dict[str, float]:
-        """What training images of the target (and source) set get against the held-out ones."""
+        """Floors: the distances of real training images to the held-out ones of the same side."""
         (a, b), (ahead, behind) = (held[:count] for held in self._held), self._extractors
         seen_a, seen_b = self.data.seen("source", len(a)), self.data.seen("target", len(b))
         return {
@@ -162,7 +162,7 @@ class UnpairedEvaluator:
         }
 
     def _baselines(self) -> dict[str, dict[str, float]]:
-        """What the input itself and its colour transfer get, where both sides have the same channels."""
+        """Scores of the input itself and of its colour transfer, where both sides have the same channels."""
         a, b = self._held
         if a.shape[1] != b.shape[1]:
             return {}
@@ -181,18 +181,19 @@ class UnpairedEvaluator:
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> tasks.TaskReport:
-        """Every score with its interval, floors and simple baselines; a picture of both directions."""
+        """Evaluate every score with its interval, floors and simple baselines; a picture shows both directions."""
         start = time.perf_counter()
-        progress("Judging", 0, 2)
+        progress("Evaluating", 0, 2)
         values, floors = self._measure(nets, len(self._held[0])), self._real(len(self._held[0]))
-        progress("Judging", 1, 2)
+        progress("Evaluating", 1, 2)
         better = {"structure": "higher"}
         metrics = {
             name: tasks.metric(value, floors.get(name), better=better.get(name, "lower"), meaning=MEANING[name])
             for name, value in values.items()
         }
-        files = tasks.save_pictures(pictures, {"Input, translation, way back": ("translations.png", self.show(nets))})
-        progress("Judging", 2, 2)
+        sheet = {"Input, translation, translation back": ("translations.png", self.show(nets))}
+        files = tasks.save_pictures(pictures, sheet)
+        progress("Evaluating", 2, 2)
         a, b = (len(side) for side in self._held)
         return tasks.TaskReport(
             metrics,
@@ -202,7 +203,7 @@ class UnpairedEvaluator:
             protocol=[
                 f"{a} held-out source and {b} held-out target images, each once, at the size of the training.",
                 "Floors: training images of the target set against its held-out images.",
-                "A translation must be near the target set (kid, stats) and keep its input (structure, cycle): "
+                "A translation must be near the target set (kid, stats) and preserve its input (structure, cycle): "
                 "the input itself is perfect in the second, any target image in the first.",
             ],
             warnings=[] if min(a, b) >= 50 else [f"Only {min(a, b)} held-out images: distances are uncertain."],

@@ -1,7 +1,7 @@
-"""How good a translation without pairs is: like the target set, faithful to its input, and reversible.
+"""Measures of an unpaired translation: how near it is to the target set, and how well it preserves its input.
 
-No single number says it: the input itself has perfect structure, and any image of the target set has a perfect
-distance. Images are [n, C, H, W], uint8 or floats on the scale 0..255, and scores are float64.
+No single number suffices: the input itself has perfect structure, and any image of the target set has a perfect
+distance. Images are [n, C, H, W], uint8 or floats on the scale 0..255; scores are float64.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from ganworks.metrics.frechet import distance, moments
 
 
 def statistics(images: np.ndarray) -> np.ndarray:
-    """[n, 4 C]: mean and deviation of each channel, and its mean absolute step to the right and downwards, in 0..1."""
+    """[n, 4 C] in 0..1: mean and standard deviation of each channel, and its mean absolute steps right and down."""
     x = np.asarray(images, np.float64) / 255
     right, down = (np.abs(np.diff(x, axis=axis)).mean((2, 3)) for axis in (3, 2))
     return np.concatenate([x.mean((2, 3)), x.std((2, 3)), right, down], 1)
 
 
 def statistics_distance(a: np.ndarray, b: np.ndarray, independent: bool = False) -> float:
-    """1000 x Frechet distance of the statistics of two sets of images; 12 numbers an image for RGB.
+    """1000 x Frechet distance between the statistics of two sets of images; 12 numbers per RGB image.
 
-    It sees colours, contrast and sharpness and nothing of content. Biased upwards for few images: compare at the same
-    numbers on each side. independent: the covariances count as diagonal, which has less of that bias.
+    It measures colours, contrast and sharpness, and ignores content. It is biased upwards for few images: compare
+    values for the same numbers of images. independent: treat the covariances as diagonal, which lessens the bias.
     """
     x, y = statistics(a), statistics(b)
     if independent:
@@ -41,9 +41,10 @@ def _edges(images: np.ndarray) -> np.ndarray:
 
 
 def structure(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Correlation [n] of edge strength (gradient of the luma) between image i of a and of b: 1 the same edges.
+    """Correlation [n] of the edge strength (gradient of the luma) of image i of a and of b: 1 the same edges.
 
-    Brightness, contrast and inversion do not change it; about 0 for unrelated images, nan never (a flat image has 0).
+    Brightness, contrast and inversion do not change it. It is about 0 for unrelated images and 0 for flat ones, never
+    NaN.
     """
     x, y = (_edges(v).reshape(len(v), -1) for v in (a, b))
     x, y = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
@@ -59,10 +60,11 @@ _KNEE = 6 / 29
 
 
 def colour_transfer(images: np.ndarray, seen: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Images [n, C, H, W] moved so that the set `seen`, to which they belong, gets the colours of the set `like`.
+    """Images uint8 [n, C, H, W] with colours moved from those of `seen`, the set they belong to, to those of `like`.
 
-    Mean and deviation of each channel over the whole set, in CIELAB for RGB (the rule of Reinhard et al. 2001, Color
-    transfer between images, for sets): the simple method that a translation must beat. Returns uint8.
+    The mean and standard deviation of each channel over the whole set are matched, in CIELAB for RGB (the rule of
+    Reinhard et al. 2001, Color transfer between images, for sets). It is the simple method that a translation must
+    beat.
     """
     x, a, b = (_to_lab(np.asarray(v, np.float64)) for v in (images, seen, like))
     (mean_a, mean_b), (spread_a, spread_b) = (
@@ -74,7 +76,7 @@ def colour_transfer(images: np.ndarray, seen: np.ndarray, like: np.ndarray) -> n
 
 
 def _to_lab(x: np.ndarray) -> np.ndarray:
-    """sRGB [n, 3, H, W] in 0..255 -> CIELAB (CIE 15:2004; white of the RGB primaries); other channels stay."""
+    """sRGB [n, 3, H, W] in 0..255 -> CIELAB (CIE 15:2004; white of the RGB primaries); other images are unchanged."""
     if x.shape[1] != 3:
         return x
     linear = np.where(x > 0.04045 * 255, ((x / 255 + 0.055) / 1.055) ** 2.4, x / 255 / 12.92)
@@ -84,7 +86,7 @@ def _to_lab(x: np.ndarray) -> np.ndarray:
 
 
 def _from_lab(x: np.ndarray) -> np.ndarray:
-    """The inverse of `_to_lab`, colours outside sRGB cut off."""
+    """The inverse of `_to_lab`; colours outside sRGB are clipped."""
     if x.shape[1] != 3:
         return x
     f = np.einsum("kc,nchw->nkhw", np.linalg.inv(_LAB), x + np.array([16, 0, 0]).reshape(3, 1, 1))

@@ -1,4 +1,4 @@
-"""How two sets of pictures are recognised: folders A and B, whose names tell whether they are pairs."""
+"""The rule that recognises two sets of pictures: folders A and B, whose files' names tell whether they are pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two large images, or a few, as a set of crops: what translation in the manner of one picture is trained on."""
+"""The domain of translation in the style of one picture: crops of one large image, or a few, on each side."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.unpaired.domain import Sides, Unpaired, jitter
 from ganworks.kinds.images.unpaired.evaluator import UnpairedEvaluator, translate
 
-_CROPS = 128  # that each side is judged by
+_CROPS = 128  # of each side, for scores
 
 
 @dataclass(frozen=True)
 class Single(Unpaired):
-    """As `unpaired`, for one image a side: trained on crops of `size` pixels of the image at `zoom` times that size.
+    """`Unpaired` with one image a side: training takes crops of `size` pixels of the image at `zoom` times that size.
 
-    The image is stored as a square (fit: cut, stretched or padded) of size x zoom pixels, and `apply` translates an
-    image at that scale: its short side is size x zoom pixels long, and the result is scaled back.
+    The image is stored as a square of size x zoom pixels (cropped, stretched or padded, as `fit` says). `apply`
+    translates
+    an image at that scale: its short side becomes size x zoom pixels, and the result is scaled back.
     """
 
     size: int | tuple[int, int] | None = 64
@@ -37,17 +38,17 @@ class Single(Unpaired):
         return Crops([whole.source, whole.target], None, whole.size, self.direction, False)
 
     def evaluator(self, data: Sides, source: Any, config: Any, work: Any) -> SingleEvaluator:
-        """Judges crops of the translated image against crops of the target."""
+        """What evaluates crops of the translated image against crops of the target."""
         return SingleEvaluator(data, config.train.device)
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
-        """Translate x [1, C, H, W] in [-1, 1], any size, at the scale of the training; returned at its own size."""
+        """Translate x [1, C, H, W] in [-1, 1], of any size, at the scale of the training; the result has x's size."""
         sides = tuple(round(self.zoom * n) for n in spec.source[1:])
         return super().apply(net, x, replace(spec, source=(spec.source[0], *sides)), options)
 
 
 class Crops(Sides):
-    """Both images, packed. Examples to look at and to judge by are crops, the same in every process.
+    """Both images, packed. The examples for pictures and scores are crops, the same in every process.
 
     Nothing is held out: `unseen` crops lie at other places than `seen` ones, but in the same images.
     """
@@ -57,7 +58,7 @@ class Crops(Sides):
         self.held = np.arange(_CROPS)
 
     def seen(self, which: Literal["source", "target"], count: int) -> np.ndarray:
-        """`count` crops of one side (at most 128), [n, C, H, W] as on disk."""
+        """`count` crops of one side (at most 128), [n, C, H, W] as stored."""
         return self._crops(which, count, "seen")
 
     def unseen(self, which: Literal["source", "target"], count: int = _CROPS) -> np.ndarray:
@@ -65,7 +66,7 @@ class Crops(Sides):
         return self._crops(which, count, "unseen")
 
     def whole(self, which: Literal["source", "target"]) -> np.ndarray:
-        """The first image of one side at the scale of the training, [1, C, size x zoom, size x zoom] as on disk."""
+        """The first image of one side at the scale of the training, [1, C, size x zoom, size x zoom] as stored."""
         side = self.source if which == "source" else self.target
         return side.raw(side.train[:1])
 
@@ -77,9 +78,9 @@ class Crops(Sides):
 
 
 class SingleEvaluator(UnpairedEvaluator):
-    """Looks at G through crops, and shows the whole image."""
+    """Scores G on crops, and shows the whole image."""
 
     def show(self, nets: Mapping[str, nn.Module]) -> Image.Image:
-        """The image, its translation, and the image whose manner was asked for."""
+        """The image, its translation, and the image whose style is the target."""
         given, wanted = self.data.whole("source"), self.data.whole("target")
         return grid(np.concatenate([given, translate(nets["G"], given, self.spec), wanted]), 3)

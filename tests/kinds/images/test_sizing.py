@@ -1,10 +1,10 @@
-"""The dials: what they promise about any data and budget, and what the tuned cases must keep."""
+"""How the networks are sized: what they promise about any data and budget, and what the tuned cases must keep."""
 
 import pytest
 import torch
 
 from ganworks.core.spec import Spec
-from ganworks.kinds.images.dials import SizingFacts, best_width, choose, forward_gflop, maps, reachable
+from ganworks.kinds.images.sizing import SizingFacts, best_width, choose, forward_gflop, maps, reachable
 from ganworks.networks.compact import Compact
 
 MNIST = SizingFacts(count=54_000, height=28, width=28, seconds=300, gflops=700)

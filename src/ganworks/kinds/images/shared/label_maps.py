@@ -1,4 +1,4 @@
-"""Finds the few colours of label maps, under the noise of JPEG if need be, and shrinks such maps by majority."""
+"""Reads label maps: finds their few colours, despite the noise of JPEG, and resizes class numbers by majority."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from PIL import Image
 from ganworks.core.errors import UsageError
 
 MOST = 64  # classes
-RADIUS, CORE = 40, 10  # how far JPEG moves a colour, at most and mostly; Euclidean in 0..255
-PURE = 0.35  # least share of the pixels within RADIUS that lie within CORE: mixtures at borders have less
-FLAT = 0.5  # least share of all pixels that lie within CORE of a colour: pictures have less
-RARE = 2e-3  # least share of the pixels of a class of a noisy map
+RADIUS, CORE = 40, 10  # how far JPEG moves a colour, at most and mostly; Euclidean distance in 0..255
+PURE = 0.35  # least share, of the pixels within RADIUS of a colour, that lie within CORE; mixtures at edges have less
+FLAT = 0.5  # least share of all pixels that lie within CORE of some colour; photos have less
+RARE = 2e-3  # least share of the pixels that a class of a noisy map has
 
 Palette = list[list[int]]
 
 
 def find_palette(maps: Sequence[np.ndarray]) -> Palette | None:
-    """The colours of label maps uint8 [C, H, W], C 1 or 3, darkest first; None when these are pictures.
+    """The colours of label maps uint8 [C, H, W], C 1 or 3, in sorted order; None when these are not label maps.
 
-    Maps of at most 64 exact colours keep them. Else the commonest colour is taken with all within RADIUS of it, and
-    again with the rest, down to a share of RARE. Colours that are met as mixtures at borders are left out, and it is
-    a label map if what is left, not all of it grey, makes up half of the pixels.
+    Maps of at most 64 exact colours keep them. Otherwise the commonest colour is taken, with all pixels within RADIUS
+    of it, then the commonest of the rest, down to a share of RARE. Colours that are mixtures at edges are left out. The
+    pictures are label maps if the remaining colours are not all grey and make up half of the pixels.
     """
     pixels = np.concatenate([m.reshape(len(m), -1) for m in maps], 1).astype(np.int64)
     places = 256 ** np.arange(len(pixels))[::-1]
@@ -64,7 +64,7 @@ def _median(values: np.ndarray, counts: np.ndarray) -> list[int]:
 
 
 def parse_palette(colours: Sequence[str]) -> Palette:
-    """Colour names or "#rrggbb" -> RGB; UsageError for what is no colour."""
+    """Colour names or "#rrggbb" -> RGB; UsageError for what is not a colour, for repeats, below 2 and above 256."""
     from ganworks.files.rasters.decode import colour
 
     out = [list(colour(text)) for text in colours]
@@ -74,7 +74,7 @@ def parse_palette(colours: Sequence[str]) -> Palette:
 
 
 def index_of(array: np.ndarray, palette: Palette) -> np.ndarray:
-    """uint8 [C, H, W] -> the number of the nearest colour, uint8 [H, W]."""
+    """Picture uint8 [C, H, W] -> the number of the nearest colour of the palette, uint8 [H, W]."""
     table = np.array(palette, np.float32)
     scores = array.reshape(len(array), -1).T.astype(np.float32) @ table.T - 0.5 * (table**2).sum(1)
     return scores.argmax(1).astype(np.uint8).reshape(array.shape[1:])
@@ -83,7 +83,10 @@ def index_of(array: np.ndarray, palette: Palette) -> np.ndarray:
 def majority(
     index: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float], classes: int
 ) -> np.ndarray:
-    """Class numbers [H, W], cut to `box` (left, top, right, bottom), as [*size]: the commonest under each pixel."""
+    """Class numbers [H, W], cropped to `box` (left, top, right, bottom) and resized to `size`: uint8 [*size].
+
+    Each new pixel gets the class that covers most of it.
+    """
     if index.shape == size and box == (0, 0, size[1], size[0]):
         return index
     shares = [

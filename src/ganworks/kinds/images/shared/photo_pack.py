@@ -1,7 +1,8 @@
-"""Photos of any size in one memory-map, and random crops of them: what restoration and inpainting train on.
+"""Photos of any size in one memory-mapped file, and crops of them: the data of restoration and inpainting.
 
-cache/<name>-<key>/pixels.npy holds all photos one after the other, shapes.npy their (C, H, W), hash.npy one hash of
-each content, fingerprint.json the rest. Packed once, like data of one size (`pack.py`); later opens are instant.
+cache/<name>-<key>/pixels.npy holds the photos one after the other, shapes.npy their (C, H, W), hash.npy a hash of each
+one's content, fingerprint.json the rest. They are packed once, like data of one size (`files.packing.pack`); later
+opens take no time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ganworks.files.sources import open_source
 
 FORMAT = "photos 1"
 LEAST = 8  # pixels a side
-LOOK = 128  # images that are looked at to see whether all is grey
+LOOK = 128  # images that are read to find out whether all are grey
 
 
 def open_photos(
@@ -43,10 +44,10 @@ def open_photos(
 ) -> Photos:
     """Pack the photos of a source (or open their pack) at their own sizes.
 
-    path: whatever `open_source` takes; classes are ignored. channels: 1, 2, 3 or 4 for files (2 and 4 keep
-    alpha), None: 1 if all is grey, else 3; arrays keep theirs. held_out: share that is never trained on, split
-    by content. Raises UsageError for a corrupt or too small image (on_corrupt "error"), an empty source, a
-    cache that cannot be written or a full disk.
+    path: whatever `open_source` takes; classes are ignored. channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha);
+    None: 1 if all are grey, else 3; arrays keep theirs. held_out: share that is never trained on; exact copies are
+    never split. Raises UsageError for an image that is corrupt or too small (on_corrupt "error"), an empty source, a
+    cache that cannot be written and a full disk.
     """
     source = open_source(path, False)
     if not len(source):
@@ -70,10 +71,10 @@ def _open(folder: Path, held_out: float) -> Photos | None:
 
 
 class Photos:
-    """Photos of different sizes as one memory-map.
+    """Photos of different sizes in one memory-mapped file.
 
     spec: what one example is; `describe` changes it. shapes: int64 [N, 3], (C, H, W) of each photo.
-    train, held: int64 indices; every exact duplicate lies on the same side. labels: always None.
+    train, held: int64 indices; exact duplicates are always on the same side. labels: always None.
     fingerprint: sha256 (hex) of all content. hashes: uint64 [N, 2].
     """
 
@@ -102,13 +103,13 @@ class Photos:
         return len(self.shapes)
 
     def describe(self, *notes: str, **changes: Any) -> Photos:
-        """Change fields of `spec` (kind, shape, source, facts, ...) to what a domain makes of the photos."""
+        """Set fields of `spec` (kind, shape, source, facts, ...) to those of the domain's examples, and add notes."""
         self.spec = replace(self.spec, **changes)
         self._notes = [*self._notes, *notes]
         return self
 
     def whole(self, index: int) -> np.ndarray:
-        """One photo [C, H, W] as on disk; read-only."""
+        """One photo [C, H, W] as stored; read-only."""
         end, shape = self._ends[index], self.shapes[index]
         return self._pixels[end - shape.prod() : end].reshape(shape)
 
@@ -117,11 +118,11 @@ class Photos:
         return torch.from_numpy(pixels.astype(np.float32)).sub_(self._middle).div_(self._half)
 
     def crops(self, indices: Any, size: tuple[int, int], draw: Draw, flip: bool = True, turn: bool = False) -> Tensor:
-        """A random crop of each photo asked for: float32 [B, C, *size] in [-1, 1].
+        """One random crop of each of these photos: float32 [B, C, *size] in [-1, 1].
 
-        flip: mirror half of them; turn: also turn half of them by 90 degrees (flip and turn together give all 8
-        positions; a turned crop is cut as (width, height), so that any `size` works). A photo that is smaller
-        than the crop is reflected at its borders.
+        flip: mirror half of them. turn: turn half of them by 90 degrees; flip and turn together give all 8 symmetries
+        of the square. A crop that is turned is cut as (width, height), so that any `size` works. A photo that is
+        smaller than the crop is reflected at its borders.
         """
         where = draw.uniform(5).tolist()
         rows = []
@@ -134,11 +135,11 @@ class Photos:
         return self.scaled(np.stack(rows))
 
     def middles(self, indices: Any, size: tuple[int, int]) -> Tensor:
-        """The middle of each photo asked for, float32 [B, C, *size]: the same every time."""
+        """The middle of each of these photos, float32 [B, C, *size] in [-1, 1]: the same every time."""
         return self.scaled(np.stack([self._cut(int(i), size, 0.5, 0.5) for i in indices]))
 
     def _cut(self, index: int, size: tuple[int, int], top: float, left: float) -> np.ndarray:
-        """[C, *size] at a place given as fractions in [0, 1) of the room there is."""
+        """[C, *size] of one photo; top and left are fractions in [0, 1) of the free space along each axis."""
         photo = self.whole(index)
         if self._pixels.nbytes > RELEASE_AFTER:
             self._pages.touched(photo.nbytes)
@@ -149,12 +150,12 @@ class Photos:
         return photo[:, y : y + size[0], x : x + size[1]]
 
     def smaller(self, size: tuple[int, int]) -> int:
-        """How many photos are smaller than a crop of `size` and will be reflected."""
+        """How many photos are smaller than a crop of `size`, so that they will be reflected at their borders."""
         return int((self.shapes[:, 1:] < np.asarray(size)).any(1).sum())
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found, what it became, how it is split."""
+        """The facts about source, pack and split as plain values."""
         return plain_facts(self, {}, self._notes)
 
 

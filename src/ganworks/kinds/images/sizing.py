@@ -1,8 +1,8 @@
-"""From the data and the budget to the size of the networks and the settings of their training, as plain numbers.
+"""Chooses the size of the networks and the settings of their training from the data and the budget.
 
 The method is fixed: paired relativistic loss, R1 and R2 on every step, Adam with beta1 = 0, cosine schedules that
-span the budget. What follows the budget is how wide the networks are, how fast they learn, how strong the penalty
-is and over how many examples the generator is averaged. Every constant says on what it was tuned.
+span the budget. The width of the networks, the learning rate, the strength of the penalties and the span over which the
+generator is averaged follow the budget. Each constant says on which data it was tuned.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from dataclasses import dataclass
 from typing import Any
 
 WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-NEED = 160_000  # examples that D of width 32 should see before more width pays; grows with the width (MNIST)
+NEED = 160_000  # examples that D of width 32 should see before a wider one is worth it; grows with the width (MNIST)
 UTILISATION = 0.7  # of the measured convolution speed that whole training steps of these networks reach
 UNITS_G, UNITS_D = 4, 15  # forward passes per example and step, with both penalties exact
 WIDER = 1.5  # G over D, as G runs 4 times for D's 15. MNIST, 200 CPU seconds: distance 19.8, at equal width 25.6
 LR = 3e-3  # D of width 32, batch 64; MNIST, 30,000 to 130,000 examples: coverage .505 at 4e-3, .457 at 2e-3
-# Gamma at 28 pixels, at the start and at the end of the budget: between two of these trials on MNIST with 180 CPU
-# seconds each (distance, coverage), not itself tried:
+# Gamma at 28 pixels, at the start and at the end of the budget. These values were not tried themselves; they lie
+# between trials on MNIST of 180 CPU seconds each (distance, coverage):
 # 1 to .1: 15.9, .791; 3 to .3: 12.2, .764; 3 to .05: 14.1, .798; .3 to .03 in 200 seconds: 19.8, .791.
 GAMMA, GAMMA_END = 3.0, 0.1
-FEW = 20_000  # examples below which a discriminator may learn them by heart
-REPEATS = 300  # showings of each example from which it does: digits were unharmed at 100
+FEW = 20_000  # examples below which the discriminator may memorise them
+REPEATS = 300  # times that each example is shown before it does; digits were unharmed at 100
 
 
 @dataclass(frozen=True)
 class SizingFacts:
-    """What the sizes of the networks are chosen from.
+    """The facts from which the sizes of the networks are chosen.
 
-    count: examples to train on. height, width, channels, classes: of the data (classes 0: unconditional).
-    examples, seconds: the budget, one of them above 0. gflops: measured convolution speed of the machine.
+    count: examples to train on. height, width (pixels), channels, classes: of the data (classes 0: unconditional).
+    examples, seconds: the budget, one of them above 0. gflops: measured convolution speed, in GFLOP/s.
     """
 
     count: int
@@ -43,7 +43,7 @@ class SizingFacts:
 
 
 def maps(height: int, width: int) -> list[tuple[int, int]]:
-    """Maps of the compact networks from the lowest up, full size last; an axis is halved while it stays >= 4."""
+    """Sizes (rows, columns) of the compact networks' maps, lowest first; an axis is halved while it stays >= 4."""
     rows, columns = (max(0, (n // 4).bit_length() - 1) for n in (height, width))
     top = max(rows, columns)
     down = range(top, -1, -1)
@@ -51,7 +51,7 @@ def maps(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def forward_gflop(width: int, size: tuple[int, int], channels: int, blocks: int = 1) -> float:
-    """1e9 operations of one forward pass of one image through a compact generator or discriminator."""
+    """Cost in GFLOP of one forward pass of one image through a compact generator or discriminator."""
     sizes = maps(*size)
     inner = sizes[:-1] if len(sizes) > 2 else sizes  # full size has no blocks (networks/compact.py)
     widths = [width * min(4, 2**n) for n in reversed(range(len(inner)))]
@@ -64,12 +64,12 @@ def forward_gflop(width: int, size: tuple[int, int], channels: int, blocks: int 
 
 
 def generator_width(width: int) -> int:
-    """G's channels beside a discriminator of `width`, a multiple of 8."""
+    """Channels of G for a discriminator of `width` channels, a multiple of 8."""
     return 8 * round(width * WIDER / 8)
 
 
 def reachable(facts: SizingFacts, width: int) -> int:
-    """Examples that the budget shows to a discriminator of this width and its generator."""
+    """Examples that networks of this width can see within the budget."""
     if facts.examples:
         return facts.examples
     size = (facts.height, facts.width)
@@ -79,7 +79,7 @@ def reachable(facts: SizingFacts, width: int) -> int:
 
 
 def best_width(facts: SizingFacts) -> int:
-    """Channels of D: the widest that still see enough examples: NEED x (width / 32)."""
+    """Channels of the widest D that still sees enough examples, NEED x (width / 32)."""
     enough = [w for w in WIDTHS if reachable(facts, w) >= NEED * w / 32]
     return max(enough, default=WIDTHS[0])
 
@@ -118,7 +118,7 @@ def choose(facts: SizingFacts) -> tuple[dict[str, Any], list[str]]:
 
 
 def policy(facts: SizingFacts) -> str:
-    """DiffAugment for few examples: everything above 16 pixels, translation alone below; colour needs colours."""
+    """DiffAugment policy for few examples: translation alone up to 16 pixels, else cutout too, and colour for RGB."""
     if max(facts.height, facts.width) <= 16:
         return "translation"
     return "color,translation,cutout" if facts.channels == 3 else "translation,cutout"
@@ -131,7 +131,7 @@ def reasons(facts: SizingFacts, settings: dict[str, Any], repeats: float) -> lis
     else:
         pace = f"the budget is {facts.examples:,} examples"
     out = [
-        f"Width {settings['d_width']} for the discriminator: {pace}, and wider networks would want more. "
+        f"Width {settings['d_width']} for the discriminator: {pace}, and wider networks would need more. "
         f"Width {settings['width']} for the generator, which runs 4 times for the discriminator's 15.",
         f"Learning rate {settings['lr']:g}, falling to {settings['lr_end']:g} at the end of the budget: the last "
         "fifth of a short training sharpens what the first part found.",
@@ -142,6 +142,6 @@ def reasons(facts: SizingFacts, settings: dict[str, Any], repeats: float) -> lis
     if settings["augment"]:
         out.append(
             f"Augmentation {settings['augment']} on real and generated images alike: each of the "
-            f"{facts.count:,} examples is shown {repeats:.0f} times, and D could learn them by heart."
+            f"{facts.count:,} examples is shown {repeats:.0f} times, and D could memorise them."
         )
     return out

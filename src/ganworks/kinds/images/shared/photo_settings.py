@@ -1,4 +1,4 @@
-"""What the domains that train on crops of photos of any size share: which files are read, and how."""
+"""Settings that the domains of photos share: which files are read, and how."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Literal
 from ganworks.core.contracts import Progress
 from ganworks.core.schema.declare import Sparing, check
 from ganworks.files.rasters.decode import colour
-from ganworks.kinds.images.shared.crops import Photos, open_photos
+from ganworks.kinds.images.shared.photo_pack import Photos, open_photos
 
 
 @dataclass(frozen=True, kw_only=True)
 class FromPhotos:
-    """Settings of domains that are trained on crops of photos.
+    """Settings of domains whose examples are crops of photos.
 
-    channels: channels of files; None: 1 if all is grey, else 3.
+    channels: channels of files; None: 1 if all are grey, else 3.
     background: the colour behind transparent pixels and padding.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
     held_out: share of the photos that is never trained on.

@@ -7,7 +7,7 @@ from PIL import Image
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw
-from ganworks.kinds.images.shared.crops import open_photos
+from ganworks.kinds.images.shared.photo_pack import open_photos
 
 SIZES = [(40, 30), (33, 57), (90, 20), (24, 24), (50, 50)]
 
@@ -37,7 +37,7 @@ def test_photos_keep_their_pixels_and_sizes(folder, tmp_path):
 
 def test_a_second_open_reads_the_pack(folder, tmp_path, monkeypatch):
     first = open_photos(folder, cache=tmp_path / "cache")
-    monkeypatch.setattr("ganworks.kinds.images.shared.crops._write", None)
+    monkeypatch.setattr("ganworks.kinds.images.shared.photo_pack._write", None)
     second = open_photos(folder, cache=tmp_path / "cache")
     assert second.fingerprint == first.fingerprint
     np.testing.assert_array_equal(second.held, first.held)
