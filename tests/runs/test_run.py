@@ -1,7 +1,8 @@
-"""A run folder on its way through other hands: what a copy may lose, what it says of the machine, how often it is read."""
+"""A run folder: what a copy may lose, what it says of the machine, what it notes, and how often it is read."""
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_a_plan_does_not_say_where_the_cache_is(tmp_path, recipe):
     text = (tmp_path / "run" / "plan.json").read_text()
     packed = Run.open(tmp_path / "run").plan()["data"]["packed"]
     assert os.environ["GANWORKS_CACHE"] not in text
-    assert packed and "/" not in packed and os.path.isdir(os.path.join(os.environ["GANWORKS_CACHE"], packed))
+    assert packed and "/" not in packed and (Path(os.environ["GANWORKS_CACHE"]) / packed).is_dir()
 
 
 def test_what_the_user_was_told_is_noted_and_not_said_again(tmp_path):

@@ -27,7 +27,7 @@ from ganworks.core.spec import Spec, key
 from ganworks.metrics.estimate import untouched_random_state
 from ganworks.metrics.features import (
     NEEDS,
-    Dataset,
+    Examples,
     FeatureExtractor,
     Identity,
     Progress,
@@ -124,7 +124,12 @@ class Classifier:
 
 
 def classifier_of(
-    dataset: Dataset, cache: Path | None = None, *, seed: int = 0, progress: Progress | None = None, device: str = "cpu"
+    dataset: Examples,
+    cache: Path | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    device: str = "cpu",
 ) -> Classifier:
     """The classifier of labelled images: read from the cache folder, or trained now and kept there.
 
@@ -159,7 +164,7 @@ def classifier_of(
 
 
 def extractor_for(
-    dataset: Dataset,
+    dataset: Examples,
     cache: Path | None = None,
     *,
     name: str = "",
@@ -194,7 +199,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def split_hash(dataset: Dataset) -> str:
+def split_hash(dataset: Examples) -> str:
     """16 hex digits that name which examples are held out."""
     return f"{key(dataset.fingerprint, *(int(i) for i in dataset.held)):016x}"
 
@@ -213,7 +218,7 @@ def _shift(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.enable_grad()
-def _train(dataset: Dataset, labels: np.ndarray, seed: int, progress: Progress | None, device: str) -> ClassifierNet:
+def _train(dataset: Examples, labels: np.ndarray, seed: int, progress: Progress | None, device: str) -> ClassifierNet:
     """AdamW with a one-cycle learning rate and shifted images."""
     torch.manual_seed(key("classifier", seed))
     generator = torch.Generator().manual_seed(key("classifier-data", seed))
@@ -274,7 +279,7 @@ class AdamW:
 
 
 @torch.no_grad()
-def _calibrate(net: ClassifierNet, dataset: Dataset, generator: torch.Generator, device: str) -> None:
+def _calibrate(net: ClassifierNet, dataset: Examples, generator: torch.Generator, device: str) -> None:
     """Set the scale that gives training features a mean variance of 1, so distances read alike."""
     rows = dataset.train[np.sort(torch.randperm(len(dataset.train), generator=generator)[:4096].numpy())]
     features = torch.cat([net(x)[0].cpu() for x in in_batches(dataset.raw(rows), dataset.spec, device)])

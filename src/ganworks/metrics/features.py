@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 BATCH = 512
 
 
-class Dataset(Protocol):
+class Examples(Protocol):
     """The part of a packed data set that metrics read; `train` and `held` are disjoint index arrays."""
 
     spec: Spec
@@ -160,7 +160,7 @@ NEEDS = {
 _LARGEST = 4096
 
 
-def choices(dataset: Dataset) -> tuple[str, ...]:
+def choices(dataset: Examples) -> tuple[str, ...]:
     """Names of the extractors for a data set, its own choice first: see `pick`."""
     spec = dataset.spec
     if len(spec.shape) != 3:

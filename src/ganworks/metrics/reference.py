@@ -24,7 +24,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import key
 from ganworks.metrics.classifier import split_hash
 from ganworks.metrics.estimate import Estimate, mean, wilson
-from ganworks.metrics.features import Dataset, FeatureExtractor, Progress
+from ganworks.metrics.features import Examples, FeatureExtractor, Progress
 from ganworks.metrics.frechet import Moments, moments, sample_distance
 from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.neighbours import Index, Manifold, Neighbours, Overlap, authentic, copied, overlap
@@ -66,7 +66,11 @@ class Reference:
 
     @staticmethod
     def of(
-        dataset: Dataset, extractor: FeatureExtractor, cache: Path | None = None, *, progress: Progress | None = None
+        dataset: Examples,
+        extractor: FeatureExtractor,
+        cache: Path | None = None,
+        *,
+        progress: Progress | None = None,
     ) -> Reference:
         """Extract, or read from the cache folder. Raises UsageError below 10 held-out examples."""
         if len(dataset.held) < FEWEST:
@@ -163,7 +167,7 @@ def _copying(real: Reference, near: Neighbours) -> dict[str, Estimate]:
 
 
 def extract(
-    dataset: Dataset,
+    dataset: Examples,
     extractor: Callable[[np.ndarray], np.ndarray],
     rows: np.ndarray,
     stage: str,

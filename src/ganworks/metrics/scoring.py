@@ -20,7 +20,7 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.metrics.classifier import Classifier
 from ganworks.metrics.estimate import Estimate, untouched_random_state, wilson
-from ganworks.metrics.features import Dataset, FeatureExtractor, Progress, score_key
+from ganworks.metrics.features import Examples, FeatureExtractor, Progress, score_key
 from ganworks.metrics.reference import FEWEST, Measured, Reference
 from ganworks.metrics.samples import Sample, SampleFeatures, sample_features
 from ganworks.metrics.sheets import draw_all
@@ -103,7 +103,7 @@ Scores = dict[str, float]
 
 def score(
     sample: Sample,
-    dataset: Dataset,
+    dataset: Examples,
     extractor: FeatureExtractor,
     *,
     count: int = 2000,
@@ -133,7 +133,7 @@ def score(
 
 def evaluate(
     sample: Sample,
-    dataset: Dataset,
+    dataset: Examples,
     extractor: FeatureExtractor,
     *,
     count: int = 10_000,
@@ -165,7 +165,7 @@ def evaluate(
 
 
 def _report(
-    dataset: Dataset, extractor: FeatureExtractor, real: Reference, made: SampleFeatures, found: Measured
+    dataset: Examples, extractor: FeatureExtractor, real: Reference, made: SampleFeatures, found: Measured
 ) -> Report:
     count, n = len(made.features), len(found.covered)
     floor = real.floor(n)
@@ -210,7 +210,7 @@ def _agreement(made: SampleFeatures) -> Estimate | None:
     return wilson(float((made.predicted == made.asked).mean()), len(made.asked))
 
 
-def _classes(dataset: Dataset, real: Reference, made: SampleFeatures, found: Measured) -> list[dict[str, Any]]:
+def _classes(dataset: Examples, real: Reference, made: SampleFeatures, found: Measured) -> list[dict[str, Any]]:
     """For each class: its share of samples and of training data, agreement, coverage of held-out examples."""
     if made.predicted is None or dataset.labels is None:
         return []
@@ -256,7 +256,7 @@ def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str,
     }
 
 
-def _warnings(dataset: Dataset, extractor: FeatureExtractor, real: Reference, n: int) -> list[str]:
+def _warnings(dataset: Examples, extractor: FeatureExtractor, real: Reference, n: int) -> list[str]:
     said = []
     if n < extractor.dim + 1:
         said.append(f"Only {n} examples for {extractor.dim} features: fd is mostly bias; trust kid instead.")

@@ -14,7 +14,7 @@ from PIL import Image, ImageFont
 
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.arrange import Frame, arrange
-from ganworks.metrics.features import Dataset
+from ganworks.metrics.features import Examples
 from ganworks.metrics.reference import Measured, Reference
 from ganworks.metrics.samples import Sample, SampleFeatures
 
@@ -65,7 +65,7 @@ def fetch(sample: Sample, indices: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(sample(int(i), 1)[0]) for i in indices])
 
 
-def neighbour_sheet(sample: Sample, dataset: Dataset, real: Reference, found: Measured) -> Image.Image:
+def neighbour_sheet(sample: Sample, dataset: Examples, real: Reference, found: Measured) -> Image.Image:
     """Rows of a sample and its nearest training examples: the five closest samples, then five others."""
     distance = found.near.distance
     chosen = [*np.argsort(distance[:, 0], kind="stable")[:5], *range(min(5, len(distance)))]
@@ -79,7 +79,7 @@ def neighbour_sheet(sample: Sample, dataset: Dataset, real: Reference, found: Me
     return grid(np.stack(examples), dataset.spec, 1 + distance.shape[1], captions)
 
 
-def class_sheet(sample: Sample, dataset: Dataset, made: SampleFeatures, each: int = 10) -> Image.Image | None:
+def class_sheet(sample: Sample, dataset: Examples, made: SampleFeatures, each: int = 10) -> Image.Image | None:
     """One row for each of the first 20 classes: samples asked as it, else seen as it, and how surely."""
     labels = made.asked if made.asked is not None else made.predicted
     if labels is None:
@@ -99,7 +99,7 @@ def _certainty(made: SampleFeatures, index: int, label: int, name: str) -> str:
 
 
 def failure_sheet(
-    sample: Sample, dataset: Dataset, made: SampleFeatures, found: Measured, count: int = 24
+    sample: Sample, dataset: Examples, made: SampleFeatures, found: Measured, count: int = 24
 ) -> Image.Image:
     """The worst samples: least like the asked class, or least like any, or farthest from training data."""
     if made.chances is None or made.predicted is None:
@@ -117,7 +117,7 @@ def failure_sheet(
     return grid(fetch(sample, worst), dataset.spec, 8, captions)
 
 
-def missed_sheet(dataset: Dataset, real: Reference, found: Measured, count: int = 24) -> Image.Image:
+def missed_sheet(dataset: Examples, real: Reference, found: Measured, count: int = 24) -> Image.Image:
     """Held-out examples that samples are farthest from, in units of the radius where one was expected."""
     worst = np.argsort(-found.gap, kind="stable")[:count]
     captions = []
@@ -128,7 +128,7 @@ def missed_sheet(dataset: Dataset, real: Reference, found: Measured, count: int 
 
 
 def draw_all(
-    folder: Path, sample: Sample, dataset: Dataset, *, real: Reference, made: SampleFeatures, found: Measured
+    folder: Path, sample: Sample, dataset: Examples, *, real: Reference, made: SampleFeatures, found: Measured
 ) -> dict[str, str]:
     """Write every sheet into the folder; {title: file name}."""
     count = min(64, len(made.features))

@@ -18,7 +18,7 @@ from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.restoration.degrade import Degrade, luma
 from ganworks.kinds.images.shared.crops import Photos
-from ganworks.kinds.images.shared.photos import FromPhotos
+from ganworks.kinds.images.shared.reading import FromPhotos
 from ganworks.kinds.images.shared.tiles import tiled
 
 TILE = 256  # pixels of the input a side
