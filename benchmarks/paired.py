@@ -19,6 +19,7 @@ from typing import Any
 import common
 
 import ganworks
+from ganworks.runs.run import Run
 from ganworks.use.evaluate import evaluate_run
 
 NAME = "paired"
@@ -43,7 +44,7 @@ def one(path: Path, task: str, seed: int, runs: Path) -> dict[str, Any]:
     cpu, wall = time.process_time(), time.perf_counter()
     ganworks.fit("pix2pix", path, folder, evaluate=False, **settings)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    report = evaluate_run(folder, work=lambda *_: None).to_dict()
+    report = evaluate_run(Run.open(folder), work=lambda *_: None).to_dict()
     metrics = {k: [round(m[end], 4) for end in ("value", "low", "high") if m[end] is not None]
                for k, m in report["metrics"].items()}  # fmt: skip
     baselines = {name: {k: round(v, 4) for k, v in found.items()} for name, found in report["baselines"].items()}

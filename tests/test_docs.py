@@ -9,6 +9,7 @@ import doc_folders
 import pytest
 
 from ganworks.cli import main as cli
+from ganworks.core import registry
 
 ROOT = Path(__file__).parents[1]
 KINDS = ROOT / "src" / "ganworks" / "kinds"
@@ -66,3 +67,19 @@ def test_links_lead_somewhere(page):
     prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", prose):
         assert (page.parent / target).exists(), target
+
+
+def test_the_readme_names_every_recipe():
+    text = (ROOT / "README.md").read_text()
+    missing = [name for name in registry.recipes() if f"`{name}`" not in text]
+    assert not missing, f"README.md names no {', '.join(missing)}"
+
+
+def test_every_kind_has_a_page_that_is_linked():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    linked = {
+        (page.parent / target).resolve() for page in pages for target in re.findall(r"\]\(([^)#]+)", page.read_text())
+    }
+    for name, kind in registry.kinds().items():
+        help_page = KINDS / Path(*kind.package.removeprefix("ganworks.kinds.").split(".")) / "help.md"
+        assert help_page in linked, f"no page links to that of {name}"

@@ -17,8 +17,7 @@ from ganworks.core.events import Event, Finished
 from ganworks.core.settings import Config, Facts
 from ganworks.files import weights
 from ganworks.files.recognise import Found, is_source, recognise
-from ganworks.report.page.html import write_report
-from ganworks.report.page.model_card import write_card
+from ganworks.report.page.pages import write_pages
 from ganworks.report.terminal.meters import Meters
 from ganworks.report.terminal.progress import Display
 from ganworks.runs.published import Published, file_of, load_net, read_card
@@ -47,20 +46,7 @@ def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dic
     if isinstance(recipe, str) or callable(recipe):
         return assemble(recipe, data, out, settings, modules, work)
     found = recipe or recognise(data)
-    job = assemble(found.recipe, data, out, settings, modules, work, found.because)
-    if recipe is not None:  # it was told already
-        job.session.notes = tuple(note for note in job.session.notes if note != found.because)
-    return job
-
-
-def publish(folder: Path) -> Path:
-    """Write the pages that people read, report.html and the model card README.md; returns the report."""
-    pages = write_report(folder), write_card(folder)
-    run = Run.open(folder)
-    for page in pages:
-        run.adopt(page.name)
-    run.seal()
-    return pages[0]
+    return assemble(found.recipe, data, out, settings, modules, work, found.because, told=recipe is not None)
 
 
 def train(
@@ -81,7 +67,7 @@ def train(
     job = _job(recipe, data, out, settings, on_work)
     try:
         yield from job.session.events()
-        publish(job.run.folder)
+        write_pages(job.run.folder, job.run)
     finally:
         job.run.close()
 
@@ -144,14 +130,14 @@ def fit(
     finally:
         job.run.close()
     if isinstance(last, Finished) and last.reason == "interrupted":
-        publish(job.run.folder)
+        write_pages(job.run.folder, job.run)
         raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
     if evaluate and job.config.train.judge and job.judged:
         from ganworks.use.evaluate import evaluate_run
 
         with Meters() as meters:
-            evaluate_run(job.run.folder, data=data, opened=job.data, work=meters)
-    publish(job.run.folder)
+            evaluate_run(job.run, data=data, opened=job.data, work=meters)
+    write_pages(job.run.folder, job.run)
     return load(job.run.folder) if returns is None else load(job.run.folder, returns=returns)
 
 
@@ -227,8 +213,9 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
     """
     from ganworks.use.evaluate import evaluate_run
 
-    found = evaluate_run(Path(run), data=data, work=on_work, **options)
-    publish(Path(run))
+    opened = Run.open(run)
+    found = evaluate_run(opened, data=data, work=on_work, **options)
+    write_pages(opened.folder, opened)
     return found
 
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from ganworks.report.page.html import write_report
+from ganworks.report.read import read_run
 
 
 class Page(HTMLParser):
@@ -35,5 +36,5 @@ class Page(HTMLParser):
 
 
 def page_of(run: Path) -> tuple[Page, str]:
-    text = write_report(run).read_text("utf-8")
+    text = write_report(read_run(run)).read_text("utf-8")
     return Page(text), text

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ganworks.core.errors import UsageError
-from ganworks.runs.lock import RunLock
+from ganworks.runs.lock import FolderLock
 
-HOLD = "import sys, pathlib, time; from ganworks.runs.lock import RunLock; "
-HOLD += "lock = RunLock(pathlib.Path(sys.argv[1])); lock.take(); print('held', flush=True); time.sleep(60)"
+HOLD = "import sys, pathlib, time; from ganworks.runs.lock import FolderLock; "
+HOLD += "lock = FolderLock(pathlib.Path(sys.argv[1])); lock.take(); print('held', flush=True); time.sleep(60)"
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def holder(tmp_path: Path):
 
 
 def test_another_process_is_named_until_it_is_killed(tmp_path: Path, holder: subprocess.Popen) -> None:
-    lock = RunLock(tmp_path)
+    lock = FolderLock(tmp_path)
     for _ in range(2):  # a refusal leaves the owner's name as it is
         with pytest.raises(UsageError, match=f"trained by process {holder.pid} on {socket.gethostname()}"):
             lock.take()
@@ -43,7 +43,7 @@ def test_another_process_is_named_until_it_is_killed(tmp_path: Path, holder: sub
 
 
 def test_the_same_process_holds_it_once(tmp_path: Path) -> None:
-    first, second = RunLock(tmp_path), RunLock(tmp_path)
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
     first.take()
     first.take()
     with pytest.raises(UsageError, match=f"process {os.getpid()}"):
@@ -59,7 +59,7 @@ def test_the_same_process_holds_it_once(tmp_path: Path) -> None:
 def test_what_a_dead_process_wrote_does_not_block(tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("process 1 on elsewhere")  # as release 0.1 left it
     (tmp_path / ".owner").write_text("process 2 on elsewhere")
-    lock = RunLock(tmp_path)
+    lock = FolderLock(tmp_path)
     lock.take()
     assert lock.held
     lock.give_back()
@@ -67,7 +67,7 @@ def test_what_a_dead_process_wrote_does_not_block(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_locked_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / ".owner").mkdir()
-    lock = RunLock(tmp_path)
+    lock = FolderLock(tmp_path)
     with pytest.raises(UsageError, match=r"cannot be locked: .*out=FOLDER"):
         lock.take()
     assert not lock.held

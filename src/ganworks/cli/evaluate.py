@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ganworks import api
 from ganworks.cli.words import Options, import_own, one, only, whole
-from ganworks.report.read import read_run
+from ganworks.report.read import use_of
 from ganworks.report.terminal.meters import Meters
 
 
@@ -24,7 +25,7 @@ def evaluate(places: list[str], options: Options) -> None:
             seed=whole(options.get("seed", "0"), "seed"),
             extractor=options.get("extractor", ""),
         )
-    print_report(report.to_dict(), read_run(run).use)
+    print_report(report.to_dict(), use_of(Path(run)))
     print(f"\nPictures {run}/eval/   Report {run}/report.html")
 
 

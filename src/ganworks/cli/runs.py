@@ -23,9 +23,9 @@ def report(places: list[str], options: Options) -> None:
     import_own(options)
     run = one(places, "a run folder", "report")
     only(options, (), "report")
-    from ganworks.api import publish
+    from ganworks.report.page.pages import write_pages
 
-    print(publish(Path(run)))
+    print(write_pages(Path(run)))
 
 
 def compare(places: list[str], options: Options) -> None:

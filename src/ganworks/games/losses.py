@@ -107,6 +107,14 @@ def loss(name: str) -> Loss:
     raise UsageError(f"There is no loss {name!r}. {nearest(known, [*LOSSES, *registry.named('loss').values()])}")
 
 
+def unpaired(name: str) -> Loss:
+    """The loss called `name`, for data without pairs; UsageError for one that compares an example with its partner."""
+    found = loss(name)
+    if found.paired:
+        raise UsageError(f"game.loss={name} compares pairs; unpaired images have none. Try hinge.")
+    return found
+
+
 def _of_others(name: str) -> Loss:
     """A loss of a plugin, or of a module that is imported already."""
     module, _, attribute = name.partition(":")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.metrics.scoring import Measurement, plain
 
@@ -38,6 +39,13 @@ class TaskReport:
     about: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
+    @classmethod
+    def of_nothing(
+        cls, why: str, about: dict[str, Any], count: int = 0, pictures: dict[str, str] | None = None
+    ) -> TaskReport:
+        """The report where nothing can be measured. why: the reason, a sentence."""
+        return cls({}, count, pictures=pictures or {}, warnings=[why], about=about)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain types for JSON; numbers that are not finite become None."""
         return plain(asdict(self))
@@ -61,6 +69,23 @@ def metric(
     known = float("nan") if floor is None else float(floor)
     ratio = value / known if floor is not None and known > 0 else None
     return Measurement(value, low, high, known, float("nan"), float("nan"), ratio, better, meaning)
+
+
+def metrics_of(
+    found: Mapping[str, Any], floors: Mapping[str, float | None], meanings: Mapping[str, tuple[str, str]]
+) -> dict[str, Measurement]:
+    """`metric` of each of the values found, by name. meanings: name -> (better, meaning)."""
+    return {
+        name: metric(values, floors.get(name), better=meanings[name][0], meaning=meanings[name][1])
+        for name, values in found.items()
+    }
+
+
+def metric_over(rows: Sequence[Mapping[str, float]], name: str, floor: float | None, **about: str) -> Measurement:
+    """`metric` of one number of each row; numbers that are not finite are left out. about: better=, meaning=."""
+    values = np.array([row[name] for row in rows])
+    values = values[np.isfinite(values)]
+    return metric(values if len(values) else np.nan, floor, **about)
 
 
 def interval(items: np.ndarray) -> tuple[float, float]:
@@ -92,11 +117,14 @@ def save_pictures(folder: Path, pictures: Mapping[str, tuple[str, Image.Image]])
     return {title: name for title, (name, _) in pictures.items()}
 
 
-def timed(evaluator: Any, nets: Mapping[str, Any]) -> tuple[float, float]:
-    """Seconds of one score (0 if nothing can be scored) and of one picture, measured by running each once."""
-    start = time.perf_counter()
-    evaluator.show(nets)
-    shown = time.perf_counter()
-    if evaluator.ready:
-        evaluator.score(nets)
-    return (time.perf_counter() - shown if evaluator.ready else 0.0), shown - start
+class TimedByTrial:
+    """An evaluator whose scores and pictures are timed by making one of each."""
+
+    def costs(self: Any, nets: Nets) -> tuple[float, float]:
+        """Seconds of one score (0 if nothing can be scored) and of one picture, measured by running each once."""
+        start = time.perf_counter()
+        self.show(nets)
+        shown = time.perf_counter()
+        if self.ready:
+            self.score(nets)
+        return (time.perf_counter() - shown if self.ready else 0.0), shown - start

@@ -221,6 +221,11 @@ def _size(path: Path) -> int:
         return 0
 
 
+def use_of(folder: Path) -> str:
+    """What a run is for, "sample", "apply" or "predict", by the heads of its networks alone."""
+    return RunView(folder, card=_main_card(folder)).use
+
+
 def _main_card(folder: Path) -> dict[str, Any]:
     """What the published networks say of themselves; of several, that which calls itself the main one."""
     found = [card for path in sorted(folder.glob("*.safetensors")) if (card := _card(path))]

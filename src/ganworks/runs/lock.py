@@ -1,4 +1,4 @@
-"""The lock of a run folder: one process trains in it at a time, and the lock goes with the process, however it ends."""
+"""The lock of a folder: one process at a time writes in it, and the lock goes with the process, however it ends."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 
 from ganworks.core.errors import UsageError
 
 LOCK_FILES = (".lock", ".owner")
+_TRAINED = "{folder} is being trained by {owner}. Wait for it or stop it; out=FOLDER starts a run of its own."
 
 
-class RunLock:
-    """Holds a run folder for this process. `.lock` is what the system locks; `.owner` says who holds it.
+class FolderLock:
+    """Holds a folder for this process, from `take` or as a context manager.
 
-    A dead process holds no lock, so that what it left of the two files blocks nobody.
+    refusal: what is said when another process holds it, with {folder} and {owner}. `.lock` is what the system locks;
+    `.owner` says who holds it. A dead process holds no lock, so that what it left of the two files blocks nobody.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, refusal: str = _TRAINED):
+        self._refusal = refusal
         self._folder, self._owner = folder, folder / ".owner"
         self._lock = FileLock(folder / ".lock", thread_local=False)
 
@@ -30,30 +34,34 @@ class RunLock:
         return self._lock.is_locked
 
     def take(self) -> None:
-        """Take the lock without waiting. Raises UsageError that names the owner when another trainer holds it."""
+        """Take the lock without waiting. Raises UsageError with the refusal when another process holds it."""
         if self.held:
             return
         try:
             self._lock.acquire(blocking=False)
             self._owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         except Timeout as error:
-            raise UsageError(
-                f"{self._folder} is being trained by {self._named()}. Wait for it or stop it; "
-                "out=FOLDER starts a run of its own."
-            ) from error
+            raise UsageError(self._refusal.format(folder=self._folder, owner=self._named())) from error
         except OSError as error:
             self.give_back()
             raise UsageError(
-                f"The run folder {self._folder} cannot be locked: {error.strerror}. "
+                f"The folder {self._folder} cannot be locked: {error.strerror}. "
                 "Name a folder on another disk with out=FOLDER."
             ) from error
 
     def give_back(self) -> None:
-        """Let others train in the folder."""
+        """Let others write in the folder."""
         if self.held:
             with suppress(OSError):
                 self._owner.unlink()
             self._lock.release()
+
+    def __enter__(self) -> Self:
+        self.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
 
     def _named(self) -> str:
         try:

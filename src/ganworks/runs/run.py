@@ -19,11 +19,12 @@ from ganworks.core.events import Event, to_line
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
 from ganworks.files import atomic, weights
-from ganworks.runs.lock import LOCK_FILES, RunLock
+from ganworks.runs.lock import LOCK_FILES, FolderLock
 from ganworks.runs.published import file_of
 
 _KEEP = 2
-_FIRST = {*LOCK_FILES, ".probe", "state", "samples", "config.yaml", "spec.yaml", "plan.json"}
+_FOLDERS = ("state", "samples")
+_FIRST = {*LOCK_FILES, *_FOLDERS, ".probe", "config.yaml", "spec.yaml", "plan.json"}
 
 
 class Run:
@@ -32,7 +33,7 @@ class Run:
     def __init__(self, folder: Path):
         self.folder = folder
         self.manifest: dict[str, Any] = {"format": 1, "files": {}}
-        self._lock = RunLock(folder)
+        self._lock = FolderLock(folder)
         self._log: Any = None
 
     @staticmethod
@@ -46,10 +47,7 @@ class Run:
         if folder.exists() and not cls._left_over(folder):
             raise UsageError(f"{folder} exists and is not a run of ganworks; name another folder with out=.")
         run = cls(folder)
-        run._probe()
-        run._take_lock()
-        for sub in ("state", "samples"):
-            (folder / sub).mkdir(exist_ok=True)
+        run.__enter__()
         run.write("config.yaml", dump_yaml(config))
         run.write("spec.yaml", dump_yaml(spec.to_dict()))
         run.write("plan.json", json.dumps(plan, indent=1, default=str))
@@ -116,6 +114,8 @@ class Run:
     def __enter__(self) -> Run:
         self._probe()
         self._take_lock()
+        for name in _FOLDERS:  # a copy of a run may have lost those that were empty
+            self.path(name).mkdir(exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:

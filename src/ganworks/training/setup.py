@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -84,8 +84,11 @@ class TrainingJob:
 class Builder:
     """Makes engines and the closures around them."""
 
-    def __init__(self, config: Config, dataset: Any, source: Any, modules: Mapping[str, nn.Module], work: Work):
+    def __init__(
+        self, config: Config, dataset: Any, source: Any, modules: Mapping[str, nn.Module], work: Work, told: str = ""
+    ):
         self.config, self.data, self.source, self.modules, self.work = config, dataset, source, modules, work
+        self.told = told  # a note that the user has read
         self.device = devices.pick_device(config.train.device)
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
@@ -193,18 +196,18 @@ class Builder:
         engine = self.engine(plan["bf16"], plan["total"])
         found = run.load_state()
         notes = list(plan["notes"])
-        session = self.session(engine, run, ())
         if found is not None:
-            tensors, counters, warnings = found
-            session.resume(tensors, counters)
+            _, counters, warnings = found
             notes += [f"Resumed at {counters['seen']:,} of {plan['total']:,} examples.", *warnings]
         if plan["versions"]["torch"] != torch.__version__:
             notes.append(
                 f"Begun with torch {plan['versions']['torch']}, going on with {torch.__version__}: "
                 "the result may differ in the last bits."
             )
+        session = self.session(engine, run, notes)
+        if found is not None:
+            session.resume(found[0], found[1])
         run.trim_log(engine.clock.seen)
-        session.notes = tuple(notes)
         return TrainingJob(session, run, self.config, self.data, self.evaluator.ready)
 
     def _costs(self, engine: Engine) -> tuple[float, float]:
@@ -223,8 +226,8 @@ class Builder:
 
         return load
 
-    def session(self, engine: Engine, run: Run | None, notes: tuple[str, ...]) -> Session:
-        """An engine with its pictures, scores, header and watch."""
+    def session(self, engine: Engine, run: Run | None, notes: Sequence[str]) -> Session:
+        """An engine with its notes but those that were told, its pictures, scores, header and watch."""
         evaluator, load = self.evaluator, self._shadow(engine)
 
         def show(weights: Weights, seen: int) -> str:
@@ -258,7 +261,7 @@ class Builder:
         return Session(
             engine,
             run,
-            notes,
+            tuple(note for note in notes if note != self.told),
             show if run else None,
             (lambda weights: evaluator.score(load(weights))) if self.config.train.judge and evaluator.ready else None,
             header,
@@ -306,10 +309,12 @@ def assemble(
     modules: Mapping[str, nn.Module],
     work: Work,
     why: str = "",
+    told: bool = False,
 ) -> TrainingJob:
     """Everything from names to a session; resumes when `out` already holds this training.
 
     why: the sentence that says why this recipe was chosen for the data; it becomes the first note of the run.
+    told: the user has read that sentence, so that the training does not begin with it.
     """
     function, domain_path = registry.recipe_function(recipe)
     values = expand(settings)
@@ -337,7 +342,7 @@ def assemble(
             config = parts.noted(_configure(function, domain, dataset, values), words)
             parts.refuse_misfits(config, dataset.spec, words)
         config = replace(config, notes=(why, *config.notes)) if why else config
-    builder = Builder(config, dataset, data, modules, work)
+    builder = Builder(config, dataset, data, modules, work, told=why if told else "")
     if old is not None:
         return builder.resumed(old)
     with parts.fitting(words, f"the recipe {name} on examples of shape {dataset.spec.shape}"):

@@ -14,9 +14,9 @@ import os
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
 from ganworks.files import atomic
+from ganworks.runs.lock import FolderLock
 from ganworks.use.model import Labels, Model
 from ganworks.use.samples import EPOCH, Pictures, Samples, make_folder, npz_bytes
 
 Progress = Callable[[int, int], None] | None
 _DONE = "done.jsonl"
+_BUSY = "Another process is writing to {folder}. Wait for it, or choose another place."
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def generate(
         return _finished_zip(out, settings, count)
     make_folder(folder)
     begun = time.monotonic()
-    with _only_one(folder):
+    with FolderLock(folder, _BUSY):
         kept = _resume(folder, settings, count, shard, each(model))
         job = _Job(model, folder, seed, labels, truncation, form, mark)
         made = _work(job, kept, count, shard, on_progress)
@@ -255,24 +257,6 @@ def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
         return digest.hexdigest()
     except OSError:
         return ""
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Holds the folder for this process; the lock goes with the process, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        yield
-        return
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(
-                f"Another process is writing to {folder}. Wait for it, or choose another place."
-            ) from error
-        yield
 
 
 # One zip ------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from ganworks.core.contracts import ChoosesExtractor, Evaluator, Work
@@ -14,7 +13,7 @@ from ganworks.use.before_after import draw_pairs
 
 
 def evaluate_run(
-    folder: Path,
+    run: Run,
     *,
     data: Any = None,
     opened: Any = None,
@@ -29,8 +28,7 @@ def evaluate_run(
     is open already. extractor: the name of other features than those that the kind of data is judged by; "" for those.
     Raises UsageError when the data is not found or is not the data of the run.
     """
-    run = Run.open(folder)
-    plan, config = run.plan(), run.config()
+    folder, plan, config = run.folder, run.plan(), run.config()
     source = plan["given"]["data"] if data is None else data
     if isinstance(source, str) and source == "<array>":
         raise UsageError("This run was trained on an array in memory; give it again with data=.")

@@ -78,6 +78,7 @@ Count = Annotated[int, within(1)]
 Size = Annotated[int, within(0)]  # where 0 has a meaning of its own
 Width = Annotated[int, within(1, unit="channels")]
 HeldOut = Annotated[float, within(0, below=1, unit="share of the examples")]
+OnCorrupt = Literal["error", "skip"]  # an example that cannot be read
 Sparing = Annotated[float, within(0, 0.5, unit="share of the examples")]
 
 

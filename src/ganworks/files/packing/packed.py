@@ -154,5 +154,5 @@ def plain_facts(pack: Any, classes: dict[str, int], notes: list[str]) -> dict[st
         "warnings": facts["warnings"],
         "notes": [*facts["notes"], *notes],
         "fingerprint": pack.fingerprint,
-        "packed": str(pack.folder),
+        "packed": pack.folder.name,
     }

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, nearest, whole
-from ganworks.core.schema.declare import HeldOut, check, within
+from ganworks.core.schema.declare import HeldOut, OnCorrupt, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.wav import flac_bytes, wav_bytes
 from ganworks.kinds.audio.data import sound
@@ -129,7 +129,7 @@ class Audio:
     seconds: Annotated[float, within(0, unit="seconds")] = 0.0
     labels: bool | str = True
     normalize: Literal["peak", "off"] = "peak"
-    on_corrupt: Literal["error", "skip"] = "error"
+    on_corrupt: OnCorrupt = "error"
     held_out: HeldOut = 0.1
 
     forms: ClassVar[tuple[str, ...]] = (".wav", ".flac")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.games.adversarial import Adversarial
 from ganworks.networks.dcgan import DCGAN
@@ -13,16 +15,7 @@ def dcgan(facts: Facts) -> Config:
 
     Paper: Radford, Metz, Chintala 2015 (arXiv 1511.06434): Adam 2e-4, beta1 0.5, batch 64 (the paper's is 128).
     """
-    adam = Optimizer(lr=2e-4, betas=(0.5, 0.999))
-    return Config(
-        "dcgan",
-        facts.domain,
-        DCGAN(),
-        Adversarial(loss="non-saturating", r1=0.0, r2=0.0),
-        g=adam,
-        d=adam,
-        train=Train(batch=64),
-    )
+    return _unpenalised("dcgan", facts, DCGAN(), "non-saturating", batch=64)
 
 
 def mlp(facts: Facts) -> Config:
@@ -30,16 +23,7 @@ def mlp(facts: Facts) -> Config:
 
     Paper: Goodfellow et al. 2014 (arXiv 1406.2661), with LeakyReLU and Adam 2e-4, batch 100, as in the tutorials.
     """
-    adam = Optimizer(lr=2e-4, betas=(0.5, 0.999))
-    return Config(
-        "mlp",
-        facts.domain,
-        MLP(hidden=(256, 256), z_dim=64),
-        Adversarial(loss="non-saturating", r1=0.0, r2=0.0),
-        g=adam,
-        d=adam,
-        train=Train(batch=100),
-    )
+    return _unpenalised("mlp", facts, MLP(hidden=(256, 256), z_dim=64), "non-saturating", batch=100)
 
 
 def wgan(facts: Facts) -> Config:
@@ -68,13 +52,11 @@ def lsgan(facts: Facts) -> Config:
 
     Paper: Mao et al. 2016 (arXiv 1611.04076): Adam, beta1 0.5; here lr 2e-4, batch 64 as in DCGAN.
     """
+    return _unpenalised("lsgan", facts, DCGAN(), "least-squares", batch=64)
+
+
+def _unpenalised(name: str, facts: Facts, networks: Any, loss: str, batch: int) -> Config:
+    """One turn each without a penalty, both players with Adam 2e-4 and beta1 0.5."""
     adam = Optimizer(lr=2e-4, betas=(0.5, 0.999))
-    return Config(
-        "lsgan",
-        facts.domain,
-        DCGAN(),
-        Adversarial(loss="least-squares", r1=0.0, r2=0.0),
-        g=adam,
-        d=adam,
-        train=Train(batch=64),
-    )
+    game = Adversarial(loss=loss, r1=0.0, r2=0.0)
+    return Config(name, facts.domain, networks, game, g=adam, d=adam, train=Train(batch=batch))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,55 +16,32 @@ from torch.nn import functional
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
-from ganworks.core.schema.declare import Sparing, check, within
+from ganworks.core.schema.declare import check
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, printable, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, png_mark, resize, to_image
 from ganworks.files.sources import open_source
+from ganworks.kinds.images.shared.reading import MAX_SIDE, Reading, both_sides, check_size
 from ganworks.metrics.classifier import extractor_for
 from ganworks.metrics.features import FeatureExtractor
 from ganworks.use.findings import Findings
 from ganworks.use.sample_evaluator import SampleEvaluator
 
-MAX_SIDE = 4096
 LOOK_HEADERS, LOOK_PIXELS, DEFAULT_SIDE = 2000, 128, 64
 
 
 @dataclass(frozen=True)
-class Images:
+class Images(Reading):
     """How image files become tensors and back.
 
-    size: side, or (height, width); None: the size that all images share, else their median short side, at most 64.
-    channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any number for arrays; None: 1 if all is grey, else 3.
-    labels: whether to use the classes that are found ("off" or False: no).
-    flip: mirror half of the images while training.
-    crop: while training, images are shifted by up to this much, with reflected borders.
-    rotate: while training, images are turned by up to this much.
-    fit: how an image of another aspect ratio is fitted: crop to the middle, stretch, or pad with the background.
-    background: the colour behind transparent pixels and padding.
-    on_corrupt: stop at the first unreadable file, or skip, count and name them.
-    held_out: the share of the images that is never trained on (at most 10,000 images).
     Raises UsageError for values outside their range.
     """
 
-    size: int | tuple[int, int] | None = None
-    channels: Annotated[int, within(1, 1024)] | None = None
-    labels: bool | str = True
-    flip: bool = False
-    crop: Annotated[int, within(0, MAX_SIDE, unit="pixels")] = 0
-    rotate: Annotated[float, within(0, 180, unit="degrees")] = 0.0
-    fit: Literal["crop", "stretch", "pad"] = "crop"
-    background: str = "white"
-    on_corrupt: Literal["error", "skip"] = "error"
-    held_out: Sparing = 0.1
-
     def __post_init__(self) -> None:
         check(self)
-        sides = (self.size,) if isinstance(self.size, int) else self.size or ()
-        if any(isinstance(s, bool) or not 1 <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
-            raise UsageError(f"size must be 1 to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
+        check_size(self.size)
         if not isinstance(self.labels, bool) and self.labels not in ("on", "off"):
             raise UsageError(f"labels must be on or off, not {self.labels!r}.")
         colour(self.background)
@@ -164,7 +141,7 @@ class Images:
 
 def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conversion:
     notes: list[str] = []
-    size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size
+    size = both_sides(domain.size)
     if size is None:
         size, note = _look_at_sizes(source)
         notes.append(note)
@@ -214,7 +191,7 @@ def _look_at_sizes(source: Any) -> tuple[tuple[int, int], str]:
 
 def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) -> Conversion:
     own = source.item_shape
-    size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size or (own[1], own[2])
+    size = both_sides(domain.size) or (own[1], own[2])
     channels = domain.channels or own[0]
     if channels != own[0] and not (channels in MODES and own[0] in MODES):
         raise UsageError(f'"{source.path}" has {own[0]} channels; channels={channels} cannot be made from them.')

@@ -23,7 +23,7 @@ from torch import Tensor
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.packed import split
+from ganworks.files.packing.packed import class_counts, split
 from ganworks.files.rows import number_in
 from ganworks.metrics.features import Identity
 from ganworks.use.sample_evaluator import SampleEvaluator
@@ -115,17 +115,13 @@ class PointSet:
     @property
     def summary(self) -> dict[str, Any]:
         """Facts for run.json and `ganworks data`: what was found and how it is split."""
-        counts = {}
-        if self.labels is not None:
-            found = np.bincount(self.labels, minlength=self.spec.num_classes)
-            counts = dict(zip(self.spec.classes, found.tolist(), strict=True))
         return {
             **self.facts,
             "bytes": self._x.nbytes,
             "count": len(self),
             "columns": self._x.shape[1],
             "dtype": "float32",
-            "classes": counts,
+            "classes": class_counts(self.labels, self.spec.classes),
             "train": len(self.train),
             "held": len(self.held),
             "duplicates": self.duplicates,

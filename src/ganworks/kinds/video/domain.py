@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError, nearest, whole
-from ganworks.core.schema.declare import HeldOut, check, within
+from ganworks.core.schema.declare import HeldOut, OnCorrupt, check, within
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files import provenance
 from ganworks.files.rasters.decode import DecodeError, decode
@@ -65,7 +65,7 @@ class Video:
     flip: bool = False
     fit: Literal["crop", "stretch", "pad"] = "crop"
     background: str = "white"
-    on_corrupt: Literal["error", "skip"] = "error"
+    on_corrupt: OnCorrupt = "error"
     held_out: HeldOut = 0.1
 
     forms: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".webp")

@@ -14,18 +14,17 @@ from pathlib import Path
 from ganworks.report import words
 from ganworks.report.page import course, fill, scores, sections, tasks
 from ganworks.report.page.write import write_text
-from ganworks.report.read import RunView, read_run
+from ganworks.report.read import RunView
 
 _STYLES = ("vendor/uplot-1.6.32.min.css", "page.css")
 _SCRIPTS = ("vendor/uplot-1.6.32.iife.min.js", "page.js", "charts.js")
 
 
-def write_report(folder: str | Path) -> Path:
-    """Writes report.html into a run folder, atomically, and returns its path. Under 8 MB.
+def write_report(run: RunView) -> Path:
+    """Writes report.html into the run's folder, atomically, and returns its path. Under 8 MB.
 
-    Raises UsageError when the folder is no run folder; OSError when it cannot be written.
+    Raises OSError when it cannot be written.
     """
-    run = read_run(folder)
     return write_text(run.folder / "report.html", render(run))
 
 

@@ -14,15 +14,14 @@ from ganworks.report.page import fill
 from ganworks.report.page.fill import Markdown
 from ganworks.report.page.sections import example
 from ganworks.report.page.write import write_text
-from ganworks.report.read import RunView, mapping, number, read_run
+from ganworks.report.read import RunView, mapping, number
 
 
-def write_card(folder: str | Path) -> Path:
-    """Writes README.md into a run folder, atomically, and returns its path.
+def write_card(run: RunView) -> Path:
+    """Writes README.md into the run's folder, atomically, and returns its path.
 
-    Raises UsageError when the folder is no run folder; OSError when it cannot be written.
+    Raises OSError when it cannot be written.
     """
-    run = read_run(folder)
     return write_text(run.folder / "README.md", card(run))
 
 

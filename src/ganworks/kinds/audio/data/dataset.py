@@ -187,7 +187,7 @@ class Sounds:
             "corrupt_names": [f"{n}: {r}" for n, r in facts["corrupt"][:20]],
             "notes": [*facts["notes"], *(n.replace("images", "recordings") for n in self._notes)],
             "fingerprint": self.fingerprint,
-            "packed": str(self.folder),
+            "packed": self.folder.name,
         }
 
 

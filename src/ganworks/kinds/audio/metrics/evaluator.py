@@ -19,7 +19,7 @@ from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
-from ganworks.metrics.tasks import TaskReport, metric, timed
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
 
 FEWEST = 20  # held-out recordings from which scores are worth a number
 _SCORED, _SHOWN, _WATCHED, _TOGETHER = 200, 30, 32, 32
@@ -42,7 +42,7 @@ MEANING = {
 }
 
 
-class AudioEvaluator:
+class AudioEvaluator(TimedByTrial):
     """Looks at what G makes. data: an opened `WaveSet`; config: the training's."""
 
     objective = "kd"
@@ -145,7 +145,7 @@ class AudioEvaluator:
         """Seconds of one score and of one picture."""
         if self.ready:
             _ = self.heard, self._own, self.noise  # made once, not at every score
-        return timed(self, nets)
+        return super().costs(nets)
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
@@ -156,7 +156,7 @@ class AudioEvaluator:
         files = self._files(nets, pictures)
         if not self.ready:
             few = f"Only {len(data.held)} recordings are held out: nothing can be judged but by ear."
-            return TaskReport({}, 0, pictures=files, warnings=[few], about=about)
+            return TaskReport.of_nothing(few, about, pictures=files)
         count = min(count, len(self._some[0]))
         parts, labels = [], []
         for k in range(0, count, 256):
@@ -175,11 +175,7 @@ class AudioEvaluator:
         found["loudness"] = float(np.median(audio.loudness(waves)) / max(1e-9, np.median(audio.loudness(real))))
         found["pitch"] = audio.pitch_distance(pitches[0], pitches[1])
         own |= {"loudness": 1.0, "pitch": audio.pitch_distance(pitches[2], pitches[1])}
-        metrics = {
-            n: metric(v, own.get(n), better=MEANING[n][0], meaning=MEANING[n][1])
-            for n, v in found.items()
-            if np.isfinite(np.mean(v))
-        }
+        metrics = metrics_of({n: v for n, v in found.items() if np.isfinite(np.mean(v))}, own, MEANING)
         _, low, high = self.heard.kd(self.heard.standard(audio.features(waves, self.rate)))
         metrics["kd"] = replace(metrics["kd"], low=low, high=high)
         return TaskReport(

@@ -16,7 +16,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, whole
-from ganworks.core.schema.declare import Sparing, check, within
+from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.wav import wav_bytes
@@ -72,7 +72,7 @@ class VocoderDomain:
     segment: Annotated[int, within(unit="samples")] = 0
     gain: Annotated[float, within(0, 40, unit="dB")] = 6.0
     labels: bool = True
-    on_corrupt: Literal["error", "skip"] = "error"
+    on_corrupt: OnCorrupt = "error"
     held_out: Sparing = 0.1
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ BEST = {"same_class": 1.0, "level": 1.0}
 BETTER = {"same_class": "higher", "speed": "higher", "level": "floor"}
 
 
-class VocoderEvaluator:
+class VocoderEvaluator(tasks.TimedByTrial):
     """Looks at G on held-out recordings. domain: a `VocoderDomain`; data: what it opened.
 
     A training on spectral distances alone keeps its best snapshot; one with an adversarial stage keeps the newest: the
@@ -110,10 +110,6 @@ class VocoderEvaluator:
         values = {name: float(np.mean([f[name] for f in found])) for name in ("stft", "convergence")}
         return values, {}, ""
 
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of a score and of a picture."""
-        return tasks.timed(self, nets)
-
     def compare(self, x: Tensor, made: Tensor) -> dict[str, float]:
         """All distances of one recording [1, n]."""
         f = self.data.spec.facts
@@ -161,10 +157,8 @@ class VocoderEvaluator:
         )
 
     def _metric(self, name: str, rows: list[dict[str, float]]) -> Any:
-        values = np.array([row[name] for row in rows])
-        values = values[np.isfinite(values)]
-        better = BETTER.get(name, "lower")
-        return tasks.metric(values if len(values) else np.nan, BEST.get(name), better=better, meaning=MEANING[name])
+        better, meaning = BETTER.get(name, "lower"), MEANING[name]
+        return tasks.metric_over(rows, name, BEST.get(name), better=better, meaning=meaning)
 
     def speed(self, nets: Nets, seconds: float = 5.0) -> float:
         """Seconds of sound made in one second of one processor core."""

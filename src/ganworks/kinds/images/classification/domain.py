@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
-from ganworks.core.schema.declare import Sparing, check, within
+from ganworks.core.schema.declare import check, within
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.arrays import Source
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.classification.evaluator import ClassEvaluator, probabilities
 from ganworks.kinds.images.domain import Images
+from ganworks.kinds.images.shared.reading import Reading
 
 UNLABELLED = ("unlabelled", "unlabeled", "_", "", "-1", "nan", "none")  # class names that stand for no label
 _NONE = -1
@@ -104,36 +105,19 @@ class PartialData:
 
 
 @dataclass(frozen=True)
-class Partial:
+class Partial(Reading):
     """Images, some with labels: how files become tensors and which labels count.
 
-    size: side, or (height, width); None: the size that all images share, else their median short side, at most 64.
-    channels: 1, 2, 3 or 4 for files (2 and 4 keep alpha), any number for arrays; None: 1 if all is grey, else 3.
     labels: "on" for all labels, or how many are used in all, in proportion to the sizes of the classes.
     per_class: how many labels of each class are used (0: `labels` decides).
     label_seed: seed of the choice of the labels that are used.
-    flip: mirror half of the images while training.
-    crop: while training, images are shifted by up to this much, with reflected borders.
-    rotate: while training, images are turned by up to this much.
-    fit: how an image of another aspect ratio is fitted: crop to the middle, stretch, or pad with the background.
-    background: the colour behind transparent pixels and padding.
-    on_corrupt: stop at the first unreadable file, or skip, count and name them.
-    held_out: the share of the images that is never trained on (at most 10,000 images).
+
     Raises UsageError for values outside their range.
     """
 
-    size: int | tuple[int, int] | None = None
-    channels: int | None = None
-    labels: int | bool | str = True
+    labels: int | bool | str = True  # pyrefly: ignore
     per_class: Annotated[int, within(0, unit="labels")] = 0
     label_seed: Annotated[int, within(0)] = 0
-    flip: bool = False
-    crop: Annotated[int, within(unit="pixels")] = 0
-    rotate: Annotated[float, within(unit="degrees")] = 0.0
-    fit: Literal["crop", "stretch", "pad"] = "crop"
-    background: str = "white"
-    on_corrupt: Literal["error", "skip"] = "error"
-    held_out: Sparing = 0.1
 
     def __post_init__(self) -> None:
         check(self)
@@ -151,8 +135,7 @@ class Partial:
     @cached_property
     def images(self) -> Images:
         """The domain that reads, packs and augments the pictures."""
-        shared = ("size", "channels", "flip", "crop", "rotate", "fit", "background", "on_corrupt", "held_out")
-        return Images(**{name: getattr(self, name) for name in shared})
+        return Images(**{f.name: getattr(self, f.name) for f in fields(Reading) if f.name != "labels"})
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> PartialData:
         """Pack the data (or open its pack). path: whatever `open_source` takes. Raises UsageError without labels."""

@@ -24,7 +24,7 @@ from ganworks.files.packing.feed import DataFeed
 from ganworks.kinds.images.classification import pictures as pictures_of
 from ganworks.metrics.estimate import Estimate, wilson
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, interval, metric, save_pictures, timed
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, interval, metric, save_pictures
 from ganworks.training.engine import Engine
 
 FEWEST = 20  # held-out images below which nothing is scored
@@ -104,7 +104,7 @@ def nearest_labelled(known: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndar
     return y[torch.cat([torch.cdist(part, b).argmin(1) for part in a.split(1000)]).numpy()]
 
 
-class ClassEvaluator:
+class ClassEvaluator(TimedByTrial):
     """Evaluates classifier C, and shows images of G where there is one. data: a `PartialData`; config: the training's.
 
     The newest weights are published: choosing by the held-out labels would be training on them (Oliver et al. 2018,
@@ -157,10 +157,6 @@ class ClassEvaluator:
         """Accuracy, calibration error and log loss on at most 2,000 held-out images."""
         return simple(self.chances(nets["C"], self.some), self.data.labels[self.some]), {}, ""
 
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and one picture."""
-        return timed(self, nets)
-
     def alone(self, seen: int) -> nn.Module:
         """The same network trained on the labelled images alone, with averaged weights as the published one has.
 
@@ -202,7 +198,7 @@ class ClassEvaluator:
         rng = np.random.default_rng(key(seed, "judge"))
         held = np.sort(rng.permutation(data.held)[:count])
         if not len(held):
-            return TaskReport({}, 0, warnings=["No labelled image is held out, so there is no score."], about=about)
+            return TaskReport.of_nothing("No labelled image is held out, so there is no score.", about)
         y, chances = data.labels[held], self.chances(nets["C"], held)
         baselines, alone = self.baselines(held, int(about.get("seen") or ALONE))
         metrics = measured(chances, y)

@@ -18,10 +18,9 @@ from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.inpainting.masks import Masks
 from ganworks.kinds.images.shared.photo_pack import LEAST, Photos
-from ganworks.kinds.images.shared.photo_settings import FromPhotos
+from ganworks.kinds.images.shared.reading import FromPhotos, Size, both_sides, check_size
 from ganworks.kinds.images.shared.tiles import tiled
 
-MAX_SIDE = 4096
 DEFAULT_SIDE = 64
 CONTEXT = 64  # pixels around a hole, and around a tile's own part, that the network sees
 TILE = 768
@@ -42,7 +41,7 @@ class Holes(FromPhotos):
     flip: mirror half of the crops.
     """
 
-    size: int | tuple[int, int] | None = None
+    size: Size = None
     masks: str = "strokes,box"
     area: tuple[float, float] = (0.1, 0.4)
     width: tuple[float, float] = (4.0, 16.0)
@@ -58,9 +57,7 @@ class Holes(FromPhotos):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sides = (self.size,) if isinstance(self.size, int) else self.size or ()
-        if any(isinstance(s, bool) or not LEAST <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
-            raise UsageError(f"size must be {LEAST} to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
+        check_size(self.size, LEAST)
         if self.channels not in (None, 1, 3):
             raise UsageError(f"channels must be 1 (grey) or 3 (RGB), not {self.channels!r}.")
         self.holes()
@@ -72,7 +69,7 @@ class Holes(FromPhotos):
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Photos:
         """Pack the photos at their own sizes (or open their pack). path: whatever `open_source` takes."""
         photos = self.photos(path, cache, on_progress)
-        notes, size = [], (self.size, self.size) if isinstance(self.size, int) else self.size
+        notes, size = [], both_sides(self.size)
         if size is None:
             side = max(LEAST, min(DEFAULT_SIDE, int(np.median(photos.shapes[:, 1:].min(1)))))
             size = (side, side)

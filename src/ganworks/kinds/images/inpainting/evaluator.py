@@ -56,7 +56,7 @@ def filled(domain: Any, net: nn.Module, truth: np.ndarray, masks: Tensor, data: 
     return np.rint(y).astype(np.uint8) if data.spec.dtype == "uint8" else y.astype(np.float32)
 
 
-class InpaintingEvaluator:
+class InpaintingEvaluator(tasks.TimedByTrial):
     """Evaluates how G fills holes in the middle squares of held-out photos, at twice the crops' size where possible.
 
     There is no objective: the newest snapshot is published, since L1 alone would choose the blurred one from before the
@@ -110,10 +110,6 @@ class InpaintingEvaluator:
         rows = np.concatenate([hollow, self.fill(nets, truth, masks), truth])
         return grid(rows if rows.dtype == np.uint8 else self.data.scaled(rows), len(truth))
 
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and of one picture."""
-        return tasks.timed(self, nets)
-
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """Quick scores on 32 held-out pictures, and the value of the truth."""
         truth, masks = self._scored
@@ -138,11 +134,9 @@ class InpaintingEvaluator:
         made = self._bytes(self.fill(nets, truth, masks))
         progress("Measuring", 1, 2)
         values, fills = holes.measure(made, real, mask), self._baselines(real, mask)
-        metrics = {}
-        for name, (better, meaning) in MEANING.items():
-            ratio = name in ("energy", "seams")
-            found = holes.energy_ratio(made, real, mask, name == "seams") if ratio else values[name]
-            metrics[name] = tasks.metric(found, 1.0 if ratio else None, better=better, meaning=meaning)
+        ratios = {name: holes.energy_ratio(made, real, mask, name == "seams") for name in ("energy", "seams")}
+        found = {name: ratios[name] if name in ratios else values[name] for name in MEANING}
+        metrics = tasks.metrics_of(found, dict.fromkeys(ratios, 1.0), MEANING)
         files = tasks.save_pictures(pictures, {"With hole, filled, truth": ("filled.png", self.show(nets))})
         progress("Measuring", 2, 2)
         return tasks.TaskReport(

@@ -25,7 +25,7 @@ from ganworks.kinds.images.unpaired.measures import structure
 from ganworks.metrics.classifier import Classifier, classifier_of
 from ganworks.metrics.features import score_key
 from ganworks.metrics.kernel import unbiased_mmd
-from ganworks.metrics.tasks import TaskReport, metric, save_pictures, spaced, timed
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, save_pictures, spaced
 
 _QUICK, _FULL, _SHOWN, _COLUMNS = 64, 1000, 8, 8
 _FEWEST = 8  # held-out examples below which nothing is scored
@@ -98,7 +98,7 @@ def class_number(spec: Spec, label: Any) -> int:
     raise UsageError(f"There is no class {str(label)!r}. {nearest(wanted, spec.classes)}")
 
 
-class MultiEvaluator:
+class MultiEvaluator(TimedByTrial):
     """Evaluates G's translations of held-out images to other classes. data: from `Multi.open`."""
 
     objective = "-agreement"
@@ -141,10 +141,6 @@ class MultiEvaluator:
         values, _ = self.measured(nets, where, self.others(where))
         floor = {"agreement": self.classifier.accuracy, "cycle": 0.0, "structure": 1.0}
         return {k: float(np.mean(v)) for k, v in values.items()}, floor, score_key(self.classifier)
-
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and of one picture."""
-        return timed(self, nets)
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]

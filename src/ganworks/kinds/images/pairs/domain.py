@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, switch
-from ganworks.core.schema.declare import Share, Sparing, check, within
+from ganworks.core.schema.declare import OnCorrupt, Share, Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
@@ -26,8 +26,9 @@ from ganworks.kinds.images.pairs.reading import PairSource, open_pairs
 from ganworks.kinds.images.shared.label_maps import Palette, find_palette, index_of, majority, parse_palette
 from ganworks.kinds.images.shared.noise import silent
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, one_hot, paint
+from ganworks.kinds.images.shared.reading import MAX_SIDE, Size, check_size
 
-MAX_SIDE, DEFAULT_SIDE, LOOK, LOOK_SIZES, UNEVEN = 4096, 256, 32, 500, 0.02
+DEFAULT_SIDE, LOOK, LOOK_SIZES, UNEVEN = 256, 32, 500, 0.02
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Pairs:
     Raises UsageError for values outside their range.
     """
 
-    size: int | tuple[int, int] | None = None
+    size: Size = None
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     labels: str | bool = "auto"
     palette: tuple[str, ...] = ()
@@ -58,7 +59,7 @@ class Pairs:
     zoom: Annotated[float, within(0, 4)] = 0.0
     tint: Share = 0.0
     fit: Literal["crop", "stretch"] = "crop"
-    on_corrupt: Literal["error", "skip"] = "error"
+    on_corrupt: OnCorrupt = "error"
     held_out: Sparing = 0.1
 
     options: ClassVar[dict[str, str]] = {
@@ -68,9 +69,7 @@ class Pairs:
 
     def __post_init__(self) -> None:
         check(self)
-        sides = (self.size,) if isinstance(self.size, int) else self.size or ()
-        if any(isinstance(s, bool) or not 8 <= s <= MAX_SIDE for s in sides) or len(sides) > 2:
-            raise UsageError(f"size must be 8 to {MAX_SIDE} pixels, or [height, width], not {self.size!r}.")
+        check_size(self.size, 8)
         if self.labels not in ("auto", "palette", "on", "off", True, False):
             raise UsageError(f'labels must be "auto", "palette" or "off", not {self.labels!r}.')
         if self.palette:

@@ -49,7 +49,7 @@ def to_bytes(x: Tensor) -> np.ndarray:
     return ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
 
 
-class PairEvaluator:
+class PairEvaluator(tasks.TimedByTrial):
     """Evaluates G. data: opened pairs (spec, train, held, pairs(indices)). show: draws (images, columns, labels)."""
 
     objective = ""  # the newest snapshot is published: each single score prefers something that a person would not
@@ -102,10 +102,6 @@ class PairEvaluator:
         most = max(len(made[0]), len(src[0]))
         triples = [x if len(x) == most else x.repeat(most, 0) for row in zip(src, made, true, strict=True) for x in row]
         return self.draw(np.stack(triples), 3 * across, ["input", "output", "truth"] * len(made))
-
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and of one picture."""
-        return tasks.timed(self, nets)
 
     def classes(self, images: np.ndarray) -> np.ndarray:
         """uint8 [n, C, H, W] -> class numbers [n, H, W] by the target's palette."""
@@ -164,10 +160,8 @@ class PairEvaluator:
 
     def _photos(self, made: np.ndarray, true: np.ndarray, held: np.ndarray) -> tasks.TaskReport:
         patches = paired.Patches.of(true)
-        metrics = {
-            name: tasks.metric(measure(made, true), better=MEANING[name][0], meaning=MEANING[name][1])
-            for name, measure in (("l1", l1), ("psnr", psnr), ("ssim", ssim))
-        }
+        found = {"l1": l1(made, true), "psnr": psnr(made, true), "ssim": ssim(made, true)}
+        metrics = tasks.metrics_of(found, {}, MEANING)
         perceptual = lpips.available() if min(true.shape[2:]) >= lpips.SMALLEST and true.shape[1] in (1, 3) else None
         if perceptual is not None:
             metrics["lpips"] = tasks.metric(perceptual(made, true), meaning=MEANING["lpips"][1])

@@ -172,6 +172,11 @@ class Pix2Pix:
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
+        if self.norm == "batch":
+            raise UsageError(
+                'norm must be "instance" or "none", not \'batch\': with running statistics the network '
+                "would do something else in use than in training."
+            )
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:

@@ -18,7 +18,7 @@ from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.restoration.degrade import Degrade, to_grey
 from ganworks.kinds.images.shared.photo_pack import Photos
-from ganworks.kinds.images.shared.photo_settings import FromPhotos
+from ganworks.kinds.images.shared.reading import FromPhotos
 from ganworks.kinds.images.shared.tiles import tiled
 
 TILE = 256  # side of a tile in pixels of the input

@@ -57,7 +57,7 @@ def enlarged(src: Tensor, scale: int, name: str) -> Tensor:
     return torch.from_numpy(np.array(made).astype(np.float32)) / 127.5 - 1
 
 
-class RestorationEvaluator:
+class RestorationEvaluator(tasks.TimedByTrial):
     """Evaluates G on held-out photos. domain: a `Restore`; data: the `Photos` that it opened.
 
     A training for PSNR alone keeps its best snapshot by PSNR. One with an adversarial stage keeps the newest, since
@@ -127,10 +127,6 @@ class RestorationEvaluator:
         found = [compare(levels(self.restored(nets, s)), levels(x), self.scale, self.luma) for s, x in self.scored]
         return {name: float(np.mean([f[name] for f in found])) for name in ("psnr", "ssim")}, {}, ""
 
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of a score and of a picture."""
-        return tasks.timed(self, nets)
-
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> tasks.TaskReport:
@@ -165,11 +161,9 @@ class RestorationEvaluator:
         )
 
     def _metric(self, name: str, rows: list[dict[str, float]]) -> Any:
-        values = np.array([row[name] for row in rows])
-        values = values[np.isfinite(values)]
         better = {"l1": "lower", "grid": "lower", "detail": "floor"}.get(name, "higher")
         floor = 1.0 if name in ("detail", "detail_match", "ssim", "grid") else None
-        return tasks.metric(values if len(values) else np.nan, floor, better=better, meaning=MEANING[name])
+        return tasks.metric_over(rows, name, floor, better=better, meaning=MEANING[name])
 
     def _baselines(self, src: Tensor, real: np.ndarray) -> dict[str, np.ndarray]:
         if self.scale == 1:

@@ -18,10 +18,17 @@ from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Count, Width, check
+from ganworks.core.spec import Spec
 from ganworks.layers.norms import InstanceNorm
 
 MULTIPLE = 4  # sides are padded to multiples of this, as the map is halved twice
 SMALLEST = 8  # pixels a side: the smallest map needs 2 for its reflected borders
+
+
+def refuse_no_images(spec: Spec) -> None:
+    """Raise UsageError unless both sides are images."""
+    if len(spec.shape) != 3 or len(spec.source) != 3:
+        raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
 
 
 class FilterDown(nn.Module):

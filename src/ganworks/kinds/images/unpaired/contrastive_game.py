@@ -17,10 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Share, Weight, check, within
 from ganworks.core.spec import Batch, Draw
-from ganworks.games.losses import Loss, loss
+from ganworks.games.losses import Loss, unpaired
 from ganworks.games.patches import discriminator_terms, distance, generator_terms, per_example
 from ganworks.games.penalties import r1
 from ganworks.kinds.images.shared.palette import painted
@@ -97,12 +96,11 @@ class ContrastiveGame:
 
     def __post_init__(self) -> None:
         check(self, "game.")
-        if loss(self.loss).paired:
-            raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
+        _ = self._loss
 
     @cached_property
     def _loss(self) -> Loss:
-        return loss(self.loss)
+        return unpaired(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """G and the heads together, then D, on the images that G just made."""

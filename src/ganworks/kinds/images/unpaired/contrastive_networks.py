@@ -18,7 +18,7 @@ from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.shared.palette import class_planes, colour_table
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
-from ganworks.kinds.images.shared.translator import ResidualTranslator, Translator
+from ganworks.kinds.images.shared.translator import ResidualTranslator, Translator, refuse_no_images
 from ganworks.kinds.images.unpaired.coordinates import PLACES, Placed
 from ganworks.kinds.images.unpaired.cycle_networks import HistoryDiscriminator
 from ganworks.layers.strided import init_dcgan
@@ -83,8 +83,7 @@ class ContrastiveNetworks:
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G": Translator, "D": HistoryDiscriminator, "GF": ProjectionHeads}, drawn from torch's global generator."""
-        if len(spec.shape) != 3 or len(spec.source) != 3:
-            raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
+        refuse_no_images(spec)
         given, made = spec.facts.get("palettes", (None, None))
         if given:
             raise UsageError("Contrastive translation is given pictures, not label maps: leave domain.labels off.")

@@ -18,11 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Portion, Share, Weight, check, within
 from ganworks.core.settings import half_cosine
 from ganworks.core.spec import Batch, Draw
-from ganworks.games.losses import Loss, loss
+from ganworks.games.losses import Loss, unpaired
 from ganworks.games.patches import discriminator_terms, distance, generator_terms, parted, per_example
 from ganworks.games.penalties import clip_weights, gradient_penalty, r1
 
@@ -75,12 +74,11 @@ class CycleGame:
 
     def __post_init__(self) -> None:
         check(self, "game.")
-        if loss(self.loss).paired:
-            raise UsageError(f"game.loss={self.loss} compares pairs; unpaired images have none. Try hinge.")
+        _ = self._loss
 
     @cached_property
     def _loss(self) -> Loss:
-        return loss(self.loss)
+        return unpaired(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """Both generators, then both discriminators, on the images that were just made."""

@@ -19,7 +19,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.pairs.unet import Pix2Pix, UNet, levels_for
 from ganworks.kinds.images.shared.palette import class_planes
 from ganworks.kinds.images.shared.patchgan import fitting_layers, patch_discriminator
-from ganworks.kinds.images.shared.translator import ResidualTranslator
+from ganworks.kinds.images.shared.translator import ResidualTranslator, refuse_no_images
 from ganworks.kinds.images.unpaired.coordinates import PLACES, Placed
 
 
@@ -151,8 +151,7 @@ class CycleNetworks:
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """{"G", "G_back", "D", "D_back"} with fresh weights from torch's global generator."""
-        if len(spec.shape) != 3 or len(spec.source) != 3:
-            raise UsageError(f"These networks translate images, not {list(spec.source)} to {list(spec.shape)}.")
+        refuse_no_images(spec)
         given, made = spec.facts.get("palettes", (None, None))
         return {
             "G": self._translator(spec.source, spec.shape, bool(made)),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, switch
-from ganworks.core.schema.declare import Sparing, check, within
+from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source
 from ganworks.files.listings import ZipListing
@@ -24,9 +24,10 @@ from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.decode import Notes, decode
 from ganworks.files.rasters.pixels import resize
 from ganworks.files.sources import open_source
-from ganworks.kinds.images.domain import MAX_SIDE, Images
+from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.shared.label_maps import find_palette, index_of, majority
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
+from ganworks.kinds.images.shared.reading import MAX_SIDE, Fit, Size
 from ganworks.metrics.tasks import spaced
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
@@ -56,15 +57,15 @@ class Unpaired:
     held_out: share of each side that is never trained on, where the data has no testA/ and testB/.
     """
 
-    size: int | tuple[int, int] | None = None
+    size: Size = None
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     zoom: Annotated[float, within(1, 64)] = 1.1171875
     flip: bool = True
     labels: bool | str = False
     channels: int | None = None
-    fit: Literal["crop", "stretch", "pad"] = "crop"
+    fit: Fit = "crop"
     background: str = "white"
-    on_corrupt: Literal["error", "skip"] = "error"
+    on_corrupt: OnCorrupt = "error"
     held_out: Sparing = 0.1
 
     options: ClassVar[dict[str, str]] = {
@@ -76,7 +77,7 @@ class Unpaired:
         check(self)
         self.images(self.size)  # raises UsageError for values that `Images` refuses
 
-    def images(self, size: int | tuple[int, int] | None, channels: int | None = None) -> Images:
+    def images(self, size: Size, channels: int | None = None) -> Images:
         """The domain that reads and packs one side."""
         return Images(
             size=size,

@@ -57,7 +57,7 @@ def translate(net: nn.Module, images: np.ndarray, spec: Spec, back: nn.Module | 
     return np.rint(y).clip(0, 255).astype(np.uint8) if spec.dtype == "uint8" else y.astype(np.float32)
 
 
-class UnpairedEvaluator:
+class UnpairedEvaluator(tasks.TimedByTrial):
     """Evaluates G and, where there is one, G_back. data: an opened `Unpaired` data set.
 
     There is no objective: the newest snapshot is published, since no score on a few images chooses a better one.
@@ -112,10 +112,6 @@ class UnpairedEvaluator:
             rows += [b, self.forth(nets, b)]
         columns = min(len(row) for row in rows)
         return grid(_same_channels([row[:columns] for row in rows]), columns)
-
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and of one picture."""
-        return tasks.timed(self, nets)
 
     @cached_property
     def _extractors(self) -> tuple[RandomConv, RandomConv]:
@@ -186,11 +182,8 @@ class UnpairedEvaluator:
         progress("Evaluating", 0, 2)
         values, floors = self._measure(nets, len(self._held[0])), self._real(len(self._held[0]))
         progress("Evaluating", 1, 2)
-        better = {"structure": "higher"}
-        metrics = {
-            name: tasks.metric(value, floors.get(name), better=better.get(name, "lower"), meaning=MEANING[name])
-            for name, value in values.items()
-        }
+        meanings = {name: ("higher" if name == "structure" else "lower", said) for name, said in MEANING.items()}
+        metrics = tasks.metrics_of(values, floors, meanings)
         sheet = {"Input, translation, translation back": ("translations.png", self.show(nets))}
         files = tasks.save_pictures(pictures, sheet)
         progress("Evaluating", 2, 2)

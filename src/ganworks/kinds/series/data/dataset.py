@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.packed import split
+from ganworks.files.packing.packed import class_counts, split
 from ganworks.kinds.series.data.clock import calendar
 from ganworks.kinds.series.data.code import encode
 from ganworks.kinds.series.data.columns import ColumnSettings, FoundSeries, find_columns, label_of
@@ -361,10 +361,7 @@ class SeriesSet:
     @property
     def summary(self) -> dict[str, Any]:
         """Facts for run.json and `ganworks data`: what was found, how it was converted and split."""
-        counts = {}
-        if self.labels is not None:
-            found = np.bincount(self.labels, minlength=self.spec.num_classes)
-            counts = dict(zip(self.spec.classes, found.tolist(), strict=True))
+        counts = class_counts(self.labels, self.spec.classes)
         lengths = self.starts[:, 2]
         steps = f"{lengths.min()} to {lengths.max()}" if self.layout.variable else f"{lengths.max()}"
         return {

@@ -21,12 +21,12 @@ from ganworks.kinds.series.metrics import posthoc
 from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.kinds.series.metrics.pictures import acf_picture, length_picture, small_multiples
 from ganworks.metrics.estimate import ks
-from ganworks.metrics.tasks import TaskReport, metric, timed
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
 
 FEWEST, QUICK, MOST, SHOWN = 20, 600, 2000, 64
 
 
-class SeriesEvaluator:
+class SeriesEvaluator(TimedByTrial):
     """Evaluates generator G. data: a `SeriesSet`; config: of the training. A lower score of boosted trees is better."""
 
     objective = "told_by_trees"
@@ -99,19 +99,13 @@ class SeriesEvaluator:
             values["length_ks"] = ks(self.quick.lengths.astype(float), made.lengths.astype(float))
         return values, {"told_by_trees": 0.0, "acf_error": 0.0}, ""
 
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and one picture."""
-        return timed(self, nets)
-
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> TaskReport:
         """The full evaluation, on at most 2,000 series a side; pictures are written to a folder."""
         start = time.monotonic()
         if not self.ready:
-            return TaskReport(
-                {}, 0, warnings=[f"Fewer than {FEWEST} series: an evaluation is not possible."], about=about
-            )
+            return TaskReport.of_nothing(f"Fewer than {FEWEST} series: an evaluation is not possible.", about)
         real = self.real(min(count, MOST), seed)
         many = self.made(nets, max(len(real), MOST), seed + 3)
         made = many[: len(real)]
@@ -119,7 +113,7 @@ class SeriesEvaluator:
         found = self.measured(real, made, held, seed, progress) | self.shares(real, many)
         ceiling = self.ceiling(real, held, seed)
         report = TaskReport(
-            {name: self.metric(name, value, ceiling.get(name)) for name, value in found.items()},
+            metrics_of(found, ceiling, MEANING),
             len(made),
             {"real training series": ceiling, **self.floors(real, held, seed, progress)},
             about=about,
@@ -192,12 +186,6 @@ class SeriesEvaluator:
             most = int(np.bincount(real.labels).argmax())
             out[f"always {self.data.spec.classes[most]}"] = {"label_accuracy": float((held.labels == most).mean())}
         return out
-
-    @staticmethod
-    def metric(name: str, value: float, real: float | None) -> Any:
-        """A `Measurement` with its meaning."""
-        better, meaning = MEANING[name]
-        return metric(value, real, better=better, meaning=meaning)
 
     def draw(self, report: TaskReport, real: DecodedSeries, made: DecodedSeries, folder: Path) -> None:
         """Write the pictures of the evaluation."""

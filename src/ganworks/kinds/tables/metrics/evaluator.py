@@ -20,7 +20,7 @@ from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.metrics import measures as likeness
 from ganworks.kinds.tables.metrics import privacy as table_privacy
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, metric, timed
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
 
 FEWEST, QUICK, WATCHED, SHOWN = 20, 3000, 256, 8
 CHUNK, TRIES = 1024, 4
@@ -46,7 +46,7 @@ def generated_frame(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
     return to_frame(spec, np.concatenate(rows), np.arange(count), seed)
 
 
-class TableEvaluator:
+class TableEvaluator(TimedByTrial):
     """Quick scores that choose the best snapshot; `evaluate` adds trained models, baselines and the privacy audit.
 
     The best snapshot is the one with the highest likelihood of held-out rows, if the generator knows it and is trained
@@ -139,17 +139,13 @@ class TableEvaluator:
         values["detection"] = likeness.auc(likeness.detection(self.coder, real, made))
         return values
 
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and one picture."""
-        return timed(self, nets)
-
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> TaskReport:
         """The full evaluation, on as many generated rows as training rows (at most 10 times `count`)."""
         start = time.monotonic()
         if not self.ready:
-            return TaskReport({}, 0, warnings=["Too few rows are held out for an evaluation."], about=about)
+            return TaskReport.of_nothing("Too few rows are held out for an evaluation.", about)
         made = self.made(nets, min(len(self.train), 10 * count), seed)
         progress("Comparing", 1, 4)
         rivals = {"real data": self.train, "each column by itself": likeness.independent(self.train, seed)}

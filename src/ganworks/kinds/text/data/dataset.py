@@ -12,7 +12,7 @@ import numpy as np
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.files.packing.packed import split
+from ganworks.files.packing.packed import class_counts, split
 from ganworks.files.sources import natural_key
 from ganworks.kinds.text.data.reading import Lines
 from ganworks.kinds.text.data.vocabulary import END, LARGEST, UNKNOWN, Vocabulary, best_kind
@@ -91,10 +91,7 @@ class TextSet:
     @cached_property
     def counts(self) -> dict[str, int]:
         """Texts of each class."""
-        if self.labels is None:
-            return {}
-        found = np.bincount(self.labels, minlength=self.spec.num_classes)
-        return dict(zip(self.spec.classes, found.tolist(), strict=True))
+        return class_counts(self.labels, self.spec.classes)
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ganworks.kinds.text.metrics.models import Classes
 from ganworks.kinds.text.metrics.panel import ASKED, JUDGED, MEANING, Panel, cut, rivals
 from ganworks.kinds.text.metrics.pictures import curve
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, metric, timed
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
 from ganworks.use.model import Model
 
 FEWEST = 20  # held-out texts from which a score says something
@@ -32,7 +32,7 @@ OURS, WARM = "adversarial", "maximum likelihood"
 Curve = list[tuple[float, float, float]]  # temperature, self-BLEU-4, BLEU-4
 
 
-class TextEvaluator:
+class TextEvaluator(TimedByTrial):
     """Looks at texts that G writes. data: a `TextSet`; config: the training's, for its domain."""
 
     objective = "-balance"
@@ -86,10 +86,6 @@ class TextEvaluator:
         """The quick scores of real training texts."""
         return self.panel.quick(self.panel.real_lines())
 
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and one list of texts."""
-        return timed(self, nets)
-
     def agreement(self, net: nn.Module, count: int, seed: int) -> Measurement:
         """How many samples are of the class that was asked for, by a classifier of training texts."""
         data = self.data
@@ -118,7 +114,7 @@ class TextEvaluator:
         """Everything, on at most 5,000 samples; a picture of the curves and files of texts go to a folder."""
         start, panel = time.monotonic(), self.panel
         if not self.ready:
-            return TaskReport({}, 0, warnings=["Too few texts are held out to judge by."], about=about)
+            return TaskReport.of_nothing("Too few texts are held out to judge by.", about)
         count = min(count, ASKED)
         warm = nets.get("G_warm")
         lists = {OURS: self._cut(nets["G"], count, seed + 1, progress, OURS)}

@@ -191,7 +191,7 @@ class ClipSet:
             "corrupt_names": [f"{n}: {r}" for n, r in facts["corrupt"][:20]],
             "notes": [*facts["notes"], *notes, *(n.replace("images", "clips") for n in self._notes)],
             "fingerprint": self.fingerprint,
-            "packed": str(self.folder),
+            "packed": self.folder.name,
         }  # fmt: skip
 
 

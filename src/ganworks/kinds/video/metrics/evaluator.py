@@ -27,7 +27,7 @@ from ganworks.metrics.estimate import Estimate, wilson
 from ganworks.metrics.features import FeatureExtractor, score_key
 from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, metric, timed
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
 from ganworks.use.model import Model
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ MEANINGS = {
 _BETTER = {"returns": "floor", "agreement": "higher", "nearness": "floor"}
 
 
-class VideoEvaluator:
+class VideoEvaluator(TimedByTrial):
     """Judges G by clips. data: a `ClipSet`; features: what clips are seen by (None: `ClipFeatures` of the training)."""
 
     objective = "fd"
@@ -124,10 +124,6 @@ class VideoEvaluator:
         """Strips of frames, the classes in turn."""
         return filmstrips(self.model(nets).sample(SHOWN).data)
 
-    def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and one picture."""
-        return timed(self, nets)
-
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """fd and the gaps of speed and change on 256 clips, and the same of real ones."""
         made, real = self.model(nets).sample(SCORED, seed=1).data, self.data.raw(self.data.held[:SCORED])
@@ -174,7 +170,7 @@ class VideoEvaluator:
         files = self._draw(made.data, data.raw(data.held[:SHOWN]), pictures, made.note())
         if not self.ready:
             note = f"Only {len(data.held)} clips are held out, too few for numbers ({FEWEST} are needed)."
-            return TaskReport({}, count, pictures=files, warnings=[note], about=about)
+            return TaskReport.of_nothing(note, about, count=count, pictures=files)
         held = data.raw(data.held[:MOST])
         labels = None if data.labels is None else data.labels[data.held[:MOST]]
         real = self.numbers(held, labels)
