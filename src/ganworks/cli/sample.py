@@ -10,7 +10,7 @@ from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.model import Model
-from ganworks.use.samples import told
+from ganworks.use.samples import preview_lines
 
 SAMPLING = ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format")
 _BULK = 1000  # above this many samples, work that can restart where it stopped
@@ -47,7 +47,7 @@ def sample(places: list[str], options: Options) -> None:
     samples = model.sample(n, seed=seed, **facts)
     written = samples.save(out, mark=mark)
     if model.maker is not None and not model.maker.each:
-        print("\n".join([*told(samples[:5].items), ""]))
+        print("\n".join([*preview_lines(samples[:5].items), ""]))
     print(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
 
 

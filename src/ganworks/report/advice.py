@@ -8,7 +8,7 @@ import shlex
 from typing import NamedTuple
 
 from ganworks.report import units, words
-from ganworks.report.read import RunView, mapping, number
+from ganworks.report.read import RunView, mapping, as_float
 
 
 class Command(NamedTuple):
@@ -223,7 +223,7 @@ def score_line(run: RunView) -> list[tuple[float, float]]:
     """The Fréchet (else kernel) distance over examples seen, finite values only."""
     for name in ("frechet", "kernel"):
         line = [
-            (number(e.get("seen")), s.value)
+            (as_float(e.get("seen")), s.value)
             for e in run.scored
             for s in words.from_report(e)
             if s.metric.name == name and math.isfinite(s.value)

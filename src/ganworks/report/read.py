@@ -39,7 +39,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class RunView:
-    """What a run folder says about itself. Every field may be empty; numbers are checked by `number`.
+    """What a run folder says about itself. Every field may be empty; numbers are checked by `as_float`.
 
     rounds, shown, saved, scored: events in the order of `seen`, without those that a resume has replaced.
     alarms: all of them, in the order in which they happened.
@@ -100,20 +100,20 @@ class RunView:
     def seen(self) -> int:
         """Examples seen so far."""
         events = (*self.rounds[-1:], *self.saved[-1:], *self.scored[-1:], self.finished, self.started)
-        return int(max((s for e in events if math.isfinite(s := number(e.get("seen")))), default=0))
+        return int(max((s for e in events if math.isfinite(s := as_float(e.get("seen")))), default=0))
 
     @property
     def total(self) -> int:
         """The budget in examples; 0 when it is not known."""
         for event in (self.last, self.started, self.plan):
-            if (total := number(event.get("total"))) > 0 and math.isfinite(total):
+            if (total := as_float(event.get("total"))) > 0 and math.isfinite(total):
                 return int(total)
         return 0
 
     @property
     def seconds(self) -> float:
         """Training time so far."""
-        times = [number(e.get("seconds")) for e in (self.last, *self.scored[-1:], self.finished)]
+        times = [as_float(e.get("seconds")) for e in (self.last, *self.scored[-1:], self.finished)]
         return max((t for t in times if math.isfinite(t)), default=0.0)
 
     @property
@@ -133,7 +133,7 @@ class RunView:
         return "running" if self.age < 120 else "interrupted"
 
 
-def number(value: object) -> float:
+def as_float(value: object) -> float:
     """A float; NaN for anything that is not a number (None, text, true, lists, beyond float)."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
@@ -193,7 +193,7 @@ def frames(run: RunView) -> list[tuple[int, Path]]:
         found[path] = int(path.stem) if path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 19 else 0
     for event in run.shown:
         path = run.folder / "samples" / Path(str(event.get("path", ""))).name
-        if path in found and math.isfinite(seen := number(event.get("seen"))):
+        if path in found and math.isfinite(seen := as_float(event.get("seen"))):
             found[path] = int(seen)
     root = run.folder.resolve()
     inside = [(seen, path) for path, seen in found.items() if path.is_file() and path.resolve().is_relative_to(root)]
@@ -308,10 +308,10 @@ def _group(events: Iterable[Event]) -> dict[str, Any]:
     out: dict[str, Any] = {"rounds": [], "shown": [], "saved": [], "scored": [], "alarms": []}
     lists = {"round": "rounds", "shown": "shown", "saved": "saved", "scored": "scored", "alarm": "alarms"}
     for event in events:
-        kind, seen = event["event"], number(event.get("seen"))
+        kind, seen = event["event"], as_float(event.get("seen"))
         if kind in ("round", "scored", "shown"):
             kept = out[lists[kind]]
-            while kept and number(kept[-1].get("seen")) >= seen:
+            while kept and as_float(kept[-1].get("seen")) >= seen:
                 kept.pop()
         if kind in lists:
             out[lists[kind]].append(event)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ganworks.report.glossary import METRICS, MetricText, metric_for, stated
-from ganworks.report.read import RunView, mapping, number
+from ganworks.report.read import RunView, mapping, as_float
 from ganworks.report.units import percent, short_number, times
 
 Grade = Literal["excellent", "good", "fair", "poor", "unknown"]
@@ -197,10 +197,10 @@ def from_report(report: Mapping[str, Any]) -> list[Score]:
     scores = []
     for key, raw in values.items():
         item = mapping(raw) or {"value": raw, "floor": floors.get(key)}
-        if key != "fd_ratio" and math.isfinite(number(item.get("value"))):
-            value, low, high, floor, floor_low, floor_high = (number(item.get(name)) for name in _FIELDS)
+        if key != "fd_ratio" and math.isfinite(as_float(item.get("value"))):
+            value, low, high, floor, floor_low, floor_high = (as_float(item.get(name)) for name in _FIELDS)
             own = key.partition("/")[2] or extractor
-            others = {name: number(values.get(key)) for name, values in baselines.items()}
+            others = {name: as_float(values.get(key)) for name, values in baselines.items()}
             beside = tuple((name, other) for name, other in others.items() if math.isfinite(other))
             metric = stated(key, item) if "baselines" in report else metric_for(key)
             scores.append(Score(metric, value, floor, low, high, floor_low, floor_high, own, beside))
@@ -247,7 +247,7 @@ def verdict(run: RunView) -> Verdict:
         real = f", real data {score_text(main.metric, main.floor)}" if math.isfinite(main.floor) else ""
         on = real if run.use == "sample" else " on held-out data"
         return Verdict("unknown", f"{main.metric.title} {score_text(main.metric, main.value)}{on}. {text}")
-    found, held = headline(scores), number(mapping(run.plan.get("data")).get("held"))
+    found, held = headline(scores), as_float(mapping(run.plan.get("data")).get("held"))
     if scores and held < FEW_HELD_OUT:
         return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at pictures.")
     untrained = any(score.extractor.startswith("randconv") for score in scores)

@@ -17,7 +17,7 @@ LOCK_FILES = (".lock", ".owner")
 class RunLock:
     """Holds a run folder for this process. `.lock` is what the system locks; `.owner` says who holds it.
 
-    A dead process holds no lock, so that what it left of the two files blocks nobody.
+    A dead process holds no lock, so the files that it leaves block nobody.
     """
 
     def __init__(self, folder: Path):

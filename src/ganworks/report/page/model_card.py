@@ -14,7 +14,7 @@ from ganworks.report.page import fill
 from ganworks.report.page.fill import Markdown
 from ganworks.report.page.sections import example
 from ganworks.report.page.write import write_text
-from ganworks.report.read import RunView, mapping, number, read_run
+from ganworks.report.read import RunView, mapping, as_float, read_run
 
 
 def write_card(folder: str | Path) -> Path:
@@ -104,7 +104,7 @@ def _training(run: RunView) -> dict[str, Any]:
 
 
 def _scores(run: RunView) -> dict[str, Any]:
-    scores, count = words.scores_of(run), number(run.evaluation.get("count"))
+    scores, count = words.scores_of(run), as_float(run.evaluation.get("count"))
     return {
         "scores": [_score_row(score) for score in scores],
         "features": sorted({s.extractor for s in scores if s.extractor}),

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganworks.report import words
 from ganworks.report.page import media, tasks
-from ganworks.report.read import SHOWN, RunView, mapping, number
+from ganworks.report.read import SHOWN, RunView, mapping, as_float
 from ganworks.report.words import Score
 
 _PICTURE_BYTES, _PICTURES = 450_000, 6
@@ -68,7 +68,7 @@ def _classes(run: RunView) -> dict[str, Any] | None:
 def _cell(entry: dict[str, object], title: str, key: str, beside: str) -> tuple[str, str, str]:
     """(title of the column, value, value of real data or "")."""
     raw = entry.get(key)
-    value, real = number(mapping(raw).get("value", raw)), number(entry.get(beside))
+    value, real = as_float(mapping(raw).get("value", raw)), as_float(entry.get(beside))
     share = words.METRICS["coverage"]
     return title, words.score_text(share, value), words.score_text(share, real) if math.isfinite(real) else ""
 

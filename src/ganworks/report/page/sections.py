@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganworks.report import advice, units, words
 from ganworks.report.page import media
-from ganworks.report.read import RunView, frames, mapping, number
+from ganworks.report.read import RunView, frames, mapping, as_float
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -68,9 +68,9 @@ _KINDS: dict[str, tuple[str, str]] = {  # kind of data -> what many are called, 
 
 def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
     """One example in words, from the shape that the networks see."""
-    sides = [int(n) for n in map(number, shape) if math.isfinite(n)]
+    sides = [int(n) for n in map(as_float, shape) if math.isfinite(n)]
     if kind in _KINDS and sides:
-        rate = number(facts.get("rate"))
+        rate = as_float(facts.get("rate"))
         words = {"first": sides[0], "third": [*sides, 0, 0][2], "last": sides[-1], "rate": rate}
         return _KINDS[kind][1].format(**words, seconds=sides[-1] / rate if rate > 0 else math.nan)
     if len(sides) == 3:
@@ -82,7 +82,7 @@ def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
 def _what(run: RunView) -> str:
     """One sentence: which network, of what data."""
     data = mapping(run.plan.get("data"))
-    size = number(data.get("count", data.get("images", data.get("examples"))))
+    size = as_float(data.get("count", data.get("images", data.get("examples"))))
     path = advice.data_path(run)
     name = str(data.get("name") or (Path(path).name if path else "")) or "the data"
     kind = str(run.spec.get("kind") or "examples")
@@ -160,7 +160,7 @@ def _method_rows(run: RunView) -> Rows:
     for key, title in (("g", "Generator learns by"), ("d", "Discriminator learns by")):
         tree = mapping(run.config.get(key))
         if tree:
-            rate = number(tree.get("lr"))
+            rate = as_float(tree.get("lr"))
             rows.append((title, f"{tree.get('name', 'adam')}, learning rate {rate:g}"))
     train = mapping(run.config.get("train"))
     if train:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ganworks.report import words
 from ganworks.report.page.pictures import EmbeddedPicture, embed
-from ganworks.report.read import RunView, mapping, number
+from ganworks.report.read import RunView, mapping, as_float
 
 _PAIRS, _PAIR_BYTES = 4, 300_000
 _ROWS, _COLUMNS = 100, 24
@@ -62,7 +62,7 @@ def _cell(value: Any) -> str:
         return "" if value is None else str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return words.short_number(number(value)) if isinstance(value, float) else str(value)
+    return words.short_number(as_float(value)) if isinstance(value, float) else str(value)
 
 
 def protocol(run: RunView) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ganworks.core.errors import UsageError
 from ganworks.report import units, words
-from ganworks.report.read import RunView, mapping, number, read_run
+from ganworks.report.read import RunView, mapping, as_float, read_run
 from ganworks.report.terminal.screen import Screen, clip, plain
 from ganworks.report.words import Score
 
@@ -82,7 +82,7 @@ def _cautions(runs: list[RunView], found: list[dict[str, Score]]) -> list[str]:
         said.append("The scores come from different feature extractors: they cannot be compared.")
     if len({str(mapping(run.plan.get("data")).get("fingerprint")) for run in runs}) > 1:
         said.append("The runs were trained on different data.")
-    counts = {number(run.evaluation.get("count")) for run in runs if run.evaluation}
+    counts = {as_float(run.evaluation.get("count")) for run in runs if run.evaluation}
     if len(counts) > 1 or len({bool(run.evaluation) for run in runs}) > 1:
         said.append("The scores come from different numbers of samples: judge them with the same count first.")
     said += [f"{run.name} has not been judged." for run, scores in zip(runs, found, strict=True) if not scores]

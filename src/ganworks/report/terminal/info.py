@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 from ganworks.report import advice, units, words
-from ganworks.report.read import RunView, mapping, number, read_run, size_on_disk
+from ganworks.report.read import RunView, mapping, as_float, read_run, size_on_disk
 from ganworks.report.terminal.screen import Screen, bar, clip, plain
 from ganworks.report.terminal.sparkline import sparkline
 
@@ -73,7 +73,7 @@ def _state(run: RunView, width: int, unicode: bool) -> Rows:
         text = f"{100 * min(1.0, part):.0f} %  {units.count(run.seen)}/{units.count(run.total)} examples"
         rows.append(("Progress", f"{bar(part, max(5, min(24, width - 46)), unicode)} {text}"))
     if run.seconds:
-        speed = number(run.last.get("speed"))
+        speed = as_float(run.last.get("speed"))
         pace = f", {units.short_number(speed)} examples/s" if math.isfinite(speed) else ""
         rows.append(("Time", units.duration(run.seconds) + pace))
         if run.state == "running" and speed > 0 and run.total > run.seen:
@@ -92,7 +92,7 @@ def _losses(run: RunView, width: int, unicode: bool) -> Rows:
     )
     rows = []
     for name in names:
-        values = [number(mapping(e.get("losses")).get(name)) for e in run.rounds[-2000:]]
+        values = [as_float(mapping(e.get("losses")).get(name)) for e in run.rounds[-2000:]]
         line = sparkline(values, max(8, min(32, width - 34)), unicode)
         rows.append((name, f"{units.short_number(values[-1]):>9}  {line}"))
     return rows
