@@ -1,4 +1,4 @@
-"""`ganworks sample`: new examples from what was trained."""
+"""`ganworks sample`: new examples from a trained generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganworks.use.model import Model
 from ganworks.use.samples import preview_lines
 
 SAMPLING = ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format")
-_BULK = 1000  # above this many samples, work that can restart where it stopped
+_BULK = 1000  # above this many samples, the work can restart where it stopped
 
 
 def chosen_labels(text: str | None) -> Any:
@@ -52,7 +52,7 @@ def sample(places: list[str], options: Options) -> None:
 
 
 def with_options(model: Any, options: Options) -> Any:
-    """The model under those of the options that are its own; for an unknown one UsageError says what it has."""
+    """The model with its own options applied; UsageError for an option that neither it nor the verb has."""
     own = sampling_options(model.domain)
     for name in options:
         if name not in SAMPLING and name not in own:

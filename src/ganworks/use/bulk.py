@@ -35,7 +35,7 @@ _DONE = "done.jsonl"
 
 @dataclass(frozen=True)
 class Bulk:
-    """The result of `generate`. made: samples generated now. kept: samples of earlier starts. seconds: of this start."""
+    """The result of `generate`. made: samples generated now. kept: samples of earlier starts. seconds: this time."""
 
     out: Path
     count: int

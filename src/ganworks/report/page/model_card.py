@@ -1,4 +1,4 @@
-"""README.md of a run: the model card that a person or a model hub reads first."""
+"""README.md of a run: the model card for people and for model hubs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganworks.report.page import fill
 from ganworks.report.page.fill import Markdown
 from ganworks.report.page.sections import example
 from ganworks.report.page.write import write_text
-from ganworks.report.read import RunView, mapping, as_float, read_run
+from ganworks.report.read import RunView, as_float, mapping, read_run
 
 
 def write_card(folder: str | Path) -> Path:
@@ -67,7 +67,7 @@ def _call(run: RunView) -> str:
 
 
 def _save(run: RunView) -> str:
-    """What becomes of samples: a file of their kind."""
+    """The line that saves samples as a file of their kind."""
     if run.card.get("each") or not run.forms:
         return 'samples.save("samples")  # a folder; samples.items holds them'
     return f'samples.save("samples{run.forms[0]}")  # samples.items holds them'

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 from ganworks.report import advice, units, words
-from ganworks.report.read import RunView, mapping, as_float, read_run, size_on_disk
+from ganworks.report.read import RunView, as_float, mapping, read_run, size_on_disk
 from ganworks.report.terminal.screen import Screen, bar, clip, plain
 from ganworks.report.terminal.sparkline import sparkline
 
@@ -44,7 +44,7 @@ def info(folder: str | Path, *, width: int = 80, unicode: bool = True) -> list[s
 
 
 def print_info(folder: str | Path) -> None:
-    """`info` on standard output, fitted to it."""
+    """Print `info` to standard output, in its width."""
     import sys
 
     with Screen(sys.stdout) as screen:
@@ -53,7 +53,7 @@ def print_info(folder: str | Path) -> None:
 
 
 def _table(rows: Rows, width: int) -> list[str]:
-    """Two columns; a value that does not fit goes on under itself."""
+    """Rows in two columns; a value that does not fit is wrapped in its column."""
     left = min(max(len(name) for name, _ in rows), width // 3)
     lines = []
     for name, value in rows:
@@ -67,7 +67,7 @@ def _state(run: RunView, width: int, unicode: bool) -> Rows:
     reason = str(run.finished.get("reason", ""))
     rows = [("State", _STATES[run.state] + (f" ({reason})" if reason and run.state == "finished" else ""))]
     if run.state == "running":
-        rows[0] = ("State", f"running; last sign of life {units.duration(run.age)} ago")
+        rows[0] = ("State", f"running; last update {units.duration(run.age)} ago")
     if run.total:
         part = run.seen / run.total
         text = f"{100 * min(1.0, part):.0f} %  {units.count(run.seen)}/{units.count(run.total)} examples"
@@ -121,7 +121,7 @@ def _warnings(run: RunView) -> Rows:
 
 
 def _options(run: RunView) -> Rows:
-    """What `ganworks apply` or `ganworks sample` takes for this model besides the options of all."""
+    """The model's own options of `ganworks apply` or `ganworks sample`."""
     return [(name, str(meaning)) for name, meaning in mapping(run.card.get("options")).items() if run.use != "predict"]
 
 

@@ -1,7 +1,7 @@
-"""Progress for people: `Display` follows a training, `track` and `Meter` whatever else takes long.
+"""Progress output: `Display` follows a training, `track` and `Meter` follow other long work.
 
-On a terminal a few lines are repainted in place; elsewhere there is a plain line at most every ten
-seconds, and one for each event that matters.
+On a terminal a few lines are repainted in place; elsewhere a plain line is written at most every ten seconds, and one
+for each important event.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, TypeVar
 
 from ganworks.report import words
-from ganworks.report.read import Event, mapping, as_float
+from ganworks.report.read import Event, as_float, mapping
 from ganworks.report.terminal.listener import Listener
 from ganworks.report.terminal.screen import Screen, bar
 from ganworks.report.units import count, duration, short_number
@@ -26,7 +26,7 @@ REASONS = {
     "interrupted": "interrupted; the same command goes on from here",
     "stopped": "stopped; the same command goes on from here",
 }  # fmt: skip
-_TOLD = ("frechet", "coverage", "agreement")  # the scores that a line has room for
+_TOLD = ("frechet", "coverage", "agreement")  # scores that fit on one line
 _NAMES = {
     "d_loss": "d",
     "g_loss": "g",
@@ -58,7 +58,7 @@ class Display(Listener):
         self._alarms: dict[str, int] = {}
 
     def close(self) -> None:
-        """Takes the live lines away; what was said stays."""
+        """Remove the live lines; printed lines stay."""
         self.screen.close()
 
     def _on_started(self, event: Event) -> None:
@@ -150,7 +150,7 @@ def _amount(event: Event) -> str:
 
 
 def _losses(event: Event) -> list[str]:
-    """Losses first, then penalties, then what is only watched."""
+    """Losses first, then penalties, then values that are only recorded."""
     terms = {name.lstrip("_"): as_float(value) for name, value in mapping(event.get("losses")).items()}
     order = sorted(terms, key=lambda n: (n in ("real", "fake"), not n.endswith("loss"), "d" not in n))
     return [f"{_NAMES.get(name, name)} {short_number(terms[name])}" for name in order]
@@ -166,7 +166,7 @@ class Meter:
     """Progress of work with a known or unknown amount; silent when it takes less than `after` seconds.
 
     `with Meter("Packing images") as meter: ...; meter(done, total)`. `done` counts from the start, not
-    since last.
+    from the last call.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Meter:
         self.close(complete=kind is None)
 
     def __call__(self, done: float, total: float | None = None) -> None:
-        """So much is done, of so much."""
+        """Report that `done` of `total` is done."""
         self.done = done
         self.total = self.total if total is None else total
         now = self._clock()
@@ -209,7 +209,7 @@ class Meter:
             self.screen.say(f"{self.label}: {self._amount()}{self._left(now)}")
 
     def close(self, complete: bool = True) -> None:
-        """Ends it, with one line when anything was shown."""
+        """End it, with one line if anything was shown."""
         self.screen.close()
         if self._spoke and complete:
             self._spoke = False
@@ -235,7 +235,7 @@ class Meter:
 
 
 def track(items: Iterable[Item], label: str, total: int | None = None, **options: object) -> Iterator[Item]:
-    """Yields the items and shows how far it is, once it has taken over two seconds.
+    """Yield the items, and show progress after two seconds.
 
     total: how many there are; their own length when None. options: those of `Meter`.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
-from ganworks.report.read import Event, mapping, as_float
+from ganworks.report.read import Event, as_float, mapping
 from ganworks.report.terminal.listener import Listener
 
 _TEXT = 20_000  # characters of a text that was shown
@@ -28,7 +28,7 @@ class Mirror(Listener):
         self.root = Path(folder).parent if root is None else Path(root)
 
     def close(self) -> None:
-        """Writes what is left and closes the log."""
+        """Write what is left and close the log."""
         self.writer.close()
 
     def _on_round(self, event: Event) -> None:
@@ -47,7 +47,7 @@ class Mirror(Listener):
             self.writer.add_scalar(f"{group}/{name}", as_float(value), seen)
 
     def _on_shown(self, event: Event) -> None:
-        """Pictures as images and texts as text; TensorBoard is given nothing else."""
+        """Log pictures as images and texts as text; other files are left out."""
         import numpy as np
         from PIL import Image
 
