@@ -2,10 +2,10 @@
 
     python benchmarks/accuracy_score.py DATA/mnist DATA/fashion-mnist [--run RUN RUN] [--budget 320k]
 
-DATA/...: folders with the four IDX files. One generator per data set is trained with the `image` recipe and labels
-(or taken from finished run folders, in the order of the data). The judge is fixed and cheap: PCA with 64 components
+DATA/...: folders with the four IDX files. One generator per data set is trained with the `image` recipe and labels (or
+taken from finished run folders, in the order of the data). The classifier is fixed and cheap: PCA with 64 components
 fitted on the first 10,000 real training images, then the vote of the 3 nearest of 10,000 generated images, 1,000 a
-class, on the official 10,000 test images (CAS: Ravuri and Vinyals 2019, 1905.10887). Beside it: the same judge
+class, on the official 10,000 test images (CAS: Ravuri and Vinyals 2019, 1905.10887). Beside it: the same classifier
 trained on the 10,000 real images (ceiling) and on samples of one Gaussian per class in the PCA space (floor). Variety
 guards against a generator that repeats a few good images: the share of generated images that are the nearest one of
 some test image, over the same share of real images.
@@ -92,7 +92,7 @@ def gaussians(judge: Judge, x: np.ndarray, y: np.ndarray, rng: np.random.Generat
 
 
 def one(folder: Path, run: Path | None, budget: str, runs: Path) -> dict[str, Any]:
-    """Train (or load) one generator and judge its samples."""
+    """Train (or load) one generator and score its samples."""
     data = official(folder)
     cpu, wall = time.process_time(), time.monotonic()
     if run is None:

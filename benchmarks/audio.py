@@ -1,12 +1,12 @@
 """Spoken digits at 8 kHz, by class: what is recognised, how near and how varied it is, beside floors and ceilings.
 
-    python benchmarks/audio.py ../shared/data/fsdd-8khz.zip                      # `audio`, one seed
-    python benchmarks/audio.py ../shared/data/fsdd-8khz.zip --seeds 3 --recipe wavegan budget=20k
+    python benchmarks/audio.py DATA/fsdd-8khz.zip                      # `audio`, one seed
+    python benchmarks/audio.py DATA/fsdd-8khz.zip --seeds 3 --recipe wavegan budget=20k
 
 Data: the Free Spoken Digit Dataset, train/ (1,200 recordings, a tenth held out to choose the snapshot) and test/ (300,
 of the same six speakers, used for nothing but this table). As many samples as training recordings are made. A support
-vector machine on log-mel 40 x 12 that learnt from the training recordings says which digit it hears; the accuracy
-score is that of one that learnt from the samples. Rows are kept in results/audio.json.
+vector machine on log-mel 40 x 12, trained on the training recordings, classifies the samples; the accuracy score is
+that of a classifier trained on the samples. Rows are kept in results/audio.json.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def references(heard: Any, train: Any, test: Any) -> list[dict[str, Any]]:
 
 
 def run(recipe: str, path: str, seed: int, settings: dict[str, str], folder: Path) -> dict[str, Any]:
-    """Train, sample as many as there are training recordings, judge."""
+    """Train, sample as many as there are training recordings, and score them."""
     import torch
 
     import ganworks

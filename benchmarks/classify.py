@@ -4,10 +4,10 @@
     python benchmarks/classify.py digits digits [--seeds 0 1 2 3 4 5] [--budget 160k]
 
 mnist: 10 labels a class, everything else of the 54,000 training images (the recipe holds 6,000 back) without a label;
-the error counts on the 10,000 official test images. digits (scikit-learn): 5 labels a class; half of the 1,797 images
-is held out to test on. Every seed draws other labels and other weights. "supervised" is the same network, optimiser and
-augmentation without the unlabelled images, for at most 100,000 examples. Known figures at 100 labels, MNIST: support
-vector machine 22.1 %, label spreading on PCA 13.6 % error (means over label draws).
+the error is measured on the 10,000 official test images. digits (scikit-learn): 5 labels a class; half of the 1,797
+images is held out to test on. Every seed draws other labels and other weights. "supervised" is the same network,
+optimiser and augmentation without the unlabelled images, for at most 100,000 examples. Known figures at 100 labels,
+MNIST: support vector machine 22.1 %, label spreading on PCA 13.6 % error (means over label draws).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/inpaint.py bsd-photos.zip [--budget 60k] [--name inpaint] [--init RUN] [key=value ...]
 
-The zip holds train/ and test/. Trained on the 70 training photos with strokes alone; judged on the 15 test photos:
+The zip holds train/ and test/. Trained on the 70 training photos with strokes alone; scored on the 15 test photos:
 their middle square at 128 x 128 with strokes that cover 25 to 30 %, thin (4 to 10 pixels) and wide (8 to 15), with
 kinds of masks that the training never showed (box, centre, border, text, scratches), and at 384 x 256. Every picture
 gets MASKS masks. Filled by the published network alone, bytes in and bytes out; figures are means over pictures,
@@ -165,7 +165,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Train unless it is done, judge, print the table."""
+    """Train unless it is done, score, print the table."""
     parser = argparse.ArgumentParser(description="Inpainting beside mean and harmonic fill.")
     parser.add_argument("photos", type=Path, help="bsd-photos.zip")
     parser.add_argument("settings", nargs="*", help="key=value")

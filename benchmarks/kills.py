@@ -34,7 +34,7 @@ SETTINGS = {
 
 
 def command(out: Path) -> list[str]:
-    """The command line that is given again and again."""
+    """The command line that is run again after each kill."""
     return [
         sys.executable,
         "-m",
@@ -48,7 +48,7 @@ def command(out: Path) -> list[str]:
 
 
 def kill_process(out: Path, after: float) -> str:
-    """Start the command and kill it after so many seconds."""
+    """Start the command and kill it after a number of seconds."""
     process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         process.wait(after)

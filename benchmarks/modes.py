@@ -42,7 +42,7 @@ MEASURES = {"modes": 1, "high_quality": 1, "reverse_kl": 4}  # digits
 
 
 def run(data: str, seed: int, settings: dict[str, str], runs: Path) -> dict[str, Any]:
-    """Train one generator and judge it."""
+    """Train one generator and score it."""
     import torch
 
     import ganworks

@@ -2,7 +2,7 @@
 
     python benchmarks/paired.py facades-paired.zip
 
-Trains on train/ and judges on test/. Label maps are quantised to the 12 colours that the data's notes name, and shrunk
+Trains on train/ and scores on test/. Label maps are quantised to the 12 colours that the data's notes name, and shrunk
 by majority (per-pixel prior: accuracy 0.470, mIoU 0.063). Bars: accuracy 0.60 and mIoU 0.15; L1 below the mean image's
 and at the same time patch_fd at most half of that of the same network trained with L1 alone.
 """
@@ -34,7 +34,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def one(path: Path, task: str, seed: int, runs: Path) -> dict[str, Any]:
-    """Train one network and judge it on every test pair."""
+    """Train one network and score it on every test pair."""
     settings = {**SHARED, **ROWS[task], "seed": seed}
     examples = settings["budget"]
     if task == "photo to labels":

@@ -7,7 +7,7 @@
 stocks (the TimeGAN set) and etth1: windows of 24; bar: told by a GRU at most 0.15, by trees at most 0.35, error of
 the autocorrelation at most 0.05. indoor (variable length, attributes): KS distance of the lengths below 0.15, shares
 of the attributes within 0.05, accuracy of the label on held-out real series above the majority; a quarter of the
-series is held out. gru: 16 units, standardised, 1,000 steps, mean of 2 seeds. timegan gru: the published judge
+series is held out. gru: 16 units, standardised, 1,000 steps, mean of 2 seeds. timegan gru: the published classifier
 (min-max values, half as many units as columns, 2,000 steps of 128 at 1e-3, 80/20), for comparison with 0.102 (stocks)
 and 0.114 (ETTh) of the TimeGAN and later papers. Published trees: none; floors of the facts: 0.38 to 0.49.
 """
@@ -63,7 +63,7 @@ NAMES = {"told_by_trees": "trees", "told_apart": "trees_apart", "acf_error": "ac
 
 
 def timegan_gru(real: DecodedSeries, made: DecodedSeries, seed: int = 0) -> float:
-    """|accuracy - 0.5| of the judge as published with TimeGAN, on a proper test part."""
+    """|accuracy - 0.5| of the classifier as published with TimeGAN, on a proper test part."""
     n = min(len(real), len(made))
     low, high = np.nanmin(real.values, (0, 1)), np.nanmax(real.values, (0, 1))
     x = np.concatenate([part.values[:n] for part in (real, made)])
@@ -109,7 +109,7 @@ def opened(task: str, data: Path, config: Any) -> tuple[SeriesEvaluator, Decoded
 
 
 def one(task: str, data: Path, seed: int, given: argparse.Namespace) -> dict[str, Any]:
-    """Train one generator and judge it."""
+    """Train one generator and score it."""
     folder = given.runs / f"{task}-{given.recipe}-{given.budget}-{given.label}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     settings = {

@@ -2,10 +2,11 @@
 
     python benchmarks/small_budget.py DATA/mnist DATA/fashion-mnist [--seconds 300] [--seeds 1]
 
-DATA/...: folders with the four IDX files. Both train unconditionally on the same training part; both are judged on
-10,000 samples by the same classifier of the real data. The tutorial DCGAN is written from its description: 32 pixels,
-three strided convolutions of 64, 128 and 256 channels, batch norm, binary cross-entropy, Adam 2e-4 with beta1 0.5,
-batch 64, fp32. It gets the whole time for training; the recipe's scores and pictures count against its own.
+DATA/...: folders with the four IDX files. Both train unconditionally on the same training part; both are scored on
+10,000 samples with the features of the same classifier of the real data. The tutorial DCGAN is written from its
+description: 32 pixels, three strided convolutions of 64, 128 and 256 channels, batch norm, binary cross-entropy, Adam
+2e-4 with beta1 0.5, batch 64, fp32. It gets the whole time for training; the recipe's scores and pictures count against
+its own.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def dcgan_players() -> tuple[nn.Module, nn.Module]:
 
 
 def train_dcgan(data: Any, seconds: float, seed: int) -> tuple[nn.Module, int]:
-    """The tutorial's loop, for so many seconds."""
+    """The tutorial's loop, for a number of seconds."""
     torch.manual_seed(seed)
     g, d = dcgan_players()
     x = torch.from_numpy(np.array(data.raw(data.train)))
@@ -90,7 +91,7 @@ def sample_dcgan(g: nn.Module, start: int, count: int) -> tuple[np.ndarray, None
 
 
 def one(path: Path, method: str, seconds: float, seed: int, runs: Path) -> dict[str, Any]:
-    """Train one generator and judge it."""
+    """Train one generator and score it."""
     torch.set_num_threads(torch.get_num_threads())
     labelled = Images().open(path)
     extractor, reference = seen_by(Images(), labelled, lambda *_: None)

@@ -1,14 +1,14 @@
-"""Super-resolution and restoration after minutes on 70 photos, judged on Set5 and on 15 other photos.
+"""Super-resolution and restoration after minutes on 70 photos, scored on Set5 and on 15 other photos.
 
     python benchmarks/superres.py DATA/bsd-photos.zip DATA/set5.zip [--only x4 x2 ...] [--work DIR] [--threads 1]
 
-x4, x2: `superres` for PSNR alone. x4-gan: `superres` as it comes, in one command; judged is what `apply` makes of it,
-and beside it what it makes with weights between those of both stages (ESRGAN, 1809.00219, section 3.4). noise,
-blur, grey: `restore` for a minute or two. Set5: reduced by Pillow's bicubic filter, scored on BT.601 luma (16 to 235)
-with `scale` pixels of border cut off, as the literature does. The others: the test photos of the same zip, whole. High
-frequencies: luma above the Nyquist frequency of the reduced image (`images.restoration.detail`); "detail match" is
-their correlation with the original's; "grid" is the energy of patterns of `scale` pixels, beside the original's.
-Trainings that are there already are not repeated; budgets are examples, so that a row is the same on every machine.
+x4, x2: `superres` for PSNR alone. x4-gan: `superres` as it comes, in one command; scored are the results of `apply`,
+and beside them those with weights between those of both stages (ESRGAN, 1809.00219, section 3.4). noise, blur, grey:
+`restore` for a minute or two. Set5: reduced by Pillow's bicubic filter, scored on BT.601 luma (16 to 235) with `scale`
+pixels of border cut off, as the literature does. The others: the test photos of the same zip, whole. High frequencies:
+luma above the Nyquist frequency of the reduced image (`kinds.images.restoration.detail`); "detail match" is their
+correlation with the original's; "grid" is the energy of patterns of `scale` pixels, beside the original's. Trainings
+that are there already are not repeated; budgets are examples, so that a row is the same on every machine.
 """
 
 from __future__ import annotations

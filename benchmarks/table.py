@@ -64,7 +64,7 @@ def settings_of(row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def measure(row: dict[str, Any], data: Any, folder: Path) -> dict[str, Any]:
-    """Train, judge, ask."""
+    """Train, score, and sample under conditions."""
     import ganworks as gw
 
     recipe, settings = settings_of(row)

@@ -3,10 +3,10 @@
     python benchmarks/text.py TRAIN.txt TEST.txt SAMPLES.zip [--recipes text seqgan relgan] [--seeds 0 1 2]
         [--budget 130k]
 
-Trains on TRAIN alone, judges on TEST (10,000 lines each of the COCO captions of Texygen, 1802.01886). Snapshots are
+Trains on TRAIN alone, scores on TEST (10,000 lines each of the COCO captions of Texygen, 1802.01886). Snapshots are
 chosen on a tenth of TRAIN; temperature, candidates and strength of the critic were chosen with figures of TEST in view.
 BLEU: 1,000 samples against all test lines; self-BLEU: these against each other; backward BLEU: 1,000 test lines against
-5,000 samples. Everything else in `kinds.text.metrics.measures`. Six published sets (SAMPLES.zip), a trigram model and
+5,000 samples. All other measures: `kinds.text.metrics.measures`. Six published sets (SAMPLES.zip), a trigram model and
 lines of TRAIN get the same protocol. A picture of the curves over temperature goes beside the results. Seconds: of the
 training with its scores, without this evaluation.
 """

@@ -2,7 +2,7 @@
 
     python benchmarks/use.py [start] [sample] [memory] [--data DATA/mnist]
 
-start: seconds from the command to the first training step, on data that is packed and judged already (a new process).
+start: seconds from the command to the first training step, with packed data and a prepared evaluator (a new process).
 sample: `Model.stream` against the bare generator at its best batch, in turn, in one process.
 memory: peak memory of packing and reading a synthetic source of 1,000,000 images, beyond what Python and torch take.
 """

@@ -1,9 +1,9 @@
-"""Moving shapes: does a thing move as real ones do, one thing at a time, in one colour, the way that was asked for?
+"""Moving shapes: tracks, number, colour and direction of generated shapes, beside those of real clips.
 
     python benchmarks/video.py DATA/video-shapes.zip --seeds 0 [recipe=video] [key=value ...]
 
 Every figure stands beside those of real clips (ceiling), of their first frames held still and of their frames shuffled
-(floors). Tracks are the centres of what is not ground; see ganworks/metrics/video_tracks.py.
+(floors). Tracks are the centres of what is not ground; see ganworks/kinds/video/metrics/tracks.py.
 """
 
 from __future__ import annotations

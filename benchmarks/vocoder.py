@@ -1,8 +1,8 @@
-"""Spoken digits at 8 kHz by way of 40 mel bands: how near each vocoder comes to the 300 test recordings, and how fast.
+"""Spoken digits at 8 kHz from 40 mel bands: how near each vocoder comes to the 300 test recordings, and its speed.
 
-    python benchmarks/vocoder.py ../shared/data/fsdd-8khz.zip                    # the default vocoder, one seed
-    python benchmarks/vocoder.py ../shared/data/fsdd-8khz.zip --seeds 3 budget=40k
-    python benchmarks/vocoder.py ../shared/data/fsdd-8khz.zip --run runs/x --spent 420 1900    # trained before
+    python benchmarks/vocoder.py DATA/fsdd-8khz.zip                    # the default vocoder, one seed
+    python benchmarks/vocoder.py DATA/fsdd-8khz.zip --seeds 3 budget=40k
+    python benchmarks/vocoder.py DATA/fsdd-8khz.zip --run runs/x --spent 420 1900    # trained before
 
 Data: the Free Spoken Digit Dataset, train/ (1,200 recordings, a tenth held out) and test/ (300, of the same six
 speakers, used for nothing but this table). Baselines: Griffin-Lim, 32 rounds from the pseudo-inverse of the same bands,

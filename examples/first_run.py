@@ -1,4 +1,4 @@
-"""From data to a generator in use: train, look at the scores, sample by class, walk between two seeds.
+"""From data to a trained generator and its samples: train, look at the scores, sample by class, walk between two seeds.
 
     python examples/first_run.py
 

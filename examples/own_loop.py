@@ -31,7 +31,7 @@ def real(count: int) -> torch.Tensor:
 
 def main(steps: int = 3000, batch: int = 256) -> dict[str, float]:
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # these networks are too small to share
+    torch.set_num_threads(1)  # these networks are too small for more threads
     nets = MLP(hidden=(128, 128, 128), z_dim=8, output="linear").build(Spec("points", (2,)))
     generator, discriminator = nets["G"], nets["D"]
     average = torch.optim.swa_utils.AveragedModel(

@@ -1,4 +1,4 @@
-"""Networks and a loss of your own, in the engine's hands: resuming, averages, scores and the report come with it.
+"""Networks and a loss of your own in the engine: resuming, averages, scores and the report come with it.
 
     python examples/own_parts.py
 
@@ -64,7 +64,7 @@ class Small:
 
 @dataclass(frozen=True)
 class Margin:
-    """The game: D must be sure by a margin, which a straight line takes to 0 over the budget."""
+    """The game: a logistic loss with a margin for D, which falls linearly to 0 over the budget."""
 
     margin: float = 0.5
 

@@ -1,4 +1,4 @@
-"""A table in the manner of scikit-learn: learn it, ask for rows that keep a condition, see how good they are.
+"""A table with an estimator like scikit-learn's: fit it, and sample rows that meet a condition.
 
     pip install 'ganworks[table]'; python examples/table_rows.py
 

@@ -2,7 +2,7 @@
 
 The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `apply`, `predict`, `evaluate`, `look`; and
 what `fit` and `load` return: `Model`, `Applier`, `Predictor`. Nothing else is promised. They are imported when first
-used: `import ganworks` is instant.
+used, so that `import ganworks` is instant.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ganworks.api import Applier, Model, Predictor, apply, evaluate, fit, load, look, predict, train
     from ganworks.kinds.tables.estimator import TableModel
 
-# Threads of the OpenMP runtime that torch brings wait in a busy loop; when another program needs a core, all of them
-# wait for the one that lost it. Measured on two cores beside one busy process: 23 GFLOP/s, with this 270 and more.
+# Idle threads of the OpenMP runtime in torch spin; when another program takes a core, all threads spin until the one
+# that lost it returns. Measured on two cores beside one busy process: 23 GFLOP/s, with this 270 and more.
 # It is read when torch is first imported; a value that the user has set stays.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 

@@ -34,7 +34,7 @@ _USES: dict[type, str] = {Model: "sample", Applier: "apply", Predictor: "predict
 
 
 def _silent(label: str, done: int, total: int) -> None:
-    """Preparation goes unreported."""
+    """Report nothing about preparation."""
 
 
 def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> TrainingJob:
@@ -57,12 +57,12 @@ def train(
     on_work: Work = _silent,
     **settings: Any,
 ) -> Iterator[Event]:
-    """Train and yield events (ganworks.core.events); leaving the loop saves the run, the same call goes on with it.
+    """Train and yield events (ganworks.core.events); leaving the loop saves the run, and the same call resumes it.
 
     recipe: a name from `ganworks recipes`, or a function of your own with its domain=; None: the one that fits the
     data (see `ganworks.files.recognise`). data: a path, "digits", an array [N, ...] or a pair (x, y), a list of texts,
     a DataFrame. out: the run folder. settings: `budget="10m"`, `size=64`, `loss="hinge"`, `**{"networks.width": 64}`,
-    or modules `G=`, `D=`. on_work(label, done, total) hears of preparation. Raises UsageError for wrong use.
+    or modules `G=`, `D=`. on_work(label, done, total) is told how far preparation is. Raises UsageError for wrong use.
     """
     job = _job(recipe, data, out, settings, on_work)
     try:
@@ -73,7 +73,7 @@ def train(
 
 
 def mirror(folder: Path) -> Any:
-    """Where events go for TensorBoard: FOLDER/tensorboard."""
+    """The listener that writes events for TensorBoard to FOLDER/tensorboard."""
     from ganworks.report.terminal.tensorboard import Mirror
 
     return Mirror(folder / "tensorboard")
@@ -114,8 +114,8 @@ def fit(
     """Train with a progress bar, evaluate, write the report, and return the model (see `load`).
 
     Arguments as for `train`. evaluate=False leaves the evaluation out. tensorboard=True mirrors the events to
-    RUN/tensorboard (extra `log`). returns: as for `load`; UsageError before the training when it makes no such thing.
-    Raises KeyboardInterrupt after Ctrl-C; the run is saved and the same call goes on.
+    RUN/tensorboard (extra `log`). returns: as for `load`; the UsageError comes before the training.
+    Raises KeyboardInterrupt after Ctrl-C; the run is saved, and the same call resumes it.
     """
     with Meters() as meters:
         job = _job(recipe, data, out, settings, meters)
@@ -142,7 +142,7 @@ def fit(
 
 
 def _promise(job: TrainingJob, returns: type | None) -> None:
-    """Refuse a training whose networks are not for what the caller wants back."""
+    """Raise UsageError when the networks of a training are not for the class that the caller wants back."""
     made = uses_of(job.config.networks)
     if returns is not None and _use(returns) not in made.values():
         fitting = " or ".join(cls.__name__ for cls, use in _USES.items() if use in made.values())
@@ -162,9 +162,9 @@ def load(path: str | Path, device: str = "auto", *, returns: None = None) -> Tra
 def load(path: str | Path, device: str = "auto", *, returns: type | None = None) -> Trained:
     """What was trained, from a run folder or a published file: no data is needed.
 
-    A `Model` makes samples, an `Applier` turns pictures into pictures, a `Predictor` names the class of pictures;
-    of a run with several networks the one that its training is for. returns: one of these classes; the network of the
-    run that is of this use, and a result whose type a checker knows. Raises UsageError when there is none.
+    A `Model` makes samples, an `Applier` turns pictures or files into others, a `Predictor` classifies pictures. Of
+    several networks of a run the main one is loaded. returns: one of these classes, to load the network of that use
+    and to tell a type checker the class of the result. Raises UsageError when there is no such network.
     """
     if returns is not None:
         _use(returns)
@@ -187,10 +187,11 @@ def _main(path: Path) -> Published:
 
 
 def apply(run: str | Path, image: Any, out: str | Path | None = None, *, seed: int = 0, **options: Any) -> Any:
-    """Put pictures through a trained translator or restorer; no training data is needed.
+    """Apply a trained translator, restorer or vocoder; no training data is needed.
 
-    image: a picture, array or tensor, returned changed (see `Applier.apply`); with `out`, a file, folder or video,
-    written there (see `use.file_jobs.apply_files`), and what was done is returned. options: label=, tile=, mask=, ...
+    image: a picture, array or tensor; the result is returned (see `Applier.apply`). With `out`: a file, folder or
+    video; results are written there, and an `Outcome` is returned (see `use.file_jobs.apply_files`). options: label=,
+    tile=, mask=, ...
     """
     model = Applier.load(run, reverse=bool(options.pop("reverse", False)))
     if out is None:
@@ -206,9 +207,9 @@ def predict(run: str | Path, data: Any) -> Any:
 
 
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
-    """Judge a run against held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`.
+    """Evaluate a run on held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`.
 
-    options: count=, seed=, extractor= (the name of other features to measure with, see `metrics.features`). Returns
+    options: count=, seed=, extractor= (the name of the feature extractor, see `metrics.features`). Returns
     what eval.json holds, as an object with `to_dict()`. Raises UsageError.
     """
     from ganworks.use.evaluate import evaluate_run
@@ -222,8 +223,8 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
 def look(path: str | Path, recipe: str | None = None, **settings: Any) -> Any:
     """What a data source holds: count, classes, duplicates, what cannot be read, notes. See `ganworks data`.
 
-    recipe: None recognises it. settings: those of its domain. Returns `use.findings.Findings`: `lines`, `facts`, `data`
-    and, of pictures, `sheet`.
+    recipe: the recipe to read the data for; None: the one that fits. settings: those of its domain. Returns
+    `use.findings.Findings`: `lines`, `facts`, `data` and, of pictures, `sheet`.
     """
     from ganworks.use.look import kind_of, open_any
 

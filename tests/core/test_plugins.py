@@ -35,7 +35,7 @@ def install(tmp_path, monkeypatch):
 
 
 def test_nothing_slow_is_imported_without_plugins():
-    assert installed.look().modules == {}
+    assert installed.scan().modules == {}
 
 
 def test_a_single_file_is_enough(install):

@@ -20,7 +20,7 @@ from report_page import page_of
 from ganworks.core.errors import UsageError
 from ganworks.report import advice, words
 from ganworks.report.page.model_card import card
-from ganworks.report.page.pictures import embed, spread
+from ganworks.report.page.pictures import choose_frames, embed
 from ganworks.report.read import as_event, frames, read_run
 from ganworks.report.terminal.compare import compare
 from ganworks.report.terminal.info import info
@@ -268,7 +268,7 @@ def test_numbers_as_people_say_them() -> None:
 
 def test_the_film_keeps_its_ends_and_the_best() -> None:
     items = [(1000 * i, Path(f"{i}.png")) for i in range(1, 500)]
-    chosen = [seen for seen, _ in spread(items, 10, keep=314_000)]
+    chosen = [seen for seen, _ in choose_frames(items, 10, keep=314_000)]
     assert len(chosen) == 10 and chosen == sorted(chosen)
     assert chosen[0] == 1000 and chosen[-1] == 499_000 and 314_000 in chosen
     assert sum(seen < 100_000 for seen in chosen) >= 5

@@ -157,10 +157,10 @@ def test_an_example_budget_is_kept_and_a_time_budget_becomes_one():
     pace = calibration.Pace(False, 1000.0)
     fixed = calibration.plan(Budget(examples=10_000), pace, 64, 1.0, 0.1, 2)
     assert abs(fixed.total - 10_000) < 64 and fixed.total % 64 == 0
-    timed = calibration.plan(Budget(seconds=100), pace, 64, judging=1.0, showing=0.1, lives=1)
+    timed = calibration.plan(Budget(seconds=100), pace, 64, scoring=1.0, showing=0.1, lives=1)
     looking = (timed.total / timed.score) * 1.0 + (timed.total / timed.show) * 0.1
     assert 88 < timed.total / 1000 + looking < 95 and timed.total % 64 == 0
-    slow = calibration.plan(Budget(seconds=10), pace, 64, judging=5.0, showing=0.0, lives=1)
+    slow = calibration.plan(Budget(seconds=10), pace, 64, scoring=5.0, showing=0.0, lives=1)
     assert slow.score >= slow.total  # one score, at the end
 
 

@@ -8,7 +8,7 @@ from ganworks.cli import main as cli
 from ganworks.cli.sample import place_for, with_options
 from ganworks.core.errors import UsageError
 from ganworks.use.findings import describe_any
-from ganworks.use.samples import told
+from ganworks.use.samples import preview_lines
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,9 @@ def test_a_summary_becomes_lines_whatever_it_holds():
 
 def test_items_become_lines():
     numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
-    assert told(["one", "two"]) == ["  one", "  two"] and len(told(["x"] * 99)) == 5
-    assert "Lyon" in "".join(told(pandas.DataFrame({"city": ["Lyon"]})))
-    assert "24 steps" in told([numpy.zeros((24, 3))])[0]
+    assert preview_lines(["one", "two"]) == ["  one", "  two"] and len(preview_lines(["x"] * 99)) == 5
+    assert "Lyon" in "".join(preview_lines(pandas.DataFrame({"city": ["Lyon"]})))
+    assert "24 steps" in preview_lines([numpy.zeros((24, 3))])[0]
 
 
 class Maker:

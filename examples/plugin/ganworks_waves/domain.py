@@ -38,14 +38,17 @@ class WaveSet:
 
 @dataclass(frozen=True)
 class Waves:
-    """held_out: the share that is never trained on."""
+    """The domain of waves.
+
+    held_out: the share that is never trained on.
+    """
 
     held_out: float = 0.1
 
     forms: ClassVar[tuple[str, ...]] = (".waves",)  # the files that `encode` writes
     each: ClassVar[str] = ""  # all samples go into one file
 
-    def open(self, path, cache=None, on_progress=None):
+    def open(self, path, *, on_progress=None):
         try:
             waves = np.loadtxt(Path(path), dtype=np.float32, ndmin=2)
         except (OSError, ValueError) as error:

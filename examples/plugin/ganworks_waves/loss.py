@@ -4,7 +4,7 @@ from torch.nn.functional import softplus
 
 from ganworks.games.losses import Loss
 
-_SURE = 0.05  # the price of large logits
+_SURE = 0.05  # weight of the penalty on large logits
 
 
 def discriminator(r, f):

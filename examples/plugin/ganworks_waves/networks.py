@@ -1,4 +1,4 @@
-"""Networks: a frozen dataclass whose `build` returns the players for whatever one example is."""
+"""Networks: a frozen dataclass whose `build` returns the players for examples of any shape."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,11 @@ class Discriminator(nn.Module):
 
 @dataclass(frozen=True)
 class Plain:
-    """width: units of a hidden layer. z_dim: size of the latent."""
+    """Small dense players.
+
+    width: units of a hidden layer.
+    z_dim: size of the latent.
+    """
 
     width: int = 64
     z_dim: int = 8

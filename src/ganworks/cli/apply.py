@@ -1,4 +1,4 @@
-"""`ganworks apply`: put files through what was trained to change them."""
+"""`ganworks apply`: apply a translator, restorer or vocoder to files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def apply(places: list[str], options: Options) -> None:
 
 
 def print_outcome(done: Any) -> None:
-    """What was made, what was there already, what was left out."""
+    """Print what was made, what was there already, and what was left out."""
     if len(done.pairs) == 1 and not done.failed:
         print(f"{done.pairs[0][1]}{' was finished already' if done.kept else ''}")
     else:
@@ -75,7 +75,7 @@ def print_outcome(done: Any) -> None:
 
 
 def refuse_failures(done: Any) -> None:
-    """GanworksError that names what could not be done, if there is any."""
+    """Raise GanworksError that names the inputs that failed, if there are any."""
     if done.failed:
         lines = [f"{name}: {reason}" for name, reason in done.failed[:_SHOWN]]
         more = [f"... and {len(done.failed) - _SHOWN:,} more"] if len(done.failed) > _SHOWN else []

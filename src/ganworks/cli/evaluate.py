@@ -1,4 +1,4 @@
-"""`ganworks eval`: judge a run, and print each score beside that of real data."""
+"""`ganworks eval`: evaluate a run, and print each score beside that of real data."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def evaluate(places: list[str], options: Options) -> None:
 
 
 def print_report(found: dict[str, Any], use: str = "apply") -> None:
-    """The metrics of an eval.json, each beside the value of real data or, for a task, of the best that can be had."""
+    """Print the metrics of an eval.json, each beside that of real data or, for a task, the best possible value."""
     by = f"Judged by {found['extractor']} on" if found.get("extractor") else "Judged on"
     task = "baselines" in found and use != "sample"
-    real = "'best' is what the best gets" if task else "'real' is held-out real data"
+    real = "'best' is the best possible value" if task else "'real' is held-out real data"
     print(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.\n")
     wide = max(14, *(len(name) for name in found["metrics"])) if found["metrics"] else 14
     print(f"{'':{wide}} {'value':>9} {'95 % interval':>19} {'best' if task else 'real':>9}")
@@ -49,7 +49,7 @@ def print_report(found: dict[str, Any], use: str = "apply") -> None:
 
 
 def print_baselines(found: dict[str, Any]) -> None:
-    """What simple methods get on the same examples, one line each, below this model."""
+    """Print the scores of simple methods on the same examples, a line each, below those of this model."""
     if not found.get("baselines"):
         return
     names = [n for n in found["metrics"] if any(n in values for values in found["baselines"].values())]

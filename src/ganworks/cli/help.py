@@ -1,4 +1,4 @@
-"""The texts of --help, with what the kinds of data say of themselves. Help must not wait for torch."""
+"""The texts of --help, completed from the declarations of the kinds of data. Help must not import torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ganworks: train a GAN on your data, know how good it is, use it anywhere.
 
   ganworks train [RECIPE] PATH [key=value ...]         train; the same command again resumes
   ganworks sample RUN 64 out=FOLDER or FILE            make samples; needs no data
-  ganworks apply RUN INPUT out=OUT                     put pictures or sound through what was trained to change them
-  ganworks predict RUN PICTURE|FOLDER [out=.csv]       name their classes with a trained classifier
-  ganworks eval RUN                                    judge it against real data that it never saw
+  ganworks apply RUN INPUT out=OUT                     apply a translator, restorer or vocoder to files
+  ganworks predict RUN PICTURE|FOLDER [out=.csv]       name the classes of pictures
+  ganworks eval RUN                                    evaluate it on real data that it never saw
   ganworks data PATH                                   look at a data set before you train
   ganworks info RUN        ganworks report RUN         where a run stands; its page, report.html
   ganworks compare A B     ganworks recipes [NAME]     runs side by side; what can be trained
@@ -34,7 +34,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.
 _TRAIN = """\
 ganworks train [RECIPE] PATH [key=value ...]          (or data=PATH)
 
-RECIPE   left out: what PATH holds is recognised, and the first line says why. What you name always counts.
+RECIPE   left out: what PATH holds is recognised, and the first line says why. A recipe that you name always wins.
 {recipes}
          `ganworks recipes NAME` says what each is for. One of your own: MODULE:FUNCTION domain=MODULE.CLASS
 PATH     {reads}
@@ -117,8 +117,8 @@ ganworks predict RUN INPUT [out=FILE.csv|FILE.json] [top=3]
 Names the class of pictures, with probabilities. RUN is a trained classifier; its data is not needed.
 
 RUN      a run folder, or just its classifier.safetensors.
-INPUT    a picture, a folder or zip of them, .npy, .npz or IDX files. Where they come with labels that the
-         classifier knows (a sub-folder for each class, labels.csv, y), the accuracy is printed, too.
+INPUT    a picture, a folder or zip of them, .npy, .npz or IDX files. If they have labels that the classifier
+         knows (a sub-folder for each class, labels.csv, y), the accuracy is printed, too.
 out      .csv (file, class, probability, one column for each class) or .json.
 top=3    how many classes to print for each picture.   device=auto|cpu|cuda|mps
 """
@@ -126,7 +126,7 @@ top=3    how many classes to print for each picture.   device=auto|cpu|cuda|mps
 _EVAL = """\
 ganworks eval RUN [data=PATH] [count=10000] [seed=0] [extractor=NAME]
 
-Judges the generator against held-out real data, which it never saw: Frechet and kernel distance, precision, recall,
+Evaluates the generator on held-out real data, which it never saw: Frechet and kernel distance, precision, recall,
 density, coverage, agreement with the asked label, and whether it copies its training data. Every number stands beside
 the value that real data gets. Writes eval.json, pictures under eval/, and the page report.html.
 data: needed only when the data has moved since the training.
@@ -138,9 +138,10 @@ Scores of different extractors cannot be compared; each is written down with the
 _DATA = """\
 ganworks data PATH [recipe=NAME] [domain settings as for train] [out=PATH]
 
-Looks before you train. Says what PATH holds and which recipe fits it; how many examples, of which classes, duplicates,
-what cannot be read and why, and what the recipe's reader noticed. Of pictures also sizes, modes, near duplicates and a
-contact sheet; of others some examples as the networks will get them, to listen to, watch or read. Nothing is changed.
+Look at data before you train. Says what PATH holds and which recipe fits it; how many examples, of which classes,
+duplicates, what cannot be read and why, and what the recipe's reader noticed. Of pictures also sizes, modes, near
+duplicates and a contact sheet; of others some examples as the networks get them, to listen to, watch or read. Nothing
+is changed.
 recipe=NAME reads it for another recipe than the one that was recognised.
 """
 
@@ -165,7 +166,7 @@ _PAGES = {
 
 
 class _Help(Mapping[str, str]):
-    """Verb -> its page, filled in from the kinds when it is asked for."""
+    """Verb -> its page, completed from the kinds when it is read."""
 
     def __getitem__(self, verb: str) -> str:
         return _PAGES[verb].format_map(_Filled(verb))
@@ -178,7 +179,7 @@ class _Help(Mapping[str, str]):
 
 
 class _Filled(dict[str, str]):
-    """The parts of a page that the kinds give: each is made when the page has a place for it."""
+    """The parts of a page that come from the kinds; each is made only when the page has a place for it."""
 
     def __init__(self, verb: str):
         super().__init__()
@@ -199,6 +200,6 @@ def page(topic: str) -> str:
         return HELP[topic]
     kinds = registry.kinds()
     if topic in kinds:
-        return kind_help.page(kinds[topic])
+        return kind_help.kind_page(kinds[topic])
     known = [*HELP, *kinds]
     raise UsageError(f'There is no verb and no kind of data "{topic}". {nearest(topic, known)}')

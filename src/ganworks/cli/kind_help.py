@@ -1,4 +1,4 @@
-"""What help says of the kinds of data, from what each says of itself (`registry.Kind`), within 118 columns."""
+"""Help on the kinds of data, from their declarations (`core.plugins.kind.Kind`), within 118 columns."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _recipes_of(kind: Kind) -> list[str]:
 
 
 def _without_kind() -> dict[str, list[str]]:
-    """Plugin -> its recipes that are for a kind of somebody else."""
+    """Plugin -> its recipes for kinds that are not its own."""
     found: dict[str, list[str]] = {}
     for name, recipe in registry.recipes().items():
         if recipe.plugin and recipe.plugin != recipe.kind.plugin:
@@ -117,8 +117,8 @@ LISTS: dict[str, Callable[[], str]] = {
 }
 
 
-def page(kind: Kind) -> str:
-    """The page of one kind: help.md of its package, or one made of its docstring and what it says of itself."""
+def kind_page(kind: Kind) -> str:
+    """The page of one kind: help.md of its package, or a page made of its docstring and declaration."""
     if written := _written(kind):
         return written
     origin = f" (plugin {kind.plugin})" if kind.plugin else ""

@@ -1,4 +1,4 @@
-"""`ganworks VERB ... key=value`: a thin skin over the verbs, which are imported when one is called."""
+"""`ganworks VERB ... key=value`: dispatches to the verbs, each of which is imported when it is called."""
 
 from __future__ import annotations
 

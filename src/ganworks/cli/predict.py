@@ -1,4 +1,4 @@
-"""`ganworks predict`: the classes of pictures."""
+"""`ganworks predict`: name the classes of pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganworks recipes`: what can be trained."""
+"""`ganworks recipes`: list recipes, or describe one."""
 
 from __future__ import annotations
 

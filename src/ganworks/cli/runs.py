@@ -1,4 +1,4 @@
-"""`ganworks info`, `report` and `compare`: what is known of runs."""
+"""`ganworks info`, `report` and `compare`: the state, the report and a comparison of runs."""
 
 from __future__ import annotations
 

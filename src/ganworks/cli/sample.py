@@ -1,4 +1,4 @@
-"""`ganworks sample`: new examples from what was trained."""
+"""`ganworks sample`: new examples from a trained generator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.model import Model
-from ganworks.use.samples import told
+from ganworks.use.samples import preview_lines
 
 SAMPLING = ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format")
-_BULK = 1000  # above this many samples, work that can restart where it stopped
+_BULK = 1000  # above this many samples, the work can restart where it stopped
 
 
 def chosen_labels(text: str | None) -> Any:
@@ -47,12 +47,12 @@ def sample(places: list[str], options: Options) -> None:
     samples = model.sample(n, seed=seed, **facts)
     written = samples.save(out, mark=mark)
     if model.maker is not None and not model.maker.each:
-        print("\n".join([*told(samples[:5].items), ""]))
+        print("\n".join([*preview_lines(samples[:5].items), ""]))
     print(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
 
 
 def with_options(model: Any, options: Options) -> Any:
-    """The model under those of the options that are its own; for an unknown one UsageError says what it has."""
+    """The model with its own options applied; UsageError for an option that neither it nor the verb has."""
     own = sampling_options(model.domain)
     for name in options:
         if name not in SAMPLING and name not in own:

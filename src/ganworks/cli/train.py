@@ -1,4 +1,4 @@
-"""`ganworks train`: which recipe and data are meant; then train, evaluate and say what comes next."""
+"""`ganworks train`: find the recipe and the data, train, evaluate, and print the next commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words of the command line: places and key=value options, numbers, switches, modules of the user's own."""
+"""Parses the words of the command line: positional words, key=value options, numbers, the user's own modules."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""What everything stands on: errors, settings, the contract, names, keyed randomness. It knows no kind of data."""
+"""Errors, settings, the contracts, names and keyed randomness: all else builds on them. They know no kind of data."""
 
 PARTS = {"config": "settings:Config"}

@@ -1,7 +1,7 @@
 """Frozen dataclass trees <-> YAML, with `key=value` overrides and errors that name the nearest key.
 
 A field that may hold several dataclasses (networks, game, domain) is written with `is: ID`, where the id is one that
-`core.registry` knows. Classes of somebody's own go by `module.Class`, and only when the program has imported that
+`core.registry` knows. A user's own classes go by `module.Class`, and only when the program has imported that
 module itself: a config that came with a downloaded run cannot make Python import anything.
 """
 
@@ -23,12 +23,12 @@ from ganworks.core.schema.declare import hints
 
 
 def class_name(value: object) -> str:
-    """The name under which a dataclass is written: its id ("networks/r3gan"), else module.Class of somebody's own."""
+    """The name under which a dataclass is written: its id ("networks/r3gan"), or module.Class."""
     return registry.part_id(type(value)) or f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def find_class(name: str) -> type:
-    """The dataclass that `class_name` named, or release 0.1. Raises UsageError for anything else."""
+    """The dataclass of a name that `class_name`, or release 0.1, wrote. Raises UsageError for anything else."""
     name = OLD.get(str(name), str(name))
     found = registry.part(name) or _already_imported(name)
     if found is None:
@@ -39,7 +39,7 @@ def find_class(name: str) -> type:
 
 
 def _already_imported(name: str) -> Any:
-    """What `module.Class` is, when the program has imported that module; ganworks' own parts go by their ids alone."""
+    """The class `module.Class` of a module that is imported already; None for those of ganworks, which go by ids."""
     module, _, cls = name.rpartition(".")
     found = sys.modules.get(module)
     if found is None or module.split(".")[0] == "ganworks":
@@ -99,7 +99,7 @@ def from_dict(declared: Any, raw: Any, where: str = "config") -> Any:
 
 
 def _built(raw: Any, where: str) -> Any:
-    """Plain types with the dataclasses in them, each written with `is: ID`, built."""
+    """Plain types in which each table with `is: ID` has become the dataclass that it describes."""
     if isinstance(raw, Mapping):
         if "is" in raw:
             return from_dict(Any, raw, where)

@@ -1,12 +1,12 @@
-"""What the parts of a training owe each other: every hook by name, with shapes, units, and when it is called.
+"""The contracts between the parts of a training: every hook with its shapes, its units, and when it is called.
 
 A domain opens data and makes batches, networks are built for it, a game says who minimises what, an evaluator says how
-good the result is. Everything that only some domains can do is a small protocol of its own: shared code asks
+good the result is. A hook that only some domains have is a small protocol of its own: shared code asks
 `isinstance(domain, MakesFiles)`, or takes the default from one of the functions at the end. No class inherits from
-these; having the members is enough.
+these protocols; having their members is enough.
 
-Network values are float32 with spec.low and spec.high of the data at -1 and 1. `options` are what a user wrote,
-name -> value, only names that the domain lists. Wrong use raises UsageError. Nothing here imports torch.
+Network values are float32 with spec.low and spec.high of the data at -1 and 1. `options` map
+names that the domain lists to the values that the user wrote. Wrong use raises UsageError. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Nets = dict[str, Any]  # player -> nn.Module; Any, as players have members that 
 Terms = dict[str, "Tensor"]  # name -> [B]; the sum of their means is minimised, a name with "_" first is only shown
 LossFn = Callable[[Nets, "Batch"], Terms]  # what the players of one turn minimise
 Turn = tuple[tuple[str, ...], LossFn]  # (players that are updated, their loss)
-Work = Callable[[str, int, int], None]  # hears of preparation: (label, done, total)
-Progress = Callable[[int, int], None]  # hears of preparation: (done, total)
-Scores = tuple[dict[str, float], dict[str, float], str]  # values, those of real data, key of the extractor or ""
+Work = Callable[[str, int, int], None]  # is told how far preparation is: (label, done, total)
+Progress = Callable[[int, int], None]  # is told how far preparation is: (done, total)
+Scores = tuple[dict[str, float], dict[str, float], str]  # scores, those of real data, extractor's key or ""
 
 
 # Training -------------------------------------------------------------------------------------------------------
@@ -42,18 +42,18 @@ class Networks(Protocol):
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """New players by name, initialised from torch's global generator, which the caller has seeded.
 
-        Called for a training, and on the "meta" device when a published file is read. A generator of samples has
-        `z_dim` and maps (z [B, z_dim], y [B] int64 or None) to [B, *spec.shape].
+        Called for a training, and when a published file is read. A generator of samples has `z_dim` and maps
+        (z [B, z_dim], y [B] int64 or None) to [B, *spec.shape].
         """
 
 
 @runtime_checkable
 class NamesUses(Protocol):
-    """Networks of which other players than G, or for other things than samples, are published; see `uses_of`."""
+    """Networks that publish players other than G, or players for another use than sampling; see `uses_of`."""
 
     @property
     def makes(self) -> dict[str, str]:
-        """Player -> "sample", "apply" or "predict"; the one that the training is for stands first."""
+        """Player -> "sample", "apply" or "predict"; the main player stands first."""
 
 
 @runtime_checkable
@@ -61,15 +61,15 @@ class Game(Protocol):
     """Who moves, in which order, and what each minimises: a frozen dataclass of plain values."""
 
     def turns(self, step: int, progress: float) -> Iterator[Turn]:
-        """The turns of one step, in order. progress: the share of the budget that is spent, 0 to 1."""
+        """The turns of one step, in order. progress: the fraction of the budget that is spent, 0 to 1."""
 
 
 @runtime_checkable
 class ActsAfterTurns(Protocol):
-    """A game that does something when a turn's update is done, such as clipping weights."""
+    """A game that acts after a turn's update, for instance by clipping weights."""
 
     def after(self, nets: Nets, players: tuple[str, ...]) -> None:
-        """Changes `nets` in place. players: those that were updated."""
+        """Change `nets` in place. players: those that were updated."""
 
 
 @runtime_checkable
@@ -78,14 +78,14 @@ class HasPhases(Protocol):
 
     @property
     def phases(self) -> tuple[float, ...]:
-        """Shares of the budget at which the turns change, rising, from 0.0 on: speed is measured in each."""
+        """Fractions of the budget at which a phase begins, ascending from 0.0; speed is measured in each phase."""
 
 
 # Data -----------------------------------------------------------------------------------------------------------
 
 
 class Dataset(Protocol):
-    """Opened data. Two data sets of the same content have the same fingerprint and are split alike."""
+    """Opened data. Two data sets of the same content have the same fingerprint and the same split."""
 
     @property
     def spec(self) -> Spec:
@@ -101,7 +101,7 @@ class Dataset(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the content; a run goes on with, and is judged by, data of the same fingerprint alone."""
+        """A hash of the content; a run is resumed and evaluated only with data of the same fingerprint."""
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class HasLabels(Protocol):
 
 @runtime_checkable
 class HasUnseen(Protocol):
-    """Data of two sides without pairs, whose batches come from the training sides alone."""
+    """Unpaired data of two sides, whose batches hold training examples only."""
 
     def unseen(self, which: Any, count: int = 10_000) -> np.ndarray:
         """Up to `count` held-out examples [n, *shape] of the side "source" or "target", as on disk."""
@@ -145,19 +145,19 @@ class Domain(Protocol):
 
 @runtime_checkable
 class LooksAtData(Protocol):
-    """A domain with its own answer to `ganworks data PATH`; others are opened and summed up."""
+    """A domain with its own answer to `ganworks data PATH`; the data of others is opened and summarised."""
 
     def look(self, path: Any, on_progress: Progress | None = None) -> Any:
-        """`use.findings.Findings` of a source."""
+        """The `use.findings.Findings` of a source."""
 
 
 @runtime_checkable
 class SkipsUnreadable(Protocol):
-    """A domain that can leave out what it cannot read: on_corrupt="skip" ("error": refuse)."""
+    """A domain that can leave out items that it cannot read."""
 
     @property
     def on_corrupt(self) -> str:
-        """The setting."""
+        """ "skip" leaves out what cannot be read; "error" refuses the data."""
 
 
 @runtime_checkable
@@ -173,44 +173,44 @@ class ShowsExamples(Protocol):
 
 @runtime_checkable
 class ShowsMany(Protocol):
-    """A domain of which one picture shows many samples, not a grid of 64; see `showing_of`."""
+    """A domain that shows another number of samples in one picture than a grid does; see `showing_of`."""
 
     @property
     def showing(self) -> int:
-        """Samples of one picture."""
+        """The number of samples in one picture."""
 
 
 # Scores ---------------------------------------------------------------------------------------------------------
 
 
 class Evaluator(Protocol):
-    """Looks at the published players and says how good they are; prepared once for a training or an `eval`."""
+    """Shows, scores and evaluates the published players; prepared once for a training or an `eval`."""
 
     objective: str
-    """The score by which the best snapshot is kept: lower is better, with "-" before it higher; "": the newest."""
+    """The score that the kept snapshot minimises, or with "-" before the name maximises; "": the newest is kept."""
 
     @property
     def noise(self) -> float | None:
-        """A difference of the objective that says nothing; None: a tenth of the best score."""
+        """Differences of the objective up to this one are chance; None: up to a tenth of the best score."""
 
     @property
     def ready(self) -> bool:
-        """Whether enough is held out to judge by."""
+        """Whether enough examples are held out to score with."""
 
     def examples(self) -> Tensor | None:
-        """Real outputs [n, ...], with which the watch for collapse compares `sample`; None: no watch."""
+        """Real outputs [n, ...] that the check for mode collapse compares with `sample`; None: no check."""
 
     def sample(self, nets: Nets) -> Tensor | None:
-        """Made outputs [n, ...] in the same units as `examples`; nothing is drawn from the global generators."""
+        """Generated outputs [n, ...] in the units of `examples`; nothing is drawn from the global generators."""
 
     def show(self, nets: Nets) -> Any:
-        """What a person looks at: a PIL picture, or (suffix, content) of another file, e.g. (".txt", b"...")."""
+        """Outputs for people to look at: a PIL picture, or (suffix, content) of another file: (".txt", b"...")."""
 
     def score(self, nets: Nets) -> Scores:
         """Quick scores during a training; only called when `ready`."""
 
     def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one `score` and of one `show`, measured before a training to place them."""
+        """Seconds of one `score` and of one `show`, measured before a training to plan how often."""
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
@@ -220,22 +220,22 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class ChoosesExtractor(Protocol):
-    """An evaluator that can measure distances by other features than its own choice: `eval RUN extractor=NAME`."""
+    """An evaluator that can measure with other features than its default: `eval RUN extractor=NAME`."""
 
     @property
     def extractors(self) -> tuple[str, ...]:
-        """Names that this data can be judged by, its own choice first."""
+        """Names of the feature extractors that fit this data, the default first."""
 
-    def judged_by(self, name: str) -> Evaluator:
-        """The same evaluator with the features of that name; UsageError for one that is not in `extractors`."""
+    def with_extractor(self, name: str) -> Evaluator:
+        """The same evaluator with the extractor of that name; UsageError for one that is not in `extractors`."""
 
 
 @runtime_checkable
 class ExtractsFeatures(Protocol):
-    """A domain whose samples are judged by features of examples, by `use.sample_evaluator.SampleEvaluator`."""
+    """A domain with a feature extractor of its own, for `use.sample_evaluator.SampleEvaluator`."""
 
     def extractor(self, dataset: Any, cache: Path | None = None, on_progress: Work | None = None) -> Any:
-        """A `metrics.features.FeatureExtractor`. cache: a folder to keep what had to be trained for it."""
+        """A `metrics.features.FeatureExtractor`. cache: the folder that keeps a trained one."""
 
 
 # Use of what was trained ----------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ class PreparesNetwork(HasOptions, Protocol):
     """A domain whose generator samples under options, such as a temperature."""
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
-        """A generator of spec.shape under these options; `net` is left as it is. Called once for all samples."""
+        """A generator of spec.shape under these options; `net` is not changed. Called once for all samples."""
 
 
 @runtime_checkable
@@ -268,7 +268,7 @@ class MakesFiles(Protocol):
 
     @property
     def each(self) -> str:
-        """The suffix of samples that are a file each, in a folder or zip; "" for those that belong in one file."""
+        """The suffix of a sample's own file, in a folder or zip; "" when all samples belong in one file."""
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
         """All `use.samples.Samples` as the bytes of one file: the same bytes for the same samples."""
@@ -276,10 +276,10 @@ class MakesFiles(Protocol):
 
 @runtime_checkable
 class DecodesSamples(Protocol):
-    """A domain whose samples are something else than pictures: texts, a table, sounds."""
+    """A domain whose samples are not pictures: texts, a table, sounds."""
 
     def decode(self, samples: Any) -> Any:
-        """`use.samples.Samples.items`: a list with one entry a sample, or one table of all."""
+        """`use.samples.Samples.items`: a list with one entry for each sample, or one table of all."""
 
 
 @runtime_checkable
@@ -295,10 +295,10 @@ class ChangesPictures(Protocol):
 
 @runtime_checkable
 class KnowsChannels(Protocol):
-    """A domain whose network is given pictures of another number of channels than its spec says."""
+    """A domain whose network takes pictures with another number of channels than its spec says."""
 
     def channels_of(self, spec: Spec) -> int | None:
-        """Channels of the pictures to give to `apply`; None: any."""
+        """The number of channels that `apply` takes; None: any."""
 
 
 @runtime_checkable
@@ -312,7 +312,7 @@ class KeepsGrey(Protocol):
 
 @runtime_checkable
 class ChangesFiles(Protocol):
-    """A domain whose network turns files of any other kind into files."""
+    """A domain whose network turns files other than pictures into files."""
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -333,7 +333,7 @@ class ChangesFiles(Protocol):
         options: dict[str, Any],
         note: dict[str, Any] | None,
     ) -> bytes | tuple[bytes, str]:
-        """The bytes of the output, or a pair of them and a sentence for the person who asked.
+        """The bytes of the output, or a pair of them and a sentence for the user.
 
         Random numbers come from torch's global generator, which is seeded. note: goes into the file's metadata; None:
         the file stays unmarked.
@@ -342,10 +342,10 @@ class ChangesFiles(Protocol):
 
 @runtime_checkable
 class ChangesArrays(Protocol):
-    """A domain of files whose network is also given arrays."""
+    """A domain of files whose network also takes arrays."""
 
     def change_array(self, net: nn.Module, spec: Spec, array: Any, *, options: dict[str, Any]) -> Any:
-        """An array of the input's kind -> one of the output's."""
+        """An array like the input's content -> one like the output's."""
 
 
 @runtime_checkable
@@ -363,12 +363,12 @@ class Classifies(Protocol):
 
 
 def uses_of(networks: Any) -> dict[str, str]:
-    """Player -> use of those that are published, the main one first; by default G makes samples."""
+    """Published player -> its use, the main one first; by default G makes samples."""
     return networks.makes if isinstance(networks, NamesUses) else {"G": "sample"}
 
 
 def phases_of(game: Any) -> tuple[float, ...]:
-    """Shares of the budget where the turns change; by default they never do."""
+    """Fractions of the budget at which a phase begins; by default there is one phase."""
     return game.phases if isinstance(game, HasPhases) else (0.0,)
 
 
@@ -378,12 +378,12 @@ def labels_of(thing: Any) -> Any:
 
 
 def showing_of(domain: Any, grid: int) -> int:
-    """Samples that make a picture of a domain: `grid` unless it says."""
+    """The number of samples in one picture; `grid` unless the domain says otherwise."""
     return domain.showing if isinstance(domain, ShowsMany) else grid
 
 
 def sampling_options(domain: Any) -> dict[str, str]:
-    """Name -> meaning of what `prepare` understands; by default nothing."""
+    """Name -> meaning of the options that `prepare` takes; empty by default."""
     return dict(domain.options) if isinstance(domain, PreparesNetwork) else {}
 
 

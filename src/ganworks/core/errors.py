@@ -1,4 +1,4 @@
-"""The errors that a user can cause or mend. Everything else is a defect and shows a traceback."""
+"""The errors that a user can cause or mend, and checks of options. Any other error is a defect with a traceback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def number(name: str, value: Any, least: float, most: float) -> float:
-    """An option's value, as a person wrote it, as a number in [least, most], else UsageError."""
+    """An option's value, as the user wrote it, as a number in [least, most]. Raises UsageError for another."""
     try:
         found = float(value)
     except (TypeError, ValueError):
@@ -38,7 +38,7 @@ def number(name: str, value: Any, least: float, most: float) -> float:
 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:
-    """An option's value, as a person wrote it, as a whole number in [least, most], else UsageError."""
+    """An option's value, as the user wrote it, as a whole number in [least, most]. Raises UsageError for another."""
     try:
         found = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -49,7 +49,7 @@ def whole(name: str, value: Any, least: int, most: int) -> int:
 
 
 def pixels(name: str, value: Any, most: int = 65_536) -> int:
-    """An option's value as a whole number of pixels, 0 to `most`, else UsageError."""
+    """An option's value as a whole number of pixels from 0 to `most`. Raises UsageError for another."""
     try:
         found = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -60,7 +60,7 @@ def pixels(name: str, value: Any, most: int = 65_536) -> int:
 
 
 def switch(name: str, value: Any) -> bool:
-    """An option's value, "on" or "off" (or a bool), as a bool, else UsageError."""
+    """An option's value, "on" or "off" (or a bool), as a bool. Raises UsageError for another."""
     said = str(value).lower()
     found = said in ("on", "true", "yes", "1")
     if not found and said not in ("off", "false", "no", "0"):

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins or goes on: budget in examples, what was chosen and why, where the run lies."""
+    """Training begins or goes on: `total` is the budget in examples, `notes` say what was chosen and why."""
 
     seen: int
     total: int
@@ -18,7 +18,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Round:
-    """A summary of the steps since the last one: mean losses, examples per second, seconds of training so far."""
+    """A summary of the steps since the last round: mean losses, examples per second, seconds of training so far."""
 
     seen: int
     total: int
@@ -29,7 +29,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Shown:
-    """A sample grid was written."""
+    """A sample grid, or another file to look at, was written to `path` in the run folder."""
 
     seen: int
     path: str

@@ -1,4 +1,4 @@
-"""Checks of what people ask for: seeds, counts, places, truncation. Each returns the value or raises UsageError."""
+"""Checks of arguments: seeds, counts, indices, truncation. Each returns the value or raises UsageError."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LARGEST_SEED = 2**63 - 1
 _LARGEST_COUNT = 10**9
 
 
-def whole(value: Any, name: str, low: int, high: int) -> int:
+def _whole(value: Any, name: str, low: int, high: int) -> int:
     if type(value) is not int and not isinstance(value, np.integer):
         raise UsageError(f"{name} must be a whole number, not {show(value)} ({type(value).__name__}).")
     if not low <= value <= high:
@@ -31,17 +31,17 @@ def show(value: Any) -> str:
 
 def check_seed(seed: Any) -> int:
     """A whole number from 0 to 2**63 - 1, else UsageError."""
-    return whole(seed, "seed", 0, _LARGEST_SEED)
+    return _whole(seed, "seed", 0, _LARGEST_SEED)
 
 
 def check_count(n: Any, name: str = "n") -> int:
     """A whole number from 1 to 10**9, else UsageError."""
-    return whole(n, name, 1, _LARGEST_COUNT)
+    return _whole(n, name, 1, _LARGEST_COUNT)
 
 
 def check_index(start: Any) -> int:
     """A whole number from 0 to 2**53, else UsageError."""
-    return whole(start, "start", 0, 2**53)
+    return _whole(start, "start", 0, 2**53)
 
 
 def check_truncation(truncation: Any) -> float:

@@ -21,19 +21,17 @@ ROUNDS = 8
 
 
 class Order:
-    """`take(start, count)` gives the indices at positions start..start+count of an endless keyed shuffle of
-    0..n-1.
-    """
+    """An endless keyed shuffle of 0..n-1, of which `take` gives any stretch."""
 
     def __init__(self, n: int, seed: int):
         if n < 1:
-            raise UsageError("There is nothing to put in order: the data set is empty.")
+            raise UsageError("The data set is empty: there is nothing to shuffle.")
         self.n, self.seed = n, seed
         self._blocks: dict[tuple[int, int], np.ndarray] = {}
         self._size = n if n <= SMALL else BLOCK
 
     def take(self, start: int, count: int) -> np.ndarray:
-        """int64 [count]: the examples at these positions of the endless order."""
+        """Indices [count] int64 at positions `start` to `start + count - 1` of the endless order."""
         parts = []
         while count > 0:
             epoch, offset = divmod(start, self.n)

@@ -2,9 +2,8 @@
 
 A kind is a package below `ganworks.kinds` whose `__init__` holds `KIND`; parts that several kinds share are listed as
 `PARTS` by the package that holds them; an installed package adds kinds, recipes and parts of its own through the entry
-point group `ganworks` (see
-`core.plugins.installed`). Everything is named by strings, so that listing recipes imports neither
-torch nor numpy.
+point group `ganworks` (see `core.plugins.installed`). Everything is named by strings, so that listing recipes imports
+neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def _packages(package: Any) -> Iterator[Any]:
 
 
 def _of_plugin(kind: Kind, plugin: str, package: str) -> Kind:
-    """A plugin's kind as it names itself; its own domains get their full ids."""
+    """A plugin's kind with its package and plugin filled in, and full ids for its own domains."""
     recipes = {name: (where, _full(domain, plugin, kind.parts)) for name, (where, domain) in kind.recipes.items()}
     return replace(kind, package=package, plugin=plugin, recipes=recipes, looks=_full(kind.looks, plugin, kind.parts))
 
@@ -148,8 +147,8 @@ def _place(package: str, where: str) -> tuple[str, str]:
 
 
 def forget() -> None:
-    """Look again for kinds, recipes, parts and plugins, for a program that has installed some meanwhile."""
-    for found in (plugins.look, kinds, recipes, parts, _ids):
+    """Forget what was found; the next call looks again, for a program that has installed a plugin meanwhile."""
+    for found in (plugins.scan, kinds, recipes, parts, _ids):
         found.cache_clear()
 
 
@@ -166,7 +165,7 @@ def find_recipe(name: str) -> Recipe:
 def recipe_function(recipe: str | Callable[..., Any]) -> tuple[Callable[..., Any], str]:
     """(recipe function, id of its domain) of a name; UsageError names the nearest one.
 
-    A function is a recipe of the caller's own; it comes with the domain that it is for (`domain=`).
+    A function is a recipe of the caller's own, returned with the id "": its domain is passed as `domain=`.
     """
     if callable(recipe):
         return recipe, ""
@@ -196,9 +195,9 @@ def source(module: str) -> ast.Module:
 
 
 def part(id_: str) -> Any:
-    """The class (or loss) of an id such as "networks/dcgan", or None when nobody offers it.
+    """The class (or loss) of an id such as "networks/dcgan", or None when there is none.
 
-    Raises UsageError when a plugin that is installed cannot give what the id names.
+    Raises UsageError when the id names a part that an installed plugin lacks or cannot import.
     """
     found = parts().get(id_)
     if found is not None:
@@ -213,17 +212,17 @@ def part(id_: str) -> Any:
 
 
 def _get(found: Recipe | Part, what: str, name: str) -> Any:
-    """What stands at a place; whatever goes wrong in a plugin is a UsageError."""
+    """Import a recipe function or a part; any error of a plugin becomes a UsageError."""
     try:
         return getattr(importlib.import_module(found.module), name)
-    except Exception as error:  # somebody else's code may raise anything
+    except Exception as error:  # a plugin's code may raise anything
         if not found.plugin:
             raise
         raise UsageError(f"{what} of the plugin {found.plugin!r} could not be imported: {error}") from error
 
 
 def part_id(cls: type) -> str | None:
-    """The id of a class, or None when nobody has listed it."""
+    """The id of a class, or None when it is not listed."""
     return _ids().get((cls.__module__, cls.__qualname__))
 
 
@@ -243,6 +242,6 @@ def named(category: str) -> dict[str, str]:
 
 
 def nouns() -> str:
-    """What the kinds learn from, to be read: "pictures, sounds, lines or rows"."""
+    """What the kinds learn from, as a phrase: "pictures, sounds, lines or rows"."""
     *most, last = dict.fromkeys(kind.noun for kind in kinds().values() if kind.noun)
     return f"{', '.join(most)} or {last}" if most else last

@@ -26,16 +26,16 @@ class Optimizer:
     """How one side is updated.
 
     name: the algorithm.
-    lr: the learning rate at first, after the warm-up; 1e-4 to 2e-3 is usual.
+    lr: the initial learning rate, after the warm-up; 1e-4 to 2e-3 is usual.
     lr_end: the learning rate that a half cosine reaches at the fraction `burn_in` of the budget (None: constant).
     betas: decay rates of Adam's two moving averages.
-    beta2_start: the second beta at first, which moves to its value as the learning rate does (None: constant).
+    beta2_start: the initial second beta, which moves to that of `betas` as the learning rate moves (None: constant).
     eps: added to the root of Adam's second moving average.
     burn_in: the fraction of the budget over which learning rate and second beta move.
     warmup: the fraction of the budget over which the learning rate grows from 0, in a straight line.
-    clip_each: for differential privacy (1607.00133), the length that each example's gradient is cut to (0: not cut).
-    noise: for differential privacy, the deviation of the noise that is added, in units of `clip_each`
-        (`metrics/privacy.py` gives epsilon).
+    clip_each: for DP-SGD (arXiv 1607.00133), the norm that each example's gradient is clipped to (0: not clipped).
+    noise: for DP-SGD, the standard deviation of the added noise, in units of `clip_each`
+        (`metrics/dp_accountant.py` gives epsilon).
     """
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
@@ -95,10 +95,10 @@ class Train:
     batch: examples in one step.
     budget: how long to train: a time ("90s", "10m", "2h") or a number of examples ("200k", "1M").
     until: stop when a score is reached, e.g. "fd<5" or "coverage>0.9"; "" for never.
-    seed: what all random draws of the training follow from.
-    device: "cpu", "cuda", "mps", or "auto" for the best that there is.
+    seed: the seed of all random draws of the training.
+    device: "cpu", "cuda", "mps", or "auto" for the best one that is available.
     precision: "fp32", "bf16" for mixed precision, or "auto" for the faster one.
-    accumulate: parts that a batch is split into, to need less memory.
+    accumulate: slices of a batch over which gradients are accumulated, to save memory.
     ema: half-lives of the averaged generators that are kept.
     ema_ramp: each half-life is held below this share of the examples seen so far.
     score: examples between two scores; 0: chosen from the budget.
@@ -106,7 +106,7 @@ class Train:
     save: time between two saves.
     judge: whether the training is scored as it runs.
     init: a run or a generator.safetensors whose weights the training begins with; "" for none.
-    threads: CPU threads; 0: the fastest number is measured.
+    threads: CPU threads; 0: the number that is measured to be fastest.
     """
 
     batch: Annotated[int, within(1, unit="examples")] = 64
@@ -152,7 +152,7 @@ class Config:
     g: the optimiser of the generator side (players whose name starts with G).
     d: the optimiser of the other players.
     train: how the engine runs.
-    notes: what the recipe chose from the data and the budget, and why.
+    notes: what the recipe chose for the data and the budget, and why.
     """
 
     recipe: str
@@ -171,7 +171,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a recipe may look at to choose its defaults.
+    """What a recipe chooses its settings from.
 
     spec, count: one example, and how many are trained on. budget: as asked. device: "cpu", "cuda", "mps".
     gflops: measured convolution speed of this machine, 1e9 multiply-adds x 2 per second, in the better precision.

@@ -1,1 +1,1 @@
-"""Pages and screens that people read."""
+"""The report page, the model card, and the output on the terminal."""

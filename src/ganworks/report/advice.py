@@ -1,4 +1,4 @@
-"""What to do next: the commands that fit this run, and suggestions that follow from what was found."""
+"""What to do next: the commands that fit a run, and suggestions from its scores and alarms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 from typing import NamedTuple
 
 from ganworks.report import units, words
-from ganworks.report.read import RunView, mapping, number
+from ganworks.report.read import RunView, as_float, mapping
 
 
 class Command(NamedTuple):
@@ -38,7 +38,9 @@ def commands(run: RunView) -> list[Command]:
         found.append(
             Command(
                 f"ganworks eval {folder}",
-                "judge it thoroughly" if not run.evaluation else "judge it again, for instance after more training",
+                "evaluate it thoroughly"
+                if not run.evaluation
+                else "evaluate it again, for instance after more training",
             )
         )
     if run.state == "finished":
@@ -53,7 +55,7 @@ def commands(run: RunView) -> list[Command]:
 
 
 def _using(run: RunView, folder: str, picture: str) -> Command:
-    """The command that uses what was trained, with the options that it cannot do without."""
+    """The command that uses the trained network, with the options that it needs."""
     if run.use == "apply":
         options = mapping(run.card.get("options"))
         needed = "".join(f" {name}=..." for name, meaning in options.items() if "(needed)" in str(meaning))
@@ -70,7 +72,7 @@ def _using(run: RunView, folder: str, picture: str) -> Command:
 
 
 def _sampling(run: RunView, folder: str) -> Command:
-    """A sheet of pictures, a folder of files, or one file with all: what fits what the generator makes."""
+    """The command that samples: a sheet of pictures, a folder of files, or one file, as the generator needs."""
     shape = run.spec.get("shape")
     if each := str(run.card.get("each") or "")[:12]:
         out = shlex.quote(f"{run.folder}-samples")
@@ -104,7 +106,7 @@ def _setting(value: object) -> str:
 
 
 def data_path(run: RunView) -> str:
-    """Where the data lay, "" when the run does not say."""
+    """The path of the data; "" when the run does not say."""
     data = mapping(run.plan.get("data"))
     found = mapping(run.plan.get("given")).get("data") or data.get("path") or data.get("source")
     return str(found) if isinstance(found, str) else ""
@@ -121,7 +123,7 @@ def _budget(run: RunView) -> str:
 
 
 def longer_budget(run: RunView) -> str:
-    """Three times the budget, in the same unit; of the examples seen when the budget is not known."""
+    """Three times the budget, in the same unit; three times the examples seen when the budget is not known."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", _budget(run))
     if not match:
         return str(3 * max(run.total, run.seen, 10_000))
@@ -144,7 +146,7 @@ _MISSING = Finding("bad", "Kinds of data are missing", (
     "If the data has classes, train with its labels."))  # fmt: skip
 _CLASSES = Finding("note", "The asked class is not always made", (
     "Train for longer, and check that the labels of the data are right."))  # fmt: skip
-_UNJUDGED = Finding("note", "This run has not been judged yet", "Run the eval command below.")
+_UNJUDGED = Finding("note", "This run has not been evaluated yet", "Run the eval command below.")
 _FINE = Finding("good", "No problem was found", "Use it; the sample command below makes as many as you like.")
 _EARLY_END = 20_000  # examples: below this a poor score means little
 
@@ -172,7 +174,7 @@ def findings(run: RunView) -> list[Finding]:
 
 
 def _from_alarms(run: RunView) -> list[Finding]:
-    """One finding per kind of alarm, with the last words of it."""
+    """One finding for each kind of alarm, with the message of the last."""
     kinds: dict[str, list[dict[str, object]]] = {}
     for alarm in run.alarms:
         kinds.setdefault(str(alarm.get("kind", "alarm")), []).append(alarm)
@@ -186,7 +188,7 @@ def _from_alarms(run: RunView) -> list[Finding]:
 
 
 def _from_curve(run: RunView, grade: str) -> list[Finding]:
-    """What the score's course says: still falling at the end, or best long before it."""
+    """A finding from the curve of the score: still falling at the end, or best long before it."""
     line = score_line(run)
     if len(line) < 4:
         return []
@@ -223,7 +225,7 @@ def score_line(run: RunView) -> list[tuple[float, float]]:
     """The Fréchet (else kernel) distance over examples seen, finite values only."""
     for name in ("frechet", "kernel"):
         line = [
-            (number(e.get("seen")), s.value)
+            (as_float(e.get("seen")), s.value)
             for e in run.scored
             for s in words.from_report(e)
             if s.metric.name == name and math.isfinite(s.value)

@@ -1,4 +1,4 @@
-"""What each metric is called, means, and in which direction it is better: known ones, and those that a task states."""
+"""Titles, meanings and directions of metrics: of the usual ones, and of those that a task states itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class MetricText:
-    """One metric. better: "lower" and "higher" are graded against the floor, "near" should equal it."""
+    """One metric. better: whether "lower" or "higher" values, or those "near" the floor, are better."""
 
     name: str
     title: str
@@ -120,8 +120,8 @@ _ALIASES = {
 }
 
 
-# Metrics of sounds, texts, clips, tables and series: what they are called, and whether they are shares. They are not
-# graded: what a good value is depends on the data, so simple methods and real data stand beside them.
+# Metrics of sounds, texts, clips, tables and series: title, and whether they are shares. They get no grade: what is
+# good depends on the data, so they are shown beside simple methods and real data.
 _CALLED: dict[str, tuple[str, bool]] = {
     "recognised": ("Recognised as asked", True),
     "accuracy_score": ("Classifier accuracy score", True),
@@ -168,7 +168,7 @@ _SHORT = {"l1", "l2", "kid", "fid", "psnr", "ssim", "lpips", "ece", "mae", "rmse
 
 
 def title_of(key: str) -> str:
-    """ "gradient_energy" -> "Gradient energy"; what is known by its letters is written in capitals."""
+    """ "gradient_energy" -> "Gradient energy"; abbreviations are written in capitals."""
     names = key.split("/", maxsplit=1)[0][:60].replace("_", " ").split()
     shown = " ".join(n.upper() if n.lower() in _SHORT else {"miou": "mIoU", "iou": "IoU"}.get(n, n) for n in names)
     shown = re.sub(r"(?<=BLEU|inct) (?=\d)|(?<=self) (?=BLEU)", "-", shown)

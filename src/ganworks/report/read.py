@@ -1,7 +1,7 @@
 """Reads a run folder for people: tolerant of what is missing, torn or damaged, and free of torch.
 
 A run that was killed leaves a torn last line; a resumed run repeats some examples; a run that came from
-elsewhere may hold anything. Whatever can be read is returned, and what could not be is said in `problems`.
+elsewhere may hold anything. Whatever can be read is returned, and `problems` says what could not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import yaml
 
 from ganworks.core.errors import UsageError
 
-_TEXT_LIMIT = 4 << 20  # bytes of a YAML or JSON file that we are willing to parse
+_TEXT_LIMIT = 4 << 20  # bytes of the largest YAML or JSON file that is parsed
 _HEAD = 64 << 10  # bytes at the start of a long log that hold its "started" line
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHOWN = (
@@ -39,12 +39,12 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class RunView:
-    """What a run folder says about itself. Every field may be empty; numbers are checked by `number`.
+    """The contents of a run folder. Every field may be empty; numbers are checked by `as_float`.
 
     rounds, shown, saved, scored: events in the order of `seen`, without those that a resume has replaced.
     alarms: all of them, in the order in which they happened.
     age: seconds since the last line was written, NaN when there is none.
-    card: what the published network that the training is for says of itself.
+    card: the card of the main published network.
     """
 
     folder: Path
@@ -70,24 +70,24 @@ class RunView:
 
     @property
     def use(self) -> str:
-        """What was trained is for "sample", "apply" or "predict"."""
+        """The use of the trained network: "sample", "apply" or "predict"."""
         use = self.card.get("use")
         return use if use in ("sample", "apply", "predict") else "sample"
 
     @property
     def task(self) -> bool:
-        """Whether it is judged by metrics that it states itself, beside simple methods, and not by the usual ones."""
+        """Whether its evaluation has metrics of its own, beside simple methods, and not the usual ones."""
         return self.use != "sample" or bool(self.forms) or "baselines" in self.evaluation
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """Suffixes of files that samples are written as, the usual one first; () when it does not say: pictures."""
+        """Suffixes of the files of samples, the usual one first; () when the card has none, as for pictures."""
         found = self.card.get("forms")
         return tuple(str(form)[:12] for form in found) if isinstance(found, list) else ()
 
     @property
     def passes(self) -> tuple[str, str]:
-        """(suffix of what it takes, of what it gives) of what changes files that are no pictures, or ("", "")."""
+        """(suffix of its inputs, of its outputs) when the network changes files other than pictures, else ("", "")."""
         takes, gives = self.card.get("takes"), self.card.get("gives")
         return (str(takes[0])[:12], str(gives)[:12]) if isinstance(takes, list) and takes and gives else ("", "")
 
@@ -100,25 +100,25 @@ class RunView:
     def seen(self) -> int:
         """Examples seen so far."""
         events = (*self.rounds[-1:], *self.saved[-1:], *self.scored[-1:], self.finished, self.started)
-        return int(max((s for e in events if math.isfinite(s := number(e.get("seen")))), default=0))
+        return int(max((s for e in events if math.isfinite(s := as_float(e.get("seen")))), default=0))
 
     @property
     def total(self) -> int:
         """The budget in examples; 0 when it is not known."""
         for event in (self.last, self.started, self.plan):
-            if (total := number(event.get("total"))) > 0 and math.isfinite(total):
+            if (total := as_float(event.get("total"))) > 0 and math.isfinite(total):
                 return int(total)
         return 0
 
     @property
     def seconds(self) -> float:
         """Training time so far."""
-        times = [number(e.get("seconds")) for e in (self.last, *self.scored[-1:], self.finished)]
+        times = [as_float(e.get("seconds")) for e in (self.last, *self.scored[-1:], self.finished)]
         return max((t for t in times if math.isfinite(t)), default=0.0)
 
     @property
     def best(self) -> Event:
-        """The evaluation that was the best so far, or the latest, or an empty dict."""
+        """The scored event that was best so far, else the latest, else an empty dict."""
         return next((e for e in reversed(self.scored) if e.get("best")), self.scored[-1] if self.scored else {})
 
     @property
@@ -133,7 +133,7 @@ class RunView:
         return "running" if self.age < 120 else "interrupted"
 
 
-def number(value: object) -> float:
+def as_float(value: object) -> float:
     """A float; NaN for anything that is not a number (None, text, true, lists, beyond float)."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
@@ -187,13 +187,13 @@ def read_run(folder: str | Path, tail: int | None = None) -> RunView:
 
 
 def frames(run: RunView) -> list[tuple[int, Path]]:
-    """What was shown during the training as (examples seen, file), in order of `seen`; only files inside the run."""
+    """(examples seen, file) of all outputs shown during the training, in order; only files inside the run."""
     found: dict[Path, int] = {}
     for path in sorted(p for p in (run.folder / "samples").glob("*") if p.suffix.lower() in SHOWN):
         found[path] = int(path.stem) if path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 19 else 0
     for event in run.shown:
         path = run.folder / "samples" / Path(str(event.get("path", ""))).name
-        if path in found and math.isfinite(seen := number(event.get("seen"))):
+        if path in found and math.isfinite(seen := as_float(event.get("seen"))):
             found[path] = int(seen)
     root = run.folder.resolve()
     inside = [(seen, path) for path, seen in found.items() if path.is_file() and path.resolve().is_relative_to(root)]
@@ -217,7 +217,7 @@ def size_on_disk(folder: Path) -> dict[str, int]:
 def _size(path: Path) -> int:
     try:
         return path.lstat().st_size
-    except OSError:  # it was replaced while we looked
+    except OSError:  # it was replaced meanwhile
         return 0
 
 
@@ -227,7 +227,7 @@ def use_of(folder: Path) -> str:
 
 
 def _main_card(folder: Path) -> dict[str, Any]:
-    """What the published networks say of themselves; of several, that which calls itself the main one."""
+    """The card of the main published network."""
     found = [card for path in sorted(folder.glob("*.safetensors")) if (card := _card(path))]
     found.sort(key=lambda card: (card.get("main") is not True, card.get("use") != "predict"))
     return found[0] if found else {}
@@ -313,15 +313,15 @@ def _group(events: Iterable[Event]) -> dict[str, Any]:
     out: dict[str, Any] = {"rounds": [], "shown": [], "saved": [], "scored": [], "alarms": []}
     lists = {"round": "rounds", "shown": "shown", "saved": "saved", "scored": "scored", "alarm": "alarms"}
     for event in events:
-        kind, seen = event["event"], number(event.get("seen"))
+        kind, seen = event["event"], as_float(event.get("seen"))
         if kind in ("round", "scored", "shown"):
             kept = out[lists[kind]]
-            while kept and number(kept[-1].get("seen")) >= seen:
+            while kept and as_float(kept[-1].get("seen")) >= seen:
                 kept.pop()
         if kind in lists:
             out[lists[kind]].append(event)
         if kind in ("started", "finished"):
             out[kind] = event
-        if kind in ("started", "round"):  # whatever had finished goes on
+        if kind in ("started", "round"):  # a finished training goes on
             out.pop("finished", None)
     return out

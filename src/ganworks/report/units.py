@@ -1,4 +1,4 @@
-"""Numbers as people say them: counts, times, sizes, shares."""
+"""Numbers as text: counts, times, sizes, shares."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def short_number(value: float) -> str:
 
 
 def count(value: float) -> str:
-    """A count as people say it: 950, 12.4k, 200k, 1.5M."""
+    """A count as text: 950, 12.4k, 200k, 1.5M."""
     if not math.isfinite(value):
         return "–"
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -30,7 +30,7 @@ def count(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: 8 s, 1 min 30 s, 2 h 5 min, 3 d 4 h."""
+    """A time as text: 8 s, 1 min 30 s, 2 h 5 min, 3 d 4 h."""
     if not math.isfinite(seconds) or seconds < 0:
         return "–"
     whole = round(seconds)
@@ -43,7 +43,7 @@ def duration(seconds: float) -> str:
 
 
 def size(bytes_: float) -> str:
-    """Bytes as people say them: 812 B, 4.1 MB."""
+    """A number of bytes as text: 812 B, 4.1 MB."""
     value = float(bytes_)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5 or unit == "GB":
@@ -62,11 +62,11 @@ def times(ratio: float) -> str:
     return f"{ratio:.1f} times" if ratio < 9.95 else f"{ratio:,.0f} times"
 
 
-_FACTS = {"count": "Examples", "train": "Trained on", "held": "Held out for judging",
+_FACTS = {"count": "Examples", "train": "Trained on", "held": "Held out for evaluation",
           "duplicates": "Exact duplicates", "corrupt": "Could not be read"}  # fmt: skip
 
 
 def facts(data: Mapping[str, object]) -> list[tuple[str, int]]:
-    """The counts of a data summary that a person wants to know, with their names."""
+    """(name, count) of the counts in a data summary that a report shows."""
     values = ((title, data.get(key)) for key, title in _FACTS.items())
     return [(title, value) for title, value in values if isinstance(value, int) and not isinstance(value, bool)]

@@ -1,7 +1,7 @@
-"""What the scores mean, in plain words, for the report, the terminal and the model card alike.
+"""Verdicts on scores in plain words, for the report, the terminal and the model card alike.
 
-A score means nothing alone. Every verdict compares it with the floor: the same score, computed by the same
-code at the same count, of held-out real data that the training never saw.
+A score means nothing alone. Every verdict compares it with its floor: the same score of held-out real data, computed by
+the same code at the same count.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ganworks.report.glossary import METRICS, MetricText, metric_for, stated
-from ganworks.report.read import RunView, mapping, number
+from ganworks.report.read import RunView, as_float, mapping
 from ganworks.report.units import percent, short_number, times
 
 Grade = Literal["excellent", "good", "fair", "poor", "unknown"]
@@ -27,7 +27,7 @@ _WORST_RATIO, _WORST_GAP = 24.0, 0.5  # the far ends of the gauges
 class Score:
     """A metric's value beside its floor. low, high: 95 % interval; NaN where not known.
 
-    beside: what simple methods and ceilings get on the same examples, where the evaluation of a task measured it.
+    beside: (name, value) of simple methods and ceilings on the same examples, where a task measures them.
     """
 
     metric: MetricText
@@ -42,7 +42,7 @@ class Score:
 
     @property
     def ratio(self) -> float:
-        """value / floor where that means something (a positive floor), else NaN."""
+        """value / floor for a positive floor, else NaN."""
         return self.value / self.floor if self.floor > 0 and math.isfinite(self.value) else math.nan
 
 
@@ -68,7 +68,7 @@ def verdict_on(score: Score) -> Verdict:
 
 
 def comparison(score: Score, most: int = 4) -> str:
-    """Which of the methods beside it a score beats, and which it does not; "" without any."""
+    """Which simple methods a score beats, and which it does not; "" when there are none."""
     if score.metric.better == "near" or not math.isfinite(score.value):
         return ""
     sign = 1 if score.metric.better == "lower" else -1
@@ -85,7 +85,7 @@ def comparison(score: Score, most: int = 4) -> str:
 
 
 def _verdict_on_distance(score: Score) -> Verdict:
-    """Distances by their ratio to the floor: 1.5, 3 and 8 times part the four grades.
+    """Distances by their ratio to the floor; 1.5, 3 and 8 are the bounds between the four grades.
 
     Measured on digits: faint noise gives a ratio of 1.2, one missing class 2.4 to 6, blur or five missing
     classes 8 to 70. The floor of the kernel distance is about zero by construction, so it has no ratio: it
@@ -117,7 +117,7 @@ def _grade(steps: int) -> Grade:
 
 
 def _verdict_on_share(score: Score) -> Verdict:
-    """Shares by what they reach of the floor: 95, 80 and 55 per cent part the four grades."""
+    """Shares by their ratio to the floor; 95, 80 and 55 per cent are the bounds between the four grades."""
     if score.floor <= 0:
         return Verdict("unknown", "Real data itself gets 0 here, so there is nothing to compare with.")
     part = score.value / score.floor
@@ -149,9 +149,9 @@ def _gap(score: Score) -> float:
 
 
 def position(score: Score) -> tuple[float, tuple[float, ...]]:
-    """Where a score stands from far off (0) to real data (1), and where grades part; NaN: nowhere.
+    """(place of a score from far off (0) to real data (1), places of the bounds between grades); NaN: none.
 
-    Every grade takes an equal part of the scale; distances run by their logarithm inside it.
+    Every grade takes an equal part of the scale; distances are logarithmic.
     """
     if verdict_on(score).grade == "unknown" or score.metric.name == "kernel":
         return math.nan, ()
@@ -197,10 +197,10 @@ def from_report(report: Mapping[str, Any]) -> list[Score]:
     scores = []
     for key, raw in values.items():
         item = mapping(raw) or {"value": raw, "floor": floors.get(key)}
-        if key != "fd_ratio" and math.isfinite(number(item.get("value"))):
-            value, low, high, floor, floor_low, floor_high = (number(item.get(name)) for name in _FIELDS)
+        if key != "fd_ratio" and math.isfinite(as_float(item.get("value"))):
+            value, low, high, floor, floor_low, floor_high = (as_float(item.get(name)) for name in _FIELDS)
             own = key.partition("/")[2] or extractor
-            others = {name: number(values.get(key)) for name, values in baselines.items()}
+            others = {name: as_float(values.get(key)) for name, values in baselines.items()}
             beside = tuple((name, other) for name, other in others.items() if math.isfinite(other))
             metric = stated(key, item) if "baselines" in report else metric_for(key)
             scores.append(Score(metric, value, floor, low, high, floor_low, floor_high, own, beside))
@@ -235,7 +235,7 @@ def headline(scores: list[Score]) -> Verdict:
     return Verdict(worst, text)
 
 
-FEW_HELD_OUT = 50  # real examples below which the scores are no ground for a verdict
+FEW_HELD_OUT = 50  # held-out examples below which there is no verdict
 
 
 def verdict(run: RunView) -> Verdict:
@@ -247,7 +247,7 @@ def verdict(run: RunView) -> Verdict:
         real = f", real data {score_text(main.metric, main.floor)}" if math.isfinite(main.floor) else ""
         on = real if run.use == "sample" else " on held-out data"
         return Verdict("unknown", f"{main.metric.title} {score_text(main.metric, main.value)}{on}. {text}")
-    found, held = headline(scores), number(mapping(run.plan.get("data")).get("held"))
+    found, held = headline(scores), as_float(mapping(run.plan.get("data")).get("held"))
     if scores and held < FEW_HELD_OUT:
         return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at pictures.")
     untrained = any(score.extractor.startswith("randconv") for score in scores)

@@ -1,4 +1,4 @@
-"""Which run folder a command means: the unfinished one of the same command, else the next free name."""
+"""Chooses the run folder of a command: the unfinished run of the same command, or the next free name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganworks.runs.run import Run
 
 
 def describe_data(data: Any) -> str:
-    """How the data was named; arrays are told apart by their fingerprint."""
+    """The data as a string: its path, or "<array>" (the fingerprint tells arrays apart)."""
     return str(data) if isinstance(data, str | Path) else "<array>"
 
 

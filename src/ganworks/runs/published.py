@@ -41,11 +41,12 @@ def save_generator(path: str | Path, generator: nn.Module, networks: Any, spec: 
 
 
 def header(spec: Spec, card: dict[str, Any]) -> dict[str, str]:
+    """The metadata of a safetensors file that holds a card and the data's spec."""
     return {"ganworks": json.dumps({**card, "format": 1, "spec": spec.to_dict()})}
 
 
 def file_of(player: str) -> str:
-    """Where a player is published: G, C and G_back in generator, classifier and generator-back.safetensors."""
+    """The file of a player: G, C and G_back in generator, classifier and generator-back.safetensors."""
     return _FILES.get(player) or f"{player.replace('G', 'generator', 1).replace('_', '-').lower()}.safetensors"
 
 
@@ -63,7 +64,7 @@ def locate(path: Path, name: str = FILE) -> tuple[Path, str | None]:
 
 @dataclass(frozen=True)
 class Published:
-    """A network that a training published, rebuilt: what it is (card), what its data is (spec), where it came from."""
+    """A network that a training published, rebuilt, with the spec of its data, its card and its file."""
 
     net: nn.Module
     spec: Spec
@@ -72,7 +73,7 @@ class Published:
 
     @property
     def use(self) -> str:
-        """What it is for: "sample", "apply" or "predict"."""
+        """The use of the network: "sample", "apply" or "predict"."""
         return str(self.card.get("use", "sample"))
 
 
@@ -91,7 +92,7 @@ def load_net(path: str | Path, name: str = FILE, *, allow_nonfinite: bool = Fals
 
 
 def published(folder: str | Path) -> dict[str, Published]:
-    """All networks that a run has published, by player."""
+    """All networks that a run has published, by player. Raises UsageError when there are none."""
     folder = Path(folder)
     found = [load_net(folder, path.name) for path in sorted(folder.glob("*.safetensors"))]
     if not found:
@@ -123,9 +124,7 @@ def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
     if "ganworks" not in texts:
         raise UsageError(
             f"{file} holds tensors, but its header does not say which networks they belong to. "
-            f"It was not "
-            "written by ganworks; build the networks yourself and use "
-            "ganworks.files.weights.load_into."
+            "It was not written by ganworks; build the networks yourself and use ganworks.files.weights.load_into."
         )
     try:
         card = json.loads(texts["ganworks"])
@@ -139,7 +138,7 @@ def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
 
 
 def _check_sizes(raw: Any, file: Path) -> None:
-    """Refuse settings that no network has: they would only cost memory or time."""
+    """Refuse settings beyond those of any network: they would only cost memory or time."""
     if isinstance(raw, dict | list):
         for item in raw.values() if isinstance(raw, dict) else raw:
             _check_sizes(item, file)

@@ -92,7 +92,7 @@ class Run:
         return Spec.from_dict(load_yaml(self.read("spec.yaml"), f"{self.folder}/spec.yaml"))
 
     def plan(self) -> dict[str, Any]:
-        """What was decided at the start: budget in examples, precision, data, machine, reasons."""
+        """The plan of the start: budget in examples, precision, data, machine, and the reasons of the choices."""
         return json.loads(self.read("plan.json"))
 
     def refuse_changes(self, given: Mapping[str, Any], fingerprint: str) -> None:
@@ -179,21 +179,21 @@ class Run:
         self.manifest["files"][name] = {"sha256": digest, "bytes": self.path(name).stat().st_size}
 
     def seal(self) -> None:
-        """Write the manifest: from here on, what was written belongs to the run."""
+        """Write the manifest: from here on, the files that were written belong to the run."""
         data = json.dumps(self.manifest, indent=1, sort_keys=True).encode()
         atomic.replace_file(self.path("manifest.json"), data)
 
     # State
 
     def save_state(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> Path:
-        """Save a state to go on from; the newest two are kept."""
+        """Save a state to resume from; the newest two are kept."""
         name = f"state/{counters['seen']:012d}.safetensors"
         self._enter(name, weights.write(self.path(name), tensors, {"counters": json.dumps(dict(counters))}))
         states = sorted(n for n in self.manifest["files"] if n.startswith("state/"))
         for old in states[:-_KEEP]:
             del self.manifest["files"][old]
         self.seal()
-        for path in self.path("state").iterdir():  # what a kill left behind, and what is too old
+        for path in self.path("state").iterdir():  # files of a killed save, and old states
             if f"state/{path.name}" not in self.manifest["files"]:
                 path.unlink(missing_ok=True)
         return self.path(name)
@@ -241,7 +241,7 @@ class Run:
             ) from error
 
     def trim_log(self, seen: int) -> None:
-        """Drop what was logged after the state that training goes on from."""
+        """Drop events that were logged after the state that the training resumes from."""
         path = self.path("metrics.jsonl")
         if not path.is_file():
             return

@@ -1,1 +1,1 @@
-"""The one training loop, and what prepares and watches it."""
+"""The one training loop, its set-up, and its checks."""

@@ -1,4 +1,4 @@
-"""From a time budget to an example budget: measure a few steps, choose the precision, leave room for looking."""
+"""From a time budget to an example budget: measure a few steps, choose the precision, reserve time for scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganworks.training.engine import Engine, NonFiniteError
 
 @dataclass(frozen=True)
 class Pace:
-    """Measured examples per second in one precision with so many threads."""
+    """Measured examples per second in one precision with one number of threads."""
 
     bf16: bool
     speed: float
@@ -24,14 +24,14 @@ class Pace:
 
     @property
     def name(self) -> Precision:
-        """As it is written in a configuration."""
+        """The precision as a configuration writes it."""
         return "bf16" if self.bf16 else "fp32"
 
 
 def measure(engine: Engine, threads: int, seconds: float) -> Pace:
     """Steps of a throw-away engine for `seconds` after a warm-up, in each phase of its game.
 
-    A game whose turns change with progress says where (`phases`, fractions from 0.0 on); each counts by its share.
+    Phases of a game (`core.contracts.HasPhases`) count by their share of the budget.
     """
     torch.set_num_threads(threads)
     starts = (*phases_of(engine.game), 1.0)
@@ -52,7 +52,7 @@ def _speed(engine: Engine, seconds: float) -> float:
         except NonFiniteError:
             if engine.clock.seen == seen:
                 raise
-            break  # the training itself will meet this, roll back and explain
+            break  # the training itself rolls back and reports it
     return (engine.clock.seen - seen) / (time.perf_counter() - start)
 
 
@@ -88,15 +88,16 @@ class BudgetPlan:
     seconds: float
 
 
-def plan(budget: Budget, pace: Pace, batch: int, judging: float, showing: float, lives: int) -> BudgetPlan:
-    """Share a budget between training and looking at it.
+def plan(budget: Budget, pace: Pace, batch: int, scoring: float, showing: float, lives: int) -> BudgetPlan:
+    """Share a budget between training, scores and sample grids.
 
-    judging, showing: seconds of one score and of one sample grid. Scores take at most a tenth of a time budget.
+    scoring, showing: seconds of one score and of one sample grid. lives: averages that are scored each time.
+    Scores take at most a tenth of a time budget.
     """
     seconds = budget.seconds or budget.examples / pace.speed
-    scores = 8 if judging <= 0 else int(max(1, min(8, 0.1 * seconds / (judging * lives))))
+    scores = 8 if scoring <= 0 else int(max(1, min(8, 0.1 * seconds / (scoring * lives))))
     shows = 20 if showing <= 0 else int(max(4, min(20, 0.05 * seconds / showing)))
-    looking = scores * judging * lives + shows * showing
+    looking = scores * scoring * lives + shows * showing
     examples = budget.examples or max(batch, int((0.93 * seconds - looking) * pace.speed))
     total = max(1, round(examples / batch)) * batch
     every = [max(batch, -(-total // n // batch) * batch) for n in (scores, shows)]

@@ -1,7 +1,7 @@
-"""Differentially private updates: the gradient of every example is cut to a length, and noise covers any single one.
+"""DP-SGD: the gradient of each example is clipped to a norm, and Gaussian noise is added to their mean.
 
-Abadi et al. 2016 (arXiv 1607.00133), algorithm 1. Here "example" is one entry of the loss terms: a row, or a pack of
-rows where a game judges packs. `metrics/privacy.py` says what epsilon this gives.
+Abadi et al. 2016 (arXiv 1607.00133), algorithm 1. An "example" is one entry of the loss terms: a row, or a pack of
+rows where the discriminator scores packs. `metrics/dp_accountant.py` computes the epsilon that this gives.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ CHUNK = 64  # examples whose gradients are held at once
 
 
 def add_clipped(terms: list[Tensor], params: list[torch.nn.Parameter], limit: float, share: float) -> int:
-    """Add to `p.grad` the mean over examples of their gradients, each cut to the length `limit`; returns their number.
+    """Add to `p.grad` the mean of the examples' gradients, each clipped to the norm `limit`; returns their number.
 
-    terms: losses [B], of which entry i depends on example i alone. share: what the mean is multiplied by.
+    terms: losses [B], of which entry i depends on example i alone. share: the factor of the mean.
+    Raises GanworksError when terms are not of one length.
     """
     sizes = {len(term) for term in terms if term.dim()}
     if len(sizes) != 1 or any(not term.dim() for term in terms):
@@ -41,6 +42,6 @@ def add_clipped(terms: list[Tensor], params: list[torch.nn.Parameter], limit: fl
 
 
 def add_noise(grad: Tensor, limit: float, noise: float, count: int, seed: int) -> None:
-    """Add N(0, (noise * limit / count)^2) to a flat gradient, in place: the mean of `count` cut gradients."""
+    """Add N(0, (noise * limit / count)^2) in place to a flat gradient, the mean of `count` clipped ones."""
     draw = torch.Generator().manual_seed(seed)
     grad += (noise * limit / count * torch.randn(grad.shape, generator=draw)).to(grad.device)

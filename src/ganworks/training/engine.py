@@ -1,7 +1,7 @@
 """The one training loop. It knows players, turns, batches, averages, precision and time; nothing of images or losses.
 
-Time is counted in examples seen. Everything random is keyed by (seed, step, turn, global row), so a state that
-holds the tensors and a handful of counters is enough to go on bit for bit.
+Time is counted in examples seen. Everything random is keyed by (seed, step, turn, global row), so a state of
+tensors and a handful of counters is enough to resume bit for bit.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Engine:
         self.logits: dict[str, Tensor] = {}
         self._focus: tuple[str, ...] = ()
         self.private = {name for name in self.nets if self.config.optimizer(name).clip_each}
-        self._examples = 0  # of the turn's private update, over all slices
+        self._examples = 0  # clipped in this turn, over all slices
 
     @property
     def progress(self) -> float:
@@ -109,7 +109,7 @@ class Engine:
             for part in range(self.slices):
                 self._backward(loss, self._batch(turn, part))
             if self.private:
-                self._cover(players, turn)
+                self._add_noise(players, turn)
             self._update(players)
             clock.position += self.batch
         clock.steps += 1
@@ -171,14 +171,14 @@ class Engine:
                 self.logits[name] = term.detach()
 
     def _clip(self, terms: list[Tensor]) -> None:
-        """The gradients of a private turn, example by example."""
+        """Accumulate the clipped gradients of a DP-SGD turn."""
         if not self.private.issuperset(self._focus) or len(self._focus) > 1:
             raise GanworksError(f"clip_each works on turns of one player; {', '.join(self._focus)} move together here.")
         limit = self.config.optimizer(self._focus[0]).clip_each
         self._examples += add_clipped(terms, self.flats[self._focus[0]].params, limit, 1 / self.slices)
 
-    def _cover(self, players: tuple[str, ...], turn: int) -> None:
-        """Noise on the gradient of a private turn, the same in every process."""
+    def _add_noise(self, players: tuple[str, ...], turn: int) -> None:
+        """Add noise to the gradients of a DP-SGD turn, the same in every process."""
         count, self._examples = self._examples * self.group.world, 0
         for name in self.private.intersection(players):
             settings, clock = self.config.optimizer(name), self.clock
@@ -234,14 +234,14 @@ class Engine:
         return {player: self.average(which, player) for player in self.averaged}
 
     def restart_averages(self, player: str) -> None:
-        """Let the averages of a player begin at its present weights."""
+        """Start the averages of a player again from its present weights."""
         for flat, buffers in zip(self.ema[player], self.ema_moving[player], strict=True):
             flat.copy_(self.flats[player].data)
             for mean, now in zip(buffers, self.moving[player].values(), strict=True):
                 mean.copy_(now)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """(tensors, counters): all that is needed to go on bit for bit; tensors are copies on the CPU."""
+        """(tensors, counters): all that is needed to resume bit for bit; tensors are copies on the CPU."""
         tensors: dict[str, Tensor] = {}
         for name, flat in self.flats.items():
             tensors[f"param/{name}"] = flat.data
@@ -268,7 +268,7 @@ class Engine:
         self.terms, self.logits = {}, {}
 
     def load_weights(self, tensors: Mapping[str, Tensor], where: str) -> None:
-        """Parameters, buffers and averages alone (a warm start)."""
+        """Load parameters, buffers and averages alone (a warm start). where: their source, for the GanworksError."""
         wanted = {k: v for k, v in self.state()[0].items() if not k.startswith("optim/")}
         wrong = [k for k, v in wanted.items() if k not in tensors or tensors[k].shape != v.shape]
         if wrong:

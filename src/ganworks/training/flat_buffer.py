@@ -1,8 +1,8 @@
 """One contiguous buffer for all parameters of a player, and one for their gradients.
 
 The parameters become views, so that the optimiser, the moving average, the finite check and the all-reduce are
-one operation each, whatever the number of layers. Measured: this is what keeps the engine within a few per
-cent of a bare loop when networks are tiny.
+one operation each, whatever the number of layers. This keeps the engine within a few per cent of a bare loop when
+networks are tiny (`benchmarks/overhead.py`).
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class FlatBuffer:
 class FlatOptimizer:
     """Adam, RMSprop or SGD with momentum over one flat buffer, with its schedules.
 
-    torch's functional optimisers, fused where there is such a kernel: their classes cost a tenth of a millisecond
-    a step in bookkeeping, which tiny networks would feel. `kept` is the optimiser's whole state.
+    It calls torch's functional optimisers, Adam with the fused kernel: the optimiser classes cost a tenth of a
+    millisecond a step in bookkeeping, which slows tiny networks. `kept` is the optimiser's whole state.
     """
 
     def __init__(self, flat: FlatBuffer, settings: Optimizer):

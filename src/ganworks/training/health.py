@@ -1,4 +1,4 @@
-"""Watches a training for the ways in which GANs fail, and says what it saw and what to try.
+"""Watches a training for the usual failures of GANs, and says what was seen and what to try.
 
 Nothing here changes the training: no number is clipped or replaced. A non-finite loss is the engine's business
 (it refuses the step); collapse, a discriminator that has won and divergence become `Alarm` events.
@@ -37,7 +37,7 @@ def spread(x: Tensor) -> float:
 
 @dataclass
 class Watch:
-    """Keeps what is needed to tell a bad moment from a bad trend. One alarm of each kind until it clears.
+    """Raises an alarm when checks fail repeatedly; one of each kind until the check passes again.
 
     real_spread: `spread` of real examples. patience: consecutive bad checks before an alarm.
     """

@@ -1,4 +1,4 @@
-"""Parts that the user puts in the place of the recipe's: from words to instances, refused where they do not fit."""
+"""Parts that the user names in place of the recipe's: words become instances, and misfits are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganworks.games.losses import LOSSES
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with parts in place of the words that name them, the parts first: what is said of them comes after.
+    """Settings with parts in place of the words that name them; parts come first, so that their settings apply to them.
 
     A loss of a plugin gets its full id; the module of a loss of the user's own, "module:name", is imported.
     """
@@ -58,7 +58,7 @@ def noted(config: Config, words: Mapping[str, str]) -> Config:
 
 
 def refuse_misfits(config: Config, spec: Spec, words: Mapping[str, str]) -> None:
-    """UsageError when the game moves players that the networks do not make; a recipe's own are not asked."""
+    """Raise UsageError when the game moves players that the networks lack; a recipe's own parts are not checked."""
     if "networks" not in words and "game" not in words:
         return
     makes = list(config.networks.build(spec))
@@ -72,7 +72,7 @@ def refuse_misfits(config: Config, spec: Spec, words: Mapping[str, str]) -> None
 
 @contextmanager
 def fitting(words: Mapping[str, str], what: str) -> Iterator[None]:
-    """While parts that the user named are tried for the first time, an error of theirs becomes a UsageError.
+    """Turn errors of parts that the user named into UsageErrors while they are tried for the first time.
 
     what: the recipe and the data, for the sentence.
     """
@@ -83,7 +83,7 @@ def fitting(words: Mapping[str, str], what: str) -> Iterator[None]:
     except Exception as error:  # networks meet data of any shape
         if not words:
             raise
-        raise UsageError(f"{_said(words)} does not fit {what}: {own.told(error)}") from error
+        raise UsageError(f"{_said(words)} does not fit {what}: {own.error_line(error)}") from error
 
 
 def _said(words: Mapping[str, str]) -> str:

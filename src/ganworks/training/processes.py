@@ -1,6 +1,7 @@
 """Several processes, one training: a flat gradient all-reduce and decisions taken together.
 
-Networks stay unwrapped. With one process every method is free. Started by torchrun, which sets RANK and WORLD_SIZE.
+Networks are not wrapped. With one process no method costs anything. torchrun starts the processes and sets RANK and
+WORLD_SIZE.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Group:
 
 
 def join(timeout: float = 120.0) -> Group:
-    """The group that torchrun described in the environment, or a group of one."""
+    """The group that torchrun set up in the environment, or a group of one. timeout: in seconds."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Group()

@@ -22,13 +22,13 @@ from ganworks.training.health import Watch, advice
 
 _RETRIES = 3
 _CHECKS = 200  # health checks in a training
-_NOISE = 0.1  # a score of so many samples is no surer than this share of it
+_NOISE = 0.1  # smaller differences, as a fraction of the best score, are taken as chance
 
 Weights = dict[str, dict[str, Tensor]]  # by player
 
 
 class Stop:
-    """A request to stop, made by a signal or by the program; looked at between two steps."""
+    """A request to stop, made by a signal or by the program; checked between two steps."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -57,17 +57,17 @@ class Session:
     """Drives an engine through its budget.
 
     Weights are the state dicts of the published players. show(weights, seen) -> path of a picture.
-    judge(weights) -> (scores, floor, extractor), or None. header(player, seen, half_life) -> what a published file
-    says of itself. sample(weights) -> a few samples for the collapse check, or None. objective: the score by which
-    the best snapshot is kept, lower is better, with "-" before it higher, "" for the newest. noise: a difference
-    that says nothing, so that the longer training wins; None: a tenth of the best score.
+    scorer(weights) -> (scores, floor, extractor); None: no scores. header(player, seen, half_life) -> the header of a
+    published file. sample(weights) -> a few samples for the collapse check, or None. objective: the score that the
+    published snapshot minimises, or with "-" before it maximises; "": the newest is published. noise: differences up
+    to this one are chance, and the longer trained snapshot is published; None: a tenth of the best score.
     """
 
     engine: Engine
     run: Run | None
     notes: tuple[str, ...] = ()
     show: Callable[[Weights, int], str] | None = None
-    judge: Callable[[Weights], tuple[dict[str, float], dict[str, float], str]] | None = None
+    scorer: Callable[[Weights], tuple[dict[str, float], dict[str, float], str]] | None = None
     header: Callable[[str, int, float], dict[str, str]] | None = None
     sample: Callable[[Weights], Tensor | None] | None = None
     watch: Watch | None = None
@@ -138,7 +138,7 @@ class Session:
                 last_save = time.monotonic()
 
     def _look(self, before: int, done: bool) -> Iterator[Event]:
-        """Health, sample grid and score, each at its own places in the budget."""
+        """Health check, sample grid and score, each when it is due."""
         engine, clock = self.engine, self.engine.clock
         if self.watch is not None and clock.steps % self.check_every == 0 and {"_real", "_fake"} <= set(engine.logits):
             for alarm in self.watch.logits(clock.seen, engine.progress, engine.logits["_real"], engine.logits["_fake"]):
@@ -161,16 +161,12 @@ class Session:
     def _score(self) -> Iterator[Event]:
         """Score every averaged generator; the best one so far becomes generator.safetensors."""
         clock, lives = self.engine.clock, self.engine.config.train.ema
-        if self.judge is None:
+        if self.scorer is None:
             return self._publish(0)
         for which, half_life in enumerate(lives):
             try:
-                scores, floor, extractor = self.judge(self.engine.averages(which))
-            except (
-                RuntimeError,
-                ValueError,
-                MemoryError,
-            ) as error:  # a score is missing; the training is not
+                scores, floor, extractor = self.scorer(self.engine.averages(which))
+            except (RuntimeError, ValueError, MemoryError) as error:  # a failed score does not end the training
                 alarm = Alarm(
                     clock.seen,
                     "score",
@@ -190,7 +186,7 @@ class Session:
         return None
 
     def _value(self, scores: dict[str, float]) -> float:
-        """What the best snapshot has least of."""
+        """The objective as a number to minimise."""
         if not self.objective:
             return 0.0
         sign, name = (-1, self.objective[1:]) if self.objective.startswith("-") else (1, self.objective)
@@ -234,7 +230,7 @@ class Session:
         self._good, self._saved_at = self.engine.state(), self.engine.clock.seen
 
     def _roll_back(self, error: NonFiniteError) -> Iterator[Event]:
-        """Back to the last good state with half the learning rate and fresh randomness; give up after three times."""
+        """Go back to the last good state with half the learning rate and new random draws; give up after three."""
         clock = self.engine.clock
         seen, retries, scale = clock.seen, clock.retries + 1, clock.lr_scale / 2
         tensors, counters = self._good

@@ -54,7 +54,7 @@ _ROOTS = ("domain", "networks", "game", "g", "d", "train")
 
 
 def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """User's names -> full dotted names, strings parsed. Raises UsageError for a name that leads nowhere."""
+    """Settings under their full dotted names, strings parsed. Raises UsageError for an unknown name."""
     out: dict[str, Any] = {}
     for name, text in settings.items():
         value = parse(text)
@@ -78,11 +78,11 @@ class TrainingJob:
     run: Run
     config: Config
     data: Any
-    judged: bool = True  # whether there is enough to judge by
+    judged: bool = True  # whether enough examples are held out to score with
 
 
 class Builder:
-    """Makes engines and the closures around them."""
+    """Builds the engine and the session of one training."""
 
     def __init__(
         self, config: Config, dataset: Any, source: Any, modules: Mapping[str, nn.Module], work: Work, told: str = ""
@@ -97,16 +97,16 @@ class Builder:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """Looks at what the trained players make; prepared once for all sessions of this builder."""
+        """What shows and scores the trained players; prepared once."""
         return self.config.domain.evaluator(self.data, self.source, self.config, self.work)
 
     @property
     def makes(self) -> dict[str, str]:
-        """The players that are of use after the training, the main one first, and what for."""
+        """Published player -> its use, the main one first."""
         return uses_of(self.config.networks)
 
     def nets(self) -> dict[str, nn.Module]:
-        """Fresh players, initialised from the seed; the caller's own modules in place of named ones."""
+        """New players, initialised from the seed; copies of the caller's own modules take the place of theirs."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(self.config.train.seed, "init"))
             nets = self.config.networks.build(self.data.spec)
@@ -118,6 +118,7 @@ class Builder:
         return nets
 
     def engine(self, bf16: bool, total: int) -> Engine:
+        """A new engine for a budget of `total` examples."""
         feed = DataFeed(self.data, self.order, self.config.domain.batch, self.device)
         engine = Engine(
             self.nets(),
@@ -135,10 +136,10 @@ class Builder:
         return engine
 
     def fresh(self, folder: Path, given: Mapping[str, Any]) -> TrainingJob:
-        """Calibrate, write down the plan, begin.
+        """Calibrate, write the plan, and create the run.
 
-        The engine that shows what a score costs is the one that fp32 is measured with; bf16 has one of its own, so
-        that neither precision begins with what the other left behind. The training gets a fresh one.
+        One engine measures the cost of a score and the speed of fp32, another the speed of bf16, so that neither
+        precision starts from the state of the other. The training gets a new one.
         """
         self._refuse_unusable()
         probe = self.engine(False, 10**9)
@@ -159,7 +160,7 @@ class Builder:
             threads=pace.threads,
         )
         self.config = replace(self.config, train=train)
-        few = f"Only {len(self.data.held)} examples are held out, too few to judge by: no scores."
+        few = f"Only {len(self.data.held)} examples are held out, too few to score with: no scores."
         notes = (
             *self.config.notes,
             *([] if self.evaluator.ready else [few]),
@@ -216,7 +217,7 @@ class Builder:
         return (judging if self.config.train.judge else 0.0), showing
 
     def _shadow(self, engine: Engine) -> Callable[[Weights], Nets]:
-        """Copies of the published players, ready to use, that take on averaged weights."""
+        """A function that loads averaged weights into copies of the published players and returns the copies."""
         nets = {name: copy.deepcopy(engine.nets[name]).eval().requires_grad_(False) for name in engine.averaged}
 
         def load(weights: Weights) -> Nets:
@@ -227,7 +228,7 @@ class Builder:
         return load
 
     def session(self, engine: Engine, run: Run | None, notes: Sequence[str]) -> Session:
-        """An engine with its notes but those that were told, its pictures, scores, header and watch."""
+        """The session of an engine: notes (without those already told), pictures, scores, file headers, health checks."""
         evaluator, load = self.evaluator, self._shadow(engine)
 
         def show(weights: Weights, seen: int) -> str:
@@ -275,7 +276,7 @@ class Builder:
 def begin_from(engine: Engine, source: str) -> None:
     """Warm start: all players from a run's newest state, or one from a published file such as generator.safetensors.
 
-    Optimisers and counters start fresh. Raises UsageError when the networks are not the same.
+    Optimisers and counters start anew. Raises UsageError when the networks are not the same.
     """
     path = Path(source)
     if path.is_dir():
@@ -311,7 +312,7 @@ def assemble(
     why: str = "",
     told: bool = False,
 ) -> TrainingJob:
-    """Everything from names to a session; resumes when `out` already holds this training.
+    """A training from names and settings; it resumes when `out` already holds this training.
 
     why: the sentence that says why this recipe was chosen for the data; it becomes the first note of the run.
     told: the user has read that sentence, so that the training does not begin with it.

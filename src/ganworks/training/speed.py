@@ -1,4 +1,4 @@
-"""How fast this machine is: the measured speed of a convolution, by which recipes size a network to a budget."""
+"""The measured speed of a convolution on this machine, from which recipes choose a network's size."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What was trained, in use: samples, changed files, classes, evaluation; and looking at data."""
+"""Use of trained networks: sampling, applying, predicting, evaluating; and looking at data."""

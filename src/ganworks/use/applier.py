@@ -1,8 +1,8 @@
-"""A trained translator or restorer in use: pictures in, pictures out, without the data it was trained on.
+"""Applies a trained translator or restorer to pictures or files; its training data is not needed.
 
-The network's file says which domain it belongs to; the domain knows how a picture of any size goes through it. Noise
-that a network draws is keyed by the seed alone: the same picture gives the same bytes alone, in a folder, in any order,
-and the frames of a film share their noise.
+The network's file names its domain, which applies the network to pictures of any size. Noise that a network draws is
+keyed by the seed alone: a picture gives the same bytes alone or in a folder, in any order, and the frames of a film
+share their noise.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "Defau
 
 
 class Applier:
-    """A network that turns pictures into pictures. Use `Applier.load`.
+    """A network that turns pictures into pictures, or files into files. Use `Applier.load`.
 
     net, spec, info: what was published (info is its card). domain: rebuilt from the card; it `ChangesPictures`, or
     `ChangesFiles` of another kind, see `core.contracts`.
@@ -76,35 +76,35 @@ class Applier:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the network's tensors, the same on every device: names the model in marks."""
+        """SHA-256 over the network's tensors, the same on every device: names the model in provenance marks."""
         return fingerprint(self.net)
 
     @property
     def channels(self) -> int | None:
-        """Channels of the pictures that the network is given; None when the domain sees to any number itself."""
+        """The number of channels that the network takes; None when the domain handles any number itself."""
         if isinstance(self.domain, KnowsChannels):
             return self.domain.channels_of(self.spec)
         return (self.spec.source or self.spec.shape)[0]
 
     @property
     def options(self) -> dict[str, str] | None:
-        """What the domain's `apply` understands, name -> meaning; None when the domain does not say."""
+        """Name -> meaning of the options of the domain's `apply`; None when the domain does not list them."""
         return dict(self.domain.options) if isinstance(self.domain, HasOptions) else None
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """Suffixes of what the domain changes as a whole; () for a domain of pictures."""
+        """Suffixes of the files that the domain changes; () for a domain of pictures."""
         return tuple(self.domain.takes) if isinstance(self.domain, ChangesFiles) else ()
 
     @property
     def gives(self) -> str:
-        """The suffix of what `change` makes; "" for a domain of pictures."""
+        """The suffix of the files that `change` makes; "" for a domain of pictures."""
         return str(self.domain.gives) if isinstance(self.domain, ChangesFiles) else ""
 
     def change(
         self, content: bytes, name: str, seed: int = 0, note: dict[str, Any] | None = None, **options: Any
     ) -> tuple[bytes, str]:
-        """The bytes of a file that the model takes -> those of a file of what it gives, and what there is to say."""
+        """The bytes of an input file -> (the bytes of the output file, a sentence for the user or "")."""
         self._check(options)
         made = self._guarded(
             lambda: self.domain.change(
@@ -119,7 +119,7 @@ class Applier:
                 raise UsageError(f'This model has no option "{name}". {nearest(name, self.options or ("none",))}')
 
     def _guarded(self, work: Callable[[], Any], seed: int, what: str) -> Any:
-        """The result of work without gradients and with seeded randomness; GanworksError when memory is short."""
+        """Run `work` without gradients and with seeded randomness. Raises GanworksError when memory is short."""
         try:
             with torch.inference_mode(), own_randomness(self.device, key(check_seed(seed), "apply")):
                 return work()
@@ -138,8 +138,8 @@ class Applier:
     def run(self, x: Tensor, seed: int = 0, **options: Any) -> Tensor:
         """x [1, C, H, W] float32 in [-1, 1], any size -> [1, C', H', W'] in [-1, 1] on the CPU.
 
-        options: what the domain understands (label, tile, mask [1, 1, H, W] with 1 = hole, ...). Raises UsageError for
-        options that it does not, GanworksError when memory is short or the network makes no numbers.
+        options: those of the domain (label, tile, mask [1, 1, H, W] with 1 = hole, ...). Raises UsageError for others,
+        and GanworksError when memory is short or the output is not finite.
         """
         self._check(options)
         x = x.to(self.device, torch.float32, memory_format=torch.channels_last)
@@ -151,9 +151,9 @@ class Applier:
         return out.clamp(-1, 1)
 
     def raster(self, raster: Raster, seed: int = 0, **options: Any) -> Raster:
-        """A raster -> a raster of the same depth. Alpha goes beside the network, resized when the size changes.
+        """A raster -> a raster of the same depth. Alpha bypasses the network and is resized when the size changes.
 
-        A model of grey pictures is given the luma (BT.601) of colour ones. A grey picture stays grey when the domain
+        A model of grey pictures gets the luma (BT.601) of colour ones. A grey picture stays grey when the domain
         says that results show the same picture (`keeps_grey`).
         """
         planes, alpha = self._planes(raster)
@@ -173,7 +173,7 @@ class Applier:
         return Raster(values, alpha, raster.top)
 
     def _planes(self, raster: Raster) -> tuple[np.ndarray, np.ndarray | None]:
-        """What the network is given [C, H, W] float32 in 0..top, and the alpha that goes beside it."""
+        """(input of the network [C, H, W] float32 in 0..top, alpha that bypasses it or None)."""
         colour = raster.colour
         wanted = len(colour) if self.channels is None else self.channels
         if wanted not in (1, 2, 3, 4):
@@ -193,8 +193,8 @@ class Applier:
         image: a path (of an animation the first frame) or a PIL image -> a PIL image, 8 bits, upright; an array [H, W],
         [H, W, 1] or [H, W, 3 or 4] of uint8, uint16 or float in 0..1 -> an array of the same kind (others: `values`); a
         tensor [1, C, H, W] in [-1, 1] -> a tensor.
-        A model of anything but pictures: the path of a file that it takes -> the bytes of the file that comes of it; an
-        array -> an array, see the domain's `change_array`.
+        A model of files other than pictures: a path -> the bytes of the output file; an array -> an array, see the
+        domain's `change_array`.
         options: as for `run`; mask may also be a path, an image or an array [H, W]. Raises UsageError.
         """
         if self.takes:
@@ -212,7 +212,7 @@ class Applier:
         return picture(self.raster(raster, seed, **self.ready(options, raster.size)))
 
     def _changed(self, given: Any, seed: int, options: dict[str, Any]) -> Any:
-        """`apply` of a model of anything but pictures."""
+        """`apply` of a model of files other than pictures."""
         if isinstance(given, str | Path):
             if not str(given).lower().endswith(self.takes):
                 raise UsageError(f"This model takes files whose names end in {', '.join(self.takes)}, not {given}.")

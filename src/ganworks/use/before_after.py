@@ -1,6 +1,6 @@
 """Held-out pictures before and after a translator, as pairs of files for the report: NAME-before.png, NAME-after.png.
 
-An evaluator that draws pairs of its own (files of such names) is left alone.
+Nothing is drawn where the evaluator has written files of such names itself.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PAIRS = 4
 def draw_pairs(found: Published, domain: Any, data: Any, folder: Path, count: int = PAIRS) -> list[Path]:
     """Write up to `count` pairs and `before-after.png`, all of them side by side, into `folder`; returns the files.
 
-    found: the network, its spec and card. domain, data: as for the training. Nothing is written where there is nothing
-    held out, where examples are no pictures, or where `folder` has pairs already.
+    found: the network, its spec and card. domain, data: as for the training. Nothing is written when nothing
+    is held out, when examples are not pictures, or when `folder` has pairs already.
     """
     held = np.asarray(data.held)
     if not len(held) or not _pictures(found.spec, domain) or _own(folder):
@@ -51,12 +51,12 @@ def draw_pairs(found: Published, domain: Any, data: Any, folder: Path, count: in
 
 
 def _pictures(spec: Spec, domain: Any) -> bool:
-    """Whether pictures become pictures."""
+    """Whether the network turns pictures into pictures."""
     return len(spec.shape) == 3 and len(spec.source or spec.shape) == 3 and isinstance(domain, ChangesPictures)
 
 
 def _own(folder: Path) -> list[Path]:
-    """Pairs that an evaluator has drawn."""
+    """Files of pairs that an evaluator has drawn."""
     return [path for path in folder.glob("*-before.png") if not path.name.startswith("held-out-")]
 
 

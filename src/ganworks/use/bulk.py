@@ -1,5 +1,4 @@
-"""Many samples to disk: restarts where it stopped, nothing twice, the same bytes however it was cut or
-killed.
+"""Writes many samples to disk; a restart continues where it stopped, and the bytes do not depend on restarts.
 
 The work is a list of index ranges (shards). A shard is written, then one line with its range and SHA-256 is
 appended to `done.jsonl` and flushed; a restart believes only lines whose files still have that digest and
@@ -38,8 +37,7 @@ _BUSY = "Another process is writing to {folder}. Wait for it, or choose another 
 
 @dataclass(frozen=True)
 class Bulk:
-    """What `generate` did. made: samples generated now. kept: samples found from earlier starts. seconds:
-    now."""
+    """The result of `generate`. made: samples generated now. kept: samples of earlier starts. seconds: this time."""
 
     out: Path
     count: int
@@ -64,8 +62,8 @@ def generate(
     """Samples 0 to `count - 1` of `seed` into a folder or zip; the same call again goes on where it stopped.
 
     out: a folder (files named by index), or NAME.zip of such files. form: "npz" (shards `shard-00000.npz` with x,
-    index, y), "zip", one of the maker's (PNGs for pictures; shards `shard-00000.csv` for a table), or "auto" = zip by
-    suffix, a file each where the kind has that, else shards.
+    index, y), "zip", one of the maker's (PNGs for pictures; shards `shard-00000.csv` for a table), or "auto": zip by
+    suffix, one file for each sample where the kind has that, else shards.
     shard: samples per line of progress. on_progress: called with (samples done, count).
     Raises UsageError when `out` was begun with other settings (with the differences) or is in use by another
     process, GanworksError when the disk is full; what is finished stays and counts.
@@ -117,7 +115,7 @@ def _form(form: str, out: Path, model: Model) -> str:
 
 
 def each(model: Model) -> str:
-    """The suffix of samples that are a file each."""
+    """The suffix of a sample's own file; "" when the samples belong in one file."""
     return (model.maker or Pictures).each
 
 
@@ -141,8 +139,10 @@ class _Job:
         )
 
     def write(self, samples: Samples, number: int) -> str:
-        """Write one shard; the SHA-256 of its content. Files of their own need no care: an unfinished shard is
-        written again."""
+        """Write one shard and return the SHA-256 of its content.
+
+        Files of single samples are not written atomically: an unfinished shard is written again.
+        """
         if self.form != "zip" and f".{self.form}" != each(self.model):
             path = self.folder / f"shard-{number:05d}.{self.form}"
             npz, maker = self.form == "npz", self.model.maker or Pictures()
@@ -263,8 +263,7 @@ def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
 
 
 def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, count: int) -> None:
-    """Put the finished files into `out`, uncompressed, in order, with fixed dates: the same bytes every
-    time."""
+    """Put the finished files into `out`, uncompressed, in order, with fixed dates, so that the bytes are the same."""
     suffix = each(model)
     note = model.wrap(np.zeros(0), seed=settings["seed"]).note()
     note |= {"count": count, "marked": settings["mark"]}

@@ -1,4 +1,4 @@
-"""`ganworks eval`: a run's generator against held-out real data; writes eval.json, and what it shows under eval/."""
+"""`ganworks eval`: evaluates the networks of a run on held-out real data; writes eval.json and the folder eval/."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def evaluate_run(
     seed: int = 0,
     extractor: str = "",
 ) -> Any:
-    """Judge the published networks of a run on `count` samples; returns what eval.json holds.
+    """Evaluate the published networks of a run on `count` samples; returns what eval.json holds.
 
-    data: what the run was trained on, None for the path that it remembers. opened: the data set that came of it, if it
-    is open already. extractor: the name of other features than those that the kind of data is judged by; "" for those.
-    Raises UsageError when the data is not found or is not the data of the run.
+    data: what the run was trained on; None: the path in its plan. opened: the data set, if it is open already.
+    extractor: the name of the feature extractor; "": the default of the data. Raises UsageError when the data is not
+    found or is not the data of the run, or when the extractor is unknown.
     """
     folder, plan, config = run.folder, run.plan(), run.config()
     source = plan["given"]["data"] if data is None else data
@@ -61,7 +61,7 @@ def evaluate_run(
 
 
 def _by(evaluator: Evaluator, name: str, recipe: str) -> Evaluator:
-    """The evaluator with the features of that name."""
+    """The evaluator with the extractor of that name."""
     if not isinstance(evaluator, ChoosesExtractor):
         raise UsageError(f"extractor={name}: a run of {recipe} is judged in one way only. Leave extractor out.")
-    return evaluator.judged_by(name)
+    return evaluator.with_extractor(name)

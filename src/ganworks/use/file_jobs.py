@@ -1,8 +1,8 @@
-"""Files through a trained network: one picture, a folder or zip of them, an animation, a video.
+"""Applies a trained network to files: one picture, a folder or zip of them, an animation, a video.
 
-A domain that is not one of pictures says what it `takes` and `gives` and does the work in `change`; see `Applier`.
+A domain of other files says what it `takes` and `gives` and does the work in `change`; see `Applier`.
 
-Results are written whole or not at all. A folder remembers in `applied.jsonl` which output came from which input and
+Results are written whole or not at all. A folder records in `applied.jsonl` which output came from which input and
 model, so that the same command goes on where it stopped and does again only what has changed.
 """
 
@@ -33,17 +33,17 @@ from ganworks.use.samples import make_folder
 STILLS = (*PICTURES, ".apng")
 KNOWN = (*STILLS, ".npy", *video.SUFFIXES)
 _EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
-_SAME_WORDS = 8  # so many first failures with the same words: the command is wrong, not the pictures
+_SAME_WORDS = 8  # after so many failures with one message and no success, the command is wrong, not the inputs
 
 Progress = Callable[[str, int, int], None] | None
 
 
 @dataclass
 class Outcome:
-    """What was done. pairs: (input, output) of what is finished; kept: how many of them were finished before.
+    """The result of `apply_files`. pairs: (input, output) of finished files; kept: how many were finished before.
 
-    failed: (name, reason). left: files in the folder that the model does not take; takes: suffixes of those that it
-    does. said: (name, what there is to say about it) of those that were done now.
+    failed: (name, reason). left: how many files in the folder the model does not take; takes: suffixes of those that
+    it does. said: (name, sentence for the user) of files that were done now.
     """
 
     out: Path
@@ -76,7 +76,7 @@ class Job:
         return self.model.takes or KNOWN
 
     def renamed(self, names: list[str]) -> list[str]:
-        """Names of the outputs: with another suffix; behind the old one where two would be called the same."""
+        """Names of the outputs: with the new suffix, which follows the old one where two names would be equal."""
         suffix, others = (self.model.gives, self.takes) if self.model.takes else (self.suffix, STILLS)
         if not suffix:
             return names
@@ -85,7 +85,7 @@ class Job:
         return [b if often[b] == 1 else f"{a}{suffix}" for a, b in zip(names, new, strict=True)]
 
     def check(self) -> None:
-        """Raise UsageError for what only pictures have, or a form that cannot be written."""
+        """Raise UsageError for options that only pictures have, or a form that cannot be written."""
         gives = self.model.gives
         if gives and (self.mask is not None or self.suffix not in ("", gives)):
             raise UsageError(
@@ -95,13 +95,13 @@ class Job:
             form_of(self.suffix)
 
     def facts(self, content: str, mask: Path | None) -> dict[str, Any]:
-        """All that an output follows from; the same facts give the same bytes."""
+        """Everything that determines an output: the same facts give the same bytes."""
         shown = {name: str(value) for name, value in sorted(self.options.items())}
         found = {"input": content, "model": self.model.fingerprint, "seed": self.seed, "marked": self.mark, **shown}
         return found if mask is None else {**found, "mask": atomic.sha256(mask)}
 
     def note(self, facts: dict[str, Any]) -> dict[str, Any] | None:
-        """The mark of an output."""
+        """The provenance mark of an output; None when it stays unmarked."""
         about = {name: value for name, value in facts.items() if name != "marked"}
         recipe = self.model.info.get("recipe")
         return provenance.note(recipe=recipe, **about, edited=True, digitalSourceType=_EDITED) if self.mark else None
@@ -131,7 +131,7 @@ def apply_files(
     on_progress: Progress = None,
     **options: Any,
 ) -> Outcome:
-    """Apply a model to a file of what it takes (a picture, an animation, a video ...), or all in a folder or zip.
+    """Apply a model to one file (a picture, an animation, a video ...), or to all files of a folder or zip.
 
     out: a file or folder for one input, a folder for many; None: the folder `applied`. Names and forms are kept; the
     form is that of an `out` that is a file, or `form` ("png", "tif", ...) for all stills of a folder. mask: a file, or
@@ -224,7 +224,7 @@ def _stop_if_hopeless(outcome: Outcome, error: GanworksError, count: int) -> Non
 
 
 def _film(job: Job, item: Item) -> bool:
-    """Whether an input is a video that goes through the network of pictures frame by frame."""
+    """Whether an input is a video, to whose frames a network of pictures is applied."""
     return not job.model.takes and item.name.lower().endswith(video.SUFFIXES)
 
 
@@ -249,7 +249,7 @@ def _make(
     make_folder(target.parent)
     if film:
         if record is not None:
-            record.add(name, facts, None)  # begun: should it be killed, the file that is there is ours
+            record.add(name, facts, None)  # begun: after a kill, the file there counts as ours
         _convert(job, item, target, mask, facts, on_progress)
         if record is not None:
             record.add(name, facts, atomic.sha256(target))
@@ -265,7 +265,7 @@ def _make(
 def _made(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
 ) -> tuple[bytes, str]:
-    """The content of one output, and what there is to say about it."""
+    """The content of one output, and a sentence for the user or ""."""
     if job.model.takes:
         return job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
     if item.name.lower().endswith(".npy"):

@@ -1,4 +1,4 @@
-"""What a data source holds, for a person: counts, classes, what cannot be read, notes."""
+"""What a data source holds, as text: counts, classes, what cannot be read, notes."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def _said(value: Any, most: int = 400) -> str:
 
 
 def top(counts: dict[str, int], distinct: int) -> str:
-    """The five commonest of some counts, and how many more there are."""
+    """The five most common names with their counts, and how many more there are."""
     shown = ", ".join(f"{name} ({times:,})" for name, times in list(counts.items())[:5])
     return shown if distinct <= 5 else f"{shown} and {distinct - 5:,} more"
 
 
 def class_counts(classes: dict[str, int]) -> str:
-    """How many examples each class has, and whether they are uneven."""
+    """How many examples each class has, and whether the classes are uneven."""
     if not classes:
         return "none"
     shown = ", ".join(f"{name} {times:,}" for name, times in list(classes.items())[:20])

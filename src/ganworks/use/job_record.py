@@ -1,4 +1,4 @@
-"""The files of `ganworks apply`: which are read, and what a folder of outputs remembers of those that were written."""
+"""The files of `ganworks apply`: its inputs, and the record that a folder of outputs keeps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def find_items(
 ) -> tuple[list[Item], int]:
     """(files of a folder or zip whose names end in one of `takes`, how many others there are).
 
-    Files below the folders `own`, and those whose names `skip` tells, are left out without being counted.
+    Files below the folders `own`, and those whose names `skip` accepts, are left out without being counted.
     """
     listing = FolderListing(source) if source.is_dir() else ZipListing(source)
     skipped = [path.resolve() for path in own if path.resolve() != source.resolve()]
@@ -73,7 +73,7 @@ def _reader(listing: FolderListing | ZipListing, index: int) -> Callable[[], byt
 
 
 class Record:
-    """What a folder of outputs knows about them: one line of JSON each, the last one counts."""
+    """The record of a folder of outputs: a line of JSON for each, of which the last one for a name counts."""
 
     def __init__(self, folder: Path):
         self.folder, self.path = folder, folder / RECORD
@@ -88,7 +88,7 @@ class Record:
                 continue
 
     def owns(self, name: str) -> bool:
-        """Whether an output of this name was made, or begun, by this verb."""
+        """Whether `ganworks apply` made, or began, an output of this name."""
         return name in self.lines
 
     def finished(self, name: str, facts: dict[str, Any]) -> bool:
@@ -110,7 +110,7 @@ class Record:
 
 
 def places(paths: Iterable[Path]) -> set[tuple[int, int]]:
-    """Device and number of each file, whatever its name."""
+    """(device, inode) of each file that exists, whatever its name."""
     facts = (path.stat() for path in paths if path.exists())
     return {(fact.st_dev, fact.st_ino) for fact in facts}
 

@@ -1,4 +1,4 @@
-"""`ganworks data PATH` for every kind of data: what was found, and some examples as the networks will get them."""
+"""`ganworks data PATH` for every kind of data: what was found, and some examples as the networks get them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganworks.files.atomic import replace_file
 from ganworks.files.recognise import Found, recognise
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.findings import Findings, choose, describe_any
-from ganworks.use.samples import Samples, make_folder, told
+from ganworks.use.samples import Samples, make_folder, preview_lines
 
 _FILES, _PICTURED = 8, 500  # files to listen to or watch; points in a picture
 
@@ -41,29 +41,29 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
 
 
 def kind_of(recipe: str) -> str:
-    """The domain that looks at a recipe's data: its own, and that of images for pictures of any arrangement."""
+    """The id of the domain that opens the data of a recipe: the one that its kind `looks` with, else its own."""
     found = registry.find_recipe(recipe)
     return found.kind.looks or found.domain
 
 
 def open_any(path: Any, domain_id: str, settings: Mapping[str, Any]) -> Findings:
-    """Open a source with the domain of this id, unreadable items left out and counted where it can do that."""
+    """Open a source with the domain of this id; unreadable items are counted and left out, where it can do that."""
     domain = find_class(domain_id)()
     lenient = {"on_corrupt": "skip"} if isinstance(domain, SkipsUnreadable) else {}
     domain = override(domain, {**lenient, **settings})
     with Meters() as meters:
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             meters("Reading the data", done, total)
 
         if isinstance(domain, LooksAtData):
-            return domain.look(path, told)
-        data = domain.open(path, on_progress=told)
+            return domain.look(path, report)
+        data = domain.open(path, on_progress=report)
     return Findings({**data.summary, "domain": domain}, describe_any(data.summary), None, data)
 
 
 def _examples(found: Findings, out: str | None) -> list[str]:
-    """Some examples, evenly of all classes: a picture, files, or lines to read."""
+    """Show or write some examples, evenly of all classes; the lines that say where they are."""
     if found.sheet is not None:
         sheet = Path(out or "contact-sheet.png")
         found.sheet.save(sheet)
@@ -79,7 +79,7 @@ def _examples(found: Findings, out: str | None) -> list[str]:
     samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
     if not domain.each:
         items = samples.items
-        print("\nSome examples, as the networks get them:\n" + "\n".join(told(items)))
+        print("\nSome examples, as the networks get them:\n" + "\n".join(preview_lines(items)))
         if out is None:
             return []
         replace_file(Path(out), domain.encode(samples, Path(out).suffix.lower(), False))
@@ -92,7 +92,7 @@ def _examples(found: Findings, out: str | None) -> list[str]:
 
 
 def _drawn(data: Any, domain: Any) -> Any:
-    """Examples as one picture, or None where the domain draws none of its examples alone."""
+    """Examples as one picture, or None where the domain cannot draw them alone."""
     if not isinstance(domain, ShowsExamples):
         return None
     x, names = _some(data, domain, _PICTURED)
@@ -103,7 +103,7 @@ def _drawn(data: Any, domain: Any) -> Any:
 
 
 def _some(data: Any, domain: Any, count: int) -> tuple[Any, list[str] | None]:
-    """(network values [n, *shape], class names) of up to `count` examples, chosen alike each time."""
+    """(network values [n, *shape], class names) of up to `count` examples, the same ones each time."""
     labels = labels_of(data)
     chosen = choose(labels, len(data), count)
     batch = domain.batch(data, chosen, Draw(key("examples"), len(chosen), slice(None)))

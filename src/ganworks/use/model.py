@@ -3,7 +3,7 @@
 Every sample has its own place: sample i of a seed is the same bytes alone, in a batch of 512 or in a bulk of
 a million. Two things make that so on the CPU. Latents are drawn in blocks of 64 keyed by (seed, block). And
 the network always runs on the same aligned window of `chunk` indices, with sample i in row i % chunk: kernels
-choose their order of summation by shape and by row, so that even floating-point rounding cannot differ.
+choose their order of summation by shape and by row, so that even rounding is the same.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Model:
         self._begin({})
 
     def _begin(self, options: dict[str, Any]) -> None:
-        """The generator to sample with under these options of the domain."""
+        """Prepare the generator for these options of the domain."""
         self.options = options
         domain = self.domain
         made = domain.prepare(self.net, self.spec, options) if isinstance(domain, PreparesNetwork) else self.net
@@ -93,8 +93,7 @@ class Model:
     def load(path: str | Path, *, device: str | torch.device = "auto", allow_nonfinite: bool = False) -> Model:
         """Load from a run folder or a `generator.safetensors` alone; no data is needed.
 
-        Raises UsageError for anything but an intact safetensors file whose header describes networks that
-        fit.
+        Raises UsageError for anything but an intact safetensors file whose header describes networks that fit.
         """
         found = load_net(path, allow_nonfinite=allow_nonfinite)
         if found.use != "sample":
@@ -105,9 +104,8 @@ class Model:
         """Write a self-describing `generator.safetensors`; returns its SHA-256. Needs `info["networks"]`."""
         if "networks" not in self.info:
             raise UsageError(
-                "This model was made from a bare module: its networks' configuration is "
-                "unknown, so that "
-                "the file could not be loaded again. Pass info={'networks': to_dict(networks)}."
+                "This model was made from a bare module: its networks' configuration is unknown, so that the file "
+                "could not be loaded again. Pass info={'networks': to_dict(networks)}."
             )
         card = {name: fact for name, fact in self.info.items() if name != "path"}
         return weights.write(path, self.net.state_dict(), header(self.spec, card))
@@ -119,7 +117,7 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the generator's tensors, the same on every device: names the model in marks."""
+        """SHA-256 over the generator's tensors, the same on every device: names the model in provenance marks."""
         return fingerprint(self.net)
 
     # Sampling -------------------------------------------------------------------------------------
@@ -131,7 +129,7 @@ class Model:
 
         labels: one class (index or name) for all, a sequence that is repeated to n, or None: sample i gets
         class i % num_classes. truncation: the latents' standard deviation, 1 = as trained; less gives more
-        typical and less varied samples. options: what the domain offers, see `prepared`. Raises UsageError for
+        typical and less varied samples. options: those of the domain, see `prepared`. Raises UsageError for
         values out of range and for more than fits into memory.
         """
         if options:
@@ -218,15 +216,13 @@ class Model:
             label = int(label)
         if type(label) is not int or not 0 <= label < self.spec.num_classes:
             raise UsageError(
-                "labels must be a class name or a number from 0 to "
-                f"{self.spec.num_classes - 1}, not "
-                f"{show(label)}. Known classes: {', '.join(self.classes[:20])}."
+                f"labels must be a class name or a number from 0 to {self.spec.num_classes - 1}, not {show(label)}. "
+                f"Known classes: {', '.join(self.classes[:20])}."
             )
         return label
 
     def decode(self, z: Tensor | np.ndarray, labels: Labels = None) -> Samples:
-        """Samples of your own latents [n, z_dim]. Raises UsageError for a wrong shape or type, NaN, or |z| >
-        100."""
+        """Samples of your own latents [n, z_dim]. Raises UsageError for a wrong shape or type, NaN, or |z| > 100."""
         z = torch.as_tensor(z).cpu()
         if z.ndim != 2 or z.shape[1] != self.z_dim or not len(z) or not z.is_floating_point():
             raise UsageError(f"Latents must be floats of shape [n, {self.z_dim}], not {z.dtype} {list(z.shape)}.")
@@ -246,10 +242,10 @@ class Model:
         return self.wrap(np.concatenate(parts), seed=None, labels=y)
 
     def walk(self, seeds: Sequence[int], steps: int = 9, labels: Labels = None, truncation: float = 1.0) -> Samples:
-        """From sample 0 of each seed to that of the next, `steps` samples a leg, both ends included.
+        """Interpolate from sample 0 of each seed to that of the next: `steps` samples a leg, both ends included.
 
-        Along the great circle between two latents (White 2016, arXiv 1609.04468), which stays at the length of
-        latents that the generator knows. Raises UsageError for fewer than two seeds.
+        Latents follow the great circle between two ends (White 2016, arXiv 1609.04468), and so keep the norm that the
+        generator was trained with. Raises UsageError for fewer than two seeds.
         """
         truncation, steps = check_truncation(truncation), check_count(steps, "steps")
         if len(seeds) < 2:
@@ -298,8 +294,7 @@ class Model:
             return x.to(torch.uint8).contiguous().cpu().numpy()
 
     def _choose_chunk(self) -> int:
-        """Rows per run: a power of two that depends on the network alone, so that bytes do not depend on
-        luck.
+        """Rows per run: a power of two that depends on the network alone, so that bytes do not depend on timing.
 
         Measured on CPUs: convolutions are fastest while the largest map stays below 8 MB (128 rows at 28x28
         and width 64, 32 at 64x64), dense layers while it stays below half a megabyte. A network above about
@@ -335,7 +330,7 @@ class Model:
 
 
 def _domain(given: Any) -> Any:
-    """The domain of a card; None for a card without one, or of a program's own that is not there now."""
+    """The domain of a card; None for a card without one, or when its class is not imported here."""
     if not isinstance(given, dict):
         return given
     try:
@@ -355,9 +350,9 @@ def fingerprint(net: nn.Module) -> str:
 
 @contextmanager
 def own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
-    """Seeded global randomness inside, the old state back afterwards; nothing when `seed` is None.
+    """Seed torch's global generators inside and restore their state afterwards; seed=None leaves them as they are.
 
-    On CUDA also kernels that are chosen by shape alone and keep full float32.
+    On CUDA, kernels are chosen by shape alone and compute in full float32.
     """
     if device.type == "cpu" and seed is None:
         yield
@@ -370,8 +365,7 @@ def own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """The point at fraction t of the great circle from a to b; a straight line where they point the same
-    way."""
+    """The point at fraction t of the great circle from a to b, of their line when a and b are parallel."""
     cosine = (a @ b / (a.norm() * b.norm()).clamp_min(1e-12)).clamp(-1, 1)
     angle = torch.acos(cosine)
     if angle.sin() < 1e-6:

@@ -1,7 +1,7 @@
-"""A trained classifier in use: pictures in, the probability of each class out, without the data it was trained on.
+"""Classifies pictures with a trained classifier; its training data is not needed.
 
 Pictures become tensors as they did for the training: the domain's fit and background, the spec's size and channels.
-Every batch has the same number of rows, filled up if need be: a picture's answer does not depend on its company.
+Every batch is filled up to the same number of rows: the answer for a picture does not depend on the others.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None] | None
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a classifier says. names [n]; probabilities [n, K] float64; truth [n] int64, -1 where not known.
+    """Predictions of a classifier. names [n]; probabilities [n, K] float64; truth [n] int64, -1 where not known.
 
     failed: (name, reason) of what could not be read, which has no row here.
     """
@@ -115,7 +115,7 @@ class Predictions:
 
 
 class Predictor:
-    """A classifier, ready to look at pictures. Use `Predictor.load`.
+    """A trained classifier. Use `Predictor.load`.
 
     net, spec, info: what was published (info is its card). domain: rebuilt from the card; it `Classifies`.
     """
@@ -143,9 +143,7 @@ class Predictor:
     def __call__(self, x: Tensor) -> np.ndarray:
         """x [N, C, H, W] float32 in [-1, 1], of the training's size -> probabilities [N, K] float64."""
         if x.ndim != 4 or tuple(x.shape[1:]) != self.spec.shape:
-            raise UsageError(
-                f"The classifier looks at [N, {', '.join(map(str, self.spec.shape))}], not {list(x.shape)}."
-            )
+            raise UsageError(f"The classifier takes [N, {', '.join(map(str, self.spec.shape))}], not {list(x.shape)}.")
         parts = []
         for start in range(0, len(x), _ROWS):
             part = x[start : start + _ROWS].float()
@@ -159,7 +157,7 @@ class Predictor:
         return found
 
     def predict(self, data: Any, on_progress: Progress = None) -> Predictions:
-        """Look at pictures: a file, a folder or zip, .npy, .npz or IDX files, a PIL image, an array [N, H, W(, C)].
+        """Classify pictures: a file, a folder or zip, .npy, .npz or IDX files, a PIL image, an array [N, H, W(, C)].
 
         Labels that come with the data (class folders, labels.csv, y) are compared when all of them are classes of this
         model. What cannot be read is left out and named in `failed`. Raises UsageError when nothing can be read.

@@ -1,4 +1,4 @@
-"""The evaluator of generators that sample: pictures, quick scores and the full evaluation against held-out data."""
+"""The evaluator of generators of samples: pictures, quick scores, and the full evaluation on held-out data."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ganworks.use.model import Model
 
 _GRID = 64  # samples on a progress grid
 _SCORED = 1000  # samples of a score during training
-_RELABELLED = 200_000  # examples up to which data is packed again with its labels, for a sharper judge
+_RELABELLED = 200_000  # examples up to which data is packed again with its labels, to train an extractor on them
 
 
 class SampleEvaluator:
-    """Looks at what G makes of latents. data: an opened data set; source: what it was opened from.
+    """Shows, scores and evaluates samples of G. data: an opened data set; source: what it was opened from.
 
-    config: the training's, for its domain (`show`, `extractor`), recipe and seed. work hears of preparation.
+    config: the training's, for its domain (`show`, `extractor`), recipe and seed. work: is told how far preparation is.
     """
 
     objective = "fd"
@@ -42,26 +42,26 @@ class SampleEvaluator:
 
     @property
     def ready(self) -> bool:
-        """Whether enough is held out to judge samples by."""
+        """Whether enough examples are held out to score with."""
         return len(self.data.held) >= FEWEST
 
     @cached_property
-    def judged(self) -> Any:
-        """The data set to judge by, with its labels where the training does without."""
+    def labelled(self) -> Any:
+        """The data set, with its labels even where the training ignores them."""
         return with_labels(self.config.domain, self.data, self.source)
 
     @cached_property
-    def by(self) -> tuple[FeatureExtractor, Reference]:
-        """Extractor and its view of the real data; both are cached beside the packed data."""
-        return seen_by(self.config.domain, self.judged, self.work, self._named)
+    def measured(self) -> tuple[FeatureExtractor, Reference]:
+        """The extractor, and the real data in its features; both are cached beside the packed data."""
+        return seen_by(self.config.domain, self.labelled, self.work, self._named)
 
     @property
     def extractors(self) -> tuple[str, ...]:
-        """Names of the features that this data can be judged by."""
-        return choices(self.judged)
+        """Names of the feature extractors that fit this data."""
+        return choices(self.labelled)
 
-    def judged_by(self, name: str) -> SampleEvaluator:
-        """This evaluator with the features of that name; UsageError for one that is not there."""
+    def with_extractor(self, name: str) -> SampleEvaluator:
+        """This evaluator with the extractor of that name; UsageError for an unknown one."""
         other = SampleEvaluator(self.data, self.source, self.config, self.work)
         other._named = name
         return other
@@ -77,17 +77,17 @@ class SampleEvaluator:
         return self._model
 
     def examples(self) -> Tensor:
-        """Real examples for the collapse watch."""
+        """64 real examples for the collapse check."""
         train = self.data.train
         few = train[np.linspace(0, len(train) - 1, min(_GRID, len(train))).astype(int)]
         return torch.from_numpy(self.data.raw(few).astype(np.float32))
 
     def sample(self, nets: Nets) -> Tensor:
-        """64 samples for the collapse watch."""
+        """64 samples for the collapse check."""
         return torch.from_numpy(rows(self.model(nets), 0, _GRID, seed=0)[0].astype(np.float32))
 
     def show(self, nets: Nets) -> Image.Image:
-        """A grid of samples; one class, one column."""
+        """A grid of samples, with a column for each class."""
         classes, domain = self.data.spec.num_classes, self.config.domain
         columns = classes if 2 <= classes <= 16 else None
         count = showing_of(domain, _GRID) if columns is None else columns * max(1, round(_GRID / columns))
@@ -95,7 +95,7 @@ class SampleEvaluator:
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """Scores of 1,000 samples, the same of real data, and the extractor's key."""
-        extractor, reference = self.by
+        extractor, reference = self.measured
         model = self.model(nets)
         scores, floor = score(
             lambda start, n: rows(model, start, n), self.data, extractor, count=_SCORED, reference=reference
@@ -109,7 +109,7 @@ class SampleEvaluator:
         made = time.perf_counter() - start
         if not self.ready or not self.config.train.judge:
             return 0.0, made
-        extractor, _ = self.by
+        extractor, _ = self.measured
         start = time.perf_counter()
         extractor(samples.numpy().astype(self.data.spec.dtype))
         return (made + time.perf_counter() - start) * _SCORED / len(samples) + 0.2, made
@@ -118,11 +118,11 @@ class SampleEvaluator:
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> Report:
         """The full evaluation on `count` samples; its pictures go to a folder."""
-        extractor, reference = self.by
+        extractor, reference = self.measured
         model = self.model(nets)
         return evaluate(
             lambda start, n: rows(model, start, n, seed=seed + 1),
-            self.judged,
+            self.labelled,
             extractor,
             count=count,
             seed=seed,
@@ -134,7 +134,7 @@ class SampleEvaluator:
 
 
 def seen_by(domain: Any, data: Any, work: Work, name: str = "") -> tuple[FeatureExtractor, Reference]:
-    """A feature extractor for a data set, the domain's unless it is named, and its view of the real data."""
+    """(the named extractor, or the domain's own; the real data in its features)."""
     cache = cache_folder(None)[0]
     extractor = extractor_for(data, cache, name=name, progress=work) if name else domain.extractor(data, cache, work)
     return extractor, Reference.of(data, extractor, cache, progress=work)
@@ -147,9 +147,9 @@ def rows(model: Model, start: int, count: int, seed: int = 1) -> tuple[np.ndarra
 
 
 def with_labels(domain: Any, data: Any, source: Any) -> Any:
-    """The data set to judge by: the same examples with their labels, where labels=off left some out.
+    """The data set for an evaluation: the same examples with their labels, where labels=off left them out.
 
-    An unconditional generator is better judged by a classifier than by random features. The split into training
+    Features of a classifier measure an unconditional generator better than random features do. The split into training
     and held-out examples follows from their contents, so it is the same one.
     """
     unused = data.labels is None and labels_of(domain) in (False, "off")

@@ -1,6 +1,6 @@
-"""What a generator made: an array that knows its seed, and can be looked at and saved, marked as generated.
+"""Samples of a generator: an array with its seed, to be shown and saved, marked as generated.
 
-The kind of file is a matter of its maker: a domain that `MakesFiles` is one, `Pictures` serves all others.
+Their maker writes the files: a domain that `MakesFiles`, or `Pictures` for all others.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Samples:
 
     data: [n, *spec.shape] in the data's own range and type (images: uint8 [n, C, H, W]).
     seed, indices [n]: sample `indices[k]` of `seed` is `data[k]`. labels: [n] int64, or None without classes.
-    facts: what the files' marks say about the model. maker: writes them; None: pictures, where they are any.
+    facts: what the files' marks say about the model. maker: what writes the files; None: `Pictures`.
     """
 
     data: np.ndarray
@@ -87,7 +87,7 @@ class Samples:
         return provenance.encode([self.grid()], "png", self.note())
 
     def note(self, k: int | None = None) -> dict[str, Any]:
-        """The mark of all samples, or of the sample in row `k` alone."""
+        """The provenance mark of all samples, or of the sample in row `k` alone."""
         if k is None:
             span = [int(self.indices[0]), int(self.indices[-1])] if len(self.indices) else None
             return provenance.note(**self.facts, seed=self.seed, indices=span, count=len(self))
@@ -142,7 +142,7 @@ class Samples:
 
 
 class Pictures:
-    """The maker of pictures: a PNG each, a grid of all, or an animation."""
+    """The maker of pictures: a PNG of each, a grid of all, or an animation."""
 
     forms: ClassVar[tuple[str, ...]] = (".png", ".gif", ".webp", ".apng")
     each: ClassVar[str] = ".png"
@@ -181,7 +181,7 @@ def make_folder(folder: Path) -> None:
 
 
 def to_bytes(data: np.ndarray, spec: Spec) -> np.ndarray:
-    """uint8 for looking at: the data's range [low, high] becomes 0 to 255."""
+    """The data as uint8 to look at: the range [low, high] becomes 0 to 255."""
     if data.dtype == np.uint8:
         return data
     scale = 255.0 / ((spec.high - spec.low) or 1.0)
@@ -189,8 +189,7 @@ def to_bytes(data: np.ndarray, spec: Spec) -> np.ndarray:
 
 
 def picture(x: np.ndarray, spec: Spec) -> Image.Image:
-    """One example [C, H, W] as an image: 1 channel grey, 3 RGB, 4 RGBA, others set below each other in
-    grey."""
+    """One example [C, H, W] as an image: 1 channel grey, 3 RGB, 4 RGBA, others below each other in grey."""
     if x.ndim != 3:
         raise UsageError(f"Samples of shape {x.shape} ({spec.kind}) are no pictures. Use numpy(), or save as .npz.")
     x = to_bytes(x, spec)
@@ -228,8 +227,8 @@ def zip_bytes(entries: list[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
-def told(items: Any, most: int = 5) -> list[str]:
-    """The first of some samples as lines to read: texts, rows of a table, or the shape of what is no text."""
+def preview_lines(items: Any, most: int = 5) -> list[str]:
+    """The first `most` samples as lines to read: texts, rows of a table, or the first values of a series."""
     if hasattr(items, "to_string"):
         text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
         return [f"  {line}" for line in text.splitlines()]
@@ -238,7 +237,7 @@ def told(items: Any, most: int = 5) -> list[str]:
         if isinstance(item, str):
             lines.append(f"  {item[:200]}")
         elif hasattr(item, "to_string"):
-            lines += [*told(item, 4), ""]
+            lines += [*preview_lines(item, 4), ""]
         elif getattr(item, "ndim", 0) == 2:
             lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
         else:

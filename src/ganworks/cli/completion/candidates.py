@@ -26,7 +26,7 @@ _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain"
 
 
 def print_candidates(words: Sequence[str]) -> None:
-    """Print what fits the last of the words; nothing at all when something goes wrong: a shell is waiting."""
+    """Print what fits the last of the words; nothing at all after an error, as a shell is waiting."""
     try:
         if words[:1] == ["--line"]:
             words = split_line(words[1])[1:]

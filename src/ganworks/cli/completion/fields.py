@@ -1,4 +1,4 @@
-"""The settings of a recipe, read from the sources: dataclasses import torch, and completion must not wait for it."""
+"""The settings of a recipe, read from its source code: importing it would import torch, which is too slow here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ganworks completion SHELL`: the script that a shell reads; all that it knows is how to ask `ganworks __complete`."""
+"""`ganworks completion SHELL`: the script for a shell, which asks `ganworks __complete` for candidates."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What others bring: installed plugins, and the modules and classes that a user names on the command line."""
+"""The declaration of a kind, installed plugins, and the modules and classes that a user names."""

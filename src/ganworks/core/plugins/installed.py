@@ -2,7 +2,7 @@
 
 An entry point names a module (NAME = "package") with any of KIND (see `core.plugins.kind`), RECIPES (name ->
 ("module:function", id of a domain)) and PARTS (id -> "module:Class"). NAME stands before the ids of its parts:
-"NAME:networks/x". A plugin that is broken is left out with a warning; nothing of it can stop the rest.
+"NAME:networks/x". A broken plugin is left out with a warning and does not stop the others.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class Plugins(NamedTuple):
 
 def installed() -> Mapping[str, Any]:
     """Name of a plugin -> its module, in the order of names."""
-    return look().modules
+    return scan().modules
 
 
 def refuse_broken(name: str) -> None:
     """Raise UsageError when the plugin of this name is installed and had to be left out."""
-    if (why := look().broken.get(name)) is not None:
+    if (why := scan().broken.get(name)) is not None:
         raise UsageError(f"The plugin {name!r} is installed here but was left out: {why}")
 
 
 @cache
-def look() -> Plugins:
-    """Import the modules of all plugins; each that fails, or names things wrongly, is left out with a warning."""
+def scan() -> Plugins:
+    """Import the modules of all plugins; one that fails or is declared wrongly is left out with a warning."""
     modules: dict[str, Any] = {}
     broken: dict[str, str] = {}
     for entry in _entries():
@@ -53,7 +53,7 @@ def look() -> Plugins:
                 raise UsageError(f"another plugin has this name ({modules[entry.name].__name__}).")
             module = entry.load()
             _check(entry.name, module)
-        except (Exception, SystemExit) as error:  # somebody else's code may raise anything
+        except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             why = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
             warnings.warn(f"The plugin {entry.name} ({entry.value}) was left out: {why}", stacklevel=2)
             if entry.name not in modules:

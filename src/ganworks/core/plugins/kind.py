@@ -10,12 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Kind:
-    """What the rest of the program reads of one kind of data.
+    """What the rest of the program knows of one kind of data.
 
     name: a word. order: its place in lists. title: how help calls its data. recipes: name -> ("module:function", id of
     the domain). parts: id -> "module:Class", e.g. {"networks/r3gan": "r3gan:R3GAN"}. Modules are relative to the
     package; ":Class" is in the package itself.
-    default, noun: the recipe that recognition suggests, and what it is for, in two words; "" for none.
+    default: the recipe that recognition suggests; "" for none. noun: what the kind learns from, in one or two words.
     recognise: the module that holds RULES and OBJECT_RULES, see `files.recognise`; "" for none.
     built_in: names of data that come with the package -> recipe. looks: id of the domain that `ganworks data` opens
     data with, "" for the recipe's own.

@@ -1,6 +1,6 @@
 """Modules and parts that the user names: `plugin=mymodule`, `networks=mypackage.Net`, `game=adversarial`.
 
-Only a name that the user typed comes here: it is a wish to import that module. Names that stand in a run or a published
+Only names that the user typed come here: typing one asks for the import of its module. Names in a run or a published
 file never do (`core.config`, `games.losses`).
 """
 
@@ -18,16 +18,16 @@ from typing import Any
 from ganworks.core import registry
 from ganworks.core.errors import GanworksError, UsageError, nearest
 
-HOOKS = {"networks": ("build",), "game": ("turns",), "domain": ("open", "batch")}  # by what a part is known
+HOOKS = {"networks": ("build",), "game": ("turns",), "domain": ("open", "batch")}  # methods of each category
 _NONE = {"networks": "There are no networks", "game": "There is no game", "domain": "There is no domain"}
 _AS = {"networks": "are networks", "game": "is a game", "domain": "is a domain", "loss": "is a loss"}
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def import_named(name: str, option: str) -> ModuleType:
-    """A module by its full name, the current directory among the places; option: what the user typed it for.
+    """Import a module by its full name; it may lie in the current directory. option: the option that names it.
 
-    Raises UsageError, also for whatever goes wrong while it is imported.
+    Raises UsageError, also for any error while it is imported.
     """
     if name.endswith(".py") or not _MODULE.fullmatch(name):
         stem = Path(name).stem if name.endswith(".py") else "mymodule"
@@ -44,12 +44,12 @@ def import_named(name: str, option: str) -> ModuleType:
         raise UsageError(f"{option}: {name} cannot be imported: {error}.") from error
     except GanworksError:
         raise
-    except (Exception, SystemExit) as error:  # somebody's own code may raise anything
-        raise UsageError(f"{option}: {name} cannot be imported: {told(error)}") from error
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        raise UsageError(f"{option}: {name} cannot be imported: {error_line(error)}") from error
 
 
-def told(error: BaseException) -> str:
-    """An error of somebody's own code in one line: its name, what it says, and the line of code."""
+def error_line(error: BaseException) -> str:
+    """An error of the user's own code in one line: its class, its message, and the line of code."""
     frames = traceback.extract_tb(error.__traceback__)
     last = next((f for f in reversed(frames) if not f.filename.startswith("<")), None)
     place = f" ({Path(last.filename).name}, line {last.lineno})" if last is not None else ""
@@ -60,7 +60,7 @@ def told(error: BaseException) -> str:
 
 
 def by_path(path: str, option: str) -> Any:
-    """What "module:name" or "module.name" is, the module imported; UsageError when it is not there."""
+    """Import a module and return its member: "module:name" or "module.name". Raises UsageError when there is none."""
     module, _, name = path.rpartition(":" if ":" in path else ".")
     found = import_named(module, option)
     if not hasattr(found, name):
@@ -70,7 +70,7 @@ def by_path(path: str, option: str) -> Any:
 
 
 def part_named(category: str, word: Any) -> Any:
-    """A part of a category ("networks", "game", "domain") by what the user says, with its own defaults.
+    """A part of a category ("networks", "game", "domain") that the user names, with its own defaults.
 
     word: a short name ("dcgan"), an id ("networks/dcgan", "plugin:networks/x"), "module.Class" or "module:Class"; a
     class or an instance is taken as it is. Raises UsageError.
@@ -95,12 +95,12 @@ def _elsewhere(category: str, short: str) -> str:
         return f"{short} is a recipe: ganworks train {short}."
     plugin, colon, rest = short.partition(":")
     if colon and "/" in rest:
-        return f"It is of the plugin {plugin}, which is not installed here. Install it first."
-    return f"{nearest(short, registry.named(category))} One of your own is {category}=MODULE.Class."
+        return f"It belongs to the plugin {plugin}, which is not installed here. Install it first."
+    return f"{nearest(short, registry.named(category))} For one of your own, say {category}=MODULE.Class."
 
 
 def _instance(category: str, found: Any, word: str) -> Any:
-    """A dataclass of what was found, made with its defaults; UsageError when it is not of the category."""
+    """The part with its defaults, when a class was found; UsageError when it is not of the category."""
     cls = found if isinstance(found, type) else type(found)
     lacks = [hook for hook in HOOKS[category] if not hasattr(cls, hook)]
     if lacks:

@@ -1,1 +1,1 @@
-"""What a setting may be: declared with its field, checked and converted in one place each, written as JSON Schema."""
+"""Ranges of settings: declared with the fields, checked and converted in one place each, written as JSON Schema."""

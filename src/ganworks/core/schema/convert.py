@@ -1,6 +1,6 @@
-"""Plain values, as YAML, JSON and the command line hold them, as the types that fields declare; msgspec does the work.
+"""Converts plain values of YAML, JSON and the command line to the types that fields declare, with msgspec.
 
-What a person writes is read first (`64,96` for a tuple, `off` for a word); what msgspec refuses becomes a sentence.
+Words that a user writes are read first (`64,96` as a tuple, `off` as a word); what msgspec refuses becomes a sentence.
 Ranges are ours (`core.schema.declare`): msgspec 0.23 ends the process on a union of a number with a range and a tuple.
 """
 
@@ -79,7 +79,7 @@ def _admitted(declared: Any) -> dict[Any, tuple]:
 
 
 def _read(admitted: Mapping[Any, tuple], raw: Any) -> Any:
-    """A person's word, or a number of numpy's, as the plain value that it means in such a field."""
+    """A word of the user, or a NumPy scalar, as the plain value that it means in a field of these types."""
     if hasattr(raw, "item") and getattr(raw, "ndim", 0) == 0:
         raw = raw.item()
     if raw is None and type(None) in admitted:
@@ -95,7 +95,7 @@ def _read(admitted: Mapping[Any, tuple], raw: Any) -> Any:
 
 
 def _read_list(admitted: Mapping[Any, tuple], raw: Any) -> Any:
-    """size=64,96 needs no brackets, and a field of lists alone takes one item."""
+    """A list without brackets (size=64,96); a field that takes nothing but lists also takes a single item."""
     alone = not admitted.keys() - {tuple, type(None)}
     if isinstance(raw, str) and str not in admitted and (alone or "," in raw):
         return [parse(word) for word in raw.split(",")]
@@ -105,7 +105,7 @@ def _read_list(admitted: Mapping[Any, tuple], raw: Any) -> Any:
 
 
 def _sentence(said: str, admitted: Mapping[Any, tuple], raw: Any, where: str) -> str:
-    """What msgspec found wrong, as a sentence that says where, what is wanted, and what there was."""
+    """An error of msgspec as a sentence: where, what is wanted, and what was given."""
     if "of length" in said:
         wanted = said.partition("of length ")[2].partition(",")[0].replace(">= ", "at least ")
         return f"{where} needs {wanted} values, not {raw!r}."

@@ -99,7 +99,7 @@ def check(settings: Any, where: str = "") -> None:
 
 
 def check_value(where: str, hint: Any, value: Any) -> None:
-    """Raise UsageError that names `where` unless a value is in its declared range; each number of a tuple, too."""
+    """Raise UsageError that names `where` unless a value, or each number of a tuple, lies in its declared range."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         for allowed in (m for m in options[1:] if isinstance(m, Range)):

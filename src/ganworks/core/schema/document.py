@@ -58,7 +58,7 @@ def print_schema(recipe: str, form: str) -> None:
 
 
 def example(recipe: str) -> Config:
-    """What a recipe chooses for the example data of its kind. Raises UsageError when it cannot do with such data."""
+    """What a recipe chooses for the example data of its kind. Raises UsageError when it needs other data."""
     function, domain = registry.recipe_function(recipe)
     found = registry.part(domain)
     about = _example(recipe)

@@ -1,4 +1,4 @@
-"""Line charts of a report as data: what uPlot draws in the page, bounded in size and finite throughout.
+"""Line charts of a report as data for uPlot, bounded in size and with finite values only.
 
 A chart may get a million points, NaN, infinities and zeros on a logarithmic axis. It keeps at most `_BUCKETS` averages
 per line, with the range around them as a pale band, and breaks the line where nothing is finite.
@@ -51,7 +51,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a reader without the drawing learns of a line: its first, last, lowest and highest mean as text."""
+    """A line in words, for readers without the drawing: its first, last, lowest and highest mean."""
 
     name: str
     first: str
@@ -72,7 +72,7 @@ class Chart:
 def downsample(points: Iterable[Point], log: bool = False, buckets: int = _BUCKETS) -> list[list[Bucket]]:
     """At most `buckets` averages with their ranges, as unbroken pieces, without points that cannot be drawn.
 
-    Buckets are of equal width in x, so that a burst of points counts as little as it lasts.
+    Buckets have equal widths in x, so that a burst of points has no more weight than its duration.
     log: values that are not positive cannot be drawn.
     """
     usable = [(x, y) for x, y in points if math.isfinite(x)]
@@ -137,7 +137,7 @@ def line_chart(
 
 
 def _columns(pieces: list[list[Bucket]]) -> dict[str, list[float | None]]:
-    """The columns of a line as the script joins them; null between two pieces breaks the line."""
+    """The columns of a line for the script; a null between two pieces breaks the line."""
     x: list[float | None] = []
     mean: list[float | None] = []
     low: list[float | None] = []
@@ -156,7 +156,7 @@ def _columns(pieces: list[list[Bucket]]) -> dict[str, list[float | None]]:
 
 
 def _digits(value: float, digits: int = 6) -> float:
-    """The value with so many significant digits: six are more than a screen can show, in fewer bytes."""
+    """The value rounded to significant digits: six are more than a screen shows, and save bytes."""
     return float(f"{value:.{digits}g}")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from ganworks.report import advice, units, words
 from ganworks.report.page import media
 from ganworks.report.page.charts import Chart, Floor, Line, line_chart
-from ganworks.report.page.pictures import spread
+from ganworks.report.page.pictures import choose_frames
 from ganworks.report.page.sections import STATES
-from ganworks.report.read import RunView, frames, mapping, number
+from ganworks.report.read import RunView, as_float, frames, mapping
 
 _FRAMES, _FRAME_BYTES = 10, 220_000
 _REASONS = {
@@ -41,9 +41,9 @@ _FILM = {
 
 
 def _film(run: RunView) -> dict[str, Any] | None:
-    """What was shown, as a strip to scroll; the script turns it into one place with a slider."""
-    best = number(run.best.get("seen"))
-    chosen = spread(frames(run), _FRAMES, int(best) if math.isfinite(best) else None)
+    """The pictures of the training as a strip to scroll; the script shows them in one place, with a slider."""
+    best = as_float(run.best.get("seen"))
+    chosen = choose_frames(frames(run), _FRAMES, int(best) if math.isfinite(best) else None)
     title, about = _FILM[run.use]
     figures = []
     for seen, path in chosen if len(chosen) > 1 else ():
@@ -68,18 +68,18 @@ _TERMS = {
         "Penalties",
         "Terms that keep the gradients of the discriminator small. They usually fall over time.",
     ),
-    True: ("Single terms", "The other terms of the losses, and values that are only watched."),
+    True: ("Single terms", "The other terms of the losses, and values that are only recorded."),
 }
 
 
 def _charts(run: RunView) -> list[tuple[str, str, Chart]]:
-    """(title, text, chart) of everything that there is to draw."""
+    """(title, text, chart) of every chart that has data."""
     charts = [
         (*_SCORE[run.task], _score_chart(run)),
         (
-            "What the discriminator thinks",
-            "Its output on real and on made-up examples; higher means “looks real”. Two "
-            "lines that fly apart mean that it has won and the generator learns little.",
+            "Discriminator outputs",
+            "Its outputs for real and for generated examples; higher means “looks real”. Two "
+            "lines that move far apart mean that it has won and the generator learns little.",
             _logit_chart(run),
         ),
         (
@@ -118,22 +118,22 @@ def _score_chart(run: RunView) -> Chart | None:
 
 
 def _seconds_at(run: RunView, event: dict[str, object]) -> float:
-    """The training time of an event; of the round closest before it when it does not say."""
-    if math.isfinite(own := number(event.get("seconds"))):
+    """The training time of an event, or of the last round before it when the event has none."""
+    if math.isfinite(own := as_float(event.get("seconds"))):
         return own
-    index = bisect_right(run.rounds, number(event.get("seen")), key=lambda e: number(e.get("seen")))
-    return number(run.rounds[index - 1].get("seconds")) if index else 0.0
+    index = bisect_right(run.rounds, as_float(event.get("seen")), key=lambda e: as_float(e.get("seen")))
+    return as_float(run.rounds[index - 1].get("seconds")) if index else 0.0
 
 
 def _term_lines(run: RunView) -> dict[str, list[tuple[float, float]]]:
     lines: dict[str, list[tuple[float, float]]] = {}
     for event in run.rounds:
         for name, value in mapping(event.get("losses")).items():
-            lines.setdefault(name.lstrip("_"), []).append((number(event.get("seen")), number(value)))
+            lines.setdefault(name.lstrip("_"), []).append((as_float(event.get("seen")), as_float(value)))
     return lines
 
 
-_WATCHED = {"real": "real examples", "fake": "made-up examples"}
+_WATCHED = {"real": "real examples", "fake": "generated examples"}
 
 
 def _logit_chart(run: RunView) -> Chart | None:
@@ -165,5 +165,5 @@ def _penalty_chart(run: RunView, title: str) -> Chart | None:
 
 
 def _speed_chart(run: RunView) -> Chart | None:
-    points = [(number(e.get("seen")), number(e.get("speed"))) for e in run.rounds]
+    points = [(as_float(e.get("seen")), as_float(e.get("speed"))) for e in run.rounds]
     return line_chart([Line("examples per second", points)], title="Speed", x_label="examples seen", y_zero=True)

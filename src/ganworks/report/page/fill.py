@@ -1,4 +1,4 @@
-"""Jinja2 for the pages: HTML with auto-escaping, and Markdown in which every value is escaped as Markdown text."""
+"""Fills the Jinja2 templates: HTML with auto-escaping, and Markdown whose values are escaped as Markdown text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training or an evaluation made, inside the page: pictures, sounds, films, texts and tables, each in few bytes.
+"""Outputs of a training or an evaluation in the page: pictures, sounds, films, texts and tables, each in few bytes.
 
 The first bytes of a file must be those of the format that its name claims. Other files, and files that are too large,
 are left out.
@@ -23,9 +23,9 @@ _FILMS = {".mp4": ("video/mp4", slice(4, 8), b"ftyp"), ".webm": ("video/webm", s
 
 
 def shown(run: RunView, path: Path, budget: int, alt: str) -> str:
-    """The file as HTML (`Markup`) with at most about `budget` bytes of it inside; "" when it cannot be shown.
+    """The file as HTML (`Markup`) that embeds about `budget` bytes at most; "" when it cannot be shown.
 
-    Only regular files inside the run folder are opened. alt: what it is, for those who cannot see it.
+    Only regular files inside the run folder are opened. alt: a text for those who cannot see it.
     """
     show = KINDS.get(path.suffix.lower())
     try:
@@ -53,7 +53,7 @@ def _sound(path: Path, budget: int, alt: str) -> str:
 
 
 def _beginning(raw: bytes, budget: int) -> tuple[bytes, str]:
-    """The first `budget` bytes of a WAV file as a whole one, and the words that say so; empty when it is damaged."""
+    """(a WAV file of the first `budget` bytes, a sentence that says so); empty when the file is damaged."""
     at, form = 12, b""
     while at + 8 <= len(raw):
         name, size = raw[at : at + 4], int.from_bytes(raw[at + 4 : at + 8], "little")
@@ -104,7 +104,7 @@ def _table(path: Path, budget: int, alt: str) -> str:
 
 
 def _head(path: Path, most: int) -> tuple[list[str], bool]:
-    """The first lines of a text that people can read, and whether it goes on."""
+    """(the first lines of a text, without control characters; whether it goes on)."""
     with path.open("rb") as file:
         raw = file.read(most + 1)
     text = raw[:most].decode("utf-8-sig", "replace")

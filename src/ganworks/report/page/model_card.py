@@ -1,4 +1,4 @@
-"""README.md of a run: the model card that a person or a model hub reads first."""
+"""README.md of a run: the model card for people and for model hubs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganworks.report.page import fill
 from ganworks.report.page.fill import Markdown
 from ganworks.report.page.sections import example
 from ganworks.report.page.write import write_text
-from ganworks.report.read import RunView, mapping, number
+from ganworks.report.read import RunView, as_float, mapping
 
 
 def write_card(run: RunView) -> Path:
@@ -66,7 +66,7 @@ def _call(run: RunView) -> str:
 
 
 def _save(run: RunView) -> str:
-    """What becomes of samples: a file of their kind."""
+    """The line that saves samples as a file of their kind."""
     if run.card.get("each") or not run.forms:
         return 'samples.save("samples")  # a folder; samples.items holds them'
     return f'samples.save("samples{run.forms[0]}")  # samples.items holds them'
@@ -103,7 +103,7 @@ def _training(run: RunView) -> dict[str, Any]:
 
 
 def _scores(run: RunView) -> dict[str, Any]:
-    scores, count = words.scores_of(run), number(run.evaluation.get("count"))
+    scores, count = words.scores_of(run), as_float(run.evaluation.get("count"))
     return {
         "scores": [_score_row(score) for score in scores],
         "features": sorted({s.extractor for s in scores if s.extractor}),

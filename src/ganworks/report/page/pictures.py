@@ -33,8 +33,8 @@ class EmbeddedPicture:
 def embed(path: Path, budget: int) -> EmbeddedPicture | None:
     """The picture in at most `budget` bytes of file data; None when it is no picture that can be read.
 
-    PNG, WebP, GIF or JPEG that fits is embedded as it is. A larger one becomes WebP, then smaller until it fits; of
-    what moves, the first frame.
+    A PNG, WebP, GIF or JPEG that fits is embedded as it is. A larger one becomes WebP, and smaller until it fits; of an
+    animation, the first frame is kept.
     """
     try:
         if path.stat().st_size > _FILE_LIMIT:
@@ -71,10 +71,10 @@ def _uri(kind: str, raw: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(raw).decode('ascii')}"
 
 
-def spread(items: list[tuple[int, Path]], most: int, keep: int | None = None) -> list[tuple[int, Path]]:
-    """At most `most` frames: the first, the last, the one at `keep`, and even steps in log(seen) between.
+def choose_frames(items: list[tuple[int, Path]], most: int, keep: int | None = None) -> list[tuple[int, Path]]:
+    """At most `most` frames: the first, the last, the one nearest to `keep`, and others at even steps of log(seen).
 
-    Early training changes fast, so even steps in the number itself would waste most frames on the end.
+    Early training changes fast, so even steps of `seen` would spend most frames on its end.
     """
     if len(items) <= most:
         return items

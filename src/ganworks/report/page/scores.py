@@ -1,4 +1,4 @@
-"""The report's second part: every score beside its floor, with a verdict in words, and what the evaluation made."""
+"""The report's second part: every score beside its floor, with a verdict in words, and outputs of the evaluation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ganworks.report import words
 from ganworks.report.page import media, tasks
-from ganworks.report.read import SHOWN, RunView, mapping, number
+from ganworks.report.read import SHOWN, RunView, as_float, mapping
 from ganworks.report.words import Score
 
 _PICTURE_BYTES, _PICTURES = 450_000, 6
@@ -50,7 +50,7 @@ def good(run: RunView) -> dict[str, Any] | None:
 
 
 def _warnings(run: RunView) -> list[str]:
-    """What the evaluation itself says must be kept in mind."""
+    """The warnings of the evaluation itself."""
     said = run.evaluation.get("warnings")
     return [str(s) for s in said] if isinstance(said, list) else []
 
@@ -68,7 +68,7 @@ def _classes(run: RunView) -> dict[str, Any] | None:
 def _cell(entry: dict[str, object], title: str, key: str, beside: str) -> tuple[str, str, str]:
     """(title of the column, value, value of real data or "")."""
     raw = entry.get(key)
-    value, real = number(mapping(raw).get("value", raw)), number(entry.get(beside))
+    value, real = as_float(mapping(raw).get("value", raw)), as_float(entry.get(beside))
     share = words.METRICS["coverage"]
     return title, words.score_text(share, value), words.score_text(share, real) if math.isfinite(real) else ""
 
@@ -117,7 +117,7 @@ def _gauge(score: Score) -> dict[str, Any] | None:
 
 
 def _evaluation_pictures(run: RunView) -> list[dict[str, Any]]:
-    """What the evaluation drew, wrote, recorded and filmed, with its own titles."""
+    """Pictures, texts, sounds and films of the evaluation, with its own titles."""
     folder = run.folder / "eval"
     named = {Path(str(name)).name: title for title, name in mapping(run.evaluation.get("pictures")).items()}
     others = (path.name for path in sorted(folder.glob("*")) if path.suffix.lower() in SHOWN)

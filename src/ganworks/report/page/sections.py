@@ -1,4 +1,4 @@
-"""What the parts of a report say of a run, for the templates: names, numbers, rows and sentences as plain text."""
+"""The content of a report's sections, for the templates: names, numbers, rows and sentences as plain text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganworks.report import advice, units, words
 from ganworks.report.page import media
-from ganworks.report.read import RunView, frames, mapping, number
+from ganworks.report.read import RunView, as_float, frames, mapping
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -45,7 +45,10 @@ def hero(run: RunView) -> dict[str, Any]:
 _SHOWN = {  # text alternative and caption of the latest picture
     "sample": ("Generated samples{}", "Made by this generator{}. None of these are real."),
     "apply": ("Examples and what the network makes of them{}", "Held-out examples, and what it makes of them{}."),
-    "predict": ("Examples and what the network says of them{}", "Held-out examples, and what it says of them{}."),
+    "predict": (
+        "Examples and the classes that the network names{}",
+        "Held-out examples with the classes named{}.",
+    ),
 }
 _TURNS = {"vocoder": "A network that turns mel frames into sound, trained on"}
 _ARE = {
@@ -55,7 +58,7 @@ _ARE = {
 }
 
 
-_KINDS: dict[str, tuple[str, str]] = {  # kind of data -> what many are called, and one example as its axes say it
+_KINDS: dict[str, tuple[str, str]] = {  # kind of data -> the plural, and one example in the words of its axes
     "audio": ("recordings", "{seconds:.3g} s at {rate:,.0f} Hz"),
     "vocoder": ("recordings", "{seconds:.3g} s at {rate:,.0f} Hz"),
     "text": ("texts", "a text of up to {last:,} symbols"),
@@ -68,9 +71,9 @@ _KINDS: dict[str, tuple[str, str]] = {  # kind of data -> what many are called, 
 
 def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
     """One example in words, from the shape that the networks see."""
-    sides = [int(n) for n in map(number, shape) if math.isfinite(n)]
+    sides = [int(n) for n in map(as_float, shape) if math.isfinite(n)]
     if kind in _KINDS and sides:
-        rate = number(facts.get("rate"))
+        rate = as_float(facts.get("rate"))
         words = {"first": sides[0], "third": [*sides, 0, 0][2], "last": sides[-1], "rate": rate}
         return _KINDS[kind][1].format(**words, seconds=sides[-1] / rate if rate > 0 else math.nan)
     if len(sides) == 3:
@@ -80,9 +83,9 @@ def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
 
 
 def _what(run: RunView) -> str:
-    """One sentence: which network, of what data."""
+    """One sentence: which network, trained on which data."""
     data = mapping(run.plan.get("data"))
-    size = number(data.get("count", data.get("images", data.get("examples"))))
+    size = as_float(data.get("count", data.get("images", data.get("examples"))))
     path = advice.data_path(run)
     name = str(data.get("name") or (Path(path).name if path else "")) or "the data"
     kind = str(run.spec.get("kind") or "examples")
@@ -108,7 +111,7 @@ def _tiles(run: RunView) -> Rows:
 
 
 def _latest(run: RunView) -> dict[str, Any] | None:
-    """The newest of what was shown during the training that can be shown here, with its caption."""
+    """The newest output of the training that the page can show, with its caption."""
     alt, caption = _SHOWN[run.use]
     caption = "What this generator makes{}." if run.forms else caption
     for seen, path in reversed(frames(run)):
@@ -160,7 +163,7 @@ def _method_rows(run: RunView) -> Rows:
     for key, title in (("g", "Generator learns by"), ("d", "Discriminator learns by")):
         tree = mapping(run.config.get(key))
         if tree:
-            rate = number(tree.get("lr"))
+            rate = as_float(tree.get("lr"))
             rows.append((title, f"{tree.get('name', 'adam')}, learning rate {rate:g}"))
     train = mapping(run.config.get("train"))
     if train:
@@ -169,8 +172,7 @@ def _method_rows(run: RunView) -> Rows:
 
 
 def _tree(tree: dict[str, object]) -> str:
-    """A part of the configuration in one line: its name and what is switched on; all of it stands at the
-    end."""
+    """A part of the configuration in one line: its name and its first settings; the page's end has all of them."""
     name = str(tree.get("is", "")).rpartition(".")[2]
     usual = [(k, v) for k, v in tree.items() if k != "is" and v and not isinstance(v, dict)]
     rest = ", ".join(f"{k} {_plain(v)}" for k, v in usual[:_SETTINGS])

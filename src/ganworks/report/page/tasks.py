@@ -1,4 +1,4 @@
-"""What the report says of tasks: simple methods beside the model, tables, pairs of before and after to slide over."""
+"""Parts of a report for tasks: simple methods beside the model, tables, and before-and-after pairs with a slider."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from ganworks.report import words
 from ganworks.report.page.pictures import EmbeddedPicture, embed
-from ganworks.report.read import RunView, mapping, number
+from ganworks.report.read import RunView, as_float, mapping
 
 _PAIRS, _PAIR_BYTES = 4, 300_000
 _ROWS, _COLUMNS = 100, 24
@@ -25,7 +25,7 @@ class TextTable:
 
 
 def beside(run: RunView) -> dict[str, Any]:
-    """Simple methods on the same examples, further tables, and how the numbers were made."""
+    """Simple methods on the same examples, further tables, and how it was measured."""
     return {"baselines": baselines(run), "tables": tables(run), "protocol": protocol(run)}
 
 
@@ -62,11 +62,11 @@ def _cell(value: Any) -> str:
         return "" if value is None else str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return words.short_number(number(value)) if isinstance(value, float) else str(value)
+    return words.short_number(as_float(value)) if isinstance(value, float) else str(value)
 
 
 def protocol(run: RunView) -> list[str]:
-    """How the numbers were made, a sentence each."""
+    """How it was measured, as sentences."""
     raw = run.evaluation.get("protocol")
     return [str(line) for line in raw] if isinstance(raw, list) else []
 
@@ -90,7 +90,7 @@ class Pair:
 
 
 def pairs(run: RunView) -> list[Pair]:
-    """Held-out pictures before and after; the script lays one over the other with a handle between."""
+    """Held-out pictures before and after; the script lays one over the other, with a handle."""
     found = []
     for path in sorted((run.folder / "eval").glob("*-before.png"))[:_PAIRS]:
         other = path.with_name(path.name.removesuffix("-before.png") + "-after.png")

@@ -1,1 +1,1 @@
-"""What a terminal shows while one waits, and tables of runs."""
+"""Output on the terminal: progress, and tables of runs."""

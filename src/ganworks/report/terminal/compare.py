@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ganworks.core.errors import UsageError
 from ganworks.report import units, words
-from ganworks.report.read import RunView, mapping, number, read_run
+from ganworks.report.read import RunView, as_float, mapping, read_run
 from ganworks.report.terminal.screen import Screen, clip, plain
 from ganworks.report.words import Score
 
@@ -20,8 +20,7 @@ _NAMES = 24  # columns of the longest name that is shown in full
 def compare(folders: Sequence[str | Path], *, width: int = 80, unicode: bool = True) -> list[str]:
     """A table of the runs: training, then each score with its interval; the best of a row is marked with *.
 
-    A mark needs intervals that do not touch when there are intervals. Raises UsageError for fewer than two
-    runs.
+    Where intervals are known, they must not overlap for a mark. Raises UsageError for fewer than two runs.
     """
     if len(folders) < 2:
         raise UsageError("A comparison needs two or more run folders.")
@@ -39,7 +38,7 @@ def compare(folders: Sequence[str | Path], *, width: int = 80, unicode: bool = T
 
 
 def print_comparison(folders: Sequence[str | Path]) -> None:
-    """`compare` on standard output, fitted to it."""
+    """Print `compare` to standard output, in its width."""
     with Screen(sys.stdout) as screen:
         for line in compare(folders, width=screen.width, unicode=screen.unicode):
             screen.say(line)
@@ -82,8 +81,8 @@ def _cautions(runs: list[RunView], found: list[dict[str, Score]]) -> list[str]:
         said.append("The scores come from different feature extractors: they cannot be compared.")
     if len({str(mapping(run.plan.get("data")).get("fingerprint")) for run in runs}) > 1:
         said.append("The runs were trained on different data.")
-    counts = {number(run.evaluation.get("count")) for run in runs if run.evaluation}
+    counts = {as_float(run.evaluation.get("count")) for run in runs if run.evaluation}
     if len(counts) > 1 or len({bool(run.evaluation) for run in runs}) > 1:
-        said.append("The scores come from different numbers of samples: judge them with the same count first.")
-    said += [f"{run.name} has not been judged." for run, scores in zip(runs, found, strict=True) if not scores]
+        said.append("The scores come from different numbers of samples: evaluate them with the same count first.")
+    said += [f"{run.name} has not been evaluated." for run, scores in zip(runs, found, strict=True) if not scores]
     return said

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 from ganworks.report import advice, units, words
-from ganworks.report.read import RunView, mapping, number, read_run, size_on_disk
+from ganworks.report.read import RunView, as_float, mapping, read_run, size_on_disk
 from ganworks.report.terminal.screen import Screen, bar, clip, plain
 from ganworks.report.terminal.sparkline import sparkline
 
@@ -44,7 +44,7 @@ def info(folder: str | Path, *, width: int = 80, unicode: bool = True) -> list[s
 
 
 def print_info(folder: str | Path) -> None:
-    """`info` on standard output, fitted to it."""
+    """Print `info` to standard output, in its width."""
     import sys
 
     with Screen(sys.stdout) as screen:
@@ -53,7 +53,7 @@ def print_info(folder: str | Path) -> None:
 
 
 def _table(rows: Rows, width: int) -> list[str]:
-    """Two columns; a value that does not fit goes on under itself."""
+    """Rows in two columns; a value that does not fit is wrapped in its column."""
     left = min(max(len(name) for name, _ in rows), width // 3)
     lines = []
     for name, value in rows:
@@ -67,13 +67,13 @@ def _state(run: RunView, width: int, unicode: bool) -> Rows:
     reason = str(run.finished.get("reason", ""))
     rows = [("State", _STATES[run.state] + (f" ({reason})" if reason and run.state == "finished" else ""))]
     if run.state == "running":
-        rows[0] = ("State", f"running; last sign of life {units.duration(run.age)} ago")
+        rows[0] = ("State", f"running; last update {units.duration(run.age)} ago")
     if run.total:
         part = run.seen / run.total
         text = f"{100 * min(1.0, part):.0f} %  {units.count(run.seen)}/{units.count(run.total)} examples"
         rows.append(("Progress", f"{bar(part, max(5, min(24, width - 46)), unicode)} {text}"))
     if run.seconds:
-        speed = number(run.last.get("speed"))
+        speed = as_float(run.last.get("speed"))
         pace = f", {units.short_number(speed)} examples/s" if math.isfinite(speed) else ""
         rows.append(("Time", units.duration(run.seconds) + pace))
         if run.state == "running" and speed > 0 and run.total > run.seen:
@@ -92,7 +92,7 @@ def _losses(run: RunView, width: int, unicode: bool) -> Rows:
     )
     rows = []
     for name in names:
-        values = [number(mapping(e.get("losses")).get(name)) for e in run.rounds[-2000:]]
+        values = [as_float(mapping(e.get("losses")).get(name)) for e in run.rounds[-2000:]]
         line = sparkline(values, max(8, min(32, width - 34)), unicode)
         rows.append((name, f"{units.short_number(values[-1]):>9}  {line}"))
     return rows
@@ -121,7 +121,7 @@ def _warnings(run: RunView) -> Rows:
 
 
 def _options(run: RunView) -> Rows:
-    """What `ganworks apply` or `ganworks sample` takes for this model besides the options of all."""
+    """The model's own options of `ganworks apply` or `ganworks sample`."""
     return [(name, str(meaning)) for name, meaning in mapping(run.card.get("options")).items() if run.use != "predict"]
 
 

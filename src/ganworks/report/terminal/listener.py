@@ -1,4 +1,4 @@
-"""What the display and TensorBoard share: they follow the events of a training, and are closed at its end."""
+"""Base classes of the display and of the TensorBoard log, which follow the events of a training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ganworks.report.read import as_event
 
 
 class Closing:
-    """`with` closes it at the end, whatever happened."""
+    """A context manager that is closed at its end, also after an error."""
 
     def __enter__(self) -> Self:
         return self
@@ -17,15 +17,15 @@ class Closing:
         self.close()
 
     def close(self) -> None:
-        """Ends it; what was written stays."""
+        """Close it; output that was written stays."""
         raise NotImplementedError
 
 
 class Listener(Closing):
-    """Follows a training: each event goes to the method `_on_NAME` of its kind; other kinds are passed over."""
+    """Follows a training: each event goes to the method `_on_NAME` of its kind; other kinds are ignored."""
 
     def __call__(self, event: object) -> None:
-        """Takes one event, a dataclass of `ganworks.core.events` or a line of metrics.jsonl."""
+        """Handle one event, a dataclass of `ganworks.core.events` or a line of metrics.jsonl."""
         line = as_event(event)
         if handler := getattr(self, f"_on_{line.get('event')}", None):
             handler(line)

@@ -1,7 +1,7 @@
-"""Progress for people: `Display` follows a training, `track` and `Meter` whatever else takes long.
+"""Progress output: `Display` follows a training, `track` and `Meter` follow other long work.
 
-On a terminal a few lines are repainted in place; elsewhere there is a plain line at most every ten
-seconds, and one for each event that matters.
+On a terminal a few lines are repainted in place; elsewhere a plain line is written at most every ten seconds, and one
+for each important event.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, TypeVar
 
 from ganworks.report import words
-from ganworks.report.read import Event, mapping, number
+from ganworks.report.read import Event, as_float, mapping
 from ganworks.report.terminal.listener import Listener
 from ganworks.report.terminal.screen import Screen, bar
 from ganworks.report.units import count, duration, short_number
@@ -26,7 +26,7 @@ REASONS = {
     "interrupted": "interrupted; the same command goes on from here",
     "stopped": "stopped; the same command goes on from here",
 }  # fmt: skip
-_TOLD = ("frechet", "coverage", "agreement")  # the scores that a line has room for
+_TOLD = ("frechet", "coverage", "agreement")  # scores that fit on one line
 _NAMES = {
     "d_loss": "d",
     "g_loss": "g",
@@ -58,18 +58,18 @@ class Display(Listener):
         self._alarms: dict[str, int] = {}
 
     def close(self) -> None:
-        """Takes the live lines away; what was said stays."""
+        """Remove the live lines; printed lines stay."""
         self.screen.close()
 
     def _on_started(self, event: Event) -> None:
-        seen, total = number(event.get("seen")), number(event.get("total"))
+        seen, total = as_float(event.get("seen")), as_float(event.get("total"))
         goal = f"{count(total)} examples" if total > 0 else "examples"
         self.screen.say(f"Going on at {count(seen)} of {goal}." if seen > 0 else f"Training for {goal}.", "bold")
         for note in event.get("notes") or ():
             self.screen.say(f"  {note}")
 
     def _on_round(self, event: Event) -> None:
-        speed = number(event.get("speed"))
+        speed = as_float(event.get("speed"))
         if math.isfinite(speed):
             self._speed = speed if math.isnan(self._speed) else 0.7 * self._speed + 0.3 * speed
         now = self._clock()
@@ -89,7 +89,7 @@ class Display(Listener):
 
     def _on_shown(self, event: Event) -> None:
         if not self.screen.live:
-            self.screen.say(f"{count(number(event.get('seen')))}: samples in {event.get('path', '')}")
+            self.screen.say(f"{count(as_float(event.get('seen')))}: samples in {event.get('path', '')}")
 
     def _on_scored(self, event: Event) -> None:
         scores = words.from_report(event)
@@ -99,7 +99,7 @@ class Display(Listener):
         texts = [_score_text(s) for s in scores]
         self._score = texts[0]
         best = "; best so far" if event.get("best") else ""
-        self.screen.say(f"{count(number(event.get('seen')))}: {', '.join(texts)}{best}")
+        self.screen.say(f"{count(as_float(event.get('seen')))}: {', '.join(texts)}{best}")
 
     def _on_alarm(self, event: Event) -> None:
         kind = str(event.get("kind", ""))
@@ -111,7 +111,7 @@ class Display(Listener):
     def _on_finished(self, event: Event) -> None:
         self.screen.close()
         reason = str(event.get("reason", ""))
-        seen, seconds = number(event.get("seen")), number(event.get("seconds"))
+        seen, seconds = as_float(event.get("seen")), as_float(event.get("seconds"))
         text = f"Trained on {count(seen)} examples in {duration(seconds)}"
         self.screen.say(f"{text}: {REASONS.get(reason, reason)}." if reason else f"{text}.", "bold")
 
@@ -119,7 +119,7 @@ class Display(Listener):
         """The live lines: a bar, the pace, losses, score; parts that do not fit the width are left out."""
         width = self.screen.width - 1
         amount = _amount(event)
-        part = number(event.get("seen")) / total if (total := number(event.get("total"))) > 0 else 0.0
+        part = as_float(event.get("seen")) / total if (total := as_float(event.get("total"))) > 0 else 0.0
         room = max(5, min(40, width - len(amount) - 2))
         first = f"{bar(part, room, self.screen.unicode)}  {amount}"
         rest = [self._fit(self._pace(event), width), self._fit(_losses(event), width)]
@@ -129,7 +129,7 @@ class Display(Listener):
         """Speed, and the time that is left."""
         if not self._speed > 0:
             return []
-        left = (number(event.get("total")) - number(event.get("seen"))) / self._speed
+        left = (as_float(event.get("total")) - as_float(event.get("seen"))) / self._speed
         parts = [f"{short_number(self._speed)} examples/s"]
         return [*parts, f"{duration(left)} left"] if left >= 0 else parts
 
@@ -143,15 +143,15 @@ class Display(Listener):
 
 
 def _amount(event: Event) -> str:
-    seen, total = number(event.get("seen")), number(event.get("total"))
+    seen, total = as_float(event.get("seen")), as_float(event.get("total"))
     if not total > 0:
         return f"{count(seen)} examples"
     return f"{100 * min(1.0, seen / total):.0f} % {count(seen)}/{count(total)}"
 
 
 def _losses(event: Event) -> list[str]:
-    """Losses first, then penalties, then what is only watched."""
-    terms = {name.lstrip("_"): number(value) for name, value in mapping(event.get("losses")).items()}
+    """Losses first, then penalties, then values that are only recorded."""
+    terms = {name.lstrip("_"): as_float(value) for name, value in mapping(event.get("losses")).items()}
     order = sorted(terms, key=lambda n: (n in ("real", "fake"), not n.endswith("loss"), "d" not in n))
     return [f"{_NAMES.get(name, name)} {short_number(terms[name])}" for name in order]
 
@@ -166,7 +166,7 @@ class Meter:
     """Progress of work with a known or unknown amount; silent when it takes less than `after` seconds.
 
     `with Meter("Packing images") as meter: ...; meter(done, total)`. `done` counts from the start, not
-    since last.
+    from the last call.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Meter:
         self.close(complete=kind is None)
 
     def __call__(self, done: float, total: float | None = None) -> None:
-        """So much is done, of so much."""
+        """Report that `done` of `total` is done."""
         self.done = done
         self.total = self.total if total is None else total
         now = self._clock()
@@ -209,7 +209,7 @@ class Meter:
             self.screen.say(f"{self.label}: {self._amount()}{self._left(now)}")
 
     def close(self, complete: bool = True) -> None:
-        """Ends it, with one line when anything was shown."""
+        """End it, with one line if anything was shown."""
         self.screen.close()
         if self._spoke and complete:
             self._spoke = False
@@ -235,7 +235,7 @@ class Meter:
 
 
 def track(items: Iterable[Item], label: str, total: int | None = None, **options: object) -> Iterator[Item]:
-    """Yields the items and shows how far it is, once it has taken over two seconds.
+    """Yield the items, and show progress after two seconds.
 
     total: how many there are; their own length when None. options: those of `Meter`.
     """

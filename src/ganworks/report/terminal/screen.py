@@ -1,4 +1,4 @@
-"""A place to write for people: a terminal with repainted lines, or a plain stream; never a reason to fail.
+"""Output for people, on a terminal with repainted lines or on a plain stream; it never raises an error.
 
 Training must outlive the terminal that started it: a closed pipe, a hung-up terminal or an encoding that
 cannot show a character make the output shorter or silent, and raise nothing.
@@ -32,7 +32,7 @@ def is_terminal(stream: IO[str]) -> bool:
 def speaks_unicode(stream: IO[str], environment: Mapping[str, str] | None = None) -> bool:
     """Whether more than ASCII can be shown: a UTF-8 stream and a locale that is not the bare "C".
 
-    Python itself turns LC_CTYPE into C.UTF-8 under LANG=C (PEP 538), so that value says nothing.
+    Python itself turns LC_CTYPE into C.UTF-8 under LANG=C (PEP 538), so that value is ignored.
     """
     environment = os.environ if environment is None else environment
     kind = environment.get("LC_CTYPE", "")
@@ -103,7 +103,7 @@ class Screen(Closing):
         owner._guard(owner._repaint)
 
     def close(self) -> None:
-        """Takes the painted lines away."""
+        """Remove the painted lines."""
         if self in Screen._painting:
             Screen._painting.remove(self)
         if self._live:
@@ -117,7 +117,7 @@ class Screen(Closing):
         return next((s for s in Screen._painting if s.stream is self.stream), None)
 
     def _guard(self, write: Callable[..., object], *arguments: object) -> None:
-        """Runs a write; the first failure of the stream silences this screen."""
+        """Run a write; the first failure of the stream silences this screen."""
         if self._dead:
             return
         try:
@@ -148,7 +148,7 @@ class Screen(Closing):
         from rich.live import Live
 
         class Patient(Console):
-            """rich leaves the program when its pipe closes; a training goes on."""
+            """A console that does not end the program when its pipe closes."""
 
             def on_broken_pipe(self) -> None:
                 raise BrokenPipeError
@@ -175,7 +175,7 @@ class Screen(Closing):
 
 
 def _quiet_exit(stream: IO[str]) -> None:
-    """Lets the interpreter flush a broken standard stream at its exit without a complaint."""
+    """Let the interpreter flush a broken standard stream at its exit without an error."""
     if stream not in (sys.stdout, sys.stderr):
         return
     try:

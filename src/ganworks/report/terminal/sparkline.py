@@ -1,4 +1,4 @@
-"""The course of a number in one line of text."""
+"""Sparklines: a series of values in one line of text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def sparkline(values: Iterable[float], width: int = 24, unicode: bool = True) -> str:
-    """The course of a number in one line of text, low to high; a blank where it is not finite."""
+    """A series of values as bars of one line of text; a blank where it is not finite."""
     marks = "▁▂▃▄▅▆▇█" if unicode else "_.-~=+*#"
     values = list(values)
     slots = min(width, len(values))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
-from ganworks.report.read import Event, mapping, number
+from ganworks.report.read import Event, as_float, mapping
 from ganworks.report.terminal.listener import Listener
 
 _TEXT = 20_000  # characters of a text that was shown
@@ -28,12 +28,12 @@ class Mirror(Listener):
         self.root = Path(folder).parent if root is None else Path(root)
 
     def close(self) -> None:
-        """Writes what is left and closes the log."""
+        """Write what is left and close the log."""
         self.writer.close()
 
     def _on_round(self, event: Event) -> None:
         self._scalars(event.get("losses"), "loss", _seen(event))
-        self.writer.add_scalar("speed", number(event.get("speed")), _seen(event))
+        self.writer.add_scalar("speed", as_float(event.get("speed")), _seen(event))
 
     def _on_scored(self, event: Event) -> None:
         self._scalars(event.get("scores"), "score", _seen(event))
@@ -44,10 +44,10 @@ class Mirror(Listener):
 
     def _scalars(self, values: object, group: str, seen: int) -> None:
         for name, value in mapping(values).items():
-            self.writer.add_scalar(f"{group}/{name}", number(value), seen)
+            self.writer.add_scalar(f"{group}/{name}", as_float(value), seen)
 
     def _on_shown(self, event: Event) -> None:
-        """Pictures as images and texts as text; TensorBoard is given nothing else."""
+        """Log pictures as images and texts as text; other files are left out."""
         import numpy as np
         from PIL import Image
 
@@ -65,4 +65,4 @@ class Mirror(Listener):
 
 
 def _seen(event: Event) -> int:
-    return int(number(event.get("seen")))
+    return int(as_float(event.get("seen")))
