@@ -1,4 +1,4 @@
-"""Spectrograms as pictures."""
+"""Spectrograms as images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PATH = np.array([[0, 0, 4], [60, 15, 110], [150, 40, 110], [225, 90, 45], [250,
 
 
 def spectrogram(x: Tensor, rate: int) -> Image.Image:
-    """Samples [n] -> a picture: time to the right, frequency upwards, 80 dB below the loudest from bright to dark."""
+    """The spectrogram of samples [n]: time to the right, frequency upwards, 80 dB from bright to dark."""
     n_fft = 2 ** int(np.log2(max(64, 0.04 * rate)))
     level = 20 * torch.log10(stft(x, n_fft, n_fft // 4).abs().clamp_min(1e-7))
     top = max(float(level.max()), -60.0)
@@ -29,7 +29,7 @@ def spectrogram(x: Tensor, rate: int) -> Image.Image:
 
 
 def sheet(rows: list[list[Tensor]], rate: int, titles: list[str]) -> Image.Image:
-    """Spectrograms of rows of sounds, the titles above the columns."""
+    """Spectrograms of rows of sounds [n], with the titles above the columns."""
     cells = [[spectrogram(x, rate) for x in row] for row in rows]
     wide = max(cell.width for row in cells for cell in row) + GAP
     image = Image.new("RGB", (wide * len(titles), CAPTION + len(rows) * (HEIGHT + GAP)), "white")
