@@ -1,4 +1,4 @@
-"""Recipes for texts: a language model that a critic helps, SeqGAN, RelGAN."""
+"""Recipes for texts: a language model with a critic, SeqGAN, RelGAN."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGE, SOME = 5000, 1000  # training texts
 
 
 def sizes(facts: Facts) -> dict[str, Any]:
-    """Widths for the number of texts: what is too wide learns them by heart, and costs time."""
+    """Widths by the number of texts: networks that are too wide memorise few texts and are slower."""
     if facts.count >= LARGE:
         return {"embed": 256, "hidden": 512}
     return {"embed": 128, "hidden": 256} if facts.count >= SOME else {"embed": 64, "hidden": 128}
@@ -32,7 +32,8 @@ def text(facts: Facts) -> Config:
     The LSTM writes at temperature 0.9: its texts read better than at 1 but repeat each other. The critic learns to tell
     them from real texts. For each text that is asked for, the LSTM writes four and one is drawn, with probabilities in
     proportion to exp(critic). That is the residual energy model of Deng et al. 2020 (arXiv 2004.11714) with a
-    discriminator (arXiv 1406.2661) as the energy. The critic does not change the LSTM; docs/text.md says what it adds.
+    discriminator (arXiv 1406.2661) as the energy. The critic does not change the LSTM; `ganworks help text`
+    says more.
     """
     game = Sequences(critic_from=0.7, adversarial_from=1.0)
     g = Optimizer(lr=3e-3, lr_end=3e-5, betas=(0.9, 0.99), warmup=0.02, burn_in=0.7)
@@ -49,7 +50,7 @@ def seqgan(facts: Facts) -> Config:
 
     The reward of a token is the mean probability of "real" that the discriminator gives to completions of the text up
     to that token. Paper: Yu et al. 2017 (arXiv 1609.05473). Differences: 2 completions of each prefix (paper: 16); the
-    mean over the batch is subtracted from the rewards; D and G take turns; tied embeddings and dropout. docs/text.md
+    mean over the batch is subtracted from the rewards; D and G take turns; tied embeddings and dropout. The evaluation
     says what the adversarial stage adds to maximum likelihood.
     """
     g = Optimizer(lr=3e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
@@ -64,8 +65,8 @@ def relgan(facts: Facts) -> Config:
 
     Paper: Nie, Narodytska and Patel, ICLR 2019: Gumbel-softmax (arXiv 1611.01144), a relativistic loss, a discriminator
     with 64 embedded views, and an inverse temperature that grows from 1 to 100 (game.sharpness) at the end of the
-    budget. Differences: 100 feature maps for each window (paper: 300), one D turn for each of G. docs/text.md says what
-    the adversarial stage adds to maximum likelihood.
+    budget. Differences: 100 feature maps for each window (paper: 300), one D turn for each of G. The evaluation says
+    what the adversarial stage adds to maximum likelihood.
     """
     g = Optimizer(lr=1e-3, lr_end=1e-4, betas=(0.9, 0.99), warmup=0.02, burn_in=0.8)
     d = Optimizer(lr=1e-4, betas=(0.9, 0.99))
