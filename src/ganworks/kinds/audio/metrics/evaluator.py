@@ -208,8 +208,10 @@ class AudioEvaluator:
             rows = np.array([p[k % len(p)] for k in range(3) for p in per if len(p)])
         rows = rows[: 3 * columns]
         sheet(self.data.raw(rows), self.rate, columns, names).save(pictures / "real.png")
-        title = "Samples, one column for each class" if names else "Samples"
-        files = {title: "samples.png", "Real recordings": "real.png"}
+        files = {
+            "Samples, a column for each class" if names else "Samples": "samples.png",
+            "Real recordings": "real.png",
+        }
         for k in range(columns):
             title = f"Sound: {names[k]}" if names else f"Sound {k + 1}"
             files[title] = f"sound-{k}.wav"

@@ -218,9 +218,7 @@ def _tabbed(texts: list[str], found: Lines) -> tuple[list[str] | None, list[str]
         return None, texts
     heads = {head.strip() for head, _, _ in parts}
     if len(heads) > max(2, min(MAX_CLASSES, len(texts) // 2)):
-        found.notes.append(
-            "lines have tabs, but the text before them hardly repeats, so it was not taken for labels"
-        )
+        found.notes.append("lines have tabs, but the text before them hardly repeats, so it was not taken for labels")
         return None, texts
     return [head.strip() for head, _, _ in parts], [rest for _, _, rest in parts]
 
