@@ -19,7 +19,7 @@ def sizes(facts: Facts) -> dict[str, Any]:
     return {"embed": 128, "hidden": 256} if facts.count >= SOME else {"embed": 64, "hidden": 128}
 
 
-def train(facts: Facts) -> Train:
+def train_settings(facts: Facts) -> Train:
     """64 texts a step where the budget has many steps, else fewer; averages over the last 30 steps or so."""
     examples = facts.budget.examples or 10**6
     batch = 64 if examples >= 100_000 else 32 if examples >= 20_000 else 16
@@ -42,7 +42,7 @@ def text(facts: Facts) -> Config:
     networks = TextNets(
         **width, candidates=4, temperature=0.9, d_embed=width["embed"], d_widths=(1, 2, 3, 4), d_dropout=0.3
     )
-    return Config("text", facts.domain, networks, game, g=g, d=d, train=train(facts))
+    return Config("text", facts.domain, networks, game, g=g, d=d, train=train_settings(facts))
 
 
 def seqgan(facts: Facts) -> Config:
@@ -57,7 +57,7 @@ def seqgan(facts: Facts) -> Config:
     d = Optimizer(lr=5e-4, betas=(0.5, 0.99))
     game = Sequences(critic_from=0.8, adversarial_from=0.9, rollouts=2, anchor=0.0)
     networks = TextNets(**sizes(facts), d_widths=(1, 2, 3, 4, 5, 6, 8, 10), d_dropout=0.25)
-    return Config("seqgan", facts.domain, networks, game, g=g, d=d, train=train(facts))
+    return Config("seqgan", facts.domain, networks, game, g=g, d=d, train=train_settings(facts))
 
 
 def relgan(facts: Facts) -> Config:
@@ -74,4 +74,4 @@ def relgan(facts: Facts) -> Config:
     networks = TextNets(
         core="memory", embed=128, dropout=0.3, dropout_in=0.1, critic="views", d_widths=(2, 3, 4, 5), d_maps=100
     )
-    return Config("relgan", facts.domain, networks, game, g=g, d=d, train=train(facts))
+    return Config("relgan", facts.domain, networks, game, g=g, d=d, train=train_settings(facts))

@@ -169,12 +169,12 @@ class Video:
                 raise UsageError(
                     "first: this model was not trained to continue a first frame; train one with networks.first=on."
                 )
-            return Fixed(net, options, torch.from_numpy(self.frame(options["first"], spec)))
+            return FixedLatents(net, options, torch.from_numpy(self.frame(options["first"], spec)))
         if options and not hasattr(net, "parts"):
             raise UsageError(
                 "content and motion: this generator does not keep them apart; that of the recipe `video` does."
             )
-        return Fixed(net, options) if options else net
+        return FixedLatents(net, options) if options else net
 
     def frame(self, given: Any, spec: Spec) -> np.ndarray:
         """An image (path, PIL image or uint8 [C, H, W]) as a frame of the model: float32 [C, H, W] in [-1, 1]."""
@@ -209,7 +209,7 @@ class Video:
         return filmstrips(x)
 
 
-class Fixed(nn.Module):
+class FixedLatents(nn.Module):
     """A generator in which a part of the latent, or the first frame [C, H, W], is the same for all clips."""
 
     def __init__(self, net: nn.Module, options: dict[str, Any], first: Tensor | None = None):

@@ -103,9 +103,9 @@ class ClipGame:
             gamma = half_cosine(self.frame_r1, _end(self.frame_r1, self.frame_r1_end), batch.progress)
             which = batch.draw.integers(real.shape[1], self.looks)
             r, f, penalty = self._critic_outputs(_critic(nets), picked(real, which), picked(fake, which), batch, gamma)
-            terms["f_loss"] = each(self._loss.discriminator(r, f), self.looks)
+            terms["f_loss"] = mean_over_frames(self._loss.discriminator(r, f), self.looks)
             if self.frame_r1:
-                terms["f_penalty"] = each(penalty, self.looks)
+                terms["f_penalty"] = mean_over_frames(penalty, self.looks)
         return terms
 
     def _critic_outputs(
@@ -113,7 +113,7 @@ class ClipGame:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits [B] on real and on generated examples, and the penalty [B] of each pair."""
         x = torch.cat([self._seen(real, batch), self._seen(fake, batch)])
-        y = labels_of(batch, len(x))
+        y = repeated_labels(batch, len(x))
         if not gamma:
             logits, norms = D(x, y), torch.zeros(len(x), device=x.device)
         else:
@@ -140,7 +140,7 @@ class ClipGame:
         if self.frame:
             which = batch.draw.integers(fake.shape[1], self.looks)
             f, r = self._compared(_critic(nets), picked(batch["x"], which), picked(fake, which), batch)
-            terms["g_frame"] = self.frame * each(self._loss.generator(r, f), self.looks)
+            terms["g_frame"] = self.frame * mean_over_frames(self._loss.generator(r, f), self.looks)
         return terms
 
     def _compared(self, D: Any, real: Tensor, fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
@@ -148,8 +148,8 @@ class ClipGame:
         r = None
         if self._loss.paired:
             with torch.no_grad():
-                r = D(self._seen(real, batch), labels_of(batch, len(real)))
-        return D(self._seen(fake, batch), labels_of(batch, len(fake))).float(), r
+                r = D(self._seen(real, batch), repeated_labels(batch, len(real)))
+        return D(self._seen(fake, batch), repeated_labels(batch, len(fake))).float(), r
 
 
 def _end(start: float, end: float | None) -> float:
@@ -168,11 +168,11 @@ def picked(x: Tensor, which: Tensor) -> Tensor:
     return x[rows, which].transpose(0, 1).flatten(0, 1)[:, None]
 
 
-def labels_of(batch: Batch, count: int) -> Tensor | None:
+def repeated_labels(batch: Batch, count: int) -> Tensor | None:
     """The labels of the batch, repeated to [count], or None without classes."""
     return None if batch.y is None else batch.y.repeat(count // len(batch.y))
 
 
-def each(values: Tensor, looks: int) -> Tensor:
+def mean_over_frames(values: Tensor, looks: int) -> Tensor:
     """Values [k * B] of `picked` frames -> their mean for each clip [B]."""
     return values.unflatten(0, (looks, -1)).mean(0)

@@ -74,7 +74,7 @@ def read_sound(
         raise SoundError(name, "it has no samples.")
     if promised < 1 << 62 and x.shape[1] < promised:
         raise SoundError(name, f"it is cut short: {x.shape[1]:,} of {promised:,} samples can be read.")
-    return within(x, name, warnings), file.samplerate
+    return limited_to_full_scale(x, name, warnings), file.samplerate
 
 
 def sound_facts(data: bytes, name: str = "recording") -> tuple[int, int]:
@@ -153,7 +153,7 @@ def _read_blocks(file: Any, name: str) -> np.ndarray:
     return np.ascontiguousarray(np.concatenate(parts).T)
 
 
-def within(x: np.ndarray, name: str, warnings: Counter[str]) -> np.ndarray:
+def limited_to_full_scale(x: np.ndarray, name: str, warnings: Counter[str]) -> np.ndarray:
     """x [C, n], scaled down to a peak of 1 if its peak is larger; SoundError for values that are not finite."""
     bad = ~np.isfinite(x)
     if bad.any():

@@ -122,7 +122,7 @@ def _as_float(x: np.ndarray, number: int) -> np.ndarray:
         return (x / half - 1).astype(np.float32)
     if x.dtype.kind == "i":
         return (x / half).astype(np.float32)
-    return sound.within(x.astype(np.float32), f"recording {number}", Counter())
+    return sound.limited_to_full_scale(x.astype(np.float32), f"recording {number}", Counter())
 
 
 def open_sounds(path: Any, labels: bool = True, by_name: str = "auto") -> SoundFiles | SoundArrays:

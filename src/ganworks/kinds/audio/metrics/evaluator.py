@@ -59,7 +59,7 @@ class AudioEvaluator:
     @cached_property
     def noise(self) -> float:
         """A difference in kd within chance: half the width of the interval of real recordings."""
-        _, low, high = self.heard.kd(self.heard.seen)
+        _, low, high = self.reference.kd(self.reference.seen)
         return (high - low) / 2
 
     @cached_property
@@ -70,7 +70,7 @@ class AudioEvaluator:
         return np.sort(train), np.sort(held)
 
     @cached_property
-    def heard(self) -> audio.Heard:
+    def reference(self) -> audio.ReferenceFeatures:
         """Features of real training and held-out recordings."""
         train, held = self._some
         found = []
@@ -85,7 +85,7 @@ class AudioEvaluator:
                 )
             )
         y = self.data.labels
-        return audio.Heard(found[0], found[1], *((None, None) if y is None else (y[train], y[held])))
+        return audio.ReferenceFeatures(found[0], found[1], *((None, None) if y is None else (y[train], y[held])))
 
     def made(self, nets: Nets, count: int, seed: int = 0, start: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
         """`count` samples, the classes in turn: (waves [n, C, N], labels [n] or None), keyed by seed and index."""
@@ -128,23 +128,23 @@ class AudioEvaluator:
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """Quick scores of 200 samples, the same scores of real recordings, and the name of the features."""
         waves, y = self.made(nets, _SCORED, seed=1)
-        x = self.heard.standard(audio.features(waves, self.rate))
+        x = self.reference.standard(audio.features(waves, self.rate))
         scores = {
-            "kd": self.heard.kd(x)[0],
-            "spread": audio.spread(x, y) / audio.spread(self.heard.unseen, self.heard.test_y),
+            "kd": self.reference.kd(x)[0],
+            "spread": audio.spread(x, y) / audio.spread(self.reference.unseen, self.reference.test_y),
         }
-        if self.heard.recogniser is not None and y is not None:
-            scores["recognised"] = float((self.heard.recogniser(x) == y).mean())
+        if self.reference.recogniser is not None and y is not None:
+            scores["recognised"] = float((self.reference.recogniser(x) == y).mean())
         return scores, {name: self._own[name] for name in scores}, audio.name(self.rate)
 
     @cached_property
     def _own(self) -> dict[str, float]:
-        return self.heard.own()
+        return self.reference.own()
 
     def costs(self, nets: Nets) -> tuple[float, float]:
         """Seconds that one score and one picture take."""
         if self.ready:
-            _ = self.heard, self._own, self.noise  # computed once, so not part of the cost of a score
+            _ = self.reference, self._own, self.noise  # computed once, so not part of the cost of a score
         return timed(self, nets)
 
     def evaluate(
@@ -166,7 +166,7 @@ class AudioEvaluator:
             labels += [] if y is None else [y]
         waves, y = np.concatenate(parts), np.concatenate(labels) if labels else None
         progress("Comparing with recordings", count, count)
-        found = self.heard.measure(self.heard.standard(audio.features(waves, self.rate)), y)
+        found = self.reference.measure(self.reference.standard(audio.features(waves, self.rate)), y)
         real = data.raw(self._some[1])
         own, pitches = (
             dict(self._own),
@@ -180,12 +180,12 @@ class AudioEvaluator:
             for n, v in found.items()
             if np.isfinite(np.mean(v))
         }
-        _, low, high = self.heard.kd(self.heard.standard(audio.features(waves, self.rate)))
+        _, low, high = self.reference.kd(self.reference.standard(audio.features(waves, self.rate)))
         metrics["kd"] = replace(metrics["kd"], low=low, high=high)
         return TaskReport(
             metrics,
             count,
-            {"class Gaussians of features": self.heard.gaussians(y, count), "real recordings": own},
+            {"class Gaussians of features": self.reference.gaussians(y, count), "real recordings": own},
             self._tables(found, y),
             files,
             self._protocol(count),

@@ -84,7 +84,7 @@ def class_gaussians(
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReferenceFeatures:
     """Features of real recordings, with which generated ones are compared.
 
     train [n, 480], test [m, 480]: features of recordings that trained the generator and of others.

@@ -23,7 +23,7 @@ from ganworks.core.spec import Spec
 STRIDE, KERNEL = 4, 25
 
 
-def stages(samples: int) -> tuple[int, int]:
+def stage_plan(samples: int) -> tuple[int, int]:
     """(stages of stride 4, length of the smallest map) for a wave: 16,384 -> (5, 16), 8,192 -> (5, 8)."""
     count, base = 0, samples
     while base > 31:
@@ -51,7 +51,7 @@ class WaveGenerator(nn.Module):
 
     def __init__(self, net: WaveGAN, spec: Spec):
         super().__init__()
-        count, base = stages(spec.shape[1])
+        count, base = stage_plan(spec.shape[1])
         self.z_dim, self.samples = net.z_dim, spec.shape[1]
         self.classes = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         widths = [*(net.width * 2**n for n in reversed(range(count))), spec.shape[0]]
@@ -76,7 +76,7 @@ class WaveDiscriminator(nn.Module):
 
     def __init__(self, net: WaveGAN, spec: Spec):
         super().__init__()
-        count, base = stages(spec.shape[1])
+        count, base = stage_plan(spec.shape[1])
         self.built, self.shuffle = base * STRIDE**count, net.shuffle
         widths = [spec.shape[0], *(net.width * 2**n for n in range(count))]
         self.downs = nn.ModuleList(nn.Conv1d(a, b, KERNEL, STRIDE, padding=11) for a, b in pairwise(widths))

@@ -32,7 +32,7 @@ from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
 from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
 from ganworks.kinds.audio.vocoder.evaluator import VocoderEvaluator
-from ganworks.kinds.audio.vocoder.measures import VOICED, pitch
+from ganworks.kinds.audio.vocoder.measures import VOICED, pitch_track
 from ganworks.kinds.audio.vocoder.mel import frames_of, margin_of
 
 HIGHEST_RATE = 48_000  # the highest rate that is chosen without `rate`
@@ -137,7 +137,7 @@ class VocoderDomain:
         wave = torch.from_numpy(np.stack(rows))
         inner = slice(margin // hop, margin // hop + length // hop)
         src = frames_of(wave, facts)[:, :, inner]
-        hertz, sure = pitch(wave, facts["rate"], hop)
+        hertz, sure = pitch_track(wave, facts["rate"], hop)
         found = torch.where(sure > VOICED, hertz, 0.0)[:, inner]
         x = wave[:, None, margin : margin + length]
         return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}

@@ -17,9 +17,9 @@ from torch import Tensor
 from ganworks.core.contracts import Nets, Work
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data.sound import to_int16
-from ganworks.kinds.audio.vocoder.measures import SIZES, from_mel, mel_distance, pitch_distance, spectra
+from ganworks.kinds.audio.vocoder.measures import SIZES, from_mel, mel_distance, pitch_errors, spectra
 from ganworks.kinds.audio.vocoder.mel import frames_of
-from ganworks.kinds.audio.vocoder.pictures import sheet
+from ganworks.kinds.audio.vocoder.pictures import spectrogram_sheet
 from ganworks.metrics import tasks
 
 SCORED, SHOWN, HEARD = 16, 3, 4
@@ -97,7 +97,7 @@ class VocoderEvaluator:
 
     def show(self, nets: Nets) -> Image.Image:
         """Spectrograms of the originals (left) and of their resynthesis (right)."""
-        return sheet([[x[0], self.made(nets, x)[0]] for x in self.shown], self.rate, ["original", "made"])
+        return spectrogram_sheet([[x[0], self.made(nets, x)[0]] for x in self.shown], self.rate, ["original", "made"])
 
     @property
     def rate(self) -> int:
@@ -117,7 +117,7 @@ class VocoderEvaluator:
     def compare(self, x: Tensor, made: Tensor) -> dict[str, float]:
         """All distances between a recording [1, n] and its resynthesis [1, n]."""
         f = self.data.spec.facts
-        pitches, voicing = pitch_distance(x[0], made[0], self.rate, f["hop"])
+        pitches, voicing = pitch_errors(x[0], made[0], self.rate, f["hop"])
         return {
             **spectra(x[0], made[0]),
             "mel": mel_distance(x[0], made[0], self.rate, f["n_fft"], f["hop"], f["mels"]),
@@ -204,7 +204,7 @@ class VocoderEvaluator:
         pictures.mkdir(parents=True, exist_ok=True)
         found = {"Spectrograms: original, this model, Griffin-Lim": "spectrograms.png"}
         names = ("original", "made", "griffin-lim")
-        shown = sheet([[x[0] for x in triple] for triple in triples], self.rate, list(names))
+        shown = spectrogram_sheet([[x[0] for x in triple] for triple in triples], self.rate, list(names))
         shown.save(pictures / "spectrograms.png")
         for number, triple in enumerate(triples, 1):
             for name, x in zip(names, triple, strict=True):

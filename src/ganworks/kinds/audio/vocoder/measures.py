@@ -44,7 +44,7 @@ def mel_distance(real: Tensor, made: Tensor, rate: int, n_fft: int, hop: int, me
     return float((r - m).abs().mean()) / math.log(10)
 
 
-def pitch(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
+def pitch_track(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
     """Sounds [..., n] -> (F0 in Hz, normalised autocorrelation at its lag), both [..., ceil(n / hop)].
 
     Frame t is centred on sample (t + 1/2) hop and spans 1.5 to 2.5 of the longest periods. The lag is the peak of the
@@ -82,12 +82,12 @@ def _first_high(curve: Tensor) -> tuple[Tensor, Tensor]:
     return curve.gather(-1, first[..., None])[..., 0], first
 
 
-def pitch_distance(real: Tensor, made: Tensor, rate: int, hop: int) -> tuple[float, float]:
+def pitch_errors(real: Tensor, made: Tensor, rate: int, hop: int) -> tuple[float, float]:
     """(root mean square difference of ln F0 where both have a pitch, share of frames where only one has).
 
     The first is NaN when there is no frame where both have a pitch.
     """
-    (f, sure), (g, clear) = pitch(real, rate, hop), pitch(made, rate, hop)
+    (f, sure), (g, clear) = pitch_track(real, rate, hop), pitch_track(made, rate, hop)
     ours, theirs = sure > VOICED, clear > VOICED
     both = ours & theirs
     apart = float((ours != theirs).double().mean())

@@ -131,7 +131,7 @@ class ISTFTGenerator(nn.Module):
             )
             magnitude = (begin.log() + change).clamp(max=_LOUDEST).exp()
             share = (_SHARP * match + choice).softmax(1)
-            pitch = (candidates(device).log()[:, None] * share).sum(1).exp()
+            pitch = (pitch_candidates(device).log()[:, None] * share).sum(1).exp()
             return AcousticParameters(magnitude, periodic.sigmoid(), pitch)
 
     def source(self, pitch: Tensor) -> Tensor:
@@ -176,7 +176,7 @@ class ISTFTGenerator(nn.Module):
         return chunked(work, (mel, self.source(pitch)), (1, hop), chunk, near + far, hop)
 
 
-def candidates(device: torch.device) -> Tensor:
+def pitch_candidates(device: torch.device) -> Tensor:
     """The candidates for the pitch, [CANDIDATES] in Hz, in rising order."""
     return LOWEST * (HIGHEST / LOWEST) ** torch.linspace(0, 1, CANDIDATES, device=device)
 
@@ -189,7 +189,7 @@ def comb(rate: int, n_fft: int, device: torch.device) -> Tensor:
     The transform is that of magnitudes instead of powers, which the loudest harmonic would dominate. The
     autocorrelation of the Hann window is that of Boersma 1993, equation 8.
     """
-    lag = 1 / candidates(device).double()[:, None]
+    lag = 1 / pitch_candidates(device).double()[:, None]
     at = torch.arange(n_fft // 2 + 1, device=device, dtype=torch.float64) * rate / n_fft
     x = (lag * rate / n_fft).clamp(max=1.0)
     turn = 2 * math.pi * x

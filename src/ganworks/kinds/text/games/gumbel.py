@@ -11,7 +11,7 @@ from torch import Tensor
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import within
 from ganworks.core.spec import Batch
-from ganworks.kinds.text.games.sequences import Made, Nets, Sequences, Terms, still
+from ganworks.kinds.text.games.sequences import Made, Nets, Sequences, Terms, evaluation_mode
 from ganworks.layers.copies import take_over
 
 
@@ -48,11 +48,11 @@ class SoftTokens(Sequences):
         if keep:
             take_over(nets["G_warm"], nets["G"])
         y = batch.y
-        with torch.no_grad(), still(nets["G"]):
+        with torch.no_grad(), evaluation_mode(nets["G"]):
             fake = self._soft(nets, batch, y)
         r, f = nets["D"](batch["x"], y), nets["D"](fake, y)
         terms = self._loss.discriminator(r, f)
-        return {"d_loss": mean_of(terms), "_real": mean(r), "_fake": mean(f)}
+        return {"d_loss": mean_over_views(terms), "_real": mean_logits(r), "_fake": mean_logits(f)}
 
     def generator_turn(self, nets: Nets, batch: Batch, made: Made) -> Terms:
         """The terms g_loss [B] and, with `anchor`, nll [B]; _fake is the mean logits [B]."""
@@ -62,17 +62,17 @@ class SoftTokens(Sequences):
             with torch.no_grad():
                 r = D(batch["x"], y)
         f = D(self._soft(nets, batch, y), y)
-        terms = {"g_loss": self.policy * mean_of(self._loss.generator(r, f)), "_fake": mean(f)}
+        terms = {"g_loss": self.policy * mean_over_views(self._loss.generator(r, f)), "_fake": mean_logits(f)}
         if self.anchor:
             terms["nll"] = self.anchor * self._nll(nets["G"], batch)
         return terms
 
 
-def mean_of(values: Tensor) -> Tensor:
+def mean_over_views(values: Tensor) -> Tensor:
     """Values [B, views] or [B] -> [B], the mean over the views."""
     return values.mean(1) if values.dim() > 1 else values
 
 
-def mean(logits: Tensor) -> Tensor:
+def mean_logits(logits: Tensor) -> Tensor:
     """The mean over the views [B], detached."""
-    return mean_of(logits).detach()
+    return mean_over_views(logits).detach()

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
-from ganworks.core.schema.declare import Chance, Portion, check
-from ganworks.core.schema.declare import within as between
+from ganworks.core.schema.declare import Chance, Portion, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.kinds.text.games.rollouts import completions, rewards
@@ -31,7 +30,7 @@ _EVERY = 10  # steps between copies of G into G_warm
 
 
 @contextmanager
-def still(net: nn.Module) -> Iterator[None]:
+def evaluation_mode(net: nn.Module) -> Iterator[None]:
     """Evaluation mode inside the block: no dropout."""
     was = net.training
     net.eval()
@@ -61,12 +60,12 @@ class Sequences:
     critic_from: Portion = 0.6
     adversarial_from: Portion = 0.7
     reward: Literal["chance", "ratio"] = "chance"
-    rollouts: Annotated[int, between(0, 64)] = 0
-    policy: Annotated[float, between(0)] = 1.0
-    anchor: Annotated[float, between(0)] = 1.0
+    rollouts: Annotated[int, within(0, 64)] = 0
+    policy: Annotated[float, within(0)] = 1.0
+    anchor: Annotated[float, within(0)] = 1.0
     smoothing: Chance = 0.0
     loss: str = "non-saturating"
-    d_steps: Annotated[int, between(1, 100)] = 1
+    d_steps: Annotated[int, within(1, 100)] = 1
 
     def __post_init__(self) -> None:
         check(self)
@@ -127,7 +126,7 @@ class Sequences:
         """Texts of G without dropout as token numbers [B, L], and the labels [B] they were made for."""
         G = nets["G"]
         y = batch.y
-        with still(G):
+        with evaluation_mode(G):
             return G.sample(batch.draw.uniform(G.length), y), y
 
     def discriminator_turn(self, nets: Nets, batch: Batch, made: Made, keep: bool = False) -> Terms:
@@ -155,8 +154,8 @@ class Sequences:
     @torch.no_grad()
     def advantages(self, nets: Nets, x: Tensor, y: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor]:
         """Advantages [B, L], rewards minus their mean in the batch (at each place with rollouts); D's logits [B]."""
-        G, D, inside = nets["G"], nets["D"], within(x)
-        with still(D), still(G):
+        G, D, inside = nets["G"], nets["D"], text_mask(x)
+        with evaluation_mode(D), evaluation_mode(G):
             logits = D(x, y).float()
             if not self.rollouts:
                 return (self.worth(logits) - self.worth(logits).mean())[:, None] * inside, logits
@@ -174,11 +173,11 @@ class Sequences:
         return logits.sigmoid() if self.reward == "chance" else logits.softmax(0) * len(logits)
 
 
-def within(x: Tensor) -> Tensor:
+def text_mask(x: Tensor) -> Tensor:
     """1 where token numbers [B, L] belong to the text, its END included, else 0; float32 [B, L]."""
     return mask(x).float()
 
 
 def tokens(x: Tensor) -> Tensor:
     """The number of tokens of each text [B], END included."""
-    return within(x).sum(1)
+    return text_mask(x).sum(1)

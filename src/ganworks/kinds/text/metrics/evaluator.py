@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.kinds.text.metrics.measures import bleu, self_bleu
-from ganworks.kinds.text.metrics.models import Classes
-from ganworks.kinds.text.metrics.panel import ASKED, JUDGED, MEANING, Panel, cut, rivals
+from ganworks.kinds.text.metrics.models import NaiveBayes
+from ganworks.kinds.text.metrics.panel import BLEU_SAMPLES, MEANING, SET_SAMPLES, Panel, cut, rivals
 from ganworks.kinds.text.metrics.pictures import curve
 from ganworks.metrics.scoring import Measurement
 from ganworks.metrics.tasks import TaskReport, metric, timed
@@ -93,7 +93,7 @@ class TextEvaluator:
     def agreement(self, net: nn.Module, count: int, seed: int) -> Measurement:
         """The share of samples in the class asked for, according to a classifier of training texts."""
         data = self.data
-        known = Classes(cut([data.texts[k] for k in data.train], self.characters), data.labels[data.train],
+        known = NaiveBayes(cut([data.texts[k] for k in data.train], self.characters), data.labels[data.train],
                         data.spec.num_classes)  # fmt: skip
         held = known(cut([data.texts[k] for k in data.held], self.characters)) == data.labels[data.held]
         made = self.model(net).sample(count, seed=seed)
@@ -105,7 +105,7 @@ class TextEvaluator:
         """Quality against diversity: BLEU-4 and self-BLEU-4 of 1,000 samples at each temperature."""
         points = []
         for k, t in enumerate(TEMPERATURES):
-            some = cut(self.written(net, JUDGED, seed, temperature=t), self.characters)
+            some = cut(self.written(net, BLEU_SAMPLES, seed, temperature=t), self.characters)
             points.append(
                 (t, float(self_bleu(some, (4,)).mean()), float(bleu(some, self.panel.references, (4,)).mean()))
             )
@@ -119,7 +119,7 @@ class TextEvaluator:
         start, panel = time.monotonic(), self.panel
         if not self.ready:
             return TaskReport({}, 0, warnings=["Too few texts are held out for scores."], about=about)
-        count = min(count, ASKED)
+        count = min(count, SET_SAMPLES)
         warm = nets.get("G_warm")
         lists = {OURS: self._cut(nets["G"], count, seed + 1, progress, OURS)}
         if warm is not None:
@@ -132,7 +132,7 @@ class TextEvaluator:
             curves[WARM] = self.temperatures(warm, WARM, seed + 2)
         metrics = self._metrics(lists[OURS], found)
         if self.data.labels is not None:
-            metrics["agreement"] = self.agreement(nets["G"], min(count, JUDGED), seed + 3)
+            metrics["agreement"] = self.agreement(nets["G"], min(count, BLEU_SAMPLES), seed + 3)
         pictures.mkdir(parents=True, exist_ok=True)
         points = {name: (v["self_bleu_4"], v["bleu_4"]) for name, v in found.items() if name not in curves}
         curve(curves, points).save(pictures / "curve.png")
@@ -143,7 +143,7 @@ class TextEvaluator:
             metrics,
             count,
             {name: values for name, values in found.items() if name != OURS},
-            [table(curves)],
+            [temperature_table(curves)],
             files,
             [*verdict, *self.protocol(count)],
             self.warnings(found),
@@ -205,10 +205,10 @@ class TextEvaluator:
         what = "characters" if self.characters else 'Texygen\'s tokens (lower case, "." and "," apart)'
         held = len(self.data.held)
         return [
-            f"BLEU is the mean sentence BLEU of {min(count, JUDGED):,} samples against {held:,} held-out texts, "
+            f"BLEU is the mean sentence BLEU of {min(count, BLEU_SAMPLES):,} samples against {held:,} held-out texts, "
             f"smoothing method 1, of {what}. It grows with the number of references: compare under the same one.",
-            f"Self-BLEU: {min(count, JUDGED):,} samples against each other. Backward BLEU: {min(held, JUDGED):,} "
-            f"held-out texts against {count:,} samples. Real: training texts in place of samples.",
+            f"Self-BLEU: {min(count, BLEU_SAMPLES):,} samples against each other. Backward BLEU: "
+            f"{min(held, BLEU_SAMPLES):,} held-out texts against {count:,} samples. Real: training texts as samples.",
             "The maximum likelihood generator samples at temperature 1, the adversarial one at its own temperature.",
             "The trigram model is interpolated with weights fitted to a tenth of the training texts.",
         ]
@@ -239,7 +239,7 @@ def at(points: Curve, place: float) -> float | None:
     return float(np.interp(place, xs, ys)) if xs[0] <= place <= xs[-1] else None
 
 
-def table(curves: dict[str, Curve]) -> dict[str, Any]:
+def temperature_table(curves: dict[str, Curve]) -> dict[str, Any]:
     """The curves as a table of the report."""
     rows = [[name, t, round(x, 4), round(y, 4)] for name, points in curves.items() for t, x, y in points]
     return {"title": "Over temperature", "columns": ["generator", "temperature", "self-BLEU-4", "BLEU-4"], "rows": rows}

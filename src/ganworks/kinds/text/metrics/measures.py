@@ -22,7 +22,7 @@ EPSILON = 0.1  # replaces a count of zero
 _SPLIT = re.compile(r"[.,]|[^\s.,]+")
 
 
-def pieces(text: str) -> list[str]:
+def texygen_tokens(text: str) -> list[str]:
     """The tokens of a line as in Texygen: lower case, split at spaces, "." and "," by themselves."""
     return _SPLIT.findall(text.lower())
 

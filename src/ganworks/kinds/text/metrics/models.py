@@ -16,7 +16,7 @@ VECTOR, WORDS, WINDOW = 64, 2000, 3
 Gram = tuple[str, ...]
 
 
-class Trigrams:
+class TrigramModel:
     """An interpolated trigram model (Jelinek and Mercer 1980) of trigrams, bigrams, unigrams and uniform chance.
 
     weights: from the longest context to the uniform distribution, fitted to a tenth of the sentences. known: the words
@@ -94,7 +94,7 @@ class Trigrams:
         return [t for t in tokens[2:] if t != _RARE]
 
 
-class Vectors:
+class SentenceVectors:
     """Sentences as vectors [2 * VECTOR]: means of word vectors and of products of neighbours, which depend on order.
 
     Word vectors are a truncated SVD, in VECTOR dimensions, of the positive pointwise mutual information between the
@@ -140,7 +140,7 @@ class Vectors:
         return (self._raw(sentences) - self.mean) / self.spread
 
 
-class Classes:
+class NaiveBayes:
     """A naive Bayes classifier of sentences by words and pairs of words, with 0.5 added to each count."""
 
     def __init__(self, sentences: Sequence[Sentence], labels: np.ndarray, classes: int):

@@ -19,14 +19,14 @@ from ganworks.kinds.text.metrics.measures import (
     distinct,
     divergence,
     harmonic,
-    pieces,
     self_bleu,
+    texygen_tokens,
     unique_share,
 )
-from ganworks.kinds.text.metrics.models import Trigrams, Vectors
+from ganworks.kinds.text.metrics.models import SentenceVectors, TrigramModel
 from ganworks.metrics.kernel import kernel_distance
 
-JUDGED, ASKED = 1000, 5000  # sentences for scores of single sentences; for scores of a whole model
+BLEU_SAMPLES, SET_SAMPLES = 1000, 5000  # sentences for scores of single sentences; for scores of a whole model
 _LARGEST = 64 << 20  # bytes of one file of another system
 
 MEANING = {
@@ -70,7 +70,7 @@ MEANING = {
 
 def cut(texts: Sequence[str], characters: bool) -> list[list[str]]:
     """The tokens of texts: characters, or the tokens of Texygen."""
-    return [list(text) if characters else pieces(text) for text in texts]
+    return [list(text) if characters else texygen_tokens(text) for text in texts]
 
 
 class Panel:
@@ -78,7 +78,7 @@ class Panel:
 
     def __init__(self, real: Sequence[Sentence], training: Sequence[Sentence]):
         self.real, self.training = list(real), list(training)
-        self.asked = self.real[:JUDGED]
+        self.asked = self.real[:BLEU_SAMPLES]
 
     @cached_property
     def references(self) -> References:
@@ -91,18 +91,18 @@ class Panel:
         return {w for s in self.training for w in s}
 
     @cached_property
-    def vectors(self) -> Vectors:
+    def vectors(self) -> SentenceVectors:
         """Sentence vectors fitted to the training sentences."""
-        return Vectors(self.training)
+        return SentenceVectors(self.training)
 
     @cached_property
-    def trigrams(self) -> Trigrams:
+    def trigrams(self) -> TrigramModel:
         """The trigram model of the training sentences, a baseline."""
-        return Trigrams(self.training, self.known)
+        return TrigramModel(self.training, self.known)
 
     def quick(self, sentences: Sequence[Sentence]) -> dict[str, float]:
         """balance, bleu_4, self_bleu_4 and backward_bleu_4, on at most 1,000 samples and held-out sentences."""
-        some = sentences[:JUDGED]
+        some = sentences[:BLEU_SAMPLES]
         forward = float(bleu(some, self.references)[:, 2].mean())
         backward = float(bleu(self.asked, References(some, 4), (4,)).mean())
         alike = float(self_bleu(some, (4,)).mean())
@@ -112,7 +112,7 @@ class Panel:
     @cached_property
     def alike(self) -> float:
         """Self-BLEU-4 of real lines."""
-        return float(self_bleu(self.real_lines()[:JUDGED], (4,)).mean())
+        return float(self_bleu(self.real_lines()[:BLEU_SAMPLES], (4,)).mean())
 
     def balance(self, values: dict[str, float]) -> float:
         """The harmonic mean of BLEU-4 and backward BLEU-4, minus the excess of self-BLEU-4 over that of real lines.
@@ -131,7 +131,7 @@ class Panel:
 
     def items(self, sentences: Sequence[Sentence]) -> dict[str, np.ndarray]:
         """Values of single sentences: BLEU of 1,000 samples; backward BLEU of 1,000 real ones against 5,000 samples."""
-        some, many = sentences[:JUDGED], sentences[:ASKED]
+        some, many = sentences[:BLEU_SAMPLES], sentences[:SET_SAMPLES]
         found = bleu(some, self.references)
         backward = bleu(self.asked, References(many, 4), (4,))[:, 0]
         alike = self_bleu(some, (4,))[:, 0]
@@ -142,14 +142,14 @@ class Panel:
 
     def whole(self, sentences: Sequence[Sentence], each: dict[str, np.ndarray]) -> dict[str, float]:
         """The measures of the list as a whole."""
-        some, many = sentences[:JUDGED], sentences[:ASKED]
+        some, many = sentences[:BLEU_SAMPLES], sentences[:SET_SAMPLES]
         same = min(len(some), len(self.asked))
         values = {
             "bleu_f": harmonic(float(each["bleu_4"].mean()), float(each["backward_bleu_4"].mean())),
             "distinct_2": distinct(some, 2),
             "unique": unique_share(some),
             "divergence_2": divergence(some[:same], self.asked[:same], 2),
-            "reverse_perplexity": Trigrams(many, self.known).perplexity(self.asked),
+            "reverse_perplexity": TrigramModel(many, self.known).perplexity(self.asked),
             "copied": copies(some, self.training),
         }
         if same >= 4:
@@ -160,7 +160,7 @@ class Panel:
     def real_lines(self, seed: int = 0) -> list[list[str]]:
         """Training sentences in place of samples: the ceiling."""
         rng = np.random.default_rng(key(seed, "real lines"))
-        return [list(self.training[k]) for k in rng.permutation(len(self.training))[:ASKED]]
+        return [list(self.training[k]) for k in rng.permutation(len(self.training))[:SET_SAMPLES]]
 
 
 def rivals(path: str, characters: bool) -> dict[str, list[list[str]]]:

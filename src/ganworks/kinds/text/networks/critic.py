@@ -35,7 +35,7 @@ def soft(x: Tensor, weight: Tensor) -> Tensor:
     return x @ weight.to(x.dtype) if x.dim() == 3 else functional.embedding(x.long(), weight)
 
 
-def table(tokens: int, size: int) -> nn.Embedding:
+def token_embedding(tokens: int, size: int) -> nn.Embedding:
     """An embedding of tokens with standard deviation SPREAD."""
     made = nn.Embedding(tokens, size)
     nn.init.normal_(made.weight, std=SPREAD)
@@ -53,7 +53,7 @@ class TextCritic(nn.Module):
         super().__init__()
         tokens, length = len(spec.facts["vocabulary"]["tokens"]) + 2, spec.shape[0]
         fitting = sorted({min(width, length) for width in widths})
-        self.embed = table(tokens, embed)
+        self.embed = token_embedding(tokens, embed)
         self.windows = nn.ModuleList(nn.Conv1d(embed, maps, width) for width in fitting)
         size = maps * len(fitting)
         self.highway, self.dropout = Highway(size), nn.Dropout(dropout)
@@ -83,7 +83,7 @@ class TextCritic(nn.Module):
         return logits if self.label is None or y is None else logits + (self.label(y) * h).sum(1).float()
 
 
-class Views(nn.Module):
+class MultiViewCritic(nn.Module):
     """RelGAN's critic: texts and labels as in `TextCritic` -> logits [B, views], one for each scalar token embedding.
 
     All views share the convolutions (widths 2 to 5 in the paper, 300 maps each) and the layers after them.
@@ -93,7 +93,7 @@ class Views(nn.Module):
         super().__init__()
         tokens, length = len(spec.facts["vocabulary"]["tokens"]) + 2, spec.shape[0]
         fitting = sorted({min(width, length) for width in widths})
-        self.embed = table(tokens, views)
+        self.embed = token_embedding(tokens, views)
         self.windows = nn.ModuleList(nn.Conv1d(1, maps, width) for width in fitting)
         size = maps * len(fitting)
         self.highway, self.dropout = Highway(size), nn.Dropout(dropout)

@@ -18,8 +18,8 @@ from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Chance, Count, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.text.data.vocabulary import END, FIRST, UNKNOWN
-from ganworks.kinds.text.networks.critic import TextCritic, Views
-from ganworks.kinds.text.networks.memory import Memory
+from ganworks.kinds.text.networks.critic import MultiViewCritic, TextCritic
+from ganworks.kinds.text.networks.memory import RelationalMemory
 from ganworks.layers.copies import frozen
 
 State = Any
@@ -81,7 +81,7 @@ class TextGenerator(nn.Module):
         nn.init.normal_(self.embed.weight, std=0.05)
         self.label = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         self.core = (
-            Memory(net.embed, net.heads, net.head_size, net.slots)
+            RelationalMemory(net.embed, net.heads, net.head_size, net.slots)
             if net.core == "memory"
             else RecurrentCore(net.core, net.embed, net.hidden, net.layers)
         )
@@ -267,4 +267,8 @@ class TextNets:
     def discriminator(self, spec: Spec) -> nn.Module:
         """A new critic for `spec`."""
         sizes = (self.d_widths, self.d_maps, self.d_dropout)
-        return TextCritic(spec, self.d_embed, *sizes) if self.critic == "windows" else Views(spec, self.d_views, *sizes)
+        return (
+            TextCritic(spec, self.d_embed, *sizes)
+            if self.critic == "windows"
+            else MultiViewCritic(spec, self.d_views, *sizes)
+        )

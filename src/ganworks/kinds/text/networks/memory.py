@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Memory(nn.Module):
+class RelationalMemory(nn.Module):
     """Embeddings [B, T, E], memory [B, slots, M] or None -> features [B, T, slots * M], memory.
 
     M = heads * head_size.

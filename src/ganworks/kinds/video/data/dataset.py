@@ -124,7 +124,7 @@ class ClipSet:
         self.hashes, self._pages = np.load(folder / "hash.npy", allow_pickle=False), MappedPages(self._map)
         self.span = (length - 1) * stride + 1
         self.frames = np.diff(self._at)
-        self.rows = pieces(self.frames, self.span)
+        self.rows = clip_pieces(self.frames, self.span)
         if not len(self.rows):
             raise UsageError(
                 f'"{facts["source"]}": no clip has the {self.span} frames that length={length} with stride={stride} '
@@ -196,7 +196,7 @@ class ClipSet:
         }  # fmt: skip
 
 
-def pieces(frames: np.ndarray, span: int) -> np.ndarray:
+def clip_pieces(frames: np.ndarray, span: int) -> np.ndarray:
     """Frames of each clip [N] -> rows int64 [M, 3], (clip, first, end); clips of 4 spans or more are cut."""
     rows = []
     for clip, count in enumerate(frames.tolist()):

@@ -178,7 +178,7 @@ class VideoEvaluator:
         held = data.raw(data.held[:MOST])
         labels = None if data.labels is None else data.labels[data.held[:MOST]]
         real = self.numbers(held, labels)
-        floors = {"still (first frame of real clips)": measures.still(held),
+        floors = {"still (first frame of real clips)": measures.still_clips(held),
                   "real clips, frames shuffled": measures.shuffled(held)}  # fmt: skip
         baselines = {name: _values(self.numbers(clips, labels)) for name, clips in floors.items()}
         baselines["real clips, held out"] = _values(real)
@@ -237,7 +237,7 @@ class VideoEvaluator:
         return out
 
 
-_COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"speed": measures.flow, "change": measures.change}
+_COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"speed": measures.flow, "change": measures.frame_change}
 
 
 def _off(made: Tensor, real: Tensor) -> Tensor:

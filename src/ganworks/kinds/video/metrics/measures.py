@@ -94,7 +94,7 @@ def grey(clips: np.ndarray) -> np.ndarray:
     return clips.mean(2, dtype=np.float32) / 255
 
 
-def change(clips: np.ndarray) -> np.ndarray:
+def frame_change(clips: np.ndarray) -> np.ndarray:
     """Mean absolute difference between neighbouring frames, 0..1, [n]."""
     g = grey(clips)
     return np.abs(np.diff(g, axis=1)).mean((1, 2, 3)) if g.shape[1] > 1 else np.zeros(len(g))
@@ -148,7 +148,7 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(of[0] - of[1]).max())
 
 
-def still(clips: np.ndarray) -> np.ndarray:
+def still_clips(clips: np.ndarray) -> np.ndarray:
     """A baseline without motion: the first frame of each clip, repeated."""
     return clips[:, :1].repeat(clips.shape[1], 1)
 

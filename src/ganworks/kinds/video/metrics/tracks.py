@@ -43,7 +43,7 @@ def tracks(clips: np.ndarray) -> Tracks:
     rows, columns = (np.arange(n) + 0.5 for n in (height, width))
     safe = np.maximum(area, 1)
     where = np.stack([mask.sum(1) @ columns / safe / width, mask.sum(2) @ rows / safe / height], 1)
-    things = parts(mask)
+    things = count_parts(mask)
     top = bright.max((1, 2), keepdims=True)
     kept = (2 * bright.astype(np.int32) > top) & (top > GROUND)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -60,7 +60,7 @@ def carried(where: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.take_along_axis(where, last[..., None], 1)
 
 
-def parts(mask: np.ndarray) -> np.ndarray:
+def count_parts(mask: np.ndarray) -> np.ndarray:
     """Connected parts (8 neighbours) of more than `SPECK` pixels in masks [N, H, W]: counts [N].
 
     The largest pixel index of a part spreads to all of its pixels; then the distinct indices are counted.
@@ -85,7 +85,7 @@ def track_distance(made: np.ndarray, real: np.ndarray) -> float:
     return distance(*(moments(t.reshape(len(t), -1)) for t in (made, real)))
 
 
-def direction(real: np.ndarray, y: np.ndarray) -> LogisticRegression:
+def direction_classifier(real: np.ndarray, y: np.ndarray) -> LogisticRegression:
     """A classifier of centred tracks [N, T, 2] into classes y [N]; the start of a track would reveal its class."""
     from sklearn.linear_model import LogisticRegression  # slow to import, and sampling needs none
 
@@ -97,7 +97,7 @@ def centred(where: np.ndarray) -> np.ndarray:
     return (where - where.mean(1, keepdims=True)).reshape(len(where), -1)
 
 
-def steady(colour: np.ndarray) -> np.ndarray:
+def steady_colour(colour: np.ndarray) -> np.ndarray:
     """Whether the colour [N, T, C] stays within `STEADY` of its mean in every frame that shows the object: [N]."""
     shown = np.isfinite(colour).all(axis=2, keepdims=True)
     mean = np.where(shown, colour, 0).sum(1, keepdims=True) / np.maximum(shown.sum(1, keepdims=True), 1)
