@@ -292,7 +292,9 @@ class MotionContent:
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """New networks {"G", "D"} and, with `frames`, "D_frame", from torch's global generator. Raises UsageError."""
         if min(self.anchors, self.palette, self.sprites, self.modes) < 0:
-            raise UsageError(f"All sizes must be at least 1, and anchors, palette, sprites and modes at least 0, not {self}.")
+            raise UsageError(
+                f"All sizes must be at least 1, and anchors, palette, sprites and modes at least 0, not {self}."
+            )
         return {"G": FrameGenerator(self, spec), **critics(spec, self.d_width, self.frames)}
 
 
