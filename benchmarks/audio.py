@@ -43,7 +43,7 @@ def real(path: str) -> tuple[Any, Any, Any]:
     sets = [domain.open(f"{path}/{part}") for part in ("train", "test")]
     rate = sets[0].rate
     features = [audio.features(s.raw(np.arange(len(s))), rate) for s in sets]
-    return audio.Heard(*features, *(s.labels for s in sets)), *sets
+    return audio.ReferenceFeatures(*features, *(s.labels for s in sets)), *sets
 
 
 def judged(waves: np.ndarray, labels: np.ndarray, heard: Any, train: Any, test: Any) -> dict[str, float]:

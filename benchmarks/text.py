@@ -28,7 +28,7 @@ import ganworks
 from ganworks.kinds.text.data.reading import read_lines
 from ganworks.kinds.text.domain import Text
 from ganworks.kinds.text.metrics.measures import bleu, self_bleu
-from ganworks.kinds.text.metrics.panel import JUDGED, Panel, cut, rivals
+from ganworks.kinds.text.metrics.panel import BLEU_SAMPLES, Panel, cut, rivals
 from ganworks.kinds.text.metrics.pictures import curve
 from ganworks.runs.published import published
 from ganworks.use.model import Model
@@ -61,7 +61,7 @@ def judged(panel: Panel, model: Model, **options: Any) -> dict[str, Any]:
     found = rounded(panel.measure(cut(model.sample(5000, seed=1, **options).items, False)))
     points = []
     for t in TEMPERATURES:
-        some = cut(model.sample(JUDGED, seed=2, temperature=t).items, False)
+        some = cut(model.sample(BLEU_SAMPLES, seed=2, temperature=t).items, False)
         points.append([t, round(float(self_bleu(some, (4,)).mean()), 4),
                        round(float(bleu(some, panel.references, (4,)).mean()), 4)])  # fmt: skip
     return {**found, "curve": points}

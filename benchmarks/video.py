@@ -35,7 +35,7 @@ def figures(clips: np.ndarray, y: np.ndarray, known: shapes.Tracks, told: Any) -
         "track distance": shapes.track_distance(found.where, known.where),
         "direction": float(told.score(shapes.centred(found.where), y)),
         "one thing": float((found.things == 1).mean()),
-        "steady colour": float(shapes.steady(found.colour).mean()),
+        "steady colour": float(shapes.steady_colour(found.colour).mean()),
         "walked back": float(np.median(shapes.backwards(found.where))),
     }
 
@@ -51,9 +51,9 @@ def real_rows(data: Any) -> Iterator[dict[str, Any]]:
     """Ceiling and floors."""
     a, b = halves(data)
     known = shapes.tracks(data.raw(a))
-    told = shapes.direction(known.where, data.labels[a])
+    told = shapes.direction_classifier(known.where, data.labels[a])
     clips = data.raw(b)
-    kinds = {"real": clips, "still": measures.still(clips), "frames shuffled": measures.shuffled(clips)}
+    kinds = {"real": clips, "still": measures.still_clips(clips), "frames shuffled": measures.shuffled(clips)}
     for name, made in kinds.items():
         yield {"what": name, **figures(made, data.labels[b], known, told)}
 
@@ -69,7 +69,7 @@ def trained(source: str, recipe: str, seed: int, runs: Path, settings: dict[str,
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     a, _ = halves(data)
     known = shapes.tracks(data.raw(a))
-    told = shapes.direction(known.where, data.labels[a])
+    told = shapes.direction_classifier(known.where, data.labels[a])
     start = time.process_time()
     made = gw.load(out).sample(len(a), seed=1000 + seed)
     row = {"what": recipe, "seed": seed, **figures(made.data, made.labels, known, told)}

@@ -1,8 +1,8 @@
-"""Differentiable augmentation of what the discriminator sees, real and generated alike.
+"""Differentiable augmentation of the real and generated images that the discriminator sees.
 
 DiffAugment: Zhao et al. 2020 (2006.10738), section 4: "color" (brightness, saturation, contrast),
-"translation" and "cutout". Own implementation: the three colour operations are one affine map, translation is
-its own adjoint (so first and second derivatives cost one copy each), and randomness enters as numbers.
+"translation" and "cutout". The three colour operations are computed as one affine map, the adjoint of a translation
+is the opposite translation (so first and second derivatives cost one copy each), and random numbers are arguments.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Translate(torch.autograd.Function):
 
 
 def _shifted(x: Tensor, dy: Tensor, dx: Tensor) -> Tensor:
-    """x [B, C, H, W] moved by whole pixels per example; keeps the memory format."""
+    """x [B, C, H, W] with each example shifted by whole pixels; keeps the memory format."""
     b, c, h, w = x.shape
     i = torch.arange(h, device=x.device) + dy[:, None]
     j = torch.arange(w, device=x.device) + dx[:, None]
@@ -71,17 +71,18 @@ class DiffAugment:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The operations that the policy asks for."""
+        """The operations in the policy."""
         return tuple(name.strip() for name in self.policy.split(",") if name.strip())
 
     def draw(self, draw: Draw) -> Tensor:
-        """The random numbers of one batch, [B, NUMBERS] in [0, 1); the same ones replay the same."""
+        """The random numbers of one batch, [B, NUMBERS] in [0, 1); the same numbers give the same augmentation."""
         return draw.uniform(NUMBERS)
 
     def __call__(self, x: Tensor, numbers: Tensor, p: float = 1.0) -> Tensor:
         """x: images [B, C, H, W] in [-1, 1]. numbers: from `draw`. p: probability of each operation.
 
-        Returns the same shape, dtype and memory format. Differentiable twice with respect to x.
+        Returns the same shape, dtype and memory format. Differentiable twice with respect to x. Raises UsageError for
+        examples that are not images.
         """
         if not self.names or p <= 0:
             return x
@@ -103,7 +104,7 @@ class DiffAugment:
 def color(x: Tensor, u: Tensor, on: Tensor) -> Tensor:
     """Brightness +-0.5, saturation x [0, 2], contrast x [0.5, 1.5] as one affine map (2006.10738, section 4).
 
-    x: [B, C, H, W]; u: [B, 3] in [0, 1); on: [B] bool. With one channel the saturation has nothing to change.
+    x: [B, C, H, W]; u: [B, 3] in [0, 1); on: [B] bool. With one channel, saturation has no effect.
     """
     add, saturate, contrast = (u.to(x.dtype) - 0.5).mul(on[:, None]).view(-1, 3, 1, 1, 1).unbind(1)
     contrast = contrast + 1

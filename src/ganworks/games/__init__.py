@@ -1,3 +1,3 @@
-"""Who moves in which order, and what each player minimises: what several kinds of data use."""
+"""Games that several kinds of data use: which player moves when, and what each player minimises."""
 
 PARTS = {"game/adversarial": "adversarial:Adversarial"}

@@ -1,6 +1,6 @@
-"""The two-player game: a discriminator D tells real from generated examples, a generator G tries to pass for real.
+"""The two-player game: a discriminator D learns to tell real from generated examples, a generator G to deceive it.
 
-Every published variant here is a choice of loss (`losses.py`), penalty (`penalties.py`) and number of critic
+Every published variant here is a choice of loss (`losses.py`), penalty (`penalties.py`) and number of discriminator
 steps: the standard GAN, LSGAN, hinge, WGAN, WGAN-GP, and the paired loss with R1 and R2 of R3GAN (Huang et
 al. 2024, 2501.05441), which is the default.
 """
@@ -35,9 +35,10 @@ from ganworks.games.penalties import (
 
 @dataclass(frozen=True)
 class DiscriminatorView:
-    """D on a batch with fixed labels and augmentation, so that it can be asked again. A `RowCritic`.
+    """D with the labels and the augmentation of one batch, so that the batch can be scored again. A `RowCritic`.
 
-    y: labels [B] or None. augment, p: what is done to the examples. numbers: its randomness [B, n] or None.
+    y: labels [B] or None. augment, p: the augmentation and the probability of its operations. numbers: the random
+    numbers [B, n] of the augmentation, or None.
     """
 
     D: nn.Module
@@ -59,7 +60,7 @@ class DiscriminatorView:
         )
 
     def beside(self, other: DiscriminatorView) -> DiscriminatorView:
-        """One view of both batches, with this one's examples first."""
+        """One view of both batches joined, with the examples of this view first."""
         return replace(
             self,
             y=None if self.y is None or other.y is None else torch.cat([self.y, other.y]),
@@ -70,8 +71,8 @@ class DiscriminatorView:
 def mixes_examples(D: nn.Module) -> bool:
     """Whether D's logit of one example depends on the others in its batch.
 
-    So it does with batch norm, and with any module that has a true attribute `mixes_examples` (minibatch
-    standard deviation, for one). Real and generated examples are then scored in separate calls, as published.
+    It does with batch norm, and with any module whose attribute `mixes_examples` is true, such as minibatch
+    standard deviation. Real and generated examples are then scored in separate calls, as published.
     """
     return any(
         isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "mixes_examples", False) for m in D.modules()
@@ -85,19 +86,20 @@ class Adversarial:
     loss: a name from `losses.LOSSES`.
     r1: gamma of the zero-centred gradient penalty on real examples, at first (0: off).
     r2: gamma of the zero-centred gradient penalty on generated examples, at first (0: off).
-    r1_end: gamma on real examples that a half cosine reaches at the fraction `burn_in` of the budget (None: constant).
-        Large gamma finds all modes, small gamma makes them sharp.
-    r2_end: the same on generated examples.
+    r1_end: final gamma on real examples, reached along a half cosine at the fraction `burn_in` of the budget (None:
+        constant). A large gamma helps G to cover all modes, a small one makes them sharp.
+    r2_end: final gamma on generated examples, reached in the same way (None: constant).
     burn_in: fraction of the budget after which gamma is constant.
     gp: weight of WGAN-GP's penalty (published: 10); 0: off.
-    clip: limit of D's weights (WGAN: 0.01); 0: off.
-    n_critic: D turns per G turn.
+    clip: largest absolute value of D's weights (WGAN: 0.01); 0: off.
+    n_critic: turns of D for each turn of G.
     augment: DiffAugment policy, e.g. "color,translation,cutout"; "" for none.
     augment_p: probability of each operation of `augment`.
-    augment_ramp: fraction of the budget at which a half cosine from 0 reaches `augment_p` (0: at once).
-    pair_augment: the same augmentation for a real example and its fake (R3GAN draws them independently).
+    augment_ramp: fraction of the budget in which the probability rises from 0 to `augment_p` along a half cosine (0:
+        `augment_p` from the start).
+    pair_augment: use the same augmentation for a real example and its fake (R3GAN draws them independently).
     penalty_backend: how penalties are computed: "exact", "func" or "fd".
-    penalty_fraction: share of the batch that "fd" measures.
+    penalty_fraction: share of the batch on which "fd" estimates the penalty.
     train: which players learn: "both", or only "G" or "D".
     """
 
@@ -118,7 +120,7 @@ class Adversarial:
     penalty_fraction: Annotated[float, within(1e-9, 1, unit="share of the batch")] = 1.0
     train: Literal["both", "G", "D"] = "both"
 
-    augmentation: ClassVar[type[DiffAugment]] = DiffAugment  # what `augment` is a policy of
+    augmentation: ClassVar[type[DiffAugment]] = DiffAugment  # the augmentation that `augment` configures
 
     def __post_init__(self) -> None:
         check(self)
@@ -139,7 +141,7 @@ class Adversarial:
         return found if found.names else None
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """Who moves in this step, in order, and what it minimises."""
+        """The players of this step, in order, and the loss that each minimises."""
         if self.train != "G":
             for _ in range(self.n_critic):
                 yield ("D",), self.discriminator_turn
@@ -147,7 +149,7 @@ class Adversarial:
             yield ("G",), self.generator_turn
 
     def after(self, nets: Nets, players: tuple[str, ...]) -> None:
-        """What follows the optimiser's step of a turn: weight clipping, when asked for."""
+        """Clip the weights of D after the optimiser's step of its turn, if `clip` is set."""
         if self.clip and "D" in players:
             clip_weights(nets["D"], self.clip)
 
@@ -159,7 +161,7 @@ class Adversarial:
         return r1, r2
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """D's terms, each [B]: d_loss, and r1, r2, gp where asked for; _real and _fake are the logits."""
+        """D's terms, each [B]: d_loss, and r1, r2, gp where they are on; _real and _fake are the logits."""
         G, D = nets["G"], nets["D"]
         real = batch["x"]
         with torch.no_grad():
@@ -178,7 +180,7 @@ class Adversarial:
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms, each [B]: g_loss; _fake is the logits. With a paired loss D scores real examples, too."""
+        """G's term g_loss [B]; _fake holds the logits. With a paired loss D scores real examples as well."""
         G, D = nets["G"], nets["D"]
         fake = G(batch.draw.normal(G.z_dim), batch.y)
         on_real, on_fake = self._views(D, batch)
@@ -190,7 +192,7 @@ class Adversarial:
         return {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
 
     def _views(self, D: nn.Module, batch: Batch) -> tuple[DiscriminatorView, DiscriminatorView]:
-        """How D sees the real and how it sees the generated examples of this turn."""
+        """The views of D on the real and on the generated examples of this turn."""
         if self._augment is None:
             view = DiscriminatorView(D, batch.y)
             return view, view
@@ -203,8 +205,8 @@ class Adversarial:
     ) -> list[tuple[Tensor, Tensor | None]]:
         """Logits [B] and weighted penalty [B] (None: off) of the real and the generated examples.
 
-        One call for both where D allows it and both need the same work: small networks are bound by the count
-        of operations, and a gradient with respect to examples that are not penalised would be waste.
+        Both are scored in one call where D allows it and both are penalised or neither is: the time of small networks
+        depends on the number of operations, and a gradient for examples without a penalty would be wasted.
         """
         weights = [0.5 * gamma for gamma in self.gammas(batch.progress)]
         asked = [bool(self.r1), bool(self.r2)]
@@ -228,7 +230,7 @@ class Adversarial:
     def _score(
         self, critic: RowCritic, x: Tensor, probe: Probe | None, weight: float | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits, and weight times the squared gradient norms unless weight is None."""
+        """Logits [B], and weight times the squared gradient norms [B], or None where weight is None."""
         if weight is None:
             return critic(x).float(), None
         logits, norms = logits_and_gradient_norms(critic, x, self.penalty_backend, probe)
@@ -236,5 +238,5 @@ class Adversarial:
 
 
 def _falling(progress: float, burn_in: float) -> float:
-    """From 1 at the start to 0 at `burn_in` by a half cosine."""
+    """A half cosine from 1 at the start to 0 at `burn_in`."""
     return 0.0 if progress >= burn_in else 0.5 * (1 + math.cos(math.pi * progress / burn_in))

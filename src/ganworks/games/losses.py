@@ -1,7 +1,7 @@
 """Adversarial losses by name: plain functions from logits [B] to per-example losses [B].
 
-`r` are the discriminator's logits on real examples, `f` on generated ones; real i and fake i are a pair.
-Every function computes in float32 whatever its arguments are. Nothing here averages or backpropagates.
+`r` are the discriminator's logits on real examples, `f` on generated ones; r[i] and f[i] are a pair.
+Every function computes in float32, whatever the dtype of its arguments. No function averages over the batch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ganworks.core.errors import UsageError, nearest
 
 @dataclass(frozen=True)
 class Loss:
-    """Both sides of a game.
+    """The losses of both players.
 
     discriminator(r, f): what D minimises, [B]. generator(r, f): what G minimises, [B]; `r` may be None unless
     `paired` is true, that is, unless the generator's loss compares each fake with a real example.
@@ -36,12 +36,12 @@ def minimax_discriminator(r: Tensor, f: Tensor) -> Tensor:
 
 
 def minimax_generator(r: Tensor | None, f: Tensor) -> Tensor:
-    """log(1 - s(f)): 1406.2661, equation 1. Its gradient vanishes where D is sure of the fakes."""
+    """log(1 - s(f)): 1406.2661, equation 1. Its gradient vanishes where D rejects the fakes with certainty."""
     return -softplus(f.float())
 
 
 def non_saturating_generator(r: Tensor | None, f: Tensor) -> Tensor:
-    """-log s(f): 1406.2661, section 3, the form that everybody trains with."""
+    """-log s(f): 1406.2661, section 3, the form that is used in practice."""
     return softplus(-f.float())
 
 
@@ -72,12 +72,12 @@ def negative_logit_generator(r: Tensor | None, f: Tensor) -> Tensor:
 
 def relativistic_discriminator(r: Tensor, f: Tensor) -> Tensor:
     """softplus(f - r): the paired loss, Jolicoeur-Martineau 2018 (1807.00734), equation 6; Huang et al. 2024
-    (2501.05441), equation 2. Only the difference counts, so every real example holds its fake in place."""
+    (2501.05441), equation 2. The loss depends only on the difference of the two logits."""
     return softplus(f.float() - r.float())
 
 
 def relativistic_generator(r: Tensor | None, f: Tensor) -> Tensor:
-    """softplus(r - f): the non-saturating side, 1807.00734, equation 7. `r` is needed."""
+    """softplus(r - f): the loss of G, 1807.00734, equation 7. Raises TypeError without `r`."""
     if r is None:
         raise TypeError("The relativistic loss compares each fake with a real example: give real logits too.")
     return softplus(r.float() - f.float())
@@ -94,10 +94,10 @@ LOSSES: dict[str, Loss] = {
 
 
 def loss(name: str) -> Loss:
-    """The loss called `name` ("_" counts as "-", case does not matter), or of a plugin ("plugin:loss/name").
+    """The loss called `name` ("_" and "-" are alike, case does not matter), or that of a plugin ("plugin:loss/name").
 
     "module:name" is a `Loss`, or a pair of functions for D and G, in a module that the program has imported already:
-    a configuration cannot make Python import anything. Unknown: `UsageError`.
+    a configuration cannot make Python import anything. Raises UsageError for an unknown name.
     """
     known = name.strip().lower().replace("_", "-")
     if known in LOSSES:
@@ -116,7 +116,7 @@ def unpaired(name: str) -> Loss:
 
 
 def _of_others(name: str) -> Loss:
-    """A loss of a plugin, or of a module that is imported already."""
+    """A loss from a plugin, or from a module that is imported already."""
     module, _, attribute = name.partition(":")
     if "/" in attribute:
         found = registry.part(name)

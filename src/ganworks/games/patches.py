@@ -1,7 +1,7 @@
-"""Losses on pictures, patch logits and discriminator features, per example.
+"""Losses for each example on images, patch logits and discriminator features.
 
-Logits are a map [B, 1, h, w] or a list of maps (one per scale); every term is the mean over an example's patches,
-then over the scales, so that its size does not depend on how many there are. All terms are [B] float32.
+Logits are a map [B, 1, h, w] or a list of maps (one for each scale). Every term is the mean over an example's patches,
+then over the scales, so that its size does not depend on their number. All terms are [B] float32.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _list(maps: Maps) -> list[Tensor]:
 
 
 def parted(maps: Maps, count: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Logits on the first `count` examples of a batch and on the rest, of every scale."""
+    """The maps of every scale, split into those of the first `count` examples and those of the rest."""
     return [m[:count] for m in _list(maps)], [m[count:] for m in _list(maps)]
 
 
@@ -31,28 +31,28 @@ def per_example(maps: Maps) -> Tensor:
 
 
 def distance(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute difference of each example [B], float32."""
+    """Mean absolute difference of two batches [B, ...], for each example: [B] float32."""
     return (made.float() - wanted.float()).abs().flatten(1).mean(1)
 
 
 def discriminator_terms(loss: Loss, real: Maps, fake: Maps) -> Tensor:
-    """D's loss [B] from logits on real and on made examples; with a paired loss, patch by patch."""
+    """D's loss [B] from logits on real and on generated examples; a paired loss compares patch by patch."""
     return per_example([loss.discriminator(r, f) for r, f in zip(_list(real), _list(fake), strict=True)])
 
 
 def generator_terms(loss: Loss, real: Maps | None, fake: Maps) -> Tensor:
-    """G's loss [B]; `real` may be None unless `loss.paired`."""
+    """G's loss [B] from logits on generated examples; `real` may be None unless `loss.paired`."""
     if real is None:
         return per_example([loss.generator(None, f) for f in _list(fake)])
     return per_example([loss.generator(r, f) for r, f in zip(_list(real), _list(fake), strict=True)])
 
 
 def feature_matching(real: Sequence, fake: Sequence) -> Tensor:
-    """[B]: L1 between D's features of the real and of the made example (pix2pixHD, 1711.11585, equation 4).
+    """[B]: L1 between D's features of the real and of the generated example (pix2pixHD, 1711.11585, equation 4).
 
-    real, fake: what `features` of a discriminator returns, one list of maps or one for each scale. The logits, last
-    in each list, do not count. Summed over the layers, averaged over elements and scales; no gradient reaches
-    `real`.
+    real, fake: what `features` of a discriminator returns, one list of maps or one for each scale. The logits, which
+    are last in each list, are left out. The term is summed over the layers and averaged over elements and scales; no
+    gradient flows to `real`.
     """
     if isinstance(real[0], Tensor):
         real, fake = [real], [fake]

@@ -1,12 +1,12 @@
 """Gradient penalties on a discriminator, per example [B], each with three interchangeable back-ends.
 
-exact  autograd with create_graph: differentiates the input gradient itself. The reference.
-func   the same number through `torch.func.vjp`, for use inside one compiled loss. D may not update buffers
+exact  autograd with create_graph differentiates the input gradient itself. This is the reference.
+func   computes the same number by `torch.func.vjp`, for use inside a compiled loss. D must not update buffers
        (no batch norm in training mode).
 fd     finite difference (Lin et al. 2025, 2501.08316, "approximated R1"): E[(D(x + s e) - D(x))^2] / s^2 over
-       e ~ N(0, I) is |grad D(x)|^2 + O(s^2). First-order autograd only, on a fraction of the rows; noisy (one
-       draw has a relative standard deviation of about sqrt 2) but unbiased in the mean. Both logits of a
-       difference are computed without autocast: bfloat16 rounds x itself by almost half of s.
+       e ~ N(0, I) is |grad D(x)|^2 + O(s^2). It needs first-order autograd only, on a fraction of the rows. One
+       draw has a relative standard deviation of about sqrt 2; the mean is unbiased up to O(s^2). Both logits of
+       a difference are computed without autocast, since bfloat16 rounds x by almost half of s.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ SIGMA = 0.01  # step of the finite difference, in units of the data's [-1, 1] (2
 
 
 class RowCritic(Protocol):
-    """x [B, ...] -> logits [B], each row by itself; `rows(index)` is the same critic for those rows of x.
+    """x [B, ...] -> logits [B], one for each row; `rows(index)` is the same critic for those rows of x.
 
-    With it a finite difference can score a part of the batch again, with the same labels and augmentation.
+    A finite difference uses `rows` to score a part of the batch again with the same labels and augmentation.
     """
 
     def __call__(self, x: Tensor) -> Tensor: ...
@@ -37,7 +37,7 @@ class RowCritic(Protocol):
 
 
 class LabelledCritic:
-    """D(x, y) with fixed labels y, without augmentation: the plainest `RowCritic`."""
+    """D(x, y) with fixed labels y and without augmentation: the simplest `RowCritic`."""
 
     def __init__(self, D: Callable[..., Tensor], y: Tensor | None = None):
         self.D, self.y = D, y
@@ -51,20 +51,20 @@ class LabelledCritic:
 
 @dataclass(frozen=True)
 class Probe:
-    """Which rows a finite difference moves, [k], and where to: noise [k, ...] ~ N(0, I)."""
+    """The rows [k] that a finite difference perturbs, and the perturbations: noise [k, ...] ~ N(0, I)."""
 
     rows: Tensor
     noise: Tensor
 
     @staticmethod
     def draw(x: Tensor, draw: Draw, fraction: float = 1.0) -> Probe:
-        """The first ceil(fraction * B) rows of x, moved by the turn's keyed randomness."""
+        """A probe of the first ceil(fraction * B) rows of x; the noise comes from the keyed random numbers `draw`."""
         count = math.ceil(fraction * len(x))
         noise = draw.normal(*x.shape[1:])[:count]
         return Probe(torch.arange(count, device=x.device), noise.to(x.dtype))
 
     def beside(self, other: Probe, offset: int) -> Probe:
-        """Both probes, for a batch that holds the other's examples from row `offset` on."""
+        """Both probes joined, for a batch in which the examples of `other` begin at row `offset`."""
         return Probe(torch.cat([self.rows, other.rows + offset]), torch.cat([self.noise, other.noise]))
 
 
@@ -73,9 +73,9 @@ def logits_and_gradient_norms(
 ) -> tuple[Tensor, Tensor]:
     """Logits [B] and squared gradient norms |grad_x D(x)|^2 [B], summed within an example; both float32.
 
-    x: [B, ...]; treated as a constant (no gradient reaches what made it). backend: one of `BACKENDS`.
-    probe: for "fd" only. The norms of the rows that it leaves out are 0 and those of its k rows are scaled by
-    B/k, so that the batch mean stays an estimate of the mean over all rows.
+    x: [B, ...]; treated as a constant (no gradient flows to the network that made it). backend: one of `BACKENDS`.
+    probe: for "fd" only. The norms of rows outside the probe are 0, and those of its k rows are scaled by B/k, so
+    that the batch mean estimates the mean over all rows. Raises TypeError for "fd" without a probe.
     """
     x = x.detach()
     if backend == "fd":
@@ -153,8 +153,8 @@ def gradient_penalty(
 ) -> Tensor:
     """weight * (|grad_x D(x)| - 1)^2 [B] at random points x between real and fake.
 
-    Gulrajani et al. 2017 (1704.00028), equation 3; the norm is taken per example. The norm is no average over
-    directions, so there is no finite-difference form: "fd" is computed as "exact".
+    Gulrajani et al. 2017 (1704.00028), equation 3; the norm is taken for each example. A finite difference
+    estimates the squared norm only, not the norm, so "fd" is computed as "exact".
     """
     x = interpolate(real, fake, draw)
     return one_centred(
@@ -164,6 +164,6 @@ def gradient_penalty(
 
 @torch.no_grad()
 def clip_weights(module: nn.Module, limit: float) -> None:
-    """Put every parameter back into [-limit, limit], in place: 1701.07875, algorithm 1."""
+    """Clamp every parameter to [-limit, limit], in place: 1701.07875, algorithm 1."""
     for parameter in module.parameters():
         parameter.clamp_(-limit, limit)

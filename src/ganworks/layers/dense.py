@@ -1,4 +1,4 @@
-"""Fully connected pieces: activations by name, maxout, stacks of linear layers."""
+"""Fully connected layers: activations by name, maxout, stacks of linear layers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _ACTIVATIONS = {
 
 
 def activation_layer(name: Activation) -> nn.Module:
-    """A parameter-free activation; "leaky" has the slope 0.2 that GAN papers use."""
+    """A parameter-free activation; "leaky" is LeakyReLU with slope 0.2, as in GAN papers."""
     return _ACTIVATIONS[name]()
 
 
 class Maxout(nn.Module):
-    """Largest of `pieces` linear maps per unit, [B, inputs] -> [B, outputs] (Goodfellow et al. 2013)."""
+    """x [B, inputs] -> [B, outputs], each the largest of `pieces` linear maps (Goodfellow et al. 2013, 1302.4389)."""
 
     def __init__(self, inputs: int, outputs: int, pieces: int):
         super().__init__()
@@ -39,7 +39,7 @@ class Maxout(nn.Module):
 def dense_stack(
     sizes: Sequence[int], activation: Activation, *, maxout: int = 0, batch_norm: bool = False
 ) -> nn.Sequential:
-    """Linear + activation (or maxout) for each pair of neighbouring `sizes`; every layer is activated."""
+    """A linear layer and its activation (or maxout) for each pair of neighbouring `sizes`, the last one included."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers.append(Maxout(inputs, outputs, maxout) if maxout else nn.Linear(inputs, outputs))

@@ -1,4 +1,4 @@
-"""Minibatch standard deviation by class: how varied the examples of a batch are, as input of a discriminator."""
+"""Minibatch standard deviation by class: how much the examples of a batch vary, as an input of a discriminator."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 def class_deviation(x: Tensor, y: Tensor | None = None) -> Tensor:
     """x [B, ...] -> the same shape, float32: each feature's standard deviation over the examples of the same class.
 
-    y: labels [B], or None where all are alike. An example that is alone in its class has 0 (as the root of 1e-4, which
-    keeps the gradient finite).
+    y: labels [B], or None where all examples form one class. 1e-4 is added to each variance, which keeps the gradient
+    finite: an example that is alone in its class gets 0.01.
     """
     flat = x.float().flatten(1)
     same = flat.new_ones(len(x), len(x)) if y is None else (y[:, None] == y).to(flat.dtype)
@@ -19,11 +19,11 @@ def class_deviation(x: Tensor, y: Tensor | None = None) -> Tensor:
 
 
 class MinibatchDeviation(nn.Module):
-    """x [B, C, H, W], y [B] or None -> x plus a linear map, at first 0, of `class_deviation`.
+    """x [B, C, H, W], y [B] or None -> x plus a 1x1 convolution, zero at first, of `class_deviation`.
 
-    Minibatch standard deviation (Karras et al. 2018, 1710.10196, section 3) with two changes: it is taken within the
-    class, since a batch of all classes is varied even when each class is one example over and over; and every
-    feature keeps its own, instead of one mean for all, so that D also sees in what the examples differ too little.
+    Minibatch standard deviation (Karras et al. 2018, 1710.10196, section 3) with two changes. It is taken within each
+    class, since a batch of several classes varies even if each class is one example repeated. And every feature keeps
+    its own deviation instead of one mean over all, so that D also sees which features vary too little.
     """
 
     mixes_examples = True

@@ -1,4 +1,4 @@
-"""Instance norms that are fast on CPUs, for images in channels-last memory."""
+"""Instance norms that are fast on CPUs for images in channels-last memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """[B, C, H, W] -> the same shape, each channel of each image with mean 0 and variance 1, then scaled and shifted.
 
-    weight, bias: [C], or None. On a CPU every image goes through batch norm by itself: group norm on channels-last
-    bfloat16 takes 14 times as long (24 channels, 64x64, forward and backward: 20 ms against 1.4 ms), which makes
-    the norm slower than the convolutions around it. Can be differentiated twice. Maps of one pixel become `bias`.
+    weight, bias: [C], or None. On a CPU each image goes through batch norm on its own: group norm on channels-last
+    bfloat16 takes 14 times as long (24 channels, 64x64, forward and backward: 20 ms against 1.4 ms), longer than the
+    convolutions around it. The result can be differentiated twice. Maps of one pixel become `bias`.
     """
     if x.device.type != "cpu" or x[0, 0].numel() < 2:
         return F.group_norm(x, x.shape[1], weight, bias, eps)
@@ -23,7 +23,7 @@ def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None =
 class InstanceNorm(nn.Module):
     """`instance_norm` without scale and shift: Ulyanov et al. 2016 (1607.08022).
 
-    It keeps no running statistics, so it does the same in training and in evaluation.
+    It keeps no running statistics, so it computes the same in training and in evaluation mode.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5):
@@ -38,10 +38,9 @@ class InstanceNorm(nn.Module):
 
 
 class AffineInstanceNorm(nn.Module):
-    """Each channel of each example to mean 0 and variance 1, then a learned scale and shift; [B, C, H, W].
+    """Instance norm with a learned scale and shift; [B, C, H, W] -> the same shape.
 
-    A map of one pixel has no variance and would become 0 everywhere: it keeps its value and is only scaled and
-    shifted.
+    A map of one pixel has no variance and would become 0; it keeps its value and is only scaled and shifted.
     """
 
     def __init__(self, channels: int):

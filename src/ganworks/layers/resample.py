@@ -4,9 +4,9 @@ The filter is separable, [1,3,3,1] = [1,1] * [1,1] * [1,1], with unit gain at ze
 the image (Karras et al. 2020, 1912.04958; R3GAN, 2501.05441). Both functions are linear in x, keep dtype and
 memory format, hold no state and can be differentiated any number of times.
 
-In bfloat16 on a CPU the depthwise convolution that says this takes longer than the dense ones around it.
-Bilinear interpolation is the same filter everywhere but at the border, where it repeats the edge pixel; with
-the border weighted by 3/4 it is the same (and 8 times faster), and downsampling is its transpose.
+In bfloat16 on a CPU this depthwise convolution takes longer than the dense convolutions around it. Bilinear
+interpolation is the same filter except at the border, where it repeats the edge pixel. With the border weighted
+by 3/4 the two agree, and interpolation is 8 times faster; downsampling is its transpose.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _kernel(x: Tensor, gain: float) -> Tensor:
 
 
 def _border(x: Tensor, height: int, width: int) -> Tensor:
-    """[height, width] of ones, 3/4 on the border: what zeros outside the image leave of an edge pixel."""
+    """[height, width] of ones, 3/4 on the border: the weight of an edge pixel with zeros outside the image."""
     rows, columns = (torch.ones(n, device=x.device, dtype=x.dtype) for n in (height, width))
     for side in (rows, columns):
         side[0] = side[-1] = 0.75

@@ -1,4 +1,4 @@
-"""Strided convolutions for images of any height and width: size plan, crop and pad, norms, initialisation."""
+"""Strided convolutions for images of any height and width: size plan, crop and pad, normalisation, initialisation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Norm = Literal["batch", "layer", "instance", "none"]
 class SizePlan:
     """How an image shrinks to a small base map by halving each axis as often as that axis allows.
 
-    base: (h, w) of the smallest map. strides: one (h, w) stride, each 1 or 2, per stage from base to image.
-    built: (h, w) = base times all strides; at least the image's size, at most one stride too large.
+    base: (h, w) of the smallest map. strides: the (h, w) stride, each 1 or 2, of every stage from base to image.
+    built: (h, w), the base times all strides; it is at least as large as the image, which is cropped from it.
     """
 
     base: tuple[int, int]
@@ -25,7 +25,10 @@ class SizePlan:
 
 
 def size_plan(height: int, width: int, smallest: int = 4) -> SizePlan:
-    """Halve each axis while it stays at least `smallest`: 64x64 -> base 4x4, 28x28 -> 7x7, 30x20 -> 8x5 (32x20)."""
+    """The plan that halves each axis while it stays at least `smallest`.
+
+    64x64 has the base 4x4; 28x28 has 7x7; 30x20 has 8x5 and is built as 32x20.
+    """
     halvings = [max(0, (size // smallest).bit_length() - 1) for size in (height, width)]
     stages = max(halvings)
     strides = tuple(tuple(2 if stage >= stages - n else 1 for n in halvings) for stage in range(stages))
@@ -64,8 +67,8 @@ def center_pad(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def norm_layer(name: Norm, channels: int) -> nn.Module:
-    """Normalisation over [B, C, H, W]. "layer" and "instance" keep examples apart, as WGAN-GP's penalty needs
-    (Gulrajani et al. 2017, section 4): they are GroupNorm with one group and with one group per channel."""
+    """Normalisation over [B, C, H, W]. "layer" and "instance" do not mix examples, as WGAN-GP's penalty needs
+    (Gulrajani et al. 2017, section 4); they are GroupNorm with one group, and with one group for each channel."""
     if name == "batch":
         return nn.BatchNorm2d(channels)
     if name == "none":

@@ -1,11 +1,11 @@
-"""Small networks that learn fast: for budgets of minutes, not days, and for machines without a GPU.
+"""Small networks that learn fast, for budgets of minutes and for machines without a GPU.
 
-Residual blocks of dense 3x3 convolutions stand on the small maps only; the full resolution is made, and read,
-by one strided convolution, so that most of the work is dense arithmetic, which a CPU does well in bfloat16.
-The discriminator has no normalisation, as a gradient penalty wants it (R3GAN, 2501.05441). The generator has
-batch norm and tanh (DCGAN, 1511.06434): R3GAN, which trains for days, drops both; in minutes they decide how
-far it gets. MNIST after 36,000 images, Frechet distance on classifier features: 243 with neither, 126 with
-tanh, 61 with both.
+Residual blocks of dense 3x3 convolutions work on the small maps only. One strided convolution makes the full
+resolution, and one reads it, so that most of the work is dense arithmetic, which is fast on a CPU in bfloat16.
+The discriminator has no normalisation, because of the gradient penalty (R3GAN, 2501.05441). The generator has
+batch norm and tanh (DCGAN, 1511.06434). R3GAN, which trains for days, has neither; in short trainings both
+matter. Frechet distance on classifier features for MNIST after 36,000 images: 243 with neither, 126 with tanh,
+61 with both.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the second moment through a LeakyR
 
 
 def filled(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, gain: float) -> nn.Module:
-    """Weights N(0, gain^2 / inputs that one output sums over), biases 0."""
+    """The layer with weights from N(0, gain^2 / fan_in) and biases 0; fan_in: the inputs that one output sums over."""
     if isinstance(layer, nn.ConvTranspose2d):
         taps = zip(layer.kernel_size, layer.stride, strict=True)
         fan = layer.in_channels * math.prod(k / s for k, s in taps)
@@ -42,7 +42,7 @@ def filled(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, gain: float) -> nn
 
 
 def act(x: Tensor) -> Tensor:
-    """LeakyReLU 0.2 in place: no convolution and no norm needs its own output again, and memory traffic is time."""
+    """LeakyReLU with slope 0.2, in place: neither convolutions nor norms need their outputs for the backward pass."""
     return F.leaky_relu(x, SLOPE, inplace=True)
 
 
@@ -96,9 +96,9 @@ class CompactGenerator(nn.Module):
 
 
 class CompactDiscriminator(nn.Module):
-    """Images [B, C, H, W], y [B] int64 or None -> realness logits [B], float32; by projection with classes.
+    """Images [B, C, H, W], y [B] int64 or None -> logits [B] float32, high for real; conditional by projection.
 
-    The logit is a weighted sum over the lowest map, then a linear layer, as in R3GAN; both in float32.
+    As in R3GAN, the logit is a linear layer on a weighted sum over the smallest map, both in float32.
     """
 
     def __init__(self, cfg: Compact, spec: Spec):
@@ -142,15 +142,15 @@ class CompactDiscriminator(nn.Module):
 
 @dataclass(frozen=True)
 class Compact:
-    """Both players for images [C, H, W] of any size.
+    """Generator and discriminator for images [C, H, W] of any size.
 
     width: channels of the largest map that has residual blocks, in G; twice as many on each smaller map, up to 4 times.
     d_width: the same in D; 0: as in G.
     blocks: residual blocks per map.
     z_dim: size of the latent, and of the embedded class.
-    norm: norm of the generator.
-    crowd: D also sees, on its smallest map, how varied the examples of each class are in its batch: against a generator
-        that leaves out part of a class.
+    norm: normalisation in the generator.
+    crowd: minibatch standard deviation within each class, on the smallest map of D; it works against a generator that
+        leaves out part of a class.
     """
 
     width: Width = 48
@@ -165,11 +165,11 @@ class Compact:
 
     @staticmethod
     def skips_full_size(plan: SizePlan) -> bool:
-        """Whether the full resolution has no residual blocks: where there is more than one smaller map."""
+        """Whether the full resolution has no residual blocks, which is so with more than one smaller map."""
         return len(plan.strides) > 1
 
     def ladder(self, spec: Spec, width: int) -> tuple[SizePlan, tuple[int, ...]]:
-        """The maps from the lowest up and the channels of those with residual blocks."""
+        """The size plan, and the channels of the maps with residual blocks from the smallest up. Raises UsageError."""
         if len(spec.shape) != 3:
             raise UsageError(f"The compact networks make images [C, H, W], not shape {list(spec.shape)}.")
         plan = size_plan(*spec.shape[1:])

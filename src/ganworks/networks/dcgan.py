@@ -2,9 +2,9 @@
 
 As in the paper: strided convolutions instead of pooling, batch norm except at the generator's output and the
 discriminator's input, ReLU and tanh in G, LeakyReLU 0.2 in D, weights from N(0, 0.02).
-Where we differ: the number of stages follows the size; an axis that is no multiple of its strides is built a
-little larger and cropped in G, zero-padded in D. Labels are concatenated to the latent in G (Mirza & Osindero
-2014) and enter D by projection (Miyato & Koyama 2018, arXiv 1802.05637, eq. 3).
+Differences: the number of stages follows the size; an axis that is not a multiple of its strides is made larger and
+cropped in G, zero-padded in D. Labels are concatenated to the latent in G (Mirza & Osindero 2014) and enter D by
+projection (Miyato & Koyama 2018, arXiv 1802.05637, eq. 3).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ganworks.layers.strided import Norm, center_crop, center_pad, conv_down, co
 
 
 def _channels(width: int, stages: int) -> list[int]:
-    """Channels from the base map outwards: 8, 4, 2, 1 times `width` for 64 pixels; never above 8."""
+    """Channels from the smallest map up: 8, 4, 2, 1 times `width` for 64 pixels; at most 8 times."""
     return [width * min(8, 2**n) for n in reversed(range(stages))]
 
 
@@ -34,7 +34,7 @@ def _need_labels(y: Tensor | None, num_classes: int) -> Tensor:
 
 
 class DCGANGenerator(nn.Module):
-    """([B, z_dim], [B]) -> [B, C, H, W] in [-1, 1]."""
+    """Latents [B, z_dim], labels [B] or None -> images [B, C, H, W] in [-1, 1]."""
 
     def __init__(self, net: DCGAN, spec: Spec):
         super().__init__()
@@ -59,7 +59,7 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """([B, C, H, W], [B]) -> [B] float32 logits."""
+    """Images [B, C, H, W], labels [B] or None -> logits [B] float32."""
 
     def __init__(self, net: DCGAN, spec: Spec):
         super().__init__()
@@ -90,13 +90,13 @@ class DCGANDiscriminator(nn.Module):
 class DCGAN:
     """Convolutional generator and discriminator for images [C, H, W].
 
-    width: channels next to the image, doubled per halving up to 8 * width.
-    d_width: the same in the discriminator; None: as in the generator.
-    z_dim: numbers per latent.
-    norm: norm of the discriminator; "layer" or "instance" for gradient penalties (WGAN-GP), where batch norm would mix
-        examples.
-    g_norm: norm of the generator.
-    embed: numbers per label in G.
+    width: channels of the largest map in the generator, doubled at each halving up to 8 * width.
+    d_width: channels of the largest map in the discriminator; None: as in the generator.
+    z_dim: size of the latent.
+    norm: normalisation in the discriminator; "layer" or "instance" with gradient penalties (WGAN-GP), where batch norm
+        would mix examples.
+    g_norm: normalisation in the generator.
+    embed: size of a label's embedding in the generator.
     """
 
     width: Width = 64
@@ -110,7 +110,7 @@ class DCGAN:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """Fresh players {"G", "D"} for `spec`, initialised from torch's global random state."""
+        """New networks {"G", "D"} for `spec`, initialised from torch's global generator. Raises UsageError."""
         if len(spec.shape) != 3:
             raise UsageError(f"DCGAN needs images [C, H, W]; this data has the shape {spec.shape}. Use networks=mlp.")
         return {"G": DCGANGenerator(self, spec), "D": DCGANDiscriminator(self, spec)}

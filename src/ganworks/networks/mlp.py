@@ -1,6 +1,6 @@
-"""Fully connected GAN, the 784-256-256 network of every tutorial, for images, arrays and points of any shape.
+"""Fully connected generator and discriminator for images, arrays and points of any shape.
 
-Goodfellow et al. 2014 (arXiv 1406.2661) used such players; labels enter both by concatenation, as in
+Goodfellow et al. 2014 (arXiv 1406.2661) used such networks. Labels enter both by concatenation, as in
 Mirza & Osindero 2014 (arXiv 1411.1784), here through a learned embedding.
 """
 
@@ -20,7 +20,7 @@ from ganworks.layers.dense import Activation, dense_stack
 
 
 class LabelEmbedding(nn.Module):
-    """Puts a label's embedding behind a vector: ([B, n], [B]) -> [B, n + embed]; nothing if unconditional."""
+    """x [B, n], labels [B] -> x with the embedded label appended, [B, n + embed]; x itself without classes."""
 
     def __init__(self, num_classes: int, embed: int):
         super().__init__()
@@ -38,7 +38,7 @@ class LabelEmbedding(nn.Module):
 
 
 class MLPGenerator(nn.Module):
-    """([B, z_dim], [B]) -> [B, *shape]; in [-1, 1] when `bounded` (tanh), else unlimited."""
+    """Latents [B, z_dim], labels [B] or None -> examples [B, *shape]; in [-1, 1] where `bounded` (tanh)."""
 
     def __init__(self, net: MLP, spec: Spec):
         super().__init__()
@@ -55,7 +55,7 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """([B, *shape], [B]) -> [B] float32 logits."""
+    """Examples [B, *shape], labels [B] or None -> logits [B] float32."""
 
     def __init__(self, net: MLP, spec: Spec):
         super().__init__()
@@ -69,7 +69,7 @@ class MLPDiscriminator(nn.Module):
 
 
 def fill_he(net: nn.Module) -> None:
-    """Weights N(0, gain^2 / inputs), gain sqrt(2 / (1 + slope^2)) but for the last layer; biases 0."""
+    """Weights from N(0, gain^2 / inputs), with gain sqrt(2 / (1 + slope^2)), 1 in the last layer; biases 0."""
     layers = [m for m in net.modules() if isinstance(m, nn.Linear)]
     for layer in layers:
         gain = 1.0 if layer is layers[-1] else math.sqrt(2 / 1.04)  # the slope of LeakyReLU is 0.2
@@ -83,16 +83,16 @@ class MLP:
 
     hidden: widths of the generator's hidden layers.
     d_hidden: widths of the discriminator's hidden layers; None: as in the generator.
-    z_dim: numbers per latent.
-    activation: activation of both players.
-    norm: "batch" puts batch norm into the generator.
+    z_dim: size of the latent.
+    activation: activation of both networks.
+    norm: "batch" adds batch norm to the generator.
     output: "tanh" for data in [-1, 1], "linear" for unlimited data, "auto" = tanh for images, else linear.
     maxout: pieces per discriminator unit instead of the activation; 0 = none (PacGAN's synthetic experiments:
         d_hidden=(200, 200, 200), maxout=5).
-    embed: numbers per label.
+    embed: size of a label's embedding.
     init: "torch", or "he" for many layers: variance-preserving weights (He et al. 2015, 1502.01852) and biases at zero.
-        torch's own shrinks the signal in every layer; after six, biases are most of what is left. On the 25-mode grid,
-        6 layers of 64: 80.7 % of high quality and reverse KL 0.007 against 60.6 % and 0.150.
+        torch's initialisation shrinks the signal in every layer, so that biases dominate after six. On the 25-mode
+        grid with 6 layers of 64: 80.7 % of high quality and reverse KL 0.007 with "he", 60.6 % and 0.150 with "torch".
     """
 
     hidden: tuple[Width, ...] = (256, 256)
@@ -109,7 +109,7 @@ class MLP:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """Fresh players {"G", "D"} for `spec`, initialised from torch's global random state."""
+        """New networks {"G", "D"} for `spec`, initialised from torch's global generator."""
         nets: dict[str, nn.Module] = {"G": MLPGenerator(self, spec), "D": MLPDiscriminator(self, spec)}
         if self.init == "he":
             for net in nets.values():

@@ -20,7 +20,7 @@ from ganworks.kinds.audio.game import SpectrogramGame
 from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
 from ganworks.kinds.audio.networks.spectrograms import Spectrogram
-from ganworks.kinds.audio.networks.waves import WaveGAN, phase_shuffle, stages
+from ganworks.kinds.audio.networks.waves import WaveGAN, phase_shuffle, stage_plan
 from ganworks.networks.compact import Compact
 from ganworks.use.model import Model
 
@@ -194,7 +194,7 @@ def test_augmentation_has_exact_second_derivatives():
 
 
 def test_the_published_layers_of_wavegan():
-    assert stages(16384) == (5, 16) and stages(8192) == (5, 8) and stages(1024) == (3, 16)
+    assert stage_plan(16384) == (5, 16) and stage_plan(8192) == (5, 8) and stage_plan(1024) == (3, 16)
     nets = WaveGAN().build(Spec("audio", (1, 16384), (), -1, 1, "float32", facts={"rate": 16000}))
     weights = [tuple(up.weight.shape) for up in nets["G"].ups]
     assert weights == [(1024, 512, 25), (512, 256, 25), (256, 128, 25), (128, 64, 25), (64, 1, 25)]
@@ -281,7 +281,7 @@ def test_rounds_is_an_option_of_generators_of_spectrograms(model, opened):
 @pytest.fixture(scope="module")
 def heard(opened):
     x = audio.features(opened.raw(np.arange(60)), RATE)
-    return audio.Heard(x[:36], x[36:], opened.labels[:36], opened.labels[36:])
+    return audio.ReferenceFeatures(x[:36], x[36:], opened.labels[:36], opened.labels[36:])
 
 
 def test_real_sound_is_recognised_and_near_and_wrong_labels_are_not(heard):

@@ -10,7 +10,7 @@ from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.kinds.text.data.vocabulary import END, UNKNOWN
 from ganworks.kinds.text.games.gumbel import SoftTokens
 from ganworks.kinds.text.games.rollouts import completions, rewards
-from ganworks.kinds.text.games.sequences import Sequences, within
+from ganworks.kinds.text.games.sequences import Sequences, text_mask
 from ganworks.kinds.text.networks.language import TextNets, pick
 
 TOKENS = [chr(97 + k) for k in range(8)]
@@ -44,7 +44,7 @@ def test_the_likelihood_is_that_of_single_steps(core):
         logits, state = G.advance(tokens, None, state)
         wanted[:, t] = logits.log_softmax(1)[torch.arange(4), X[:, t]]
         tokens = X[:, t]
-    assert torch.allclose(found, wanted * within(X), atol=1e-5)
+    assert torch.allclose(found, wanted * text_mask(X), atol=1e-5)
     assert (found[1, 2:] == 0).all() and (found[1, :2] < 0).all(), "the end counts, what is behind it does not"
 
 
@@ -101,7 +101,7 @@ def test_rewards_reach_their_own_sentences():
     assert len(texts) == times * prefixes
     D = Tells()
     found = rewards(D(X), D(texts), owner, last, X)
-    inside = within(X).bool()
+    inside = text_mask(X).bool()
     assert torch.equal(found.round()[inside], X[:, :1].expand(-1, 6).float().round()[inside])
     assert (found[~inside] == 0).all()
     full = torch.tensor([[2, 3, 4, 5, 6, 7], [3, 3, 3, 3, 3, 3]])
@@ -236,5 +236,5 @@ def test_loss_of_a_batch_is_the_mean_over_tokens():
     ((_, loss),) = turns(Sequences(), 0.0)
     nll = loss(players, batch())["nll"].mean().detach()
     found = players["G"].log_likelihood(X).detach()
-    assert float(nll) == pytest.approx(float(-found.sum() / within(X).sum()), rel=1e-5)
+    assert float(nll) == pytest.approx(float(-found.sum() / text_mask(X).sum()), rel=1e-5)
     assert float(nll) == pytest.approx(math.log(10), abs=0.3)

@@ -15,11 +15,11 @@ from ganworks.kinds.text.metrics.measures import (
     divergence,
     harmonic,
     ngrams,
-    pieces,
     self_bleu,
+    texygen_tokens,
     unique_share,
 )
-from ganworks.kinds.text.metrics.models import Classes, Trigrams, Vectors
+from ganworks.kinds.text.metrics.models import NaiveBayes, SentenceVectors, TrigramModel
 from ganworks.kinds.text.metrics.panel import Panel, rivals
 
 RNG = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def test_the_closest_length_leaves_itself_out():
 
 
 def test_pieces_are_texygens():
-    assert pieces("A man, a plan.") == ["a", "man", ",", "a", "plan", "."]
+    assert texygen_tokens("A man, a plan.") == ["a", "man", ",", "a", "plan", "."]
 
 
 def test_counts_of_lists():
@@ -92,7 +92,7 @@ def test_counts_of_lists():
 def test_trigrams_know_their_language_and_write_it():
     rng = np.random.default_rng(3)
     training = sentences(600, rng)
-    model = Trigrams(training, {w for s in training for w in s})
+    model = TrigramModel(training, {w for s in training for w in s})
     same, other = sentences(200, np.random.default_rng(3)), sentences(200, np.random.default_rng(4))
     assert model.perplexity(same) < 0.8 * model.perplexity(other)
     assert model.weights.sum() == pytest.approx(1)
@@ -101,13 +101,13 @@ def test_trigrams_know_their_language_and_write_it():
     assert sum(chances) <= 1 + 1e-9
     made = model.sample(300, seed=1)
     assert model.sample(300, seed=1) == made
-    again = Trigrams(made, model.known)
+    again = TrigramModel(made, model.known)
     assert again.perplexity(same) < 0.9 * again.perplexity(other), "what it writes teaches another model the language"
 
 
 def test_vectors_tell_order_and_content():
     training = sentences(500, np.random.default_rng(5))
-    vectors = Vectors(training)
+    vectors = SentenceVectors(training)
     same = vectors([["w1", "w2", "w3"], ["w3", "w2", "w1"], []])
     assert same.shape[0] == 3 and np.isfinite(same).all()
     half = same.shape[1] // 2
@@ -116,7 +116,7 @@ def test_vectors_tell_order_and_content():
 
 def test_classes_are_told_apart():
     texts = [["good", "film"], ["bad", "film"]] * 10
-    known = Classes(texts, np.array([0, 1] * 10), 2)
+    known = NaiveBayes(texts, np.array([0, 1] * 10), 2)
     assert known([["a", "good", "one"], ["bad"]]).tolist() == [0, 1]
 
 

@@ -13,7 +13,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw
 from ganworks.files.rasters.film import note_of
 from ganworks.kinds.video.data.clips import ClipArrays, open_clips
-from ganworks.kinds.video.data.dataset import ClipSet, pieces
+from ganworks.kinds.video.data.dataset import ClipSet, clip_pieces
 from ganworks.kinds.video.data.reading import Reading, rate_of, ticks
 from ganworks.kinds.video.data.writing import mp4
 from ganworks.kinds.video.domain import Video
@@ -169,7 +169,7 @@ def test_endless_clips_are_cut_at_the_limit_and_long_ones_into_pieces(tmp_path):
     data = Video(length=4, stride=2, limit=80, size=SIDE).open(tmp_path / "a.gif")
     assert data.frames.tolist() == [80] and "only the first 80 frames of a longer clip used" in data.facts["warnings"]
     assert len(data) == 80 // 14 and len(data.held) and not set(data.held) & set(data.train)
-    assert pieces(np.array([3, 6, 7, 28, 29]), 7).tolist() == [
+    assert clip_pieces(np.array([3, 6, 7, 28, 29]), 7).tolist() == [
         [2, 0, 7],
         [3, 0, 14],
         [3, 14, 28],

@@ -14,7 +14,7 @@ from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.rasters.film import note_of
 from ganworks.kinds.video.data.writing import mp4
-from ganworks.kinds.video.domain import Fixed, Video
+from ganworks.kinds.video.domain import FixedLatents, Video
 from ganworks.kinds.video.metrics import measures
 from ganworks.kinds.video.metrics import tracks as shapes
 from ganworks.kinds.video.metrics.evaluator import VideoEvaluator
@@ -115,7 +115,7 @@ def test_one_content_or_one_motion_for_all():
     assert torch.equal(seen[-1][0], seen[-1][1]), "one motion"
     made = m.sample(3, labels="a", content=7)
     assert not torch.equal(seen[-1][0], seen[-1][1]) and not np.array_equal(made.data[0], made.data[1])
-    fixed = Fixed(m.net, {"content": "7"})
+    fixed = FixedLatents(m.net, {"content": "7"})
     z = torch.randn(2, m.net.z_dim)
     assert torch.equal(fixed(z, torch.tensor([0, 0]))[0], m.net(fixed_part(m.net, z, fixed), torch.tensor([0, 0]))[0])
     assert np.array_equal(made.data, model().sample(3, labels="a", content="7").data), "the same on every call"
@@ -178,7 +178,7 @@ def test_the_judge_tells_movement_and_looks(tmp_path):
     noisy = np.random.default_rng(0).normal(0, 40, real.shape)
     kinds = {
         "real": real,
-        "still": measures.still(real),
+        "still": measures.still_clips(real),
         "shuffled": measures.shuffled(real),
         "noisy": (real + noisy).clip(0, 255).astype(np.uint8),
         "copies": evaluator.train[:256],
@@ -253,14 +253,14 @@ def test_flow_measures_speed():
     )
     clips = np.broadcast_to(wave[:, :, None, None], (3, 6, 1, 32, 64)).astype(np.uint8)
     assert np.allclose(measures.flow(clips), [0, 0.25, 0.5], atol=0.08)
-    assert measures.change(clips)[0] == 0 and (np.diff(measures.change(clips)) > 0).all()
+    assert measures.frame_change(clips)[0] == 0 and (np.diff(measures.frame_change(clips)) > 0).all()
 
 
 def test_clips_that_swing_back_are_seen():
     there = moving(4)[0].transpose(0, 1, 4, 2, 3)
     back = np.concatenate([there[:, :5], there[:, 3::-1]], 1)
     assert measures.returns(back).all() and not measures.returns(there).any()
-    assert not measures.returns(measures.still(there)).any(), "still is not back and forth"
+    assert not measures.returns(measures.still_clips(there)).any(), "still is not back and forth"
 
 
 def test_distributions_apart():
@@ -272,7 +272,9 @@ def test_tracks_of_shapes():
     clips = moving(6, side=32)[0].transpose(0, 1, 4, 2, 3).copy()
     found = shapes.tracks(clips)
     assert (
-        (found.things == 1).all() and shapes.steady(found.colour).all() and (shapes.backwards(found.where) < 1e-6).all()
+        (found.things == 1).all()
+        and shapes.steady_colour(found.colour).all()
+        and (shapes.backwards(found.where) < 1e-6).all()
     )
     assert np.allclose(np.abs(np.diff(found.where, axis=1)).sum(2), 1 / 32), "a pixel a frame"
     clips[0, 2] = 0
@@ -280,18 +282,25 @@ def test_tracks_of_shapes():
     clips[2, 4] //= 2
     found = shapes.tracks(clips)
     assert found.things[0, 2] == 0 and (found.where[0, 2] == found.where[0, 1]).all(), "the last place seen"
-    assert found.things[1, 3] == 2 and shapes.steady(found.colour).tolist() == [True, False, False, True, True, True]
+    assert found.things[1, 3] == 2 and shapes.steady_colour(found.colour).tolist() == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
     mask = np.zeros((1, 12, 12), bool)
     mask[0, ::2] = True
     mask[0, :, 0] = True
     mask[0, 9, 8:] = False
-    assert shapes.parts(mask).tolist() == [1] and shapes.parts(~mask).tolist() == [6]
+    assert shapes.count_parts(mask).tolist() == [1] and shapes.count_parts(~mask).tolist() == [6]
 
 
 def test_directions_are_told_from_centred_tracks():
     clips, y = moving(200)
     where = shapes.tracks(clips.transpose(0, 1, 4, 2, 3)).where
-    told = shapes.direction(where[:100], y[:100])
+    told = shapes.direction_classifier(where[:100], y[:100])
     assert told.score(shapes.centred(where[100:]), y[100:]) == 1
     assert np.allclose(shapes.centred(where), shapes.centred(where + 0.3)), "where it begins does not count"
     assert shapes.track_distance(where[:100], where[100:]) < 0.05 and shapes.track_distance(where, 1 - where) > 0.5

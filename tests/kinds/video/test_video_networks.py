@@ -6,7 +6,7 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.games.penalties import zero_centred
-from ganworks.kinds.video.game import ClipGame, each, labels_of, picked
+from ganworks.kinds.video.game import ClipGame, mean_over_frames, picked, repeated_labels
 from ganworks.kinds.video.networks.critic import ClipCritic, time_folds, time_of
 from ganworks.kinds.video.networks.motion_content import MotionContent, Volume
 from ganworks.kinds.video.networks.sprites import Anchors
@@ -191,7 +191,8 @@ def test_picked_frames_and_augmented_clips():
     frames = picked(x, torch.tensor([[2, 1], [0, 0]]))
     assert torch.equal(frames[:, 0], torch.stack([x[0, 2], x[1, 0], x[0, 1], x[1, 0]]))
     assert (
-        each(torch.tensor([1.0, 2.0, 3.0, 4.0]), 2).tolist() == [2, 3] and labels_of(batch(), 8).tolist() == [0, 1] * 4
+        mean_over_frames(torch.tensor([1.0, 2.0, 3.0, 4.0]), 2).tolist() == [2, 3]
+        and repeated_labels(batch(), 8).tolist() == [0, 1] * 4
     )
     clip = torch.rand(4, 1, 3, 12, 16).expand(4, 6, 3, 12, 16).contiguous()
     moved = ClipGame(augment="translation")._seen(clip, batch())

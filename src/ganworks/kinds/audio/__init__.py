@@ -1,4 +1,4 @@
-"""Sounds (WAV, FLAC, OGG at any rate) -> new ones, by class or not."""
+"""Short recordings (WAV, FLAC, OGG at any rate) -> new recordings, with or without classes."""
 
 from ganworks.core.registry import Kind
 

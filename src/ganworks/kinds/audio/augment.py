@@ -1,7 +1,7 @@
-"""Differentiable augmentation of spectrograms, real and generated alike: what a discriminator of few recordings needs.
+"""Differentiable augmentation of real and generated spectrograms, against overfitting of D on few recordings.
 
-DiffAugment (Zhao et al. 2020, 2006.10738) with the operations of sound: "shift" in time, with silence coming in;
-"gain"; "stretch" of time and pitch; "mask" of a band and of a stretch of time (SpecAugment, Park et al. 2019,
+DiffAugment (Zhao et al. 2020, 2006.10738) with operations for sound: "shift" in time, filled with silence; "gain";
+"stretch" of time and pitch; "mask" of a frequency band and of a time interval (SpecAugment, Park et al. 2019,
 1904.08779). Silence is -1.
 """
 
@@ -34,11 +34,11 @@ class SpectrogramAugment(DiffAugment):
                 raise UsageError(f"There is no augmentation {name!r} of sound. {nearest(name, POLICIES)}")
 
     def draw(self, draw: Draw) -> Tensor:
-        """The random numbers of one batch, [B, NUMBERS] in [0, 1); the same ones replay the same."""
+        """The random numbers of one batch, [B, NUMBERS] in [0, 1); the same numbers give the same augmentation."""
         return draw.uniform(NUMBERS)
 
     def __call__(self, x: Tensor, numbers: Tensor, p: float = 1.0) -> Tensor:
-        """x: [B, C, F, T] in [-1, 1], -1 for silence. Same shape and dtype; differentiable twice with respect to x."""
+        """x: [B, C, F, T] in [-1, 1], -1 for silence. Keeps shape and dtype; differentiable twice in x."""
         if not self.names or p <= 0:
             return x
         on = (numbers[:, 8:12] < p).to(x.dtype)
@@ -54,9 +54,10 @@ class SpectrogramAugment(DiffAugment):
 
 
 def warped(x: Tensor, shift: Tensor, time: Tensor, pitch: Tensor) -> Tensor:
-    """x [B, C, F, T] moved by `shift` [B] (2 is its whole length) and slowed by `time` and `pitch` [B] about its start.
+    """x [B, C, F, T] shifted in time by `shift` [B] (2 is its whole length), and stretched by `time` and `pitch` [B].
 
-    Silence comes in. Linear interpolation along one axis after the other, as two matrices: exact second derivatives.
+    What comes in from outside is silence. Linear interpolation along each axis is a product with a matrix, so that
+    second derivatives are exact.
     """
     tall, wide = x.shape[2:]
     rows = _lines(tall, pitch, torch.zeros_like(shift), x)
@@ -65,19 +66,19 @@ def warped(x: Tensor, shift: Tensor, time: Tensor, pitch: Tensor) -> Tensor:
 
 
 def _lines(size: int, factor: Tensor, shift: Tensor, x: Tensor) -> Tensor:
-    """Matrices [B, size, size]: row i reads the position (i - shift) * factor, between its two neighbours."""
+    """Matrices [B, size, size]: row i interpolates at the position (i - shift) * factor."""
     at = torch.arange(size, device=x.device, dtype=x.dtype)
     place = (at - shift[:, None]) * factor[:, None]
     return (1 - (place[:, :, None] - at).abs()).clamp_min(0)
 
 
 def louder(x: Tensor, gain: Tensor) -> Tensor:
-    """A gain [B] in units of the picture, where there is sound; silence stays silence."""
+    """x [B, C, F, T] plus `gain` [B] (in the units of x) wherever there is sound; silence stays silence."""
     return F.relu(x + 1 + gain[:, None, None, None] * ((x + 1) / 0.1).clamp(0, 1)) - 1
 
 
 def masked(x: Tensor, u: Tensor, on: Tensor) -> Tensor:
-    """Silence in a band and in a stretch of time, each at most MASK of its axis. u: [B, 4] in [-1, 1); on: [B]."""
+    """x with a band and a time interval silenced, each at most MASK of its axis. u: [B, 4] in [-1, 1); on: [B]."""
     keep = torch.ones_like(x[:, :1])
     for axis, size in ((2, x.shape[2]), (3, x.shape[3])):
         middle, width = u[:, 2 * axis - 4], (u[:, 2 * axis - 3] + 1) / 2 * MASK * on

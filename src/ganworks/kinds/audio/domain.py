@@ -1,14 +1,14 @@
-"""The domain of recordings: how files become waves of one length, and waves become files with marks.
+"""The domain of recordings: how files become waves of one length, and how generated waves become marked files.
 
 | rule | what happens |
 |---|---|
 | rate | that of most recordings, at most 16,000 Hz, unless `rate` says otherwise; all are resampled to it |
 | channels | mixed down to one unless `channels` says otherwise |
 | level | each recording is scaled to a peak of 0.95 (`normalize=off`: kept) |
-| length | `seconds`; else the power of two that holds 95 % of the recordings, one second where these are above 4 s |
+| length | `seconds`; else the power of two that holds 95 % of the recordings, or one second where that is above 4 s |
 | shorter | silence follows |
 | longer | the loudest part |
-| longer than 1.5 times, as most are | cut into pieces; all those of a recording train, or all are held out |
+| longer than 1.5 times, where most are longer | cut into pieces; all pieces of a recording train, or all are held out |
 | written | 16-bit WAV; silence at the end (below 0.1 % of full scale) is cut off, 20 ms of it stay |
 """
 
@@ -35,17 +35,18 @@ from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
 from ganworks.kinds.audio.metrics.evaluator import AudioEvaluator
 from ganworks.kinds.audio.spectral import stft
 
-USUAL_RATE = 16_000  # above which only a rate that is asked for goes
+USUAL_RATE = 16_000  # the highest rate that is chosen without `rate`
 MOST_SAMPLES = 65_536
-N_FFT = 256  # of the statistics that go with the data
-_LOOKED_AT = 1000  # recordings that these are made from
-_SILENCE, _TAIL = 1e-3, 0.02  # full scale = 1; seconds of silence that stay
+N_FFT = 256  # of the statistics of the bins, which are stored with the data
+_LOOKED_AT = 1000  # recordings from which these statistics are computed
+_SILENCE, _TAIL = 1e-3, 0.02  # magnitude, full scale = 1; seconds of silence that are kept
 
 
 class WaveSet(Sounds):
-    """Recordings as waves of one length: `Sounds`, where an example is [C, n] of spec.shape.
+    """`Sounds` whose examples are waves of one length, [C, n] as in spec.shape.
 
-    cut: whether longer recordings become pieces. starts: int64 [N], where in its recording or piece each one begins.
+    cut: whether longer recordings are cut into pieces. starts: int64 [N], the first sample of each example in its
+    recording or piece.
     """
 
     def __init__(self, folder: Path, samples: int, held_out: float, cut: bool = False):
@@ -55,7 +56,7 @@ class WaveSet(Sounds):
         self.spec = Spec("audio", (self.channels, samples), self.classes, -1, 1, "float32", facts=self._known())
 
     def _loudest(self, row: int) -> int:
-        """Where the window with most energy begins, in steps of 1/32 of its length."""
+        """The start of the window with the most energy, in steps of 1/32 of its length."""
         room = self.length(row) - self.samples
         if room <= 0:
             return 0
@@ -64,7 +65,7 @@ class WaveSet(Sounds):
         return int(starts[np.argmax(energy[starts + self.samples] - energy[starts])])
 
     def _known(self) -> dict[str, Any]:
-        """What a generator's user needs to know: the rate, and for SpecGAN the statistics of every bin."""
+        """The facts of the spec: the rate, the normalisation, and for SpecGAN the statistics of every bin."""
         rows = self.train[np.linspace(0, len(self.train) - 1, min(_LOOKED_AT, len(self.train))).astype(int)]
         logs = [
             (stft(self.waves(part), N_FFT, N_FFT // 2).abs() * (4 / N_FFT)).clamp_min(1e-4).log().mean(1)
@@ -87,7 +88,7 @@ class WaveSet(Sounds):
         return out
 
     def raw(self, indices: Any) -> np.ndarray:
-        """The same as an array."""
+        """The same as a NumPy array."""
         return self.waves(indices).numpy()
 
     def fetch(self, indices: Any) -> dict[str, Tensor]:
@@ -99,7 +100,7 @@ class WaveSet(Sounds):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts, as `Sounds.summary`, and how the recordings were fitted to one length."""
+        """The facts of `Sounds.summary`, and how the recordings were brought to one length."""
         short = float((self.rows[:, 2] - self.rows[:, 1] < self.samples).mean())
         note = (
             f"examples of {self.samples:,} samples ({self.samples / self.rate:.3g} s); silence follows "
@@ -111,7 +112,7 @@ class WaveSet(Sounds):
 
 @dataclass(frozen=True)
 class Audio:
-    """Recordings: how files become waves of one length.
+    """The domain of recordings: how files become waves of one length.
 
     rate: samples per second; 0 = that of most recordings, at most 16,000.
     channels: channels of an example; 1 mixes down.
@@ -120,7 +121,7 @@ class Audio:
         names), "off".
     normalize: "peak" scales each recording to full scale, "off" leaves its level.
     on_corrupt: "error", or "skip" to leave out what cannot be read.
-    held_out: the share that is never trained on.
+    held_out: share of the recordings that is kept out of training, for the evaluation.
     Raises UsageError for values outside their range.
     """
 
@@ -135,7 +136,7 @@ class Audio:
     forms: ClassVar[tuple[str, ...]] = (".wav", ".flac")
     each: ClassVar[str] = ".wav"
     options: ClassVar[dict[str, str]] = {
-        "rounds": "rounds of Griffin-Lim by which a generator of spectrograms finds its phases (0 to 1000)",
+        "rounds": "rounds of Griffin-Lim that find the phases of generated spectrograms (0 to 1000)",
     }
 
     def __post_init__(self) -> None:
@@ -151,8 +152,8 @@ class Audio:
         return {"true": "on", "false": "off", "no": "off"}.get(given, given)
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> WaveSet:
-        """Pack recordings (or open their pack). path: a folder, zip or file of WAV, FLAC or OGG; or arrays at a rate:
-        (arrays, rate) or (arrays, rate, labels). Raises UsageError when there is nothing to use.
+        """Pack recordings, or open their pack. path: a folder, zip or file of WAV, FLAC or OGG; or arrays with a rate:
+        (arrays, rate) or (arrays, rate, labels). Raises UsageError when there are no usable recordings.
         """
         by_name = {"on": "auto", "off": "never", "name": "always"}[self._labels]
         source = open_sounds(path, self._labels != "off", by_name)
@@ -172,7 +173,7 @@ class Audio:
         return WaveSet(folder, samples, self.held_out, cut=bool(np.median(lengths) > samples))
 
     def samples(self, lengths: np.ndarray, rate: int) -> int:
-        """The length of an example for recordings of these lengths [N]."""
+        """The length of an example in samples, for recordings of these lengths [N]; UsageError for a bad `seconds`."""
         if self.seconds:
             wanted = round(self.seconds * rate)
             if not 128 <= wanted <= MOST_SAMPLES:
@@ -187,15 +188,15 @@ class Audio:
         return int(min(MOST_SAMPLES, max(1024, 2 ** math.ceil(math.log2(usual)))))
 
     def batch(self, data: WaveSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """Waves of these indices, as they are."""
+        """x float32 [B, C, samples] and, with labels, y int64 [B]; nothing is drawn."""
         return data.fetch(indices)
 
     def evaluator(self, data: WaveSet, source: Any, config: Any, work: Any) -> AudioEvaluator:
-        """The evaluator of generated sound: recognition, distances, spread, copies, loudness."""
+        """The evaluator of generated sound: see `AudioEvaluator`."""
         return AudioEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
-        """The generator with so many rounds of Griffin-Lim; UsageError where the option is unknown or has no effect."""
+        """The generator with the asked rounds of Griffin-Lim; UsageError for an option unknown or without effect."""
         for name in options:
             if name not in self.options:
                 raise UsageError(f'Sound has no option "{name}". {nearest(name, self.options)}')
@@ -203,12 +204,12 @@ class Audio:
             return net
         front = getattr(net, "front", None)
         if front is None:
-            raise UsageError("rounds: this generator makes waves itself.")
+            raise UsageError("rounds has no effect: this generator makes waves itself, without Griffin-Lim.")
         net.front = replace(front, rounds=whole("rounds", options["rounds"], 0, 1000))
         return net
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
-        """The samples, one after the other, as a .wav (16 bits, the mark in a LIST/INFO chunk) or a .flac."""
+        """The samples, one after the other, as .wav (16 bits, with the mark in a LIST/INFO chunk) or .flac."""
         rate = int(samples.spec.facts["rate"])
         wave = np.concatenate([*self.decode(samples)], 1)
         note = (samples.note(0) if len(samples) == 1 else samples.note()) if mark else None

@@ -1,7 +1,7 @@
-"""The two-player game on spectrograms: the players of `Spectrogram` see waves as pictures.
+"""The two-player game on spectrograms, for the networks of `Spectrogram`.
 
-Real waves are turned into pictures once a turn, and the generator is asked for pictures, not for waves: the way back
-to a wave costs more than all the rest and is needed only when one is heard.
+Real waves are turned into spectrograms once in each turn, and the generator makes spectrograms, not waves: their
+inversion takes longer than everything else and is needed only when waves are sampled.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ganworks.kinds.audio.augment import SpectrogramAugment
 
 @dataclass(frozen=True)
 class SpectrogramGame(Adversarial):
-    """`Adversarial` on the pictures of the players "G" and "D", which have `picture` and `front`.
+    """`Adversarial` between the spectrogram networks inside G and D (their attribute `picture`).
 
-    augment: a policy of "shift", "gain", "stretch", "mask"; see `SpectrogramAugment`.
+    augment: policy out of "shift", "gain", "stretch" and "mask", see `SpectrogramAugment`; "" for none.
     """
 
     augmentation: ClassVar[type[DiffAugment]] = SpectrogramAugment
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
-        """As those of `Adversarial`, on pictures."""
+        """The turns of `Adversarial`, on spectrograms."""
         for players, turn in super().turns(step, progress):
             yield players, lambda nets, batch, turn=turn: _on_pictures(turn, nets, batch)
 

@@ -12,7 +12,7 @@ from ganworks.kinds.audio.networks.waves import WaveGAN
 from ganworks.networks.compact import Compact
 from ganworks.networks.dcgan import DCGAN
 
-_FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
+_FOREVER = 1e12  # a half-life so long that `ema_ramp` alone sets the average
 
 
 def _window(rate: int) -> int:
@@ -21,13 +21,14 @@ def _window(rate: int) -> int:
 
 
 def audio(facts: Facts) -> Config:
-    """The default for sound: a GAN on mel spectrograms whose generator ends in the wave, by class where there are some.
+    """The default for sound: a GAN on mel spectrograms that are turned into waves, by class where there are classes.
 
     Paired relativistic loss with R1 and R2 (R3GAN, Huang et al. 2024, arXiv 2501.05441) on small dense networks, with
     augmentation of what the discriminator sees (arXiv 2006.10738; shift, stretch and gain). The discriminator has
     minibatch standard deviation within each class (arXiv 1710.10196): without it some speakers of a word are hardly
     ever generated. Spectrograms become waves in three steps: bands to bins, initial phases of steady tones at the
-    peaks, fast Griffin-Lim. Made for minutes on a CPU, where the networks are half as wide; see docs/audio.md.
+    peaks, fast Griffin-Lim. Made for minutes on a CPU, where the networks are half as wide; see `ganworks help
+    audio`.
     """
     n_fft = _window(int(facts.spec.facts["rate"]))
     width, d_width = (16, 12) if facts.device == "cpu" else (32, 24)

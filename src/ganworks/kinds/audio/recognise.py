@@ -1,4 +1,4 @@
-"""How sounds are recognised."""
+"""Rules that recognise sound data."""
 
 from __future__ import annotations
 

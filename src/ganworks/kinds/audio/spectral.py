@@ -1,9 +1,9 @@
 """Short-time Fourier transforms, mel filters and phases, in torch.
 
-Frames: a signal of n samples has ceil(n / hop) of them; it is padded by (window - hop) / 2 on the left, so frame t is
-centred on sample (t + 1/2) hop. The window is a periodic Hann one of n_fft samples. All in float32, whatever autocast
-says. Tensors that depend on settings alone are kept by all of those settings and the device; they are made
-outside inference mode, since training may be the next to use them.
+A signal of n samples has ceil(n / hop) frames. It is padded by (n_fft - hop) / 2 on the left, so that frame t is
+centred on sample (t + 1/2) hop. The window is the periodic Hann window of n_fft samples. All is computed in float32,
+with autocast off. Tensors that depend on settings alone are cached by all of these settings and the device; they are
+made outside inference mode, since training may use them next.
 """
 
 from __future__ import annotations
@@ -35,15 +35,14 @@ def window(n_fft: int, device: torch.device) -> Tensor:
 
 def _check(n_fft: int, hop: int) -> None:
     if not 2 <= n_fft <= 65536 or n_fft % 2 or not 1 <= hop <= n_fft // 2 or (n_fft - hop) % 2:
-        raise UsageError(
-            f"n_fft={n_fft} and hop={hop} do not fit: n_fft is even, hop at most half of it, and both differ evenly."
-        )
+        raise UsageError(f"n_fft={n_fft} and hop={hop} do not fit: both must be even, and hop at most half of n_fft.")
 
 
 def stft(x: Tensor, n_fft: int, hop: int, pad: str = "constant") -> Tensor:
     """Signals [..., n] -> complex [..., n_fft / 2 + 1, frames].
 
-    pad: what stands before and after the signal, "constant" for silence or "reflect".
+    pad: what surrounds the signal, "constant" for silence or "reflect". Raises UsageError for n_fft and hop that do not
+    fit each other.
     """
     _check(n_fft, hop)
     with torch.autocast(x.device.type, enabled=False):
@@ -58,7 +57,7 @@ def stft(x: Tensor, n_fft: int, hop: int, pad: str = "constant") -> Tensor:
 def istft(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
     """The signals [..., length] whose frames are nearest to `spectrum` (Griffin and Lim 1984, equation 6).
 
-    Exact for what `stft` gave: sums of windowed frames, divided by the sum of the squared windows.
+    The sum of the windowed frames, divided by the sum of the squared windows; the exact inverse of `stft`.
     """
     _check(n_fft, hop)
     with torch.autocast(spectrum.device.type, enabled=False):
@@ -71,7 +70,7 @@ def istft(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
 
 
 def _overlap(frames: Tensor, hop: int) -> Tensor:
-    """[B, count, n_fft] -> [B, (count - 1) hop + n_fft], frames added where they overlap."""
+    """Overlap-add: frames [B, count, n_fft] -> signals [B, (count - 1) hop + n_fft]."""
     _, count, n_fft = frames.shape
     size = (count - 1) * hop + n_fft
     return F.fold(frames.transpose(1, 2), (1, size), (1, n_fft), stride=(1, hop))[:, 0, 0]
@@ -104,8 +103,8 @@ def mel_bank(
 ) -> Tensor:
     """Triangular filters [mels, n_fft / 2 + 1], each summing to 1, evenly spaced from `low` to `high` Hz in mel.
 
-    high: 0 is half the rate. A filter too narrow to hold a bin takes the nearest ones in proportion. Kept by all of
-    its settings (a filter bank kept by fewer serves the wrong one after a change of rate).
+    high: 0 for half the rate. A filter too narrow to hold a bin weights the nearest bins by their distance. Raises
+    UsageError for bands that do not fit. The cache key is all settings, the rate included.
     """
     high = high or rate / 2
     if not 1 <= mels <= n_fft or not 0 <= low < high <= rate / 2:
@@ -125,7 +124,7 @@ def mel_bank(
 def mel_inverse(
     rate: int, n_fft: int, mels: int, low: float = 0.0, high: float = 0.0, device: torch.device = _CPU
 ) -> Tensor:
-    """[n_fft / 2 + 1, mels]: bands back to bins, each bin a mean of the bands that see it (never negative)."""
+    """[n_fft / 2 + 1, mels]: bands -> bins, each bin a weighted mean of the bands that contain it, never negative."""
     bank = mel_bank(rate, n_fft, mels, low, high).double()
     share = bank / bank.amax(1, keepdim=True)
     total = share.sum(0, keepdim=True)
@@ -146,8 +145,8 @@ def griffin_lim(
 ) -> Tensor:
     """Magnitudes [..., bins, frames] -> signals [..., length] whose STFT has about these magnitudes.
 
-    Fast Griffin-Lim (Perraudin, Balazs, Sondergaard 2013, algorithm 2). start: phases in radians; by default those of
-    `peak_phases`. No random numbers: the same magnitudes give the same signal.
+    Fast Griffin-Lim (Perraudin, Balazs, Sondergaard 2013, algorithm 2). start: initial phases in radians; None: those
+    of `peak_phases`. It draws no random numbers: the same magnitudes give the same signal.
     """
     phase = peak_phases(magnitude, n_fft, hop) if start is None else start
     spectrum = torch.polar(magnitude, phase)
@@ -161,10 +160,10 @@ def griffin_lim(
 
 
 def peak_phases(magnitude: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Phases [..., bins, frames] that run on as steady tones at the peaks would.
+    """Phases [..., bins, frames] in radians that advance as those of steady tones at the peaks.
 
     Beauregard, Harish, Wyse 2015 (single pass spectrogram inversion): each bin belongs to the nearest peak of its
-    frame, whose frequency comes from a parabola through three bins; neighbouring bins differ by pi.
+    frame, whose frequency is interpolated by a parabola through three bins; neighbouring bins differ by pi.
     """
     bins = magnitude.shape[-2]
     m = magnitude.movedim(-1, -2)
@@ -181,7 +180,7 @@ def peak_phases(magnitude: Tensor, n_fft: int, hop: int) -> Tensor:
 
 
 def _nearest(places: Tensor) -> Tensor:
-    """For every bin the nearest place that is not infinite, int64; the bin itself where there is none."""
+    """For every bin the nearest of `places` that is not infinite, int64; the bin itself where there is none."""
     bins = places.shape[-1]
     index = torch.arange(bins, device=places.device, dtype=places.dtype)
     below = torch.where(places.isinf(), -1.0, places).cummax(-1).values

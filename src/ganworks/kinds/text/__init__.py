@@ -1,4 +1,4 @@
-"""Lines of text, in words, characters or byte pairs -> new lines."""
+"""Lines of text, as words, characters or byte pairs -> new lines."""
 
 from ganworks.core.registry import Kind
 

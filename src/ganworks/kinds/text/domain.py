@@ -1,4 +1,4 @@
-"""The domain of texts: how lines become numbers of tokens, and numbers become lines again."""
+"""The domain of texts: how lines become token numbers, and token numbers become lines."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from ganworks.kinds.text.metrics.evaluator import TextEvaluator
 
 @dataclass(frozen=True)
 class Text:
-    """One text per line: how lines become numbers of tokens.
+    """The domain of texts, one in each line: how lines become token numbers.
 
-    tokens: "words", "characters", "pairs" (byte-pair encoding), or "auto": characters where hardly any spaces are, else
-        words.
-    vocabulary: how many tokens at most, 0 = 10,000 (2,000 pairs); made of the training part alone.
-    length: length of the longest text, its end included; 0 = room for 99.5 % of them, at most 64 words, 96 pairs or 128
-        characters; longer ones are cut.
+    tokens: "words", "characters", "pairs" (byte-pair encoding), or "auto": characters where spaces are rare, else
+    words.
+    vocabulary: largest number of tokens in the vocabulary, which is made from the training part alone; 0 = 10,000
+    (2,000
+        pairs).
+    length: largest length of a text, its END included; longer texts are cut. 0 = the length that holds 99.5 % of the
+        texts, at most 64 words, 96 pairs or 128 characters.
     labels: whether to use a label column, `label<TAB>text` lines or class files.
-    held_out: the share that is never trained on.
-    rivals: samples of other systems to show beside ours in an evaluation, a .zip or a folder of .txt files; "" for
-        none.
+    held_out: share of the texts that is kept out of training, for the evaluation.
+    rivals: samples of other systems to evaluate beside ours, a .zip or a folder of .txt files; "" for none.
     Raises UsageError for values outside their range.
     """
 
@@ -48,8 +49,8 @@ class Text:
     forms: ClassVar[tuple[str, ...]] = (".txt", ".json")
     each: ClassVar[str] = ""
     options: ClassVar[dict[str, str]] = {
-        "temperature": "1 as learned; less gives likelier and less varied texts, e.g. 0.8",
-        "candidates": "texts drawn for each one that the critic chooses; 1: no choice",
+        "temperature": "1: as learned; lower values give likelier and less varied texts, e.g. 0.8",
+        "candidates": "texts drawn for each sample, of which the critic chooses one; 1: no choice",
     }
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class Text:
     def open(
         self, path: Any, cache: str | Path | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> TextSet:
-        """Texts of a file, a folder or a list; see `data.reading.read_lines`. They are kept in memory."""
+        """The texts of a file, a folder or a list (see `data.reading.read_lines`), kept in memory; UsageError."""
         lines = read_lines(path, str(self.labels).lower() not in ("off", "false", "no"))
         made = TextSet(lines, tokens=self.tokens, size=self.vocabulary, length=self.length, held_out=self.held_out)
         if on_progress is not None:
@@ -68,7 +69,7 @@ class Text:
         return made
 
     def batch(self, data: TextSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x int64 [B, length], numbers of tokens; y int64 [B] with labels."""
+        """x int64 [B, length], token numbers; with labels, y int64 [B]."""
         batch = {"x": torch.from_numpy(data.ids[indices].astype(np.int64))}
         if data.labels is not None:
             batch["y"] = torch.from_numpy(data.labels[indices])
@@ -77,11 +78,11 @@ class Text:
     def evaluator(
         self, data: TextSet, source: Any, config: Any, work: Callable[[str, int, int], None]
     ) -> TextEvaluator:
-        """Judges texts by held-out ones."""
+        """The evaluator of generated texts: see `TextEvaluator`."""
         return TextEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
-        """The generator at a temperature and with a number of candidates; UsageError for values out of range."""
+        """The generator with another temperature or number of candidates; UsageError for values out of range."""
         if not options:
             return net
         made: Any = copy.copy(net)
@@ -93,14 +94,14 @@ class Text:
         return made
 
     def decode(self, samples: Any) -> list[str]:
-        """Readable texts of samples."""
+        """The texts of samples."""
         vocabulary = Vocabulary.of(samples.spec.facts["vocabulary"])
         return [vocabulary.decode(row) for row in samples.data.astype(np.int64).tolist()]
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
-        """.txt: one text per line, `label<TAB>text` with labels; the mark is a first line that begins with "#".
+        """.txt: one text in each line, `label<TAB>text` with labels; the mark is a first line that begins with "#".
 
-        .json: the mark, and the texts with their labels.
+        .json: the mark, and the texts with their labels. Raises UsageError for another suffix.
         """
         texts, classes = self.decode(samples), samples.spec.classes
         names = None if samples.labels is None else [classes[k] for k in samples.labels]

@@ -1,4 +1,4 @@
-"""How texts are recognised."""
+"""Rules that recognise texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _texts(clues: Clues) -> Found | None:
 
 
 def _lines(clues: Clues) -> Found | None:
-    """A file of words, or a folder of such files."""
+    """A file of text, or a folder of such files."""
     if clues.name.lower().removesuffix(".gz").endswith(_MARKUP):
         return None
     names = clues.names if clues.kind == "file" else clues.of("text")

@@ -1,4 +1,4 @@
-"""Clips: films, moving pictures, strips or folders of frames -> new clips."""
+"""Video clips (films, animations, strips or folders of frames) -> new clips."""
 
 from ganworks.core.registry import Kind
 

@@ -26,7 +26,7 @@ from ganworks.kinds.video.data.writing import mp4
 from ganworks.kinds.video.metrics.evaluator import VideoEvaluator
 from ganworks.kinds.video.metrics.pictures import enlarged, filmstrips, sheet
 
-USUAL_SIDE = 32  # pixels, unless asked for: what minutes on a CPU can learn
+USUAL_SIDE = 32  # pixels, the largest default size: what a CPU can learn in minutes
 MAX_SIDE, MAX_LENGTH = 512, 256
 MOST_FRAMES = 1_000_000  # of one clip
 _LOOKED_AT = 16
@@ -34,22 +34,22 @@ _LOOKED_AT = 16
 
 @dataclass(frozen=True)
 class Video:
-    """Clips: how files become [T, C, H, W] and back.
+    """The domain of clips: how files become [T, C, H, W] and back.
 
     length: length of an example.
-    stride: every so manyth frame of the clip is taken (0: 2 where nine tenths of the clips have room for it, else 1).
-    size: one number for squares or (height, width); None: at most 32.
-    channels: 1 or 3; None looks.
+    stride: distance between the frames of an example (0: 2 if nine tenths of the clips are long enough, else 1).
+    size: size of a frame, one number for squares or (height, width); None: chosen from the data, at most 32.
+    channels: 1 or 3; None: chosen from the data.
     labels: whether to use the classes that are found, "on" or "off".
-    layout: what pictures are, "strips" of frames side by side, "folders" of frames, "auto" looks.
-    strip: frames in a strip, 0 for square ones.
-    fps: films and animations are taken at so many frames a second, 0: all frames.
-    limit: frames of a clip that are read, from its start.
-    flip: mirror clips at random while training.
-    fit: how another aspect ratio is made to fit: cut the middle out, stretch, or pad with the background.
+    layout: what images are: "strips" of frames side by side, "folders" of frames, or "auto" to decide by a sample.
+    strip: frames in a strip; 0: frames are square.
+    fps: frame rate at which films and animations are read; 0: all frames.
+    limit: largest number of frames that are read, from the start of a clip.
+    flip: whether clips are mirrored at random in training.
+    fit: how frames of another aspect ratio are fitted: crop the middle, stretch, or pad with the background.
     background: the colour behind transparent pixels and padding.
-    on_corrupt: stop at the first unreadable file, or skip, count and name them.
-    held_out: the share that is never trained on.
+    on_corrupt: "error" stops at the first unreadable clip, "skip" leaves such clips out, counts and names them.
+    held_out: share of the clips that is kept out of training, for the evaluation.
     Raises UsageError for values outside their range.
     """
 
@@ -71,9 +71,9 @@ class Video:
     forms: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".webp")
     each: ClassVar[str] = ".mp4"
     options: ClassVar[dict[str, str]] = {
-        "first": "a picture that every clip goes on from (a model trained with networks.first=on)",
-        "content": "a number: all clips show the same thing, the one of this number, and move each in its own way",
-        "motion": "a number: all clips move alike, as this number says, and show different things",
+        "first": "an image that is the first frame of every clip (for a model trained with networks.first=on)",
+        "content": "a number, the seed of one content for all clips, which differ in their motion",
+        "motion": "a number, the seed of one motion for all clips, which differ in their content",
     }
 
     def __post_init__(self) -> None:
@@ -90,9 +90,10 @@ class Video:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> ClipSet:
-        """Pack clips (or open their pack). path: a folder, zip or film; a list of arrays [F, H, W, C]; (list, labels).
+        """Pack clips, or open their pack. path: a folder, zip or film; a list of arrays [F, H, W, C]; (list, labels).
 
-        Raises UsageError when there is nothing to use, and for a clip that cannot be read unless on_corrupt is "skip".
+        Raises UsageError when there are no usable clips, and for a clip that cannot be read unless on_corrupt is
+        "skip".
         """
         source = open_clips(path, str(self.labels).lower() not in ("off", "false", "no"), self.layout)
         notes: list[str] = []
@@ -111,12 +112,12 @@ class Video:
         return ClipSet(folder, self.length, self.stride or self._stride(folder), self.held_out, facts.get("rate", 0.0))
 
     def _stride(self, folder: Path) -> int:
-        """2 where nine tenths of the clips have room for it."""
+        """The default stride: 2 if nine tenths of the clips are long enough, else 1."""
         frames = np.diff(np.load(folder / "at.npy", allow_pickle=False))
         return 2 if float((frames >= 2 * (self.length - 1) + 1).mean()) >= 0.9 and self.length > 1 else 1
 
     def _shape(self, source: Any, notes: list[str]) -> tuple[tuple[int, int], int]:
-        """(height, width) and channels: as asked, or from the first frames of some clips."""
+        """(height, width) and channels, as set or chosen from the first frames of some clips."""
         if self._size and self.channels:
             return self._size, self.channels
         some = np.unique(np.linspace(0, len(source) - 1, min(_LOOKED_AT, len(source))).round().astype(int))
@@ -145,7 +146,7 @@ class Video:
             return None
 
     def batch(self, data: ClipSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x [B, T, C, H, W] in [-1, 1], from a random place in each clip; y [B] with classes."""
+        """x [B, T, C, H, W] in [-1, 1], from a random start in each clip; with classes, y [B]."""
         batch = data.fetch(indices, draw.uniform().numpy())
         if self.flip:
             mirrored = (draw.uniform(1, 1, 1, 1) < 0.5).expand_as(batch["x"])
@@ -155,24 +156,28 @@ class Video:
     def evaluator(
         self, data: ClipSet, source: Any, config: Any, work: Callable[[str, int, int], None]
     ) -> VideoEvaluator:
-        """The evaluator of generated clips: frames, movement, and whole clips against held-out ones."""
+        """The evaluator of generated clips: see `VideoEvaluator`."""
         return VideoEvaluator(data, config, work)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
-        """The generator with a first frame, one content or one motion for all clips; UsageError where it cannot."""
+        """The generator with one first frame, content or motion for all clips; UsageError if it has none of these."""
         for name in options:
             if name not in self.options:
                 raise UsageError(f'Clips have no option "{name}". {nearest(name, self.options)}')
         if "first" in options:
             if not getattr(net, "predicts", False):
-                raise UsageError("first: this model was not trained to go on from a frame; train networks.first=on.")
-            return Fixed(net, options, torch.from_numpy(self.frame(options["first"], spec)))
+                raise UsageError(
+                    "first: this model was not trained to continue a first frame; train one with networks.first=on."
+                )
+            return FixedLatents(net, options, torch.from_numpy(self.frame(options["first"], spec)))
         if options and not hasattr(net, "parts"):
-            raise UsageError("content and motion: this generator does not keep them apart; the recipe `video` does.")
-        return Fixed(net, options) if options else net
+            raise UsageError(
+                "content and motion: this generator does not keep them apart; that of the recipe `video` does."
+            )
+        return FixedLatents(net, options) if options else net
 
     def frame(self, given: Any, spec: Spec) -> np.ndarray:
-        """A picture (path, PIL image or uint8 [C, H, W]) as a frame of the model: float32 [C, H, W] in [-1, 1]."""
+        """An image (path, PIL image or uint8 [C, H, W]) as a frame of the model: float32 [C, H, W] in [-1, 1]."""
         if isinstance(given, Image.Image):
             given = np.asarray(given.convert("RGB")).transpose(2, 0, 1)
         if not isinstance(given, np.ndarray):
@@ -196,16 +201,16 @@ class Video:
         return provenance.encode(pictures, suffix[1:], note, fps)
 
     def decode(self, samples: Any) -> list[np.ndarray]:
-        """Clips uint8 [T, H, W, C], as most libraries of films have them."""
+        """Clips as uint8 [T, H, W, C], the order of most video libraries."""
         return [clip.transpose(0, 2, 3, 1) for clip in samples.data]
 
     def show(self, x: Tensor | np.ndarray, columns: int | None = None, labels: Any = None) -> Image.Image:
-        """Clips [B, T, C, H, W] (floats in [-1, 1] or uint8) as strips of frames below each other."""
+        """Clips [B, T, C, H, W] (floats in [-1, 1] or uint8) as rows of frames, one below the other."""
         return filmstrips(x)
 
 
-class Fixed(nn.Module):
-    """A generator with some of its latents, or the first frame [C, H, W], the same for all clips."""
+class FixedLatents(nn.Module):
+    """A generator in which a part of the latent, or the first frame [C, H, W], is the same for all clips."""
 
     def __init__(self, net: nn.Module, options: dict[str, Any], first: Tensor | None = None):
         super().__init__()

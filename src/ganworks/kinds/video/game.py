@@ -1,7 +1,7 @@
 """The game of clips: G against a critic of whole clips and a critic of single frames.
 
 MoCoGAN (Tulyakov et al. 2017, 1707.04993, equation 3) has these two; the losses are those of R3GAN (Huang et al. 2024,
-2501.05441): each real example is compared with the generated one in its place, with R1 and R2 on both critics.
+2501.05441): the paired relativistic loss, with R1 and R2 on both critics.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ class ClipGame:
 
     loss: a name from `losses.LOSSES`.
     r1: gamma of the zero-centred gradient penalties (R1 and R2) on the critic of clips, at first. Clips of 16 frames
-        lie about four times as far apart as their frames, hence 16 times the gamma.
-    r1_end: gamma on the critic of clips that half a cosine reaches at the end of the budget (None: constant).
-    frame: weight of the critic of frames for G; 0: there is none.
-    looks: frames of each clip that the critic of frames looks at.
-    fade: fraction of the budget at which what frames draw by themselves has faded to `left` of itself, for a G that has
-        such.
-    left: share of what frames draw by themselves that stays after `fade`.
+        are about four times as far apart as their frames, hence 16 times the gamma.
+    r1_end: final gamma on the critic of clips, reached along half a cosine at the end of the budget (None: constant).
+    frame: weight of the critic of frames in G's loss; 0: there is no such critic.
+    looks: frames of each clip that the critic of frames sees.
+    fade: fraction of the budget at which the output of G's convolutions has faded to the share `left`, for a G that
+        draws with sprites as well.
+    left: share of the output of G's convolutions that is kept after `fade`.
     frame_r1: gamma on the critic of frames, at first.
-    frame_r1_end: gamma on the critic of frames that half a cosine reaches at the end of the budget (None: constant).
-    augment: DiffAugment policy out of "translation" and "cutout", alike for all frames of a clip.
-    given: the share of clips that go on from a real first frame, when G can.
-    first: weight of drawing a given first frame again (mean absolute difference).
+    frame_r1_end: final gamma on the critic of frames, reached along half a cosine at the end of the budget (None:
+        constant).
+    augment: DiffAugment policy out of "translation" and "cutout", the same for all frames of a clip.
+    given: share of the clips that continue a real first frame, for a G that predicts.
+    first: weight of the reconstruction of a given first frame (mean absolute difference).
     """
 
     loss: str = "relativistic"
@@ -61,7 +62,7 @@ class ClipGame:
         check(self)
         loss(self.loss)
         if "color" in DiffAugment(self.augment).names:
-            raise UsageError('augment="color" is for single pictures; clips take translation and cutout.')
+            raise UsageError('augment="color" is for single images; clips take translation and cutout.')
 
     @cached_property
     def _loss(self) -> Loss:
@@ -72,13 +73,13 @@ class ClipGame:
         return DiffAugment(self.augment) if DiffAugment(self.augment).names else None
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """Both critics, then G."""
+        """The turns of a step: both critics, then G."""
         yield ("D", "D_frame") if self.frame else ("D",), self.discriminator_turn
         yield ("G",), self.generator_turn
 
     def made(self, nets: Nets, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Clips [B, T, C, H, W] of G, and which of them [B] (1 or 0) go on from the first frame of the real clip in
-        their place, where G can; they begin with that frame as G draws it."""
+        """Clips [B, T, C, H, W] of G, and which of them [B] (1 or 0) continue the first frame of the real clip with the
+        same index, or None if G does not predict. Such clips begin with G's reconstruction of that frame."""
         G = nets["G"]
         if isinstance(faded := getattr(G, "fade", None), Tensor):
             faded.fill_(half_cosine(1.0, self.left, batch.progress, self.fade))
@@ -89,7 +90,7 @@ class ClipGame:
         return G(z, batch.y, batch["x"][:, 0], given, True), given
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """Terms [B]: d_loss and penalty of the critic of clips, f_loss and f_penalty of that of frames."""
+        """The terms d_loss and penalty of the critic of clips, f_loss and f_penalty of that of frames, each [B]."""
         real = batch["x"]
         with torch.no_grad():
             fake = self.made(nets, batch)[0].to(real.dtype)
@@ -102,17 +103,17 @@ class ClipGame:
             gamma = half_cosine(self.frame_r1, _end(self.frame_r1, self.frame_r1_end), batch.progress)
             which = batch.draw.integers(real.shape[1], self.looks)
             r, f, penalty = self._critic_outputs(_critic(nets), picked(real, which), picked(fake, which), batch, gamma)
-            terms["f_loss"] = each(self._loss.discriminator(r, f), self.looks)
+            terms["f_loss"] = mean_over_frames(self._loss.discriminator(r, f), self.looks)
             if self.frame_r1:
-                terms["f_penalty"] = each(penalty, self.looks)
+                terms["f_penalty"] = mean_over_frames(penalty, self.looks)
         return terms
 
     def _critic_outputs(
         self, D: Any, real: Tensor, fake: Tensor, batch: Batch, gamma: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits [B] of both kinds, and the penalty [B] of each pair."""
+        """Logits [B] on real and on generated examples, and the penalty [B] of each pair."""
         x = torch.cat([self._seen(real, batch), self._seen(fake, batch)])
-        y = labels_of(batch, len(x))
+        y = repeated_labels(batch, len(x))
         if not gamma:
             logits, norms = D(x, y), torch.zeros(len(x), device=x.device)
         else:
@@ -121,7 +122,7 @@ class ClipGame:
         return r, f, 0.5 * gamma * (a + b)
 
     def _seen(self, x: Tensor, batch: Batch) -> Tensor:
-        """Augmented clips: every frame of a clip alike."""
+        """Augmented clips; all frames of a clip are augmented in the same way."""
         if self._augment is None:
             return x
         flat = x.flatten(1, 2).contiguous()
@@ -129,8 +130,8 @@ class ClipGame:
         return self._augment(flat, numbers.repeat(len(x) // len(numbers), 1)).unflatten(1, x.shape[1:3])
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms [B]: g_loss of the clips, g_frame of some frames of each; g_first: how far a given first frame is
-        from the same as G draws it, the only thing that ties a clip to it."""
+        """G's terms, each [B]: g_loss on clips, g_frame on some frames of each, and g_first, the distance between a
+        given first frame and G's reconstruction of it, the only term that ties a clip to that frame."""
         fake, given = self.made(nets, batch)
         f, r = self._compared(nets["D"], batch["x"], fake, batch)
         terms = {"g_loss": self._loss.generator(r, f), "_fake": f.detach()}
@@ -139,16 +140,16 @@ class ClipGame:
         if self.frame:
             which = batch.draw.integers(fake.shape[1], self.looks)
             f, r = self._compared(_critic(nets), picked(batch["x"], which), picked(fake, which), batch)
-            terms["g_frame"] = self.frame * each(self._loss.generator(r, f), self.looks)
+            terms["g_frame"] = self.frame * mean_over_frames(self._loss.generator(r, f), self.looks)
         return terms
 
     def _compared(self, D: Any, real: Tensor, fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Logits [B] of generated examples and, for a loss of pairs, of the real ones in their places."""
+        """Logits [B] on generated examples and, for a paired loss, on the real ones with the same indices."""
         r = None
         if self._loss.paired:
             with torch.no_grad():
-                r = D(self._seen(real, batch), labels_of(batch, len(real)))
-        return D(self._seen(fake, batch), labels_of(batch, len(fake))).float(), r
+                r = D(self._seen(real, batch), repeated_labels(batch, len(real)))
+        return D(self._seen(fake, batch), repeated_labels(batch, len(fake))).float(), r
 
 
 def _end(start: float, end: float | None) -> float:
@@ -162,16 +163,16 @@ def _critic(nets: Nets) -> Any:
 
 
 def picked(x: Tensor, which: Tensor) -> Tensor:
-    """Some frames of each clip, [B, T, C, H, W] and [B, k] -> clips of one frame [k * B, 1, C, H, W], firsts first."""
+    """Frames `which` [B, k] of clips x [B, T, C, H, W] -> clips of one frame [k * B, 1, C, H, W], ordered by k."""
     rows = torch.arange(len(x), device=x.device)[:, None]
     return x[rows, which].transpose(0, 1).flatten(0, 1)[:, None]
 
 
-def labels_of(batch: Batch, count: int) -> Tensor | None:
-    """The labels of the batch again and again, [count], or None without classes."""
+def repeated_labels(batch: Batch, count: int) -> Tensor | None:
+    """The labels of the batch, repeated to [count], or None without classes."""
     return None if batch.y is None else batch.y.repeat(count // len(batch.y))
 
 
-def each(values: Tensor, looks: int) -> Tensor:
+def mean_over_frames(values: Tensor, looks: int) -> Tensor:
     """Values [k * B] of `picked` frames -> their mean for each clip [B]."""
     return values.unflatten(0, (looks, -1)).mean(0)

@@ -1,4 +1,4 @@
-"""How clips are recognised."""
+"""Rules that recognise clips."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganworks.files.recognise import (
     leads,
 )
 
-STRIP = 6  # a picture so many times as wide as it is tall is a strip of frames
+STRIP = 6  # a picture at least so many times as wide as tall is a strip of frames
 _FRAME = re.compile(r"frame[_-]?\d+|.*[_-]f(rame)?\d+")
 
 

@@ -116,11 +116,11 @@ def test_pulses_have_their_pitch_and_power_for_hours():
     for pitch in (80.0, 200.0):
         x = networks.pulse_train(torch.full((1, 200), pitch), RATE, 64)
         assert abs(float(x.square().mean()) - 1) < 0.1
-        found, sure = metrics.pitch(x[0], RATE, 64)
+        found, sure = metrics.pitch_track(x[0], RATE, 64)
         assert (found[5:-8] / pitch - 1).abs().max() < 0.01
         assert (sure[5:-8] > 0.9).all()
     late = networks.pulse_train(torch.full((1, 40_000), 123.0), RATE, 64)[0, -8000:]
-    found, _ = metrics.pitch(late, RATE, 64)
+    found, _ = metrics.pitch_track(late, RATE, 64)
     assert (found[5:-8] / 123 - 1).abs().max() < 0.01
 
 
@@ -128,7 +128,7 @@ def test_the_pitch_is_read_from_mel_frames():
     x = torch.from_numpy(tone(0.5, 140.0))
     magnitude = from_log_mel(log_mel(x, RATE, 256, 64, 40), RATE, 256)
     fit = networks.comb(RATE, 256, torch.device("cpu")) @ magnitude
-    best = networks.candidates(torch.device("cpu"))[fit.argmax(0)][5:-5]
+    best = networks.pitch_candidates(torch.device("cpu"))[fit.argmax(0)][5:-5]
     assert (best / 140 - 1).abs().median() < 0.05
 
 

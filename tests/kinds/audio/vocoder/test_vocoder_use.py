@@ -156,13 +156,13 @@ def test_distances_are_zero_for_the_same_and_grow_with_damage():
 
 def test_pitch_is_found_and_octaves_are_not_mistaken():
     for pitch in (90.0, 140.0, 260.0):
-        found, sure = metrics.pitch(torch.from_numpy(tone(0.5, pitch)), RATE, 64)
+        found, sure = metrics.pitch_track(torch.from_numpy(tone(0.5, pitch)), RATE, 64)
         assert (found[5:-8] / pitch - 1).abs().max() < 0.02 and (sure[5:-8] > metrics.VOICED).all()
     a, b = (torch.from_numpy(tone(0.5, p)) for p in (150.0, 159.0))
-    apart, voicing = metrics.pitch_distance(a, b, RATE, 64)
+    apart, voicing = metrics.pitch_errors(a, b, RATE, 64)
     assert abs(apart - math.log(159 / 150)) < 0.02 and voicing < 0.1
     quiet = torch.randn(4000, generator=torch.Generator().manual_seed(0))
-    assert math.isnan(metrics.pitch_distance(a, quiet, RATE, 64)[0])
+    assert math.isnan(metrics.pitch_errors(a, quiet, RATE, 64)[0])
 
 
 def test_griffin_lim_from_mel_is_the_known_baseline():

@@ -1,1 +1,1 @@
-"""Sounds: files, conversion, the packed data set."""
+"""Recordings: sources, decoding and conversion, the packed data set."""

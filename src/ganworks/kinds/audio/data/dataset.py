@@ -1,7 +1,7 @@
-"""Recordings as a data set: found, decoded, resampled, normalised and packed once; then read as a memory-map.
+"""Recordings as a data set: decoded, resampled, normalised and packed once, then read through a memory map.
 
-cache/<name>-<key>/x.npy (int16 [C, n] of each recording in turn, flat), at.npy, hash.npy, y.npy and fingerprint.json.
-Sources: see `sound_sources`.
+A pack is the folder cache/<name>-<key> with x.npy (int16 [C, n] of each recording in turn, flat), at.npy (where each
+recording begins), hash.npy, y.npy and fingerprint.json. `sources` says where recordings come from.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.audio.data import sound
 
 FORMAT = 1
-FEW = 20  # recordings below which their pieces are split between training and held-out, not they themselves
+FEW = 20  # with fewer recordings, their pieces are split into training and held-out parts, not whole recordings
 
 
 def pack_sounds(
@@ -38,10 +38,11 @@ def pack_sounds(
     on_corrupt: str = "error",
     on_progress: Progress | None = None,
 ) -> Path:
-    """The folder of a source's pack, made first when there is none.
+    """The folder of a source's pack, which is written first if there is none.
 
-    rate: Hz, to which all is resampled. channels: mixed to so many. normalize: "peak" or "off". on_corrupt: "error"
-    refuses the first recording that cannot be read, "skip" leaves such out and counts them. Raises UsageError.
+    rate: Hz, to which all recordings are resampled. channels: how many they are mixed to. normalize: "peak" or "off".
+    on_corrupt: "error" refuses the first recording that cannot be read, "skip" leaves such recordings out and counts
+    them. Raises UsageError.
     """
     by_name, labelled = getattr(source, "by_name", ""), source.labels is not None
     key = [FORMAT, source.stamp(), rate, channels, normalize, by_name, labelled]
@@ -68,7 +69,7 @@ def _write(
     on_progress: Progress | None,
     notes: list[str],
 ) -> None:
-    """Convert and write every recording; its own rate is kept as the mode of its item."""
+    """Convert and write every recording; the mode of an item is the recording's own rate."""
     at, source = [0], writer.source
 
     def convert(data: Any, name: str) -> ConvertedItem:
@@ -106,8 +107,8 @@ def _write(
 class Sounds:
     """Packed recordings; an example is a whole recording, or a piece of one.
 
-    piece: samples of the pieces that longer recordings are cut into (the last one is what is left, if at least half a
-    piece), 0: never cut. rows: int64 [N, 3], (recording, start, stop) in samples. rate: Hz. channels: C.
+    piece: length in samples of the pieces that recordings longer than 1.5 pieces are cut into; a remainder of at least
+    half a piece is kept; 0: never cut. rows: int64 [N, 3], (recording, start, stop) in samples. rate: Hz. channels: C.
     labels: int64 [N] or None. train, held: int64 indices of rows; the split is by content, with all pieces of a
     recording on one side unless there are fewer than FEW recordings.
     """
@@ -139,7 +140,7 @@ class Sounds:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 (hex) of all content, labels and settings that shape it."""
+        """sha256 (hex) of the content, the labels and the settings that determine the examples."""
         digest = hashlib.sha256(json.dumps([self.spec.to_dict(), self.rate, self.piece], sort_keys=True).encode())
         digest.update(self.hashes.tobytes())
         if self.labels is not None:
@@ -150,11 +151,11 @@ class Sounds:
         return len(self.rows)
 
     def length(self, row: int) -> int:
-        """Samples of an example."""
+        """Length of an example in samples."""
         return int(self.rows[row, 2] - self.rows[row, 1])
 
     def read(self, row: int, start: int = 0, length: int | None = None) -> np.ndarray:
-        """Samples of an example, float32 [C, n]: `length` from `start` on (silence outside), or all of it."""
+        """An example as float32 [C, n]: `length` samples from `start` on (silence outside of it), or all of it."""
         number, first, last = (int(v) for v in self.rows[row])
         x = self._x[self._at[number] : self._at[number + 1]].reshape(self.channels, -1)[:, first:last]
         x = x if length is None else sound.fit(x, length, start)
@@ -168,7 +169,7 @@ class Sounds:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found, what it became, how it is split."""
+        """Plain facts about the source, the conversion and the split."""
         facts = self.facts
         seconds = self.lengths / self.rate
         return {
@@ -192,7 +193,7 @@ class Sounds:
 
 
 def _pieces(lengths: np.ndarray, piece: int) -> np.ndarray:
-    """[N] lengths -> rows int64 [M, 3] of (recording, start, stop)."""
+    """Lengths [N] -> rows int64 [M, 3] of (recording, start, stop) in samples."""
     rows = []
     for number, length in enumerate(lengths.tolist()):
         if not piece or length <= piece * 3 // 2:

@@ -1,4 +1,4 @@
-"""One encoded recording -> float32 [C, n] and its sample rate, by stated rules; and what is done to it afterwards.
+"""Decoding of a recording to float32 [C, n] and its sample rate, and conversion of such arrays.
 
 | in the file | becomes |
 |---|---|
@@ -9,8 +9,9 @@
 | any rate from 100 to 768,000 Hz | resampled (soxr, "HQ") to round(n * to / from) samples |
 | a WAV that does not state its size (streamed) | read to its end, with a warning |
 
-Refused by name: no samples, samples that are not finite, a file that ends before the size that it states, MP3 and
-other formats whatever they are called, more than MAX_VALUES samples. Nothing is allocated by what a header says.
+Refused with the name of the file: no samples, samples that are not finite, a file shorter than the size that it states,
+MP3 and other formats whatever the suffix, more than MAX_VALUES samples. Memory is never allocated from a size that a
+header states.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ MAX_BYTES = 512 << 20  # of one file
 MAX_VALUES = 1 << 27  # samples x channels of one recording: 46 minutes of mono at 48 kHz
 RATES = (100, 768_000)
 MAX_CHANNELS = 64
-QUIETEST = 1e-4  # a recording below this peak is silence and is not made louder
+QUIETEST = 1e-4  # a recording with a smaller peak counts as silence and is not amplified
 PEAK = 0.95  # of a recording that is normalised by its peak
 _BLOCK = 1 << 16
-_UNSTATED = 0x7FFFF000  # sizes from here on are what programs write that do not know the size
+_UNSTATED = 0x7FFFF000  # programs that do not know the size of a stream write a size from here on
 
 Normalize = Literal["peak", "off"]
 
 
 class SoundError(DecodeError):
-    """One recording of a data set cannot be read. `name` says which, `reason` why."""
+    """A recording of a data set cannot be read. name: its file; reason: a phrase that says why."""
 
     def __init__(self, name: str, reason: str):
         UsageError.__init__(self, f'"{name}" cannot be read as a recording: {reason}')
@@ -53,7 +54,8 @@ def read_sound(
 ) -> tuple[np.ndarray, int]:
     """An encoded recording, or the path of one -> (float32 [C, n] with a peak of at most 1, rate in Hz).
 
-    name: what errors call it. warnings: counts what was met. Raises SoundError by the rules above.
+    name: the name in errors. warnings: counts the warnings of the table above. Raises SoundError by the rules above
+    and UsageError for a path that cannot be opened.
     """
     if not isinstance(data, bytes):
         name, data = name or printable(str(data)), _file_bytes(Path(data))
@@ -72,11 +74,11 @@ def read_sound(
         raise SoundError(name, "it has no samples.")
     if promised < 1 << 62 and x.shape[1] < promised:
         raise SoundError(name, f"it is cut short: {x.shape[1]:,} of {promised:,} samples can be read.")
-    return within(x, name, warnings), file.samplerate
+    return limited_to_full_scale(x, name, warnings), file.samplerate
 
 
 def sound_facts(data: bytes, name: str = "recording") -> tuple[int, int]:
-    """(rate, channels) as the header says, nothing decoded; raises SoundError."""
+    """(rate in Hz, channels) from the header alone; raises SoundError."""
     _check_form(data, name, Counter())
     try:
         with soundfile().SoundFile(io.BytesIO(data)) as file:
@@ -97,7 +99,7 @@ def _file_bytes(path: Path) -> bytes:
 
 
 def _check_form(data: bytes, name: str, warnings: Counter[str]) -> None:
-    """Refuse what is none of the three containers, and a WAV whose data is cut off."""
+    """Refuse data in none of the three containers, and a WAV file that is cut short."""
     if not data:
         raise SoundError(name, "the file is empty.")
     if len(data) > MAX_BYTES:
@@ -106,7 +108,7 @@ def _check_form(data: bytes, name: str, warnings: Counter[str]) -> None:
     if head in (b"fLaC", b"OggS"):
         return
     if head in (b"RIFF", b"RIFX", b"RF64") and data[8:12] == b"WAVE":
-        if head != b"RF64":  # which states sizes elsewhere; the decoder compares them
+        if head != b"RF64":  # RF64 states sizes elsewhere; the decoder compares them
             _check_size(data, name, warnings)
         return
     kind = f"it begins with {data[:8]!r}"
@@ -116,7 +118,7 @@ def _check_form(data: bytes, name: str, warnings: Counter[str]) -> None:
 
 
 def _check_size(data: bytes, name: str, warnings: Counter[str]) -> None:
-    """Walk the chunks of a WAV up to its samples, which must all be there."""
+    """Check that the data chunk of a WAV file is complete."""
     order: Literal["little", "big"] = "big" if data[:4] == b"RIFX" else "little"
     at = 12
     while at + 8 <= len(data):
@@ -141,7 +143,7 @@ def _check_facts(file: Any, name: str) -> None:
 
 
 def _read_blocks(file: Any, name: str) -> np.ndarray:
-    """All samples [C, n]; memory grows with what is there, not with what the header says."""
+    """All samples [C, n]; memory grows with the samples read, not with the count in the header."""
     parts, total = [np.zeros((0, file.channels), np.float32)], 0
     while len(part := file.read(_BLOCK, dtype="float32", always_2d=True)):
         total += part.size
@@ -151,8 +153,8 @@ def _read_blocks(file: Any, name: str) -> np.ndarray:
     return np.ascontiguousarray(np.concatenate(parts).T)
 
 
-def within(x: np.ndarray, name: str, warnings: Counter[str]) -> np.ndarray:
-    """x itself, scaled down to a peak of 1 if it is above; SoundError for values that are not finite."""
+def limited_to_full_scale(x: np.ndarray, name: str, warnings: Counter[str]) -> np.ndarray:
+    """x [C, n], scaled down to a peak of 1 if its peak is larger; SoundError for values that are not finite."""
     bad = ~np.isfinite(x)
     if bad.any():
         raise SoundError(name, f"{int(bad.sum()):,} of {x.size:,} samples are not finite (NaN or infinite).")
@@ -164,7 +166,10 @@ def within(x: np.ndarray, name: str, warnings: Counter[str]) -> np.ndarray:
 
 
 def mix(x: np.ndarray, channels: int, warnings: Counter[str] | None = None) -> np.ndarray:
-    """[C, n] -> [channels, n]: the mean for one, copies of one, else the first ones (with a warning)."""
+    """[C, n] -> [channels, n]: the mean for one channel, copies of one channel, else the first ones with a warning.
+
+    Raises UsageError where several channels would have to become more.
+    """
     if len(x) == channels:
         return x
     if channels == 1:
@@ -181,8 +186,8 @@ def mix(x: np.ndarray, channels: int, warnings: Counter[str] | None = None) -> n
 def resample(x: np.ndarray, rate: int, to: int, quality: str = "HQ") -> np.ndarray:
     """float32 [C, n] at `rate` Hz -> float32 [C, round(n * to / rate)], at least one sample, by soxr.
 
-    Band-limited (quality "HQ" keeps 91 % of the lower Nyquist band); the same rate gives x itself. Raises UsageError
-    for a result of more than MAX_VALUES samples.
+    Band-limited (quality "HQ" keeps 91 % of the band below the lower Nyquist frequency). The same rate gives x itself.
+    Raises UsageError for a result of more than MAX_VALUES samples, and where soxr is not installed.
     """
     if rate == to:
         return x
@@ -200,7 +205,7 @@ def resample(x: np.ndarray, rate: int, to: int, quality: str = "HQ") -> np.ndarr
 
 
 def fit(x: np.ndarray, length: int, start: int = 0) -> np.ndarray:
-    """`length` samples of [C, n] from `start` on, silence where there are none (start may be negative)."""
+    """`length` samples of [C, n] from `start` on, with silence outside of x (start may be negative)."""
     out = np.zeros((len(x), length), x.dtype)
     first, last = max(0, start), min(x.shape[1], start + length)
     if last > first:
@@ -209,7 +214,7 @@ def fit(x: np.ndarray, length: int, start: int = 0) -> np.ndarray:
 
 
 def normalize(x: np.ndarray, how: Normalize, warnings: Counter[str] | None = None) -> np.ndarray:
-    """ "peak": scaled so that the largest sample is PEAK; "off": as it is. Silence is never made louder."""
+    """x [C, n], scaled to a largest magnitude of PEAK with "peak", unchanged with "off" and where it is silent."""
     if how == "off":
         return x
     peak = float(np.abs(x).max())
@@ -221,12 +226,12 @@ def normalize(x: np.ndarray, how: Normalize, warnings: Counter[str] | None = Non
 
 
 def to_int16(x: np.ndarray) -> np.ndarray:
-    """float in [-1, 1] -> int16, rounded; 16-bit files come back as they were."""
+    """float in [-1, 1] -> int16, rounded; the samples of a 16-bit file are restored exactly."""
     return np.rint(np.clip(x * np.float32(32768), -32768, 32767)).astype(np.int16)
 
 
 def trimmed(x: np.ndarray, below: float = 1e-3, keep: int = 0) -> np.ndarray:
-    """[C, n] without its end from the last sample whose size is above `below` (full scale = 1) plus `keep` on.
+    """[C, n] up to `keep` samples after the last one with a magnitude above `below` (full scale = 1).
 
     At least one sample is left.
     """

@@ -1,4 +1,4 @@
-"""Where recordings come from: a folder or zip of WAV, FLAC and OGG, one such file, or arrays; and their labels."""
+"""Sources of recordings and their labels: a folder or zip of WAV, FLAC and OGG, one such file, or arrays."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.sources import FileSource, labels_of, listing_of, natural_key, stamp_of
 from ganworks.kinds.audio.data import sound
 
-NAMED = (2, 100, 5)  # fewest and most classes by name, and fewest files of each, for names to be taken for labels
-_LOOKED_AT = 64  # files whose rates decide when none is asked for
+NAMED = (2, 100, 5)  # names count as labels with this many classes (least, most), each with at least this many files
+_LOOKED_AT = 64  # files whose rates are read to choose the rate
 
 
 class SoundFiles(FileSource):
-    """Encoded recordings in a folder or zip. Labels: labels.csv, class folders, or the first part of the names.
+    """Encoded recordings in a folder or zip. Labels: labels.csv, class folders, or the first part of the file names.
 
-    by_name: "always", "never", or "auto": where nothing else gives labels and the parts before "_" or "-" are few
-    and repeat (see `NAMED`).
+    by_name: "always", "never", or "auto": where nothing else gives labels and the parts of the names before "_" or "-"
+    are few and repeat (see `NAMED`).
     """
 
     suffixes: ClassVar[tuple[str, ...]] = sound.SUFFIXES
@@ -78,20 +78,23 @@ class SoundArrays:
         return len(self.items)
 
     def name(self, index: int) -> str:
-        """Its number."""
+        """The name of a recording in messages."""
         return f"recording {index}"
 
     def get(self, index: int) -> tuple[np.ndarray, int]:
-        """As read_sound gives it."""
+        """(float32 [C, n], rate in Hz), as `read_sound` returns them."""
         return self.items[index], self.rate
 
     def stamp(self) -> str:
-        """A hash of all values."""
+        """A hash of all samples, labels and the rate."""
         return stamp_of(f"{self.rate} {self.classes}", self.items, self.labels)
 
 
 def from_arrays(given: Any) -> SoundArrays:
-    """[N, n], [N, C, n] or a list of [n] or [C, n], at 16,000 Hz; or a tuple of that, a rate and perhaps labels."""
+    """[N, n], [N, C, n] or a list of [n] or [C, n], at 16,000 Hz; or a tuple of these, a rate and perhaps labels.
+
+    Raises UsageError for anything else.
+    """
     rate, labels = 16_000, None
     if isinstance(given, tuple):
         if not 2 <= len(given) <= 3 or not isinstance(given[1], int | np.integer):
@@ -111,7 +114,7 @@ def from_arrays(given: Any) -> SoundArrays:
 
 
 def _as_float(x: np.ndarray, number: int) -> np.ndarray:
-    """Integers by their range, floats as they are; refuses what is not finite or has no room for samples."""
+    """[C, n] as float32: integers divided by their range, floats unchanged; UsageError for too many channels."""
     if len(x) > sound.MAX_CHANNELS:
         raise UsageError(f"recording {number} has {len(x)} channels; arrays are [C, n], the channels first.")
     half = 2.0 ** (8 * x.dtype.itemsize - 1)
@@ -119,7 +122,7 @@ def _as_float(x: np.ndarray, number: int) -> np.ndarray:
         return (x / half - 1).astype(np.float32)
     if x.dtype.kind == "i":
         return (x / half).astype(np.float32)
-    return sound.within(x.astype(np.float32), f"recording {number}", Counter())
+    return sound.limited_to_full_scale(x.astype(np.float32), f"recording {number}", Counter())
 
 
 def open_sounds(path: Any, labels: bool = True, by_name: str = "auto") -> SoundFiles | SoundArrays:
@@ -134,7 +137,7 @@ def open_sounds(path: Any, labels: bool = True, by_name: str = "auto") -> SoundF
 
 
 def usual_rate(source: Any, at_most: int) -> tuple[int, str]:
-    """(rate, a sentence): the commonest of up to 64 recordings, evenly spread, but never above `at_most`."""
+    """(rate in Hz, a note): the commonest rate of up to 64 evenly spread recordings, but never above `at_most`."""
     if isinstance(source, SoundArrays):
         return source.rate, f"rate: {source.rate} Hz, as given"
     found: Counter[int] = Counter()

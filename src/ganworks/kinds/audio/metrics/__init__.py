@@ -1,1 +1,1 @@
-"""How good sounds are."""
+"""Evaluation of generated sound."""

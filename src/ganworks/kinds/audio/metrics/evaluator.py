@@ -1,4 +1,4 @@
-"""The evaluator of generated sound: sheets of spectrograms, quick scores, full evaluation with sounds to hear."""
+"""The evaluator of generated sound: sheets of spectrograms, quick scores, and a full evaluation with sound files."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
 
-FEWEST = 20  # held-out recordings from which scores are worth a number
+FEWEST = 20  # held-out recordings below which nothing is scored
 _SCORED, _SHOWN, _WATCHED, _TOGETHER = 200, 30, 32, 32
 _MOST = 2000  # samples of a full evaluation, and real recordings of each kind
 
 
 MEANING = {
-    "recognised": ("higher", "Share of samples that a classifier of real recordings hears as the class asked for."),
+    "recognised": ("higher", "Share of samples that a classifier of real recordings assigns to the class asked for."),
     "accuracy_score": ("higher", "Accuracy on unseen recordings of a classifier trained on samples alone."),
-    "kd": ("lower", "Kernel distance of the samples' features to those of unseen recordings; about 0 is perfect."),
-    "fd": ("lower", "Frechet distance of the same between 32 principal components, at equal count."),
-    "spread": ("floor", "How varied samples of one class are, beside unseen recordings; 1 is as varied as they are."),
-    "copied": ("floor", "Share of samples nearer to a training recording than 1 % of unseen recordings are."),
-    "nearest": ("floor", "Distance to the nearest training recording; 1 is the median of unseen recordings."),
+    "kd": ("lower", "Kernel distance between features of samples and of unseen recordings; about 0 is perfect."),
+    "fd": ("lower", "Frechet distance between the same features in 32 principal components, at equal count."),
+    "spread": ("floor", "How varied samples of one class are, relative to unseen recordings; 1 is equally varied."),
+    "copied": ("floor", "Share of samples nearer to a training recording than all but 1 % of unseen recordings are."),
+    "nearest": ("floor", "Distance to the nearest training recording, relative to the median of unseen recordings."),
     "loudness": (
         "floor",
-        "Median root mean square of the samples, beside unseen recordings; 1 is as loud as they are.",
+        "Median root mean square of the samples, relative to unseen recordings; 1 is equally loud.",
     ),
-    "pitch": ("lower", "Distance of the distributions of the fundamental, in semitones."),
+    "pitch": ("lower", "Distance between the distributions of the fundamental frequency, in semitones."),
 }
 
 
 class AudioEvaluator(TimedByTrial):
-    """Looks at what G makes. data: an opened `WaveSet`; config: the training's."""
+    """Evaluates the samples of G. data: a `WaveSet`; config: that of the training; work: reports progress."""
 
     objective = "kd"
 
@@ -53,29 +53,29 @@ class AudioEvaluator(TimedByTrial):
 
     @property
     def ready(self) -> bool:
-        """Whether enough is held out to judge by."""
+        """Whether enough recordings are held out for an evaluation."""
         return len(self.data.held) >= FEWEST
 
     @cached_property
     def noise(self) -> float:
-        """A difference in kd that says nothing: half the width of the interval of real recordings."""
-        _, low, high = self.heard.kd(self.heard.seen)
+        """A difference in kd within chance: half the width of the interval of real recordings."""
+        _, low, high = self.reference.kd(self.reference.seen)
         return (high - low) / 2
 
     @cached_property
     def _some(self) -> tuple[np.ndarray, np.ndarray]:
-        """Training and held-out rows that are compared with, fixed draws."""
+        """The training and held-out rows that samples are compared with: fixed draws."""
         draw = np.random.default_rng(key("audio", len(self.data)))
         train, held = (draw.permutation(rows)[:_MOST] for rows in (self.data.train, self.data.held))
         return np.sort(train), np.sort(held)
 
     @cached_property
-    def heard(self) -> audio.Heard:
-        """Features of real recordings."""
+    def reference(self) -> audio.ReferenceFeatures:
+        """Features of real training and held-out recordings."""
         train, held = self._some
         found = []
         for rows, label in ((train, "training"), (held, "held-out")):
-            self.work(f"Listening to {len(rows):,} {label} recordings", 0, len(rows))
+            self.work(f"Computing features of {len(rows):,} {label} recordings", 0, len(rows))
             found.append(
                 np.concatenate(
                     [
@@ -85,10 +85,10 @@ class AudioEvaluator(TimedByTrial):
                 )
             )
         y = self.data.labels
-        return audio.Heard(found[0], found[1], *((None, None) if y is None else (y[train], y[held])))
+        return audio.ReferenceFeatures(found[0], found[1], *((None, None) if y is None else (y[train], y[held])))
 
     def made(self, nets: Nets, count: int, seed: int = 0, start: int = 0) -> tuple[np.ndarray, np.ndarray | None]:
-        """`count` samples, the classes in turn: waves [n, C, N], labels [n] or None; keyed by seed and place."""
+        """`count` samples, the classes in turn: (waves [n, C, N], labels [n] or None), keyed by seed and index."""
         net, classes, parts = nets["G"], self.data.spec.num_classes, []
         device = next(net.parameters()).device
         labels = np.arange(start, start + count) % classes if classes else None
@@ -101,23 +101,23 @@ class AudioEvaluator(TimedByTrial):
         return np.concatenate(parts), labels
 
     def examples(self) -> Tensor:
-        """Real recordings for the collapse watch, as features: waves differ even where sounds do not."""
+        """Features of real recordings for the collapse check: waves can differ where sounds do not."""
         rows = self.data.train[np.linspace(0, len(self.data.train) - 1, _WATCHED).astype(int)]
         return torch.from_numpy(audio.features(self.data.raw(rows), self.rate))
 
     def sample(self, nets: Nets) -> Tensor:
-        """Samples for the collapse watch."""
+        """Features of samples for the collapse check."""
         return torch.from_numpy(audio.features(self.made(nets, _WATCHED)[0], self.rate))
 
     def show(self, nets: Nets) -> Image.Image:
-        """Waves and spectrograms, one class a column."""
+        """A sheet of waves and spectrograms, one column for each class."""
         names = self.data.spec.classes
         columns = min(len(names), 10) if names else 6
         waves, _ = self._shown(nets, columns)
         return sheet(waves, self.rate, columns, names)
 
     def _shown(self, nets: Nets, columns: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Rows of `columns` samples; the first classes where there are more than columns."""
+        """Samples in rows of `columns`; the first classes only, where there are more classes than columns."""
         classes, rows = self.data.spec.num_classes, max(1, _SHOWN // columns)
         if classes <= columns:
             return self.made(nets, rows * columns)
@@ -126,36 +126,36 @@ class AudioEvaluator(TimedByTrial):
         return waves[labels < columns], labels[labels < columns]
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """Quick scores of 200 samples, those of real recordings, and the features' name."""
+        """Quick scores of 200 samples, the same scores of real recordings, and the name of the features."""
         waves, y = self.made(nets, _SCORED, seed=1)
-        x = self.heard.standard(audio.features(waves, self.rate))
+        x = self.reference.standard(audio.features(waves, self.rate))
         scores = {
-            "kd": self.heard.kd(x)[0],
-            "spread": audio.spread(x, y) / audio.spread(self.heard.unseen, self.heard.test_y),
+            "kd": self.reference.kd(x)[0],
+            "spread": audio.spread(x, y) / audio.spread(self.reference.unseen, self.reference.test_y),
         }
-        if self.heard.recogniser is not None and y is not None:
-            scores["recognised"] = float((self.heard.recogniser(x) == y).mean())
+        if self.reference.recogniser is not None and y is not None:
+            scores["recognised"] = float((self.reference.recogniser(x) == y).mean())
         return scores, {name: self._own[name] for name in scores}, audio.name(self.rate)
 
     @cached_property
     def _own(self) -> dict[str, float]:
-        return self.heard.own()
+        return self.reference.own()
 
     def costs(self, nets: Nets) -> tuple[float, float]:
-        """Seconds of one score and of one picture."""
+        """Seconds that one score and one picture take."""
         if self.ready:
-            _ = self.heard, self._own, self.noise  # made once, not at every score
+            _ = self.reference, self._own, self.noise  # computed once, so not part of the cost of a score
         return super().costs(nets)
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> TaskReport:
-        """Everything, on at most 2,000 samples (as many as training recordings, if there are fewer)."""
+        """The full evaluation, on at most 2,000 samples and no more than there are training recordings."""
         start, data = time.monotonic(), self.data
         pictures.mkdir(parents=True, exist_ok=True)
         files = self._files(nets, pictures)
         if not self.ready:
-            few = f"Only {len(data.held)} recordings are held out: nothing can be judged but by ear."
+            few = f"Only {len(data.held)} recordings are held out: too few for scores. Listen to the samples."
             return TaskReport.of_nothing(few, about, pictures=files)
         count = min(count, len(self._some[0]))
         parts, labels = [], []
@@ -166,7 +166,7 @@ class AudioEvaluator(TimedByTrial):
             labels += [] if y is None else [y]
         waves, y = np.concatenate(parts), np.concatenate(labels) if labels else None
         progress("Comparing with recordings", count, count)
-        found = self.heard.measure(self.heard.standard(audio.features(waves, self.rate)), y)
+        found = self.reference.measure(self.reference.standard(audio.features(waves, self.rate)), y)
         real = data.raw(self._some[1])
         own, pitches = (
             dict(self._own),
@@ -176,12 +176,12 @@ class AudioEvaluator(TimedByTrial):
         found["pitch"] = audio.pitch_distance(pitches[0], pitches[1])
         own |= {"loudness": 1.0, "pitch": audio.pitch_distance(pitches[2], pitches[1])}
         metrics = metrics_of({n: v for n, v in found.items() if np.isfinite(np.mean(v))}, own, MEANING)
-        _, low, high = self.heard.kd(self.heard.standard(audio.features(waves, self.rate)))
+        _, low, high = self.reference.kd(self.reference.standard(audio.features(waves, self.rate)))
         metrics["kd"] = replace(metrics["kd"], low=low, high=high)
         return TaskReport(
             metrics,
             count,
-            {"class Gaussians of features": self.heard.gaussians(y, count), "real recordings": own},
+            {"class Gaussians of features": self.reference.gaussians(y, count), "real recordings": own},
             self._tables(found, y),
             files,
             self._protocol(count),
@@ -192,7 +192,7 @@ class AudioEvaluator(TimedByTrial):
         )
 
     def _files(self, nets: Nets, pictures: Path) -> dict[str, str]:
-        """Sheets of samples and of real recordings, and a sound file of each of the first classes."""
+        """Write sheets of samples and of real recordings, and a sound file for each of the first classes."""
         names = self.data.spec.classes
         columns = min(len(names), 10) if names else 6
         waves, y = self._shown(nets, columns)
@@ -204,7 +204,10 @@ class AudioEvaluator(TimedByTrial):
             rows = np.array([p[k % len(p)] for k in range(3) for p in per if len(p)])
         rows = rows[: 3 * columns]
         sheet(self.data.raw(rows), self.rate, columns, names).save(pictures / "real.png")
-        files = {"Samples, one class a column" if names else "Samples": "samples.png", "Real recordings": "real.png"}
+        files = {
+            "Samples, a column for each class" if names else "Samples": "samples.png",
+            "Real recordings": "real.png",
+        }
         for k in range(columns):
             title = f"Sound: {names[k]}" if names else f"Sound {k + 1}"
             files[title] = f"sound-{k}.wav"
@@ -219,7 +222,7 @@ class AudioEvaluator(TimedByTrial):
         return sound.trimmed(wave, 1e-3, self.rate // 5)
 
     def _tables(self, found: dict[str, Any], y: np.ndarray | None) -> list[dict[str, Any]]:
-        """How each class is recognised."""
+        """A table of the recognition rate of each class."""
         if y is None or "recognised" not in found:
             return []
         rows = [
@@ -232,12 +235,12 @@ class AudioEvaluator(TimedByTrial):
     def _protocol(self, count: int) -> list[str]:
         train, held = (len(rows) for rows in self._some)
         return [
-            f"{count:,} samples, the classes in turn, against {held:,} held-out recordings; {train:,} have trained.",
+            f"{count:,} samples, the classes in turn, against {held:,} held-out and {train:,} training recordings.",
             f"Features: {audio.name(self.rate)}, standardised by the training recordings.",
-            "recognised: a support vector machine trained on the training recordings. accuracy_score: one trained on "
-            "the samples, asked about the held-out recordings.",
-            "Floors: held-out recordings, or training recordings against them. Class Gaussians are drawn in 60 "
-            "principal components of the training features: what scores like them need not sound like anything.",
+            "recognised: by a support vector machine trained on the training recordings. accuracy_score: of one "
+            "trained on the samples, on the held-out recordings.",
+            "Real recordings: the scores of held-out recordings, or of training recordings against them. Class "
+            "Gaussians are drawn in 60 principal components of the training features; they make no sound at all.",
         ]
 
     def _warnings(self, metrics: dict[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
-"""How good generated sound is: recognition, distances, spread, copies, loudness and pitch, beside floors and ceilings.
+"""Measures of generated sound: recognition, distances, spread, copies, loudness and pitch, with their baselines.
 
-Everything but loudness and pitch looks at named features: the log of a mel spectrogram of 40 bands, averaged in 12
-equal parts of the example (480 numbers), each standardised by the training recordings.
+All but loudness and pitch use named features: the log of a mel spectrogram of 40 bands, averaged over 12 equal parts
+of the example (480 numbers), each standardised by the training recordings.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.neighbours import Index, copied
 
 MELS, PARTS, FLOOR = 40, 12, 1e-4
-COMPONENTS = 32  # of the features, between which the Frechet distance is taken
-GAUSSIAN = 60  # principal components of the features, in which the class Gaussians are drawn
-MOST = 5000  # recordings that a recogniser learns from
-VOICE = (60.0, 400.0)  # Hz of a fundamental
+COMPONENTS = 32  # principal components of the features, for the Frechet distance
+GAUSSIAN = 60  # principal components of the features, for the class Gaussians
+MOST = 5000  # recordings that a recogniser is trained on
+VOICE = (60.0, 400.0)  # Hz, of the fundamental
 _CHUNK = 64
 
 
 def name(rate: int) -> str:
-    """The features' name, which every distance carries."""
+    """The name of the features, which is reported with every distance."""
     return f"log-mel {MELS} x {PARTS} parts, {rate} Hz, window {window_of(rate)}"
 
 
 def window_of(rate: int) -> int:
-    """Samples of a window of about 32 ms: the power of two nearest to it."""
+    """The window length in samples: the power of two nearest to 32 ms."""
     return 2 ** max(5, round(np.log2(0.032 * rate)))
 
 
 def features(waves: np.ndarray, rate: int) -> np.ndarray:
-    """Waves [n, C, N] -> float64 [n, 480]: log magnitude (full-scale tone = 1, floor 1e-4), not standardised."""
+    """Waves [n, C, N] -> float64 [n, 480]: log magnitudes (full-scale tone: 1, floor: 1e-4), not standardised."""
     n_fft, parts = window_of(rate), [np.zeros((0, MELS * PARTS))]
     for start in range(0, len(waves), _CHUNK):
         x = torch.from_numpy(np.ascontiguousarray(waves[start : start + _CHUNK])).float().mean(1)
@@ -50,7 +50,7 @@ def features(waves: np.ndarray, rate: int) -> np.ndarray:
 
 
 class Recogniser:
-    """A support vector machine on features: what a classifier of real recordings hears."""
+    """A support vector machine that classifies recordings by their features [n, d]."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray):
         from sklearn.svm import SVC  # slow to import, and sampling needs none
@@ -67,9 +67,9 @@ class Recogniser:
 def class_gaussians(
     x: np.ndarray, y: np.ndarray | None, labels: np.ndarray | None, count: int, seed: int
 ) -> np.ndarray:
-    """The trivial generator: [count, d] drawn from one Gaussian per class in principal components of x [n, d].
+    """A trivial baseline: [count, d] drawn from one Gaussian for each class in principal components of x [n, d].
 
-    labels [count]: the classes asked for. It scores well by recognition alone, and makes no sound at all.
+    labels [count]: the classes asked for. It is recognised well although it makes no sound at all.
     """
     centre = x.mean(0)
     basis = np.linalg.svd(x - centre, full_matrices=False)[2][:GAUSSIAN]
@@ -84,8 +84,8 @@ def class_gaussians(
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Real recordings as features: what generated ones are compared with.
+class ReferenceFeatures:
+    """Features of real recordings, with which generated ones are compared.
 
     train [n, 480], test [m, 480]: features of recordings that trained the generator and of others.
     train_y, test_y: their classes, or None.
@@ -107,17 +107,17 @@ class Heard:
 
     @cached_property
     def seen(self) -> np.ndarray:
-        """Training recordings, standardised."""
+        """Standardised features of the training recordings."""
         return self.standard(self.train)
 
     @cached_property
     def unseen(self) -> np.ndarray:
-        """The other recordings, standardised."""
+        """Standardised features of the other recordings."""
         return self.standard(self.test)
 
     @cached_property
     def recogniser(self) -> Recogniser | None:
-        """Trained on the training recordings; None without classes."""
+        """A classifier trained on the training recordings; None without classes."""
         return None if self.train_y is None else Recogniser(self.seen, self.train_y)
 
     @cached_property
@@ -127,7 +127,7 @@ class Heard:
 
     @cached_property
     def index(self) -> Index:
-        """For the nearest training recording."""
+        """An index that finds the nearest training recording."""
         return Index(self.seen)
 
     @cached_property
@@ -141,8 +141,8 @@ class Heard:
         return found.value, found.low, found.high
 
     def fd(self, x: np.ndarray) -> float:
-        """Frechet distance to the unseen recordings at equal count, between 32 principal components or half as many as
-        there are recordings.
+        """Frechet distance of standardised features to the unseen recordings, at equal count, in 32 principal
+        components or half as many as there are unseen recordings.
         """
         rows = min(len(x), len(self.unseen))
         order = np.random.default_rng(key("fd", len(x))).permutation(len(x))
@@ -151,7 +151,7 @@ class Heard:
         return float(np.mean([frechet.distance(real, frechet.moments(x[g] @ self._basis.T)) for g in groups]))
 
     def measure(self, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray | float]:
-        """All that standardised features [n, 480] say of samples with classes y [n]; per sample where it can be."""
+        """All measures of standardised features [n, 480] with classes y [n]; one value a sample where possible."""
         nearest = self.index.nearest(x).distance[:, 0]
         out: dict[str, np.ndarray | float] = {
             "kd": self.kd(x)[0],
@@ -167,7 +167,7 @@ class Heard:
         return out
 
     def own(self) -> dict[str, float]:
-        """What real recordings get: unseen ones are recognised, training ones are compared and learnt from."""
+        """The scores of real recordings: recognition is that of unseen ones, distances those of training ones."""
         seen, out = self.seen, {"kd": self.kd(self.seen)[0], "fd": self.fd(self.seen), "copied": 0.01, "nearest": 1.0}
         out["spread"] = spread(seen, self.train_y) / max(1e-12, spread(self.unseen, self.test_y))
         if self.recogniser is not None and self.test_y is not None:
@@ -175,13 +175,13 @@ class Heard:
         return out
 
     def gaussians(self, labels: np.ndarray | None, count: int, seed: int = 0) -> dict[str, float]:
-        """What the class Gaussians of the training features get."""
+        """The scores of the class Gaussians of the training features."""
         made = class_gaussians(self.seen, self.train_y, labels, count, seed)
         return {name: float(np.mean(value)) for name, value in self.measure(made, labels).items()}
 
 
 def spread(x: np.ndarray, y: np.ndarray | None) -> float:
-    """Root mean squared distance of features [n, d] to the mean of their class, classes counting alike."""
+    """Root mean squared distance of features [n, d] to the mean of their class, all classes weighted alike."""
     groups = [x] if y is None else [x[y == c] for c in np.unique(y)]
     return float(np.mean([(g.var(0, ddof=1).sum()) ** 0.5 for g in groups if len(g) > 1] or [0.0]))
 
@@ -192,10 +192,11 @@ def loudness(waves: np.ndarray) -> np.ndarray:
 
 
 def pitch(waves: np.ndarray, rate: int) -> np.ndarray:
-    """Median fundamental of each wave [n, C, N] in Hz over its voiced frames; NaN where none is voiced.
+    """Median fundamental frequency of each wave [n, C, N] in Hz over its voiced frames; NaN where no frame is voiced.
 
-    The largest peak of the normalised autocorrelation of 40 ms frames between 60 and 400 Hz; voiced above 0.6 and
-    within 25 dB of the loudest frame (after Boersma 1993, without its path search).
+    The fundamental is the largest peak of the normalised autocorrelation of 40 ms frames between 60 and 400 Hz. A frame
+    is voiced if the peak is above 0.6 and its power within 25 dB of the loudest frame (after Boersma 1993, without its
+    path search).
     """
     size = round(0.04 * rate)
     short, long = int(rate / VOICE[1]), min(size - 1, int(rate / VOICE[0]))
@@ -221,14 +222,14 @@ def pitch(waves: np.ndarray, rate: int) -> np.ndarray:
 
 
 def _autocorrelation(x: torch.Tensor) -> torch.Tensor:
-    """[..., n] -> [..., n], divided by its value at lag 0 for a window."""
+    """[..., n] -> autocorrelation [..., n]; that of a window [n] is divided by its value at lag 0."""
     n = x.shape[-1]
     found = torch.fft.irfft(torch.fft.rfft(x, 2 * n).abs().square(), 2 * n)[..., :n]
     return found / found[:1] if x.dim() == 1 else found
 
 
 def pitch_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Wasserstein-1 distance of two sets of fundamentals in semitones (12 log2 Hz); NaN when one has none voiced."""
+    """Wasserstein-1 distance of two sets of fundamentals in semitones (12 log2 Hz); NaN if one is all NaN."""
     a, b = (12 * np.log2(v[np.isfinite(v)]) for v in (a, b))
     if not len(a) or not len(b):
         return float("nan")
@@ -237,10 +238,10 @@ def pitch_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def multi_resolution_stft(made: np.ndarray, real: np.ndarray, sizes: tuple[int, ...] = (128, 256, 512)) -> np.ndarray:
-    """Distance of each wave [n, C, N] to the one that it should be; 0 is perfect.
+    """Distance of each wave [n, C, N] to its target: [n] float64; 0 is perfect.
 
-    Yamamoto et al. 2020 (arXiv 1910.11480), equation 6: the mean over window sizes (hop a
-    quarter) of spectral convergence plus mean absolute log-magnitude difference.
+    Yamamoto et al. 2020 (arXiv 1910.11480), equation 6: the mean over window sizes (hop: a quarter) of the spectral
+    convergence plus the mean absolute difference of log magnitudes.
     """
     a, b = (torch.from_numpy(np.ascontiguousarray(v)).float().mean(1) for v in (made, real))
     total = torch.zeros(len(a))

@@ -1,4 +1,4 @@
-"""Pictures of sound: waves above their spectrograms, class by class."""
+"""Images of sound: waves above their spectrograms, in columns by class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ganworks.kinds.audio.metrics.measures import window_of
 from ganworks.kinds.audio.spectral import stft
 
 WIDE, TALL, WAVE, GAP, EDGE, HEAD = 128, 80, 30, 6, 40, 22
-RANGE = 70.0  # decibels that are shown below the loudest
+RANGE = 70.0  # decibels below the loudest that are shown
 _INK, _GREY = (40, 40, 40), (120, 120, 120)
-# A dark to bright scale with even steps of lightness: violet, blue, teal, yellow.
+# A scale from dark to bright with even steps of lightness: black, violet, red, orange, yellow.
 _STOPS = np.array([(10, 8, 32), (58, 28, 98), (124, 40, 110), (196, 66, 86), (240, 130, 60), (252, 238, 170)], float)
 
 
 def colours(values: np.ndarray) -> np.ndarray:
-    """[...] in 0..1 -> RGB uint8 [..., 3]."""
+    """Values [...] in 0..1 -> RGB uint8 [..., 3]."""
     at = np.clip(values, 0, 1) * (len(_STOPS) - 1)
     low = np.minimum(at.astype(int), len(_STOPS) - 2)
     part = (at - low)[..., None]
@@ -28,7 +28,7 @@ def colours(values: np.ndarray) -> np.ndarray:
 
 
 def spectrogram(wave: np.ndarray, rate: int, width: int = WIDE, height: int = TALL) -> Image.Image:
-    """One wave [C, n]: time to the right, 0 Hz at the bottom, half the rate at the top, 70 dB from dark to bright."""
+    """The spectrogram of a wave [C, n]: 0 Hz at the bottom, half the rate at the top, 70 dB from dark to bright."""
     size = window_of(rate)
     x = torch.from_numpy(np.ascontiguousarray(wave)).float().mean(0)
     magnitude = stft(x, size, max(2, size // 8)).abs().numpy() * (4 / size)
@@ -39,7 +39,7 @@ def spectrogram(wave: np.ndarray, rate: int, width: int = WIDE, height: int = TA
 
 
 def cell(wave: np.ndarray, rate: int) -> Image.Image:
-    """The wave's outline, drawn at full scale, above its spectrogram."""
+    """The outline of a wave [C, n], at full scale, above its spectrogram."""
     image = Image.new("RGB", (WIDE, WAVE + TALL), "white")
     pen = ImageDraw.Draw(image)
     mono = wave.mean(0)
@@ -54,7 +54,7 @@ def cell(wave: np.ndarray, rate: int) -> Image.Image:
 
 
 def sheet(waves: np.ndarray, rate: int, columns: int, heads: Sequence[str] = ()) -> Image.Image:
-    """Waves [n, C, N] row by row, `columns` in each, with the classes above and the axes at the first spectrogram."""
+    """Waves [n, C, N] in rows of `columns`, with the classes above and axis labels at the first spectrogram."""
     rows = -(-len(waves) // columns)
     size = (EDGE + columns * (WIDE + GAP), HEAD + rows * (WAVE + TALL + GAP) + 18)
     image = Image.new("RGB", size, "white")

@@ -1,9 +1,9 @@
-"""Sound by way of spectrograms: networks for pictures, and a generator that ends in the wave itself.
+"""Sound by way of spectrograms: image networks on log spectrograms, and the conversion to and from waves.
 
-The picture is the log of a magnitude spectrogram: on a mel scale (the default), or on all bins with each bin
-standardised (SpecGAN: Donahue, McAuley, Puckette 2019, arXiv 1802.04208, section 3.2). Any networks for pictures
-[C, F, T] can serve as generator and discriminator. The inverse is part of the generator: bands become bins, phases
-begin as those of steady tones at the peaks and are made consistent by fast Griffin-Lim.
+A picture is the log of a magnitude spectrogram, on a mel scale (the default) or on all bins with each bin
+standardised (SpecGAN: Donahue, McAuley, Puckette 2019, arXiv 1802.04208, section 3.2). Any networks for images
+[C, F, T] can serve as generator and discriminator. The inversion is part of the generator: bands become bins, initial
+phases are those of steady tones at the peaks, and fast Griffin-Lim makes the phases consistent.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from ganworks.core.spec import Spec
 from ganworks.kinds.audio import spectral
 from ganworks.networks.compact import Compact
 
-CLIP = 3.0  # standard deviations that the picture of SpecGAN reaches to
+CLIP = 3.0  # standard deviations at which a standardised picture is clipped (SpecGAN)
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)
 def _unmix(rate: int, n_fft: int, mels: int, device: torch.device) -> Tensor:
-    """Bands to bins: the least-squares inverse of the filters [n_fft / 2 + 1, mels]."""
+    """The pseudo-inverse of the mel filters, [n_fft / 2 + 1, mels]: bands -> bins."""
     return torch.linalg.pinv(spectral.mel_bank(rate, n_fft, mels).double()).float().to(device)
 
 
 @dataclass(frozen=True)
 class Front:
-    """Between waves [B, C, n] and pictures [B, C, F, T] in about [-1, 1].
+    """The conversion between waves [B, C, n] and pictures [B, C, F, T] in about [-1, 1].
 
     A full-scale tone has magnitude 1. mels: bands, 0 for all bins but the highest. floor: the magnitude that counts as
-    silence; it is -1 in a mel picture, and 1 there is full scale. means, deviations: of the log magnitude of every bin,
-    by which a picture of all bins is standardised. rounds: of Griffin-Lim.
+    silence; a mel picture is -1 there and 1 at full scale. means, deviations: those of the log magnitude of every bin,
+    by which a picture of all bins is standardised. rounds: rounds of Griffin-Lim.
     """
 
     rate: int
@@ -51,7 +51,7 @@ class Front:
     deviations: tuple[float, ...] = ()
 
     def size(self, samples: int) -> tuple[int, int]:
-        """(F, T) of the picture of so many samples."""
+        """(F, T) of the picture of a wave of so many samples."""
         return self.mels or self.n_fft // 2, spectral.frame_count(samples, self.hop)
 
     def analyse(self, x: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class Front:
         with torch.autocast(picture.device.type, enabled=False):
             log = self._log(picture.float().clamp(-1, 1))
             hop = self.hop // 2
-            if self.hop % 4 == 0:  # frames half as far apart: phases are better determined
+            if self.hop % 4 == 0:  # half the hop determines the phases better
                 frames = spectral.frame_count(samples, hop)
                 log = F.interpolate(log, (log.shape[2], frames), mode="bilinear", align_corners=False)
             else:
@@ -96,7 +96,7 @@ class Front:
 
 
 class SpectrogramGenerator(nn.Module):
-    """z [B, z_dim], y [B] or None -> waves [B, C, n] in [-1, 1]; `picture` makes their spectrograms [B, C, F, T]."""
+    """z [B, z_dim], y [B] or None -> waves [B, C, n] in [-1, 1], from the spectrograms that `picture` makes."""
 
     def __init__(self, picture: nn.Module, front: Front, samples: int):
         super().__init__()
@@ -108,7 +108,7 @@ class SpectrogramGenerator(nn.Module):
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """Waves [B, C, n], y [B] or None -> logits [B] of `picture` on their spectrograms."""
+    """Waves [B, C, n], y [B] or None -> logits [B], those of `picture` on their spectrograms."""
 
     def __init__(self, picture: nn.Module, front: Front):
         super().__init__()
@@ -120,14 +120,14 @@ class SpectrogramDiscriminator(nn.Module):
 
 @dataclass(frozen=True)
 class Spectrogram:
-    """Both players for waves [C, n] of a known rate, on pictures of them.
+    """Generator and discriminator of waves [C, n] of a known rate, by way of their spectrograms.
 
-    picture: the networks for pictures, e.g. `Compact` or `DCGAN`.
-    scale: frequencies of the picture: "mel", or "bins" as in SpecGAN.
-    mels: mel bands of a picture.
+    picture: the image networks for the spectrograms, e.g. `Compact` or `DCGAN`.
+    scale: frequency scale of the spectrograms: "mel", or "bins" as in SpecGAN.
+    mels: mel bands of a spectrogram.
     n_fft: length of a window.
     hop: samples from one window to the next.
-    floor: magnitude of silence, full scale = 1.
+    floor: magnitude that counts as silence, full scale = 1.
     rounds: rounds of Griffin-Lim when waves are made.
     Raises UsageError for settings that do not fit each other or the data.
     """
@@ -144,9 +144,9 @@ class Spectrogram:
         check(self)
 
     def front(self, spec: Spec) -> Front:
-        """The spectrograms of the data in `spec`, whose facts hold the rate (and, for "bins", their statistics)."""
+        """The conversion for the data in `spec`, whose facts hold the rate and, for "bins", their statistics."""
         if len(spec.shape) != 2 or "rate" not in spec.facts:
-            raise UsageError(f"Spectrograms are of waves [C, n] with a rate, not of {spec.kind} {list(spec.shape)}.")
+            raise UsageError(f"Spectrogram networks need waves [C, n] with a rate, not {spec.kind} {list(spec.shape)}.")
         rate = int(spec.facts["rate"])
         if self.scale == "mel":
             spectral.mel_bank(rate, self.n_fft, self.mels)
@@ -154,13 +154,13 @@ class Spectrogram:
         means, deviations = (tuple(spec.facts.get(name, ())) for name in ("bin_means", "bin_deviations"))
         if len(means) != self.n_fft // 2 + 1 or len(deviations) != len(means):
             raise UsageError(
-                f"The data knows its statistics for n_fft={2 * max(0, len(means) - 1)}, "
+                f"The data has statistics of its bins for n_fft={2 * max(0, len(means) - 1)}, "
                 f"not for networks.n_fft={self.n_fft}."
             )
         return Front(rate, self.n_fft, self.hop, 0, self.floor, self.rounds, means, deviations)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"G": SpectralGenerator, "D": SpectralDiscriminator} with fresh weights from torch's global generator."""
+        """{"G": SpectrogramGenerator, "D": SpectrogramDiscriminator} with weights from torch's global generator."""
         front = self.front(spec)
         height, width = front.size(spec.shape[1])
         players = self.picture.build(Spec("images", (spec.shape[0], height, width), spec.classes, -1, 1, "float32"))

@@ -1,9 +1,9 @@
 """WaveGAN: waves from latents by transposed convolutions, and a discriminator with phase shuffle.
 
-Donahue, McAuley, Puckette 2019, "Adversarial audio synthesis", arXiv 1802.04208, section 3.1 and appendix D. Rebuilt
-from the paper; for 16,384 samples, one channel and width 64 the layers are its layers. Where we differ: any length
-(the base map is 8 to 31 long, stride 4 in every stage; what is too much is cropped), and labels: concatenated to the
-latent in G (Mirza and Osindero 2014), by projection in D (Miyato and Koyama 2018).
+Donahue, McAuley, Puckette 2019, "Adversarial audio synthesis", arXiv 1802.04208, section 3.1 and appendix D. For
+16,384 samples, one channel and width 64 the layers are those of the paper. Differences: any length (the smallest map
+has 8 to 31 samples, every stage has stride 4, and the excess is cropped), and labels, which are concatenated to the
+latent in G (Mirza and Osindero 2014) and enter D by projection (Miyato and Koyama 2018).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ganworks.core.spec import Spec
 STRIDE, KERNEL = 4, 25
 
 
-def stages(samples: int) -> tuple[int, int]:
-    """(stages of stride 4, length of the base map): 16,384 -> (5, 16), 8,192 -> (5, 8)."""
+def stage_plan(samples: int) -> tuple[int, int]:
+    """(stages of stride 4, length of the smallest map) for a wave: 16,384 -> (5, 16), 8,192 -> (5, 8)."""
     count, base = 0, samples
     while base > 31:
         count, base = count + 1, -(-base // STRIDE)
@@ -32,9 +32,9 @@ def stages(samples: int) -> tuple[int, int]:
 
 
 def phase_shuffle(x: Tensor, most: int) -> Tensor:
-    """Each example of [B, C, n] moved by -most..most samples, its ends reflected (1802.04208, section 3.3).
+    """Each example of [B, C, n] shifted by -most..most samples with reflected ends (1802.04208, section 3.3).
 
-    Draws from torch's global generator, which the engine seeds for every turn.
+    The shifts are drawn from torch's global generator, which the engine seeds for every turn.
     """
     if not most:
         return x
@@ -47,11 +47,11 @@ def phase_shuffle(x: Tensor, most: int) -> Tensor:
 
 
 class WaveGenerator(nn.Module):
-    """([B, z_dim], [B] or None) -> waves [B, C, n] in [-1, 1]."""
+    """Latents [B, z_dim], labels [B] or None -> waves [B, C, n] in [-1, 1]."""
 
     def __init__(self, net: WaveGAN, spec: Spec):
         super().__init__()
-        count, base = stages(spec.shape[1])
+        count, base = stage_plan(spec.shape[1])
         self.z_dim, self.samples = net.z_dim, spec.shape[1]
         self.classes = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         widths = [*(net.width * 2**n for n in reversed(range(count))), spec.shape[0]]
@@ -72,11 +72,11 @@ class WaveGenerator(nn.Module):
 
 
 class WaveDiscriminator(nn.Module):
-    """(waves [B, C, n], [B] or None) -> logits [B], float32. Phase shuffle after every layer but the last."""
+    """Waves [B, C, n], labels [B] or None -> logits [B] float32, with phase shuffle after every layer but the last."""
 
     def __init__(self, net: WaveGAN, spec: Spec):
         super().__init__()
-        count, base = stages(spec.shape[1])
+        count, base = stage_plan(spec.shape[1])
         self.built, self.shuffle = base * STRIDE**count, net.shuffle
         widths = [spec.shape[0], *(net.width * 2**n for n in range(count))]
         self.downs = nn.ModuleList(nn.Conv1d(a, b, KERNEL, STRIDE, padding=11) for a, b in pairwise(widths))
@@ -107,12 +107,12 @@ def _needed(y: Tensor | None) -> Tensor:
 
 @dataclass(frozen=True)
 class WaveGAN:
-    """Both players for waves [C, n] of at least 128 samples.
+    """Generator and discriminator for waves [C, n] of at least 128 samples.
 
-    width: channels next to the wave, doubled per stage (paper: 64).
-    z_dim: numbers per latent (paper: 100, uniform; here normal).
-    embed: numbers per label in G.
-    shuffle: samples by which a phase is shuffled (paper: 2).
+    width: channels of the longest map, doubled at each stage (paper: 64).
+    z_dim: size of the latent (paper: 100, uniform; here normal).
+    embed: size of a label's embedding in G.
+    shuffle: largest shift of the phase shuffle (paper: 2).
     """
 
     width: Width = 64

@@ -1,4 +1,4 @@
-"""Mel frames, or the sound that they are taken from -> sound."""
+"""Mel frames, or recordings from which mel frames are computed -> sound."""
 
 from ganworks.core.registry import Kind
 
@@ -15,6 +15,6 @@ KIND = Kind(
     },
     group="sound",
     remark="mel frames to sound",
-    options=("chunk=2000      frames at once, without seams",),
+    options=("chunk=2000      frames at a time, without seams",),
     examples=("ganworks apply runs/speech-vocoder-1 talk.flac out=again.wav",),
 )

@@ -1,4 +1,4 @@
-"""Long sequences through a network in parts, as if in one."""
+"""Networks on long sequences, chunk by chunk, with the same result as in one piece."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 def chunked(
     work: Callable[..., Tensor], inputs: tuple[Tensor, ...], sizes: tuple[int, ...], chunk: int, reach: int, out: int
 ) -> Tensor:
-    """work(*inputs) in parts of `chunk` frames with `reach` frames around each, put together along the last axis.
+    """work(*inputs) in chunks of `chunk` frames with `reach` frames of context, joined along the last axis.
 
-    sizes: entries of the last axis of each input that one frame has; out: those of the result.
+    sizes: entries of one frame along the last axis of each input; out: those of the result.
     """
     count, parts = inputs[0].shape[-1] // sizes[0], []
     for first in range(0, count, chunk):

@@ -1,8 +1,8 @@
 """HiFi-GAN's discriminators of sound (Kong et al. 2020, 2010.05646, section 2.3).
 
-One looks at the samples folded to several periods, each as a picture with the period across; the other, MelGAN's
-(1910.06711), at the sound as it is and at smoothed versions of it. All convolutions have weight norm, but those on the
-sound as it is have spectral norm. Widths are free; `width` 32 up to `most` 1024 are the published ones.
+The multi-period discriminator folds the samples into images with one period in each row. The multi-scale
+discriminator (MelGAN, 1910.06711) sees the sound itself and smoothed versions of it. All convolutions have weight norm,
+but spectral norm on the sound itself. The published widths are `width` 32 up to `most` 1024.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from ganworks.core.errors import UsageError
 SLOPE = 0.1
 PERIODS = (2, 3, 5, 7, 11)
 SCALES = 3
-LEAST = 8  # channels in a group, as published: smaller groups cost more than they save
+LEAST = 8  # channels in a group, as published: smaller groups are slower
 # of the layers on one scale: width over the first layer's, kernel, stride, groups
 LAYERS = ((1, 15, 1, 1), (1, 41, 2, 4), (2, 41, 2, 16), (4, 41, 4, 16), (8, 41, 4, 16), (8, 41, 1, 16), (8, 5, 1, 1))
 
 
 def _groups(before: int, after: int, most: int) -> int:
-    """Groups of a convolution: as many as `most` of at least LEAST channels each."""
+    """The groups of a convolution: up to `most`, with at least LEAST channels in each."""
     return max(g for g in range(1, most + 1) if g == 1 or (before % g == after % g == 0 and before >= LEAST * g))
 
 
 def _run(convs: nn.ModuleList, x: Tensor) -> list[Tensor]:
-    """The maps of every layer, the logits last and float32.
+    """The maps of every layer, the logits last, in float32.
 
-    Channels last is said after each layer: weight norm makes weights of the other layout, which conv2d would take up.
+    Each map is made channels-last again: weight norm makes contiguous weights, and conv2d would follow their layout.
     """
     maps = []
     for conv in convs[:-1]:
@@ -41,7 +41,7 @@ def _run(convs: nn.ModuleList, x: Tensor) -> list[Tensor]:
 
 
 class PeriodDiscriminator(nn.Module):
-    """Samples [B, 1, n] in rows of `period` -> maps [B, C, rows, period] of each layer, logits last.
+    """Samples [B, 1, n], folded into rows of `period` -> maps [B, C, rows, period] of each layer, the logits last.
 
     width 32, most 1024: 8,221,154 parameters with weight norm.
     """
@@ -61,9 +61,9 @@ class PeriodDiscriminator(nn.Module):
 
 
 class ScaleDiscriminator(nn.Module):
-    """Samples [B, 1, n] -> maps [B, C, 1, m] of each layer, logits last.
+    """Samples [B, 1, n] -> maps [B, C, 1, m] of each layer, the logits last.
 
-    Pictures one pixel high: processors convolve those with channels last two to five times as fast as sequences.
+    The maps are images of one row: CPUs convolve those, channels-last, two to five times as fast as sequences.
     width 128, most 1024: 9,874,306 parameters with weight norm.
     """
 
@@ -83,9 +83,9 @@ class ScaleDiscriminator(nn.Module):
 
 
 class VocoderDiscriminators(nn.Module):
-    """Samples [B, 1, n] -> the maps of each discriminator, the periods first, then the scales.
+    """Samples [B, 1, n] -> the logits of each discriminator, first those of the periods, then those of the scales.
 
-    scale_width: of the first layer on each scale, four times `width` when published. Raises UsageError for widths
+    scale_width: channels of the first layer on each scale (published: 4 times `width`). Raises UsageError for widths
     below 1.
     """
 
@@ -97,7 +97,7 @@ class VocoderDiscriminators(nn.Module):
         self.scales = nn.ModuleList(ScaleDiscriminator(scale_width, most, spectral=k == 0) for k in range(SCALES))
 
     def features(self, x: Tensor) -> list[list[Tensor]]:
-        """Maps of every layer of every discriminator, the logits last in each list."""
+        """The maps of every layer, one list for each discriminator with the logits last."""
         found = [period(x) for period in self.periods]
         for k, scale in enumerate(self.scales):
             x = F.avg_pool1d(x, 4, 2, 2) if k else x
@@ -105,5 +105,5 @@ class VocoderDiscriminators(nn.Module):
         return found
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The logits alone."""
+        """The logits of every discriminator."""
         return [maps[-1] for maps in self.features(x)]

@@ -1,9 +1,9 @@
-"""Recordings and their mel frames: what vocoders are trained on, and how they are used.
+"""The domain of vocoders: recordings and their mel frames for training, files and arrays in use.
 
 | rule | what happens |
 |---|---|
 | rate | that of most recordings, at most 48,000 Hz, unless `rate` says otherwise; all are resampled to it |
-| channels | mixed down to one for training; in use each channel by itself |
+| channels | mixed down to one for training; in use, channels are processed one by one |
 | level | kept; crops are made louder and softer by up to `gain` dB |
 | frames | n_fft: the power of two below 46 ms; hop: a quarter of it; mels: 40 below 12 kHz, else 80; unless given |
 | longer than 10 s | cut into pieces; all pieces of a recording train, or all are held out |
@@ -32,12 +32,12 @@ from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
 from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
 from ganworks.kinds.audio.vocoder.evaluator import VocoderEvaluator
-from ganworks.kinds.audio.vocoder.measures import VOICED, pitch
+from ganworks.kinds.audio.vocoder.measures import VOICED, pitch_track
 from ganworks.kinds.audio.vocoder.mel import frames_of, margin_of
 
-HIGHEST_RATE = 48_000  # above which only a rate that is asked for goes
+HIGHEST_RATE = 48_000  # the highest rate that is chosen without `rate`
 PIECE = 10  # seconds
-CHUNK = 2000  # frames that are worked on at once
+CHUNK = 2000  # frames processed at a time
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ class VocoderDomain:
     high: the frequency at which the bands end; 0: half the rate.
     segment: length of a training crop, a multiple of hop; 0: chosen.
     gain: crops are made louder or softer at random by up to this much.
-    labels: classes (folders, or the first part of names such as 7_anna_3.wav) that the evaluation asks a classifier
-        for; they are not trained on.
+    labels: whether the evaluation compares classes (folders, or the first part of names such as 7_anna_3.wav) by a
+        classifier; the vocoder is not trained on them.
     on_corrupt: "error", or "skip" to leave out what cannot be read.
-    held_out: share that is never trained on.
+    held_out: share of the recordings that is kept out of training, for the evaluation.
     Raises UsageError for values outside their range, or that do not fit each other.
     """
 
     takes: ClassVar[tuple[str, ...]] = (*sound.SUFFIXES, ".npy")
     gives: ClassVar[str] = ".wav"
-    options: ClassVar[dict[str, str]] = {"chunk": f"frames that are worked on at once ({CHUNK}); 0: the whole sound"}
+    options: ClassVar[dict[str, str]] = {"chunk": f"frames processed at a time ({CHUNK}); 0: the whole sound"}
 
     rate: Annotated[int, within(unit="Hz")] = 0
     n_fft: Annotated[int, within(unit="samples")] = 0
@@ -84,7 +84,10 @@ class VocoderDomain:
                 raise UsageError(f"{name} must be 0 (chosen) or from {least:,} to {most:,}, not {value}.")
 
     def frames(self, rate: int) -> dict[str, Any]:
-        """The facts of mel frames at a rate: rate, n_fft, hop, mels, low, high (Hz), all chosen. Raises UsageError."""
+        """The facts of mel frames at a rate, with all settings chosen: rate, n_fft, hop, mels, low, high.
+
+        Raises UsageError for settings that do not fit each other or the rate.
+        """
         n_fft = self.n_fft or 2 ** int(math.log2(max(32, 0.0465 * rate)))
         hop = self.hop or n_fft // 4
         mels = self.mels or (40 if rate < 12_000 else 80)
@@ -96,7 +99,10 @@ class VocoderDomain:
         return {"rate": rate, "n_fft": n_fft, "hop": hop, "mels": mels, "low": float(self.low), "high": float(high)}
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Sounds:
-        """Pack recordings (or open their pack). path: a folder, zip or file of WAV, FLAC or OGG; or (arrays, rate)."""
+        """Pack recordings, or open their pack. path: a folder, zip or file of WAV, FLAC or OGG; or (arrays, rate).
+
+        Raises UsageError for settings that do not fit the rate, and when there are no usable recordings.
+        """
         source = open_sounds(path, str(self.labels).lower() not in ("false", "off", "no"))
         rate, note = (self.rate, f"rate: {self.rate} Hz, as asked") if self.rate else usual_rate(source, HIGHEST_RATE)
         facts = self.frames(rate)
@@ -114,10 +120,10 @@ class VocoderDomain:
         return Sounds(folder, piece=PIECE * rate, held_out=self.held_out, spec=spec)
 
     def batch(self, data: Sounds, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
-        """x [B, 1, segment], crops at keyed places; of their frames src [B, mels, segment / hop], log-mel bands, and
-        pitch [B, segment / hop] in Hz, 0 where there is none.
+        """x [B, 1, segment]: crops at keyed places; src [B, mels, segment / hop]: their log-mel frames; pitch
+        [B, segment / hop] in Hz, 0 where there is none.
 
-        Crops are cut with a margin, so that their frames are those of the whole recording.
+        Crops are cut with a margin, so that their frames equal those of the whole recording.
         """
         facts, length = data.spec.facts, data.spec.shape[1]
         hop, margin = facts["hop"], margin_of(facts)
@@ -131,19 +137,19 @@ class VocoderDomain:
         wave = torch.from_numpy(np.stack(rows))
         inner = slice(margin // hop, margin // hop + length // hop)
         src = frames_of(wave, facts)[:, :, inner]
-        hertz, sure = pitch(wave, facts["rate"], hop)
+        hertz, sure = pitch_track(wave, facts["rate"], hop)
         found = torch.where(sure > VOICED, hertz, 0.0)[:, inner]
         x = wave[:, None, margin : margin + length]
         return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}
 
     def evaluator(self, data: Sounds, source: Any, config: Any, work: Any) -> Any:
-        """What says how good a training is: see `VocoderEvaluator`."""
+        """The evaluator of vocoders: see `VocoderEvaluator`."""
         return VocoderEvaluator(self, data, config)
 
     # Use ----------------------------------------------------------------------------------------------------------
 
     def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: dict[str, Any]) -> Tensor:
-        """Log-mel frames [B, mels, T] -> samples [B, T hop], any length, without seams between chunks."""
+        """Log-mel frames [B, mels, T] -> samples [B, T hop] of any length, without seams between chunks."""
         asked = whole("chunk", options.get("chunk", CHUNK), 0, 10**9)
         chunk, long = asked or x.shape[2], getattr(net, "long", None)
         return (net(x) if long is None else long(x, chunk)).float()[:, 0]
@@ -157,9 +163,10 @@ class VocoderDomain:
     def change(
         self, net: nn.Module, spec: Spec, content: bytes, name: str, *, seed: int, options: dict[str, Any], note: Any
     ) -> tuple[bytes, str]:
-        """A file of sound, or a .npy of log-mel frames [mels, T], as a 16-bit WAV; and a sentence about what was done.
+        """A file of sound, or a .npy of log-mel frames [mels, T], as a 16-bit WAV; and a note on the conversion.
 
-        Each channel by itself, resampled to the rate of the network. Raises DecodeError for a file that cannot be read.
+        Channels are processed one by one and resampled to the rate of the network. Raises DecodeError for a file that
+        cannot be read, and UsageError for a network that makes values that are not finite.
         """
         facts, said = spec.facts, ""
         if name.lower().endswith(".npy"):
@@ -172,11 +179,11 @@ class VocoderDomain:
             done = [f"resampled from {rate:,} to {facts['rate']:,} Hz"] * (rate != facts["rate"])
             said = "; ".join([*done, *met])
         if not torch.isfinite(made).all():
-            raise UsageError("The network made NaN or infinite values: its training had diverged.")
+            raise UsageError("The network made NaN or infinite values: its training has diverged.")
         return wav_bytes(sound.to_int16(made.clamp(-1, 1).numpy()), facts["rate"], note), said
 
     def change_array(self, net: nn.Module, spec: Spec, array: Any, *, options: dict[str, Any]) -> np.ndarray:
-        """Log-mel frames [mels, T], natural logarithms -> samples [T hop] float32 in [-1, 1]."""
+        """Log-mel frames [mels, T] (natural logarithms) -> samples [T hop] float32 in [-1, 1]; DecodeError."""
         mel = check_mel(np.asarray(array), "the array", spec.facts["mels"]).to(next(net.parameters()).device)
         return self.apply(net, mel, spec, options)[0].clamp(-1, 1).cpu().numpy()
 
@@ -191,7 +198,7 @@ def read_mel(content: bytes, name: str, mels: int) -> Tensor:
 
 
 def check_mel(array: np.ndarray, name: str, mels: int) -> Tensor:
-    """An array as `read_mel` has it, checked."""
+    """A checked array of log-mel frames -> [1, mels, T] float32; DecodeError for a wrong shape, type or range."""
     array = array[0] if array.ndim == 3 and len(array) == 1 else array
     if array.ndim != 2 or len(array) != mels or not array.size or array.dtype.kind != "f":
         shape = f"{array.dtype} {list(array.shape)}"

@@ -1,4 +1,4 @@
-"""The evaluator of vocoders: held-out recordings and what comes of them by way of their mel frames."""
+"""The evaluator of vocoders: held-out recordings against their resynthesis from mel frames."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from torch import Tensor
 from ganworks.core.contracts import Nets, Work
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data.sound import to_int16
-from ganworks.kinds.audio.vocoder.measures import SIZES, from_mel, mel_distance, pitch_distance, spectra
+from ganworks.kinds.audio.vocoder.measures import SIZES, from_mel, mel_distance, pitch_errors, spectra
 from ganworks.kinds.audio.vocoder.mel import frames_of
-from ganworks.kinds.audio.vocoder.pictures import sheet
+from ganworks.kinds.audio.vocoder.pictures import spectrogram_sheet
 from ganworks.metrics import tasks
 
 SCORED, SHOWN, HEARD = 16, 3, 4
 ROUNDS = 32  # of Griffin-Lim
-CLASSIFIED = 2000  # recordings that the classifier learns from
+CLASSIFIED = 2000  # recordings that the classifier is trained on
 MEANING = {
-    "stft": "Mean difference of ln magnitudes at n_fft 128, 256 and 512, held above 1e-3; lower is nearer.",
-    "convergence": "Norm of the difference of the spectrograms over that of the original, mean of the three sizes.",
-    "stft_128": "The first score at n_fft 128: sharp in time.",
-    "stft_256": "The first score at n_fft 256.",
-    "stft_512": "The first score at n_fft 512: sharp in frequency, where wrong phases show.",
-    "mel": "Mean difference of log10 mel bands: the input, measured again on the output.",
-    "pitch": "Root mean square difference of ln F0 where both have a pitch; 0.06 is a semitone.",
-    "voicing": "Share of frames where only one of both has a pitch.",
-    "level": "Loudness over the original's (root mean square); 1 is right.",
-    "same_class": "Share of recordings that a classifier trained on real ones takes for what it took the original for.",
-    "speed": "Seconds of sound made in one second of one processor core, mel frames included.",
+    "stft": "Mean absolute difference of ln magnitudes (floor 1e-3) at n_fft 128, 256 and 512.",
+    "convergence": "Norm of the difference of the spectrograms over that of the original, mean of three sizes.",
+    "stft_128": "stft at n_fft 128, which resolves time best.",
+    "stft_256": "stft at n_fft 256.",
+    "stft_512": "stft at n_fft 512, which resolves frequency best and shows wrong phases.",
+    "mel": "Mean absolute difference of log10 mel bands between input and output.",
+    "pitch": "Root mean square difference of ln F0 where both sounds have a pitch; 0.06 is a semitone.",
+    "voicing": "Share of frames where only one of the two sounds has a pitch.",
+    "level": "Root mean square over that of the original; 1 is right.",
+    "same_class": "Share of recordings that a classifier of real ones assigns to the same class as the original.",
+    "speed": "Seconds of sound made in one second on one processor core, mel frames included.",
 }
 BEST = {"same_class": 1.0, "level": 1.0}
 BETTER = {"same_class": "higher", "speed": "higher", "level": "floor"}
 
 
 class VocoderEvaluator(tasks.TimedByTrial):
-    """Looks at G on held-out recordings. domain: a `VocoderDomain`; data: what it opened.
+    """Evaluates G on held-out recordings. domain: a `VocoderDomain`; data: the `Sounds` that it opened.
 
-    A training on spectral distances alone keeps its best snapshot; one with an adversarial stage keeps the newest: the
-    distances may rise there while the sound gets better.
+    A training on spectral distances alone publishes its best snapshot. One with an adversarial stage publishes the
+    newest, since the distances may rise in that stage while the sound gets better.
     """
 
     noise = 0.01
@@ -61,59 +61,59 @@ class VocoderEvaluator(tasks.TimedByTrial):
         return len(self.data.held) > 0
 
     def wave(self, row: int) -> Tensor:
-        """One recording, or a piece of one, [1, n]."""
+        """A recording, or a piece of one, float32 [1, n]."""
         return torch.from_numpy(self.data.read(int(row)))
 
     @cached_property
     def scored(self) -> list[Tensor]:
-        """The recordings of a quick score."""
+        """The held-out recordings of a quick score."""
         rows = self.data.held[:: max(1, len(self.data.held) // SCORED)][:SCORED]
         return [self.wave(row) for row in rows]
 
     @cached_property
     def shown(self) -> list[Tensor]:
-        """The recordings of a progress picture: held out if there are any."""
+        """The recordings of a progress picture: held-out ones if there are any."""
         rows = self.data.held if self.ready else self.data.train
         return [self.wave(row) for row in rows[:SHOWN]]
 
     def examples(self) -> Tensor | None:
-        """No watch for collapse: every input has its own target."""
+        """None: there is no check for collapse, since every input has its own target."""
         return None
 
     def sample(self, nets: Nets) -> Tensor | None:
-        """See `examples`."""
+        """None, as `examples`."""
         return None
 
     def made(self, nets: Nets, x: Tensor) -> Tensor:
-        """What a user gets from `apply`."""
+        """The resynthesis of samples x [1, n], as `apply` makes it."""
         with torch.inference_mode():
             return self.domain.resynthesised(nets["G"], x, self.data.spec).clamp(-1, 1)
 
     def classic(self, x: Tensor) -> Tensor:
-        """The baseline: Griffin-Lim from the same frames."""
+        """The baseline: Griffin-Lim from the same mel frames."""
         f = self.data.spec.facts
         size = (f["rate"], f["n_fft"], f["hop"], f["low"], f["high"])
         return from_mel(frames_of(x, f), *size, length=x.shape[1], rounds=ROUNDS).clamp(-1, 1)
 
     def show(self, nets: Nets) -> Image.Image:
-        """Spectrograms: the original left, what G makes right."""
-        return sheet([[x[0], self.made(nets, x)[0]] for x in self.shown], self.rate, ["original", "made"])
+        """Spectrograms of the originals (left) and of their resynthesis (right)."""
+        return spectrogram_sheet([[x[0], self.made(nets, x)[0]] for x in self.shown], self.rate, ["original", "made"])
 
     @property
     def rate(self) -> int:
-        """Hz."""
+        """Sample rate in Hz."""
         return int(self.data.spec.facts["rate"])
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """The two distances of spectrograms on up to 16 held-out recordings; those of Griffin-Lim are the floors."""
+        """(stft and convergence on up to 16 held-out recordings, no floors, no name of features)."""
         found = [spectra(x[0], self.made(nets, x)[0]) for x in self.scored]
         values = {name: float(np.mean([f[name] for f in found])) for name in ("stft", "convergence")}
         return values, {}, ""
 
     def compare(self, x: Tensor, made: Tensor) -> dict[str, float]:
-        """All distances of one recording [1, n]."""
+        """All distances between a recording [1, n] and its resynthesis [1, n]."""
         f = self.data.spec.facts
-        pitches, voicing = pitch_distance(x[0], made[0], self.rate, f["hop"])
+        pitches, voicing = pitch_errors(x[0], made[0], self.rate, f["hop"])
         return {
             **spectra(x[0], made[0]),
             "mel": mel_distance(x[0], made[0], self.rate, f["n_fft"], f["hop"], f["mels"]),
@@ -125,7 +125,7 @@ class VocoderEvaluator(tasks.TimedByTrial):
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> tasks.TaskReport:
-        """Every held-out recording by way of its mel frames, beside Griffin-Lim."""
+        """The full evaluation: up to `count` held-out recordings, resynthesised by G and by Griffin-Lim."""
         start, held = time.perf_counter(), self.data.held[:count]
         guess = self.classifier()
         rows: dict[str, list[dict[str, float]]] = {"": [], f"Griffin-Lim {ROUNDS}": []}
@@ -161,7 +161,7 @@ class VocoderEvaluator(tasks.TimedByTrial):
         return tasks.metric_over(rows, name, BEST.get(name), better=better, meaning=meaning)
 
     def speed(self, nets: Nets, seconds: float = 5.0) -> float:
-        """Seconds of sound made in one second of one processor core."""
+        """Seconds of sound made in one second on one processor core."""
         x = torch.zeros(1, int(self.rate * seconds))
         before = torch.get_num_threads()
         try:
@@ -174,7 +174,7 @@ class VocoderEvaluator(tasks.TimedByTrial):
             torch.set_num_threads(before)
 
     def classifier(self) -> Callable[[Tensor], int] | None:
-        """Sound [1, n] -> class, learned from training recordings (95 % right on FSDD); None without labels."""
+        """Sound [1, n] -> class, learned from training recordings (95 % accuracy on FSDD); None without labels."""
         labels = self.data.labels
         if labels is None or len(np.unique(labels[self.data.train])) < 2:
             return None
@@ -189,16 +189,16 @@ class VocoderEvaluator(tasks.TimedByTrial):
         return lambda x: int(model.predict(self._features(x)[None])[0])
 
     def _features(self, x: Tensor) -> np.ndarray:
-        """Log-mel frames averaged in 12 stretches of the recording."""
+        """Log-mel frames averaged over 12 equal parts of the recording, [12 mels]."""
         mel = frames_of(x, self.data.spec.facts)
         return torch.nn.functional.adaptive_avg_pool1d(mel, 12)[0].flatten().numpy()
 
     def _files(self, triples: list[tuple[Tensor, ...]], pictures: Path) -> dict[str, str]:
-        """Sounds and their spectrograms, written into a folder; title -> file."""
+        """Write sounds and their spectrograms into a folder; title -> file."""
         pictures.mkdir(parents=True, exist_ok=True)
         found = {"Spectrograms: original, this model, Griffin-Lim": "spectrograms.png"}
         names = ("original", "made", "griffin-lim")
-        shown = sheet([[x[0] for x in triple] for triple in triples], self.rate, list(names))
+        shown = spectrogram_sheet([[x[0] for x in triple] for triple in triples], self.rate, list(names))
         shown.save(pictures / "spectrograms.png")
         for number, triple in enumerate(triples, 1):
             for name, x in zip(names, triple, strict=True):
@@ -211,10 +211,10 @@ class VocoderEvaluator(tasks.TimedByTrial):
         f = self.data.spec.facts
         bands = f"{f['mels']} mel bands, {f['low']:g} to {f['high']:g} Hz, n_fft {f['n_fft']}, hop {f['hop']}"
         return [
-            f"{count} held-out recordings (or pieces of 10 s) at {self.rate} Hz, by way of {bands}.",
-            f"Spectrograms at n_fft {', '.join(map(str, SIZES))}, hop a quarter, Hann; log magnitudes above 1e-3.",
-            f"Griffin-Lim: pseudo-inverse of the filters, {ROUNDS} rounds with momentum 0.99 from random phases.",
-            "Pitch by autocorrelation, 60 to 500 Hz; a frame has one from a correlation of 0.5 on.",
+            f"{count} held-out recordings (or pieces of 10 s) at {self.rate} Hz, resynthesised from {bands}.",
+            f"Spectrograms at n_fft {', '.join(map(str, SIZES))}, hop a quarter, Hann window; magnitudes above 1e-3.",
+            f"Griffin-Lim: pseudo-inverse of the mel filters, {ROUNDS} rounds, momentum 0.99, random initial phases.",
+            "Pitch by autocorrelation, 60 to 500 Hz; a frame has a pitch where the correlation is above 0.5.",
         ]
 
 

@@ -1,8 +1,8 @@
 """The game of vocoders: HiFi-GAN's (Kong et al. 2020, 2010.05646, section 2.4), after a stage without discriminators.
 
-First G learns the spectrogram alone: L1 between log-mel frames, and distances of short-time Fourier transforms at
-several resolutions (Yamamoto et al. 2020, Parallel WaveGAN, 1910.11480, section 2.2). Then least-squares
-discriminators and feature matching are added, with the published weights.
+In the first stage G learns from spectral distances alone: L1 between log-mel frames, and distances between short-time
+Fourier transforms at several resolutions (Yamamoto et al. 2020, Parallel WaveGAN, 1910.11480, section 2.2). In the
+second, least-squares discriminators and feature matching are added with the published weights.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganworks.games.stages import alone, phases
 from ganworks.kinds.audio.spectral import stft
 from ganworks.kinds.audio.vocoder.mel import log_mel
 
-FLOOR = 1e-3  # of magnitudes: the sine with 1 / 64,000 of full scale has it at n_fft 256
+FLOOR = 1e-3  # of magnitudes; at n_fft 256 a sine with 1 / 64,000 of full scale has this magnitude
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,14 @@ class Vocoding:
     match: weight of feature matching, summed over the discriminators (published: 2).
     mel: weight of the L1 between log-mel frames (published: 45).
     spectral: weight of the distances between short-time Fourier transforms (published: 0).
-    pitch: weight of the L1 between logarithms of the pitch, for generators that tell theirs (`pitched`); batch["pitch"]
-        [B, T] is in Hz and 0 where there is none.
+    pitch: weight of the L1 between logarithms of the pitch, for generators that predict it (`pitched`); batch["pitch"]
+        [B, T] is in Hz, 0 where there is none.
     rate: samples per second of the sound; the recipe takes it from the data.
-    n_fft: length of the frames that are compared; the recipe takes it from the data.
-    hop: samples between the frames that are compared; the recipe takes it from the data.
-    mels: bands of the frames that are compared, over all frequencies; the recipe takes them from the data.
-    decay: share of every weight that each update takes away; AdamW's .01 at a learning rate of 2e-4 is 2e-6.
+    n_fft: length of the frames in the losses; the recipe takes it from the data.
+    hop: samples from one frame to the next in the losses; the recipe takes it from the data.
+    mels: mel bands in the losses, over all frequencies; the recipe takes them from the data.
+    decay: weight decay, the share that each update takes from every weight (AdamW's 0.01 at a learning rate of 2e-4 is
+        2e-6).
     """
 
     adversarial_from: Portion = 0.8
@@ -64,7 +65,7 @@ class Vocoding:
         check(self)
         loss(self.loss)
         if not self.mel and not self.spectral:
-            raise UsageError("mel and spectral cannot both be 0: nothing would tie the sound to its input.")
+            raise UsageError("mel and spectral cannot both be 0: no loss would tie the sound to its input.")
 
     @cached_property
     def _loss(self) -> Loss:
@@ -72,11 +73,11 @@ class Vocoding:
 
     @property
     def phases(self) -> tuple[float, ...]:
-        """Fractions of the budget where the turns change."""
+        """The fractions of the budget at which a stage begins."""
         return phases(self.adversarial_from)
 
     def turns(self, step: int, progress: float) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """G alone in the first stage; D, then G in the second."""
+        """The turns of a step: G alone in the first stage; D, then G in the second."""
         if alone(progress, self.adversarial_from):
             yield ("G",), self.spectral_turn
         else:
@@ -84,18 +85,18 @@ class Vocoding:
             yield ("G",), self.generator_turn
 
     def after(self, nets: Mapping[str, Any], players: tuple[str, ...]) -> None:
-        """Weight decay apart from the gradient (Loshchilov and Hutter 2019, 1711.05101)."""
+        """Decoupled weight decay (Loshchilov and Hutter 2019, 1711.05101) of the players that have moved."""
         if self.decay:
             with torch.no_grad():
                 for player in players:
                     torch._foreach_mul_(list(nets[player].parameters()), 1 - self.decay)
 
     def spectral_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """mel, spectral and, where G tells its pitch, pitch, each [B]."""
+        """The terms mel, spectral and, where G predicts the pitch, pitch, each [B]."""
         return self._distances(*self._made(nets["G"], batch), batch)
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """d_loss [B]; _real and _fake are the logits."""
+        """The term d_loss [B]; _real and _fake are the mean logits [B]."""
         with torch.no_grad():
             fake = nets["G"](batch["src"])
         r, f = nets["D"](batch["x"]), nets["D"](fake)
@@ -103,7 +104,7 @@ class Vocoding:
         return {"d_loss": terms, "_real": per_example(r), "_fake": per_example(f)}
 
     def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """g_loss and match, and the terms of `spectral_turn`, each [B]."""
+        """The terms g_loss and match, and those of `spectral_turn`, each [B]; _fake is the mean logits [B]."""
         D, x = nets["D"], batch["x"]
         fake, pitch = self._made(nets["G"], batch)
         with torch.no_grad():
@@ -120,11 +121,11 @@ class Vocoding:
 
     @property
     def _scale(self) -> float:
-        """The published least squares have no factor of 1/2 (2010.05646, equations 1 and 2)."""
+        """2 for least squares, since the published loss has no factor of 1/2 (2010.05646, equations 1 and 2)."""
         return 2.0 if self.loss == "least-squares" else 1.0
 
     def _made(self, G: Any, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Sound [B, 1, n], and the pitch [B, T] of a generator that tells it."""
+        """The sound of G [B, 1, n], and its pitch [B, T] in Hz if G predicts one, else None."""
         told = getattr(G, "pitched", None) if self.pitch else None
         return told(batch["src"]) if told else (G(batch["src"]), None)
 
@@ -145,9 +146,9 @@ class Vocoding:
 
 
 def spectral_distance(made: Tensor, real: Tensor, n_fft: int, hop: int) -> Tensor:
-    """[B, n] twice -> [B]: spectral convergence plus L1 of log magnitudes (1910.11480, equations 4 and 5).
+    """made, real [B, n] -> [B]: spectral convergence plus L1 of log magnitudes (1910.11480, equations 4 and 5).
 
-    Magnitudes are held above FLOOR, so that silence has finite distances and gradients.
+    Magnitudes are at least FLOOR, so that silence has finite distances and gradients.
     """
     power = [stft(v, n_fft, hop).abs().square() for v in (made, real)]
     m, r = (p.clamp_min(FLOOR**2).sqrt() for p in power)

@@ -1,8 +1,8 @@
 """HiFi-GAN's generator (Kong et al. 2020, 2010.05646, section 2.2 and appendix A): mel frames -> samples.
 
-Transposed convolutions enlarge the frames step by step to the sample rate; after each, the mean of three residual
-stacks with kernels of different lengths sees patterns of different lengths. The factors of the steps are free here:
-their product is the hop, whatever it is; odd ones keep the length, too.
+Transposed convolutions raise the frame rate step by step to the sample rate. After each, the outputs of three residual
+stacks with different kernel lengths are averaged (multi-receptive field fusion). The upsampling factors are free here,
+odd ones included, as long as their product is the hop.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from ganworks.core.errors import UsageError
 from ganworks.kinds.audio.vocoder.chunks import chunked
 
 SLOPE = 0.1
-MOST = 16  # the largest factor of one step
+MOST = 16  # largest factor of a step
 
 
 @dataclass(frozen=True)
 class Size:
-    """One published variant. width: channels of the first layer, halved by every step. steps: for hop 256.
+    """A published variant. width: channels of the first layer, halved by every step. steps: the factors for hop 256.
 
-    kernels, dilations: of the residual stacks. double: each dilated convolution is followed by a plain one.
+    kernels, dilations: those of the residual stacks. double: whether each dilated convolution is followed by a plain
+    one.
     """
 
     width: int
@@ -44,7 +45,7 @@ SIZES = {
 
 
 def check_steps(steps: tuple[int, ...], hop: int) -> tuple[int, ...]:
-    """The factors, if their product is the hop; UsageError otherwise."""
+    """The factors `steps`; UsageError unless each is 2 to 16 and their product is the hop."""
     if any(not 2 <= step <= MOST for step in steps) or math.prod(steps) != hop:
         product = " x ".join(map(str, steps))
         raise UsageError(
@@ -55,9 +56,9 @@ def check_steps(steps: tuple[int, ...], hop: int) -> tuple[int, ...]:
 
 
 def fitting_steps(hop: int, like: tuple[int, ...]) -> tuple[int, ...]:
-    """Factors whose product is the hop: `like` if it fits, else as many as in `like` and about alike, large ones first.
+    """Factors whose product is the hop: `like` if it fits, else at most as many, of similar size, in falling order.
 
-    Raises UsageError for a hop with a prime factor above 16, for which there are no such factors.
+    Raises UsageError for a hop that needs a factor above 16 or more factors than `like` has.
     """
     if math.prod(like) == hop:
         return like
@@ -103,7 +104,7 @@ class Stack(nn.Module):
 class HifiGenerator(nn.Module):
     """Log-mel frames [B, mels, T] -> samples [B, 1, T hop] float32 in [-1, 1].
 
-    reach: frames on either side that a sample depends on.
+    reach: the frames on either side on which a sample depends.
     """
 
     def __init__(self, mels: int, steps: tuple[int, ...], size: Size):
@@ -131,7 +132,7 @@ class HifiGenerator(nn.Module):
         return math.ceil(frames + 3 / rate) + 1
 
     def long(self, mel: Tensor, chunk: int) -> Tensor:
-        """As forward, in chunks of so many frames."""
+        """As forward, in chunks of `chunk` frames."""
         return chunked(self, (mel,), (1,), chunk, self.reach, self.hop)
 
     def forward(self, mel: Tensor, y: Tensor | None = None) -> Tensor:

@@ -1,6 +1,6 @@
-"""How near a resynthesised sound is to its original: spectrograms at several resolutions, mel bands, pitch.
+"""Distances between a resynthesised sound and its original: multi-resolution spectrograms, mel bands, pitch.
 
-All functions take float32 tensors [n] or [..., n] with full scale 1.
+All functions take sounds as float32 tensors [n] or [..., n] with full scale 1.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from ganworks.kinds.audio.spectral import griffin_lim, stft
 from ganworks.kinds.audio.vocoder.mel import log_mel, mel_pinv
 
 SIZES = (128, 256, 512)  # n_fft of `spectra`; hop n_fft / 4, Hann
-FLOOR = 1e-3  # below which magnitudes count as silence
+FLOOR = 1e-3  # smaller magnitudes count as silence
 LOWEST, HIGHEST = 60.0, 500.0  # Hz, of the pitch
-VOICED = 0.5  # normalised autocorrelation from which a frame has a pitch
+VOICED = 0.5  # a frame has a pitch where its normalised autocorrelation is larger
 _EPS = 1e-9
 
 
 def spectra(real: Tensor, made: Tensor, sizes: tuple[int, ...] = SIZES) -> dict[str, float]:
-    """Distances of short-time Fourier transforms of [n] and [n], each the mean over `sizes`.
+    """Distances between the short-time Fourier transforms of two sounds [n], each the mean over `sizes`.
 
-    stft: mean absolute difference of the natural logarithms of magnitudes, held above FLOOR: the number called
-    multi-resolution STFT distance here, 0.50 for Griffin-Lim on FSDD. convergence: spectral convergence, the norm of
-    the difference over that of the original (Arik et al. 2018, 1808.06719). stft_256 etc.: stft at one size.
-    Parallel WaveGAN's loss (1910.11480, equation 6) is the sum of the two.
+    stft: mean absolute difference of the natural logarithms of magnitudes, which are at least FLOOR; this is the
+    multi-resolution STFT distance of the reports (0.50 for Griffin-Lim on FSDD). convergence: spectral convergence, the
+    norm of the difference over that of the original (Arik et al. 2018, 1808.06719). stft_256 etc.: stft at one size.
+    Parallel WaveGAN's loss (1910.11480, equation 6) is the sum of stft and convergence.
     """
     found: dict[str, float] = {}
     for n in sizes:
@@ -44,11 +44,12 @@ def mel_distance(real: Tensor, made: Tensor, rate: int, n_fft: int, hop: int, me
     return float((r - m).abs().mean()) / math.log(10)
 
 
-def pitch(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
-    """(F0 in Hz, normalised autocorrelation at that lag), both [..., frames], of [..., n]; ceil(n / hop) frames.
+def pitch_track(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
+    """Sounds [..., n] -> (F0 in Hz, normalised autocorrelation at its lag), both [..., ceil(n / hop)].
 
-    Frame t is around sample (t + 1/2) hop and 1.5 to 2.5 of the longest periods long. The peak of the autocorrelation
-    over the energies of both parts (as in RAPT, Talkin 1995), its place refined by a parabola; 0 for silence.
+    Frame t is centred on sample (t + 1/2) hop and spans 1.5 to 2.5 of the longest periods. The lag is the peak of the
+    cross-correlation over the energies of both parts (as in RAPT, Talkin 1995), refined by a parabola. The correlation
+    is 0 for silence.
     """
     longest, shortest = int(rate / LOWEST), max(2, int(rate / HIGHEST))
     window, count = longest * 3 // 2, -(-x.shape[-1] // hop)
@@ -71,8 +72,8 @@ def pitch(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
 
 
 def _first_high(curve: Tensor) -> tuple[Tensor, Tensor]:
-    """(value, place) of the first local peak within 10 % of the highest one, else of the highest: octaves down are no
-    better."""
+    """(value, place) of the first local peak within 10 % of the highest one, else of the highest: this avoids octave
+    errors."""
     before, after = curve.roll(1, -1), curve.roll(-1, -1)
     before[..., 0] = after[..., -1] = -math.inf
     best, where = curve.max(-1)
@@ -81,12 +82,12 @@ def _first_high(curve: Tensor) -> tuple[Tensor, Tensor]:
     return curve.gather(-1, first[..., None])[..., 0], first
 
 
-def pitch_distance(real: Tensor, made: Tensor, rate: int, hop: int) -> tuple[float, float]:
+def pitch_errors(real: Tensor, made: Tensor, rate: int, hop: int) -> tuple[float, float]:
     """(root mean square difference of ln F0 where both have a pitch, share of frames where only one has).
 
-    The first is NaN when no frame of both has a pitch.
+    The first is NaN when there is no frame where both have a pitch.
     """
-    (f, sure), (g, clear) = pitch(real, rate, hop), pitch(made, rate, hop)
+    (f, sure), (g, clear) = pitch_track(real, rate, hop), pitch_track(made, rate, hop)
     ours, theirs = sure > VOICED, clear > VOICED
     both = ours & theirs
     apart = float((ours != theirs).double().mean())
@@ -96,9 +97,9 @@ def pitch_distance(real: Tensor, made: Tensor, rate: int, hop: int) -> tuple[flo
 def from_mel(
     mel: Tensor, rate: int, n_fft: int, hop: int, low: float, high: float, length: int, rounds: int = 32, seed: int = 0
 ) -> Tensor:
-    """The classic way back: log-mel frames [..., mels, T] -> pseudo-inverse of the filters -> Griffin-Lim -> [..., n].
+    """The classic inversion: log-mel frames [..., mels, T] -> sounds [..., length], by pseudo-inverse and Griffin-Lim.
 
-    The phases begin at random and are refined `rounds` times with momentum 0.99.
+    The initial phases are random (`seed`) and are refined in `rounds` rounds with momentum 0.99.
     """
     magnitude = (mel_pinv(rate, n_fft, mel.shape[-2], low, high, mel.device) @ mel.exp()).clamp_min(0)
     draw = torch.Generator().manual_seed(seed)

@@ -1,14 +1,14 @@
 """Networks that turn mel frames into sound.
 
-istft (the default): harmonics and noise, filtered where they are cheap. A trunk of ConvNeXt blocks at the frame rate
-(Vocos, Siuzdak 2023, 2306.00814) predicts for every bin of a short-time Fourier transform the magnitude, beginning at
-the pseudo-inverse of the mel filters, and how much of it is periodic; and the pitch. Pulses at that pitch and noise
-give the phases (HiFTNet, Li et al. 2023, 2309.09493): magnitudes alone do not say where a period begins, and a
-convolution cannot count periods. Rounds of Griffin and Lim's projection (1984) make both agree, within the network, so
-that it is trained for what comes out of them. Nothing learned runs at the sample rate: tens of times faster than
-transposed convolutions on a processor.
+istft (the default): a source of pulses and noise, filtered at the frame rate. A trunk of ConvNeXt blocks (Vocos,
+Siuzdak 2023, 2306.00814) predicts the pitch and, for every bin of a short-time Fourier transform, the magnitude (as a
+correction of the pseudo-inverse of the mel filters) and the periodic share. Pulses at that pitch and noise give the
+phases (HiFTNet, Li et al. 2023, 2309.09493): magnitudes do not determine where a period begins, and a convolution
+cannot count periods. Rounds of Griffin and Lim's projection (1984) inside the network make neighbouring frames
+consistent, and the network is trained through them. No learned layer runs at the sample rate, which makes it tens of
+times faster on a CPU than transposed convolutions.
 
-hifigan: the published generator, see `vocoder_hifigan`.
+hifigan: the published generator, see `hifigan`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from ganworks.kinds.audio.vocoder.hifigan import SIZES, HifiGenerator, check_ste
 from ganworks.kinds.audio.vocoder.mel import from_log_mel
 
 _LOUDEST = 9.0  # natural logarithm of the largest magnitude of a bin: full scale at n_fft 2,048 has 6.9
-_MIDDLE, _SPREAD = -4.0, 3.0  # of log-mel frames, about
-_QUIET = 1e-3  # magnitudes below have no phase worth keeping
-LOWEST, HIGHEST, CANDIDATES = 60.0, 500.0, 128  # Hz, of the pitch; how many are compared, evenly spaced in octaves
-_SHARP = 30.0  # of the choice among them
+_MIDDLE, _SPREAD = -4.0, 3.0  # mean and deviation of log-mel frames, roughly
+_QUIET = 1e-3  # the phases of smaller magnitudes are not kept
+LOWEST, HIGHEST, CANDIDATES = 60.0, 500.0, 128  # Hz, of the pitch; how many candidates, evenly spaced in octaves
+_SHARP = 30.0  # sharpness of the choice among the candidates
 
 
 @dataclass(frozen=True)
 class Frames:
-    """What mel frames are made of; see `VocoderDomain`. Frequencies in Hz, lengths in samples."""
+    """The settings of mel frames, see `VocoderDomain`: frequencies in Hz, lengths in samples."""
 
     rate: int
     n_fft: int
@@ -82,7 +82,7 @@ class ConvNeXtBlock(nn.Module):
 
 
 class AcousticParameters(NamedTuple):
-    """What the trunk says about frames: magnitude [B, bins, T], periodic [B, bins, T] in (0, 1), pitch [B, T] in Hz."""
+    """The output of the trunk: magnitude [B, bins, T], periodic share [B, bins, T] in (0, 1), pitch [B, T] in Hz."""
 
     magnitude: Tensor
     periodic: Tensor
@@ -90,9 +90,10 @@ class AcousticParameters(NamedTuple):
 
 
 class ISTFTGenerator(nn.Module):
-    """Log-mel frames [B, mels, T] -> samples [B, 1, T hop] float32. Draws noise from torch's global generator.
+    """Log-mel frames [B, mels, T] -> samples [B, 1, T hop] float32. Noise comes from torch's global generator.
 
-    rounds: of the projection. reach: frames on either side that a frame of `plan` depends on, and one of `voice`.
+    rounds: rounds of the projection. reach: frames on either side on which a frame of `plan`, and one of `voice`,
+    depends.
     """
 
     def __init__(self, frames: Frames, width: int, blocks: int, rounds: int):
@@ -110,10 +111,10 @@ class ISTFTGenerator(nn.Module):
         nn.init.kaiming_normal_(self.first.weight)
 
     def plan(self, mel: Tensor) -> AcousticParameters:
-        """The trunk: [B, mels, T] -> `AcousticParameters`.
+        """The trunk: log-mel frames [B, mels, T] -> `AcousticParameters`.
 
-        What the mel bands say by themselves is where it begins: the magnitudes of the pseudo-inverse of their filters,
-        and how well each candidate for the pitch fits these.
+        Its starting point is computed from the mel bands: the magnitudes of the pseudo-inverse of their filters, and
+        how well each candidate for the pitch fits these.
         """
         f, device = self.frames, mel.device
         with torch.autocast(device.type, enabled=False):
@@ -130,11 +131,11 @@ class ISTFTGenerator(nn.Module):
             )
             magnitude = (begin.log() + change).clamp(max=_LOUDEST).exp()
             share = (_SHARP * match + choice).softmax(1)
-            pitch = (candidates(device).log()[:, None] * share).sum(1).exp()
+            pitch = (pitch_candidates(device).log()[:, None] * share).sum(1).exp()
             return AcousticParameters(magnitude, periodic.sigmoid(), pitch)
 
     def source(self, pitch: Tensor) -> Tensor:
-        """Pitch [B, T] -> pulses and noise [B, 2, T hop], both with power 1, whatever the length."""
+        """Pitch [B, T] in Hz -> pulses and noise [B, 2, T hop], both with power 1."""
         pulses = pulse_train(pitch, self.frames.rate, self.frames.hop)
         return torch.stack([pulses, torch.randn(pulses.shape).to(pulses.device)], 1)
 
@@ -151,7 +152,7 @@ class ISTFTGenerator(nn.Module):
             return istft(spectrum, n_fft, hop, source.shape[2])[:, None]
 
     def pitched(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """(samples [B, 1, T hop], pitch [B, T] in Hz): pitch learns from its own loss, not through the pulses."""
+        """(samples [B, 1, T hop], pitch [B, T] in Hz); no gradient reaches the pitch through the pulses."""
         magnitude, periodic, pitch = self.plan(mel)
         with torch.no_grad():
             source = self.source(pitch)
@@ -161,7 +162,7 @@ class ISTFTGenerator(nn.Module):
         return self.pitched(mel)[0]
 
     def long(self, mel: Tensor, chunk: int) -> Tensor:
-        """As forward, in chunks of so many frames; the pitch is counted through all of them, in a round of its own."""
+        """As forward, in chunks of `chunk` frames; the pulses of all chunks come from one pass over the pitch."""
         if mel.shape[2] <= chunk:
             return self(mel)
         near, far = self.reach
@@ -175,20 +176,20 @@ class ISTFTGenerator(nn.Module):
         return chunked(work, (mel, self.source(pitch)), (1, hop), chunk, near + far, hop)
 
 
-def candidates(device: torch.device) -> Tensor:
-    """[CANDIDATES] in Hz, the highest last."""
+def pitch_candidates(device: torch.device) -> Tensor:
+    """The candidates for the pitch, [CANDIDATES] in Hz, in rising order."""
     return LOWEST * (HIGHEST / LOWEST) ** torch.linspace(0, 1, CANDIDATES, device=device)
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(False)
 def comb(rate: int, n_fft: int, device: torch.device) -> Tensor:
-    """[CANDIDATES, n_fft / 2 + 1]: magnitudes -> autocorrelation at one period of each candidate, over the window's.
+    """[CANDIDATES, n_fft / 2 + 1]: magnitudes -> autocorrelation at the period of each candidate, over the window's.
 
-    The inverse Fourier transform of the spectrum, here of its magnitude: the loudest harmonic alone rules powers. The
-    autocorrelation of a Hann window: Boersma 1993, equation 8.
+    The transform is that of magnitudes instead of powers, which the loudest harmonic would dominate. The
+    autocorrelation of the Hann window is that of Boersma 1993, equation 8.
     """
-    lag = 1 / candidates(device).double()[:, None]
+    lag = 1 / pitch_candidates(device).double()[:, None]
     at = torch.arange(n_fft // 2 + 1, device=device, dtype=torch.float64) * rate / n_fft
     x = (lag * rate / n_fft).clamp(max=1.0)
     turn = 2 * math.pi * x
@@ -201,9 +202,10 @@ def _with_phase(magnitude: Tensor, spectrum: Tensor) -> Tensor:
 
 
 def pulse_train(pitch: Tensor, rate: int, hop: int) -> Tensor:
-    """Pitch [B, T] in Hz -> band-limited pulses [B, T hop] float32 with power 1: all harmonics below half the rate.
+    """Pitch [B, T] in Hz -> band-limited pulses [B, T hop] float32 with power 1: all harmonics below rate / 2.
 
-    The sum of cos(k phase) in closed form (Dirichlet's kernel); the phase is counted in float64, so that hours work.
+    They are the sum of cos(k phase) in closed form (the Dirichlet kernel); the phase is summed up in float64, so that
+    hours of sound stay exact.
     """
     shape = pitch.shape[1] * hop
     f = F.interpolate(pitch.float()[:, None], size=shape, mode="linear", align_corners=False)[:, 0].double()
@@ -221,14 +223,14 @@ def pulse_train(pitch: Tensor, rate: int, hop: int) -> Tensor:
 class VocoderNetworks:
     """A generator G of sound from mel frames, and the discriminators D.
 
-    kind: "istft" (fast) or "hifigan" (as published).
-    size: size of hifigan, "V1", "V2" or "V3".
+    kind: the generator, "istft" (fast) or "hifigan" (as published).
+    size: variant of hifigan, "V1", "V2" or "V3".
     width: channels of istft's trunk.
     blocks: residual blocks of istft's trunk.
-    rounds: projections of istft's spectrum on those that a sound can have.
-    steps: factors of hifigan's transposed convolutions, whose product is the hop; (): chosen.
+    rounds: rounds of Griffin and Lim's projection in istft.
+    steps: upsampling factors of hifigan, whose product must be the hop; (): chosen.
     d_width: channels of the first layer of the period discriminators (published: 32).
-    d_most: the most channels of any layer of the discriminators (published: 1024).
+    d_most: largest number of channels in the discriminators (published: 1024).
     d_scale: channels of the first layer of the scale discriminators (published: 128).
     """
 
@@ -248,7 +250,7 @@ class VocoderNetworks:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """spec: the facts of `Frames`. Raises UsageError for steps that miss the hop."""
+        """New networks {"G", "D"} for a spec with the facts of `Frames`; UsageError for steps that miss the hop."""
         frames = Frames.of(spec)
         G: nn.Module
         if self.kind == "hifigan":

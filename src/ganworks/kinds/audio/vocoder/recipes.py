@@ -1,4 +1,4 @@
-"""Mel frames to sound."""
+"""The recipe of vocoders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ganworks.kinds.audio.vocoder.networks import VocoderNetworks
 
 
 def vocoder(facts: Facts) -> Config:
-    """A vocoder: mel frames to sound, at any sample rate; `ganworks apply` takes files of sound or mel arrays.
+    """A vocoder: mel frames to sound, at any sample rate; `ganworks apply` takes sound files or mel arrays.
 
     Generator: a network at the frame rate (Vocos, Siuzdak 2023, arXiv 2306.00814) predicts the pitch and a filter, and
     the filter shapes pulses and noise in the frequency domain (HiFTNet, Li et al. 2023, arXiv 2309.09493); it is many

@@ -1,1 +1,1 @@
-"""Texts: files, tokens, the data set."""
+"""Texts: files, vocabularies, the data set."""

@@ -1,4 +1,4 @@
-"""Texts as numbers, ready to train on: split by content, and a vocabulary made of the training part alone."""
+"""Texts as a data set of token numbers, split by content, with a vocabulary made from the training part alone."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from ganworks.files.sources import natural_key
 from ganworks.kinds.text.data.reading import Lines
 from ganworks.kinds.text.data.vocabulary import END, LARGEST, UNKNOWN, Vocabulary, best_kind
 
-LENGTHS = {"words": 64, "pairs": 96, "characters": 128}  # tokens, where none are asked for
+LENGTHS = {"words": 64, "pairs": 96, "characters": 128}  # largest default length of a text, in tokens
 SIZES = {"words": 10_000, "pairs": 2000, "characters": 10_000}
-COVERED = 0.995  # share of training texts that the length holds whole
-MOST_UNKNOWN = 0.5  # share of training tokens
+COVERED = 0.995  # share of training texts that fit into the default length
+MOST_UNKNOWN = 0.5  # share of training tokens that may be unknown
 
 
 class TextSet:
-    """What the engine trains on, with the attributes of `ganworks.files.packing.packed.Packed`.
+    """Texts in memory, with the attributes of `ganworks.files.packing.packed.Packed`.
 
-    texts: the lines. ids: uint16 [N, length], END after the last token. vocabulary: of the training part.
-    spec: shape (length,), facts hold the vocabulary. train, held: every exact copy lies on the same side.
+    texts: the lines. ids: uint16 [N, length], END after the last token. vocabulary: that of the training part.
+    spec: shape (length,); its facts hold the vocabulary. train, held: indices; all copies of a text are on one side of
+    the split. Raises UsageError for fewer than two texts and for a vocabulary that lacks most training tokens.
     """
 
     def __init__(self, lines: Lines, *, tokens: str = "auto", size: int = 0, length: int = 0, held_out: float = 0.1):
         self.lines, self.texts = lines, lines.texts
         if len(self.texts) < 2:
-            raise UsageError(f'"{lines.source}" holds one line of text alone; two are needed.')
+            raise UsageError(f'"{lines.source}" holds only one line of text; at least two are needed.')
         self.train, self.held, self.duplicates, notes = split(_hashes(self.texts), held_out)
         self.notes = [note.replace("images", "texts") for note in notes]
         training = [self.texts[k] for k in self.train]
@@ -51,12 +52,12 @@ class TextSet:
         self.fingerprint = self._fingerprint()
 
     def _length(self, sizes: Sequence[int], kind: str) -> int:
-        """Room for nearly all training texts and their end."""
+        """A length that holds nearly all training texts and their END, within the default limit."""
         wanted = int(np.quantile(sizes, COVERED, method="higher")) + 1
         return max(2, min(LENGTHS[kind], wanted))
 
     def _tell_unknown(self) -> None:
-        """Notes on tokens that the vocabulary does not hold; refuses a vocabulary that says next to nothing."""
+        """Note unknown tokens and cut texts; UsageError if most training tokens are unknown."""
         unknown = [(self.ids[part] == UNKNOWN).sum() / max(1, (self.ids[part] != END).sum())
                    for part in (self.train, self.held)]  # fmt: skip
         if unknown[0] > MOST_UNKNOWN:
@@ -68,8 +69,8 @@ class TextSet:
             self.notes.append(f"{100 * unknown[0]:.1f} % of the training tokens are too rare for the vocabulary")
         if len(self.held) and unknown[1] > 0:
             self.notes.append(
-                f"{100 * unknown[1]:.1f} % of the held-out tokens are unknown to the vocabulary, which is made of the "
-                "training texts alone"
+                f"{100 * unknown[1]:.1f} % of the held-out tokens are unknown to the vocabulary, which is made "
+                "from the training texts alone"
             )
         if self.cut:
             self.notes.append(f"{self.cut:,} texts are longer than {self.ids.shape[1]} tokens and are cut there")
@@ -85,17 +86,17 @@ class TextSet:
         return len(self.texts)
 
     def raw(self, indices: Any) -> np.ndarray:
-        """Rows as the networks see them: float32 [n, length], a copy."""
+        """Token numbers of these texts, float32 [n, length], a copy."""
         return self.ids[indices].astype(np.float32)
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Texts of each class."""
+        """The number of texts in each class."""
         return class_counts(self.labels, self.spec.classes)
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found, what it became, how it is split."""
+        """Plain facts about the source, the conversion and the split."""
         lines = self.lines
         return {"source": lines.source, "kind": lines.kind, "bytes": lines.bytes, "count": len(self),
                 "tokens": self.vocabulary.kind, "vocabulary": len(self.vocabulary), "length": self.spec.shape[0],
@@ -105,13 +106,13 @@ class TextSet:
 
 
 def _hashes(texts: Sequence[str]) -> np.ndarray:
-    """uint64 [N, 2] of the contents."""
+    """Hashes of the texts, uint64 [N, 2]."""
     digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
     return np.frombuffer(digests, "<u8").reshape(-1, 2)
 
 
 def _rows(coded: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, int]:
-    """uint16 [N, length], filled with END, and how many did not fit."""
+    """Token numbers uint16 [N, length], filled up with END, and how many texts were cut."""
     ids, cut = np.zeros((len(coded), length), np.uint16), 0
     for row, numbers in zip(ids, coded, strict=True):
         row[: len(numbers)] = numbers[:length]

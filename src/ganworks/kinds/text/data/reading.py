@@ -1,7 +1,7 @@
-"""Lines of text from whatever holds them: .txt, .txt.gz, .csv and .tsv, folders of them, and lists of strings.
+"""Reading lines of text from .txt, .txt.gz, .csv and .tsv files, folders of them, and lists of strings.
 
-Nothing here trusts a file: what cannot be used is counted and told, sizes have caps, and a file that is no text at all
-is refused by name.
+No file is trusted: lines that cannot be used are counted and reported, sizes are limited, and a file that is not text
+is refused with its name.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _BOMS = (
 
 @dataclass
 class Lines:
-    """Texts in order, the class name of each or None, and what was found on the way.
+    """Texts in order, their class names or None, and a record of how they were read.
 
-    dropped: reason -> how many lines it took away. notes: sentences about choices that were made.
+    source, kind, bytes: where they come from. dropped: reason -> lines left out for it. notes: choices that were made.
     """
 
     source: str
@@ -55,7 +55,7 @@ class Lines:
 
     @property
     def told(self) -> list[str]:
-        """The notes, with what was left out."""
+        """The notes, and the counts of lines left out."""
         return [*self.notes, *(f"left out: {count:,} {reason}" for reason, count in self.dropped.items())]
 
 
@@ -66,9 +66,9 @@ def is_text(path: Path) -> bool:
 
 
 def read_lines(data: Any, labels: bool = True) -> Lines:
-    """Lines of a file, of a folder (a class per file or per sub-folder), of a list of str, or of (list, labels).
+    """Lines of a file, of a folder (one class for each file or sub-folder), of a list of str, or of (list, labels).
 
-    labels=False: no classes. Raises UsageError for anything else and where no line of text remains.
+    labels=False: no classes. Raises UsageError for other data, and if no line of text can be used.
     """
     if isinstance(data, str | os.PathLike):
         found = _from_path(Path(data).expanduser(), labels)
@@ -119,7 +119,7 @@ def _from_path(path: Path, labels: bool) -> Lines:
 
 
 def _from_folder(folder: Path, labels: bool) -> Lines:
-    """Files beside each other or in sub-folders; the name of the file, or of the sub-folder, is the class."""
+    """Lines of the files in a folder or its sub-folders; the name of the file or sub-folder is the class."""
     groups = {p.name: sorted(f for f in p.rglob("*") if f.is_file() and is_text(f)) for p in sorted(folder.iterdir())
               if p.is_dir() and not p.is_symlink()}  # fmt: skip
     groups = {name: files for name, files in groups.items() if files}
@@ -133,7 +133,7 @@ def _from_folder(folder: Path, labels: bool) -> Lines:
     classed = labels and len(groups) > 1 and "" not in groups
     found = Lines(str(folder), "folder", labels=[] if classed else None)
     if labels and "" in groups:
-        found.notes.append("files lie beside sub-folders, so these were not taken for classes")
+        found.notes.append("there are files beside the sub-folders, so these were not taken for classes")
     for name, files in groups.items():
         for file in files:
             part = _from_file(file, labels=False, used=found.bytes)
@@ -166,7 +166,7 @@ def _from_file(path: Path, labels: bool, used: int = 0) -> Lines:
 
 
 def _bytes(path: Path, most: int) -> bytes:
-    """All bytes of a file, unpacked; UsageError above `most`."""
+    """All bytes of a file, unpacked; UsageError for more than `most`."""
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path, "rb") as file:
@@ -182,12 +182,12 @@ def _bytes(path: Path, most: int) -> bytes:
 
 
 def _decoded(raw: bytes, found: Lines) -> Iterator[str]:
-    """Lines as str; those that are no UTF-8 are counted, and a file in which they are most is refused."""
+    """Lines as str; lines that are not UTF-8 are counted, and a file where most are not is refused."""
     bad, first, count = 0, 0, 0
     rows = raw.splitlines() if b"\n" not in raw and b"\r" in raw else raw.split(b"\n")
     for number, row in enumerate(rows, 1):
         if not row.strip():
-            if number < len(rows) or row:  # what follows the last line break is no line
+            if number < len(rows) or row:  # nothing after the last line break is not a line
                 found.dropped["empty lines"] += 1
             continue
         count += 1
@@ -211,22 +211,20 @@ def _decoded_whole(raw: bytes, path: Path) -> str:
 
 
 def _tabbed(texts: list[str], found: Lines) -> tuple[list[str] | None, list[str]]:
-    """`label<TAB>text` where every line is so and labels repeat; else tabs are spaces."""
+    """(labels, texts) if every line is `label<TAB>text` and labels repeat; else (None, texts), with tabs as spaces."""
     texts = [text for text in texts if not text.startswith(GENERATED)]
     parts = [text.partition("\t") for text in texts]
     if not texts or not all(head.strip() and tab for head, tab, _ in parts):
         return None, texts
     heads = {head.strip() for head, _, _ in parts}
     if len(heads) > max(2, min(MAX_CLASSES, len(texts) // 2)):
-        found.notes.append(
-            "lines have tabs, but what stands before them hardly repeats, so it was not taken for labels"
-        )
+        found.notes.append("lines have tabs, but the text before them hardly repeats, so it was not taken for labels")
         return None, texts
     return [head.strip() for head, _, _ in parts], [rest for _, _, rest in parts]
 
 
 def _table(path: Path, text: str, comma: str) -> tuple[list[str], list[str] | None]:
-    """Texts and labels of a table: the columns by their names, else the one with the longest cells is the text."""
+    """Texts and labels of a table: columns with known names, else the column with the longest cells is the text."""
     csv.field_size_limit(16 << 20)
     if comma == "," and text.partition("\n")[0].count(";") > text.partition("\n")[0].count(","):
         comma = ";"
@@ -252,7 +250,7 @@ def _table(path: Path, text: str, comma: str) -> tuple[list[str], list[str] | No
 
 
 def _keep(found: Lines, texts: Sequence[str], names: Sequence[str] | None) -> Lines:
-    """Fill `found` with the lines that can be used, cleaned; count the rest."""
+    """Add the usable lines, cleaned, to `found`; count the others by reason."""
     found.labels = None if names is None else []
     for k, text in enumerate(texts):
         if text.startswith(GENERATED):
@@ -283,5 +281,5 @@ def _reason(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """NFC, every run of white space and control characters one space, none at the ends."""
+    """The text in NFC, with each run of white space or control characters as one space, and none at the ends."""
     return " ".join(_CONTROL.sub(" ", unicodedata.normalize("NFC", text)).replace("\ufeff", "").split())

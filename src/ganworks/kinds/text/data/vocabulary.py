@@ -1,7 +1,7 @@
-"""Vocabularies: texts to numbers and back, by words, by characters or by pairs (byte-pair encoding).
+"""Vocabularies, which turn texts into token numbers and back: words, characters or pairs (byte-pair encoding).
 
-A vocabulary is made of training lines alone and is plain JSON (`facts`), so that it travels in the header of a
-generator. Number 0 ends a text and fills what follows, number 1 is a token that the vocabulary does not hold.
+A vocabulary is made from training lines alone. It is plain JSON (`facts`), which is stored with a generator. Number 0
+(END) ends a text and fills the rest of the row, number 1 (UNKNOWN) stands for a token outside of the vocabulary.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ END, UNKNOWN, FIRST = 0, 1, 2
 LONGEST = 60  # characters of one token
 LARGEST = 60_000
 Pair = tuple[str, str]
-SPACE = "▁"  # begins a piece that a space stands before
+SPACE = "▁"  # begins a token that follows a space
 
 
 @lru_cache(65536)
 def _is_mark(character: str) -> bool:
-    """Punctuation or a symbol."""
+    """Whether a character is a punctuation mark or a symbol."""
     return unicodedata.category(character)[0] in "PS"
 
 
 def words(text: str) -> list[tuple[str, bool]]:
-    """(token, whether a space stands before it): words, and every punctuation mark and symbol on its own.
+    """(token, whether a space precedes it) of a text: words, and each punctuation mark or symbol by itself.
 
     Apostrophes and hyphens between letters stay inside their word.
     """
@@ -60,21 +60,21 @@ def _inner(before: str, after: str) -> bool:
 
 
 def best_kind(texts: Sequence[str]) -> tuple[str, str]:
-    """(kind, why) for these texts: characters where hardly any spaces are, as in Chinese, else words."""
+    """(kind, reason) for these texts: characters where spaces are rare, as in Chinese, else words."""
     sample = texts[:: max(1, len(texts) // 2000)]
     letters, spaces = sum(len(t) for t in sample), sum(t.count(" ") for t in sample)
     share = spaces / max(1, letters)
     if share < 0.04:
-        return "characters", f"{100 * share:.1f} % of the characters are spaces, so these are no words apart"
-    return "words", f"words of {letters / max(1, spaces + len(sample)):.1f} characters, apart by spaces"
+        return "characters", f"{100 * share:.1f} % of the characters are spaces, so words are not separated"
+    return "words", f"words of {letters / max(1, spaces + len(sample)):.1f} characters on average, separated by spaces"
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """Tokens with their numbers: `tokens[k]` has the number k + 2.
 
-    glued: words that mostly follow without a space, such as "."; opening: words after which mostly none stands, such as
-    "(". merges: of pairs, in the order in which they were learned.
+    glued: tokens that mostly follow without a space, such as "."; opening: tokens mostly followed by no space, such as
+    "(". merges: the pairs of byte-pair encoding, in the order in which they were learned.
     """
 
     kind: str
@@ -104,11 +104,11 @@ class Vocabulary:
         return [piece for word in text.split() for piece in self._pieces(word)]
 
     def encode(self, text: str) -> list[int]:
-        """The numbers of a text's tokens; UNKNOWN for those that are not held."""
+        """The numbers of a text's tokens; UNKNOWN for tokens outside of the vocabulary."""
         return [self.numbers.get(token, UNKNOWN) for token in self.cut(text)]
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """A readable text of numbers up to the first END; unknown ones are left out."""
+        """The text of token numbers up to the first END; unknown tokens are left out."""
         tokens = []
         for number in numbers:
             if number == END:
@@ -147,7 +147,7 @@ class Vocabulary:
 
     @staticmethod
     def of(facts: dict[str, Any]) -> Vocabulary:
-        """The inverse of `facts`; UsageError for anything else."""
+        """The inverse of `facts`; UsageError for damaged facts."""
         try:
             tokens, merges = tuple(map(str, facts["tokens"])), tuple((str(a), str(b)) for a, b in facts["merges"])
             made = Vocabulary(facts["kind"], tokens, frozenset(facts["glued"]), frozenset(facts["opening"]), merges)
@@ -159,7 +159,7 @@ class Vocabulary:
 
     @staticmethod
     def learn(texts: Sequence[str], kind: str, size: int) -> Vocabulary:
-        """The `size` most frequent tokens of training texts; those as frequent in the order of the alphabet."""
+        """A vocabulary of the `size` most frequent tokens of training texts; ties are in alphabetical order."""
         if kind == "words":
             return _learn_words(texts, size)
         if kind == "characters":
@@ -168,7 +168,7 @@ class Vocabulary:
 
 
 def most_frequent(counts: Counter[str], size: int) -> tuple[str, ...]:
-    """The `size` most frequent of those that are not too long."""
+    """The `size` most frequent tokens, without those longer than LONGEST."""
     held = [(token, n) for token, n in counts.items() if len(token) <= LONGEST]
     return tuple(token for token, _ in sorted(held, key=lambda item: (-item[1], item[0]))[:size])
 
@@ -187,7 +187,7 @@ def _learn_words(texts: Sequence[str], size: int) -> Vocabulary:
 
 
 def merged(parts: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
-    """Join neighbours, the pair that was learned first before others (Sennrich et al. 2016, 1508.07909)."""
+    """Merge neighbouring parts in the order of `ranks`, the lowest first (Sennrich et al. 2016, 1508.07909)."""
     while len(parts) > 1:
         rank, at = min((ranks.get(pair, len(ranks)), k) for k, pair in enumerate(itertools.pairwise(parts)))
         if rank == len(ranks):
@@ -197,7 +197,7 @@ def merged(parts: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
 
 
 def _learn_pairs(texts: Sequence[str], size: int) -> Vocabulary:
-    """Byte-pair encoding over characters: the most frequent pair of neighbours becomes one token, again and again."""
+    """Byte-pair encoding over characters: the most frequent pair of neighbours is merged into a token, repeatedly."""
     counts = Counter(word[: 4 * LONGEST] for text in texts for word in text.split())
     parts = {word: [SPACE, *word] for word in counts}
     letters = most_frequent(Counter({SPACE: counts.total()}) + _letters(counts), size)
@@ -209,7 +209,7 @@ def _learn_pairs(texts: Sequence[str], size: int) -> Vocabulary:
     while len(letters) + len(merges) < size and heap:
         n, best = heapq.heappop(heap)
         if pairs[best] != -n:
-            continue  # its count has changed since; the right one is in the heap too
+            continue  # an outdated count; the current one is in the heap as well
         if -n < 2:
             break
         merges.append(best)
@@ -233,7 +233,7 @@ def _letters(counts: Counter[str]) -> Counter[str]:
 
 
 def _count(parts: list[str], n: int, word: str, pairs: Counter[Pair], where: dict[Pair, set[str]]) -> set[Pair]:
-    """Add n to the count of every pair of neighbours of a word; returns these pairs."""
+    """Add n to the count of every pair of neighbours in a word; return these pairs."""
     found = list(itertools.pairwise(parts))
     for pair in found:
         pairs[pair] += n

@@ -1,1 +1,1 @@
-"""Games on tokens."""
+"""Games on texts as token sequences."""

@@ -1,8 +1,7 @@
-"""Rewards for every token of a text: the critic's output on texts that begin with it.
+"""Rewards for every token of a text, by Monte Carlo search (SeqGAN, Yu et al. 2017, 1609.05473, section 3.1).
 
-SeqGAN, Yu et al. 2017 (1609.05473), section 3.1. A prefix is completed several times by the generator
-itself. Every completion carries the number of the text and of the token that it belongs to, so that no reward can
-reach another sentence.
+The generator completes each prefix of a text several times; the reward of a token is the mean output of the critic on
+the completions of the prefix that it ends. Each completion carries the indices of its text and of its token.
 """
 
 from __future__ import annotations
@@ -19,10 +18,11 @@ from ganworks.kinds.text.data.vocabulary import END
 def completions(
     G: Any, x: Tensor, y: Tensor | None, u: Tensor, pick: Callable[[Tensor, Tensor], Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Every proper prefix of texts x [B, L], completed by G: (texts [R, L], whose [R], which token is its last [R]).
+    """Completions by G of every proper prefix of texts x [B, L]: (texts [R, L], text [R], last token [R]).
 
-    u: uniform numbers [B, times, L, L]: of text, repetition, last token of the prefix, place. pick: chances and uniform
-    numbers to tokens. The full text of a prefix is not among them: its reward is that of the text itself.
+    y: labels [B] or None. u: uniform numbers [B, times, L, L] by text, repetition, last token of the prefix, place.
+    pick: probabilities and uniform numbers -> tokens. The whole text is not completed: its last token has the reward of
+    the text itself.
     """
     rows, (times, length) = len(x), (u.shape[1], x.shape[1])
     texts, state, tokens = x.clone(), None, G.begins(rows)
@@ -32,7 +32,7 @@ def completions(
     for place in range(length):
         logits, state = G.advance(tokens, labels, state)
         tokens = pick(G.chances(logits, place), numbers[:, place]).masked_fill(ended, END)
-        tokens[:rows] = x[:, place]  # the given texts themselves go first
+        tokens[:rows] = x[:, place]  # the first rows are the given texts themselves
         texts[:, place] = tokens
         ended = ended | (tokens == END)
         going = torch.nonzero(x[:, place] != END)[:, 0] if place < length - 1 else owner[:0]
@@ -53,10 +53,10 @@ def completions(
 
 
 def rewards(whole: Tensor, found: Tensor, owner: Tensor, last: Tensor, x: Tensor) -> Tensor:
-    """Rewards [B, L] of every token of x [B, L]: the mean over the completions of the prefix that it ends.
+    """Rewards [B, L] of the tokens of x [B, L]: the means over the completions of the prefixes that they end.
 
-    whole: of the texts themselves [B], for their last token, END or not. found: of completions [R], with the text and
-    token that each belongs to. 0 behind the end.
+    whole: rewards of the texts themselves [B], for their last token, END or not. found: rewards of completions [R],
+    with the indices of text and token, owner [R] and last [R]. Rewards after the end are 0.
     """
     sums, counts = torch.zeros(x.shape, device=x.device), torch.zeros(x.shape, device=x.device)
     sums.index_put_((owner, last), found, accumulate=True)

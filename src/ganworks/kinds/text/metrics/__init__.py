@@ -1,1 +1,1 @@
-"""How good texts are."""
+"""Evaluation of generated texts."""

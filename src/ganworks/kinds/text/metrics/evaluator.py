@@ -1,4 +1,4 @@
-"""The evaluator of texts: the published generator beside its own warm start, a trigram model, and real lines."""
+"""The evaluator of texts: the generator compared with its own warm start, a trigram model and real lines."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from torch import Tensor, nn
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.kinds.text.metrics.measures import bleu, self_bleu
-from ganworks.kinds.text.metrics.models import Classes
-from ganworks.kinds.text.metrics.panel import ASKED, JUDGED, MEANING, Panel, cut, rivals
+from ganworks.kinds.text.metrics.models import NaiveBayes
+from ganworks.kinds.text.metrics.panel import BLEU_SAMPLES, MEANING, SET_SAMPLES, Panel, cut, rivals
 from ganworks.kinds.text.metrics.pictures import curve
 from ganworks.metrics.scoring import Measurement
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
 from ganworks.use.model import Model
 
-FEWEST = 20  # held-out texts from which a score says something
+FEWEST = 20  # held-out texts below which nothing is scored
 SHOWN, SCORED = 40, 1000
 TEMPERATURES = (0.7, 0.8, 0.9, 1.0, 1.1)
-NOISE = 0.005  # of balance, between two sets of 1,000 samples
-SURE = 0.01  # of bleu_4 and backward_bleu_4, likewise
+NOISE = 0.005  # difference in balance between two sets of 1,000 samples
+SURE = 0.01  # a difference in bleu_4 or backward_bleu_4 beyond chance
 OURS, WARM = "adversarial", "maximum likelihood"
 
 Curve = list[tuple[float, float, float]]  # temperature, self-BLEU-4, BLEU-4
 
 
 class TextEvaluator(TimedByTrial):
-    """Looks at texts that G writes. data: a `TextSet`; config: the training's, for its domain."""
+    """Evaluates the texts of G. data: a `TextSet`; config: that of the training; work: reports progress."""
 
     objective = "-balance"
     noise = NOISE
@@ -44,28 +44,28 @@ class TextEvaluator(TimedByTrial):
 
     @property
     def ready(self) -> bool:
-        """Whether enough texts are held out."""
+        """Whether enough texts are held out for an evaluation."""
         return len(self.data.held) >= FEWEST
 
     @cached_property
     def panel(self) -> Panel:
-        """What judges lists of sentences."""
+        """The measures of lists of sentences."""
         held, training = (np.random.default_rng(key("panel", len(part))).permutation(part)
                           for part in (self.data.held, self.data.train))  # fmt: skip
         return Panel(*(cut([self.data.texts[k] for k in part], self.characters) for part in (held, training)))
 
     def model(self, net: nn.Module, **options: Any) -> Model:
-        """A generator, ready to sample, under options of the domain."""
+        """A model of the generator, with options of the domain."""
         info = {"recipe": self.config.recipe, "domain": self.config.domain}
         model = Model(net, self.data.spec, info, device=next(net.parameters()).device)
         return model.prepared(**options)
 
     def written(self, net: nn.Module, count: int, seed: int = 1, **options: Any) -> list[str]:
-        """The texts that a user gets of this seed."""
+        """The texts that a user gets with this seed."""
         return self.model(net, **options).sample(count, seed=seed).items
 
     def examples(self) -> Tensor:
-        """None: what repeats itself is seen by self-BLEU."""
+        """None: self-BLEU detects collapse."""
         return None  # pyrefly: ignore
 
     def sample(self, nets: Nets) -> None:
@@ -77,7 +77,7 @@ class TextEvaluator(TimedByTrial):
         return ".txt", self.config.domain.encode(made, ".txt", False)
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """BLEU, self-BLEU and backward BLEU of 1,000 samples; the floor is real training texts in their place."""
+        """Quick scores of 1,000 samples, those of real training texts, and an empty name of features."""
         texts = self.written(nets["G"], SCORED)
         return self.panel.quick(cut(texts, self.characters)), self.floor, ""
 
@@ -87,21 +87,21 @@ class TextEvaluator(TimedByTrial):
         return self.panel.quick(self.panel.real_lines())
 
     def agreement(self, net: nn.Module, count: int, seed: int) -> Measurement:
-        """How many samples are of the class that was asked for, by a classifier of training texts."""
+        """The share of samples in the class asked for, according to a classifier of training texts."""
         data = self.data
-        known = Classes(cut([data.texts[k] for k in data.train], self.characters), data.labels[data.train],
+        known = NaiveBayes(cut([data.texts[k] for k in data.train], self.characters), data.labels[data.train],
                         data.spec.num_classes)  # fmt: skip
         held = known(cut([data.texts[k] for k in data.held], self.characters)) == data.labels[data.held]
         made = self.model(net).sample(count, seed=seed)
         right = known(cut(made.items, self.characters)) == made.labels
-        meaning = "Share of samples that a classifier of training texts takes for the class asked for."
+        meaning = "Share of samples that a classifier of training texts assigns to the class asked for."
         return metric(right, float(held.mean()), better="higher", meaning=meaning)
 
     def temperatures(self, net: nn.Module, name: str, seed: int) -> Curve:
         """Quality against diversity: BLEU-4 and self-BLEU-4 of 1,000 samples at each temperature."""
         points = []
         for k, t in enumerate(TEMPERATURES):
-            some = cut(self.written(net, JUDGED, seed, temperature=t), self.characters)
+            some = cut(self.written(net, BLEU_SAMPLES, seed, temperature=t), self.characters)
             points.append(
                 (t, float(self_bleu(some, (4,)).mean()), float(bleu(some, self.panel.references, (4,)).mean()))
             )
@@ -111,11 +111,11 @@ class TextEvaluator(TimedByTrial):
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> TaskReport:
-        """Everything, on at most 5,000 samples; a picture of the curves and files of texts go to a folder."""
+        """The full evaluation, on at most 5,000 samples; a plot of the curves and texts go to the folder `pictures`."""
         start, panel = time.monotonic(), self.panel
         if not self.ready:
-            return TaskReport.of_nothing("Too few texts are held out to judge by.", about)
-        count = min(count, ASKED)
+            return TaskReport.of_nothing("Too few texts are held out for scores.", about)
+        count = min(count, SET_SAMPLES)
         warm = nets.get("G_warm")
         lists = {OURS: self._cut(nets["G"], count, seed + 1, progress, OURS)}
         if warm is not None:
@@ -128,7 +128,7 @@ class TextEvaluator(TimedByTrial):
             curves[WARM] = self.temperatures(warm, WARM, seed + 2)
         metrics = self._metrics(lists[OURS], found)
         if self.data.labels is not None:
-            metrics["agreement"] = self.agreement(nets["G"], min(count, JUDGED), seed + 3)
+            metrics["agreement"] = self.agreement(nets["G"], min(count, BLEU_SAMPLES), seed + 3)
         pictures.mkdir(parents=True, exist_ok=True)
         points = {name: (v["self_bleu_4"], v["bleu_4"]) for name, v in found.items() if name not in curves}
         curve(curves, points).save(pictures / "curve.png")
@@ -139,7 +139,7 @@ class TextEvaluator(TimedByTrial):
             metrics,
             count,
             {name: values for name, values in found.items() if name != OURS},
-            [table(curves)],
+            [temperature_table(curves)],
             files,
             [*verdict, *self.protocol(count)],
             self.warnings(found),
@@ -158,7 +158,7 @@ class TextEvaluator(TimedByTrial):
             if name in found[OURS]:
                 values = each.get(name, found[OURS][name])
                 out[name] = metric(values, found["real"][name], better=better, meaning=meaning)
-                if name == "kernel":  # about 0 for real texts: a ratio says nothing
+                if name == "kernel":  # about 0 for real texts, so a ratio means nothing
                     out[name] = replace(out[name], ratio=None)
         return out
 
@@ -171,12 +171,12 @@ class TextEvaluator(TimedByTrial):
         return "\n".join(parts)
 
     def verdict(self, nets: Nets, found: dict[str, dict[str, float]], curves: dict[str, Curve]) -> list[str]:
-        """Whether adversarial training helped, in a sentence, by numbers of the same protocol."""
+        """One sentence that says whether adversarial training helped, from scores under the same protocol."""
         ours, warm = found[OURS], found[WARM]
         if self.same_weights(nets):
             return [
-                "Adversarial training did not help: the snapshot with the most balance is of the warm start, "
-                "and it is what was published."
+                "Adversarial training did not help: the snapshot with the best balance is that of the warm start, "
+                "and it was published."
             ]
         names = ("bleu_4", "self_bleu_4", "backward_bleu_4", "balance")
         numbers = ", ".join(f"{name} {ours[name]:.3f} against {warm[name]:.3f}" for name in names)
@@ -185,36 +185,36 @@ class TextEvaluator(TimedByTrial):
         covers = ours["backward_bleu_4"] - warm["backward_bleu_4"]
         better, worse = far < -SURE and covers > -SURE, far > SURE or covers < -SURE
         word = "helped" if better else "did not help" if worse else "made no difference beyond chance"
-        beside = "" if same is None else f" With that self_bleu_4, by temperature, maximum likelihood has {same:.3f}."
+        beside = "" if same is None else f" At that self_bleu_4, maximum likelihood has bleu_4 {same:.3f}."
         return [f"Adversarial training {word}: {numbers} of maximum likelihood at temperature 1.{beside}"]
 
     @staticmethod
     def same_weights(nets: Nets) -> bool:
-        """Whether what was published is its own warm start: no opinion of a critic, no other weights."""
+        """Whether the published generator is its own warm start: an untrained critic, or none, and the same weights."""
         critic = getattr(nets["G"], "critic", None)
         chosen = critic is not None and bool(critic.out.weight.any())
         pairs = zip(nets["G"].parameters(), nets["G_warm"].parameters(), strict=True)
         return not chosen and all(torch.allclose(a, b, atol=1e-3) for a, b in pairs)
 
     def protocol(self, count: int) -> list[str]:
-        """How it was judged, in sentences."""
+        """Sentences that describe the protocol."""
         what = "characters" if self.characters else 'Texygen\'s tokens (lower case, "." and "," apart)'
         held = len(self.data.held)
         return [
-            f"BLEU is the mean sentence BLEU of {min(count, JUDGED):,} samples against {held:,} held-out texts, "
+            f"BLEU is the mean sentence BLEU of {min(count, BLEU_SAMPLES):,} samples against {held:,} held-out texts, "
             f"smoothing method 1, of {what}. It grows with the number of references: compare under the same one.",
-            f"Self-BLEU: {min(count, JUDGED):,} samples against each other. Backward BLEU: {min(held, JUDGED):,} "
-            f"held-out texts against {count:,} samples. Real: training texts in place of samples.",
-            "Maximum likelihood samples at temperature 1, as it learned, the adversarial generator at its own.",
-            "The trigram model is interpolated; a tenth of the training texts chose its weights.",
+            f"Self-BLEU: {min(count, BLEU_SAMPLES):,} samples against each other. Backward BLEU: "
+            f"{min(held, BLEU_SAMPLES):,} held-out texts against {count:,} samples. Real: training texts as samples.",
+            "The maximum likelihood generator samples at temperature 1, the adversarial one at its own temperature.",
+            "The trigram model is interpolated with weights fitted to a tenth of the training texts.",
         ]
 
     def warnings(self, found: dict[str, dict[str, float]]) -> list[str]:
-        """What makes the numbers rough, and what they should make one look at."""
+        """Warnings about few references, repetition and copies."""
         ours, real = found[OURS], found["real"]
         out = []
         if len(self.data.held) < 500:
-            out.append(f"Only {len(self.data.held)} texts are held out: BLEU is low for want of references, and rough.")
+            out.append(f"Only {len(self.data.held)} texts are held out: with few references BLEU is low and rough.")
         if ours["self_bleu_4"] > real["self_bleu_4"] + 0.1:
             out.append("The samples repeat each other far more than real texts do (self_bleu_4).")
         if ours["copied"] > 0.05 + 2 * copied_by_chance(self.panel):
@@ -223,19 +223,19 @@ class TextEvaluator(TimedByTrial):
 
 
 def copied_by_chance(panel: Panel) -> float:
-    """Share of held-out sentences that stand in the training texts too."""
+    """Share of held-out sentences that occur in the training texts as well."""
     known = {tuple(s) for s in panel.training}
     return sum(tuple(s) in known for s in panel.asked) / max(1, len(panel.asked))
 
 
 def at(points: Curve, place: float) -> float | None:
-    """BLEU-4 where a curve has this self-BLEU-4, by straight lines between its points; None outside of it."""
+    """BLEU-4 of a curve at the self-BLEU-4 `place`, by linear interpolation; None outside of the curve."""
     line = sorted((x, y) for _, x, y in points)
     xs, ys = [x for x, _ in line], [y for _, y in line]
     return float(np.interp(place, xs, ys)) if xs[0] <= place <= xs[-1] else None
 
 
-def table(curves: dict[str, Curve]) -> dict[str, Any]:
-    """The curves as numbers."""
+def temperature_table(curves: dict[str, Curve]) -> dict[str, Any]:
+    """The curves as a table of the report."""
     rows = [[name, t, round(x, 4), round(y, 4)] for name, points in curves.items() for t, x, y in points]
     return {"title": "Over temperature", "columns": ["generator", "temperature", "self-BLEU-4", "BLEU-4"], "rows": rows}

@@ -1,9 +1,9 @@
-"""Numbers about lists of sentences: BLEU against references, self-BLEU, distinct n-grams, n-gram divergence, copies.
+"""Measures of lists of sentences: BLEU against references, self-BLEU, distinct n-grams, n-gram divergence, copies.
 
 A sentence is a list of tokens. BLEU is the sentence BLEU of Papineni et al. 2002 with the smoothing `method1` of Chen
 and Cherry 2014 (0.1 for a count of zero) and uniform weights over the orders 1 to n, the convention of Texygen
-(1802.01886). Its clipped counts need the largest count of each n-gram in any reference alone, so references become one
-table, and a thousand sentences against ten thousand take about a second.
+(1802.01886). Its clipped counts depend only on the largest count of each n-gram in any reference. So references are
+stored as one table, and a thousand sentences against ten thousand take about a second.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ import numpy as np
 
 Sentence = Sequence[str]
 ORDERS = (2, 3, 4, 5)
-EPSILON = 0.1  # what a count of zero is taken for
+EPSILON = 0.1  # replaces a count of zero
 _SPLIT = re.compile(r"[.,]|[^\s.,]+")
 
 
-def pieces(text: str) -> list[str]:
-    """Texygen's tokens of a line: lower case, cut at spaces, "." and "," apart."""
+def texygen_tokens(text: str) -> list[str]:
+    """The tokens of a line as in Texygen: lower case, split at spaces, "." and "," by themselves."""
     return _SPLIT.findall(text.lower())
 
 
 def ngrams(sentence: Sentence, n: int) -> list[tuple[str, ...]]:
-    """All n-grams in order, with repeats."""
+    """All n-grams of a sentence in order, with repeats."""
     return list(zip(*(sentence[k:] for k in range(n)), strict=False))
 
 
 class References:
-    """Sentences to compare with: the two largest counts of each n-gram in one of them, whose the largest is, lengths.
+    """Reference sentences as tables: the two largest counts of each n-gram in a sentence, the owner of the largest.
 
-    The second count is what remains when the owner of the largest is left out, as self-BLEU needs it.
+    The second count is the largest one when the owner of the first is left out, which self-BLEU needs.
     """
 
     def __init__(self, sentences: Sequence[Sentence], most: int = max(ORDERS)):
@@ -53,8 +53,10 @@ class References:
                         table[gram] = (first, count, whose)
 
     def closest(self, length: int, without: bool = False) -> int:
-        """The length of a reference that is nearest to `length`, the shorter of two; without: a sentence of just that
-        length is not counted once."""
+        """The length of a reference that is nearest to `length`, the shorter of two equally near ones.
+
+        without: leave out one reference of exactly that length.
+        """
         known = self.lengths
         if without and self.sizes[length] == 1:
             known = [size for size in known if size != length]
@@ -64,7 +66,7 @@ class References:
         return min(known[max(0, at - 1) : at + 1], key=lambda size: (abs(size - length), size))
 
     def clipped(self, grams: Counter[tuple[str, ...]], n: int, without: int | None) -> int:
-        """How many of the n-grams stand in the references, each at most as often as in one of them."""
+        """The clipped count: n-grams that occur in the references, each at most as often as in one of them."""
         table, found = self.tables[n - 1], 0
         for gram, count in grams.items():
             entry = table.get(gram)
@@ -76,7 +78,7 @@ class References:
 def sentence_bleu(
     sentence: Sentence, references: References, orders: Sequence[int] = ORDERS, without: int | None = None
 ) -> list[float]:
-    """BLEU of one sentence for each of `orders`, 0 to 1. without: the reference of this number is left out."""
+    """BLEU of one sentence for each of `orders`, 0 to 1. without: index of a reference to leave out."""
     length, logs = len(sentence), []
     for n in range(1, max(orders) + 1):
         grams = Counter(ngrams(sentence, n))
@@ -92,7 +94,7 @@ def sentence_bleu(
 def bleu(
     sentences: Sequence[Sentence], references: References | Sequence[Sentence], orders: Sequence[int] = ORDERS
 ) -> np.ndarray:
-    """BLEU of every sentence against all references, float64 [n, orders]; its mean over sentences is what is told."""
+    """BLEU of every sentence against all references, float64 [n, orders]; reports give its mean over sentences."""
     table = references if isinstance(references, References) else References(references, max(orders))
     return np.array([sentence_bleu(s, table, orders) for s in sentences]).reshape(len(sentences), len(orders))
 
@@ -105,20 +107,20 @@ def self_bleu(sentences: Sequence[Sentence], orders: Sequence[int] = ORDERS) -> 
 
 
 def distinct(sentences: Sequence[Sentence], n: int) -> float:
-    """Different n-grams per n-gram (Li et al. 2016, 1510.03055); falls with the number of sentences."""
+    """Distinct n-grams over all n-grams (Li et al. 2016, 1510.03055); it falls with the number of sentences."""
     grams = Counter(gram for s in sentences for gram in ngrams(s, n))
     return len(grams) / max(1, grams.total())
 
 
 def unique_share(sentences: Sequence[Sentence]) -> float:
-    """Different sentences per sentence."""
+    """Distinct sentences over all sentences."""
     return len({tuple(s) for s in sentences}) / max(1, len(sentences))
 
 
 def divergence(sentences: Sequence[Sentence], real: Sequence[Sentence], n: int) -> float:
-    """Jensen-Shannon divergence between the n-gram frequencies of two sets, in bits: 0 the same, 1 nothing in common.
+    """Jensen-Shannon divergence between the n-gram frequencies of two sets, in bits: 0 if equal, 1 if disjoint.
 
-    It grows as sets get smaller: compare sets of the same size, beside the value of real sentences.
+    It grows as sets get smaller: compare sets of the same size, and with the value of real sentences.
     """
     p, q = (Counter(gram for s in some for gram in ngrams(s, n)) for some in (sentences, real))
     a, b = max(1, p.total()), max(1, q.total())
@@ -131,11 +133,11 @@ def divergence(sentences: Sequence[Sentence], real: Sequence[Sentence], n: int) 
 
 
 def copies(sentences: Sequence[Sentence], training: Iterable[Sentence]) -> float:
-    """Share of sentences that stand in the training lines word for word."""
+    """Share of sentences that occur in the training lines word for word."""
     known = {tuple(s) for s in training}
     return sum(tuple(s) in known for s in sentences) / max(1, len(sentences))
 
 
 def harmonic(forward: float, backward: float) -> float:
-    """Harmonic mean of BLEU and backward BLEU (1804.11258): high where samples read well and nothing is left out."""
+    """Harmonic mean of BLEU and backward BLEU (1804.11258): high where samples are good and cover the real texts."""
     return 2 * forward * backward / (forward + backward) if forward + backward else 0.0

@@ -1,4 +1,4 @@
-"""Small models of texts for the evaluation: a trigram model, vectors of sentences, a classifier by n-grams."""
+"""Small models of texts for the evaluation: a trigram model, sentence vectors, a naive Bayes classifier."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ VECTOR, WORDS, WINDOW = 64, 2000, 3
 Gram = tuple[str, ...]
 
 
-class Trigrams:
-    """Trigrams, bigrams, unigrams and the uniform distribution, mixed by weights that a tenth of the sentences choose.
+class TrigramModel:
+    """An interpolated trigram model (Jelinek and Mercer 1980) of trigrams, bigrams, unigrams and uniform chance.
 
-    Interpolation of Jelinek and Mercer 1980; `weights` from the longest context to the uniform one. known: the words
-    that any model of the same comparison gives a chance to; all others are one rare word.
+    weights: from the longest context to the uniform distribution, fitted to a tenth of the sentences. known: the words
+    of all models in a comparison; all other words count as one rare word.
     """
 
     def __init__(self, sentences: Sequence[Sentence], known: set[str]):
@@ -40,11 +40,11 @@ class Trigrams:
         self.totals = [{gram: counter.total() for gram, counter in table.items()} for table in self.counts]
 
     def framed(self, sentence: Sentence) -> list[str]:
-        """Two starts, the known words, a stop."""
+        """The sentence with two start tokens before and a stop token after it; unknown words become the rare word."""
         return [_START, _START, *(w if w in self.known else _RARE for w in sentence), _STOP]
 
     def parts(self, sentence: Sentence) -> np.ndarray:
-        """Chances of each token and of the stop by each model [T, 4]: trigram, bigram, unigram, uniform."""
+        """Probabilities of each token and the stop [T, 4] by the trigram, bigram, unigram and uniform model."""
         tokens, rows = self.framed(sentence), []
         for k in range(2, len(tokens)):
             row = [1 / self.size]
@@ -56,7 +56,7 @@ class Trigrams:
         return np.array(rows)
 
     def _mix(self, sentences: Sequence[Sentence], rounds: int = 20) -> np.ndarray:
-        """Weights [4] that make these sentences likeliest, by expectation maximisation."""
+        """Weights [4] of maximum likelihood on these sentences, by expectation maximisation."""
         chances, weights = np.concatenate([self.parts(s) for s in sentences]), np.full(4, 0.25)
         for _ in range(rounds):
             shares = chances * weights
@@ -64,7 +64,7 @@ class Trigrams:
         return weights
 
     def perplexity(self, sentences: Sequence[Sentence]) -> float:
-        """exp of the mean of minus log p over all tokens and stops."""
+        """exp of the mean of -log p over all tokens and stops."""
         logs = np.concatenate([np.log(self.parts(s) @ self.weights) for s in sentences])
         return float(math.exp(-logs.mean()))
 
@@ -94,11 +94,12 @@ class Trigrams:
         return [t for t in tokens[2:] if t != _RARE]
 
 
-class Vectors:
-    """Sentences as vectors [2 * VECTOR]: the mean of word vectors, and of products of neighbours, which know the order.
+class SentenceVectors:
+    """Sentences as vectors [2 * VECTOR]: means of word vectors and of products of neighbours, which depend on order.
 
-    Word vectors: positive pointwise mutual information with the words around, in VECTOR dimensions by singular values
-    (Levy and Goldberg 2014), of the WORDS most frequent words of the training sentences. Scaled to unit spread.
+    Word vectors are a truncated SVD, in VECTOR dimensions, of the positive pointwise mutual information between the
+    WORDS most frequent words of the training sentences and their neighbours (Levy and Goldberg 2014). Sentence vectors
+    have mean 0 and variance 1 on the training sentences.
     """
 
     def __init__(self, training: Sequence[Sentence]):
@@ -135,12 +136,12 @@ class Vectors:
         return out
 
     def __call__(self, sentences: Sequence[Sentence]) -> np.ndarray:
-        """float32 [n, 2 * VECTOR]."""
+        """Vectors of n sentences, float32 [n, 2 * VECTOR]."""
         return (self._raw(sentences) - self.mean) / self.spread
 
 
-class Classes:
-    """Which class a sentence is of, by its words and pairs of words (naive Bayes with 0.5 added to each count)."""
+class NaiveBayes:
+    """A naive Bayes classifier of sentences by words and pairs of words, with 0.5 added to each count."""
 
     def __init__(self, sentences: Sequence[Sentence], labels: np.ndarray, classes: int):
         self.counts = [Counter[Gram]() for _ in range(classes)]
@@ -154,7 +155,7 @@ class Classes:
         return ngrams(sentence, 1) + ngrams(sentence, 2)
 
     def __call__(self, sentences: Sequence[Sentence]) -> np.ndarray:
-        """The likeliest class of each, int64 [n]."""
+        """The likeliest class of each sentence, int64 [n]."""
         scores = np.array(
             [
                 [

@@ -1,4 +1,4 @@
-"""The curve of quality against diversity: BLEU-4 over self-BLEU-4, a line for each generator, a dot for each list."""
+"""The plot of quality against diversity: BLEU-4 over self-BLEU-4, as lines of generators and dots of lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GREY = (110, 110, 110)
 
 
 class _Axis:
-    """Values to pixels, with room at both ends."""
+    """A linear axis: values -> pixels, with a margin at both ends."""
 
     def __init__(self, values: Sequence[float], start: float, stop: float):
         low, high = min(values), max(values)
@@ -24,7 +24,7 @@ class _Axis:
         return self.start + (self.stop - self.start) * (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        """Four to nine round values."""
+        """Round values for at most nine ticks."""
         step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if (self.high - self.low) / s <= 9)
         first = int(self.low / step) + 1
         return [round(step * k, 4) for k in range(first, int(self.high / step) + 1)]
@@ -33,9 +33,9 @@ class _Axis:
 def curve(
     lines: Mapping[str, Sequence[tuple[float, float, float]]], points: Mapping[str, tuple[float, float]]
 ) -> Image.Image:
-    """lines: name -> (temperature, self-BLEU-4, BLEU-4); points: name -> (self-BLEU-4, BLEU-4).
+    """The plot. lines: name -> (temperature, self-BLEU-4, BLEU-4); points: name -> (self-BLEU-4, BLEU-4).
 
-    Up and left is better.
+    Higher and further left is better.
     """
     sheet = Image.new("RGB", (WIDE, HIGH), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)

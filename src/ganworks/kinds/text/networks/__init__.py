@@ -1,1 +1,1 @@
-"""Networks that write and read texts."""
+"""Generators and critics of texts."""

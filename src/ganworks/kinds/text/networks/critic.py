@@ -1,7 +1,7 @@
-"""Critics of texts: convolutions over embedded tokens, largest value over the text, one logit.
+"""Critics of texts: convolutions over embedded tokens, max-pooling over the text, one logit.
 
-After Kim 2014 (1408.5882), as SeqGAN (1609.05473) and RelGAN (ICLR 2019) use them. A text is numbers [B, L], or soft
-tokens [B, L, V] that a gradient goes through.
+The architecture is that of Kim 2014 (1408.5882), as in SeqGAN (1609.05473) and RelGAN (ICLR 2019). A text is token
+numbers [B, L], or soft tokens [B, L, V] with a gradient.
 """
 
 from __future__ import annotations
@@ -31,44 +31,44 @@ class Highway(nn.Module):
 
 
 def soft(x: Tensor, weight: Tensor) -> Tensor:
-    """Numbers [B, L] or soft tokens [B, L, V] by the table [V, n] -> [B, L, n]."""
+    """Token numbers [B, L] or soft tokens [B, L, V] -> embeddings [B, L, n] by the table [V, n]."""
     return x @ weight.to(x.dtype) if x.dim() == 3 else functional.embedding(x.long(), weight)
 
 
-def table(tokens: int, size: int) -> nn.Embedding:
-    """Embeddings of unit scale, as the windows want them."""
+def token_embedding(tokens: int, size: int) -> nn.Embedding:
+    """An embedding of tokens with standard deviation SPREAD."""
     made = nn.Embedding(tokens, size)
     nn.init.normal_(made.weight, std=SPREAD)
     return made
 
 
 class TextCritic(nn.Module):
-    """(numbers [B, L] or soft tokens [B, L, V], labels [B]) -> logits [B] float32, high for real texts.
+    """Token numbers [B, L] or soft tokens [B, L, V], labels [B] or None -> logits [B] float32, high for real texts.
 
-    Windows of several widths, each map's largest value over the text, a highway layer, dropout. A label adds the
-    projection of the features on its own vector (Miyato and Koyama 2018, 1802.05637).
+    Convolutions of several widths, max-pooling over the text, a highway layer, dropout. Labels enter by projection
+    (Miyato and Koyama 2018, 1802.05637).
     """
 
     def __init__(self, spec: Spec, embed: int, widths: tuple[int, ...], maps: int, dropout: float):
         super().__init__()
         tokens, length = len(spec.facts["vocabulary"]["tokens"]) + 2, spec.shape[0]
         fitting = sorted({min(width, length) for width in widths})
-        self.embed = table(tokens, embed)
+        self.embed = token_embedding(tokens, embed)
         self.windows = nn.ModuleList(nn.Conv1d(embed, maps, width) for width in fitting)
         size = maps * len(fitting)
         self.highway, self.dropout = Highway(size), nn.Dropout(dropout)
         self.out = nn.Linear(size, 1)
-        nn.init.zeros_(self.out.weight)  # at first it likes all texts alike
+        nn.init.zeros_(self.out.weight)  # at first all texts have the same logit
         self.label = nn.Embedding(spec.num_classes, size) if spec.num_classes else None
         if self.label is not None:
             nn.init.zeros_(self.label.weight)
 
     @torch.no_grad()
     def begin(self, embeddings: Tensor) -> None:
-        """Take over a generator's embeddings [V or more, n] where sizes agree: its words are known by their company.
+        """Copy a generator's embeddings [V or more, n] if the sizes agree.
 
-        On captions it made the difference: after three rounds 68 % of pairs of a real and a made text were told apart,
-        against 57 % from random embeddings.
+        On captions, after three rounds, 68 % of pairs of a real and a generated text were told apart with them, and 57
+        % with random embeddings.
         """
         found = embeddings[: self.embed.num_embeddings]
         if found.shape == self.embed.weight.shape:
@@ -83,17 +83,17 @@ class TextCritic(nn.Module):
         return logits if self.label is None or y is None else logits + (self.label(y) * h).sum(1).float()
 
 
-class Views(nn.Module):
-    """RelGAN's critic: (as `TextCritic`) -> logits [B, views], one for each embedding of tokens as single numbers.
+class MultiViewCritic(nn.Module):
+    """RelGAN's critic: texts and labels as in `TextCritic` -> logits [B, views], one for each scalar token embedding.
 
-    All views share their windows (widths 2 to 5 in the paper, 300 maps each) and the layers behind them.
+    All views share the convolutions (widths 2 to 5 in the paper, 300 maps each) and the layers after them.
     """
 
     def __init__(self, spec: Spec, views: int, widths: tuple[int, ...], maps: int, dropout: float):
         super().__init__()
         tokens, length = len(spec.facts["vocabulary"]["tokens"]) + 2, spec.shape[0]
         fitting = sorted({min(width, length) for width in widths})
-        self.embed = table(tokens, views)
+        self.embed = token_embedding(tokens, views)
         self.windows = nn.ModuleList(nn.Conv1d(1, maps, width) for width in fitting)
         size = maps * len(fitting)
         self.highway, self.dropout = Highway(size), nn.Dropout(dropout)

@@ -1,7 +1,7 @@
-"""Generators of texts: a recurrent language model whose latents are the uniform numbers that it samples by.
+"""Generators of texts: a recurrent language model whose latents become the uniform numbers that it samples with.
 
-Texts are numbers [B, L] (`data.text_vocabulary`): END = 0 closes one and fills the rest, 1 stands for an unknown token.
-The same latents always give the same text, and a change of temperature changes it smoothly.
+Texts are token numbers [B, L] (see `data.vocabulary`): END = 0 ends a text and fills the rest, 1 is an unknown token.
+The same latents give the same text, which changes gradually with the temperature.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Chance, Count, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.text.data.vocabulary import END, FIRST, UNKNOWN
-from ganworks.kinds.text.networks.critic import TextCritic, Views
-from ganworks.kinds.text.networks.memory import Memory
+from ganworks.kinds.text.networks.critic import MultiViewCritic, TextCritic
+from ganworks.kinds.text.networks.memory import RelationalMemory
 from ganworks.layers.copies import frozen
 
 State = Any
 
 
 def vocabulary_size(spec: Spec) -> int:
-    """How many numbers tokens have, END and UNKNOWN included. Raises UsageError for data that are no texts."""
+    """The number of tokens, END and UNKNOWN included. Raises UsageError for data that are not texts."""
     tokens = spec.facts.get("vocabulary", {}).get("tokens") if isinstance(spec.facts.get("vocabulary"), dict) else None
     if not tokens or len(spec.shape) != 1:
         raise UsageError(f"These networks make texts; the data are {spec.kind} of shape {list(spec.shape)}.")
@@ -34,7 +34,7 @@ def vocabulary_size(spec: Spec) -> int:
 
 
 def mask(x: Tensor) -> Tensor:
-    """Which places of numbers [B, L] belong to the text, its END included, bool [B, L]."""
+    """Which places of token numbers [B, L] belong to the text, its END included: bool [B, L]."""
     return torch.arange(x.shape[1], device=x.device) <= (x != END).sum(1, keepdim=True)
 
 
@@ -52,35 +52,36 @@ class RecurrentCore(nn.Module):
 
     @staticmethod
     def chosen(state: State, rows: Tensor) -> State:
-        """The state of some rows."""
+        """The state of the rows with these indices."""
         if isinstance(state, tuple):
             return tuple(part.index_select(1, rows) for part in state)
         return state.index_select(1, rows)
 
     @staticmethod
     def joined(states: list[State]) -> State:
-        """States of several batches one after the other."""
+        """The states of several batches, concatenated."""
         if isinstance(states[0], tuple):
             return tuple(torch.cat(parts, 1) for parts in zip(*states, strict=True))
         return torch.cat(states, 1)
 
 
 class TextGenerator(nn.Module):
-    """([B, z_dim], [B]) -> numbers [B, L] as float32; in training also log-likelihoods and samples by parts.
+    """Latents [B, z_dim], labels [B] or None -> token numbers [B, L] as float32.
 
-    Output weights are the input embeddings (Press and Wolf 2017, 1608.05859). Dropout on embeddings, features and words
-    (a word of the input becomes UNKNOWN; Bowman et al. 2016, 1511.06349) in training alone. With a critic, it draws
-    `candidates` texts and takes one with chances exp(critic): the residual energy of Deng et al. 2020 (2004.11714).
+    Output weights are the input embeddings (Press and Wolf 2017, 1608.05859). Dropout in training acts on embeddings,
+    features and words (a word of the input becomes UNKNOWN; Bowman et al. 2016, 1511.06349). With a critic, it draws
+    `candidates` texts and chooses one with probabilities in proportion to exp(critic), the residual energy-based model
+    of Deng et al. 2020 (2004.11714).
     """
 
     def __init__(self, net: TextNets, spec: Spec):
         super().__init__()
         self.size, self.length = vocabulary_size(spec), spec.shape[0]
-        self.embed = nn.Embedding(self.size + 1, net.embed)  # the last one begins a text
+        self.embed = nn.Embedding(self.size + 1, net.embed)  # the last embedding begins a text
         nn.init.normal_(self.embed.weight, std=0.05)
         self.label = nn.Embedding(spec.num_classes, net.embed) if spec.num_classes else None
         self.core = (
-            Memory(net.embed, net.heads, net.head_size, net.slots)
+            RelationalMemory(net.embed, net.heads, net.head_size, net.slots)
             if net.core == "memory"
             else RecurrentCore(net.core, net.embed, net.hidden, net.layers)
         )
@@ -96,11 +97,11 @@ class TextGenerator(nn.Module):
 
     @property
     def z_dim(self) -> int:
-        """A number for each token, and one for the choice, of each candidate."""
+        """Size of the latent: for each candidate, a number for each token and one for the choice."""
         return self.candidates * (self.length + 1)
 
     def inputs(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Embeddings [B, T, E] of numbers [B, T], with the label's added to each."""
+        """Embeddings [B, T, E] of token numbers [B, T], plus those of the labels; UsageError for missing labels."""
         if self.training and self.drop_word:
             gone = (torch.rand(x.shape, device=x.device) < self.drop_word) & (x < self.size)
             x = torch.where(gone, UNKNOWN, x)
@@ -119,16 +120,16 @@ class TextGenerator(nn.Module):
         return functional.linear(h, self.embed.weight[: self.size], self.bias).float()
 
     def begins(self, rows: int) -> Tensor:
-        """What stands before the first token, int64 [rows]."""
+        """The number of the start token, int64 [rows]."""
         return torch.full((rows,), self.size, device=self.bias.device)
 
     def log_likelihood(self, x: Tensor, y: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
-        """log p of every token of numbers [B, L], END included, float32 [B, L]; 0 behind the end.
+        """log p of the tokens of texts [B, L], END included, float32 [B, L]; 0 after the end.
 
-        smoothing: that share of each target goes to all tokens alike.
+        smoothing: label smoothing, the share of each target that is spread over all tokens.
         """
         inside = mask(x)
-        longest = int(inside.sum(1).max())  # nothing is computed behind the longest text of the batch
+        longest = int(inside.sum(1).max())  # nothing is computed after the end of the longest text
         kept, target = inside[:, :longest], x[:, :longest]
         shifted = torch.cat([self.begins(len(x))[:, None], target[:, :-1]], 1)
         h, _ = self.core(self.inputs(shifted, y))
@@ -140,12 +141,12 @@ class TextGenerator(nn.Module):
         return out
 
     def advance(self, tokens: Tensor, y: Tensor | None, state: State) -> tuple[Tensor, State]:
-        """One step: numbers [B] and state -> logits [B, V] of what follows, and the new state."""
+        """One step: tokens [B], labels, state -> logits [B, V] of the next token, and the new state."""
         h, state = self.core(self.inputs(tokens[:, None], y), state)
         return self.logits(h[:, 0]), state
 
     def chances(self, logits: Tensor, place: int) -> Tensor:
-        """Chances [B, V] at this temperature; none for UNKNOWN, nor for END where a text begins."""
+        """Probabilities [B, V] of logits [B, V] at this temperature: 0 for UNKNOWN, and for END at place 0."""
         logits = logits / self.temperature
         logits[:, UNKNOWN] = -math.inf
         if place == 0:
@@ -154,12 +155,12 @@ class TextGenerator(nn.Module):
 
     @staticmethod
     def pick(chances: Tensor, u: Tensor) -> Tensor:
-        """As `pick`, for games."""
+        """The function `pick`, as a method for games."""
         return pick(chances, u)
 
     @torch.no_grad()
     def sample(self, u: Tensor, y: Tensor | None = None) -> Tensor:
-        """Numbers int64 [B, L] by the inverse of the distribution function at uniform u [B, L]."""
+        """Texts int64 [B, L], by inverse transform sampling with uniform numbers u [B, L]."""
         rows, state, tokens = len(u), None, self.begins(len(u))
         out = torch.zeros(rows, self.length, dtype=torch.int64, device=u.device)
         ended = torch.zeros(rows, dtype=torch.bool, device=u.device)
@@ -173,9 +174,9 @@ class TextGenerator(nn.Module):
         return out
 
     def soft_sample(self, u: Tensor, sharpness: float, y: Tensor | None = None) -> Tensor:
-        """Soft tokens [B, L, V] of uniform u [B, L, V]: softmax(sharpness (logits + Gumbel)), with a gradient.
+        """Soft tokens [B, L, V]: softmax(sharpness (logits + Gumbel noise)), with a gradient; u [B, L, V] is uniform.
 
-        RelGAN (ICLR 2019), equations 4 and 5. What follows is conditioned on the hard token, the largest; behind the
+        RelGAN (ICLR 2019), equations 4 and 5. The next token depends on the hard token, the largest one; after the
         first END all tokens are END.
         """
         state, tokens, out = None, self.begins(len(u)), []
@@ -193,43 +194,43 @@ class TextGenerator(nn.Module):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         u = torch.special.ndtr(z).view(len(z) * self.candidates, self.length + 1)
         if self.candidates == 1 or self.critic is None or not self.critic.out.weight.any():
-            return self.sample(u[:: self.candidates, : self.length], y).float()  # no choice, or no opinion yet
+            return self.sample(u[:: self.candidates, : self.length], y).float()  # no choice, or an untrained critic
         several = None if y is None else y.repeat_interleave(self.candidates)
         x = self.sample(u[:, : self.length], several)
-        noise = -(-(u[:, -1].clamp(1e-6, 1 - 1e-6)).log()).log()  # Gumbel: the largest sum is a draw by the weights
+        noise = -(-(u[:, -1].clamp(1e-6, 1 - 1e-6)).log()).log()  # Gumbel-max: the argmax is a draw from the softmax
         best = (self.critic(x, several) + noise).view(len(z), -1).argmax(1)
         return x.view(len(z), self.candidates, -1)[torch.arange(len(z), device=z.device), best].float()
 
 
 def pick(chances: Tensor, u: Tensor) -> Tensor:
-    """Numbers int64 [B]: the first whose summed chances [B, V] exceed u [B] in [0, 1]."""
+    """Tokens int64 [B]: the first whose cumulative probability exceeds u [B] in [0, 1]; chances [B, V]."""
     sums = chances.cumsum(1)
     found = torch.searchsorted(sums, (u * sums[:, -1])[:, None].contiguous(), right=True)[:, 0]
-    return found.clamp_max(chances.shape[1] - 1)  # where rounding leads beyond the end
+    return found.clamp_max(chances.shape[1] - 1)  # rounding may lead beyond the end
 
 
 @dataclass(frozen=True)
 class TextNets:
-    """A recurrent generator of texts, the same after its warm start alone (G_warm), and a critic.
+    """A recurrent generator of texts G, its copy after the warm start (G_warm), and a critic D.
 
     core: "lstm", "gru", or "memory" (relational memory of `heads` x `head_size` in `slots`).
-    embed: numbers per embedded token of the generator.
+    embed: size of a token's embedding in the generator.
     hidden: width of the generator's cells.
     layers: layers of the generator's cells.
     heads: attention heads of the relational memory.
-    head_size: numbers per head of the relational memory.
+    head_size: size of an attention head of the relational memory.
     slots: slots of the relational memory.
     dropout: dropout on features.
     dropout_in: dropout on embeddings.
-    word_dropout: share of input words hidden in training.
-    candidates: texts drawn for each one that is given out, by the critic's choice; 1: no choice.
-    temperature: temperature at which candidates are drawn, for the critic to learn from and by default afterwards.
-    critic: "windows" (convolutions over embedded tokens of widths `d_widths`, `d_maps` maps each), or "views"
-        (RelGAN's: the same over `d_views` embeddings of one number each, with one logit for each).
-    d_embed: numbers per embedded token of the critic.
+    word_dropout: share of input words that are hidden in training.
+    candidates: texts drawn for each sample, of which the critic chooses one; 1: no choice.
+    temperature: temperature at which texts are drawn, in training for the critic and by default in sampling.
+    critic: "windows" (convolutions of widths `d_widths` over embedded tokens, `d_maps` maps each), or "views"
+        (RelGAN's: the same over `d_views` scalar embeddings, with one logit for each).
+    d_embed: size of a token's embedding in the critic.
     d_widths: widths of the critic's convolutions.
     d_maps: maps of each of the critic's convolutions.
-    d_views: embeddings of the critic with "views".
+    d_views: scalar embeddings of the critic "views".
     d_dropout: dropout of the critic.
     """
 
@@ -257,13 +258,17 @@ class TextNets:
     def __post_init__(self) -> None:
         check(self)
         if self.critic == "views" and self.candidates > 1:
-            raise UsageError('candidates are chosen between by critic="windows"; with "views" candidates must be 1.')
+            raise UsageError('critic="views" has no choice of candidates: set candidates=1, or critic="windows".')
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """Fresh players {"G", "G_warm", "D"} for `spec`, initialised from torch's global random state."""
+        """New networks {"G", "G_warm", "D"} for `spec`, initialised from torch's global generator."""
         return {"G": TextGenerator(self, spec), "G_warm": TextGenerator(self, spec), "D": self.discriminator(spec)}
 
     def discriminator(self, spec: Spec) -> nn.Module:
-        """A fresh critic of these sizes."""
+        """A new critic for `spec`."""
         sizes = (self.d_widths, self.d_maps, self.d_dropout)
-        return TextCritic(spec, self.d_embed, *sizes) if self.critic == "windows" else Views(spec, self.d_views, *sizes)
+        return (
+            TextCritic(spec, self.d_embed, *sizes)
+            if self.critic == "windows"
+            else MultiViewCritic(spec, self.d_views, *sizes)
+        )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Memory(nn.Module):
+class RelationalMemory(nn.Module):
     """Embeddings [B, T, E], memory [B, slots, M] or None -> features [B, T, slots * M], memory.
 
     M = heads * head_size.
@@ -26,11 +26,11 @@ class Memory(nn.Module):
         self.gate_input, self.gate_memory = nn.Linear(size, 2 * size), nn.Linear(size, 2 * size)
 
     def start(self, rows: int, like: Tensor) -> Tensor:
-        """Slots that differ from each other: a one in a place of their own."""
+        """Initial slots [rows, slots, M]: rows of the identity matrix, so that they differ."""
         return torch.eye(self.slots, self.size, device=like.device).expand(rows, -1, -1)
 
     def _attend(self, memory: Tensor, x: Tensor) -> Tensor:
-        """Every slot looks at all slots and at the input."""
+        """Attention of every slot to all slots and to the input."""
         rows = torch.cat([memory, x], 1)
         asked, (keys, values) = self.ask(memory), self.tell(rows).chunk(2, 2)
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (asked, keys, values))
@@ -54,10 +54,10 @@ class Memory(nn.Module):
 
     @staticmethod
     def chosen(state: Tensor, rows: Tensor) -> Tensor:
-        """The state of some rows."""
+        """The state of the rows with these indices."""
         return state.index_select(0, rows)
 
     @staticmethod
     def joined(states: list[Tensor]) -> Tensor:
-        """States of several batches one after the other."""
+        """The states of several batches, concatenated."""
         return torch.cat(states)

@@ -1,1 +1,1 @@
-"""Clips: files, frames, the packed data set."""
+"""Clips: sources, frames, the packed data set."""

@@ -1,13 +1,13 @@
-"""Where clips come from: films and animations, strips of frames, folders of frames, arrays; and their labels.
+"""Sources of clips and their labels: films, animations, strips of frames, folders of frames, arrays.
 
-| in the source | is |
+| in the source | read as |
 |---|---|
 | .mp4 .m4v .mov .mkv .webm .avi, and .gif | a clip each |
-| .webp and .png that move (told from some of them) | a clip each |
-| pictures a whole number of times, at least four, as wide as tall | strips: a clip each, of square or `strip` frames |
-| other pictures | frames in the order of their names; a folder of them is a clip |
+| animated .webp and .png (decided by a sample of the files) | a clip each |
+| images whose width is a multiple, at least 4, of their height | strips: a clip each, of square or `strip` frames |
+| other images | frames in the order of their names; a folder of them is a clip |
 
-Classes: labels.csv or one folder per class, as for pictures; of folders of frames, the folder above them.
+Classes: labels.csv or one folder for each class, as for images; with folders of frames, the folders above them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ganworks.files.sources import FileSource, labels_of, listing_of, natural_ke
 
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 MOVING = (".gif", *FILMS)
-STRIP = 4  # pictures so many times as wide as tall are strips
+STRIP = 4  # images at least so many times as wide as tall are strips
 _LOOKED_AT = 16
 
 
 class ClipError(DecodeError):
-    """A clip that cannot be read. `name` says which, `reason` why."""
+    """A clip that cannot be read. name: its file; reason: a phrase that says why."""
 
     def __init__(self, name: str, reason: str):
         UsageError.__init__(self, f'"{name}" cannot be read as a clip: {reason}')
@@ -42,15 +42,18 @@ class ClipError(DecodeError):
 
 @dataclass(frozen=True)
 class Opened:
-    """A clip before it is decoded. form: "film" (payload: a path or bytes), "moving" or "strip" (bytes), "frames" (what
-    reads each frame) or "array" (uint8 [F, C, H, W])."""
+    """A clip before it is decoded.
+
+    form and payload: "film" (a path or bytes), "moving" or "strip" (bytes), "frames" (names and functions that read
+    each frame) or "array" (uint8 [F, C, H, W]).
+    """
 
     form: str
     payload: Any
 
 
 class ClipFiles(FileSource):
-    """Clips in a folder, a zip or a file. layout: "strips" or "folders" for pictures, "auto" to look at some."""
+    """Clips in a folder, a zip or a file. layout: what images are, "strips", "folders" or "auto" (a sample decides)."""
 
     suffixes: ClassVar[tuple[str, ...]] = (*MOVING, *(s for s in SUFFIXES if s != ".gif"))
     what: ClassVar[str] = "clips"
@@ -71,7 +74,7 @@ class ClipFiles(FileSource):
         self.notes.append(self._said(len(folders), sum(moving)))
 
     def _look(self, layout: str) -> str:
-        """What the pictures are: "moving", "strip" or "frames"."""
+        """What the images are: "moving", "strip" or "frames"."""
         if layout != "auto":
             return {"strips": "strip", "folders": "frames"}[layout]
         still = [i for i in self.indices.tolist() if not self.listing.names[i].lower().endswith(MOVING)]
@@ -111,12 +114,12 @@ class ClipFiles(FileSource):
         return len(self.groups)
 
     def name(self, index: int) -> str:
-        """The path of its file, or of its folder of frames."""
+        """The path of a clip's file, or of its folder of frames."""
         name = self.listing.names[self.groups[index][0]]
         return printable(name.rpartition("/")[0] or name if len(self.groups[index]) > 1 else name)
 
     def get(self, index: int) -> Opened:  # pyrefly: ignore
-        """The clip, unread where it is a film in a folder; raises ClipError when its bytes cannot be had."""
+        """A clip, not yet read if it is a film in a folder; raises ClipError for bytes that cannot be read."""
         group = self.groups[index]
         name = self.listing.names[group[0]]
         if name.lower().endswith(FILMS):
@@ -135,7 +138,7 @@ class ClipFiles(FileSource):
         name, size = printable(self.listing.names[at]), self.listing.sizes[at]
         if size > MAX_BYTES:
             raise ClipError(
-                name, f"{size:,} bytes is more than the limit of {MAX_BYTES:,} (films in folders have none)."
+                name, f"{size:,} bytes is more than the limit of {MAX_BYTES:,} (films in folders have no limit)."
             )
         try:
             return self._read(at)
@@ -161,20 +164,20 @@ class ClipArrays:
         return len(self.items)
 
     def name(self, index: int) -> str:
-        """Its number."""
+        """The name of a clip in messages."""
         return f"clip {index}"
 
     def get(self, index: int) -> Opened:
-        """As given."""
+        """A clip as it was given."""
         return Opened("array", self.items[index])
 
     def stamp(self) -> str:
-        """A hash of all values."""
+        """A hash of all frames and labels."""
         return stamp_of(str(self.classes), self.items, self.labels)
 
 
 def as_clip(x: np.ndarray, number: int) -> np.ndarray:
-    """uint8 [F, C, H, W] of an array in one of the usual orders; UsageError for others."""
+    """An array in one of the orders above -> uint8 [F, C, H, W]; UsageError for other arrays."""
     if x.ndim == 3:
         x = x[:, None]
     elif x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):

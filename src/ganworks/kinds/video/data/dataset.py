@@ -1,7 +1,7 @@
-"""Clips as a data set: found, decoded, resized and packed once; then read as a memory-map.
+"""Clips as a data set: decoded, resized and packed once, then read through a memory map.
 
-cache/<name>-clips-<key>/x.npy (uint8 [frames of all clips, C, H, W]), at.npy (where each clip begins, and the end),
-hash.npy, y.npy and fingerprint.json. An example is a clip, or a piece of a long one.
+A pack is the folder cache/<name>-clips-<key> with x.npy (uint8 [frames of all clips, C, H, W]), at.npy (where each clip
+begins, and the end), hash.npy, y.npy and fingerprint.json. An example is from a clip, or from a piece of a long one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ganworks.kinds.video.data.clips import ClipError, Opened
 from ganworks.kinds.video.data.reading import Reading
 
 FORMAT = 1
-_ROOM = 64 << 20  # bytes of clips that are decoded at a time
+_ROOM = 64 << 20  # bytes of decoded clips in memory at a time
 
 
 def pack_clips(
@@ -43,10 +43,11 @@ def pack_clips(
     on_progress: Progress | None = None,
     notes: tuple[str, ...] = (),
 ) -> Path:
-    """The folder of a source's pack, made first when there is none.
+    """The folder of a source's pack, which is written first if there is none.
 
-    reading: how clips are read; its `fit` makes frames of `shape` [C, H, W]. settings: plain values that decide the
-    result. on_corrupt: "error" refuses the first clip that cannot be read, "skip" leaves such out and counts them.
+    reading: how clips are read; its `fit` makes frames of `shape` [C, H, W]. settings: plain values on which the result
+    depends. on_corrupt: "error" refuses the first clip that cannot be read, "skip" leaves such clips out and counts
+    them. Raises UsageError.
     """
     key = [FORMAT, source.stamp(), shape, reading.limit, settings, len(source.classes)]
 
@@ -59,7 +60,7 @@ def pack_clips(
 
 
 def clip_facts(folder: Path) -> dict[str, Any] | None:
-    """fingerprint.json of a whole pack, or None."""
+    """The facts in fingerprint.json of a complete pack, or None."""
     return read_facts(folder, FORMAT, "uint8")
 
 
@@ -71,7 +72,7 @@ def _write(
     on_progress: Progress | None,
     notes: list[str],
 ) -> None:
-    """Decode and write every clip; the rate of a clip is kept as the mode of its item."""
+    """Decode and write every clip; the mode of an item is the frame rate of its clip."""
     at, source = [0], writer.source
 
     def convert(clip: Opened, name: str) -> ConvertedItem:
@@ -105,9 +106,9 @@ def _write(
 
 
 class ClipSet:
-    """Packed clips; an example is `length` frames, every `stride`-th, of a clip or of a piece of a long one.
+    """Packed clips; an example is `length` frames, every `stride`-th one of a clip or of a piece of a long clip.
 
-    rows: int64 [N, 3], (clip, first frame, end) of the pieces, each with room for an example or more. spec.shape:
+    rows: int64 [N, 3], (clip, first frame, end) of the pieces, each of which holds at least one example. spec.shape:
     (T, C, H, W). labels: int64 [N] or None. train, held: indices of rows; the split is by content, with all pieces of
     a clip on one side unless there are fewer than FEW clips.
     """
@@ -123,7 +124,7 @@ class ClipSet:
         self.hashes, self._pages = np.load(folder / "hash.npy", allow_pickle=False), MappedPages(self._map)
         self.span = (length - 1) * stride + 1
         self.frames = np.diff(self._at)
-        self.rows = pieces(self.frames, self.span)
+        self.rows = clip_pieces(self.frames, self.span)
         if not len(self.rows):
             raise UsageError(
                 f'"{facts["source"]}": no clip has the {self.span} frames that length={length} with stride={stride} '
@@ -137,7 +138,7 @@ class ClipSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 (hex) of all content, labels and settings that shape it."""
+        """sha256 (hex) of the content, the labels and the settings that determine the examples."""
         digest = hashlib.sha256(json.dumps([self.spec.to_dict(), self.span], sort_keys=True).encode())
         digest.update(self.hashes.tobytes())
         if self.labels is not None:
@@ -148,7 +149,7 @@ class ClipSet:
         return len(self.rows)
 
     def raw(self, indices: Any, late: np.ndarray | None = None) -> np.ndarray:
-        """Examples uint8 [n, T, C, H, W]. late [n] in [0, 1): where in the room of its piece each begins (None: 0)."""
+        """Examples uint8 [n, T, C, H, W]. late: [n] in [0, 1), their relative starts in their pieces; None: at 0."""
         _, first, end = self.rows[indices].T
         clips = self._at[self.rows[indices, 0]]
         room = end - first - self.span + 1
@@ -165,7 +166,7 @@ class ClipSet:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Plain facts: what was found, what it became, how it is split."""
+        """Plain facts about the source, the conversion and the split."""
         facts = self.facts
         short = int((self.frames < self.span).sum())
         notes = [f"{short:,} clips of fewer than {self.span} frames left out"] if short else []
@@ -195,8 +196,8 @@ class ClipSet:
         }  # fmt: skip
 
 
-def pieces(frames: np.ndarray, span: int) -> np.ndarray:
-    """Frames of each clip [N] -> rows int64 [M, 3], (clip, first, end); of 4 spans on in pieces of 2 or 3."""
+def clip_pieces(frames: np.ndarray, span: int) -> np.ndarray:
+    """Frames of each clip [N] -> rows int64 [M, 3], (clip, first, end); clips of 4 spans or more are cut."""
     rows = []
     for clip, count in enumerate(frames.tolist()):
         if count < span:

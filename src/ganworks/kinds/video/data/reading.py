@@ -1,10 +1,10 @@
-"""A clip's frames, one after the other, by stated rules: what is damaged, endless or uneven is met here.
+"""Reading the frames of a clip, with rules for damaged, long and uneven clips.
 
-- A clip that breaks off or is damaged part-way: the frames before the damage are used, and it is counted.
-- More than `limit` frames (a film of hours): the first `limit` are used, and it is counted.
-- Frames at varying times: taken in their order, and it is counted; with a rate asked for (`fps`), the frame that is on
-  show at each tick is taken.
-- No frame at all: the clip cannot be read (ClipError).
+- If a clip is cut short or damaged part-way, the frames before the damage are used and the clip is counted.
+- If it has more than `limit` frames (a film of hours), the first `limit` are used and the clip is counted.
+- If the times between frames vary, the frames are taken in their order and the clip is counted; with a frame rate
+  (`fps`), the frame that is visible at each tick is taken.
+- If it has no frame at all, it cannot be read (ClipError).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decod
 from ganworks.files.rasters.film import pyav
 from ganworks.kinds.video.data.clips import ClipError, Opened
 
-_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlists, which could lead elsewhere
-_UNEVEN = 1.5  # the longest frame beside the shortest, from which times vary
-_TIMES = 256  # frames whose times are looked at
+_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlists, which could open other files
+_UNEVEN = 1.5  # times vary if the longest frame is so many times as long as the shortest
+_TIMES = 256  # frames whose times are checked
 
 Frame = np.ndarray  # uint8 [C, H, W], C = 1 or 3
-Timed = Iterator[tuple[float, Frame]]  # seconds since the start; nan: not said
+Timed = Iterator[tuple[float, Frame]]  # seconds since the start; nan: unknown
 
 
 @dataclass
 class Reading:
-    """How clips are read. limit: most frames. fps: ticks a second, 0 for all frames. strip: frames in a strip, 0 for
-    square ones. fit: what becomes of each frame at once. met counts what happened; rates: frames a second of the file.
+    """How clips are read. limit: largest number of frames. fps: frames per second, 0 for all frames. strip: frames in a
+    strip, 0 for square ones. background: the colour behind transparent pixels. fit: applied to each frame.
     """
 
     limit: int
@@ -45,7 +45,7 @@ class Reading:
     fit: Callable[[Frame], Frame] = lambda frame: frame
 
     def read(self, clip: Opened, name: str, met: Counter[str]) -> tuple[np.ndarray, float, tuple[int, int]]:
-        """(frames [F, C, H, W], frames a second or 0, (H, W) as stored). Raises ClipError."""
+        """(frames [F, C, H, W], frames per second or 0, (H, W) as stored). met: counts warnings. Raises ClipError."""
         kept: list[Frame] = []
         times: list[float] = []
         size = (0, 0)
@@ -81,7 +81,7 @@ class Reading:
 
 
 def rate_of(times: list[float]) -> tuple[float, bool]:
-    """(frames a second, whether they are even) from the times of frames; (0, True) when they are not said."""
+    """(frames per second, whether they are even) from the times of frames; (0, True) for unknown times."""
     steps = np.diff(times)
     steps = steps[np.isfinite(steps) & (steps > 0)]
     if not len(steps):
@@ -90,13 +90,13 @@ def rate_of(times: list[float]) -> tuple[float, bool]:
 
 
 def ticks(frames: Timed, fps: float) -> Timed:
-    """The frame on show at each time k / fps: the last one that began before or then."""
+    """The frame visible at each time k / fps, which is the last one that has begun."""
     shown, count = None, 0
     for time, frame in frames:
         while shown is not None and count / fps < time - 1e-6:
             yield count / fps, shown
             count += 1
-        if not math.isfinite(time):  # no times: as they are
+        if not math.isfinite(time):  # frames of unknown times are passed on
             yield time, frame
             continue
         shown = frame
@@ -111,7 +111,7 @@ def _film(reading: Reading, payload: Path | bytes, name: str, met: Counter[str])
     try:
         with av.open(source, options={"format_whitelist": _DEMUXERS}) as film:
             if not film.streams.video:
-                raise ClipError(name, "it holds no moving picture.")
+                raise ClipError(name, "it has no video stream.")
             stream = film.streams.video[0]
             wide, tall = stream.codec_context.width, stream.codec_context.height
             if wide * tall > MAX_PIXELS:
@@ -129,7 +129,7 @@ def _film(reading: Reading, payload: Path | bytes, name: str, met: Counter[str])
 
 
 def _moving(reading: Reading, payload: bytes, name: str, met: Counter[str]) -> Timed:
-    """A GIF, WebP or PNG animation; alpha lies on the background."""
+    """The frames of a GIF, WebP or PNG animation, composited over the background."""
     image, time = header(payload, name), 0.0
     back = Image.new("RGBA", image.size, (*colour(reading.background), 255))
     index = 0

@@ -1,4 +1,4 @@
-"""Frames into a film: H.264 in MP4, the same bytes for the same frames on every run."""
+"""Writing frames as a film: H.264 in MP4, the same bytes for the same frames on every run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from ganworks.files.rasters.film import pyav
 
-_HOW = {"crf": "12", "preset": "medium", "x264-params": "mbtree=0"}  # with mbtree, bytes differ from run to run
+_HOW = {"crf": "12", "preset": "medium", "x264-params": "mbtree=0"}  # with mbtree, the bytes differ between runs
 
 
 def mp4(frames: np.ndarray, fps: float, note: str = "") -> bytes:
-    """uint8 [T, 1 or 3, H, W] -> the bytes of an .mp4. note: goes into its comment. Sides become even by one more
-    row or column; colour has half the resolution, as H.264 for everybody has it."""
+    """uint8 [T, 1 or 3, H, W] -> the bytes of an .mp4. note: written as its comment. Odd sides get one more row
+    or column; colour has half the resolution (4:2:0), which every player supports."""
     av = pyav()
     frames = frames.repeat(3, 1) if frames.shape[1] == 1 else frames
     frames = np.pad(frames, ((0, 0), (0, 0), (0, frames.shape[2] % 2), (0, frames.shape[3] % 2)), "edge")

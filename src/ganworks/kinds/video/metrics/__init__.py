@@ -1,1 +1,1 @@
-"""How good clips are."""
+"""Evaluation of generated clips."""

@@ -1,7 +1,7 @@
-"""The evaluator of generated clips: clips, frames and movement against held-out ones, beside floors and ceiling.
+"""The evaluator of generated clips: whole clips, frames and motion compared with real ones, and with baselines.
 
-A still clip and a clip with its frames in disorder stand beside every number: a score that cannot tell them from real
-clips says nothing about movement.
+The baselines are still clips and clips with shuffled frames: a score that does not separate them from real clips says
+nothing about motion.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from ganworks.use.model import Model
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
-FEWEST = 64  # held-out clips from which a number is worth something
+FEWEST = 64  # held-out clips below which nothing is scored
 SCORED, SHOWN, MOST = 256, 12, 2048
 FITTED = 600  # training clips that the features are fitted to
-_FRAMES = 4  # frames of each clip that are compared as pictures
-_TRIES = 4  # clips that go on from one first frame
+_FRAMES = 4  # frames of each clip that are compared as images
+_TRIES = 4  # clips that continue each first frame
 
 
 MEANINGS = {
-    "fd": "Distance of clips, their course and their looks (Frechet).",
-    "clip_kd": "The same as a kernel distance, which needs fewer clips.",
-    "frame_kd": "Distance of single frames, whatever their order (kernel).",
-    "speed": "How far speeds are from real ones (optical flow; largest gap of shares, 0 to 1).",
-    "change": "How far the change from frame to frame is from real (largest gap of shares, 0 to 1).",
-    "returns": "Share of clips that swing back to where they began.",
-    "agreement": "Share of clips recognised as the class that was asked for.",
+    "fd": "Frechet distance of clips: their course over time and the look of their frames.",
+    "clip_kd": "Kernel distance of the same features, which needs fewer clips.",
+    "frame_kd": "Kernel distance of single frames, whatever their order.",
+    "speed": "Distance between the distributions of speed by optical flow (Kolmogorov-Smirnov, 0 to 1).",
+    "change": "Distance between the distributions of change from frame to frame (Kolmogorov-Smirnov, 0 to 1).",
+    "returns": "Share of clips that move back to their start.",
+    "agreement": "Share of clips recognised as the class asked for.",
     "nearness": "Distance to the nearest training clip over that of held-out clips; far below 1: copies.",
 }
 _BETTER = {"returns": "floor", "agreement": "higher", "nearness": "floor"}
 
 
 class VideoEvaluator(TimedByTrial):
-    """Judges G by clips. data: a `ClipSet`; features: what clips are seen by (None: `ClipFeatures` of the training)."""
+    """Evaluates the clips of G. data: a `ClipSet`; features: an extractor (None: `ClipFeatures` of training clips)."""
 
     objective = "fd"
     noise: float | None = None
@@ -65,38 +65,38 @@ class VideoEvaluator(TimedByTrial):
 
     @property
     def ready(self) -> bool:
-        """Whether enough clips are held out."""
+        """Whether enough clips are held out for an evaluation."""
         return len(self.data.held) >= FEWEST
 
     @cached_property
     def some(self) -> np.ndarray:
-        """Training clips, a fixed draw: int64 indices."""
+        """Indices of training clips, a fixed draw, int64."""
         order = np.random.default_rng(key("clips", len(self.data.train))).permutation(self.data.train)
         return np.sort(order[:FITTED])
 
     @cached_property
     def train(self) -> np.ndarray:
-        """The same as clips uint8 [n, T, C, H, W]."""
+        """These training clips, uint8 [n, T, C, H, W]."""
         return self.data.raw(self.some)
 
     @cached_property
     def features(self) -> Any:
-        """What clips are seen by."""
+        """The features of clips."""
         return self._given or measures.ClipFeatures(self.train, self.data.spec)
 
     @cached_property
     def frames(self) -> Any:
-        """What single frames are seen by."""
+        """The features of single frames."""
         return measures.frame_features(self.data.spec)
 
     @cached_property
     def known(self) -> np.ndarray:
-        """Features of the training clips, to compare with."""
+        """Features of the training clips, with which others are compared."""
         return self.features(self.train)
 
     @cached_property
     def classifier(self) -> LogisticRegression | None:
-        """Tells the classes by the features of training clips."""
+        """A classifier trained on the features of training clips; None without classes."""
         if self.data.labels is None or self.data.spec.num_classes < 2:
             return None
         from sklearn.linear_model import LogisticRegression  # slow to import, and sampling needs none
@@ -104,7 +104,7 @@ class VideoEvaluator(TimedByTrial):
         return LogisticRegression(max_iter=500).fit(self.known, self.data.labels[self.some])
 
     def model(self, nets: Nets) -> Model:
-        """The generator, ready to sample."""
+        """A model of the generator."""
         if self._model is None:
             info = {"recipe": self.config.recipe, "seed": self.config.train.seed}
             self._model = Model(nets["G"], self.data.spec, info, device=next(nets["G"].parameters()).device)
@@ -113,19 +113,19 @@ class VideoEvaluator(TimedByTrial):
         return self._model
 
     def examples(self) -> Tensor:
-        """Real clips for the collapse watch."""
+        """Real clips for the collapse check."""
         return torch.from_numpy(self.train[:SHOWN].astype(np.float32))
 
     def sample(self, nets: Nets) -> Tensor:
-        """Made clips for the collapse watch."""
+        """Generated clips for the collapse check."""
         return torch.from_numpy(self.model(nets).sample(SHOWN).data.astype(np.float32))
 
     def show(self, nets: Nets) -> Image.Image:
-        """Strips of frames, the classes in turn."""
+        """Generated clips as rows of frames, the classes in turn."""
         return filmstrips(self.model(nets).sample(SHOWN).data)
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
-        """fd and the gaps of speed and change on 256 clips, and the same of real ones."""
+        """fd, speed and change on 256 clips, the same for held-out clips, and the key of the features."""
         made, real = self.model(nets).sample(SCORED, seed=1).data, self.data.raw(self.data.held[:SCORED])
         return self._quick(made), self._quick(real), score_key(self.features)
 
@@ -135,7 +135,7 @@ class VideoEvaluator(TimedByTrial):
         return found | {n: measures.apart(f(clips), f(self.train)) for n, f in _COURSES.items()}
 
     def numbers(self, clips: np.ndarray, asked: np.ndarray | None = None) -> dict[str, Estimate]:
-        """All metrics of clips uint8 [n, T, C, H, W] against training clips. asked: their classes [n]."""
+        """All metrics of clips uint8 [n, T, C, H, W] against training clips. asked: the classes asked for [n]."""
         seen = self.features(clips)
         found = {
             "fd": frechet.sample_distance(seen, frechet.moments(self.known), min(len(seen), SCORED)),
@@ -163,7 +163,7 @@ class VideoEvaluator(TimedByTrial):
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> TaskReport:
-        """Everything, on at most 2,048 clips; moving pictures and strips go to a folder."""
+        """The full evaluation, on at most 2,048 clips; animations and strips go to the folder `pictures`."""
         start, data = time.monotonic(), self.data
         count = min(count, MOST)
         made = self.model(nets).sample(count, seed=seed + 1)
@@ -174,7 +174,7 @@ class VideoEvaluator(TimedByTrial):
         held = data.raw(data.held[:MOST])
         labels = None if data.labels is None else data.labels[data.held[:MOST]]
         real = self.numbers(held, labels)
-        floors = {"still (first frame of real clips)": measures.still(held),
+        floors = {"still (first frame of real clips)": measures.still_clips(held),
                   "real clips, frames shuffled": measures.shuffled(held)}  # fmt: skip
         baselines = {name: _values(self.numbers(clips, labels)) for name, clips in floors.items()}
         baselines["real clips, held out"] = _values(real)
@@ -189,10 +189,10 @@ class VideoEvaluator(TimedByTrial):
 
     @torch.inference_mode()
     def going_on(self, G: nn.Module, most: int = 128) -> dict[str, Measurement]:
-        """How far clips that go on from held-out first frames are from what followed: the best of four.
+        """Error of clips that continue held-out first frames, the best of four, against the real continuations.
 
-        Beside the better of two guesses that know nothing of movement: the first frame all through, and the median of
-        training frames (a small thing on a plain ground is as far from where it was as from nothing, twice over).
+        It is relative to the better of two still guesses: the first frame repeated, and the median of training frames.
+        (For a small object on a plain background that has moved, the first has twice the error of the second.)
         """
         chosen = self.data.held[:most]
         batch = self.data.fetch(chosen)
@@ -203,7 +203,7 @@ class VideoEvaluator(TimedByTrial):
         median = torch.from_numpy(np.median(self.train[:, ::_FRAMES], (0, 1)).astype(np.float32) / 127.5 - 1)
         floor = min(float(_off(guess, x).mean()) for guess in (x[:, :1], median))
         share = torch.stack(gaps).amin(0).mean() / max(floor, 1e-9)
-        meaning = "Error of clips that go on from a first frame, best of four, over that of the best still guess."
+        meaning = "Error of clips that continue a first frame, best of four, over that of the best still guess."
         return {"going_on": metric(float(share), meaning=meaning)}
 
     def _draw(self, made: np.ndarray, real: np.ndarray, folder: Path, note: dict[str, Any]) -> dict[str, str]:
@@ -217,23 +217,23 @@ class VideoEvaluator(TimedByTrial):
         return {**files, "Generated, frame by frame": "strips.png"} if len(real) else {"Generated clips": "clips.webp"}
 
     def protocol(self, count: int, held: int) -> list[str]:
-        """How it was judged, in sentences."""
+        """Sentences that describe the protocol."""
         return [
-            f"{count:,} made clips and {held:,} held-out ones, each compared with {len(self.train):,} training clips.",
+            f"{count:,} generated and {held:,} held-out clips, each compared with {len(self.train):,} training clips.",
             f"fd: groups of {SCORED} clips; 95 % intervals over bootstrap samples, Wilson's for shares.",
-            f"Clips are seen by {score_key(self.features)}, frames by {score_key(self.frames)}.",
-            "still: the first frame of real clips all through; shuffled: their frames in a random order.",
+            f"Features of clips: {score_key(self.features)}; of frames: {score_key(self.frames)}.",
+            "still: the first frame of real clips, repeated; shuffled: their frames in a random order.",
         ]
 
     def warnings(self, found: dict[str, Estimate]) -> list[str]:
-        """What the numbers say against the model."""
+        """Warnings about few clips and about copies."""
         out = [f"Only {len(self.data.held)} clips are held out: the intervals are wide."] * (len(self.data.held) < 200)
         if found["nearness"].value < 0.5:
-            out.append("Made clips lie much nearer to training clips than held-out ones do: they may be copies.")
+            out.append("Generated clips are much nearer to training clips than held-out ones are: they may be copies.")
         return out
 
 
-_COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"speed": measures.flow, "change": measures.change}
+_COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"speed": measures.flow, "change": measures.frame_change}
 
 
 def _off(made: Tensor, real: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""What clips are measured by: features of their frames and of their course, how much and how they move.
+"""Measures of clips: features of their frames and of their course over time, amount and kind of motion.
 
-Features need no weights from elsewhere: random convolutions on frames, and principal components of the training clips.
-Any other extractor fits in their place: something with `name`, `sha256`, `dim` that turns uint8 clips [n, T, C, H, W]
-into float32 [n, dim].
+The features need no pretrained weights: random convolutions on frames, and principal components of training clips.
+Any other extractor can take their place: an object with `name`, `sha256` and `dim` that turns uint8 clips
+[n, T, C, H, W] into float32 [n, dim].
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from ganworks.core.spec import Spec
 from ganworks.metrics.features import RandomConv
 
-COARSE = 8  # pixels a side in which the course of a clip is looked at
-COURSE, LOOKS = 32, 16  # components of the course, and of how frames look
+COARSE = 8  # pixels on each side to which frames are reduced for the course of a clip
+COURSE, LOOKS = 32, 16  # principal components of the course, and of the look of frames
 _BLOCK = 256  # clips at a time
-_STEP = 4  # every so manyth frame is looked at
+_STEP = 4  # every fourth frame is used for the look
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Components:
 
     @staticmethod
     def of(x: np.ndarray, most: int) -> Components:
-        """Of rows x [n, D]; at most `most`, and none that rounding made."""
+        """The components of rows x [n, D]: at most `most`, without those of negligible variance."""
         mean = x.mean(0)
         x = x - mean
         values, vectors = np.linalg.eigh(x @ x.T / max(1, len(x) - 1))
@@ -46,15 +46,15 @@ class Components:
 
 
 def frame_features(spec: Spec) -> RandomConv:
-    """What single frames of clips [T, C, H, W] are seen by: uint8 [n, C, H, W] -> float32 [n, 72]."""
+    """The features of single frames of clips [T, C, H, W]: uint8 [n, C, H, W] -> float32 [n, 72]."""
     return RandomConv(Spec("images", spec.shape[1:]))
 
 
 class ClipFeatures:
-    """uint8 clips [n, T, C, H, W] -> float32 [n, dim]: their course through time and how their frames look.
+    """uint8 clips [n, T, C, H, W] -> float32 [n, dim]: their course over time and the look of their frames.
 
-    Course: principal components of all frames at 8 x 8 pixels. Looks: of the mean and the deviation over time of random
-    convolutions on every fourth frame. All with variance 1 on the training clips that they are fitted to.
+    Course: principal components of all frames at 8 x 8 pixels. Look: principal components of the mean and the standard
+    deviation over time of random convolutions on every fourth frame. All have variance 1 on the training clips.
     """
 
     def __init__(self, train: np.ndarray, spec: Spec):
@@ -94,17 +94,17 @@ def grey(clips: np.ndarray) -> np.ndarray:
     return clips.mean(2, dtype=np.float32) / 255
 
 
-def change(clips: np.ndarray) -> np.ndarray:
+def frame_change(clips: np.ndarray) -> np.ndarray:
     """Mean absolute difference between neighbouring frames, 0..1, [n]."""
     g = grey(clips)
     return np.abs(np.diff(g, axis=1)).mean((1, 2, 3)) if g.shape[1] > 1 else np.zeros(len(g))
 
 
 def flow(clips: np.ndarray, block: int = 8) -> np.ndarray:
-    """Mean speed of what moves, in pixels a frame, [n], by gradients in blocks (Lucas and Kanade 1981).
+    """Mean speed in pixels a frame, [n], by optical flow in blocks (Lucas and Kanade 1981).
 
-    In each block the speed that explains the change between two frames best in the least-squares sense; blocks count by
-    how much structure they have. Underestimates jumps of many pixels, of real and generated clips alike.
+    The velocity in a block is the least-squares solution for the change between two frames; blocks are weighted by
+    their squared gradients. Jumps of many pixels are underestimated, in real and generated clips alike.
     """
     g = grey(clips)
     now, then = g[:, :-1], g[:, 1:]
@@ -122,15 +122,17 @@ def flow(clips: np.ndarray, block: int = 8) -> np.ndarray:
 
 
 def _blocks(x: np.ndarray, size: int) -> np.ndarray:
-    """[n, T, H, W] -> sums over blocks [n, T, h, w]; what is left at the border belongs to the last block."""
+    """[n, T, H, W] -> sums over blocks [n, T, h, w]; the last block includes the remainder at the border."""
     rows, columns = (np.arange(0, max(1, n - n % size), size) for n in x.shape[2:])
     return np.add.reduceat(np.add.reduceat(x, rows, 2), columns, 3)
 
 
 def returns(clips: np.ndarray) -> np.ndarray:
-    """Whether a clip swings back, [n]: one of its last frames is nearer to the first than half of the way it went.
+    """Whether a clip moves back to its start, bool [n]: a late frame is nearer to the first than half of the farthest.
 
-    "Spring" motion, forth and back instead of on, is what video generators fall into; a still clip does not count.
+    Distances are mean squared differences, and late frames are those of the last quarter.
+
+    Motion back and forth is a common failure of video generators. Still clips do not count.
     """
     g = grey(clips).reshape(len(clips), clips.shape[1], -1)
     away = np.square(g - g[:, :1]).mean(2)
@@ -140,18 +142,18 @@ def returns(clips: np.ndarray) -> np.ndarray:
 
 
 def apart(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest distance between two distribution functions, 0..1 (Kolmogorov and Smirnov), of values [n], [m]."""
+    """The Kolmogorov-Smirnov distance between values [n] and [m]: the largest gap of their distribution functions."""
     points = np.sort(np.concatenate([a, b]))
     of = [np.searchsorted(np.sort(x), points, "right") / len(x) for x in (a, b)]
     return float(np.abs(of[0] - of[1]).max())
 
 
-def still(clips: np.ndarray) -> np.ndarray:
-    """The floor without movement: the first frame all through."""
+def still_clips(clips: np.ndarray) -> np.ndarray:
+    """A baseline without motion: the first frame of each clip, repeated."""
     return clips[:, :1].repeat(clips.shape[1], 1)
 
 
 def shuffled(clips: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The floor without order: the frames of each clip in a random order."""
+    """A baseline without order: the frames of each clip in a random order."""
     rng = np.random.default_rng(seed)
     return np.stack([clip[rng.permutation(len(clip))] for clip in clips])

@@ -1,4 +1,4 @@
-"""Clips to look at: side by side in one moving picture, or as strips of frames below each other."""
+"""Images of clips: side by side in one animation, or as rows of frames."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from PIL import Image
 from torch import Tensor
 
 GAP, PAPER = 2, 255
-_SHOWN = 8  # frames of a strip
+_SHOWN = 8  # frames in a row
 
 
 def as_bytes(x: Tensor | np.ndarray) -> np.ndarray:
-    """Clips in network units [-1, 1] or as uint8 -> uint8."""
+    """Clips, floats in [-1, 1] or uint8 -> uint8."""
     if isinstance(x, Tensor):
         x = x.detach().float().cpu().numpy()
     return x if x.dtype == np.uint8 else np.rint((x.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
 
 
 def enlarged(frames: np.ndarray, side: int) -> np.ndarray:
-    """Frames [..., H, W], pixel by pixel, to at least about `side` on the longer side."""
+    """Frames [..., H, W] with pixels repeated so that the longer side is about `side`."""
     factor = max(1, round(side / max(frames.shape[-2:])))
     return frames.repeat(factor, -2).repeat(factor, -1)
 
 
 def sheet(clips: np.ndarray, columns: int = 0) -> np.ndarray:
-    """Clips uint8 [n, T, C, H, W] side by side, each in turn row by row: frames [T, C, h, w]. One clip: as it is.
+    """Clips uint8 [n, T, C, H, W] side by side in rows: frames [T, C, h, w]. A single clip is not changed.
 
-    columns: 2 to 16 (the classes, so that each has its column), else about a square.
+    columns: 2 to 16 (the number of classes gives each a column); otherwise the grid is about a square.
     """
     count = len(clips)
     if count == 1:
@@ -54,7 +54,7 @@ def filmstrips(x: Tensor | np.ndarray, most: int = 12) -> Image.Image:
 
 
 def moving(clips: np.ndarray, columns: int = 0) -> list[Image.Image]:
-    """The frames of `sheet` as pictures."""
+    """The frames of `sheet` as images."""
     return [_picture(frame) for frame in sheet(clips, columns)]
 
 

@@ -1,7 +1,7 @@
-"""Measures of clips that show one thing moving over a dark ground: where it is, where it goes, whether it stays itself.
+"""Measures of clips that show one object on a dark background: its position, its track, and whether it stays the same.
 
-For benchmarks on moving shapes, where truth is known; not part of the general judge. A thing is what is brighter than
-`GROUND` in any channel.
+They are for benchmarks on moving shapes, where the truth is known, and not part of the general evaluation. An object is
+what is brighter than `GROUND` in any channel.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from ganworks.metrics.frechet import distance, moments
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
-GROUND = 32  # of 255: what is darker in all channels is ground
-SPECK = 2  # a thing has more pixels than this
-STEADY = 16.0  # of 255: the colour of a thing may stray so far from its mean in any channel
+GROUND = 32  # of 255: pixels that are not brighter in any channel are background
+SPECK = 2  # an object has more pixels than this
+STEADY = 16.0  # of 255: largest deviation of an object's colour from its mean in any channel
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """Of N clips of T frames: where [N, T, 2] (x, y as shares of the frame; the last place seen where nothing is),
-    things [N, T] (connected parts), colour [N, T, C] (mean of what is at least half as bright as the brightest
-    pixel; nan where there is no thing)."""
+    """The tracks of N clips of T frames. where: [N, T, 2], (x, y) as shares of the frame, the last known place where
+    nothing is visible. things: [N, T], the number of connected objects. colour: [N, T, C], the mean over pixels at
+    least
+    half as bright as the brightest one; nan where there is no object."""
 
     where: np.ndarray
     things: np.ndarray
@@ -42,7 +43,7 @@ def tracks(clips: np.ndarray) -> Tracks:
     rows, columns = (np.arange(n) + 0.5 for n in (height, width))
     safe = np.maximum(area, 1)
     where = np.stack([mask.sum(1) @ columns / safe / width, mask.sum(2) @ rows / safe / height], 1)
-    things = parts(mask)
+    things = count_parts(mask)
     top = bright.max((1, 2), keepdims=True)
     kept = (2 * bright.astype(np.int32) > top) & (top > GROUND)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -52,17 +53,17 @@ def tracks(clips: np.ndarray) -> Tracks:
 
 
 def carried(where: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Places [N, T, 2] with those not seen [N, T] replaced by the last seen one, at the start by the first seen one."""
+    """Places [N, T, 2], with those not seen [N, T] replaced by the last seen, at the start by the first seen one."""
     frames = np.arange(seen.shape[1])
     last = np.maximum.accumulate(np.where(seen, frames, -1), 1)
     last = np.where(last < 0, seen.argmax(1)[:, None], last)
     return np.take_along_axis(where, last[..., None], 1)
 
 
-def parts(mask: np.ndarray) -> np.ndarray:
-    """Connected parts (8 neighbours) of more than `SPECK` pixels in each mask [N, H, W]: counts [N].
+def count_parts(mask: np.ndarray) -> np.ndarray:
+    """Connected parts (8 neighbours) of more than `SPECK` pixels in masks [N, H, W]: counts [N].
 
-    The largest pixel number of a part spreads to all of its pixels; then the distinct numbers are counted.
+    The largest pixel index of a part spreads to all of its pixels; then the distinct indices are counted.
     """
     count, height, width = mask.shape
     number = np.where(mask, np.arange(1, height * width + 1, dtype=np.int32).reshape(height, width), 0)
@@ -80,24 +81,24 @@ def parts(mask: np.ndarray) -> np.ndarray:
 
 
 def track_distance(made: np.ndarray, real: np.ndarray) -> float:
-    """Frechet distance between tracks [N, T, 2] as vectors of 2 T shares of the frame."""
+    """Frechet distance between tracks [N, T, 2], each as a vector of 2 T numbers."""
     return distance(*(moments(t.reshape(len(t), -1)) for t in (made, real)))
 
 
-def direction(real: np.ndarray, y: np.ndarray) -> LogisticRegression:
-    """Tells the class from the shape of a track; where it begins would give it away, so tracks are centred."""
+def direction_classifier(real: np.ndarray, y: np.ndarray) -> LogisticRegression:
+    """A classifier of centred tracks [N, T, 2] into classes y [N]; the start of a track would reveal its class."""
     from sklearn.linear_model import LogisticRegression  # slow to import, and sampling needs none
 
     return LogisticRegression(max_iter=1000).fit(centred(real), y)
 
 
 def centred(where: np.ndarray) -> np.ndarray:
-    """Tracks [N, T, 2] without their mean place: [N, 2 T]."""
+    """Tracks [N, T, 2] minus their mean: [N, 2 T]."""
     return (where - where.mean(1, keepdims=True)).reshape(len(where), -1)
 
 
-def steady(colour: np.ndarray) -> np.ndarray:
-    """Whether the colour [N, T, C] stays within `STEADY` of its mean in every frame that shows the thing: [N]."""
+def steady_colour(colour: np.ndarray) -> np.ndarray:
+    """Whether the colour [N, T, C] stays within `STEADY` of its mean in every frame that shows the object: [N]."""
     shown = np.isfinite(colour).all(axis=2, keepdims=True)
     mean = np.where(shown, colour, 0).sum(1, keepdims=True) / np.maximum(shown.sum(1, keepdims=True), 1)
     stray = np.where(shown, np.abs(colour - mean), 0)
@@ -106,7 +107,7 @@ def steady(colour: np.ndarray) -> np.ndarray:
 
 
 def backwards(where: np.ndarray) -> np.ndarray:
-    """Share of a track's way that is walked back, [N]: 0 for one direction, 1 for a full return ("spring" motion)."""
+    """1 - distance from start to end over the length of the track, [N]: 0 for a straight line, 1 for a full return."""
     ends = where[:, -1] - where[:, 0]
     length = np.linalg.norm(np.diff(where, axis=1), axis=2).sum(1)
     return 1 - np.linalg.norm(ends, axis=1) / np.maximum(length, 1e-9)

@@ -1,1 +1,1 @@
-"""Networks that make and see clips."""
+"""Generators and critics of clips."""

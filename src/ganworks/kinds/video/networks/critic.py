@@ -1,8 +1,8 @@
-"""The critic of clips: 3-D convolutions that halve space by overlapping windows and time by adjoining ones.
+"""The critic of clips: 3-D convolutions that halve space with overlapping windows and time with adjacent ones.
 
-A 3-D convolution whose kernel and stride agree along time is a 2-D convolution over so many frames laid into channels.
-That is how it is computed: a third to a half of the time of general 3-D convolutions on a CPU (measured, with the
-second derivatives that a gradient penalty takes).
+A 3-D convolution with equal kernel and stride in time is a 2-D convolution over groups of frames stacked in channels.
+It is computed in this way, which takes a third to a half of the time of general 3-D convolutions on a CPU (measured
+with the second derivatives of a gradient penalty).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ganworks.core.spec import Spec
 from ganworks.layers.strided import conv_down, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 
-_HIDDEN = 128  # units that see the whole lowest map at once
+_HIDDEN = 128  # units of the fully connected layer on the smallest map
 
 
 def clip_shape(spec: Spec) -> tuple[int, ...]:
@@ -28,20 +28,20 @@ def clip_shape(spec: Spec) -> tuple[int, ...]:
 
 
 def time_of(frames: int, steps: int) -> tuple[int, list[int]]:
-    """Doublings of time, 1 or 2 for each of `steps`, from a base length to at least `frames`: (base, list)."""
+    """(base length, factors in time, 1 or 2 for each of `steps`) that reach at least `frames` frames."""
     doubled = min(steps, max(0, (frames - 1).bit_length()))
     return -(-frames // 2**doubled), [2] * doubled + [1] * (steps - doubled)
 
 
 def time_folds(frames: int, maps: int) -> list[int]:
-    """How many frames each of `maps` convolutions takes into one: 16 in 3 -> 4, 2, 2; their product is >= frames."""
+    """How many frames each of `maps` convolutions combines; their product is >= frames: 16 in 3 -> 4, 2, 2."""
     halvings = max(0, (frames - 1).bit_length())
     least, more = divmod(halvings, maps)
     return [2 ** (least + (k < more)) for k in range(maps)]
 
 
 class ClipCritic(nn.Module):
-    """Clips [B, T, C, H, W], y [B] int64 or None -> realness logits [B], float32; by projection with classes."""
+    """Clips [B, T, C, H, W], y [B] int64 or None -> logits [B] float32, high for real; conditional by projection."""
 
     def __init__(self, shape: tuple[int, ...], width: int, classes: int):
         super().__init__()
@@ -76,7 +76,7 @@ class ClipCritic(nn.Module):
 
 
 def filled_up(x: Tensor, built: tuple[int, ...]) -> Tensor:
-    """[B, t, C, h, w] -> [B, T, C, H, W]: the last frame goes on, rows and columns of zeros at the end."""
+    """[B, t, C, h, w] -> [B, T, C, H, W]: padded with the last frame in time and with zeros at the ends of space."""
     late, tall, wide = (n - x.shape[axis] for n, axis in zip(built, (1, 3, 4), strict=True))
     if late:
         x = torch.cat([x, x[:, -1:].expand(-1, late, -1, -1, -1)], 1)

@@ -1,10 +1,10 @@
-"""Generators of clips: one that keeps what is seen apart from how it moves, and one of 3-D convolutions.
+"""Generators of clips: one that separates content from motion, and one of 3-D convolutions.
 
 `MotionContent` is MoCoGAN (Tulyakov et al. 2017, 1707.04993): a content code that all frames of a clip share, a
-recurrent cell that turns noise into a motion code per frame, and an image generator that draws each frame from both.
-Four things bind content and motion more firmly than one vector does: the content scales the channels of every map, the
-motion names places that every map is told of, frames are painted in a few colours that the clip keeps, and the content
-draws pictures that lie at these places (`Sprites`). What frames draw by themselves shows the way, and fades.
+recurrent cell that turns noise into a motion code for each frame, and an image generator that draws each frame from
+both. Four mechanisms are added: the content code scales the channels of every map; the motion code names places, whose
+position maps are added to every map; frames use a palette of a few colours that the clip keeps; and the content code
+draws sprites that are placed there (`Sprites`). The convolutions on each frame guide the sprites at first, and fade.
 `Volume` draws the whole clip by transposed 3-D convolutions, as VGAN (Vondrick et al. 2016, 1609.02612) does.
 """
 
@@ -25,13 +25,13 @@ from ganworks.kinds.video.networks.sprites import Anchors, Sprites, widths
 from ganworks.layers.strided import center_crop, conv_down, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 
-OWN = 3.0  # the most that a frame's own paint adds before tanh: from black to white
-MASK = 10.0  # the most that a frame's own mask adds to a logit, beside sprites
-UNSEEN = 1e-3  # of own paint and masks: less than a step of 8 bits
+OWN = 3.0  # limit of the convolutions' colour before tanh: from black to white
+MASK = 10.0  # limit of the convolutions' addition to the logits of masks, beside sprites
+UNSEEN = 1e-3  # a fade below which the convolutions are skipped: less than a step of 8 bits
 
 
 class LabelledLatent(nn.Module):
-    """[B, n], y [B] -> [B, n + extra]: the class's embedding behind a vector; nothing without classes."""
+    """x [B, n], labels y [B] -> x with the embedded label appended, [B, n + extra]; x itself without classes."""
 
     def __init__(self, classes: int, extra: int):
         super().__init__()
@@ -49,7 +49,7 @@ class LabelledLatent(nn.Module):
 class Motion(nn.Module):
     """Start [B, n], noise [B, T, k], label code [B, m] -> motion codes [B, T, size]; 1707.04993, section 3.1.
 
-    In float32 whatever the rest runs in: a position is summed up over the frames of the clip.
+    It is computed in float32, since positions accumulate over the frames of a clip.
     """
 
     def __init__(self, start: int, noise: int, size: int):
@@ -68,7 +68,7 @@ class Motion(nn.Module):
 
 
 class FirstFrame(nn.Module):
-    """A frame [B, C, H, W] -> code [B, size]: what a prediction goes on from."""
+    """The encoder of a given first frame: [B, C, H, W] -> code [B, size]."""
 
     def __init__(self, channels: int, size: tuple[int, ...], width: int, code: int):
         super().__init__()
@@ -89,7 +89,7 @@ class FirstFrame(nn.Module):
 
 
 class FrameStage(nn.Module):
-    """Doubles a map, adds where things are, normalises over all frames, scales the channels by the clip's content."""
+    """Upsampling, plus position maps, batch norm over all frames, and a scale of the channels by the content code."""
 
     def __init__(self, up: nn.Module | None, width: int, code: int, hills: int):
         super().__init__()
@@ -110,9 +110,9 @@ class FrameStage(nn.Module):
 class FrameGenerator(nn.Module):
     """z [B, z_dim], y [B] or None -> clips [B, T, C, H, W] in (-1, 1).
 
-    z holds the content, the start of the motion, and noise for each frame, in this order (`parts`). first [B, C, H, W]
-    with given [B] (1 or 0): the frame that a clip begins with, where given; only for a generator that `predicts`. What
-    is seen in it takes the place of the content and of where the motion begins. drawn: G's own first frame stays.
+    z holds the content, the start of the motion, and noise for each frame, in this order (`parts`). first [B, C, H, W]:
+    the frame that a clip begins with where given [B] is 1; its code replaces the content and the start of the motion.
+    drawn: the first frame of the clip is G's reconstruction. Raises UsageError for a first frame unless it `predicts`.
     """
 
     def __init__(self, cfg: MotionContent, spec: Spec):
@@ -168,12 +168,12 @@ class FrameGenerator(nn.Module):
 
     def _encoder(self) -> nn.Module:
         if self.seen is None:
-            raise UsageError("This generator was not trained to go on from a first frame (networks.first=on).")
+            raise UsageError("This generator was not trained to continue a first frame (networks.first=on).")
         return self.seen
 
     def _drawn(self, x: Tensor, content: Tensor, codes: Tensor, places: Tensor | None) -> Tensor:
-        """Lowest maps [B * T, n], content codes [B, m], motion codes [B, T, q], places [B * T, k, 2] -> frames
-        [B * T, C, H, W]. What frames draw by themselves is left out where it has faded."""
+        """Smallest maps [B * T, n], content codes [B, m], motion codes [B, T, q], places [B * T, k, 2] -> frames
+        [B * T, C, H, W]. The convolutions are left out once they have faded."""
         if self.sprites is not None and places is not None and float(self.fade) < UNSEEN:
             return self._painted(self.sprites(content, codes, places), content, 0.0)
         x = self._own(x, content, places)
@@ -187,7 +187,7 @@ class FrameGenerator(nn.Module):
         return self._painted(self.sprites(content, codes, places, masks), content, paint)
 
     def _own(self, x: Tensor, content: Tensor, places: Tensor | None) -> Tensor:
-        """What frames draw by themselves, [B * T, C + masks, H, W], by convolutions that know content and motion."""
+        """The output of the convolutions, [B * T, C + masks, H, W]."""
 
         def hills(height: int, width: int) -> Tensor:
             assert self.anchors is not None and places is not None
@@ -199,10 +199,10 @@ class FrameGenerator(nn.Module):
         return center_crop(self.to_image(x).float(), *self.size)
 
     def _painted(self, shares: Tensor, content: Tensor, own: Tensor | float) -> Tensor:
-        """Shares [B * T, K, H, W] of the clip's K colours, and a paint of the frame's own [B * T, C, H, W] -> frames.
+        """Shares [B * T, K, H, W] of the clip's K colours, and colour of the convolutions [B * T, C, H, W] -> frames.
 
-        The clip has its colours, which cannot flicker. Own paint learns several times as fast where things are, and
-        flickers: it fades in the course of the training (`fade`).
+        The palette of a clip cannot flicker. The convolutions learn positions several times as fast but flicker, so
+        they fade in the course of the training (`fade`).
         """
         table = self.colours(content).float().unflatten(1, (-1, self.channels))  # pyrefly: ignore
         table = table.repeat_interleave(self.frames, 0)
@@ -238,7 +238,7 @@ class VolumeGenerator(nn.Module):
 
 
 def _up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.ConvTranspose3d:
-    """Multiplies (t, h, w) by `stride`: kernel 4 where it doubles, else 3."""
+    """A transposed convolution that multiplies (t, h, w) by `stride`: kernel 4 where it doubles, else 3."""
     layer = nn.ConvTranspose3d(inputs, outputs, [4 if s == 2 else 3 for s in stride], stride, padding=1)  # pyrefly: ignore
     taps = zip(layer.kernel_size, layer.stride, strict=True)
     nn.init.normal_(layer.weight, std=(inputs * math.prod(k / s for k, s in taps)) ** -0.5)
@@ -248,20 +248,20 @@ def _up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.ConvTra
 
 @dataclass(frozen=True)
 class MotionContent:
-    """Players for clips [T, C, H, W]: content and motion apart, a critic of clips and one of single frames.
+    """Networks for clips [T, C, H, W]: a generator with separate content and motion, critics of clips and of frames.
 
     width: channels of the largest map that has any, in G; twice as many on each smaller one, up to 4 times.
     d_width: channels of the largest map that has any, in the critics; twice as many on each smaller one, up to 4 times.
-    content: numbers of a clip's content.
-    start: numbers of where a clip's motion begins.
-    noise: numbers that drive the motion, per frame.
+    content: size of a clip's content code.
+    start: size of the latent from which a clip's motion starts.
+    noise: size of the noise that drives the motion in each frame.
     motion: size of the recurrent cell.
-    label: numbers per class.
-    anchors: places that the motion names in each frame.
+    label: size of a label's embedding.
+    anchors: places that the motion code names in each frame, each with a sprite.
     palette: colours of a clip; 0: no palette.
-    sprites: cells a side of the pictures that the content draws for the places; 0: none.
-    modes: ways in which the motion may change these pictures.
-    first: clips may go on from a given first frame.
+    sprites: side of a sprite in cells; 0: no sprites.
+    modes: modes of deformation of the sprites, which the motion code controls.
+    first: whether clips can continue a given first frame.
     frames: whether there is a critic of single frames.
     """
 
@@ -283,25 +283,29 @@ class MotionContent:
         check(self)
 
     def sprites_of(self, code: int, size: tuple[int, ...]) -> Sprites | None:
-        """What the content draws; None where it has no colours, or no places to lay pictures at."""
+        """The sprites; None without sprites, a palette or anchors."""
         if not (self.palette and self.anchors and self.sprites):
             return None
         return Sprites(code, self.motion, size, count=self.anchors, cells=self.sprites, modes=self.modes,
                        outputs=self.palette, width=self.width)  # fmt: skip
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"G", "D", "D_frame"} with fresh weights; "D_frame" only with `frames`."""
+        """New networks {"G", "D"} and, with `frames`, "D_frame", from torch's global generator. Raises UsageError."""
         if min(self.anchors, self.palette, self.sprites, self.modes) < 0:
-            raise UsageError(f"All sizes of {self} must be at least 1; anchors, palette, sprites and modes 0 or more.")
+            raise UsageError(
+                f"All sizes must be at least 1, and anchors, palette, sprites and modes at least 0, not {self}."
+            )
         return {"G": FrameGenerator(self, spec), **critics(spec, self.d_width, self.frames)}
 
 
 @dataclass(frozen=True)
 class Volume:
-    """width: channels of the largest map that has any, in G; twice as many on each smaller one, up to 4 times.
+    """Networks for clips [T, C, H, W]: a generator of 3-D convolutions, critics of clips and of frames.
+
+    width: channels of the largest map that has any, in G; twice as many on each smaller one, up to 4 times.
     d_width: channels of the largest map that has any, in the critics; twice as many on each smaller one, up to 4 times.
     z_dim: size of the latent.
-    label: numbers per class.
+    label: size of a label's embedding.
     frames: whether there is a critic of single frames.
     """
 
@@ -315,12 +319,12 @@ class Volume:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """{"G", "D"} with fresh weights; "D_frame" as well with `frames`."""
+        """New networks {"G", "D"} and, with `frames`, "D_frame", initialised from torch's global generator."""
         return {"G": VolumeGenerator(self, spec), **critics(spec, self.d_width, self.frames)}
 
 
 def critics(spec: Spec, width: int, frames: bool) -> dict[str, nn.Module]:
-    """The critic of clips and, if asked for, that of single frames (a clip of one frame)."""
+    """{"D": critic of clips} and, with `frames`, {"D_frame": critic of clips of one frame}."""
     shape = clip_shape(spec)
     nets: dict[str, nn.Module] = {"D": ClipCritic(shape, width, spec.num_classes)}
     if frames:

@@ -1,8 +1,8 @@
-"""What a clip's content draws once for all of its frames, and where its motion lays it.
+"""Sprites that a clip's content code draws once for all frames, and places where its motion code puts them.
 
-Appearance that moves without being drawn anew cannot flicker or change its size by mistake: layers (Wang and Adelson
-1994; MarioNette, Smirnov et al. 2021, 2104.14553), each a mean picture with a few modes in which the motion may change
-it (active appearance models, Cootes et al. 1998).
+Appearance that is not drawn again in each frame cannot flicker or change its size. Sprites are layers (Wang and Adelson
+1994; MarioNette, Smirnov et al. 2021, 2104.14553), each with a mean image and a few modes of deformation (active
+appearance models, Cootes et al. 1998).
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from torch import Tensor, nn
 from ganworks.layers.strided import center_crop, conv_up, size_plan
 from ganworks.networks.compact import GAIN, act, filled
 
-SLOW = 0.03  # of the usual step, with which things learn to leave each other, or to change: most of them do neither
-_GROWS = 4  # a small map has at most so many times the channels of the largest one
+SLOW = 0.03  # relative step of separate movements of the places and of deformations, which are rare
+_GROWS = 4  # limit of the channels of small maps, relative to the largest map
 
 
 def widths(width: int, maps: int) -> list[int]:
-    """Channels of `maps` maps from the lowest up: the largest has `width`, each smaller one twice as many, up to 4x."""
+    """Channels of `maps` maps from the smallest up: `width` for the largest, doubled downwards up to 4 times."""
     return [width * min(_GROWS, 2**n) for n in reversed(range(maps))]
 
 
 class Anchors(nn.Module):
-    """Motion codes [N, m] -> `count` places in the frame, and maps [N, 4 * count, h, w] of them: a narrow and a wide
-    hill around each, and the wide one times the way to it along both axes.
+    """Motion codes [N, m] -> `count` places in the frame, and position maps of them [N, 4 * count, h, w].
 
-    A convolution can hardly draw a thing exactly where a vector says (1807.03247); hills say it to each pixel. Places
-    move together, each with a way of its own that is learned slowly: parts of a thing stay where they are on it.
+    The maps of a place are a narrow and a wide Gaussian around it, and the wide one times the offset along each axis.
+    They help convolutions, which cannot easily turn a vector into a position (1807.03247). Places move together, and
+    their separate movements are learned slowly, so that the parts of an object stay in place on it.
     """
 
-    NARROW, WIDE, REACH = 0.12, 0.4, 1.25  # of half the frame; REACH: the farthest that a place goes
-    SPREAD = 0.2  # how far from each other places begin
+    NARROW, WIDE, REACH = 0.12, 0.4, 1.25  # in half frames; REACH: largest distance of a place from the centre
+    SPREAD = 0.2  # standard deviation of the initial places
 
     def __init__(self, motion: int, count: int):
         super().__init__()
@@ -42,7 +42,7 @@ class Anchors(nn.Module):
         self.offset = nn.Parameter(torch.randn(count, 2) * self.SPREAD)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Places [N, count, 2] (y, x), 0 is the middle."""
+        """Motion codes [N, m] -> places [N, count, 2] as (y, x) from -1 to 1; 0 is the centre."""
         together, alone = self.middle(codes)[:, None], SLOW * self.alone(codes).unflatten(1, (self.count, 2))
         return self.offset + self._within(together) + self._within(alone)
 
@@ -50,7 +50,7 @@ class Anchors(nn.Module):
         return self.REACH * (way / self.REACH).tanh()
 
     def maps(self, places: Tensor, height: int, width: int) -> Tensor:
-        """The hills; outer products of one along each axis."""
+        """The position maps [N, 4 * count, height, width], as outer products of vectors along the axes."""
         axes = []
         for axis, size in enumerate((height, width)):
             grid = (torch.arange(size, device=places.device) * 2 + 1) / size - 1
@@ -84,16 +84,16 @@ class PictureDecoder(nn.Module):
 
 
 class Sprites(nn.Module):
-    """Content codes [B, m], motion codes [B, T, q], places [B * T, k, 2] -> shares [B * T, outputs, H, W], of sum 1.
+    """Content codes [B, m], motion codes [B, T, q], places [B * T, k, 2] -> shares [B * T, outputs, H, W] with sum 1.
 
-    A ground as large as the frame, and a picture for each place, half as tall and wide; to each of them as much of
-    `modes` more as the motion says. The pictures are added up where they lie; what they say of themselves as the cover
-    hides the ground. Between its cells a picture is read by hats, the bilinear kernel of spatial transformers
+    There is a background of the size of the frame, and a sprite for each place, half as tall and wide. Each has `modes`
+    more images, which are added with weights from the motion code. The sprites are added up at their places; their last
+    channel is a mask that hides the background. Sprites are resampled with the bilinear kernel of spatial transformers
     (1506.02025, equation 5).
     """
 
-    EXTENT = 0.5  # of the frame's sides
-    BARE = 5.0  # the cover's logit is less by so much: where no picture lies, the ground is bare
+    EXTENT = 0.5  # side of a sprite, relative to the frame
+    BARE = 5.0  # subtracted from the mask's logit: without a sprite, the background is visible
 
     def __init__(self, code: int, motion: int, size: tuple[int, ...], *, count: int, cells: int, modes: int,
                  outputs: int, width: int):  # fmt: skip
@@ -105,7 +105,7 @@ class Sprites(nn.Module):
         self.mix = nn.Linear(motion, modes) if modes else None
 
     def forward(self, content: Tensor, codes: Tensor, places: Tensor, more: Tensor | None = None) -> Tensor:
-        """more: [B * T, outputs + 1, H, W], to be added to what lies on the ground; the cover is last."""
+        """The shares. more: [B * T, outputs + 1, H, W], added to the placed sprites, the mask last."""
         mix = None if self.mix is None else (SLOW * self.mix(codes)).tanh()
         drawn = self.mixed(self.draw(content), mix, codes.shape[1]).unflatten(1, (self.count, self.outputs + 1))
         laid = self.laid(drawn, places).float()
@@ -115,7 +115,7 @@ class Sprites(nn.Module):
         return torch.lerp(ground.softmax(1), laid[:, :-1].softmax(1), cover)
 
     def laid(self, drawn: Tensor, places: Tensor) -> Tensor:
-        """Pictures [N, k, n, S, S] where their places [N, k, 2] are, added up: [N, n, H, W]."""
+        """Sprites [N, k, n, S, S] at their places [N, k, 2], added up: [N, n, H, W]."""
         outputs, cells = drawn.shape[2], drawn.shape[-1]
         rows, columns = (self.hats(places[:, :, axis], cells, n) for axis, n in enumerate(self.size))
         wide = torch.matmul(drawn.flatten(2, 3), columns.transpose(2, 3)).unflatten(2, (outputs, cells))
@@ -123,7 +123,7 @@ class Sprites(nn.Module):
         return laid.unflatten(2, (outputs, self.size[1])).transpose(1, 2)
 
     def mixed(self, maps: Tensor, mix: Tensor | None, frames: int) -> Tensor:
-        """Maps [B, (1 + modes) * n, h, w], shares [B, T, modes] -> the first n and so much of the rest, by frame."""
+        """Maps [B, (1 + modes) * n, h, w], weights [B, T, modes] -> mean map plus weighted modes [B * T, n, h, w]."""
         maps = maps.unflatten(1, (1 + self.modes, -1))
         first = maps[:, :1].expand(-1, frames, -1, -1, -1)
         if mix is not None:
@@ -131,8 +131,8 @@ class Sprites(nn.Module):
         return first.flatten(0, 1)
 
     def hats(self, at: Tensor, cells: int, pixels: int) -> Tensor:
-        """Places [N, k] along an axis -> how much each pixel takes of each cell, [N, k, pixels, cells]: where pixels
-        are larger than cells, the mean of several."""
+        """Places [N, k] along an axis -> weights of each cell in each pixel, [N, k, pixels, cells]; pixels larger than
+        cells average several."""
         grid, cell = ((torch.arange(n, device=at.device) * 2 + 1) / n - 1 for n in (pixels, cells))
         way = grid[:, None] - at[:, :, None, None] - self.EXTENT * cell
         larger = max(1.0, cells / pixels / self.EXTENT)
