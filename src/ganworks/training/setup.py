@@ -228,7 +228,7 @@ class Builder:
         return load
 
     def session(self, engine: Engine, run: Run | None, notes: Sequence[str]) -> Session:
-        """The session of an engine: notes (without those already told), pictures, scores, file headers, health checks."""
+        """The session of an engine: notes (but those already told), pictures, scores, file headers, health checks."""
         evaluator, load = self.evaluator, self._shadow(engine)
 
         def show(weights: Weights, seen: int) -> str:
