@@ -99,6 +99,7 @@ def test_words_name_parts(place, words, written, capsys):
         (["networks=cyclegan"], "cyclegan is a recipe: ganworks train cyclegan"),
         (["game=networks/dcgan"], "cannot be used as game. Say networks=networks/dcgan."),
         (["networks=wavegan"], "WaveGAN makes waves"),
+        (["networks=series"], "made for series, and the recipe reads images"),
         (["networks=cycle"], "These networks translate images"),
         (["game=cycle"], "does not fit: the game game/cycle moves"),
         (["networks=own_parts.Alone"], "make G, no D"),

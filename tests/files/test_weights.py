@@ -114,10 +114,13 @@ HOSTILE = {
 def test_hostile_headers_are_refused_quickly(tmp_path, case):
     path = tmp_path / "a.safetensors"
     path.write_bytes(HOSTILE[case])
-    begun = time.process_time()
-    with pytest.raises(UsageError):
-        weights.read(path)
-    assert time.process_time() - begun < 0.5
+    seconds = []
+    for _ in range(3):  # the least of three: a garbage collection of the whole test process may fall into one
+        begun = time.process_time()
+        with pytest.raises(UsageError):
+            weights.read(path)
+        seconds.append(time.process_time() - begun)
+    assert min(seconds) < 0.5
 
 
 def test_every_flipped_byte_is_seen(tmp_path):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganworks.core.config import to_dict
 from ganworks.core.spec import Spec
 from ganworks.files.weights import write
+from ganworks.kinds.images.domain import Images
 from ganworks.runs.published import header
 
 
@@ -65,6 +66,11 @@ class Shifting:
 
     def predict(self, net: nn.Module, x: Tensor) -> Tensor:
         return net(x).softmax(1)
+
+    def converter(self, spec: Spec, source: Any) -> Any:
+        channels, height, width = spec.shape
+        settings = {"fit": self.fit, "background": self.background, "labels": False, "on_corrupt": "skip"}
+        return Images(size=(height, width), channels=channels, **settings).plan(source).convert
 
 
 def publish(

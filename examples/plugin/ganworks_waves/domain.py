@@ -63,8 +63,8 @@ class Waves:
     def evaluator(self, data, source, config, work):
         return SampleEvaluator(data, source, config, work)
 
-    def extractor(self, data, cache=None, on_progress=None):
-        return Identity(data.spec)  # waves are compared number by number
+    def extractor(self, dataset, cache=None, on_progress=None):
+        return Identity(dataset.spec)  # waves are compared number by number
 
     def show(self, x, columns=None, labels=None):
         rows = np.asarray(x, np.float32)

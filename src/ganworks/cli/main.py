@@ -54,7 +54,7 @@ def _dispatch(words: list[str]) -> int:
         print_script(rest)
         return 0
     if verb not in VERBS:
-        raise UsageError(f'There is no verb "{verb}". {nearest(verb, VERBS)} `ganworks --help` lists them.')
+        raise UsageError(f'There is no verb "{verb}". {nearest(verb, [*VERBS, "help"])} `ganworks --help` lists them.')
     if "--help" in rest or "-h" in rest:
         _help(verb)
         return 0

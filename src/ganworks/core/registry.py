@@ -245,3 +245,9 @@ def nouns() -> str:
     """What the kinds learn from, as a phrase: "pictures, sounds, lines or rows"."""
     *most, last = dict.fromkeys(kind.noun for kind in kinds().values() if kind.noun)
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def family(cls: type) -> str:
+    """The folder below `kinds` that a class stands in ("images" for all kinds of pictures); "" for shared ones."""
+    above = cls.__module__.split(".")
+    return above[2] if above[:2] == ["ganworks", "kinds"] else ""

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 
 from ganworks.core.contracts import phases_of
+from ganworks.core.errors import UsageError
 from ganworks.core.settings import Budget, Precision
 from ganworks.training.engine import Engine, NonFiniteError
 
@@ -56,9 +57,31 @@ def _speed(engine: Engine, seconds: float) -> float:
     return (engine.clock.seen - seen) / (time.perf_counter() - start)
 
 
+def _measured(engine: Engine, threads: int, seconds: float) -> Pace | None:
+    """`measure`, or None where this processor lacks an operation of these networks in the engine's precision."""
+    try:
+        return measure(engine, threads, seconds)
+    except RuntimeError:
+        return None
+
+
+def _attempt(engine: Engine, threads: int, seconds: float) -> Pace:
+    """`measure`; UsageError where bf16 was asked for and this processor lacks an operation of these networks in it."""
+    try:
+        return measure(engine, threads, seconds)
+    except RuntimeError as error:
+        if not engine.bf16:
+            raise
+        raise UsageError(
+            f"precision=bf16: this machine cannot run these networks in bf16 ({str(error)[:120]}). Use precision=fp32."
+        ) from error
+
+
 def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, cores: int, budget: Budget) -> Pace:
     """The fastest of the allowed precisions and numbers of threads (0: any), measured; leaves the threads set.
 
+    A processor may lack an operation in bf16 (torch 2.13 has no LSTM under bf16 autocast where there is no AVX-512):
+    then "auto" is fp32, and "bf16" a UsageError.
     First the precision on all cores, then one thread. bf16 and more threads have to win by a tenth: fp32 is the safer
     one, and one thread leaves a core to others. Takes about 2 % of a time budget, at most 2 seconds; an example budget
     needs the pace for an estimate only.
@@ -67,15 +90,15 @@ def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, c
     each, many = max(0.1, whole / 6), threads or cores
     engines = [make(bf16) for bf16 in ([False, True] if precision == "auto" else [precision == "bf16"])]
     if len(engines) == 1 and threads:
-        return measure(engines[0], threads, whole / 2 if budget.seconds else 0.1)
-    paces = [measure(engine, many, each) for engine in engines]
-    best = 1 if len(paces) > 1 and paces[1].speed > 1.1 * paces[0].speed else 0
-    pace = paces[best]
+        return _attempt(engines[0], threads, whole / 2 if budget.seconds else 0.1)
+    pace, best = _attempt(engines[0], many, each), engines[0]
+    if len(engines) > 1 and (other := _measured(engines[1], many, each)) and other.speed > 1.1 * pace.speed:
+        pace, best = other, engines[1]
     if not threads and cores > 1:
-        single = measure(engines[best], 1, each)
+        single = measure(best, 1, each)
         pace = single if pace.speed < 1.1 * single.speed else pace
     torch.set_num_threads(pace.threads)
-    return measure(engines[best], pace.threads, whole / 2) if budget.seconds else pace
+    return measure(best, pace.threads, whole / 2) if budget.seconds else pace
 
 
 @dataclass(frozen=True)

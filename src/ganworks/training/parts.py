@@ -58,10 +58,21 @@ def noted(config: Config, words: Mapping[str, str]) -> Config:
 
 
 def refuse_misfits(config: Config, spec: Spec, words: Mapping[str, str]) -> None:
-    """Raise UsageError when the game moves players that the networks lack; a recipe's own parts are not checked."""
+    """Raise UsageError when networks are made for another kind of data, or lack players that the game moves.
+
+    A recipe's own parts are not checked.
+    """
     if "networks" not in words and "game" not in words:
         return
-    makes = list(config.networks.build(spec))
+    try:
+        makes = list(config.networks.build(spec))
+    except GanworksError as error:
+        reads, made_for = registry.family(type(config.domain)), registry.family(type(config.networks))
+        if not made_for or made_for == reads:
+            raise
+        raise UsageError(
+            f"{_said(words)} does not fit: the networks are made for {made_for}, and the recipe reads {reads}. {error}"
+        ) from error
     moved = {player for players, _ in config.game.turns(0, 0.0) for player in players}
     if missing := sorted(moved - set(makes)):
         raise UsageError(

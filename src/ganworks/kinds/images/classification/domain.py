@@ -86,7 +86,7 @@ class PartialData:
             f"{len(self.held):,} other labelled images are held out for evaluation"
         ]
         if len(self.held) < 100:
-            out.append(f"held out: {len(self.held)} labelled images; an accuracy on so few is uncertain")
+            out.append(f"held out: {len(self.held)} labelled images; an accuracy on so few is rough")
         return out
 
     @property

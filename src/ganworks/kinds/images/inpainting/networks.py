@@ -251,6 +251,8 @@ class Inpaint:
     makes: ClassVar[dict[str, str]] = {"G": "apply"}
 
     def __post_init__(self) -> None:
+        if self.blocks_of not in ("gated", "fourier"):
+            raise UsageError(f"blocks_of must be gated or fourier, not {self.blocks_of!r}.")
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:

@@ -134,7 +134,7 @@ class SeriesSet:
         pieces = "one series" if len(lengths) == 1 else f"{len(lengths)} series"
         self.notes.append(
             f"windows of {self.window} steps, one every {stride}, from {pieces} of {sum(lengths):,} steps: each "
-            "sample will be a window of its own, not the continuation of another"
+            "sample will be a window by itself, not the continuation of another"
         )
         return parts
 
