@@ -12,6 +12,7 @@ from ganworks.cli import main as cli
 from ganworks.core import registry
 
 ROOT = Path(__file__).parents[1]
+SMALL = {"train": ["train.precision=fp32", "train.threads=1"], "eval": ["count=500"]}  # added to the commands of a page
 KINDS = ROOT / "src" / "ganworks" / "kinds"
 PAGES = [
     ROOT / "README.md",
@@ -50,8 +51,7 @@ def test_blocks_run(page, place, monkeypatch, capsys):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(cheap(line), comments=True)
             if words and words[0] == "ganworks":
-                small = ["train.precision=fp32"] if words[1] == "train" else []
-                assert cli.main(words[1:] + small) == 0, f"{line}\n{capsys.readouterr().err}"
+                assert cli.main([*words[1:], *SMALL.get(words[1], [])]) == 0, f"{line}\n{capsys.readouterr().err}"
     for number, block in enumerate(blocks(page, "python")):
         name = f"block_{name_of(page).replace('-', '_')}_{number}"
         (place / f"{name}.py").write_text(cheap(block))
