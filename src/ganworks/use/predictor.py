@@ -143,7 +143,9 @@ class Predictor:
     def __call__(self, x: Tensor) -> np.ndarray:
         """x [N, C, H, W] float32 in [-1, 1], of the training's size -> probabilities [N, K] float64."""
         if x.ndim != 4 or tuple(x.shape[1:]) != self.spec.shape:
-            raise UsageError(f"The classifier looks at [N, {', '.join(map(str, self.spec.shape))}], not {list(x.shape)}.")
+            raise UsageError(
+                f"The classifier looks at [N, {', '.join(map(str, self.spec.shape))}], not {list(x.shape)}."
+            )
         parts = []
         for start in range(0, len(x), _ROWS):
             part = x[start : start + _ROWS].float()
