@@ -14,7 +14,7 @@ from ganworks.core.spec import Draw
 from ganworks.files.rasters.film import note_of
 from ganworks.kinds.video.data.clips import ClipArrays, open_clips
 from ganworks.kinds.video.data.dataset import ClipSet, clip_pieces
-from ganworks.kinds.video.data.reading import Reading, rate_of, ticks
+from ganworks.kinds.video.data.reading import FrameReading, rate_of, ticks
 from ganworks.kinds.video.data.writing import mp4
 from ganworks.kinds.video.domain import Video
 
@@ -154,11 +154,11 @@ def test_a_rate_takes_the_frame_on_show(tmp_path):
     animation(tmp_path / "a.gif", numbered(4), duration=[100, 400, 100, 100])
     met = Counter()
     clip = open_clips(tmp_path / "a.gif").get(0)
-    frames, rate, _ = Reading(100).read(clip, "a", met)
+    frames, rate, _ = FrameReading(100).read(clip, "a", met)
     assert len(frames) == 4 and any("varying times" in text for text in met), "taken in their order, and told"
-    even, rate, _ = Reading(100, fps=10.0).read(clip, "a", met)
+    even, rate, _ = FrameReading(100, fps=10.0).read(clip, "a", met)
     assert which(even[None])[0].tolist() == [0, 1, 1, 1, 1, 2, 3] and rate == 10.0
-    assert which(Reading(100, fps=5.0).read(clip, "a", met)[0][None])[0].tolist() == [0, 1, 1, 3]
+    assert which(FrameReading(100, fps=5.0).read(clip, "a", met)[0][None])[0].tolist() == [0, 1, 1, 3]
     assert rate_of([0, 0.1, 0.2]) == (pytest.approx(10), True) and not rate_of([0, 0.1, 0.5])[1]
     assert [f for _, f in ticks(iter([(float("nan"), 1), (float("nan"), 2)]), 5)] == [1, 2]
 
@@ -223,10 +223,10 @@ def test_damage_part_way_is_counted(tmp_path):
     (frames / "frame07.png").write_bytes((folder / "up" / "0.png").read_bytes()[:40])
     clip = open_clips(tmp_path / "f").get(0)
     met = Counter()
-    assert len(Reading(100).read(clip, "clip", met)[0]) == 7 and "damaged part-way" in str(met)
+    assert len(FrameReading(100).read(clip, "clip", met)[0]) == 7 and "damaged part-way" in str(met)
     (frames / "frame00.png").write_bytes(b"")
     with pytest.raises(UsageError, match="cannot be read as a clip"):
-        Reading(100).read(clip, "clip", met)
+        FrameReading(100).read(clip, "clip", met)
 
 
 def test_a_playlist_called_mp4_opens_nothing(tmp_path):
@@ -253,7 +253,7 @@ def test_arrays_with_labels():
 def test_the_pack_is_made_once(tmp_path, monkeypatch):
     folder = strips(tmp_path / "a")
     first = Video(length=4).open(folder)
-    monkeypatch.setattr(Reading, "read", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(FrameReading, "read", lambda *_: pytest.fail("decoded again"))
     again = Video(length=4).open(folder)
     assert again.folder == first.folder and Video(length=3).open(folder).fingerprint != first.fingerprint
     assert isinstance(again, ClipSet) and len(again.summary["fingerprint"]) == 64

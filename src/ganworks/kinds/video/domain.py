@@ -21,7 +21,7 @@ from ganworks.files.rasters.decode import DecodeError, decode
 from ganworks.files.rasters.pixels import change_channels, resize
 from ganworks.kinds.video.data.clips import open_clips
 from ganworks.kinds.video.data.dataset import ClipSet, Progress, clip_facts, pack_clips
-from ganworks.kinds.video.data.reading import Reading
+from ganworks.kinds.video.data.reading import FrameReading
 from ganworks.kinds.video.data.writing import mp4
 from ganworks.kinds.video.metrics.evaluator import VideoEvaluator
 from ganworks.kinds.video.metrics.pictures import enlarged, filmstrips, sheet
@@ -103,7 +103,7 @@ class Video:
             frame = frame if len(frame) == channels else change_channels(frame, channels, self.background)
             return resize(np.ascontiguousarray(frame), size, self.fit, self.background)
 
-        reading = Reading(self.limit, self.fps, self.strip, self.background, fit)
+        reading = FrameReading(self.limit, self.fps, self.strip, self.background, fit)
         settings = {"fps": self.fps, "strip": self.strip, "fit": self.fit, "background": self.background,
                     "layout": self.layout, "labels": source.labels is not None}  # fmt: skip
         folder = pack_clips(source, reading, (channels, *size), settings, cache=cache, on_corrupt=self.on_corrupt,
@@ -139,7 +139,7 @@ class Video:
         return size, channels
 
     def _first(self, source: Any, index: int) -> np.ndarray | None:
-        reading = Reading(1, 0.0, self.strip, self.background)
+        reading = FrameReading(1, 0.0, self.strip, self.background)
         try:
             return reading.first(source.get(index), source.name(index))
         except DecodeError:

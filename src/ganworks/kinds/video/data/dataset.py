@@ -26,7 +26,7 @@ from ganworks.files.packing.joined import contents, read_facts
 from ganworks.files.packing.packed import MappedPages, class_counts, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.video.data.clips import ClipError, Opened
-from ganworks.kinds.video.data.reading import Reading
+from ganworks.kinds.video.data.reading import FrameReading
 
 FORMAT = 1
 _ROOM = 64 << 20  # bytes of decoded clips in memory at a time
@@ -34,7 +34,7 @@ _ROOM = 64 << 20  # bytes of decoded clips in memory at a time
 
 def pack_clips(
     source: Any,
-    reading: Reading,
+    reading: FrameReading,
     shape: tuple[int, int, int],
     settings: dict[str, Any],
     *,
@@ -66,7 +66,7 @@ def clip_facts(folder: Path) -> dict[str, Any] | None:
 
 def _write(
     writer: PackWriter,
-    reading: Reading,
+    reading: FrameReading,
     shape: tuple[int, int, int],
     on_corrupt: str,
     on_progress: Progress | None,

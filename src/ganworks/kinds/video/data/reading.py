@@ -33,7 +33,7 @@ Timed = Iterator[tuple[float, Frame]]  # seconds since the start; nan: unknown
 
 
 @dataclass
-class Reading:
+class FrameReading:
     """How clips are read. limit: largest number of frames. fps: frames per second, 0 for all frames. strip: frames in a
     strip, 0 for square ones. background: the colour behind transparent pixels. fit: applied to each frame.
     """
@@ -105,7 +105,7 @@ def ticks(frames: Timed, fps: float) -> Timed:
             count += 1
 
 
-def _film(reading: Reading, payload: Path | bytes, name: str, met: Counter[str]) -> Timed:
+def _film(reading: FrameReading, payload: Path | bytes, name: str, met: Counter[str]) -> Timed:
     av = pyav()
     source = str(payload) if isinstance(payload, Path) else io.BytesIO(payload)
     try:
@@ -128,7 +128,7 @@ def _film(reading: Reading, payload: Path | bytes, name: str, met: Counter[str])
         raise ClipError(name, f"FFmpeg: {printable(str(error))[:160]}.") from error
 
 
-def _moving(reading: Reading, payload: bytes, name: str, met: Counter[str]) -> Timed:
+def _moving(reading: FrameReading, payload: bytes, name: str, met: Counter[str]) -> Timed:
     """The frames of a GIF, WebP or PNG animation, composited over the background."""
     image, time = header(payload, name), 0.0
     back = Image.new("RGBA", image.size, (*colour(reading.background), 255))
@@ -153,7 +153,7 @@ def _moving(reading: Reading, payload: bytes, name: str, met: Counter[str]) -> T
         index += 1
 
 
-def _strip(reading: Reading, payload: bytes, name: str, met: Counter[str]) -> Timed:
+def _strip(reading: FrameReading, payload: bytes, name: str, met: Counter[str]) -> Timed:
     whole = decode(payload, name, background=reading.background)
     _, tall, wide = whole.shape
     count = reading.strip or wide // tall
@@ -164,7 +164,9 @@ def _strip(reading: Reading, payload: bytes, name: str, met: Counter[str]) -> Ti
         yield math.nan, frame
 
 
-def _frames(reading: Reading, payload: list[tuple[str, Callable[[], bytes]]], name: str, met: Counter[str]) -> Timed:
+def _frames(
+    reading: FrameReading, payload: list[tuple[str, Callable[[], bytes]]], name: str, met: Counter[str]
+) -> Timed:
     size = None
     for label, read in payload:
         frame = decode(read(), printable(label), background=reading.background)
@@ -174,7 +176,7 @@ def _frames(reading: Reading, payload: list[tuple[str, Callable[[], bytes]]], na
         yield math.nan, frame
 
 
-def _array(reading: Reading, payload: np.ndarray, name: str, met: Counter[str]) -> Timed:
+def _array(reading: FrameReading, payload: np.ndarray, name: str, met: Counter[str]) -> Timed:
     return ((math.nan, frame) for frame in payload)
 
 
