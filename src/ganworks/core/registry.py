@@ -8,19 +8,20 @@ neither torch nor numpy.
 
 from __future__ import annotations
 
-import ast
 import importlib
-import pkgutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from importlib import util
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.plugins import installed as plugins
 from ganworks.core.plugins.kind import Kind
+
+if TYPE_CHECKING:
+    import ast
 
 _SHARED = ("ganworks.networks", "ganworks.games", "ganworks.core")  # packages with PARTS that belong to no kind
 
@@ -65,19 +66,22 @@ def _own() -> Iterator[Kind]:
     for package in _packages(importlib.import_module("ganworks.kinds")):
         for room in (package, *_packages(package)):
             if (kind := getattr(room, "KIND", None)) is not None:
-                yield replace(kind, package=room.__name__)
+                yield kind._replace(package=room.__name__)
 
 
 def _packages(package: Any) -> Iterator[Any]:
-    for entry in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        if entry.ispkg:
-            yield importlib.import_module(entry.name)
+    """The packages in the folder of a package, by name. (pkgutil would import `inspect`, a tenth of `--help`.)"""
+    for name in sorted(
+        entry.parent.name for folder in package.__path__ for entry in Path(folder).glob("*/__init__.py")
+    ):
+        yield importlib.import_module(f"{package.__name__}.{name}")
 
 
 def _of_plugin(kind: Kind, plugin: str, package: str) -> Kind:
     """A plugin's kind with its package and plugin filled in, and full ids for its own domains."""
     recipes = {name: (where, _full(domain, plugin, kind.parts)) for name, (where, domain) in kind.recipes.items()}
-    return replace(kind, package=package, plugin=plugin, recipes=recipes, looks=_full(kind.looks, plugin, kind.parts))
+    looks = _full(kind.looks, plugin, kind.parts)
+    return kind._replace(package=package, plugin=plugin, recipes=recipes, looks=looks)
 
 
 def _full(id_: str, plugin: str, own: Mapping[str, str]) -> str:
@@ -175,6 +179,8 @@ def recipe_function(recipe: str | Callable[..., Any]) -> tuple[Callable[..., Any
 
 def describe(name: str) -> str:
     """A recipe's docstring, read from its source so that nothing heavy is imported; "" when there is none."""
+    import ast
+
     recipe = find_recipe(name)
     tree = source(recipe.module)
     found = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == recipe.function)
@@ -183,6 +189,8 @@ def describe(name: str) -> str:
 
 def source(module: str) -> ast.Module:
     """A module's source, parsed and not run; empty when it has none."""
+    import ast
+
     try:
         place = util.find_spec(module)
         text = place.loader.get_source(module) if place is not None else ""  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -57,16 +58,8 @@ def _speed(engine: Engine, seconds: float) -> float:
     return (engine.clock.seen - seen) / (time.perf_counter() - start)
 
 
-def _measured(engine: Engine, threads: int, seconds: float) -> Pace | None:
-    """`measure`, or None where this processor lacks an operation of these networks in the engine's precision."""
-    try:
-        return measure(engine, threads, seconds)
-    except RuntimeError:
-        return None
-
-
 def _attempt(engine: Engine, threads: int, seconds: float) -> Pace:
-    """`measure`; UsageError where bf16 was asked for and this processor lacks an operation of these networks in it."""
+    """`measure`; UsageError where the engine is in bf16 and this processor lacks an operation of its networks in it."""
     try:
         return measure(engine, threads, seconds)
     except RuntimeError as error:
@@ -92,8 +85,9 @@ def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, c
     if len(engines) == 1 and threads:
         return _attempt(engines[0], threads, whole / 2 if budget.seconds else 0.1)
     pace, best = _attempt(engines[0], many, each), engines[0]
-    if len(engines) > 1 and (other := _measured(engines[1], many, each)) and other.speed > 1.1 * pace.speed:
-        pace, best = other, engines[1]
+    with suppress(UsageError):  # bf16 does not run here: fp32 it is
+        if len(engines) > 1 and (other := _attempt(engines[1], many, each)).speed > 1.1 * pace.speed:
+            pace, best = other, engines[1]
     if not threads and cores > 1:
         single = measure(best, 1, each)
         pace = single if pace.speed < 1.1 * single.speed else pace
