@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import stat
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.places import explain
 from ganworks.files.atomic import replacing
 
 _TYPES = {
@@ -135,6 +137,28 @@ def read(
                 "it was saved. Use an earlier file, or allow_nonfinite=true to look at it all the same."
             )
     return tensors, texts
+
+
+def store(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a file of a cache. Where that fails, a warning says why, and the work that needed it goes on."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, tensors, metadata)
+    except OSError as error:
+        warnings.warn(f"{explain(error, path)} The work goes on without it.", stacklevel=2)
+    except GanworksError as error:
+        warnings.warn(f"{error} The work goes on without it.", stacklevel=2)
+
+
+def stored(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """The tensors and texts of a file of a cache; None when there is none to use. A warning tells of a damaged one."""
+    if not path.is_file():
+        return None
+    try:
+        return read(path) if is_sealed(path) else None
+    except (UsageError, OSError):
+        warnings.warn(f"{path}, which was kept for later evaluations, is damaged. It is made again.", stacklevel=2)
+        return None
 
 
 def read_texts(path: str | Path) -> dict[str, str]:

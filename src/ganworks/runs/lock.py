@@ -10,9 +10,12 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.places import TakenError
+from ganworks.files.atomic import replace_file
 
 LOCK_FILES = (".lock", ".owner")
+WRITTEN = "Another process is writing to {folder}. Wait for it, or choose another place."
 _TRAINED = "{folder} is being trained by {owner}. Wait for it or stop it; out=FOLDER starts a run of its own."
 
 
@@ -39,13 +42,13 @@ class FolderLock:
             return
         try:
             self._lock.acquire(blocking=False)
-            self._owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            replace_file(self._owner, f"process {os.getpid()} on {socket.gethostname()}")
         except Timeout as error:
-            raise UsageError(self._refusal.format(folder=self._folder, owner=self._named())) from error
-        except OSError as error:
+            raise TakenError(self._refusal.format(folder=self._folder, owner=self._named())) from error
+        except (OSError, GanworksError) as error:
             self.give_back()
             raise UsageError(
-                f"The folder {self._folder} cannot be locked: {error.strerror}. "
+                f"The folder {self._folder} cannot be locked: {getattr(error, 'strerror', None) or error}. "
                 "Name a folder on another disk with out=FOLDER."
             ) from error
 

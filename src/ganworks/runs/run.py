@@ -132,11 +132,11 @@ class Run:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             probe = self.folder / ".probe"
-            probe.write_bytes(b"x")
+            atomic.write_file(probe, b"x")
             probe.unlink()
-        except OSError as error:
+        except (OSError, GanworksError) as error:
             raise UsageError(
-                f"The run folder {self.folder} cannot be written: {error.strerror}. "
+                f"The run folder {self.folder} cannot be written: {getattr(error, 'strerror', None) or error}. "
                 "Name a folder that you can write with out=FOLDER."
             ) from error
 
@@ -231,14 +231,11 @@ class Run:
         """Append one event to metrics.jsonl."""
         try:
             if self._log is None:
-                self._log = self.path("metrics.jsonl").open("a", encoding="utf-8")
-            self._log.write(json.dumps(to_line(event)) + "\n")
+                self._log = atomic.appending(self.path("metrics.jsonl"))
+            self._log.write(json.dumps(to_line(event)).encode() + b"\n")
             self._log.flush()
         except OSError as error:
-            raise GanworksError(
-                f"{self.folder}/metrics.jsonl could not be written: {error.strerror}. What was saved before is "
-                "intact; free the disk or repair it, then give the same command again."
-            ) from error
+            raise atomic.explain(error, self.path("metrics.jsonl")) from error
 
     def trim_log(self, seen: int) -> None:
         """Drop events that were logged after the state that the training resumes from."""

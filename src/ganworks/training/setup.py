@@ -22,11 +22,13 @@ from ganworks.core.config import find_class, override, parse, to_dict
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.order import Order
+from ganworks.core.places import place
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.atomic import replace_file
 from ganworks.files.packing.feed import DataFeed
+from ganworks.files.rasters.write import save_picture
 from ganworks.runs import published
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
@@ -237,7 +239,7 @@ class Builder:
             suffix, content = shown if isinstance(shown, tuple) else (".png", None)
             name = f"samples/{seen:012d}{suffix}"
             if content is None:
-                shown.save(run.path(name))
+                save_picture(shown, run.path(name))
             else:
                 replace_file(run.path(name), content)
             run.adopt(name)
@@ -328,7 +330,7 @@ def assemble(
     }
     _alone()
     words, values = parts.named(values), parts.resolve(values)
-    folder = Path(out) if out else find_folder(data, name, given)
+    folder = place(find_folder(data, name, given) if out is None else out)
     old = Run.open(folder) if Run.exists(folder) else None
     with parts.fitting({k: w for k, w in words.items() if k == "domain"}, f"the data {describe_data(data)}"):
         domain = _domain(domain_path, values)
