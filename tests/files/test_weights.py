@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import multiprocessing
-import os
 import pickle
 import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -218,19 +214,8 @@ def test_running_out_of_space_while_writing(tmp_path):
 
 
 def test_other_write_errors_are_sentences(tmp_path):
-    with pytest.raises(GanworksError, match=r"Cannot write .*none/a\.txt: No such file"):
+    with pytest.raises(GanworksError, match=r"Cannot write .*none/a\.txt: there is no such file"):
         atomic.replace_file(tmp_path / "none" / "a.txt", "x")
-    assert "no room" in str(atomic.explain(OSError(errno.EDQUOT, ""), tmp_path / "a", 5))
-
-
-def test_sweep_removes_what_dead_processes_left(tmp_path):
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    dead = tmp_path / f".a.safetensors.{child.pid}-1.gwtmp"
-    alive = tmp_path / f".a.safetensors.{os.getpid()}-1.gwtmp"
-    for file in (dead, alive):
-        file.write_bytes(b"x")
-    assert atomic.sweep(tmp_path) == [dead] and alive.exists()
 
 
 def _write_for_ever(path: Path) -> None:
