@@ -132,7 +132,9 @@ def test_a_folder_holds_samples_of_one_seed_and_setting(tmp_path):
         (made.decode(torch.zeros(2, 4)), "seed: 1 -> "),
         (made.walk([1, 2], 2), "interpolation: "),
     ):
-        with pytest.raises(TakenError, match=rf"a was begun with other settings:\n[\s\S]*{part}[\s\S]*another place"):
+        with pytest.raises(
+            TakenError, match=rf"a was begun with other settings:\n[\s\S]*{part}[\s\S]*or another place"
+        ):
             other.save(out)
     with pytest.raises(TakenError, match="marked: True -> False"):
         made.sample(2, seed=1).save(out, mark=False)

@@ -90,15 +90,19 @@ def _full(error: OSError, path: Path, size: int) -> str:
         free = shutil.disk_usage(path.parent).free
         if error.errno == errno.ENOSPC and disk.f_files and not disk.f_favail and free > max(size, 1 << 16):
             return (
-                f"There is no room to write {path}: {free / 1e6:.1f} MB are free in {path.parent}, but the disk has no "
+                f"There is no room to write {path}: {_bytes(free)} are free in {path.parent}, but the disk has no "
                 f"inodes left and can hold no further file, however small. Delete files, or use another disk. "
                 f"{unchanged}"
             )
-    need = f" It needs {size / 1e6:.1f} MB" if size else " It needs more space"
+    need = f" It needs {_bytes(size)}" if size else " It needs more space"
     free = ""
     with suppress(OSError):
-        free = f" and {shutil.disk_usage(path.parent).free / 1e6:.1f} MB are free"
+        free = f" and {_bytes(shutil.disk_usage(path.parent).free)} are free"
     return f"There is no room to write {path}.{need}{free} in {path.parent} ({_why(error)}). {unchanged}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
 
 
 def _why(error: OSError) -> str:

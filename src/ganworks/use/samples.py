@@ -21,7 +21,7 @@ from PIL import Image
 from ganworks.core.config import difference
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
-from ganworks.core.places import TakenError, place
+from ganworks.core.places import TakenError, explain, place
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
@@ -235,7 +235,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"Cannot write to the folder {folder}: {error.strerror or error}.") from error
+        raise UsageError(str(explain(error, folder))) from error
 
 
 def to_bytes(data: np.ndarray, spec: Spec) -> np.ndarray:

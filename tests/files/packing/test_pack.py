@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_disks import on_disk
 
 import ganworks.files.packing.cache as caching
 import ganworks.files.packing.pack as packing
@@ -333,3 +334,29 @@ def test_memory_stays_flat(tmp_path):
     _, packing_grew, reading_grew = map(float, out.stdout.split())
     assert packing_grew < 60, out.stdout
     assert reading_grew < 160, out.stdout
+
+
+ON_SMALL = """
+import sys
+import numpy as np
+from ganworks.core.errors import UsageError
+from ganworks.kinds.images.domain import Images
+try:
+    Images().open(np.random.default_rng(0).integers(0, 256, (300, 6, 5, 3), np.uint8), cache=sys.argv[1])
+except UsageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "limit", "part"),
+    [
+        ("nr_inodes=3", "", "no inodes left"),
+        ("size=9m", "ulimit -f 20", "`ulimit -f` allows"),
+        ("ro", "", "cannot be written (Read-only file system)"),
+    ],
+)
+def test_packing_on_disks_that_refuse_it(tmp_path, options, limit, part):
+    (tmp_path / "cache").mkdir()
+    done = on_disk(tmp_path / "cache", options, ON_SMALL, str(tmp_path / "cache"), limit=limit)
+    assert part in done.stdout and "GANWORKS_CACHE" in done.stdout and "Traceback" not in done.stderr

@@ -95,16 +95,20 @@ def cache_folder(cache: str | Path | None) -> tuple[Path, list[str]]:
         _probe(root)
     except (OSError, RuntimeError) as error:
         if given:
-            raise UsageError(
-                f'The cache folder "{given}" cannot be written ({error}). Set GANWORKS_CACHE to a folder that can.'
-            ) from error
+            said = f'The cache folder "{given}" cannot be written ({_said(error)}).'
+            raise UsageError(f"{said} Set GANWORKS_CACHE to a folder that can.") from error
         root = Path(tempfile.gettempdir()) / f"ganworks-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
         try:
             _probe(root)
         except OSError as problem:
-            raise UsageError(f"No folder for packed data can be written ({problem}). Set GANWORKS_CACHE.") from problem
+            said = f"No folder for packed data can be written ({_said(problem)}). Set GANWORKS_CACHE."
+            raise UsageError(said) from problem
         return root, [f'the home cache cannot be written; packed into "{root}"']
     return root, []
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _probe(root: Path) -> None:
@@ -136,6 +140,8 @@ class temporary:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
         try:
+            if isinstance(error, OSError) and (error.filename is None or self.work.name in str(error.filename)):
+                raise self._refused(error) from error
             if error is None:
                 sums.write(self.work)
                 self.work.replace(self.folder)
@@ -144,8 +150,6 @@ class temporary:
                 raise self._refused(problem) from problem
         finally:
             shutil.rmtree(self.work, ignore_errors=True)
-        if isinstance(error, OSError) and (error.filename is None or self.work.name in str(error.filename)):
-            raise self._refused(error) from error
 
     def _refused(self, error: OSError) -> UsageError:
         return UsageError(f"{explain(error, self.folder)} GANWORKS_CACHE names another folder for packed data.")
