@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.cli.words import Options, decimal, import_own, whole
+from ganworks.core.console.stop import told
 from ganworks.core.console.voice import say
 from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
@@ -45,8 +46,9 @@ def sample(places: list[str], options: Options) -> None:
     if n > _BULK and (out.suffix in ("", ".zip")):
         in_bulk(model, n, out, mark, seed, options.get("format", "auto"), facts)
         return
-    samples = model.sample(n, seed=seed, **facts)
-    written = samples.save(out, mark=mark)
+    with told(lambda: f"Interrupted. What is in {out} is whole, but not all of it; the same command starts again."):
+        samples = model.sample(n, seed=seed, **facts)
+        written = samples.save(out, mark=mark)
     if model.maker is not None and not model.maker.each:
         say(*preview_lines(samples[:5].items), "")
     say(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")

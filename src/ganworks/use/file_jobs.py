@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.stop import told
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files import atomic, provenance
 from ganworks.files.rasters import film as video
@@ -167,7 +168,9 @@ def _single(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome
     refuse_overwriting(target, places([source, *([job.mask] if job.mask else [])]))
     make_folder(target.parent)
     outcome = Outcome(out, [(source, target)], takes=takes)
-    _make(job, Item(source.name, source, lambda: read_file(source)), target, None, source.name, outcome, on_progress)
+    item = Item(source.name, source, lambda: read_file(source))
+    with told(lambda: f"Interrupted. {target} is written whole or not at all; the same command starts again."):
+        _make(job, item, target, None, source.name, outcome, on_progress)
     return outcome
 
 
@@ -192,17 +195,24 @@ def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
     record, outcome = Record(out), Outcome(out, left=left, takes=takes)
     inputs = places({item.path for item in items})
     names = job.renamed([item.name for item in items])
-    for done, (item, name) in enumerate(zip(items, names, strict=True)):
-        target = out / name
-        if on_progress:
-            on_progress("Applying", done, len(items))
-        try:
-            refuse_overwriting(target, inputs)
-            outcome.kept += _make(job, item, target, record, name, outcome, on_progress if _film(job, item) else None)
-            outcome.pairs.append((item.path, target))
-        except GanworksError as error:
-            outcome.failed.append((item.name, error.reason if isinstance(error, DecodeError) else str(error)))
-            _stop_if_hopeless(outcome, error, len(items))
+    with told(
+        lambda: f"Interrupted. {len(outcome.pairs):,} of {len(items):,} are done, in {out}; the same command goes on."
+    ):
+        for done, (item, name) in enumerate(zip(items, names, strict=True)):
+            target = out / name
+            if on_progress:
+                on_progress("Applying", done, len(items))
+            try:
+                refuse_overwriting(target, inputs)
+                outcome.kept += _make(
+                    job, item, target, record, name, outcome, on_progress if _film(job, item) else None
+                )
+                outcome.pairs.append((item.path, target))
+            except GanworksError as error:
+                outcome.failed.append(
+                    (printable(item.name), error.reason if isinstance(error, DecodeError) else str(error))
+                )
+                _stop_if_hopeless(outcome, error, len(items))
     if on_progress:
         on_progress("Applying", len(items), len(items))
     return outcome

@@ -10,6 +10,7 @@ import numpy as np
 
 from ganworks.core import registry
 from ganworks.core.config import find_class, override
+from ganworks.core.console.stop import told
 from ganworks.core.console.voice import say
 from ganworks.core.contracts import LooksAtData, MakesFiles, ShowsExamples, SkipsUnreadable, labels_of
 from ganworks.core.errors import UsageError
@@ -36,7 +37,8 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
     named = f" {found.recipe}" if recipe is not None or found.otherwise else ""
     lines = [line for line in (found.because, found.otherwise) if line]
     say(*lines, *([""] if lines else []))
-    there = open_any(path, domain, settings)
+    with told(lambda: "Interrupted while the data was read; nothing was written. The same command starts again."):
+        there = open_any(path, domain, settings)
     say(*there.lines)
     return ["", *_examples(there, out), f"Train on it:   ganworks train{named} data={path}{asked}"]
 

@@ -14,7 +14,7 @@ from ganworks.core.spec import Spec
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import reading as table_read
 from ganworks.kinds.tables.data.layout import TableLayout, to_frame
-from ganworks.kinds.tables.domain import Table, escaped
+from ganworks.kinds.tables.domain import Table
 
 
 def there_and_back(frame, **settings):

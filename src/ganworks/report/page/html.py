@@ -11,6 +11,7 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
+from ganworks.core.console.text import on_page
 from ganworks.report import words
 from ganworks.report.page import course, fill, scores, sections, tasks
 from ganworks.report.page.write import write_text
@@ -29,7 +30,7 @@ def write_report(run: RunView) -> Path:
 
 
 def render(run: RunView) -> str:
-    """The page as text, well-formed UTF-8."""
+    """The page as text, well-formed UTF-8, in which no character hides or turns what stands there."""
     from markupsafe import Markup
 
     css, script = ("\n".join(map(_part, names)) for names in (_STYLES, _SCRIPTS))
@@ -51,7 +52,7 @@ def render(run: RunView) -> str:
         commands=sections.next_steps(run),
         details=sections.details(run),
     )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return on_page(page)
 
 
 def summary(run: RunView) -> str:
