@@ -141,6 +141,8 @@ def fit(
             write_pages(folder, job.run)
             raise KeyboardInterrupt
     with told(lambda: f"The training is finished and saved in {folder}; the same command goes on with its evaluation."):
+        if job.session.stop.asked:  # during the last step
+            raise KeyboardInterrupt
         if evaluate and job.config.train.judge and job.judged:
             from ganworks.use.evaluate import evaluate_run
 

@@ -150,7 +150,8 @@ def apply_files(
     beside = mask is not None and mask.is_dir() and source.is_dir() and mask.resolve() == source.resolve()
     job = Job(model, seed, options, mask, mark, f".{form.lower().lstrip('.')}" if form else "", beside)
     job.check()
-    return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
+    with told(lambda: f"Interrupted. What is finished is in {out}; the same command goes on."):
+        return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
 
 
 def _single(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
@@ -168,9 +169,7 @@ def _single(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome
     refuse_overwriting(target, places([source, *([job.mask] if job.mask else [])]))
     make_folder(target.parent)
     outcome = Outcome(out, [(source, target)], takes=takes)
-    item = Item(source.name, source, lambda: read_file(source))
-    with told(lambda: f"Interrupted. {target} is written whole or not at all; the same command starts again."):
-        _make(job, item, target, None, source.name, outcome, on_progress)
+    _make(job, Item(source.name, source, lambda: read_file(source)), target, None, source.name, outcome, on_progress)
     return outcome
 
 
@@ -195,24 +194,19 @@ def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
     record, outcome = Record(out), Outcome(out, left=left, takes=takes)
     inputs = places({item.path for item in items})
     names = job.renamed([item.name for item in items])
-    with told(
-        lambda: f"Interrupted. {len(outcome.pairs):,} of {len(items):,} are done, in {out}; the same command goes on."
-    ):
-        for done, (item, name) in enumerate(zip(items, names, strict=True)):
-            target = out / name
-            if on_progress:
-                on_progress("Applying", done, len(items))
-            try:
-                refuse_overwriting(target, inputs)
-                outcome.kept += _make(
-                    job, item, target, record, name, outcome, on_progress if _film(job, item) else None
-                )
-                outcome.pairs.append((item.path, target))
-            except GanworksError as error:
-                outcome.failed.append(
-                    (printable(item.name), error.reason if isinstance(error, DecodeError) else str(error))
-                )
-                _stop_if_hopeless(outcome, error, len(items))
+    for done, (item, name) in enumerate(zip(items, names, strict=True)):
+        target = out / name
+        if on_progress:
+            on_progress("Applying", done, len(items))
+        try:
+            refuse_overwriting(target, inputs)
+            outcome.kept += _make(job, item, target, record, name, outcome, on_progress if _film(job, item) else None)
+            outcome.pairs.append((item.path, target))
+        except GanworksError as error:
+            outcome.failed.append(
+                (printable(item.name), error.reason if isinstance(error, DecodeError) else str(error))
+            )
+            _stop_if_hopeless(outcome, error, len(items))
     if on_progress:
         on_progress("Applying", len(items), len(items))
     return outcome

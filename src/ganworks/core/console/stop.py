@@ -6,7 +6,6 @@ finished is kept. A signal that was ignored at the start, as SIGHUP is under noh
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 INTERRUPTED = 130  # the exit code
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_AGAIN = 0.05  # seconds until an interrupt that was dropped comes again
 _SAME = 0.3  # seconds within which further signals are the same request: shells and wrappers send them twice
 
 
@@ -86,7 +86,7 @@ class Interrupt(Stop):
             if not issubclass(dropped.exc_type, KeyboardInterrupt):
                 return others(dropped)
             self.asked = False
-            return _thread.interrupt_main()
+            return threading.Timer(_AGAIN, os.kill, (os.getpid(), signal.SIGINT)).start()  # not while it is dropped
 
         self._listen()
         sys.unraisablehook = again

@@ -36,10 +36,9 @@ def csv_text(rows: Iterable[Iterable[Any]], note: str = "", digits: int = 0) -> 
             return f"{float(value):.{digits}g}" if digits else value
         return spreadsheet_safe(value) if isinstance(value, str) else value
 
-    buffer = io.StringIO()
-    buffer.write(_note_line(note))
-    csv.writer(buffer, lineterminator="\n").writerows([cell(value) for value in row] for row in rows)
-    return buffer.getvalue()
+    lines = _Lines()
+    csv.writer(lines, lineterminator=_Lines.END).writerows([cell(value) for value in row] for row in rows)
+    return _note_line(note) + lines.getvalue()
 
 
 def frame_csv(frame: Any, note: str = "") -> str:
@@ -50,7 +49,19 @@ def frame_csv(frame: Any, note: str = "") -> str:
             words = safe[name].astype(object)
             safe[name] = words.map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v)
     safe.columns = [spreadsheet_safe(name) for name in safe.columns]
-    return _note_line(note) + safe.to_csv(index=False, lineterminator="\n")
+    lines = _Lines()
+    safe.to_csv(lines, index=False, lineterminator=_Lines.END)
+    return _note_line(note) + lines.getvalue()
+
+
+class _Lines(io.StringIO):
+    """Takes rows that end in CR LF, so that cells with either of them are quoted, and ends them in LF."""
+
+    END = "\r\n"  # before Python 3.13 the csv module quotes the characters of this, and no others that end lines
+
+    def write(self, row: str) -> int:
+        """One row."""
+        return super().write(f"{row.removesuffix(self.END)}\n")
 
 
 def _note_line(note: str) -> str:
