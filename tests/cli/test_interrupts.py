@@ -129,7 +129,16 @@ def test_an_evaluation_leaves_the_scores_of_before(tmp_path, monkeypatch, interr
 def test_before_and_after_the_training(tmp_path, monkeypatch, interrupted):
     monkeypatch.chdir(tmp_path)
     settings = (f"{k}={v}" for k, v in SMALL.items() if k != "networks.hidden")
-    words = ["train", "mlp", "data=digits", "out=run", "budget=32", *settings, "networks.hidden=[16]"]
+    words = [
+        "train",
+        "mlp",
+        "data=digits",
+        "out=run",
+        "budget=32",
+        *settings,
+        "networks.hidden=[16]",
+        "train.judge=off",
+    ]
     assert "before the training began" in interrupted(words, signal.SIGHUP, 1, (api, "assemble"))
     assert "finished and saved in run" in interrupted(words, signal.SIGTERM, 1, (api, "write_pages"))
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 _SPECIAL = re.compile(
     r"([\\`*_{}\[\]<>#|~!$&@]"  # marks
     r"|(?<=:)/(?=/)|(?<=[wW]{3})\."  # of an address, which would become a link
-    r"|^[-+=](?=[-=\s]|$)|(?<=^\d)[.)])"  # of a list or a line at the start
+    r"|^[-+=](?=[-=\s]|$))"  # of a list or a line at the start
 )
+_NUMBERED = re.compile(r"^(\d{1,9})(?=[.)](\s|$))")
 
 
 class Markdown(str):
@@ -26,7 +27,9 @@ class Markdown(str):
 
 def text(value: object) -> Markdown:
     """Text that stays text in Markdown: one line, in which nothing is markup."""
-    return value if isinstance(value, Markdown) else Markdown(_SPECIAL.sub(r"\\\1", on_line(value)))
+    if isinstance(value, Markdown):
+        return value
+    return Markdown(_NUMBERED.sub(r"\1\\", _SPECIAL.sub(r"\\\1", on_line(value))))
 
 
 def code(value: object) -> Markdown:
