@@ -20,12 +20,12 @@ SMALL = ["batch=16", "device=cpu", "train.threads=1", "train.precision=fp32", "n
 CODES = {
     "trian": 2, "help": 0, "recipes": 0, "recipes mlp": 0, "recipes mlp format=json": 0, "completion zsh": 0,
     "__complete train dc": 0, "info run": 0, "info nowhere": 2, "compare run run": 0, "report run": 0,
-    "data digits out=sheet.png": 0, "sample run 8 out=few.npz": 0,
+    "data x.npy out=sheet.png": 0, "sample run 8 out=few.npz": 0,
     "apply standin photos out=applied": 0, "apply standin mixed out=mixed-out": 1,
     "predict standin photos out=classes.csv": 0,
 }  # fmt: skip
 SLOW = {  # each with one kind of streams
-    "closed": f"train mlp data=digits out=again budget=64 train.judge=off {' '.join(SMALL)}",
+    "closed": f"train points data=x.npy out=again budget=64 {' '.join(SMALL)}",
     "gone": "sample run 1001 out=bulk",
     HOW[-1]: "eval run count=64",
 }
@@ -38,7 +38,9 @@ def done(tmp_path_factory) -> tuple[Path, dict[str, dict[str, int]]]:
     root = tmp_path_factory.mktemp("streams")
     first = root / HOW[0]
     small = {"batch": 16, "device": "cpu", "train.threads": 1, "train.precision": "fp32", "networks.hidden": (16,)}
-    list(gw.train("mlp", data="digits", out=first / "run", budget=32, **{"train.judge": False}, **small))
+    first.mkdir()
+    np.save(first / "x.npy", np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32))
+    list(gw.train("points", data=first / "x.npy", out=first / "run", budget=32, **small))
     publish(first / "standin")
     for folder, count in (("photos", 3), ("mixed", 1)):
         (first / folder).mkdir()

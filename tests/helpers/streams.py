@@ -51,7 +51,6 @@ def child(folder: Path, how: str, words: list[str]) -> None:
 
 
 def serve(root: Path) -> None:
-    import sklearn.datasets  # noqa: F401 - what is slow to import
     import standins  # noqa: F401 - whose classes the children may use
     import torch
 
