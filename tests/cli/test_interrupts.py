@@ -1,6 +1,7 @@
 """A signal at any moment of a verb: exit code 130, one sentence, and the same command ends with the same files."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from standins import publish
 import ganworks as gw
 from ganworks import api
 from ganworks.cli import main as cli
-from ganworks.files import atomic
 from ganworks.report.terminal.meters import Meters
 from ganworks.use import bulk, evaluate
 
@@ -88,11 +88,11 @@ def test_bulk_keeps_what_is_made(run, tmp_path, monkeypatch, interrupted, at, nu
 @pytest.mark.parametrize(
     ("verb", "number", "at", "hook"),
     [
-        ("sample RUN 4 out=OUT device=cpu", signal.SIGTERM, 2, (atomic, "replacing")),
-        ("sample RUN 4 out=OUT/x.npz device=cpu", signal.SIGHUP, 1, (atomic, "replacing")),
+        ("sample RUN 4 out=OUT device=cpu", signal.SIGTERM, 2, (os, "fsync")),
+        ("sample RUN 4 out=OUT/x.npz device=cpu", signal.SIGHUP, 1, (os, "fsync")),
         ("apply standin photos out=OUT device=cpu", signal.SIGTERM, 2, METERS),
-        ("apply standin photos out=OUT device=cpu", signal.SIGINT, 2, (atomic, "replacing")),
-        ("apply standin photos/1.png out=OUT device=cpu", signal.SIGHUP, 1, (atomic, "replacing")),
+        ("apply standin photos out=OUT device=cpu", signal.SIGINT, 2, (os, "fsync")),
+        ("apply standin photos/1.png out=OUT device=cpu", signal.SIGHUP, 1, (os, "fsync")),
         ("predict standin photos out=OUT/p.csv device=cpu", signal.SIGTERM, 1, METERS),
         ("data photos out=OUT/sheet.png", signal.SIGTERM, 2, METERS),
     ],
@@ -147,8 +147,8 @@ def test_under_nohup_a_closed_terminal_is_nothing(run, tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        inner = atomic.replacing
-        monkeypatch.setattr(atomic, "replacing", lambda *a: signal.raise_signal(signal.SIGHUP) or inner(*a))
+        inner = os.fsync
+        monkeypatch.setattr(os, "fsync", lambda handle: signal.raise_signal(signal.SIGHUP) or inner(handle))
         assert cli.main(["sample", str(run), "2", "out=made", "device=cpu"]) == 0
     finally:
         signal.signal(signal.SIGHUP, old)
