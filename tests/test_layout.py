@@ -221,3 +221,22 @@ def test_shared_code_knows_no_task():
         for node in (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Compare | ast.match_case)):
             words = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
             assert not words & (kinds | set(registry.recipes())), f"{name(path)} asks for {words}"
+
+
+def test_one_place_prints_and_one_writes_csv():
+    """Whatever reaches a terminal or a spreadsheet goes through the filters there."""
+    streams, alone = {"stdout", "stderr", "__stdout__", "__stderr__"}, {"to_csv", "write_csv", "savetxt", "DictWriter"}
+    for path in FILES:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        named = {n.id for n in nodes if isinstance(n, ast.Name)}
+        dotted = [(getattr(n.value, "id", ""), n.attr) for n in nodes if isinstance(n, ast.Attribute)]
+        shown = path.read_text().count("Screen(sys.stdout)")
+        if name(path) != "core.console.voice":
+            assert "print" not in named, f"{name(path)} prints on its own"
+            own = 1 if name(path) == "report.terminal.screen" else 0  # the screen hands its stream to a voice at once
+            assert len([d for d in dotted if d[0] == "sys" and d[1] in streams]) == shown + own, name(path)
+            assert ("warnings", "formatwarning") not in dotted, name(path)
+        if name(path) != "core.console.stop":
+            assert "signal" not in {module for module, _ in dotted}, f"{name(path)} takes signals on its own"
+        if name(path) != "files.tables.write":
+            assert ("csv", "writer") not in dotted and not alone & {d[1] for d in dotted}, f"{name(path)} writes CSV"

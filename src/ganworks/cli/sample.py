@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ganworks.cli.words import Options, decimal, import_own, whole
+from ganworks.core.console.stop import told
+from ganworks.core.console.voice import say
 from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.core.places import TakenError, place
@@ -48,11 +50,12 @@ def sample(places: list[str], options: Options) -> None:
     if n > _BULK and (out.suffix in ("", ".zip")):
         in_bulk(model, n, options, out, mark, facts)
         return
-    samples = model.sample(n, seed=seed, **facts)
-    if model.maker is not None and not model.maker.each:
-        print("\n".join([*preview_lines(samples[:5].items), ""]))
-    written, out = free_place(options, out, lambda out: samples.save(out, mark=mark))
-    print(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
+    with told(lambda: f"Interrupted. What is in {out} is whole, but not all of it; the same command starts again."):
+        samples = model.sample(n, seed=seed, **facts)
+        if model.maker is not None and not model.maker.each:
+            say(*preview_lines(samples[:5].items), "")
+        written, out = free_place(options, out, lambda out: samples.save(out, mark=mark))
+    say(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
 
 
 def with_options(model: Any, options: Options) -> Any:
@@ -100,7 +103,7 @@ def in_bulk(model: Any, n: int, options: Options, out: Path, mark: bool, facts: 
 
         made = functools.partial(generate, model, n, seed=seed, form=form, mark=mark, on_progress=tell, **facts)
         out = free_place(options, out, lambda out: made(out=out))[1]
-    print(f"{n:,} samples of seed {seed} are in {out}.")
+    say(f"{n:,} samples of seed {seed} are in {out}.")
 
 
 def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, Any]) -> None:
@@ -111,4 +114,4 @@ def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, A
     path = model.walk(seeds, steps, **facts)
     shape = {"columns": len(path)} if out.suffix == ".png" else {}
     written, out = free_place(options, out, lambda out: path.save(out, mark=mark, **shape))
-    print(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")
+    say(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")

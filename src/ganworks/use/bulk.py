@@ -178,27 +178,34 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
     made = 0
     waiting: tuple[int, int, int, Future[str]] | None = None
 
-    def finish() -> int:
+    def finish() -> None:
+        nonlocal made, waiting
         if waiting is None:
-            return 0
+            return
         number, start, stop, digest = waiting
         line = {"shard": number, "start": start, "stop": stop, "sha256": digest.result()}
         atomic.append(job.folder / BULK, json.dumps(line).encode() + b"\n")
+        waiting, made = None, made + stop - start
         if on_progress:
-            on_progress(done + made + stop - start, count)
-        return stop - start
+            on_progress(done + made, count)
 
     if on_progress:
         on_progress(done, count)
-    with ThreadPoolExecutor(1) as writer:
-        for number in range(-(-count // shard)):
-            if number in kept:
-                continue
-            start, stop = number * shard, min(count, (number + 1) * shard)
-            samples = job.make(start, stop)
-            made += finish()
-            waiting = (number, start, stop, writer.submit(job.write, samples, number))
-        made += finish()
+    try:
+        with ThreadPoolExecutor(1) as writer:
+            for number in range(-(-count // shard)):
+                if number in kept:
+                    continue
+                start, stop = number * shard, min(count, (number + 1) * shard)
+                samples = job.make(start, stop)
+                finish()
+                waiting = (number, start, stop, writer.submit(job.write, samples, number))
+            finish()
+    except KeyboardInterrupt as interrupt:
+        finish()  # what was being written is whole
+        raise KeyboardInterrupt(
+            f"Interrupted. {done + made:,} of {count:,} samples are in {job.folder}; the same command goes on."
+        ) from interrupt
     return made
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.stop import told
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.places import NoRoomError, place
 from ganworks.files import atomic, provenance
@@ -151,7 +152,8 @@ def apply_files(
     beside = mask is not None and mask.is_dir() and source.is_dir() and mask.resolve() == source.resolve()
     job = Job(model, seed, options, mask, mark, f".{form.lower().lstrip('.')}" if form else "", beside)
     job.check()
-    return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
+    with told(lambda: f"Interrupted. What is finished is in {out}; the same command goes on."):
+        return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
 
 
 def _single(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
@@ -210,9 +212,11 @@ def _all(job: Job, items: list[Item], outcome: Outcome, on_progress: Progress) -
             outcome.kept += _make(job, item, target, record, name, outcome, on_progress if _film(job, item) else None)
             outcome.pairs.append((item.path, target))
         except GanworksError as error:
-            outcome.failed.append((item.name, error.reason if isinstance(error, DecodeError) else str(error)))
+            outcome.failed.append(
+                (printable(item.name), error.reason if isinstance(error, DecodeError) else str(error))
+            )
             if isinstance(error, NoRoomError):
-                outcome.failed += [(left.name, "not begun.") for left in items[done + 1 :]]
+                outcome.failed += [(printable(left.name), "not begun.") for left in items[done + 1 :]]
                 break
             _stop_if_hopeless(outcome, error, len(items))
     if on_progress:
