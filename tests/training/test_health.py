@@ -58,7 +58,7 @@ def test_settings_of_the_training_and_the_data_need_no_prefix():
         "domain.channels": 1,
         "train.save": 5,
     }
-    with pytest.raises(UsageError, match='no setting "chanels".*"channels"'):
+    with pytest.raises(UsageError, match=r'no setting "chanels".*"channels"'):
         expand({"chanels": "1"}, Images)
     with pytest.raises(UsageError, match='no setting "width"'):
         expand({"width": "1"}, Images)

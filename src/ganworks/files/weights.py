@@ -132,7 +132,8 @@ def read(
         if bad:
             raise UsageError(
                 f"{path} holds NaN or infinite numbers in {_some(bad)}: the training had diverged when "
-                "it was saved. Use an earlier file, or allow_nonfinite=true to look at it all the same."
+                "it was saved. Use an earlier file, or load it in Python with "
+                "allow_nonfinite=True to look at it all the same."
             )
     return tensors, texts
 
