@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 
@@ -23,9 +25,30 @@ def pick_device(name: str | torch.device) -> torch.device:
     return torch.device(name)
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(root: str | Path = "/sys/fs/cgroup", environment: Mapping[str, str] | None = None) -> int:
+    """Processor cores that this process may use: the least of affinity, the control group's quota, and the number
+    that the user set in OMP_NUM_THREADS.
+
+    root: where control groups are mounted. environment: None is that of the process.
+    """
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    said = (os.environ if environment is None else environment).get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    asked = int(said) if said.isdecimal() and len(said) < 10 else 0
+    return max(1, min(there, _quota(Path(root)) or there, asked or there))
+
+
+def _quota(root: Path) -> int:
+    """Whole cores in the quota of the control group (version 2 or 1), at least 1; 0 where there is none."""
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+        except OSError:
+            return 0
+    if not (quota.isdecimal() and period.isdecimal() and int(period)):
+        return 0
+    return max(1, int(quota) // int(period))
 
 
 def describe(where: torch.device) -> dict[str, object]:

@@ -152,7 +152,8 @@ def load(path: str | Path, *, allow_nonfinite: bool = False) -> Content:
         if bad:
             raise UsageError(
                 f"{path} holds NaN or infinite numbers in {_some(bad)}: the training had diverged when "
-                "it was saved. Use an earlier file, or allow_nonfinite=true to look at it all the same."
+                "it was saved. Use an earlier file, or load it in Python with "
+                "allow_nonfinite=True to look at it all the same."
             )
     return Content(tensors, texts, hashlib.sha256(content).hexdigest(), seal is not None)
 

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import Field, dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.order import Order
 from ganworks.core.places import place
-from ganworks.core.settings import Budget, Config, Facts
+from ganworks.core.settings import Budget, Config, Facts, Train
 from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.packing.feed import DataFeed
@@ -33,7 +33,7 @@ from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
 from ganworks.training import calibration, parts, speed
 from ganworks.training.engine import Engine
-from ganworks.training.health import Watch, spread
+from ganworks.training.health import Watch
 from ganworks.training.session import Session, Weights
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -54,8 +54,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
 _ROOTS = ("domain", "networks", "game", "g", "d", "train")
 
 
-def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings under their full dotted names, strings parsed. Raises UsageError for an unknown name."""
+def expand(settings: Mapping[str, Any], domain: type | None = None) -> dict[str, Any]:
+    """Settings under their full dotted names, strings parsed. Raises UsageError for an unknown name.
+
+    A setting of `Train`, or of the domain's class, may be named without "train." or "domain.".
+    """
+    short = {f.name: f"{root}.{f.name}" for root, cls in (("domain", domain), ("train", Train)) for f in _fields(cls)}
     out: dict[str, Any] = {}
     for name, text in settings.items():
         value = parse(text)
@@ -63,12 +67,19 @@ def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
             out |= dict.fromkeys(ALIASES[name], value)
         elif name.split(".")[0] in _ROOTS:
             out[name] = value
+        elif name in short:
+            out[short[name]] = value
         else:
-            raise UsageError(f'There is no setting "{name}". {nearest(name, [*ALIASES, "data", "out", *_ROOTS])}')
+            known = [*ALIASES, *short, "data", "out", *_ROOTS]
+            raise UsageError(f'There is no setting "{name}". {nearest(name, known)}')
     for name in ("train.budget", "train.init", "train.until"):
         if name in out:
             out[name] = str(out[name])
     return out
+
+
+def _fields(cls: type | None) -> list[Field[Any]]:
+    return [f for f in fields(cls) if f.init] if cls is not None and is_dataclass(cls) else []
 
 
 @dataclass
@@ -265,7 +276,7 @@ class Builder:
             (lambda weights: evaluator.score(load(weights))) if self.config.train.judge and evaluator.ready else None,
             header,
             lambda weights: evaluator.sample(load(weights)),
-            None if real is None else Watch(spread(real)),
+            None if real is None else Watch(real, self.config),
             evaluator.objective,
             evaluator.noise,
         )
@@ -318,7 +329,7 @@ def assemble(
     told: the user has read that sentence, so that the training does not begin with it.
     """
     function, domain_path = registry.recipe_function(recipe)
-    values = expand(settings)
+    values = expand(settings, find_class(domain_path) if domain_path else None)
     name = recipe if isinstance(recipe, str) else function.__name__
     given = {
         "recipe": name,

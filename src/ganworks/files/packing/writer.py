@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganworks.core import devices
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.files.arrays import Source
@@ -156,7 +157,7 @@ def converted(
     def jobs(part: range) -> list[ConvertedItem | DecodeError]:
         return [job(index) for index in part]
 
-    total, threads = len(source), min(os.cpu_count() or 1, 16)
+    total, threads = len(source), min(devices.cores(), 16)
     in_threads = threads > 1 and source.kind in ("folder", "zip", "hub")
     step = max(1, min(16, chunk // threads)) if in_threads else 1
     with ThreadPoolExecutor(threads) as pool:
