@@ -156,7 +156,7 @@ WRONG_LABELS = (
     ids=lambda w: next(iter(w)),
 )
 def test_values_out_of_range_are_refused(wrong, monkeypatch):
-    monkeypatch.setattr("ganworks.use.model._free_memory", lambda: 10**9)
+    monkeypatch.setattr("ganworks.core.memory.available", lambda: 10**9)
     with pytest.raises(UsageError) as caught:
         _model().sample(**wrong)
     assert len(str(caught.value)) < 400

@@ -11,6 +11,7 @@ from importlib import import_module
 from ganworks import __version__
 from ganworks.cli.words import VERBS, split
 from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.core.memory import is_spent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GanworksError as error:
         _complain(f"{'Wrong use' if isinstance(error, UsageError) else 'Failed'}: {error}")
         return error.exit_code
+    except (MemoryError, RuntimeError) as error:
+        if not is_spent(error):
+            raise
+        _complain(
+            f"Failed: The memory ran out ({str(error)[:120]}). Give less at a time: a smaller batch, size or part."
+        )
+        return GanworksError.exit_code
 
 
 def _complain(message: str) -> None:

@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from ganworks.core import memory
 from ganworks.core.errors import UsageError
 from ganworks.files.atomic import replacing
 
@@ -111,6 +112,7 @@ def read(
     """
     path = Path(path)
     header, texts, size = _read_header(path)
+    memory.check_bytes(2 * size, str(path))
     content = path.read_bytes()
     if len(content) != size:
         raise UsageError(f"{path} changed while it was read; try again.")

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core import memory
 from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
@@ -32,6 +33,7 @@ from ganworks.use.samples import EPOCH, Pictures, Samples, make_folder, npz_byte
 
 Progress = Callable[[int, int], None] | None
 _DONE = "done.jsonl"
+_COPIES, _BESIDE = 8, 2000  # copies of a sample in two shards, one being made and one written; bytes beside each
 _BUSY = "Another process is writing to {folder}. Wait for it, or choose another place."
 
 
@@ -72,6 +74,7 @@ def generate(
     seed, truncation, out = check_seed(seed), check_truncation(truncation), Path(out)
     form = _form(form, out, model)
     labels = model.label_table(labels)
+    memory.check(min(shard, count), _COPIES * model.row_bytes + _BESIDE, "shard", "the samples of two shards")
     settings = {
         "model": model.fingerprint,
         "seed": seed,
