@@ -14,6 +14,7 @@ from pathlib import Path
 from ganworks.core.errors import UsageError
 
 SHARE = 0.7  # of the available memory: the rest is for the program, its libraries and others
+_UNTHINKABLE = 10**30  # a larger count is as good as this one, which a float can hold
 _UNKNOWN = 4 << 30  # bytes, on a system that does not say
 _GROUPS = (  # (folder of a group's files, limit, use): control groups v2, and the memory controller of v1
     ("", "memory.max", "memory.current"),
@@ -49,13 +50,13 @@ def check(
     "a training step". fixed: bytes beside them. step: the count has to be a multiple of it. free: available bytes;
     None: those of this machine. instead: a sentence on what else helps.
     """
-    space = room(free)
-    if fixed + count * each <= space:
+    space, need = room(free), fixed + min(count, _UNTHINKABLE) * each
+    if need <= space:
         return
     most = max(0, int((space - fixed) / each)) // step * step
     fits = f"{name}={most:,} would fit." if most else "Not even the least fits: it needs a larger machine."
     raise UsageError(
-        f"{name}={_plain(count)}: {what} would take about {spelled(fixed + count * each)} of memory, and "
+        f"{name}={_plain(count)}: {what} would take about {spelled(need)} of memory, and "
         f"{spelled(space)} may be used here ({SHARE:.0%} of what is free). {fits}{instead}"
     )
 

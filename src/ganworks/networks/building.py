@@ -14,6 +14,7 @@ from ganworks.core.contracts import Networks
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 
+_MOST_TENSORS = 10_000  # of all players; the largest network here has some hundreds
 _BESIDE = 256  # numbers whose memory a tensor takes beside its own: its module, names and hooks
 
 
@@ -37,13 +38,19 @@ class _Allowance(TorchFunctionMode):
 
     def __init__(self, most: int, refusal: Callable[[], UsageError]):
         super().__init__()
-        self.left, self.refusal = most, refusal
+        self.left, self.refusal, self.made = most, refusal, 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.__name__ in self._MAKERS:
             self.left -= _count(func.__name__, args, kwargs or {}) + _BESIDE
+            self.made += 1
             if self.left < 0:
                 raise self.refusal()
+            if self.made > _MOST_TENSORS:
+                raise UsageError(
+                    f"These networks have more than {_MOST_TENSORS:,} tensors. Give fewer networks.blocks, layers or "
+                    "sizes."
+                )
         return func(*args, **(kwargs or {}))
 
 
