@@ -60,7 +60,7 @@ def test_an_absurd_batch_is_refused_with_the_number_that_fits(monkeypatch):
 def test_slices_take_less():
     engine = toys.engine(batch=64, accumulate=4, total=10**6)
     need = trial.attempt(engine)
-    free = int((need.fixed + need.each * 20) / 0.7) + 1
+    free = int((need.fixed + trial._BESIDE * need.each * 20) / 0.7) + 1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ganworks.core.memory.available", lambda: free)
         trial.refuse_too_large(need, engine)

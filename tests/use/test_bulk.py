@@ -193,3 +193,11 @@ def test_wrong_names_and_full_disks_are_sentences(tmp_path, monkeypatch):
         generate(_model(), 30, tmp_path / "c", shard=10)
     monkeypatch.undo()
     assert generate(_model(), 30, tmp_path / "c", shard=10).made == 30
+
+
+def test_a_shard_that_does_not_fit_is_refused_with_one_that_does(tmp_path, monkeypatch):
+    model = _model()
+    monkeypatch.setattr("ganworks.core.memory.available", lambda: 100_000)
+    with pytest.raises(UsageError, match=r"shard=1,000: the samples of two shards would take .* shard=27 would fit"):
+        generate(model, 1000, tmp_path / "a")
+    assert generate(model, 27, tmp_path / "b").made == 27  # no more than the samples themselves count
