@@ -155,7 +155,7 @@ def load_array(content: bytes, where: str) -> np.ndarray:
     """The array in the bytes of an .npy file; UsageError as for `load_arrays`."""
     stream = io.BytesIO(content)
     try:
-        shape, dtype, _ = _read_head(stream, where)
+        shape, dtype, _ = _read_head(stream, "it")
         if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > len(content):
             raise ValueError(f"it says it has shape {shape} but holds {len(content):,} bytes")
         memory.check_bytes(_COPIES * len(content), f'"{where}"')
