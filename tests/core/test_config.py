@@ -116,3 +116,9 @@ def test_schedules():
     assert adam.lr_at(0.25) == pytest.approx(0.55)
     assert adam.lr_at(0.0) < 0.02
     assert half_cosine(2, 2, 0.3) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"threads": 10**9}, {"threads": -1}, {"ema": (1.0,) * 1000}, {"ema": ()}])
+def test_threads_and_averages_of_absurd_number_are_refused(wrong):
+    with pytest.raises(UsageError, match=r"threads must lie between 0 and 1,024|ema needs at least one half-life, and"):
+        Train(**wrong)

@@ -11,6 +11,7 @@ from ganworks.cli.words import VERBS, split
 from ganworks.core.console.stop import INTERRUPTED, Interrupt
 from ganworks.core.console.voice import complain, lost, make_steady, say
 from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.core.memory import is_spent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,20 +37,21 @@ def _run(words: list[str]) -> int:
     except GanworksError as error:
         complain(*f"{'Wrong use' if isinstance(error, UsageError) else 'Failed'}: {error}".split("\n"))
         return error.exit_code
-    except (OSError, MemoryError) as error:  # what nobody closer to it has put into words
-        complain(f"Failed: {_refused(error)}")
-        return 1
+    except OSError as error:  # what nobody closer to it has put into words
+        from ganworks.core.places import explain
+
+        complain(f"Failed: {explain(error, doing='use')}")
+        return GanworksError.exit_code
+    except (MemoryError, RuntimeError) as error:
+        if not is_spent(error):
+            raise
+        complain(
+            f"Failed: The memory ran out ({str(error)[:120]}). Give less at a time: a smaller batch, size or part."
+        )
+        return GanworksError.exit_code
     if why := lost():
         complain(f"Note: not all of the output could be written ({why}).")
     return 0
-
-
-def _refused(error: OSError | MemoryError) -> str:
-    if isinstance(error, OSError):
-        from ganworks.core.places import explain
-
-        return str(explain(error, doing="use"))
-    return "There is not enough memory for this. Close other programs, or ask for less at once."
 
 
 def _dispatch(words: list[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ganworks.core import memory
 from ganworks.core.errors import UsageError, nearest
 
 
@@ -23,6 +24,14 @@ def pick_device(name: str | torch.device) -> torch.device:
     if not there[kind]:
         raise UsageError(f"device={str(name)!r}: this machine or this build of torch has none. Use device=auto or cpu.")
     return torch.device(name)
+
+
+def free_memory(where: torch.device) -> int:
+    """Bytes that this process can still take on a device."""
+    if where.type != "cuda":
+        return memory.available()
+    unused = torch.cuda.memory_reserved(where) - torch.cuda.memory_allocated(where)  # torch keeps it for later
+    return torch.cuda.mem_get_info(where)[0] + unused
 
 
 def cores(root: str | Path = "/sys/fs/cgroup", environment: Mapping[str, str] | None = None) -> int:

@@ -34,9 +34,9 @@ def check_seed(seed: Any) -> int:
     return _whole(seed, "seed", 0, _LARGEST_SEED)
 
 
-def check_count(n: Any, name: str = "n") -> int:
-    """A whole number from 1 to 10**9, else UsageError."""
-    return _whole(n, name, 1, _LARGEST_COUNT)
+def check_count(n: Any, name: str = "n", most: int = _LARGEST_COUNT) -> int:
+    """A whole number from 1 to `most`, else UsageError."""
+    return _whole(n, name, 1, most)
 
 
 def check_index(start: Any) -> int:

@@ -12,6 +12,7 @@ from ganworks.core.schema.declare import OF_BUDGET, Chance, Count, check, within
 from ganworks.core.spec import Spec
 
 Precision = Literal["auto", "fp32", "bf16"]
+_MOST_AVERAGES = 32
 
 
 def half_cosine(start: float, end: float, progress: float, burn_in: float = 1.0) -> float:
@@ -123,15 +124,15 @@ class Train:
     save: Annotated[float, within(unit="seconds")] = 60.0
     judge: bool = True
     init: str = ""
-    threads: int = 0
+    threads: Annotated[int, within(0, 1024)] = 0
 
     def __post_init__(self) -> None:
         Budget.parse(self.budget)
         check(self)
         if self.batch % self.accumulate:
             raise UsageError(f"batch ({self.batch}) must be a positive multiple of accumulate ({self.accumulate}).")
-        if not self.ema:
-            raise UsageError("ema needs at least one half-life.")
+        if not 1 <= len(self.ema) <= _MOST_AVERAGES:
+            raise UsageError(f"ema needs at least one half-life, and {_MOST_AVERAGES} at most, not {len(self.ema)}.")
         if self.until and not UNTIL.fullmatch(self.until):
             raise UsageError(f'until must look like "fd<5" or "coverage>0.9", not {self.until!r}.')
         if self.until and not self.judge:

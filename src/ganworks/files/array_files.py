@@ -7,6 +7,7 @@ memory when small and into an unnamed memory-mapped file otherwise, so that memo
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ganworks.core import memory
 from ganworks.core.errors import UsageError
 from ganworks.files.arrays import ArraySource
 from ganworks.files.rasters.decode import printable
@@ -26,6 +28,7 @@ MAX_TOTAL = 256 << 30
 MAX_RATIO = 200
 RATIO_FROM = 16 << 20
 CHUNK = 1 << 20
+_COPIES = 3  # of an array that is read into memory: as stored, as float32, in work
 _DAMAGE = (  # what numpy and zipfile raise for truncated or altered files
     ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError,
     zipfile.BadZipFile, zlib.error, tokenize.TokenError,
@@ -47,7 +50,7 @@ def from_npy(path: Path) -> ArraySource:
     notes = [f"labels from {labels.name}"] if labels else []
 
     def given() -> np.ndarray | None:
-        return np.load(labels, allow_pickle=False) if labels else None
+        return load_arrays(labels)["x"] if labels else None
 
     return ArraySource(
         printable(str(path)),
@@ -77,7 +80,7 @@ def from_npz(path: Path) -> ArraySource:
     notes = [f'images from "{images}"' + (f', labels from "{labels}"' if labels else "")]
 
     def given() -> np.ndarray | None:
-        return None if labels is None else np.array(_unpack_npy(path, f"{labels}.npy"))
+        return None if labels is None else in_memory(_unpack_npy(path, f"{labels}.npy"), path)
 
     return ArraySource(
         printable(str(path)),
@@ -132,6 +135,36 @@ def _read_head(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype, bool]:
     return shape, dtype, fortran
 
 
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file by name, that of an .npy file as "x", in memory.
+
+    UsageError for a file that is damaged, that holds less than its headers promise or that does not fit into memory.
+    """
+    if path.suffix.lower() != ".npz":
+        return {"x": load_array(path.read_bytes(), str(path))}
+    heads = _npz_heads(path)
+    memory.check_bytes(_COPIES * sum(math.prod(shape) * dtype.itemsize for shape, dtype in heads.values()), f'"{path}"')
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            return {name: held[name] for name in heads}
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def load_array(content: bytes, where: str) -> np.ndarray:
+    """The array in the bytes of an .npy file; UsageError as for `load_arrays`."""
+    stream = io.BytesIO(content)
+    try:
+        shape, dtype, _ = _read_head(stream, "it")
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > len(content):
+            raise ValueError(f"it says it has shape {shape} but holds {len(content):,} bytes")
+        memory.check_bytes(_COPIES * len(content), f'"{where}"')
+        stream.seek(0)
+        return np.load(stream, allow_pickle=False)
+    except _DAMAGE as error:
+        raise _damaged(Path(where), error) from error
+
+
 def _unpack_npy(path: Path, member: str) -> np.ndarray:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:
@@ -158,7 +191,7 @@ def from_idx(path: Path) -> ArraySource:
     notes = [f"images from {path.name}" + (f", labels from {labels.name}" if labels else ", no labels file beside it")]
 
     def given() -> np.ndarray | None:
-        return np.array(_unpack_idx(labels)) if labels else None
+        return in_memory(_unpack_idx(labels), labels) if labels else None
 
     return ArraySource(
         printable(str(path)),
@@ -223,6 +256,12 @@ def _unpack_idx(path: Path) -> np.ndarray:
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error
     return flat.view(dtype).reshape(shape)
+
+
+def in_memory(array: np.ndarray, path: Path) -> np.ndarray:
+    """A copy of an array in memory; UsageError when it does not fit."""
+    memory.check_bytes(_COPIES * array.nbytes, f'The labels of "{path}"')
+    return np.array(array)
 
 
 def spool(file: Any, size: int, path: Path) -> np.ndarray:

@@ -11,7 +11,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,7 +19,10 @@ from typing import Literal
 
 import numpy as np
 
+from ganworks.core import memory
+
 ROWS, COLUMNS, CELL = 200, 64, 200
+CELL_BYTES = 150  # of a cell as a Python object, with its copies in work: measured on tables of numbers
 WINDOW = 40  # rows of a window in which neighbouring rows are compared
 ALIKE = 0.65  # lag-1 autocorrelation within a window: prices 0.9, rows in any order 0, iris sorted by class 0.5
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "-")
@@ -216,6 +219,18 @@ def _words(column: Column) -> float:
     """Mean number of words in a cell; in scripts without spaces three characters count as a word."""
     cells = column.given
     return sum(max(len(c.split()), 0 if c.isascii() else len(c) / 3) for c in cells) / max(1, len(cells))
+
+
+def check_cells(parts: Iterable[bytes], where: str) -> None:
+    """Raise UsageError when a table of text does not fit into memory as Python objects; parts: its bytes.
+
+    Most of that memory is not for its letters but for its cells, which are counted by their separators.
+    """
+    size, cells, marks = 0, 0, (b",", b";", b"\t", b" ")
+    for part in parts:
+        size += len(part)
+        cells += part.count(b"\n") + max(part.count(mark) for mark in marks)
+    memory.check_bytes(4 * size + CELL_BYTES * cells, where)
 
 
 def number_in(cell: str) -> float | None:

@@ -22,6 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from ganworks.core import memory
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.places import explain
 from ganworks.files import atomic
@@ -135,6 +136,7 @@ def load(path: str | Path, *, allow_nonfinite: bool = False) -> Content:
     path = Path(path)
     with _opened(path) as file:
         header, texts, size = _read_header(path, file)
+        memory.check_bytes(2 * size, str(path))
         file.seek(0)
         content = file.read()
     if len(content) != size:

@@ -28,10 +28,11 @@ from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
+from ganworks.networks.building import build
 from ganworks.runs import published
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
-from ganworks.training import calibration, parts, speed
+from ganworks.training import calibration, parts, speed, trial
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch
 from ganworks.training.session import Session, Weights
@@ -109,6 +110,11 @@ class Builder:
         self.order = Order(len(dataset.train), key(config.train.seed, "order"))
 
     @cached_property
+    def _most(self) -> int:
+        """The largest number of parameters that fits, before there are any."""
+        return trial.most_numbers(self.config.train)
+
+    @cached_property
     def evaluator(self) -> Evaluator:
         """What shows and scores the trained players; prepared once."""
         return self.config.domain.evaluator(self.data, self.source, self.config, self.work)
@@ -122,7 +128,7 @@ class Builder:
         """New players, initialised from the seed; copies of the caller's own modules take the place of theirs."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(self.config.train.seed, "init"))
-            nets = self.config.networks.build(self.data.spec)
+            nets = build(self.config.networks, self.data.spec, self._most, lambda: trial.too_large(self.config.train))
         unknown = set(self.modules) - set(nets)
         if unknown:
             raise UsageError(f"{sorted(unknown)} are no players of this game; it has {sorted(nets)}.")
@@ -155,13 +161,7 @@ class Builder:
         precision starts from the state of the other. The training gets a new one.
         """
         self._refuse_unusable()
-        probe = self.engine(False, 10**9)
-        judging, showing = self._costs(probe)
-        train = self.config.train
-        cores = devices.cores() if self.device.type == "cpu" else torch.get_num_threads()
-        pace = calibration.choose(
-            lambda bf16: self.engine(True, 10**9) if bf16 else probe, train.precision, train.threads, cores, self.budget
-        )
+        judging, showing, pace = self._measure()
         plan = calibration.plan(
             self.budget, pace, self.config.train.batch, judging, showing, len(self.config.train.ema)
         )
@@ -223,6 +223,25 @@ class Builder:
             session.resume(found[0], found[1])
         run.trim_log(engine.clock.seen)
         return TrainingJob(session, run, self.config, self.data, self.evaluator.ready)
+
+    def _measure(self) -> tuple[float, float, calibration.Pace]:
+        """Seconds of one score and of one picture, and the speed of the training; UsageError for a batch too large."""
+        train, probe = self.config.train, self.engine(False, 10**9)
+        need, batch = trial.attempt(probe), train.batch
+        if need is not None:
+            trial.refuse_too_large(need, probe)
+            batch = need.lighter(batch)
+
+        def part(bf16: bool) -> Engine:
+            engine = self.engine(True, 10**9) if bf16 else probe
+            engine.batch, engine.slices = batch, train.accumulate if batch == train.batch else 1
+            return engine
+
+        judging, showing = self._costs(probe)
+        cores = devices.cores() if self.device.type == "cpu" else torch.get_num_threads()
+        pace = calibration.choose(part, train.precision, train.threads, cores, self.budget)
+        trial.refuse_too_slow(train.batch, pace.speed, self.budget)
+        return judging, showing, pace
 
     def _costs(self, engine: Engine) -> tuple[float, float]:
         """Seconds of one score and of one picture."""

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core import memory
 from ganworks.core.config import from_dict
 from ganworks.core.contracts import (
     ChangesArrays,
@@ -38,7 +39,6 @@ from ganworks.runs.published import FILE, Published, file_of, load_net
 from ganworks.use.model import fingerprint, own_randomness
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32).reshape(3, 1, 1)  # ITU-R BT.601
-_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "DefaultCPUAllocator")
 
 
 class Applier:
@@ -124,7 +124,7 @@ class Applier:
             with torch.inference_mode(), own_randomness(self.device, key(check_seed(seed), "apply")):
                 return work()
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not any(word in str(error) for word in _MEMORY):
+            if not memory.is_spent(error):
                 raise
             raise GanworksError(f"Not enough memory for {what} at once.{self._smaller}") from error
 

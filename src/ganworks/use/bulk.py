@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core import memory
 from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
@@ -42,6 +43,7 @@ from ganworks.use.samples import (
 )
 
 Progress = Callable[[int, int], None] | None
+_COPIES, _BESIDE = 8, 2000  # copies of a sample in two shards, one being made and one written; bytes beside each
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def generate(
     seed, truncation, out = check_seed(seed), check_truncation(truncation), place(out)
     form = _form(form, out, model)
     labels = model.label_table(labels)
+    memory.check(min(shard, count), _COPIES * model.row_bytes + _BESIDE, "shard", "the samples of two shards")
     settings = {
         "model": model.fingerprint,
         "seed": seed,

@@ -95,9 +95,9 @@ def bad_sources(folder):
         "empty.csv": "empty",
         "flat.npy": r"\[5\]",
         "same.npy": "all values",
-        "objects.npy": "no readable",
+        "objects.npy": "cannot be read: it holds pickled objects",
         "other.npz": "'z'",
-        "torn.npy": "no readable",
+        "torn.npy": "cannot be read",
         "none.csv": "no file",
         "picture.png": "mixture",
     }

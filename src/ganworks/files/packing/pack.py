@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core import memory
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
@@ -22,6 +23,8 @@ from ganworks.files.arrays import Source
 from ganworks.files.packing.cache import cache_folder, open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import FORMAT, Packed, open_pack
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
+
+_COPIES = 4  # of an example while it is converted
 
 
 @dataclass
@@ -71,6 +74,7 @@ def _write(
 ) -> None:
     source, spec = writer.source, conversion.spec
     row = np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape))
+    memory.check_bytes(_COPIES * row, f'"{source.path}": one example of shape {spec.shape}')
     _check_space(writer, row * len(source))
 
     def accept(index: int, data: np.ndarray) -> None:

@@ -23,8 +23,9 @@ from torch import Tensor
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
+from ganworks.files.array_files import load_arrays
 from ganworks.files.packing.packed import class_counts, split
-from ganworks.files.rows import number_in
+from ganworks.files.rows import check_cells, number_in
 from ganworks.metrics.features import Identity
 from ganworks.use.sample_evaluator import SampleEvaluator
 
@@ -236,28 +237,20 @@ class Points:
 
 
 def _read_npy(file: Path) -> tuple[np.ndarray, None]:
-    return _loaded(file), None
+    return load_arrays(file)["x"], None
 
 
 def _read_npz(file: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    held = _loaded(file)
-    try:
-        if "x" not in held:
-            raise UsageError(f'"{file}" has the arrays {sorted(held)}; points must be called "x".')
-        return held["x"], held.get("y")
-    except ValueError as error:
-        raise UsageError(f'"{file}" holds objects instead of numbers ({error}).') from error
-
-
-def _loaded(file: Path) -> Any:
-    try:
-        return np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise UsageError(f'"{file}" is no readable array of numbers: {error}.') from error
+    held = load_arrays(file)
+    if "x" not in held:
+        raise UsageError(f'"{file}" has the arrays {sorted(held)}; points must be called "x".')
+    return held["x"], held.get("y")
 
 
 def _read_csv(file: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """(x [N, D], y [N] or None): "#" begins a comment line; the columns "label" and "name" are not coordinates."""
+    with file.open("rb") as plain:
+        check_cells(iter(lambda: plain.read(1 << 20), b""), f'"{file}"')
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.reader(line for line in stream if line.strip() and line[0] != "#"))

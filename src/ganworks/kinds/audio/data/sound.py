@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ganworks.core import memory
 from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.wav import soundfile
@@ -36,6 +37,7 @@ MAX_CHANNELS = 64
 QUIETEST = 1e-4  # a recording with a smaller peak counts as silence and is not amplified
 PEAK = 0.95  # of a recording that is normalised by its peak
 _BLOCK = 1 << 16
+_CHECKED = 1 << 24  # values between two looks at the memory
 _UNSTATED = 0x7FFFF000  # programs that do not know the size of a stream write a size from here on
 
 Normalize = Literal["peak", "off"]
@@ -149,6 +151,8 @@ def _read_blocks(file: Any, name: str) -> np.ndarray:
         total += part.size
         if total > MAX_VALUES:
             raise SoundError(name, f"more than {MAX_VALUES:,} samples; cut it into parts.")
+        if total // _CHECKED != (total - part.size) // _CHECKED:
+            memory.check_bytes(4 * total * part.itemsize, f'"{name}"')
         parts.append(part)
     return np.ascontiguousarray(np.concatenate(parts).T)
 

@@ -8,13 +8,16 @@ import io
 from pathlib import Path
 from typing import Any
 
+from ganworks.core import memory
 from ganworks.core.errors import UsageError
-from ganworks.files.rows import number_in
+from ganworks.files.rows import CELL_BYTES, number_in
+from ganworks.files.tables.parquet import check_fits
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MAX_BYTES, MAX_COLUMNS, MAX_CELLS = 4 << 30, 2000, 200_000_000
 FEWEST = 20  # fewest rows of a table
 HEAD = 4 << 20  # bytes read to find the header
+_PART = 1_000_000  # cells that are read at a time
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A")
 SEPARATORS = ",;\t|"
 
@@ -87,13 +90,13 @@ def _read_parquet(file: Path) -> Any:
     try:
         about = parquet.ParquetFile(file).metadata
         _check_size(about.num_rows, about.num_columns, file.name)
+        check_fits(file, f'"{file.name}"')
         return pd.read_parquet(file)
     except (OSError, ValueError, ArrowException) as error:
         raise UsageError(f'"{file.name}" is not a readable Parquet file: {str(error)[:200]}') from error
 
 
 def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
-    pd = pandas()
     try:
         first, skip = _first_rows(file, encoding)
     except (UnicodeDecodeError, LookupError, csv.Error, OSError, EOFError) as error:
@@ -118,10 +121,22 @@ def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
     options: dict[str, Any] = {"sep": separator, "dtype": str, "header": None, "names": names, "skiprows": skip}
     options |= {"keep_default_na": False, "na_values": list(MISSING), "encoding": _codec(encoding)}
     try:
-        frame = pd.read_csv(file, on_bad_lines="error", **options)
+        frame = _in_parts(file, len(names), options)
     except (ValueError, OSError, EOFError, MemoryError) as error:  # pandas' ParserError is a ValueError
         raise UsageError(f'"{file.name}" cannot be read as a table: {str(error).strip()[:200]}') from error
     return frame if bare else frame.iloc[1:].reset_index(drop=True)
+
+
+def _in_parts(file: Path, columns: int, options: dict[str, Any]) -> Any:
+    """A CSV file as a DataFrame, read in parts; UsageError as soon as it is too large or would not fit into memory."""
+    pd, parts, rows = pandas(), [], 0
+    with pd.read_csv(file, on_bad_lines="error", chunksize=max(1000, _PART // columns), **options) as reader:
+        for part in reader:
+            parts.append(part)
+            rows += len(part)
+            _check_size(rows, columns, file.name)
+            memory.check_bytes(rows * columns * CELL_BYTES, f'"{file.name}"')
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
 def _first_rows(file: Path, encoding: str) -> tuple[list[str], int]:

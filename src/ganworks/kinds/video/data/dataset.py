@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core import memory
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
@@ -86,7 +87,8 @@ def _write(
                              "to another disk.")  # fmt: skip
         at.append(at[-1] + len(frames))
 
-    chunk = max(1, min(64, _ROOM // (int(np.prod(shape)) * min(reading.limit, 256))))
+    frame = int(np.prod(shape))
+    chunk = max(1, min(64, _ROOM // (frame * min(reading.limit, 256)), memory.room() // (3 * frame * reading.limit)))
     how = {"chunk": chunk, "on_corrupt": on_corrupt, "on_progress": on_progress}
     writer.write("x.npy", shape, "uint8", convert, accept=accept, **how)
     writer.save("at.npy", np.array(at, np.int64))
