@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, whole
-from ganworks.core.config import parse
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
+from ganworks.core.schema.plain import parse
 from ganworks.files.atomic import replace_file
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier

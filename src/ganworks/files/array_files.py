@@ -9,10 +9,12 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import struct
 import tempfile
 import tokenize
 import zipfile
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,17 +29,14 @@ MAX_RATIO = 200
 RATIO_FROM = 16 << 20
 CHUNK = 1 << 20
 _DAMAGE = (  # what numpy and zipfile raise for truncated or altered files
-    ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError,
-    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+    ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError, IndexError,
+    OverflowError, MemoryError, zipfile.BadZipFile, zlib.error, tokenize.TokenError, struct.error,
 )  # fmt: skip
 
 
 def from_npy(path: Path) -> ArraySource:
     """An .npy file, memory-mapped. Labels come from `<name>_labels.npy`, `labels.npy` or `y.npy` beside it."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
+    array = map_npy(path)
     beside = [
         path.with_name(f"{path.stem}_labels.npy"),
         path.with_name("labels.npy"),
@@ -47,7 +46,7 @@ def from_npy(path: Path) -> ArraySource:
     notes = [f"labels from {labels.name}"] if labels else []
 
     def given() -> np.ndarray | None:
-        return np.load(labels, allow_pickle=False) if labels else None
+        return load_npy(labels) if labels else None
 
     return ArraySource(
         printable(str(path)),
@@ -60,6 +59,44 @@ def from_npy(path: Path) -> ArraySource:
         path.stat().st_size,
         notes,
     )
+
+
+def load_npy(file: Path | BinaryIO, name: str = "") -> np.ndarray:
+    """The array in an .npy file, a path or a stream that can be sought in. name: of a stream, for messages.
+
+    Raises UsageError for anything but numbers or words, all of them there; nothing is allocated before that is known.
+    """
+    where = name or str(file)
+    try:
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
+            _check_npy(stream, where)
+            return np.load(stream, allow_pickle=False)
+    except _DAMAGE as error:
+        raise _damaged(where, error) from error
+
+
+def map_npy(path: Path) -> np.memmap:
+    """The array in an .npy file, memory-mapped. Raises what `load_npy` raises."""
+    try:
+        with path.open("rb") as file:
+            _check_npy(file, path.name)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _check_npy(file: BinaryIO, name: str) -> None:
+    """Raise ValueError unless an .npy file holds all that its header states; the file is at its start afterwards."""
+    shape, dtype, _ = _read_head(file, name)
+    start, end = file.tell(), file.seek(0, os.SEEK_END)
+    if math.prod(shape) * dtype.itemsize > end - start:
+        raise ValueError(f"it says it has shape {shape} but holds {end - start:,} bytes of data")
+    file.seek(0)
+
+
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays in an .npz file by name. Raises UsageError, as `load_npy` does, and for decompression bombs."""
+    return {name: np.array(_unpack_npy(path, f"{name}.npy")) for name in _npz_heads(path)}
 
 
 def from_npz(path: Path) -> ArraySource:
@@ -118,17 +155,21 @@ def _npz_heads(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
 def _npy_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
     with archive.open(info) as file:
         shape, dtype, _ = _read_head(file, info.filename)
-    if dtype.kind != "O" and math.prod(shape) * dtype.itemsize > info.file_size:
+    if math.prod(shape) * dtype.itemsize > info.file_size:
         raise ValueError(f"{info.filename} says it has shape {shape} but holds {info.file_size} bytes")
     return shape, dtype
 
 
 def _read_head(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype, bool]:
     version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError(f"{name} has the version {version} of the format, which is not known")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if dtype.hasobject:
         raise ValueError(f"{name} holds pickled objects, which are never read")
+    if dtype.names or dtype.subdtype or not all(0 <= n < 2**48 for n in shape) or len(shape) > 32:
+        raise ValueError(f"{name} says that it holds {str(dtype)[:60]} of shape {str(shape)[:60]}")
     return shape, dtype, fortran
 
 
@@ -267,8 +308,8 @@ def file_mark(*paths: Path | None) -> str:
     return " ".join(f"{p!s}:{s.st_size}:{s.st_mtime_ns}" for p, s in stats)
 
 
-def _damaged(path: Path, error: Exception) -> UsageError:
-    return UsageError(f'"{path}" cannot be read: {str(error)[:200] or type(error).__name__}.')
+def _damaged(path: Path | str, error: Exception) -> UsageError:
+    return UsageError(f'"{printable(str(path))}" cannot be read: {str(error)[:200] or type(error).__name__}.')
 
 
 def zip_count(path: Path) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ganworks.core.config import to_dict
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
 from ganworks.files.weights import read_texts
 from ganworks.runs.run import Run
 
@@ -38,9 +38,9 @@ def finished(folder: Path, plan: Mapping[str, Any]) -> bool:
     if not states or not (folder / states[-1]).is_file():
         return False
     try:
-        counters = json.loads(read_texts(folder / states[-1])["counters"])
+        counters = read_json(read_texts(folder / states[-1])["counters"], str(folder / states[-1]))
         return counters["reached"] or counters["seen"] >= plan["total"]
-    except (UsageError, KeyError, ValueError):
+    except (UsageError, KeyError, TypeError):
         return True
 
 

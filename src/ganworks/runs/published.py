@@ -21,9 +21,11 @@ from torch.overrides import TorchFunctionMode
 
 from ganworks.core.config import from_dict, to_dict
 from ganworks.core.contracts import Networks
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.schema.plain import read_json, shaped
 from ganworks.core.spec import Spec
 from ganworks.files import weights
+from ganworks.runs.shapes import Card
 
 _LARGEST_SETTING = 65536
 FILE = "generator.safetensors"
@@ -105,11 +107,11 @@ def _expected(folder: Path, file: Path) -> str | None:
     if not manifest.exists():
         return None
     try:
-        raw = json.loads(manifest.read_text(encoding="utf-8"))
+        raw = read_json(manifest.read_bytes(), str(manifest))
         files = raw.get("files", raw)
         entry = files.get(file.name)
         digest = entry.get("sha256") if isinstance(entry, dict) else entry
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, UsageError, AttributeError) as error:
         raise UsageError(
             f"{manifest} is damaged ({str(error)[:100]}). Load {file} itself to use it unchecked."
         ) from error
@@ -126,13 +128,10 @@ def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
             f"{file} holds tensors, but its header does not say which networks they belong to. "
             "It was not written by ganworks; build the networks yourself and use ganworks.files.weights.load_into."
         )
-    try:
-        card = json.loads(texts["ganworks"])
-        version, _ = card["format"], (card["networks"], card["spec"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(f"{file}: its description is damaged ({error!r}).") from error
-    if version != 1:
-        raise UsageError(f"{file} has the format {version!r}; this ganworks reads format 1. Update ganworks.")
+    where = f"{file}: its description"
+    card = shaped(Card, read_json(texts["ganworks"], where), where)
+    if card["format"] != 1:
+        raise UsageError(f"{file} has the format {card['format']}; this ganworks reads format 1. Update ganworks.")
     _check_sizes(card["networks"], file)
     return card
 
@@ -185,8 +184,13 @@ def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path, player
     if not isinstance(networks, Networks):
         raise UsageError(f"{file}: {str(raw)[:100]} does not name networks.")
     held = sum(tensor.numel() for tensor in tensors.values())
-    with torch.random.fork_rng([]), _Allowance(100 * held + 10**8, file):
-        players = networks.build(spec)
+    try:
+        with torch.random.fork_rng([]), _Allowance(100 * held + 10**8, file):
+            players = networks.build(spec)
+    except GanworksError:
+        raise
+    except Exception as error:  # settings and a spec that nobody checked together may raise anything
+        raise UsageError(f"{file}: networks cannot be built from its description: {error!r}.") from error
     if player not in players:
         raise UsageError(f"{file}: its networks have no player {player[:40]!r}.")
     return players[player]

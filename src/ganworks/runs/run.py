@@ -13,14 +13,16 @@ from typing import Any
 
 from torch import Tensor
 
-from ganworks.core.config import difference, dump_yaml, from_dict, load_yaml, to_dict
+from ganworks.core.config import difference, dump_yaml, from_dict, refuse_incomplete, to_dict
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.events import Event, to_line
+from ganworks.core.schema.plain import read_json, read_yaml, shaped
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
 from ganworks.files import atomic, weights
 from ganworks.runs.lock import LOCK_FILES, FolderLock
 from ganworks.runs.published import file_of
+from ganworks.runs.shapes import Counters, Manifest, Plan
 
 _KEEP = 2
 _FOLDERS = ("state", "samples")
@@ -71,10 +73,9 @@ class Run:
             raise UsageError(f"{folder} is not a run folder: it has no manifest.json. Train one with `ganworks train`.")
         run = cls(folder)
         try:
-            run.manifest = json.loads((folder / "manifest.json").read_text())
-            if not all(isinstance(entry["sha256"], str) for entry in run.manifest["files"].values()):
-                raise ValueError("no digest")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            where = str(folder / "manifest.json")
+            run.manifest = shaped(Manifest, read_json((folder / "manifest.json").read_bytes(), where), where)
+        except UsageError as error:
             raise UsageError(f"{folder / 'manifest.json'} is damaged; restore it from a copy of the run.") from error
         return run
 
@@ -82,18 +83,21 @@ class Run:
 
     def config(self) -> Config:
         """The configuration that this run was made with."""
-        config = from_dict(Config, load_yaml(self.read("config.yaml"), f"{self.folder}/config.yaml"))
+        where = f"{self.folder}/config.yaml"
+        config = from_dict(Config, read_yaml(self.read("config.yaml"), where), where)
         if not isinstance(config, Config):
-            raise UsageError(f"{self.folder}/config.yaml does not hold a configuration.")
+            raise UsageError(f"{where} does not hold a configuration.")
+        refuse_incomplete(config, where)
         return config
 
     def spec(self) -> Spec:
         """What one example is."""
-        return Spec.from_dict(load_yaml(self.read("spec.yaml"), f"{self.folder}/spec.yaml"))
+        return Spec.from_dict(read_yaml(self.read("spec.yaml"), f"{self.folder}/spec.yaml"))
 
     def plan(self) -> dict[str, Any]:
         """The plan of the start: budget in examples, precision, data, machine, and the reasons of the choices."""
-        return json.loads(self.read("plan.json"))
+        where = f"{self.folder}/plan.json"
+        return shaped(Plan, read_json(self.read("plan.json"), where), where)
 
     def refuse_changes(self, given: Mapping[str, Any], fingerprint: str) -> None:
         """Raise UsageError with a diff when the same run is asked for with other settings or other data."""
@@ -154,7 +158,10 @@ class Run:
     def read(self, name: str) -> str:
         """A text file whose sha256 must be the manifest's."""
         self.verify(name)
-        return self.path(name).read_text(encoding="utf-8")
+        try:
+            return self.path(name).read_text(encoding="utf-8")
+        except ValueError as error:
+            raise UsageError(f"{self.path(name)} is not text in UTF-8: {error}.") from error
 
     def verify(self, name: str) -> None:
         """Raise UsageError unless the file is there and is byte for byte what was saved."""
@@ -209,8 +216,8 @@ class Run:
             try:
                 expect = self.manifest["files"][name]["sha256"]
                 tensors, meta = weights.read(self.path(name), allow_nonfinite=True, expect=expect)
-                return tensors, json.loads(meta["counters"]), reasons
-            except (GanworksError, OSError, KeyError, ValueError) as error:
+                return tensors, _counters(meta, name), reasons
+            except (GanworksError, OSError) as error:
                 reasons.append(f"{name} was passed over: {error}")
         if names:
             raise UsageError("No saved state of this run can be read:\n  " + "\n  ".join(reasons))
@@ -248,8 +255,13 @@ class Run:
         kept = []
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                if json.loads(line)["seen"] <= seen:
+                if read_json(line, str(path))["seen"] <= seen:
                     kept.append(line)
-            except (ValueError, KeyError, TypeError):
+            except (UsageError, KeyError, TypeError):
                 continue
         atomic.replace_file(path, "".join(f"{line}\n" for line in kept))
+
+
+def _counters(texts: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The counters in the header of a state, checked."""
+    return shaped(Counters, read_json(texts.get("counters", "null"), where), where)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +17,11 @@ from torch import nn
 
 import ganworks
 from ganworks.core import devices, registry
-from ganworks.core.config import find_class, override, parse, to_dict
+from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.order import Order
+from ganworks.core.schema.plain import parse
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files import weights
@@ -286,7 +286,7 @@ def begin_from(engine: Engine, source: str) -> None:
         engine.load_weights(found[0], source)
         return
     tensors, texts = weights.read(path)
-    player = json.loads(texts.get("ganworks", "{}")).get("player", "G")
+    player = published.read_card(texts, path).get("player", "G") if "ganworks" in texts else "G"
     if player not in engine.nets:
         raise UsageError(f"init={source} holds {player}; this game has {', '.join(engine.nets)}.")
     weights.load_into(engine.nets[player], tensors)
@@ -363,5 +363,6 @@ def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, v
     measured = speed.speeds(where)
     budget = Budget.parse(values.get("train.budget", "10m"))
     facts = Facts(dataset.spec, len(dataset.train), budget, where.type, max(measured.values()), domain, dict(values))
-    config = function(facts)
-    return override(config, {k: v for k, v in values.items() if k.split(".")[0] != "domain"})
+    config = override(function(facts), {k: v for k, v in values.items() if k.split(".")[0] != "domain"})
+    refuse_incomplete(config, "The settings")
+    return config

@@ -25,6 +25,7 @@ import numpy as np
 from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
+from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 from ganworks.runs.lock import FolderLock
 from ganworks.use.model import Labels, Model
@@ -228,8 +229,8 @@ def _read_record(path: Path) -> list[dict[str, Any]]:
         atomic.replace_file(path, whole)
     lines = []
     for text in whole.splitlines():
-        with suppress(ValueError):
-            lines.append(json.loads(text))
+        with suppress(UsageError):
+            lines.append(read_json(text, str(path)))
     return [line for line in lines if isinstance(line, dict)]
 
 
@@ -279,9 +280,9 @@ def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, c
 def _finished_zip(out: Path, settings: dict[str, Any], count: int) -> Bulk:
     try:
         with zipfile.ZipFile(out) as archive:
-            old = json.loads(archive.read("settings.json"))
-            have = json.loads(archive.read("mark.json"))["count"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            old = dict(read_json(archive.read("settings.json"), str(out)))
+            have = read_json(archive.read("mark.json"), str(out))["count"]
+    except Exception as error:  # a zip that somebody else wrote may raise anything
         raise UsageError(f"{out} exists and was not written by a bulk generation. Choose another name.") from error
     _same_settings({**old, "count": have}, {**settings, "count": count}, out)
     return Bulk(out, count, 0, count, 0.0)

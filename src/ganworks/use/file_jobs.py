@@ -21,6 +21,7 @@ import numpy as np
 
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files import atomic, provenance
+from ganworks.files.array_files import load_npy
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError, printable
@@ -293,8 +294,8 @@ def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -
     if target.suffix.lower() != ".npy":
         raise UsageError(f"{item.name} is an array, and so is what comes of it: give out=NAME.npy.")
     try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        array = load_npy(io.BytesIO(data), item.name)
+    except UsageError as error:
         raise DecodeError(printable(item.name), f"damaged or no array ({printable(str(error))[:160]}).") from error
     buffer = io.BytesIO()
     made = job.model.values(array, job.seed, **job.options, **({} if mask is None else {"mask": mask}))

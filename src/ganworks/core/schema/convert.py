@@ -15,8 +15,9 @@ from typing import Annotated, Any, Union
 import msgspec
 import yaml
 
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, show
 from ganworks.core.schema.declare import check_value
+from ganworks.core.schema.plain import parse
 
 _NAMES: dict[Any, str] = {
     bool: "true or false",
@@ -41,26 +42,11 @@ def convert(declared: Any, raw: Any, where: str) -> Any:
         value = msgspec.convert(given, declared, strict=bool({str, bool} & admitted.keys()))
     except msgspec.ValidationError as error:
         raise UsageError(_sentence(str(error), admitted, raw, where)) from error
-    if not all(math.isfinite(n) for n in _floats(value)):
-        raise UsageError(f"{where} must be {_NAMES[float]}, not {raw!r}.")
+    for number in _numbers(value):
+        if not math.isfinite(number) if isinstance(number, float) else abs(number) >= 2**63:
+            raise UsageError(f"{where} must be {_NAMES[type(number)]}, not {show(raw)}.")
     check_value(where, declared, value)
     return value
-
-
-def parse(text: Any) -> Any:
-    """A command-line word as a plain value: "1e-4" -> 0.0001, "off" -> False, "[64, 32]" -> list; others unchanged."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return float(text) if "e" in text.lower() and "." not in text else yaml.safe_load(text)
-    except ValueError:
-        pass
-    except yaml.YAMLError:
-        return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
 
 
 def _admitted(declared: Any) -> dict[Any, tuple]:
@@ -108,20 +94,20 @@ def _sentence(said: str, admitted: Mapping[Any, tuple], raw: Any, where: str) ->
     """An error of msgspec as a sentence: where, what is wanted, and what was given."""
     if "of length" in said:
         wanted = said.partition("of length ")[2].partition(",")[0].replace(">= ", "at least ")
-        return f"{where} needs {wanted} values, not {raw!r}."
+        return f"{where} needs {wanted} values, not {show(raw)}."
     words = [str(word) for options in admitted.values() for word in options]
     if words:
-        return f"{where} cannot be {raw!r}. {nearest(str(raw), words)}"
+        return f"{where} cannot be {show(raw)}. {nearest(show(raw), words)}"
     kinds = [kind for kind in admitted if kind is not type(None)]
     inner = {name: kind for kind, name in ((int, "int"), (float, "float"), (str, "str"), (bool, "bool"))}
     if " - at `$" in said and kinds[-1] is tuple:
         kinds = [inner[name] for name in inner if f"Expected `{name}`" in said] or kinds
-    return f"{where} must be {' or '.join(_NAMES.get(kind, kind.__name__) for kind in kinds)}, not {raw!r}."
+    return f"{where} must be {' or '.join(_NAMES.get(kind, kind.__name__) for kind in kinds)}, not {show(raw)}."
 
 
-def _floats(value: Any) -> Iterable[float]:
-    if isinstance(value, float):
+def _numbers(value: Any) -> Iterable[int | float]:
+    if isinstance(value, int | float) and not isinstance(value, bool):
         yield value
     elif isinstance(value, tuple | list):
         for item in value:
-            yield from _floats(item)
+            yield from _numbers(item)

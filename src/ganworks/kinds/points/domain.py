@@ -23,6 +23,7 @@ from torch import Tensor
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
+from ganworks.files.array_files import load_npy, load_npz
 from ganworks.files.packing.packed import class_counts, split
 from ganworks.files.rows import number_in
 from ganworks.metrics.features import Identity
@@ -251,24 +252,14 @@ class Points:
 
 
 def _read_npy(file: Path) -> tuple[np.ndarray, None]:
-    return _loaded(file), None
+    return load_npy(file), None
 
 
 def _read_npz(file: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    held = _loaded(file)
-    try:
-        if "x" not in held:
-            raise UsageError(f'"{file}" has the arrays {sorted(held)}; points must be called "x".')
-        return held["x"], held.get("y")
-    except ValueError as error:
-        raise UsageError(f'"{file}" holds objects instead of numbers ({error}).') from error
-
-
-def _loaded(file: Path) -> Any:
-    try:
-        return np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise UsageError(f'"{file}" is no readable array of numbers: {error}.') from error
+    held = load_npz(file)
+    if "x" not in held:
+        raise UsageError(f'"{file}" has the arrays {sorted(held)}; points must be called "x".')
+    return held["x"], held.get("y")
 
 
 def _read_csv(file: Path) -> tuple[np.ndarray, np.ndarray | None]:

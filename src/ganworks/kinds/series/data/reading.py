@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.files.array_files import load_npy, load_npz
 from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import printable
 from ganworks.files.rows import number_in
@@ -166,11 +167,7 @@ def _read_arrays(path: Path, name: str) -> Raw:
     """x [N, T, C] or [T, C]; optional: lengths [N], labels y [N], and columns, the names [C]."""
     if path.stat().st_size > MAX_BYTES:
         raise UsageError(f'"{name}" has {path.stat().st_size / 1e9:.1f} GB; {MAX_BYTES / 1e9:.1f} GB is the most.')
-    try:
-        held: Any = np.load(path, allow_pickle=False)
-        held = {"x": held} if isinstance(held, np.ndarray) else {k: held[k] for k in held.files}
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise UsageError(f'"{name}" is not a readable array of numbers: {error}.') from error
+    held = load_npz(path) if path.suffix.lower() == ".npz" else {"x": load_npy(path)}
     x = held.get("x")
     if x is None or x.ndim not in (1, 2, 3) or x.dtype.kind not in "biuf" or not x.size:
         raise UsageError(f'"{name}" holds {sorted(held)}; series are an array "x" of numbers [T, C] or [N, T, C].')
