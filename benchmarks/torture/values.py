@@ -38,6 +38,7 @@ from benchmarks.torture import values_base as base
 from benchmarks.torture import values_cases as cases
 
 NAME = "torture_values"
+Prepare = Callable[[dict[str, Any]], None]  # lays the files of a case into the current folder
 BATCH = 25  # cases of one child process
 SECONDS, MEMORY, FILE = 60, 6 << 30, 1 << 30
 NOBODY = 65534
@@ -61,7 +62,7 @@ def drawn(name: str, count: int, seed: int) -> list[dict[str, Any]]:
     from hypothesis import strategies as st
 
     found: dict[str, dict[str, Any]] = {}
-    case = st.composite(lambda draw: CLASSES[name][1](draw))()
+    case = st.composite(lambda draw: CLASSES[name][1](draw))()  # noqa: PLW0108 - a partial has no name
     rounds = 0
     while len(found) < count and rounds < 20:
 
@@ -86,11 +87,12 @@ class Late(BaseException):
     """A case took too long."""
 
 
-def attempt(case: dict[str, Any]) -> dict[str, Any]:
+def attempt(case: dict[str, Any], prepare: Prepare) -> dict[str, Any]:
     """Call the command line with the words of a case, in the current folder: code, what was said, what went wrong."""
     from ganworks.cli.main import main
 
-    _prepare(case.get("edit"))
+    prepare(case)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     out = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
     error = ""
     started = time.monotonic()
@@ -113,7 +115,9 @@ def attempt(case: dict[str, Any]) -> dict[str, Any]:
     if Path(PROBE).exists():
         Path(PROBE).unlink()
         error = "foreign code was run"
-    return {"code": code, "error": error, "said": said[-300:], "seconds": round(time.monotonic() - started, 2)}
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
+    seconds = round(time.monotonic() - started, 2)
+    return {"code": code, "error": error, "said": said[-300:], "seconds": seconds, "memory": memory}
 
 
 def _place(text: str) -> str:
@@ -124,10 +128,11 @@ def _place(text: str) -> str:
     return f"{own[-1] if own else '-'} < {short[-1][0] if short else '-'}"
 
 
-def _prepare(edit: dict[str, Any] | None) -> None:
+def lay_edited(case: dict[str, Any]) -> None:
     """Lay the changed file of a case into `edited`, which begins anew, as do the files that a case makes."""
     for path in (Path("edited"), *Path().glob("made*")):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    edit = case.get("edit")
     if edit is None:
         return
     if "run" in edit:
@@ -135,14 +140,14 @@ def _prepare(edit: dict[str, Any] | None) -> None:
         for path in sorted(Path("edited").glob(edit["file"]))[:1]:
             path.write_bytes(cases.edited(path.read_bytes(), path.name, edit["do"]))
         if edit["seal"]:
-            _reseal(Path("edited"))
+            reseal(Path("edited"))
         return
     Path("edited").mkdir()
     raw = (Path("files") / edit["file"]).read_bytes()
     (Path("edited") / edit["as"]).write_bytes(cases.edited(raw, edit["file"], edit["do"]))
 
 
-def _reseal(run: Path) -> None:
+def reseal(run: Path) -> None:
     """Make the manifest agree with what the files hold now."""
     from ganworks.files.atomic import sha256
 
@@ -188,10 +193,10 @@ def warm() -> None:
 
 
 def stop_after_building() -> None:
-    """Let trainings and bulks end where their long work would begin: the networks are built, and one step is tried."""
+    """Let trainings, evaluations and bulks end where their long work would begin: the networks are built."""
     from ganworks.core.errors import GanworksError
-    from ganworks.training import setup
-    from ganworks.use import bulk
+    from ganworks.training import setup, speed
+    from ganworks.use import bulk, evaluate
 
     def fresh(self: Any, folder: Path, given: Any) -> Any:
         self._refuse_unusable()
@@ -203,12 +208,18 @@ def stop_after_building() -> None:
             raise GanworksError("stopped before the bulk")
         return real(job, kept, count, shard, on_progress)
 
-    real = bulk._work
+    def found(folder: Path) -> Any:
+        load(folder)
+        raise GanworksError("stopped before the evaluation")
+
+    real, load = bulk._work, evaluate.published
+    evaluate.published = found
+    speed.speeds = lambda where: {"fp32": 50.0, "bf16": 20.0}
     setup.Builder.fresh = fresh  # type: ignore[method-assign]
     bulk._work = work  # type: ignore[assignment]
 
 
-def child(material: Path, batch: list[dict[str, Any]], pipe: int, work: Path) -> None:
+def child(material: Path, batch: list[dict[str, Any]], pipe: int, work: Path, prepare: Prepare) -> None:
     """Try a batch of cases, and write what became of each into a pipe, a line each; a line "begin" comes before each."""
     os.setsid()
     if os.getuid() == 0:
@@ -229,7 +240,7 @@ def child(material: Path, batch: list[dict[str, Any]], pipe: int, work: Path) ->
         os.dup2(null, standard)
     for case in batch:
         os.write(pipe, b'"begin"\n')
-        os.write(pipe, json.dumps(attempt(case)).encode() + b"\n")
+        os.write(pipe, json.dumps(attempt(case, prepare)).encode() + b"\n")
 
 
 def _become_nobody() -> None:
@@ -247,7 +258,7 @@ def _late(*_: Any) -> None:
     raise Late
 
 
-def tried(material: Path, batch: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def tried(material: Path, batch: list[dict[str, Any]], prepare: Prepare = lay_edited) -> Iterator[dict[str, Any]]:
     """What became of each case of a batch. A child that dies or hangs costs one case; another one goes on."""
     left = list(batch)
     while left:
@@ -258,7 +269,7 @@ def tried(material: Path, batch: list[dict[str, Any]]) -> Iterator[dict[str, Any
                 code = 1
                 try:
                     os.close(reading)
-                    child(material, left, writing, work)
+                    child(material, left, writing, work, prepare)
                     code = 0
                 except BaseException:
                     os.write(
@@ -280,7 +291,13 @@ def tried(material: Path, batch: list[dict[str, Any]]) -> Iterator[dict[str, Any
                 if os.WIFSIGNALED(status)
                 else "ended"
             )
-            yield {"code": None, "error": f"the process {end}", "said": "", "seconds": SECONDS if hung else 0}
+            yield {
+                "code": None,
+                "error": f"the process {end}",
+                "said": "",
+                "seconds": SECONDS if hung else 0,
+                "memory": 0,
+            }
         elif not found:
             raise SystemExit(f"a child ended before its first case: {status}")
         left = left[max(begun, len(found)) :]
@@ -311,6 +328,21 @@ def _scratch() -> Iterator[Path]:
 
 
 # Command ------------------------------------------------------------------------------------------------------------
+
+
+def begin(place: Path) -> Path:
+    """Import everything, make the material if it is not there, and return its folder."""
+    place.mkdir(parents=True, exist_ok=True)
+    material = place.resolve() / "material"
+    os.environ["GANWORKS_CACHE"] = str(place.resolve() / "cache")
+    warm()
+    making = os.fork()
+    if making == 0:
+        base.material(material)
+        os._exit(0)
+    if os.waitpid(making, 0)[1]:
+        raise SystemExit("the material could not be made")
+    return material
 
 
 def results(name: str, count: int, seed: int, place: Path) -> list[dict[str, Any]]:
@@ -357,14 +389,7 @@ def main() -> int:
     options.add_argument("--show", action="store_true", help="print a case of each kind of failure")
     given = options.parse_args()
     given.place = given.place.resolve()
-    os.environ["GANWORKS_CACHE"] = str(given.place / "cache")
-    warm()
-    making = os.fork()
-    if making == 0:
-        base.material(given.place / "material")
-        os._exit(0)
-    if os.waitpid(making, 0)[1]:
-        raise SystemExit("the material could not be made")
+    begin(given.place)
     rows = []
     for name, (share, _) in CLASSES.items():
         if given.only in (None, name):

@@ -75,6 +75,16 @@ def nasty() -> st.SearchStrategy[str]:
     return st.one_of(PLAIN, PLAIN, PLAIN, mixed, anything).map(_safe)
 
 
+def number() -> st.SearchStrategy[str]:
+    """A number that a setting may just take, or just not."""
+    few = st.one_of(
+        st.integers(-2, 40), st.integers(0, 16).map(lambda power: 2**power), st.floats(0, 2), st.floats(-1e6, 1e6)
+    )
+    return st.one_of(
+        st.sampled_from(NUMBERS), few.map(str), st.tuples(few, few).map(lambda pair: f"{pair[0]},{pair[1]}")
+    )
+
+
 def _safe(word: str) -> str:
     """No word that would reach the network."""
     return word.replace("hub:", "hub ").replace("\0", "")
@@ -110,7 +120,7 @@ def _places(verb: str) -> list[list[str]]:
         "sample": [[run, "3"] for run in of["sample"]],
         "apply": [[run, INPUT.get(run[5:], "files/picture.png").replace("tone", "files/tone")] for run in of["apply"]],
         "predict": [[run, "kinds"] for run in of["predict"]],
-        "eval": [[run, "count=32"] for run in of["eval"]],
+        "eval": [[run, "count=32"] for run in runs],
         "data": [[name] for name in DATA_FILES],
         "compare": [[run, "runs/mlp"] for run in runs],
         "recipes": [["mlp"], ["table"]],
@@ -125,8 +135,8 @@ def settings(draw: Any) -> dict[str, Any]:
     """A training of any recipe with one to three of its settings hostile."""
     recipe = draw(st.sampled_from(RECIPES()))
     names = SETTINGS(recipe)
-    chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
-    hostile = {name: draw(nasty()) for name in chosen}
+    chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True))
+    hostile = {name: draw(st.one_of(nasty(), number(), number())) for name in chosen}
     plain = [word for word in settings_of(recipe) if word.partition("=")[0] not in hostile]
     return {"class": "settings", "argv": ["train", *plain, *(f"{n}={v}" for n, v in hostile.items()), "evaluate=off"]}
 
@@ -191,7 +201,7 @@ def run_files(draw: Any) -> dict[str, Any]:
     recipe = draw(st.sampled_from(sorted(RUNS)))
     name = draw(st.sampled_from(RUN_FILES))
     operations = [_operation(draw, True) for _ in range(draw(st.integers(1, 2)))]
-    verb = draw(st.sampled_from(("info", "report", "compare", "train", *RUNS[recipe], *RUNS[recipe])))
+    verb = draw(st.sampled_from(("info", "report", "compare", "train", "eval", *RUNS[recipe], *RUNS[recipe])))
     source = INPUT.get(recipe, "picture.png")
     argv = {
         "train": ["train", *settings_of(recipe), "out=edited", "evaluate=off"], "compare": ["compare", "edited", "runs/mlp"],

@@ -8,6 +8,7 @@ from typing import Any
 
 from ganworks.cli.words import Options, import_own, whole
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
+from ganworks.core.limits import check_seed
 from ganworks.core.schema.plain import parse
 from ganworks.files.atomic import replace_file
 from ganworks.report.terminal.meters import Meters
@@ -27,7 +28,8 @@ def apply(places: list[str], options: Options) -> None:
             "ganworks apply runs/a photo.jpg out=result.png"
         )
     run, source = places
-    reverse = switch("reverse", options.get("reverse", "off"))
+    seed = check_seed(whole(options.get("seed", "0"), "seed"))
+    mark, reverse = (switch(name, options.get(name, default)) for name, default in (("mark", "on"), ("reverse", "off")))
     model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
     known = asked if model.options is None else model.options
@@ -39,8 +41,8 @@ def apply(places: list[str], options: Options) -> None:
             model,
             source,
             options.get("out"),
-            seed=whole(options.get("seed", "0"), "seed"),
-            mark=switch("mark", options.get("mark", "on")),
+            seed=seed,
+            mark=mark,
             mask=options.get("mask"),
             form=options.get("format", ""),
             on_progress=meters,

@@ -81,7 +81,8 @@ def from_dict(declared: Any, raw: Any, where: str = "config") -> Any:
         raw = dict(raw)
         declared = find_class(raw.pop("is"))
     elif isinstance(raw, Mapping):
-        declared = next((t for t in typing.get_args(declared) if is_dataclass(t)), declared)  # of `Settings | None`
+        options = (t for t in typing.get_args(declared) if isinstance(t, type) and is_dataclass(t))
+        declared = next(options, declared)  # of `Settings | None`
     if not (isinstance(declared, type) and is_dataclass(declared)):
         return convert(declared, _built(raw, where), where)
     if isinstance(raw, declared):

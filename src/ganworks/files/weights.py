@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
 from ganworks.files.atomic import replacing
 
 _TYPES = {
@@ -166,14 +167,14 @@ def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, str], int]:
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror or error}.") from error
     try:
-        parsed = json.loads(raw.decode(), object_pairs_hook=_no_duplicates)
+        parsed = read_json(raw, "its header", _no_duplicates)
         if not isinstance(parsed, dict):
             raise ValueError("the header is not a table")
         texts = parsed.pop("__metadata__", {})
         if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
             raise ValueError("the header's metadata are not texts")
         _check_layout(parsed, status.st_size - 8 - length)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, UsageError) as error:
         raise UsageError(f"{path} is not a valid safetensors file: {str(error)[:300]}. Use another copy.") from error
     return parsed, texts, status.st_size
 

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from torch.optim.adam import adam
 
 from ganworks.core.errors import UsageError, nearest
+from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Spec, key
 from ganworks.metrics.estimate import untouched_random_state
 from ganworks.metrics.features import (
@@ -304,12 +305,12 @@ def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None
     net = ClassifierNet(spec.shape, spec.num_classes)
     try:
         with safe_open(path, framework="pt") as file:
-            kept = json.loads((file.metadata() or {}).get("ganworks", "{}"))
+            kept = read_json((file.metadata() or {}).get("ganworks", "{}"), str(path))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         accuracy = float(kept.pop("accuracy"))
         if kept != about or not all(torch.isfinite(v).all() for v in state.values()):
             return None
         net.load_state_dict(state)
-    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError):
+    except (SafetensorError, UsageError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
         return None
     return Classifier(net, spec, str(about["fingerprint"]), accuracy, device)

@@ -21,8 +21,10 @@ from ganworks.core.config import find_class, override, refuse_incomplete, to_dic
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.order import Order
+from ganworks.core.schema.convert import convert
+from ganworks.core.schema.declare import hints
 from ganworks.core.schema.plain import parse
-from ganworks.core.settings import Budget, Config, Facts
+from ganworks.core.settings import Budget, Config, Facts, Optimizer, Train
 from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.atomic import replace_file
@@ -50,6 +52,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "degrade": ("domain.degrade",),
     "lr": ("g.lr", "d.lr"),
 }
+_COMMON = {"train": Train, "g": Optimizer, "d": Optimizer}  # the same classes in every recipe
 _ROOTS = ("domain", "networks", "game", "g", "d", "train")
 
 
@@ -327,6 +330,7 @@ def assemble(
         **{k: type(m).__qualname__ for k, m in modules.items()},
     }
     _alone()
+    _refuse_early(values)
     words, values = parts.named(values), parts.resolve(values)
     folder = Path(out) if out else find_folder(data, name, given)
     old = Run.open(folder) if Run.exists(folder) else None
@@ -348,6 +352,16 @@ def assemble(
         return builder.resumed(old)
     with parts.fitting(words, f"the recipe {name} on examples of shape {dataset.spec.shape}"):
         return builder.fresh(folder, given)
+
+
+def _refuse_early(values: Mapping[str, Any]) -> None:
+    """Raise UsageError for a value that no recipe could take, before any data is read."""
+    for dotted, value in values.items():
+        root, _, name = dotted.partition(".")
+        if root in _COMMON and name in (declared := hints(_COMMON[root])):
+            convert(declared[name], value, dotted)
+    Budget.parse(values.get("train.budget", "10m"))
+    devices.pick_device(str(values.get("train.device", "auto")))
 
 
 def _domain(path: str, values: Mapping[str, Any]) -> Any:

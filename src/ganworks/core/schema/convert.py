@@ -40,11 +40,11 @@ def convert(declared: Any, raw: Any, where: str) -> Any:
     given = _read(admitted, raw)
     try:
         value = msgspec.convert(given, declared, strict=bool({str, bool} & admitted.keys()))
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:  # the latter for half of a surrogate pair
         raise UsageError(_sentence(str(error), admitted, raw, where)) from error
-    for number in _numbers(value):
-        if not math.isfinite(number) if isinstance(number, float) else abs(number) >= 2**63:
-            raise UsageError(f"{where} must be {_NAMES[type(number)]}, not {show(raw)}.")
+    for item in _items(value):
+        if not _is_plain(item):
+            raise UsageError(f"{where} must be {_NAMES[type(item)]}, not {show(raw)}.")
     check_value(where, declared, value)
     return value
 
@@ -105,9 +105,16 @@ def _sentence(said: str, admitted: Mapping[Any, tuple], raw: Any, where: str) ->
     return f"{where} must be {' or '.join(_NAMES.get(kind, kind.__name__) for kind in kinds)}, not {show(raw)}."
 
 
-def _numbers(value: Any) -> Iterable[int | float]:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+def _items(value: Any) -> Iterable[int | float | str]:
+    if isinstance(value, int | float | str):
         yield value
     elif isinstance(value, tuple | list):
         for item in value:
-            yield from _numbers(item)
+            yield from _items(item)
+
+
+def _is_plain(item: float | str) -> bool:
+    """Whether every file and every library can hold it: finite, at most 64 bits, text that has a code in UTF-8."""
+    if isinstance(item, str):
+        return not any("\ud800" <= sign <= "\udfff" for sign in item)
+    return math.isfinite(item) if isinstance(item, float) else abs(item) < 2**63

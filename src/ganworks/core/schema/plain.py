@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -84,14 +85,19 @@ def _load(text: str, loader: Any) -> Any:
             raise ValueError(f"more than {_DEEPEST} lists and tables within each other")
         if isinstance(event, yaml.AliasEvent):
             raise ValueError(f"an anchor is used again (*{event.anchor}), which is not read here")
+        if getattr(event, "tag", None) is not None:
+            raise ValueError(f"it has the tag {str(event.tag)[:60]}, and tags are not read here")  # pyrefly: ignore
     return yaml.load(text, Loader=loader)  # one of the two above, both below a SafeLoader
 
 
-def read_json(raw: str | bytes, where: str) -> Any:
-    """The value of a JSON text (UTF-8). Raises UsageError that names `where`."""
+def read_json(raw: str | bytes, where: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """The value of a JSON text (UTF-8). Raises UsageError that names `where`.
+
+    pairs: makes a table of its (key, value) pairs; ValueErrors that it raises become UsageErrors.
+    """
     try:
         text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=pairs)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()  # half of a pair cannot be written anywhere
     except (ValueError, RecursionError) as error:
