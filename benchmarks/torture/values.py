@@ -3,10 +3,10 @@
     python -m benchmarks.torture.values [--tries 10000] [--seed 0] [--place FOLDER] [--only CLASS] [--show]
 
 Hypothesis draws the cases from the grammar of the real settings, verbs and files (`values_cases`); the same seed
-draws the same ones. Each case is one call of the command line within a child process, as an ordinary user, that may take
-neither more than 6 GB nor 60 seconds; a training stops after its networks are built. A case fails by an exception that leaves `main`,
-by another exit code than 0, 1, 2 and 130, by the end of its process, by time, or by running foreign code. What was
-tried is kept in FOLDER, so that the same command goes on where it was stopped.
+draws the same ones. Each case is one call of the command line within a child process, as an ordinary user, that may
+take neither more than 6 GB nor 60 seconds; a training stops after its networks are built. A case fails by an exception
+that leaves `main`, by another exit code than 0, 1, 2 and 130, by the end of its process, by time, or by running foreign
+code. What was tried is kept in FOLDER, so that the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -44,10 +44,34 @@ SECONDS, MEMORY, FILE = 60, 6 << 30, 1 << 30
 NOBODY = 65534
 PROBE = "/tmp/ganworks-probe"  # what foreign code would make
 FORMATS = (
-    "picture.png", "picture.jpg", "picture.webp", "picture.tif", "picture.bmp", "moving.gif", "deep.png", "images.npy", "points.npy",
-    "steps.npy", "images.npz", "small.npz", "train-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "photos.zip", "people.csv", "people.tsv",
-    "people.parquet", "readings.csv", "captions.txt", "captions.txt.gz", "captions.csv", "tone.wav", "float.wav", "tone.flac", "tone.ogg", "film.mp4",
-)  # fmt: skip
+    "picture.png",
+    "picture.jpg",
+    "picture.webp",
+    "picture.tif",
+    "picture.bmp",
+    "moving.gif",
+    "deep.png",
+    "images.npy",
+    "points.npy",
+    "steps.npy",
+    "images.npz",
+    "small.npz",
+    "train-images-idx3-ubyte",
+    "t10k-images-idx3-ubyte.gz",
+    "photos.zip",
+    "people.csv",
+    "people.tsv",
+    "people.parquet",
+    "readings.csv",
+    "captions.txt",
+    "captions.txt.gz",
+    "captions.csv",
+    "tone.wav",
+    "float.wav",
+    "tone.flac",
+    "tone.ogg",
+    "film.mp4",
+)
 CLASSES: dict[str, tuple[float, Callable[[Any], dict[str, Any]]]] = {
     "command lines": (0.3, cases.words),
     "settings": (0.25, cases.settings),
@@ -59,18 +83,23 @@ CLASSES: dict[str, tuple[float, Callable[[Any], dict[str, Any]]]] = {
 def drawn(name: str, count: int, seed: int) -> list[dict[str, Any]]:
     """The first `count` different cases of a class by a seed."""
     import hypothesis
+    import hypothesis.configuration
     from hypothesis import strategies as st
 
     found: dict[str, dict[str, Any]] = {}
     case = st.composite(lambda draw: CLASSES[name][1](draw))()  # noqa: PLW0108 - a partial has no name
+    hypothesis.configuration.set_hypothesis_home_dir(tempfile.gettempdir())  # not into the checkout
     rounds = 0
     while len(found) < count and rounds < 20:
 
         @hypothesis.seed(1000 * seed + rounds)
         @hypothesis.settings(
-            max_examples=count, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+            max_examples=count,
+            database=None,
+            deadline=None,
+            phases=[hypothesis.Phase.generate],
             suppress_health_check=list(hypothesis.HealthCheck),
-        )  # fmt: skip
+        )
         @hypothesis.given(case)
         def collect(one: dict[str, Any]) -> None:
             found.setdefault(json.dumps(one), one)
@@ -121,7 +150,7 @@ def attempt(case: dict[str, Any], prepare: Prepare) -> dict[str, Any]:
 
 
 def _place(text: str) -> str:
-    """The innermost lines of our own and of all code in a traceback: "runs/run.py:97 plan < json/decoder.py:355 ..."."""
+    """The innermost lines of our own and of all code in a traceback: "runs/run.py:97 plan < json/decoder.py:355 raw"."""
     found = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', text)
     short = [(f"{'/'.join(Path(file).parts[-2:])}:{line} {name}", "ganworks/" in file) for file, line, name in found]
     own = [place for place, ours in short if ours]
@@ -220,7 +249,7 @@ def stop_after_building() -> None:
 
 
 def child(material: Path, batch: list[dict[str, Any]], pipe: int, work: Path, prepare: Prepare) -> None:
-    """Try a batch of cases, and write what became of each into a pipe, a line each; a line "begin" comes before each."""
+    """Try a batch of cases, and write what became of each into a pipe, a line each, and a line "begin" before each."""
     os.setsid()
     if os.getuid() == 0:
         os.chown(work, NOBODY, NOBODY)

@@ -15,15 +15,35 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "helpers"), str(ROOT / "benchmarks")]
 
 DATA = {  # kind -> its data, in the folder of the material
-    "images": "photos", "pairs": "pairs", "unpaired": "seasons", "multidomain": "kinds", "restoration": "photos",
-    "inpainting": "photos", "classification": "kinds", "audio": "sounds", "vocoder": "sounds", "text": "captions.txt",
-    "video": "clips", "tables": "people.csv", "series": "readings.csv", "points": "ring8",
-}  # fmt: skip
+    "images": "photos",
+    "pairs": "pairs",
+    "unpaired": "seasons",
+    "multidomain": "kinds",
+    "restoration": "photos",
+    "inpainting": "photos",
+    "classification": "kinds",
+    "audio": "sounds",
+    "vocoder": "sounds",
+    "text": "captions.txt",
+    "video": "clips",
+    "tables": "people.csv",
+    "series": "readings.csv",
+    "points": "ring8",
+}
 RUNS = {  # recipe -> the verbs that use its run beside info, report, compare, eval and train
-    "mlp": ("sample",), "points": ("sample",), "table": ("sample",), "series": ("sample",),
-    "text": ("sample",), "wavegan": ("sample",), "video3d": ("sample",), "pix2pix": ("apply",),
-    "superres": ("apply",), "inpaint": ("apply",), "vocoder": ("apply",), "classify": ("predict",),
-}  # fmt: skip
+    "mlp": ("sample",),
+    "points": ("sample",),
+    "table": ("sample",),
+    "series": ("sample",),
+    "text": ("sample",),
+    "wavegan": ("sample",),
+    "video3d": ("sample",),
+    "pix2pix": ("apply",),
+    "superres": ("apply",),
+    "inpaint": ("apply",),
+    "vocoder": ("apply",),
+    "classify": ("predict",),
+}
 INPUT = {"vocoder": "tone.wav"}  # what a network of `apply` and `predict` is given; else a picture
 
 
@@ -78,8 +98,12 @@ def files(folder: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 255, (12, 16, 16, 3), np.uint8)
     for suffix, extra in {
-        "png": {}, "jpg": {}, "webp": {"lossless": True}, "tif": {"compression": "tiff_lzw"}, "bmp": {},
-    }.items():  # fmt: skip
+        "png": {},
+        "jpg": {},
+        "webp": {"lossless": True},
+        "tif": {"compression": "tiff_lzw"},
+        "bmp": {},
+    }.items():
         Image.fromarray(x[0]).save(folder / f"picture.{suffix}", **extra)
     frames = [Image.fromarray(each) for each in x[:3]]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])

@@ -1,8 +1,11 @@
 """Words, YAML and JSON that anybody may have written become plain values or a sentence, never a traceback."""
 
 import json
+import math
 
 import pytest
+from hypothesis import configuration, given, settings
+from hypothesis import strategies as st
 
 from ganworks.core import config as c
 from ganworks.core.devices import pick_device
@@ -15,11 +18,41 @@ from ganworks.runs.shapes import Plan
 
 DIGITS = "9" * 5000  # more than Python turns into a number
 HOSTILE = (
-    "2024-13-45", "2024-02-30", "0000-00-00", "2024-01-01T99:99:99", DIGITS, f"-{DIGITS}", f"1e{DIGITS}", "1e999", "-inf",
-    ".nan", "nan", "1:99:30", "[" * 3000, "[" * 300 + "]" * 300, "- " * 500, "{a: " * 300 + "}" * 300, "&a [*a]", "*a",
-    "!!timestamp 2024-99-99", "!!bool x", "!!int x", "!!binary x", "!!python/name:os.system", "{[1]: 2}", "{<<: 1}",
-    '"\\ud800"', '"\\U00110000"', "\udcff", "\x1b[31m", "a\tb", "---\n---", "%YAML 9.9", "٣", "9" * 400,
-)  # fmt: skip
+    "2024-13-45",
+    "2024-02-30",
+    "0000-00-00",
+    "2024-01-01T99:99:99",
+    DIGITS,
+    f"-{DIGITS}",
+    f"1e{DIGITS}",
+    "1e999",
+    "-inf",
+    ".nan",
+    "nan",
+    "1:99:30",
+    "[" * 3000,
+    "[" * 300 + "]" * 300,
+    "- " * 500,
+    "{a: " * 300 + "}" * 300,
+    "&a [*a]",
+    "*a",
+    "!!timestamp 2024-99-99",
+    "!!bool x",
+    "!!int x",
+    "!!binary x",
+    "!!python/name:os.system",
+    "{[1]: 2}",
+    "{<<: 1}",
+    '"\\ud800"',
+    '"\\U00110000"',
+    "\udcff",
+    "\x1b[31m",
+    "a\tb",
+    "---\n---",
+    "%YAML 9.9",
+    "٣",
+    "9" * 400,
+)
 
 
 @pytest.mark.parametrize("word", HOSTILE, ids=range(len(HOSTILE)))
@@ -34,11 +67,28 @@ def test_a_hostile_word_is_refused_in_one_short_sentence(word, key):
 @pytest.mark.parametrize(
     ("word", "value"),
     [
-        ("2024-01-01", "2024-01-01"), ("1:30", "1:30"), ("010", "010"), ("0x10", "0x10"), ("0o10", "0o10"), ("5_000", 5000),
-        ("-3", -3), ("1e-4", 1e-4), ("0.5", 0.5), (".5", 0.5), ("off", False), ("null", None), ("", None), ("[64, 32]", [64, 32]),
-        ("&a [1]", [1]), ("{a: 1}", {"a": 1}), ("<<", "<<"), ("=", "="), (DIGITS, DIGITS), ("&a [*a]", "&a [*a]"),
+        ("2024-01-01", "2024-01-01"),
+        ("1:30", "1:30"),
+        ("010", "010"),
+        ("0x10", "0x10"),
+        ("0o10", "0o10"),
+        ("5_000", 5000),
+        ("-3", -3),
+        ("1e-4", 1e-4),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("off", False),
+        ("null", None),
+        ("", None),
+        ("[64, 32]", [64, 32]),
+        ("&a [1]", [1]),
+        ("{a: 1}", {"a": 1}),
+        ("<<", "<<"),
+        ("=", "="),
+        (DIGITS, DIGITS),
+        ("&a [*a]", "&a [*a]"),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_decimal_and_nothing_is_a_date(word, value):
     assert parse(word) == value and type(parse(word)) is type(value)
 
@@ -53,9 +103,21 @@ def test_what_yaml_writes_is_read_as_it_was():
 
 @pytest.mark.parametrize(
     "raw",
-    ["[" * 2000, "- " * 2000, "a: &a [x]\nb: *a", "&a [*a]", "!!python/name:os.system", "!x 1", f"a: {DIGITS}", b"a: \xe9",
-     "a: 1".encode("utf-16"), bytes(9), "{[1]: 2}", "a: [1"],
-)  # fmt: skip
+    [
+        "[" * 2000,
+        "- " * 2000,
+        "a: &a [x]\nb: *a",
+        "&a [*a]",
+        "!!python/name:os.system",
+        "!x 1",
+        f"a: {DIGITS}",
+        b"a: \xe9",
+        "a: 1".encode("utf-16"),
+        bytes(9),
+        "{[1]: 2}",
+        "a: [1",
+    ],
+)
 def test_yaml_is_refused_with_its_name(raw):
     with pytest.raises(UsageError, match=r"config.yaml is not valid YAML: "):
         read_yaml(raw, "config.yaml")
@@ -122,3 +184,54 @@ def test_a_configuration_holds_parts_that_can_do_the_work(part, value):
         return
     with pytest.raises(UsageError, match=f"it: {part} must be one of"):
         c.refuse_incomplete(Config("x", **{**whole, part: value}), "it")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def away_from_the_checkout(tmp_path_factory):
+    """Where hypothesis keeps what it computes once."""
+    configuration.set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))
+
+
+PIECES = (
+    "a",
+    "e",
+    "1",
+    "0",
+    "-",
+    ".",
+    ":",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    " ",
+    "\n",
+    "&",
+    "*",
+    "!",
+    "!!int ",
+    "'",
+    '"',
+    "<<",
+    "2024-13-4",
+)
+WORDS = st.one_of(st.text(max_size=20), st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+
+
+@settings(max_examples=400, derandomize=True, database=None, deadline=None)
+@given(
+    WORDS,
+    st.sampled_from(
+        ["train.batch", "train.save", "g.betas", "networks.hidden", "train.until", "networks", "game.loss"]
+    ),
+)
+def test_any_word_is_taken_or_refused(word, key):
+    config = Config("mlp", None, MLP(hidden=(8,)), Adversarial())
+    try:
+        made = c.override(config, {key: word})
+        read_yaml(c.dump_yaml(made.train), "it")
+    except UsageError as error:
+        assert 0 < len(str(error)) < 600
+        return
+    assert made.train.batch > 0 and math.isfinite(made.train.save)

@@ -28,6 +28,7 @@ from ganworks.files import weights
 from ganworks.runs.shapes import Card
 
 _LARGEST_SETTING = 65536
+_MOST_SETTINGS = 1024  # in one list
 FILE = "generator.safetensors"
 _FILES = {"G": FILE, "C": "classifier.safetensors"}
 
@@ -139,6 +140,8 @@ def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
 def _check_sizes(raw: Any, file: Path) -> None:
     """Refuse settings beyond those of any network: they would only cost memory or time."""
     if isinstance(raw, dict | list):
+        if len(raw) > _MOST_SETTINGS:
+            raise UsageError(f"{file}: a list of its networks has {len(raw):,} entries, above {_MOST_SETTINGS}.")
         for item in raw.values() if isinstance(raw, dict) else raw:
             _check_sizes(item, file)
     elif isinstance(raw, int) and abs(raw) > _LARGEST_SETTING:

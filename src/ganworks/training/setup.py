@@ -361,6 +361,7 @@ def _refuse_early(values: Mapping[str, Any]) -> None:
         if root in _COMMON and name in (declared := hints(_COMMON[root])):
             convert(declared[name], value, dotted)
     Budget.parse(values.get("train.budget", "10m"))
+    Train(until=values.get("train.until", ""))
     devices.pick_device(str(values.get("train.device", "auto")))
 
 
