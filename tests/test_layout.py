@@ -155,7 +155,7 @@ def test_help_needs_no_torch_and_import_is_light():
 def test_the_number_of_verbs_and_short_names_is_frozen():
     """A new knob is a field of a dataclass with its full name; verbs and aliases are not added lightly."""
     from ganworks.cli.main import VERBS
-    from ganworks.training.setup import ALIASES
+    from ganworks.core.schema.words import ALIASES
 
     assert sorted(VERBS) == [
         *("apply", "compare", "data", "eval", "info", "predict", "recipes", "report", "sample", "train")

@@ -10,8 +10,8 @@ import pytest
 import ganworks
 from ganworks.core import registry
 from ganworks.core.schema.document import schema_of
+from ganworks.core.schema.words import ALIASES
 from ganworks.core.settings import Train
-from ganworks.training.setup import ALIASES
 
 SOURCE = Path(ganworks.__file__).parent
 PAGES = [*SOURCE.rglob("*.md"), *(SOURCE.parents[1] / "docs").glob("*.md"), SOURCE.parents[1] / "README.md"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganworks.core.errors import UsageError
-from ganworks.files.array_files import load_array, load_arrays
+from ganworks.files.array_files import load_arrays, load_npy
 from ganworks.files.rows import check_cells
 from ganworks.kinds.points.domain import Points
 from ganworks.kinds.series.data.reading import parse_table, read_series
@@ -37,7 +37,7 @@ def lying(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize("shape", [(10**12,), (10**9, 10**9), (-1, -8)])
 def test_arrays_that_promise_more_than_they_hold_are_refused(shape, tmp_path):
     with pytest.raises(UsageError, match="cannot be read: it says it has shape"):
-        load_array(lying(shape), "x.npy")
+        load_npy(io.BytesIO(lying(shape)), "x.npy")
     (tmp_path / "x.npy").write_bytes(lying(shape))
     for read in (load_arrays, read_series, Points().open):
         with pytest.raises(UsageError, match="cannot be read"):
@@ -46,7 +46,7 @@ def test_arrays_that_promise_more_than_they_hold_are_refused(shape, tmp_path):
 
 def test_arrays_are_read_whole(tmp_path):
     x = np.arange(12.0).reshape(4, 3)
-    assert np.array_equal(load_array(npy(x), "x.npy"), x)
+    assert np.array_equal(load_npy(io.BytesIO(npy(x)), "x.npy"), x)
     np.savez(tmp_path / "a.npz", x=x, y=x[:, 0])
     found = load_arrays(tmp_path / "a.npz")
     assert list(found) == ["x", "y"] and np.array_equal(found["x"], x)

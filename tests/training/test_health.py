@@ -8,9 +8,9 @@ import pytest
 
 from ganworks.core.config import from_dict, load_yaml, override, to_dict
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.words import expand
 from ganworks.core.settings import Config
 from ganworks.training.health import advice
-from ganworks.training.setup import expand
 
 RUNS = sorted((Path(__file__).parents[1] / "fixtures" / "runs_0_1_0").glob("*.zip"))
 KINDS = ("discriminator-won", "divergence", "collapse", "non-finite")

@@ -6,10 +6,11 @@ from collections import Counter
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, whole
-from ganworks.core.config import parse
 from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
+from ganworks.core.limits import check_seed
 from ganworks.core.places import place
+from ganworks.core.schema.plain import parse
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files, pairs_of
@@ -28,7 +29,8 @@ def apply(places: list[str], options: Options) -> None:
         )
     run, source = places
     sheet = place(options["sheet"], "sheet") if "sheet" in options else None
-    reverse = switch("reverse", options.get("reverse", "off"))
+    seed = check_seed(whole(options.get("seed", "0"), "seed"))
+    mark, reverse = (switch(name, options.get(name, default)) for name, default in (("mark", "on"), ("reverse", "off")))
     model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
     known = asked if model.options is None else model.options
@@ -40,8 +42,8 @@ def apply(places: list[str], options: Options) -> None:
             model,
             source,
             options.get("out"),
-            seed=whole(options.get("seed", "0"), "seed"),
-            mark=switch("mark", options.get("mark", "on")),
+            seed=seed,
+            mark=mark,
             mask=options.get("mask"),
             form=options.get("format", ""),
             on_progress=meters,

@@ -12,6 +12,7 @@ from ganworks.core.console.stop import told
 from ganworks.core.console.voice import say
 from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
+from ganworks.core.limits import check_count, check_seed, check_truncation
 from ganworks.core.places import TakenError, place
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.model import Model
@@ -36,13 +37,15 @@ def sample(places: list[str], options: Options) -> None:
         )
     source, count = places if len(places) == 2 else (places[0], "16")
     n = whole(count, "the count of samples")
-    seed = whole(options.get("seed", "0"), "seed")
+    seed = check_seed(whole(options.get("seed", "0"), "seed"))
+    check_count(n, "the count of samples")
+    truncation = check_truncation(decimal(options.get("truncation", "1"), "truncation"))
     model = with_options(Model.load(source, device=options.get("device", "auto")), options)
     mark = switch("mark", options.get("mark", "on"))
     out = place_for(model, options)
     facts = {
         "labels": chosen_labels(options.get("labels")),
-        "truncation": decimal(options.get("truncation", "1"), "truncation"),
+        "truncation": truncation,
     }
     if "interpolate" in options:
         walk(model, options, out, mark, facts)

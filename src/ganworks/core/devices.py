@@ -10,19 +10,25 @@ from pathlib import Path
 import torch
 
 from ganworks.core import memory
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, show
 
 
 def pick_device(name: str | torch.device) -> torch.device:
     """ "auto" is the first of cuda, mps, cpu that is there. Raises UsageError for one that is not."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    kind = str(name).partition(":")[0]
+    kind, colon, index = str(name).partition(":")
     if kind == "auto":
         return torch.device(next(option for option, found in there.items() if found))
     if kind not in there:
-        raise UsageError(f"device={str(name)!r} is unknown. {nearest(kind, ['auto', *there])}")
+        raise UsageError(f"device={show(str(name))} is unknown. {nearest(kind, ['auto', *there])}")
     if not there[kind]:
-        raise UsageError(f"device={str(name)!r}: this machine or this build of torch has none. Use device=auto or cpu.")
+        raise UsageError(
+            f"device={show(str(name))}: this machine or this build of torch has none. Use device=auto or cpu."
+        )
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if colon and (not index.isascii() or not index.isdecimal() or int(index[:9]) >= count):
+        last = f"{kind}:0" if count == 1 else f"{kind}:0 to {kind}:{count - 1}"
+        raise UsageError(f"device={show(str(name))} is none of this machine's; it has {last}.")
     return torch.device(name)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, show
 
 _LARGEST_SEED = 2**63 - 1
 _LARGEST_COUNT = 10**9
@@ -18,15 +18,6 @@ def _whole(value: Any, name: str, low: int, high: int) -> int:
     if not low <= value <= high:
         raise UsageError(f"{name} must be from {low} to {high}, not {show(value)}.")
     return int(value)
-
-
-def show(value: Any) -> str:
-    """A value as a message can hold it: short, and safe for numbers of thousands of digits."""
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def check_seed(seed: Any) -> int:

@@ -7,13 +7,14 @@ memory when small and into an unnamed memory-mapped file otherwise, so that memo
 from __future__ import annotations
 
 import gzip
-import io
 import math
 import os
+import struct
 import tempfile
 import tokenize
 import zipfile
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,17 +31,14 @@ RATIO_FROM = 16 << 20
 CHUNK = 1 << 20
 _COPIES = 3  # of an array that is read into memory: as stored, as float32, in work
 _DAMAGE = (  # what numpy and zipfile raise for truncated or altered files
-    ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError,
-    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+    ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError, IndexError,
+    OverflowError, MemoryError, zipfile.BadZipFile, zlib.error, tokenize.TokenError, struct.error,
 )  # fmt: skip
 
 
 def from_npy(path: Path) -> ArraySource:
     """An .npy file, memory-mapped. Labels come from `<name>_labels.npy`, `labels.npy` or `y.npy` beside it."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
+    array = map_npy(path)
     beside = [
         path.with_name(f"{path.stem}_labels.npy"),
         path.with_name("labels.npy"),
@@ -50,7 +48,7 @@ def from_npy(path: Path) -> ArraySource:
     notes = [f"labels from {labels.name}"] if labels else []
 
     def given() -> np.ndarray | None:
-        return load_arrays(labels)["x"] if labels else None
+        return load_npy(labels) if labels else None
 
     return ArraySource(
         printable(str(path)),
@@ -63,6 +61,50 @@ def from_npy(path: Path) -> ArraySource:
         path.stat().st_size,
         notes,
     )
+
+
+def load_npy(file: Path | BinaryIO, name: str = "") -> np.ndarray:
+    """The array in an .npy file, a path or a stream that can be sought in. name: of a stream, for messages.
+
+    Raises UsageError for anything but numbers or words, all of them there, and for what does not fit into memory;
+    nothing is allocated before that is known.
+    """
+    where = name or str(file)
+    try:
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
+            memory.check_bytes(_COPIES * _check_npy(stream, where), f'"{where}"')
+            return np.load(stream, allow_pickle=False)
+    except _DAMAGE as error:
+        raise _damaged(where, error) from error
+
+
+def map_npy(path: Path) -> np.memmap:
+    """The array in an .npy file, memory-mapped. Raises what `load_npy` raises."""
+    try:
+        with path.open("rb") as file:
+            _check_npy(file, path.name)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _check_npy(file: BinaryIO, name: str) -> int:
+    """Bytes of the array in an .npy file; ValueError unless it holds all that its header states. The file is at its
+    start afterwards.
+    """
+    shape, dtype, _ = _read_head(file, name)
+    start, end = file.tell(), file.seek(0, os.SEEK_END)
+    if (size := math.prod(shape) * dtype.itemsize) > end - start:
+        raise ValueError(f"it says it has shape {shape} but holds {end - start:,} bytes of data")
+    file.seek(0)
+    return size
+
+
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays in an .npz file by name. Raises UsageError, as `load_npy` does, and for decompression bombs."""
+    heads = _npz_heads(path)
+    memory.check_bytes(_COPIES * sum(math.prod(shape) * dtype.itemsize for shape, dtype in heads.values()), f'"{path}"')
+    return {name: np.array(_unpack_npy(path, f"{name}.npy")) for name in heads}
 
 
 def from_npz(path: Path) -> ArraySource:
@@ -121,48 +163,27 @@ def _npz_heads(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
 def _npy_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
     with archive.open(info) as file:
         shape, dtype, _ = _read_head(file, info.filename)
-    if dtype.kind != "O" and math.prod(shape) * dtype.itemsize > info.file_size:
+    if math.prod(shape) * dtype.itemsize > info.file_size:
         raise ValueError(f"{info.filename} says it has shape {shape} but holds {info.file_size} bytes")
     return shape, dtype
 
 
 def _read_head(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype, bool]:
     version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError(f"{name} has the version {version} of the format, which is not known")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if dtype.hasobject:
         raise ValueError(f"{name} holds pickled objects, which are never read")
+    if dtype.names or dtype.subdtype or not all(0 <= n < 2**48 for n in shape) or len(shape) > 32:
+        raise ValueError(f"{name} says that it holds {str(dtype)[:60]} of shape {str(shape)[:60]}")
     return shape, dtype, fortran
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file by name, that of an .npy file as "x", in memory.
-
-    UsageError for a file that is damaged, that holds less than its headers promise or that does not fit into memory.
-    """
-    if path.suffix.lower() != ".npz":
-        return {"x": load_array(path.read_bytes(), str(path))}
-    heads = _npz_heads(path)
-    memory.check_bytes(_COPIES * sum(math.prod(shape) * dtype.itemsize for shape, dtype in heads.values()), f'"{path}"')
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            return {name: held[name] for name in heads}
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
-
-
-def load_array(content: bytes, where: str) -> np.ndarray:
-    """The array in the bytes of an .npy file; UsageError as for `load_arrays`."""
-    stream = io.BytesIO(content)
-    try:
-        shape, dtype, _ = _read_head(stream, "it")
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > len(content):
-            raise ValueError(f"it says it has shape {shape} but holds {len(content):,} bytes")
-        memory.check_bytes(_COPIES * len(content), f'"{where}"')
-        stream.seek(0)
-        return np.load(stream, allow_pickle=False)
-    except _DAMAGE as error:
-        raise _damaged(Path(where), error) from error
+    """All arrays of an .npz file by name, that of an .npy file as "x", in memory. Raises what `load_npy` raises."""
+    return load_npz(path) if path.suffix.lower() == ".npz" else {"x": load_npy(path)}
 
 
 def _unpack_npy(path: Path, member: str) -> np.ndarray:
@@ -306,8 +327,8 @@ def file_mark(*paths: Path | None) -> str:
     return " ".join(f"{p!s}:{s.st_size}:{s.st_mtime_ns}" for p, s in stats)
 
 
-def _damaged(path: Path, error: Exception) -> UsageError:
-    return UsageError(f'"{path}" cannot be read: {str(error)[:200] or type(error).__name__}.')
+def _damaged(path: Path | str, error: Exception) -> UsageError:
+    return UsageError(f'"{printable(str(path))}" cannot be read: {str(error)[:200] or type(error).__name__}.')
 
 
 def zip_count(path: Path) -> int:

@@ -132,7 +132,8 @@ class ZipListing:
             name = info.filename.replace("\\", "/")
             parts = name.split("/")
             if (
-                not info.is_dir()
+                name
+                and not name.endswith("/")  # a folder
                 and name.startswith(prefix)
                 and parts[0] != "__MACOSX"
                 and not any(p.startswith(".") for p in parts)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from ganworks.core import memory
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.places import explain
+from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 
 _TYPES = {
@@ -215,14 +216,14 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], dict[str, 
     file.seek(8)
     raw = file.read(length)
     try:
-        parsed = json.loads(raw.decode(), object_pairs_hook=_no_duplicates)
+        parsed = read_json(raw, "its header", _no_duplicates)
         if not isinstance(parsed, dict):
             raise ValueError("the header is not a table")
         texts = parsed.pop("__metadata__", {})
         if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
             raise ValueError("the header's metadata are not texts")
         _check_layout(parsed, size - 8 - length)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, UsageError) as error:
         raise UsageError(f"{path} is not a valid safetensors file: {str(error)[:300]}. Use another copy.") from error
     return parsed, texts, size
 

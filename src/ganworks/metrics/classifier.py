@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.optim.adam import adam
 
 from ganworks.core.errors import UsageError, nearest
+from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Spec, key
 from ganworks.files import weights
 from ganworks.metrics.estimate import untouched_random_state
@@ -297,11 +298,11 @@ def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None
         return None
     net = ClassifierNet(spec.shape, spec.num_classes)
     try:
-        kept = json.loads(found[1].get("ganworks", "{}"))
+        kept = read_json(found[1].get("ganworks", "{}"), str(path))
         accuracy = float(kept.pop("accuracy"))
         if kept != about:
             return None
         net.load_state_dict(found[0])
-    except (ValueError, KeyError, AttributeError, RuntimeError):
+    except (UsageError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
         return None
     return Classifier(net, spec, str(about["fingerprint"]), accuracy, device)

@@ -6,7 +6,6 @@ elsewhere may hold anything. Whatever can be read is returned, and `problems` sa
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
@@ -15,13 +14,11 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json, read_yaml
 
 _TEXT_LIMIT = 4 << 20  # bytes of the largest YAML or JSON file that is parsed
 _HEAD = 64 << 10  # bytes at the start of a long log that hold its "started" line
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHOWN = (
     ".png",
     ".webp",
@@ -238,9 +235,10 @@ def _card(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            head = json.loads(file.read(length)) if length <= _TEXT_LIMIT else {}
-        return mapping(json.loads(mapping(mapping(head).get("__metadata__")).get("ganworks", "{}")))
-    except (OSError, ValueError, TypeError, RecursionError):
+            head = read_json(file.read(length), str(path)) if length <= _TEXT_LIMIT else {}
+        text = mapping(mapping(head).get("__metadata__")).get("ganworks")
+        return mapping(read_json(text, str(path))) if isinstance(text, str) else {}
+    except (OSError, UsageError):
         return {}
 
 
@@ -259,11 +257,10 @@ def _tree(path: Path, problems: list[str]) -> dict[str, Any]:
         raw = path.read_bytes()
         if len(raw) > _TEXT_LIMIT:
             raise ValueError(f"it is longer than {_TEXT_LIMIT >> 20} MB")
-        text = raw.decode("utf-8")
-        value = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=_LOADER)
+        value = (read_json if path.suffix == ".json" else read_yaml)(raw, "it")
         if not isinstance(value, dict):
             raise ValueError("it holds no mapping")
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, UsageError) as error:
         problems.append(f"{path.name} could not be read: {str(error).splitlines()[0] if str(error) else error!r}")
         return {}
     return mapping(value)
@@ -292,9 +289,9 @@ def _lines(path: Path, tail: int | None, problems: list[str]) -> Iterator[Event]
         if not line.strip():
             continue
         try:
-            event = json.loads(line)
+            event = read_json(line, path.name)
             assert_event(event)
-        except (ValueError, RecursionError):
+        except (ValueError, UsageError):
             damaged += position < len(lines) - 1
             continue
         yield mapping(event)

@@ -19,8 +19,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.schema.plain import read_json, shaped
 from ganworks.files import atomic, weights
 from ganworks.files.atomic import Staged
+from ganworks.runs import shapes
 from ganworks.runs.lock import changing
 
 NAME = "manifest.json"
@@ -55,14 +57,14 @@ class Manifest:
         """Read it again; whether it has changed. Raises UsageError when it is missing or damaged."""
         old = self.raw
         try:
-            self.raw = _checked(json.loads(self.path.read_text(encoding="utf-8")))
+            self.raw = _checked(shaped(shapes.Manifest, read_json(self.path.read_bytes(), str(self.path)), NAME))
         except FileNotFoundError as error:
             raise UsageError(
                 f"{self.folder} is not a run folder: it has no {NAME}. Train one with `ganworks train`."
             ) from error
         except OSError as error:
             raise UsageError(f"Cannot read {self.path}: {error.strerror or error}.") from error
-        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        except (UsageError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise UsageError(
                 f"{self.path} is damaged; restore it from a copy of the run. The networks can be loaded by the names "
                 "of their own files."

@@ -20,13 +20,16 @@ from torch import Tensor, nn
 
 from ganworks.core.config import from_dict, to_dict
 from ganworks.core.contracts import Networks
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.schema.plain import read_json, shaped
 from ganworks.core.spec import Spec
 from ganworks.files import weights
 from ganworks.networks.building import build
 from ganworks.runs.manifest import Manifest
+from ganworks.runs.shapes import Card
 
 _LARGEST_SETTING = 65536
+_MOST_SETTINGS = 1024  # in one list
 FILE = "generator.safetensors"
 _FILES = {"G": FILE, "C": "classifier.safetensors"}
 
@@ -141,13 +144,10 @@ def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
             f"{file} holds tensors, but its header does not say which networks they belong to. "
             "It was not written by ganworks; build the networks yourself and use ganworks.files.weights.load_into."
         )
-    try:
-        card = json.loads(texts["ganworks"])
-        version, _ = card["format"], (card["networks"], card["spec"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(f"{file}: its description is damaged ({error!r}).") from error
-    if version != 1:
-        raise UsageError(f"{file} has the format {version!r}; this ganworks reads format 1. Update ganworks.")
+    where = f"{file}: its description"
+    card = shaped(Card, read_json(texts["ganworks"], where), where)
+    if card["format"] != 1:
+        raise UsageError(f"{file} has the format {card['format']}; this ganworks reads format 1. Update ganworks.")
     _check_sizes(card["networks"], file)
     return card
 
@@ -155,6 +155,8 @@ def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
 def _check_sizes(raw: Any, file: Path) -> None:
     """Refuse settings beyond those of any network: they would only cost memory or time."""
     if isinstance(raw, dict | list):
+        if len(raw) > _MOST_SETTINGS:
+            raise UsageError(f"{file}: a list of its networks has {len(raw):,} entries, above {_MOST_SETTINGS}.")
         for item in raw.values() if isinstance(raw, dict) else raw:
             _check_sizes(item, file)
     elif isinstance(raw, int) and abs(raw) > _LARGEST_SETTING:
@@ -170,9 +172,14 @@ def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path, player
     if not isinstance(networks, Networks):
         raise UsageError(f"{file}: {str(raw)[:100]} does not name networks.")
     most = 100 * sum(tensor.numel() for tensor in tensors.values()) + 10**8
-    with torch.random.fork_rng([]):
-        refusal = UsageError(f"{file}: its networks would need more than {most:.2g} parameters.")
-        players = build(networks, spec, most, lambda: refusal)
+    refusal = UsageError(f"{file}: its networks would need more than {most:.2g} parameters.")
+    try:
+        with torch.random.fork_rng([]):
+            players = build(networks, spec, most, lambda: refusal)
+    except GanworksError:
+        raise
+    except Exception as error:  # settings and a spec that nobody checked together may raise anything
+        raise UsageError(f"{file}: networks cannot be built from its description: {error!r}.") from error
     if player not in players:
         raise UsageError(f"{file}: its networks have no player {player[:40]!r}.")
     return players[player]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,13 @@ from torch import nn
 
 import ganworks
 from ganworks.core import devices, registry
-from ganworks.core.config import find_class, override, parse, to_dict
+from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError
 from ganworks.core.order import Order
 from ganworks.core.places import place
-from ganworks.core.settings import Budget, Config, Facts, Train
+from ganworks.core.schema.words import expand, refuse_early
+from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.packing.feed import DataFeed
@@ -36,51 +36,6 @@ from ganworks.training import calibration, parts, speed, trial
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch
 from ganworks.training.session import Session, Weights
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "size": ("domain.size",),
-    "labels": ("domain.labels",),
-    "batch": ("train.batch",),
-    "budget": ("train.budget",),
-    "seed": ("train.seed",),
-    "device": ("train.device",),
-    "until": ("train.until",),
-    "init": ("train.init",),
-    "loss": ("game.loss",),
-    "direction": ("domain.direction",),
-    "scale": ("domain.scale",),
-    "degrade": ("domain.degrade",),
-    "lr": ("g.lr", "d.lr"),
-}
-_ROOTS = ("domain", "networks", "game", "g", "d", "train")
-
-
-def expand(settings: Mapping[str, Any], domain: type | None = None) -> dict[str, Any]:
-    """Settings under their full dotted names, strings parsed. Raises UsageError for an unknown name.
-
-    A setting of `Train`, or of the domain's class, may be named without "train." or "domain.".
-    """
-    short = {f.name: f"{root}.{f.name}" for root, cls in (("domain", domain), ("train", Train)) for f in _fields(cls)}
-    out: dict[str, Any] = {}
-    for name, text in settings.items():
-        value = parse(text)
-        if name in ALIASES:
-            out |= dict.fromkeys(ALIASES[name], value)
-        elif name.split(".")[0] in _ROOTS:
-            out[name] = value
-        elif name in short:
-            out[short[name]] = value
-        else:
-            known = [*ALIASES, *short, "data", "out", *_ROOTS]
-            raise UsageError(f'There is no setting "{name}". {nearest(name, known)}')
-    for name in ("train.budget", "train.init", "train.until"):
-        if name in out:
-            out[name] = str(out[name])
-    return out
-
-
-def _fields(cls: type | None) -> list[Field[Any]]:
-    return [f for f in fields(cls) if f.init] if cls is not None and is_dataclass(cls) else []
 
 
 @dataclass
@@ -315,7 +270,7 @@ def begin_from(engine: Engine, source: str) -> list[str]:
         engine.load_weights(found[0], source)
         return found[2]
     tensors, texts = weights.read(path)
-    player = json.loads(texts.get("ganworks", "{}")).get("player", "G")
+    player = published.read_card(texts, path).get("player", "G") if "ganworks" in texts else "G"
     if player not in engine.nets:
         raise UsageError(f"init={source} holds {player}; this game has {', '.join(engine.nets)}.")
     weights.load_into(engine.nets[player], tensors)
@@ -357,6 +312,7 @@ def assemble(
         **{k: type(m).__qualname__ for k, m in modules.items()},
     }
     _alone()
+    refuse_early(values)
     words, values = parts.named(values), parts.resolve(values)
     folder = place(find_folder(data, name, given) if out is None else out)
     old = Run.open(folder) if Run.exists(folder) else None
@@ -394,5 +350,6 @@ def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, v
     measured = speed.speeds(where)
     budget = Budget.parse(values.get("train.budget", "10m"))
     facts = Facts(dataset.spec, len(dataset.train), budget, where.type, max(measured.values()), domain, dict(values))
-    config = function(facts)
-    return override(config, {k: v for k, v in values.items() if k.split(".")[0] != "domain"})
+    config = override(function(facts), {k: v for k, v in values.items() if k.split(".")[0] != "domain"})
+    refuse_incomplete(config, "The settings")
+    return config

@@ -27,6 +27,7 @@ from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
 from ganworks.core.places import TakenError, place
+from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.model import Labels, Model
@@ -243,8 +244,8 @@ def _read_record(path: Path) -> list[dict[str, Any]]:
         atomic.replace_file(path, whole)
     lines = []
     for text in whole.splitlines():
-        with suppress(ValueError):
-            lines.append(json.loads(text))
+        with suppress(UsageError):
+            lines.append(read_json(text, str(path)))
     return [line for line in lines if isinstance(line, dict)]
 
 
@@ -283,10 +284,10 @@ def _is_finished_zip(out: Path, settings: dict[str, Any], count: int) -> bool:
         return False
     try:
         with zipfile.ZipFile(out) as archive:
-            old = json.loads(archive.read("settings.json"))
-            have = json.loads(archive.read("mark.json"))["count"]
+            old = dict(read_json(archive.read("settings.json"), str(out)))
+            have = read_json(archive.read("mark.json"), str(out))["count"]
             changed = difference({**old, "count": have}, {**settings, "count": count})
-    except (OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a zip that somebody else wrote may raise anything
         raise TakenError(f"{out} exists and was not written by a bulk generation. Choose another name.") from error
     refuse_changes(changed, out)
     return True

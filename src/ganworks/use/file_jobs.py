@@ -23,7 +23,7 @@ from ganworks.core.console.stop import told
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.places import NoRoomError, place
 from ganworks.files import atomic, provenance
-from ganworks.files.array_files import load_array
+from ganworks.files.array_files import load_npy
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError, printable
@@ -310,7 +310,7 @@ def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -
     if target.suffix.lower() != ".npy":
         raise UsageError(f"{item.name} is an array, and so is what comes of it: give out=NAME.npy.")
     try:
-        array = load_array(data, item.name)
+        array = load_npy(io.BytesIO(data), item.name)
     except UsageError as error:
         raise DecodeError(printable(item.name), f"damaged or no array ({printable(str(error))[:160]}).") from error
     buffer = io.BytesIO()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
@@ -81,9 +82,9 @@ class Record:
         self.torn = bool(raw) and not raw.endswith(b"\n")  # as a kill leaves it
         for text in raw.splitlines():
             try:
-                line = json.loads(text)
+                line = read_json(text, RECORD)
                 self.lines[line["output"]] = line
-            except (ValueError, KeyError, TypeError):
+            except (UsageError, KeyError, TypeError):
                 continue
 
     def owns(self, name: str) -> bool:

@@ -78,7 +78,7 @@ def _keys(verb: str, before: list[str]) -> list[str]:
     """NAME= of all options of a verb that the line does not have yet."""
     names = list(_OPTIONS.get(verb, ()))
     if verb == "train":
-        aliases = keys_of("ganworks.training.setup", "ALIASES")
+        aliases = keys_of("ganworks.core.schema.words", "ALIASES")
         names = [*_TRAIN, *aliases, *settings_of(_recipe(before))]
     given = {word.partition("=")[0] for word in before}
     return [f"{name}=" for name in [*names, "plugin"] if name not in given]

@@ -1,0 +1,1 @@
+"""Attacks on whole trainings, one class in each file, with a table of what was tried and what survived."""
