@@ -150,7 +150,7 @@ def attempt(case: dict[str, Any], prepare: Prepare) -> dict[str, Any]:
 
 
 def _place(text: str) -> str:
-    """The innermost lines of our own and all code of a traceback: "runs/run.py:97 plan < json/decoder.py:355 raw"."""
+    """The innermost lines of our own and of all code in a traceback: "runs/run.py:97 plan < json/decoder.py:355 x"."""
     found = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', text)
     short = [(f"{'/'.join(Path(file).parts[-2:])}:{line} {name}", "ganworks/" in file) for file, line, name in found]
     own = [place for place, ours in short if ours]

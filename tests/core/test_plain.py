@@ -2,6 +2,8 @@
 
 import json
 import math
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import configuration, given, settings
@@ -186,12 +188,7 @@ def test_a_configuration_holds_parts_that_can_do_the_work(part, value):
         c.refuse_incomplete(Config("x", **{**whole, part: value}), "it")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def away_from_the_checkout(tmp_path_factory):
-    """Where hypothesis keeps what it computes once."""
-    configuration.set_hypothesis_home_dir(tmp_path_factory.mktemp("hypothesis"))
-
-
+configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "ganworks-hypothesis")  # not into the checkout
 PIECES = (
     "a",
     "e",
