@@ -1,6 +1,6 @@
 """Tries the classes of attacks that are named, or all, and counts what was survived.
 
-    python benchmarks/torture [CLASS ...] [--log build/torture] [--limit N] [--only TEXT] [--again] [--list]
+    python benchmarks/torture [CLASS ...] [--log FOLDER] [--limit N] [--only TEXT] [--part 1/4] [--again] [--list]
 
 Each try is written down in LOG/CLASS.jsonl as soon as it is done, so that the same command goes on where it stopped:
 what was survived is not tried again, what failed is. A class that was tried to its end gets a row of
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import pkgutil
 import time
 import traceback
@@ -107,21 +106,23 @@ def main() -> int:
     options.add_argument("--log", type=Path, default=Path("build/torture"), help="folder of the tries so far")
     options.add_argument("--limit", type=int, help="the first N cases of each class alone")
     options.add_argument("--only", default="", metavar="TEXT", help="cases with this text in them alone")
+    options.add_argument("--part", default="1/1", metavar="K/N", help="of every N cases the K-th alone")
     options.add_argument("--again", action="store_true", help="forget the tries so far")
     options.add_argument("--list", action="store_true", help="print the cases and stop")
     given = options.parse_args()
     if unknown := set(given.classes) - set(known):
         options.error(f"there is no class {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    part, parts = map(int, given.part.split("/"))
     rows = []
     for attack in (known[name] for name in given.classes or known):
-        cases = (case for case in islice(attack.tries(), given.limit) if given.only in json.dumps(case))
+        chosen = islice(attack.tries(), part - 1, given.limit, parts)
+        cases = (case for case in chosen if given.only in json.dumps(case))
         if given.list:
             print("\n".join(f"{attack.NAME} {json.dumps(case)}" for case in cases))
             continue
         row = try_all(attack, cases, Log(given.log / f"{attack.NAME}.jsonl", given.again))
         rows.append(row)
-        if given.limit is None and not given.only:
+        if given.limit is None and parts == 1 and not given.only:
             others = [other for other in common.load(RESULT) if other["class"] != row["class"]]
             common.save(RESULT, sorted([*others, row | common.machine()], key=lambda other: other["class"]))
     if rows:
