@@ -25,8 +25,9 @@ from torture.filesteps import Steps
 from torture.forks import command, fork
 from torture.places import PLACES, Place
 
-DATA = ("data", "data.npy", "data.csv", "data.txt", "mask.png")
+DATA = ("data", "data.npy", "data.csv", "data.txt", "mask.png", "inputs")
 _NAMES_ALONE = ("manifest.json", "plan.json", "config.yaml", "metrics.jsonl", "report.html", "README.md", ".lock")
+COUNT = 16  # samples of an evaluation
 _CHANGING = re.compile(r"\d+-\d+(?=\.gwtmp)|(?<=-)[a-z0-9_]{8}(?=[./]|$)")  # process numbers, random names
 _TIMES = ("seconds", "speed", "date", "started")
 
@@ -41,6 +42,11 @@ class Bench:
         self.base, self.trained = (Path(self._folder.name) / name for name in ("base", "trained"))
         self.base.mkdir()
         place.data(self.base)
+        if place.one:
+            one = self.base / place.one
+            for file in sorted(one.parent.iterdir())[:3]:
+                (self.base / "inputs").mkdir(exist_ok=True)
+                shutil.copy2(file, self.base / "inputs")
         mask = np.arange(40 * 36).reshape(40, 36) % 36 < 12
         Image.fromarray(mask.astype(np.uint8) * 255).save(self.base / "mask.png")
         with self.copy(self.base) as folder:
@@ -67,17 +73,40 @@ class Bench:
             if before is not None:
                 os.environ["GANWORKS_CACHE"] = before
 
-    def train(self, before: Callable[[], object] = lambda: None, **more: Any) -> Callable[[], int]:
+    def train(self, before: Callable[[], object] = lambda: None) -> Callable[[], int]:
         """The action that trains; before: what is done first, in the same process."""
-        return command(self.place.train(**more), lambda: (_quick(), before()))
+        return command(self.place.train(), lambda: (self.quick(), before()))
 
-    def steps(self, of: Path, action: Callable[[Callable[[], object]], Callable[[], int]]) -> list[str]:
-        """The file steps of an action in a copy, in order. action(before): the action, after something else."""
+    @staticmethod
+    def quick() -> None:
+        """Leave out measuring the machine, since the settings fix all that is chosen by it, and evaluate little."""
+        from ganworks.metrics import classifier
+        from ganworks.training import calibration, speed
+        from ganworks.use.evaluate import evaluate_run
+
+        assert evaluate_run.__kwdefaults__
+        evaluate_run.__kwdefaults__["count"] = COUNT
+        classifier._examples = lambda count: 256  # pyrefly: ignore
+        speed.conv_gflops = lambda *_: 50.0  # pyrefly: ignore
+        calibration.measure = lambda *_: calibration.Pace(False, 100.0)  # pyrefly: ignore
+
+    def steps(
+        self,
+        of: Path,
+        action: Callable[[Callable[[], object]], Callable[[], int]],
+        look: Callable[[Path], object] = lambda folder: None,
+    ) -> list[str]:
+        """The file steps of an action in a copy, in order; look(folder) is called at its end.
+
+        action(before): the action, after something else.
+        """
         with self.copy(of) as folder:
             record = folder.parent / "steps"
+            record.unlink(missing_ok=True)
             (said,) = fork(action(lambda: Steps(folder, record=record).install()))
             if said.code:
                 raise RuntimeError(f"{self.place.recipe}: {said}")
+            look(folder)
             return [_CHANGING.sub("*", step) for step in record.read_text().splitlines()]
 
     def after(self, *actions: Callable[[], int]) -> str | None:
@@ -124,14 +153,6 @@ def one_of_many(steps: list[str]) -> Iterator[tuple[int, str]]:
 def bench(kind: str) -> Bench:
     """The bench of a kind, made once in a process."""
     return Bench(PLACES[kind])
-
-
-def _quick() -> None:
-    """Leave out measuring the machine: the settings fix all that is chosen by it."""
-    from ganworks.training import calibration, speed
-
-    speed.conv_gflops = lambda *_: 50.0  # pyrefly: ignore
-    calibration.measure = lambda *_: calibration.Pace(False, 100.0)  # pyrefly: ignore
 
 
 def left(folder: Path) -> dict[str, str]:

@@ -23,14 +23,21 @@ def _by_class(images: np.ndarray, classes: np.ndarray, folder: Path) -> str:
 
 
 def coloured(folder: Path) -> str:
-    """Pictures of 12 pixels in a folder for each of three classes."""
-    return _by_class(*same_weights.labelled(40, 12, 3, 3), folder)
+    """Pictures of 12 pixels in a folder for each of three classes; ten are held out."""
+    return _by_class(*same_weights.labelled(102, 12, 3, 3), folder)
 
 
 def grey(folder: Path) -> str:
     """Grey pictures of 12 pixels in a folder for each of three classes."""
     x, y = same_weights.labelled(90, 12, 1, 3)
     return _by_class(x[..., 0], y, folder)
+
+
+def two_sides(folder: Path) -> str:
+    """trainA/ and trainB/ of 50 pictures each, 16 pixels, dark and bright; five of each are held out."""
+    same_weights.saved(same_weights.pictures(50, 16, 16) // 2, folder / "data" / "trainA")
+    same_weights.saved(same_weights.pictures(50, 16, 16, seed=1) // 2 + 120, folder / "data" / "trainB")
+    return "data"
 
 
 def dots(folder: Path) -> str:
@@ -93,6 +100,10 @@ class Place:
         settings = (f"{name}={value}" for name, value in (self.settings | more).items())
         return ["train", self.recipe, f"data={self.where}", "out=run", *settings]
 
+    def many(self) -> list[str]:
+        """The words that use the network on all files in inputs/; of samples, see `kill_verbs`."""
+        return [self.use, "run", "inputs", f"out=results{'.csv' if self.use == 'predict' else ''}", *self.options]
+
     def apply(self) -> list[str]:
         """The words that use the network once, in the folder made/."""
         if self.use == "sample":
@@ -109,7 +120,7 @@ PLACES = {
     "image": Place("image", coloured),
     "classify": _picture("classify", grey, "data/class-0/0000.png", use="predict"),
     "pix2pix": _picture("pix2pix", same_weights.pairs, "data/train/0000.png"),
-    "cyclegan": _picture("cyclegan", same_weights.two_folders, "data/trainA/0000.png"),
+    "cyclegan": _picture("cyclegan", two_sides, "data/trainA/0000.png"),
     "stargan": _picture("stargan", coloured, "data/class-0/0000.png", "label=class-1"),
     "superres": _picture("superres", same_weights.photos, "data/0000.png"),
     "restore": _picture("restore", same_weights.photos, "data/0000.png"),
