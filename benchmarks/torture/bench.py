@@ -167,11 +167,13 @@ def left(folder: Path) -> dict[str, str]:
 def _content(path: Path) -> str:
     if path.is_dir() or path.name in _NAMES_ALONE:
         return ""
-    if path.parent.name == "state":
-        counters = json.loads(read_texts(path)["counters"])
-        return f"{digest(path)} {_timeless(counters)}"
-    if path.name == "eval.json":
-        return str(_timeless(json.loads(path.read_text())))
+    try:
+        if path.parent.name == "state":
+            return f"{digest(path)} {_timeless(json.loads(read_texts(path)['counters']))}"
+        if path.name == "eval.json":
+            return str(_timeless(json.loads(path.read_text())))
+    except Exception:  # damaged: its bytes count
+        return f"damaged {hashlib.sha256(path.read_bytes()).hexdigest()}"
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -20,7 +20,10 @@ from torture.places import PLACES
 
 NAME = "flips"
 WAYS = ("flip",) * 5 + ("cut",) * 2
-_NEEDED_BY_NONE = ("report.html", "README.md", "metrics.jsonl", "samples/", "eval/")  # nothing is computed from them
+_NEEDED_BY_NONE = (  # nothing is computed from them; a file of the cache may stay damaged where nothing reads it
+    "cache/",
+    *(f"run/{name}" for name in ("report.html", "README.md", "metrics.jsonl", "samples/", "eval/")),
+)
 
 
 @cache
@@ -95,7 +98,8 @@ def run(case: list[str | int]) -> str | None:
 
 def _compare(found: dict[str, str], whole: dict[str, str], said: list[Ended], damaged: str) -> str | None:
     """What is another result, of commands that did not refuse their work."""
-    idle = {damaged} if any(damaged.startswith(f"run/{name}") for name in _NEEDED_BY_NONE) else set()
+    told = any(Path(damaged).name in one.said for one in said)
+    idle = {damaged} if told or damaged.startswith(_NEEDED_BY_NONE) else set()
     if said[-1].code:  # the training was refused, and with it the states and networks are those of before
         idle |= {name for name in found | whole if name.startswith("run/")}
     if any(one.code for one in said[:-1]):
