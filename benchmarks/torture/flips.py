@@ -65,9 +65,9 @@ def _files(of: Path) -> list[Path]:
     return sorted(path.relative_to(of) for path in found if path.is_file() and path.stat().st_size)
 
 
-def tries() -> Iterator[list[str | int]]:
-    """[kind, number of the file, its name, flip or cut, number of the draw]."""
-    for kind in PLACES:
+def tries(*kinds: str) -> Iterator[list[str | int]]:
+    """[kind, number of the file, its name, flip or cut, number of the draw]; of all kinds, or those named."""
+    for kind in kinds or PLACES:
         for number, file in enumerate(_files(midway(kind)[0])):
             for draw, way in enumerate(WAYS):
                 yield [kind, number, file.name, way, draw]

@@ -67,8 +67,9 @@ def fork(*actions: Callable[[], int | None], seconds: float = PATIENCE) -> list[
 def _live(actions: Sequence[Callable[[], int | None]], out: int, codes: int) -> None:
     code = TRACEBACK
     try:
-        os.dup2(out, 1)
-        os.dup2(out, 2)
+        for handle in (1, 2):
+            os.dup2(out, handle)
+        sys.stdout, sys.stderr = (os.fdopen(handle, "w", closefd=False) for handle in (1, 2))
         for action in actions:
             try:
                 code = action() or 0
