@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, whole
 from ganworks.core.config import parse
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
-from ganworks.files.atomic import replace_file
+from ganworks.core.places import place
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files, pairs_of
@@ -27,6 +26,7 @@ def apply(places: list[str], options: Options) -> None:
             "ganworks apply runs/a photo.jpg out=result.png"
         )
     run, source = places
+    sheet = place(options["sheet"], "sheet") if "sheet" in options else None
     reverse = switch("reverse", options.get("reverse", "off"))
     model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
@@ -47,14 +47,13 @@ def apply(places: list[str], options: Options) -> None:
             **asked,
         )
     print_outcome(done)
-    if "sheet" in options:
+    if sheet is not None:
         from ganworks.files.rasters.sheet import sheet_of
+        from ganworks.files.rasters.write import save_picture
 
         if pairs := list(pairs_of(done)):
-            buffer = io.BytesIO()
-            sheet_of(pairs).save(buffer, "PNG")
-            replace_file(options["sheet"], buffer.getvalue())
-            print(f"Before and after of {len(pairs)} of them: {options['sheet']}")
+            save_picture(sheet_of(pairs), sheet)
+            print(f"Before and after of {len(pairs)} of them: {sheet}")
     refuse_failures(done)
 
 

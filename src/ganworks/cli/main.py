@@ -28,6 +28,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GanworksError as error:
         _complain(f"{'Wrong use' if isinstance(error, UsageError) else 'Failed'}: {error}")
         return error.exit_code
+    except (OSError, MemoryError) as error:  # what nobody closer to it has put into words
+        _complain(f"Failed: {_refused(error)}")
+        return 1
+
+
+def _refused(error: OSError | MemoryError) -> str:
+    if isinstance(error, OSError):
+        from ganworks.core.places import explain
+
+        return str(explain(error, doing="use"))
+    return "There is not enough memory for this. Close other programs, or ask for less at once."
 
 
 def _complain(message: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, only, whole
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.places import place
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.predictor import Predictor
 
@@ -25,11 +25,11 @@ def predict(places: list[str], options: Options) -> None:
         )
     only(options, ("out", "top", "device"), "predict")
     run, source = places
-    top, out = whole(options.get("top", "3"), "top"), options.get("out")
+    top, out = whole(options.get("top", "3"), "top"), place(options["out"]) if "out" in options else None
     if top < 1:
         raise UsageError(f"top must be 1 or more, not {top}.")
-    if out and Path(out).suffix.lower() not in (".csv", ".json"):
-        raise UsageError(f"out must end in .csv or .json, not {out!r}.")
+    if out and out.suffix.lower() not in (".csv", ".json"):
+        raise UsageError(f"out must end in .csv or .json, not {str(out)!r}.")
     model = Predictor.load(run, device=options.get("device", "auto"))
     with Meters() as meters:
         found = model.predict(source, lambda done, total: meters("Predicting", done, total))

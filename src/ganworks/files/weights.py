@@ -12,6 +12,7 @@ import json
 import math
 import os
 import stat
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.places import explain
 from ganworks.files import atomic
 
 _TYPES = {
@@ -153,6 +155,29 @@ def load(path: str | Path, *, allow_nonfinite: bool = False) -> Content:
                 "it was saved. Use an earlier file, or allow_nonfinite=true to look at it all the same."
             )
     return Content(tensors, texts, hashlib.sha256(content).hexdigest(), seal is not None)
+
+
+def store(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a file of a cache. Where that fails, a warning says why, and the work that needed it goes on."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, tensors, metadata)
+    except OSError as error:
+        warnings.warn(f"{explain(error, path)} The work goes on without it.", stacklevel=2)
+    except GanworksError as error:
+        warnings.warn(f"{error} The work goes on without it.", stacklevel=2)
+
+
+def stored(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """The tensors and texts of a file of a cache; None when there is none to use. A warning tells of a damaged one."""
+    if not path.is_file():
+        return None
+    try:
+        found = load(path)
+        return found[:2] if found.sealed else None
+    except (UsageError, OSError):
+        warnings.warn(f"{path}, which was kept for later evaluations, is damaged. It is made again.", stacklevel=2)
+        return None
 
 
 def read_texts(path: str | Path) -> dict[str, str]:

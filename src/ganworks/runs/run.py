@@ -18,6 +18,7 @@ from torch import Tensor
 from ganworks.core.config import difference, dump_yaml, from_dict, load_yaml, to_dict
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.events import Event, to_line
+from ganworks.core.places import explain
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
 from ganworks.files import atomic, weights
@@ -183,7 +184,7 @@ class Run:
             try:
                 path.parent.mkdir(exist_ok=True)
             except OSError as error:
-                raise atomic.explain(error, path, 0) from error
+                raise explain(error, path) from error
         return path
 
     # State
@@ -251,14 +252,11 @@ class Run:
         """Append one event to metrics.jsonl."""
         try:
             if self._log is None:
-                self._log = self.path("metrics.jsonl").open("a", encoding="utf-8")
-            self._log.write(json.dumps(to_line(event)) + "\n")
+                self._log = atomic.appending(self.path("metrics.jsonl"))
+            self._log.write(json.dumps(to_line(event)).encode() + b"\n")
             self._log.flush()
         except OSError as error:
-            raise GanworksError(
-                f"{self.folder}/metrics.jsonl could not be written: {error.strerror}. What was saved before is "
-                "intact; free the disk or repair it, then give the same command again."
-            ) from error
+            raise explain(error, self.path("metrics.jsonl")) from error
 
     def trim_log(self, seen: int) -> None:
         """Drop events that were logged after the state that the training resumes from."""

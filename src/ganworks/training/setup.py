@@ -22,11 +22,12 @@ from ganworks.core.config import find_class, override, parse, to_dict
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.order import Order
+from ganworks.core.places import place
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.packing.feed import DataFeed
-from ganworks.files.rasters.pixels import png
+from ganworks.files.rasters.write import encoded
 from ganworks.runs import published
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
@@ -235,7 +236,7 @@ class Builder:
         def show(weights: Weights, seen: int) -> str:
             assert run is not None
             shown = evaluator.show(load(weights))
-            suffix, content = shown if isinstance(shown, tuple) else (".png", png(shown))
+            suffix, content = shown if isinstance(shown, tuple) else (".png", encoded(shown, "PNG"))
             name = f"samples/{seen:012d}{suffix}"
             run.write({name: content})
             return name
@@ -327,7 +328,7 @@ def assemble(
     }
     _alone()
     words, values = parts.named(values), parts.resolve(values)
-    folder = Path(out) if out else find_folder(data, name, given)
+    folder = place(find_folder(data, name, given) if out is None else out)
     old = Run.open(folder) if Run.exists(folder) else None
 
     def opened() -> tuple[Any, Any]:

@@ -25,14 +25,23 @@ import numpy as np
 from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
+from ganworks.core.places import TakenError, place
 from ganworks.files import atomic
-from ganworks.runs.lock import FolderLock
+from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.model import Labels, Model
-from ganworks.use.samples import EPOCH, Pictures, Samples, make_folder, npz_bytes
+from ganworks.use.samples import (
+    BULK,
+    EPOCH,
+    LIST,
+    Pictures,
+    Samples,
+    make_folder,
+    npz_bytes,
+    refuse_changes,
+    refuse_strangers,
+)
 
 Progress = Callable[[int, int], None] | None
-_DONE = "done.jsonl"
-_BUSY = "Another process is writing to {folder}. Wait for it, or choose another place."
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,11 @@ def generate(
     index, y), "zip", one of the maker's (PNGs for pictures; shards `shard-00000.csv` for a table), or "auto": zip by
     suffix, one file for each sample where the kind has that, else shards.
     shard: samples per line of progress. on_progress: called with (samples done, count).
-    Raises UsageError when `out` was begun with other settings (with the differences) or is in use by another
-    process, GanworksError when the disk is full; what is finished stays and counts.
+    Raises TakenError, a UsageError, when `out` was begun with other settings (with the differences) or is in use by
+    another process, GanworksError when the disk is full; what is finished stays and counts.
     """
     count, shard = check_count(count, "count"), check_count(shard, "shard")
-    seed, truncation, out = check_seed(seed), check_truncation(truncation), Path(out)
+    seed, truncation, out = check_seed(seed), check_truncation(truncation), place(out)
     form = _form(form, out, model)
     labels = model.label_table(labels)
     settings = {
@@ -84,18 +93,21 @@ def generate(
         **{name: str(value) for name, value in model.options.items()},
     }
     folder = out.with_name(f".{out.name}.parts") if form == "zip" else out
-    if form == "zip" and out.exists() and not folder.exists():
-        return _finished_zip(out, settings, count)
+    finished = form == "zip" and _is_finished_zip(out, settings, count)
+    if finished and not folder.exists():
+        return Bulk(out, count, 0, count, 0.0)
     make_folder(folder)
-    begun = time.monotonic()
-    with FolderLock(folder, _BUSY):
-        kept = _resume(folder, settings, count, shard, each(model))
-        job = _Job(model, folder, seed, labels, truncation, form, mark)
-        made = _work(job, kept, count, shard, on_progress)
+    begun, made = time.monotonic(), 0
+    with FolderLock(folder, WRITTEN):
+        atomic.sweep(folder)
+        if not finished:
+            kept = _resume(folder, settings, count, shard, each(model))
+            job = _Job(model, folder, seed, labels, truncation, form, mark)
+            made = _work(job, kept, count, shard, on_progress)
         if form == "zip":
-            _assemble(folder, out, settings, model, count)
-    if form == "zip":
-        shutil.rmtree(folder)
+            if not finished:
+                _assemble(folder, out, settings, model, count)
+            shutil.rmtree(folder)  # while it is locked: another process may wait for it
     return Bulk(out, count, made, count - made, time.monotonic() - begun)
 
 
@@ -117,6 +129,11 @@ def _form(form: str, out: Path, model: Model) -> str:
 def each(model: Model) -> str:
     """The suffix of a sample's own file; "" when the samples belong in one file."""
     return (model.maker or Pictures).each
+
+
+def _apart(form: str, suffix: str) -> bool:
+    """Whether each sample gets a file of its own."""
+    return form == "zip" or f".{form}" == suffix
 
 
 @dataclass(frozen=True)
@@ -143,17 +160,14 @@ class _Job:
 
         Files of single samples are not written atomically: an unfinished shard is written again.
         """
-        if self.form != "zip" and f".{self.form}" != each(self.model):
+        if not _apart(self.form, each(self.model)):
             path = self.folder / f"shard-{number:05d}.{self.form}"
             npz, maker = self.form == "npz", self.model.maker or Pictures()
             content = npz_bytes(samples, self.mark) if npz else maker.encode(samples, path.suffix, self.mark)
             return atomic.replace_file(path, content)
         digest = hashlib.sha256()
         for name, content in samples.files(self.mark):
-            try:
-                (self.folder / name).write_bytes(content)
-            except OSError as error:
-                raise atomic.explain(error, self.folder / name, len(content) * len(samples)) from error
+            atomic.write_file(self.folder / name, content)
             digest.update(hashlib.sha256(content).digest())
         return digest.hexdigest()
 
@@ -169,7 +183,7 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
             return 0
         number, start, stop, digest = waiting
         line = {"shard": number, "start": start, "stop": stop, "sha256": digest.result()}
-        _append(job.folder, line)
+        atomic.append(job.folder / BULK, json.dumps(line).encode() + b"\n")
         if on_progress:
             on_progress(done + made + stop - start, count)
         return stop - start
@@ -191,25 +205,16 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
 # The record of what is done -----------------------------------------------------------------------
 
 
-def _append(folder: Path, line: dict[str, Any]) -> None:
-    path = folder / _DONE
-    try:
-        with path.open("ab") as file:
-            file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise atomic.explain(error, path, 200) from error
-
-
 def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suffix: str) -> set[int]:
     """Numbers of the shards that are finished and intact; starts the record when there is none."""
-    path = folder / _DONE
+    path = folder / BULK
     lines = _read_record(path)
     if not lines:
+        first = f"{0:08d}{suffix}" if _apart(settings["form"], suffix) else f"shard-{0:05d}.{settings['form']}"
+        refuse_strangers(folder, (LIST, first))
         atomic.replace_file(path, json.dumps({"settings": settings}) + "\n")
         return set()
-    _same_settings(lines[0].get("settings", {}), settings, folder)
+    refuse_changes(difference(lines[0].get("settings", {}), settings), folder)
     entries = {line["shard"]: line for line in lines[1:] if "shard" in line}
     if any(line["stop"] > count for line in entries.values()):
         most = max(line["stop"] for line in entries.values())
@@ -233,23 +238,9 @@ def _read_record(path: Path) -> list[dict[str, Any]]:
     return [line for line in lines if isinstance(line, dict)]
 
 
-def _same_settings(old: dict[str, Any], new: dict[str, Any], where: Path) -> None:
-    changed = difference(old, new)
-    if changed:
-        raise UsageError(
-            "\n  ".join(
-                [
-                    f"{where} was begun with other settings:",
-                    *changed,
-                    "Use the old settings to go on, or another place.",
-                ]
-            )
-        )
-
-
 def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
     try:
-        if form != "zip" and f".{form}" != suffix:
+        if not _apart(form, suffix):
             return atomic.sha256(folder / f"shard-{line['shard']:05d}.{form}")
         digest = hashlib.sha256()
         for index in range(line["start"], line["stop"]):
@@ -276,12 +267,16 @@ def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, c
             archive.writestr(zipfile.ZipInfo(name, EPOCH), json.dumps(table, indent=1))
 
 
-def _finished_zip(out: Path, settings: dict[str, Any], count: int) -> Bulk:
+def _is_finished_zip(out: Path, settings: dict[str, Any], count: int) -> bool:
+    """Whether `out` holds these samples. Raises TakenError when it is something else."""
+    if not os.path.lexists(out):
+        return False
     try:
         with zipfile.ZipFile(out) as archive:
             old = json.loads(archive.read("settings.json"))
             have = json.loads(archive.read("mark.json"))["count"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{out} exists and was not written by a bulk generation. Choose another name.") from error
-    _same_settings({**old, "count": have}, {**settings, "count": count}, out)
-    return Bulk(out, count, 0, count, 0.0)
+            changed = difference({**old, "count": have}, {**settings, "count": count})
+    except (OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile) as error:
+        raise TakenError(f"{out} exists and was not written by a bulk generation. Choose another name.") from error
+    refuse_changes(changed, out)
+    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,10 +101,8 @@ class Record:
     def add(self, name: str, facts: dict[str, Any], digest: str | None) -> None:
         """Write down an output, before it is put into its place."""
         line = {"output": name, "facts": facts, "sha256": digest}
-        with self.path.open("ab") as file:
-            file.write((b"\n" if self.torn else b"") + json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        before, self.torn = b"\n" if self.torn else b"", True  # until it is written whole
+        atomic.append(self.path, before + json.dumps(line).encode() + b"\n")
         self.torn, self.lines[name] = False, line
 
 

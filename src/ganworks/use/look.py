@@ -12,8 +12,10 @@ from ganworks.core import registry
 from ganworks.core.config import find_class, override
 from ganworks.core.contracts import LooksAtData, MakesFiles, ShowsExamples, SkipsUnreadable, labels_of
 from ganworks.core.errors import UsageError
+from ganworks.core.places import place
 from ganworks.core.spec import Draw, key
 from ganworks.files.atomic import replace_file
+from ganworks.files.rasters.write import save_picture
 from ganworks.files.recognise import Found, recognise
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.findings import Findings, choose, describe_any
@@ -28,6 +30,8 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
     recipe: None recognises it. options: settings of the recipe's domain. out: where the examples go; None: a place
     named by their kind. Raises UsageError.
     """
+    if out is not None:
+        place(out)
     found = recognise(path) if recipe is None else Found(recipe, "")
     settings = {name.removeprefix("domain."): value for name, value in options.items()}
     asked = "".join(f" domain.{name}={value}" for name, value in settings.items())
@@ -66,12 +70,12 @@ def _examples(found: Findings, out: str | None) -> list[str]:
     """Show or write some examples, evenly of all classes; the lines that say where they are."""
     if found.sheet is not None:
         sheet = Path(out or "contact-sheet.png")
-        found.sheet.save(sheet)
+        save_picture(found.sheet, sheet)
         return [f"Contact sheet: {sheet}"]
     data, domain = found.data, found.facts["domain"]
     if drawn := _drawn(data, domain):
         target = Path(out or "examples.png")
-        drawn.save(target)
+        save_picture(drawn, target)
         return [f"Picture:       {target}"]
     if not isinstance(domain, MakesFiles):
         return []

@@ -24,6 +24,7 @@ from ganworks.core.config import from_dict
 from ganworks.core.contracts import Classifies
 from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.places import place
 from ganworks.files.arrays import Source
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.decode import SUFFIXES, DecodeError, printable
@@ -88,7 +89,7 @@ class Predictions:
 
     def save(self, path: str | Path) -> Path:
         """Write .csv (file, class, probability, truth if known, one column for each class) or .json, atomically."""
-        path = Path(path)
+        path = place(path)
         writers = {".csv": self._csv, ".json": self._json}
         if path.suffix.lower() not in writers:
             raise UsageError(f"Predictions are written as .csv or .json, not {path.suffix or path.name!r}.")

@@ -99,8 +99,8 @@ def _check_space(writer: PackWriter, size: int) -> None:
     free = shutil.disk_usage(writer.work).free
     if size * 1.02 + (1 << 20) > free:
         raise UsageError(
-            f'Packing "{writer.source.path}" needs {size / 1e9:.1f} GB and the cache "{writer.work.parent}" '
-            f"has {free / 1e9:.1f} GB left. Choose a smaller size, or set GANWORKS_CACHE to another disk."
+            f'Packing "{writer.source.path}" needs {size / 1e6:,.1f} MB and the cache "{writer.work.parent}" '
+            f"has {free / 1e6:,.1f} MB left. Choose a smaller size, or set GANWORKS_CACHE to another disk."
         )
 
 

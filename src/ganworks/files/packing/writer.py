@@ -123,7 +123,8 @@ class PackWriter:
     def save(self, name: str, values: np.ndarray) -> None:
         """Write a further array of the pack."""
         with (self.work / name).open("wb") as file:
-            np.save(file, values, allow_pickle=False)
+            npy_header(file, values.shape, values.dtype.str)
+            file.write(np.ascontiguousarray(values).data)  # np.save does not say why it failed
             sync(file)
 
 
