@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from ganworks.files import atomic
+
 TRACEBACK = 99
 PATIENCE = 300.0  # seconds after which a process counts as hanging
 
@@ -71,6 +73,7 @@ def _live(actions: Sequence[Callable[[], int | None]], out: int, codes: int) -> 
             os.dup2(out, handle)
         sys.stdout, sys.stderr = (os.fdopen(handle, "w", closefd=False) for handle in (1, 2))
         for action in actions:
+            atomic._swept.clear()  # as in a process of its own
             try:
                 code = action() or 0
             except BaseException:
