@@ -6,6 +6,8 @@ elsewhere may hold anything. Whatever can be read is returned, and `problems` sa
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 import time
@@ -29,6 +31,8 @@ SHOWN = (
     ".txt",
     ".csv",
 )  # files of samples/ and eval/ that a page can show
+_SEALED = ("config.yaml", "spec.yaml", "plan.json", "eval.json")  # read here, and named by the manifest
+_TRIES = 5
 _KNOWN = ("config.yaml", "plan.json", "metrics.jsonl", "generator.safetensors")
 
 Event = dict[str, Any]
@@ -170,6 +174,9 @@ def read_run(folder: str | Path, tail: int | None = None) -> RunView:
     problems: list[str] = []
     log = folder / "metrics.jsonl"
     groups = _group(_lines(log, tail, problems))
+    if (folder / "manifest.json").exists():
+        _tree(folder / "manifest.json", problems)
+    problems += _unlike_saved(folder)
     return RunView(
         folder,
         config=_tree(folder / "config.yaml", problems),
@@ -264,6 +271,33 @@ def _tree(path: Path, problems: list[str]) -> dict[str, Any]:
         problems.append(f"{path.name} could not be read: {str(error).splitlines()[0] if str(error) else error!r}")
         return {}
     return mapping(value)
+
+
+def _unlike_saved(folder: Path) -> list[str]:
+    """A sentence for each description of the run that is not the file that manifest.json names."""
+    changed = [name for name in _SEALED if not _as_saved(folder, name)]
+    return [
+        f"{name} was changed or damaged after it was saved (sha256 differs from manifest.json): what it says may be "
+        "wrong."
+        for name in changed
+    ]
+
+
+def _as_saved(folder: Path, name: str) -> bool:
+    """Whether a file has a digest that the manifest gives it; also when there is no such file, entry or manifest.
+
+    Another process may replace the file between the two readings; then the next one fits.
+    """
+    for _ in range(_TRIES):
+        try:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            manifest = mapping(json.loads((folder / "manifest.json").read_bytes()))
+        except (OSError, ValueError, RecursionError):
+            return True
+        entry = mapping(mapping(manifest.get("files")).get(name)).get("sha256", found)
+        if found in (entry, mapping(manifest.get("pending")).get(name)):
+            return True
+    return False
 
 
 def _lines(path: Path, tail: int | None, problems: list[str]) -> Iterator[Event]:

@@ -130,14 +130,15 @@ class Manifest:
         """
         with changing(self.folder):
             self._begin(whole)
+            entered = {self._name(f): {"sha256": f.sha256, "bytes": f.size} for f in staged}
+            retired = [name for name in retire if name not in entered]
             if self.path.exists():
-                self._store(pending={self._name(file): file.sha256 for file in staged})
+                self._store(pending={name: entry["sha256"] for name, entry in entered.items()}, retired=retired)
             for file in staged:
                 file.place()
-            entered = {self._name(f): {"sha256": f.sha256, "bytes": f.size} for f in staged}
-            self.raw["files"] = {k: v for k, v in self.files.items() if k not in retire} | entered
-            self._store(retired=[name for name in retire if name not in entered])
-            self._remove(self.raw.get("retired", ()))
+            self.raw["files"] = {k: v for k, v in self.files.items() if k not in retired} | entered
+            self._store(retired=retired)
+            self._remove(retired)
 
     def _name(self, file: Staged) -> str:
         return file.path.relative_to(self.folder).as_posix()
@@ -149,12 +150,15 @@ class Manifest:
         except UsageError:
             if not whole:
                 raise
-        for name, digest in self.raw.pop("pending", {}).items():
+        pending, retired = self.raw.pop("pending", {}), self.raw.pop("retired", ())
+        for name, digest in pending.items():
             path = self.folder / name
             with suppress(OSError, ValueError):
                 if _inside(name) and _is_file(path) and atomic.sha256(path) == digest:
                     self.files[name] = {"sha256": digest, "bytes": path.stat().st_size}
-        self._remove([name for name in self.raw.pop("retired", ()) if name not in self.files])
+        if all(self.files.get(name, {}).get("sha256") == digest for name, digest in pending.items()):
+            self.raw["files"] = {k: v for k, v in self.files.items() if k not in retired}
+        self._remove([name for name in retired if name not in self.files])
 
     def _store(self, **more: Any) -> None:
         """Write what is known, with what is under way."""
