@@ -1,0 +1,63 @@
+"""What commands need to begin with: for a kind, its data, a packed cache, a trained run, and one that is half trained."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from torture import world
+from torture.places import PLACES
+
+FEW = {"train.judge": False}
+
+
+def settings_of(kind: str, more: Mapping[str, Any] = FEW) -> dict[str, str]:
+    """The settings of the small training of a kind, as words."""
+    return {name: _word(value) for name, value in {**PLACES[kind].settings, **more}.items()}
+
+
+def words_of(kind: str, out: str = "run", more: Mapping[str, Any] = FEW) -> tuple[str, ...]:
+    """The command that trains a kind, with its data in the current folder."""
+    place = PLACES[kind]
+    settings = (f"{name}={value}" for name, value in settings_of(kind, more).items())
+    return ("train", place.recipe, f"data={place.name}", f"out={out}", *settings)
+
+
+def _word(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value).lower()
+
+
+@cache
+def material(kind: str) -> Path:
+    """A folder with data*, cache/, run/ (trained and evaluated once) and half/ (stopped after its first steps).
+
+    It is made once in a process, and only to be copied.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="torture-material-")).resolve()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    PLACES[kind].data(folder)
+    there = {"GANWORKS_CACHE": str(folder / "cache")}
+    half = world.say(words_of(kind, "half"), folder, before=_stop_soon, settings=there)
+    whole = world.warm(words_of(kind), folder, there)
+    if (half.code, whole.code) != (130, 0):
+        raise AssertionError(f"{kind} does not train: {half} {whole}")
+    return folder
+
+
+def _stop_soon() -> None:
+    """Ask the training for a stop after its second save."""
+    from ganworks.training.session import Session
+
+    saves, real = [0], Session._save
+
+    def save(self: Session) -> Any:
+        yield from real(self)
+        saves[0] += 1
+        self.stop.asked = saves[0] >= 2
+
+    Session._save = save  # pyrefly: ignore
