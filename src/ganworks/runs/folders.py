@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ganworks.core.config import to_dict
 from ganworks.core.errors import UsageError
-from ganworks.files.weights import read_texts
 from ganworks.runs.run import Run
 
 
@@ -34,13 +32,10 @@ def find_folder(data: Any, recipe: str, given: Mapping[str, Any]) -> Path:
 
 def finished(folder: Path, plan: Mapping[str, Any]) -> bool:
     """True when the newest saved state has used the whole budget, reached its target, or cannot be read."""
-    states = sorted(n for n in Run.open(folder).manifest["files"] if n.startswith("state/"))
-    if not states or not (folder / states[-1]).is_file():
-        return False
     try:
-        counters = json.loads(read_texts(folder / states[-1])["counters"])
-        return counters["reached"] or counters["seen"] >= plan["total"]
-    except (UsageError, KeyError, ValueError):
+        counters = Run.open(folder).counters()
+        return counters is not None and bool(counters["reached"] or counters["seen"] >= plan["total"])
+    except (UsageError, KeyError, TypeError):
         return True
 
 

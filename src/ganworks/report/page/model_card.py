@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,16 +12,7 @@ from ganworks.report import advice, units, words
 from ganworks.report.page import fill
 from ganworks.report.page.fill import Markdown
 from ganworks.report.page.sections import example
-from ganworks.report.page.write import write_text
 from ganworks.report.read import RunView, as_float, mapping
-
-
-def write_card(run: RunView) -> Path:
-    """Writes README.md into the run's folder, atomically, and returns its path.
-
-    Raises OSError when it cannot be written.
-    """
-    return write_text(run.folder / "README.md", card(run))
 
 
 def card(run: RunView) -> str:
