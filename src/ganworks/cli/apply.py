@@ -8,6 +8,7 @@ from typing import Any
 
 from ganworks.cli.words import Options, import_own, whole
 from ganworks.core.config import parse
+from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
 from ganworks.files.atomic import replace_file
 from ganworks.report.terminal.meters import Meters
@@ -54,24 +55,24 @@ def apply(places: list[str], options: Options) -> None:
             buffer = io.BytesIO()
             sheet_of(pairs).save(buffer, "PNG")
             replace_file(options["sheet"], buffer.getvalue())
-            print(f"Before and after of {len(pairs)} of them: {options['sheet']}")
+            say(f"Before and after of {len(pairs)} of them: {options['sheet']}")
     refuse_failures(done)
 
 
 def print_outcome(done: Any) -> None:
     """Print what was made, what was there already, and what was left out."""
     if len(done.pairs) == 1 and not done.failed:
-        print(f"{done.pairs[0][1]}{' was finished already' if done.kept else ''}")
+        say(f"{done.pairs[0][1]}{' was finished already' if done.kept else ''}")
     else:
-        print(f"{len(done.pairs):,} done, in {done.out}")
+        say(f"{len(done.pairs):,} done, in {done.out}")
         if done.kept:
-            print(f"{done.kept:,} of them were finished before, from the same inputs and model, and were kept.")
+            say(f"{done.kept:,} of them were finished before, from the same inputs and model, and were kept.")
     if done.left:
         pictures = ".png" in done.takes
         others = "neither pictures nor videos" if pictures else f"not among what it takes ({', '.join(done.takes)})"
-        print(f"{done.left:,} other files in the folder are {others}.")
+        say(f"{done.left:,} other files in the folder are {others}.")
     for said, count in Counter(said for _, said in done.said).most_common(_SHOWN):
-        print(f"{said[0].upper()}{said[1:]}{f' ({count:,} files)' if len(done.pairs) > 1 else ''}.")
+        say(f"{said[0].upper()}{said[1:]}{f' ({count:,} files)' if len(done.pairs) > 1 else ''}.")
 
 
 def refuse_failures(done: Any) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, only, whole
+from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.predictor import Predictor
@@ -35,7 +36,7 @@ def predict(places: list[str], options: Options) -> None:
         found = model.predict(source, lambda done, total: meters("Predicting", done, total))
     print_predictions(found, top, _LINES if out else len(found))
     if out:
-        print(f"\nAll {len(found):,} with every probability: {found.save(out)}")
+        say("", f"All {len(found):,} with every probability: {found.save(out)}")
     if found.failed:
         lines = [f"{name}: {reason}" for name, reason in found.failed[:_SHOWN]]
         more = [f"... and {len(found.failed) - _SHOWN:,} more"] if len(found.failed) > _SHOWN else []
@@ -47,15 +48,15 @@ def print_predictions(found: Any, top: int, most: int) -> None:
     wide = max(len(name) for name in found.names[:most]) if most else 0
     for row, name in enumerate(found.names[:most]):
         shares = "   ".join(f"{label} {100 * share:.1f} %" for label, share in found.best(row, top))
-        print(f"{name:{wide}}   {shares}")
+        say(f"{name:{wide}}   {shares}")
     if len(found) > most:
-        print(f"... and {len(found) - most:,} more")
+        say(f"... and {len(found) - most:,} more")
     if len(found) > 1:
         counts = Counter(found.classes[k] for k in found.labels)
-        print(f"\n{len(found):,} pictures: " + ", ".join(f"{n:,} {label}" for label, n in counts.most_common(20)))
+        say("", f"{len(found):,} pictures: " + ", ".join(f"{n:,} {label}" for label, n in counts.most_common(20)))
     if found.accuracy is not None:
         value, low, high = found.accuracy
-        print(
+        say(
             f"Accuracy against the labels that came with them: {100 * value:.1f} % "
             f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.cli.words import Options, decimal, import_own, whole
+from ganworks.core.console.voice import say
 from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.report.terminal.meters import Meters
@@ -47,8 +48,8 @@ def sample(places: list[str], options: Options) -> None:
     samples = model.sample(n, seed=seed, **facts)
     written = samples.save(out, mark=mark)
     if model.maker is not None and not model.maker.each:
-        print("\n".join([*preview_lines(samples[:5].items), ""]))
-    print(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
+        say(*preview_lines(samples[:5].items), "")
+    say(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
 
 
 def with_options(model: Any, options: Options) -> Any:
@@ -82,7 +83,7 @@ def in_bulk(model: Any, n: int, out: Path, mark: bool, seed: int, form: str, fac
             meters("Sampling", done, total)
 
         generate(model, n, out, seed=seed, form=form, mark=mark, on_progress=tell, **facts)
-    print(f"{n:,} samples of seed {seed} are in {out}.")
+    say(f"{n:,} samples of seed {seed} are in {out}.")
 
 
 def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, Any]) -> None:
@@ -92,4 +93,4 @@ def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, A
     steps = whole(options.get("steps", "24" if moving else "8"), "steps")
     path = model.walk(seeds, steps, **facts)
     written = path.save(out, mark=mark, **({"columns": len(path)} if out.suffix == ".png" else {}))
-    print(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")
+    say(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")

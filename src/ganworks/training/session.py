@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
+from ganworks.core.console.stop import Stop
 from ganworks.core.errors import GanworksError
 from ganworks.core.events import Alarm, Event, Finished, Round, Saved, Scored, Shown, Started
 from ganworks.core.settings import UNTIL
@@ -25,31 +23,6 @@ _CHECKS = 200  # health checks in a training
 _NOISE = 0.1  # smaller differences, as a fraction of the best score, are taken as chance
 
 Weights = dict[str, dict[str, Tensor]]  # by player
-
-
-class Stop:
-    """A request to stop, made by a signal or by the program; checked between two steps."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self, *_: object) -> None:
-        if self.asked:  # the second Ctrl-C does not wait
-            raise KeyboardInterrupt
-        self.asked = True
-
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM ask for a stop while the block runs (only in the main thread)."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        old = {s: signal.signal(s, self) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
 
 
 @dataclass

@@ -10,6 +10,7 @@ import numpy as np
 
 from ganworks.core import registry
 from ganworks.core.config import find_class, override
+from ganworks.core.console.voice import say
 from ganworks.core.contracts import LooksAtData, MakesFiles, ShowsExamples, SkipsUnreadable, labels_of
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, key
@@ -34,9 +35,9 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
     domain = kind_of(found.recipe)
     named = f" {found.recipe}" if recipe is not None or found.otherwise else ""
     lines = [line for line in (found.because, found.otherwise) if line]
-    print("\n".join([*lines, ""]) if lines else "", end="\n" if lines else "", flush=True)
+    say(*lines, *([""] if lines else []))
     there = open_any(path, domain, settings)
-    print("\n".join(there.lines))
+    say(*there.lines)
     return ["", *_examples(there, out), f"Train on it:   ganworks train{named} data={path}{asked}"]
 
 
@@ -79,7 +80,7 @@ def _examples(found: Findings, out: str | None) -> list[str]:
     samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
     if not domain.each:
         items = samples.items
-        print("\nSome examples, as the networks get them:\n" + "\n".join(preview_lines(items)))
+        say("", "Some examples, as the networks get them:", *preview_lines(items))
         if out is None:
             return []
         replace_file(Path(out), domain.encode(samples, Path(out).suffix.lower(), False))

@@ -231,7 +231,7 @@ def preview_lines(items: Any, most: int = 5) -> list[str]:
     """The first `most` samples as lines to read: texts, rows of a table, or the first values of a series."""
     if hasattr(items, "to_string"):
         text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
-        return [f"  {line}" for line in text.splitlines()]
+        return [f"  {line}" for line in text.split("\n")]
     lines, items = [], list(items)[:most]
     for item in items if not hasattr(next(iter(items), None), "to_string") else items[:2]:
         if isinstance(item, str):
