@@ -21,7 +21,7 @@ from torture.verbs import VERBS, Verb
 from torture.world import first
 
 NAME = "network"
-_VERBS = tuple(name for name in VERBS if name not in ("tensorboard", "train, evaluated"))
+_VERBS = ("train", "resume", "packing", "sample", "bulk, one zip", "apply", "eval", "report")
 _READERS = (("info", "run"), ("compare", "run", "run"), ("sample", "run", "4", "out=made"), ("report", "run"),
             ("eval", "run", "count=100"))  # fmt: skip
 _LATE = ("an old manifest", "a new manifest", "old networks", "new networks")

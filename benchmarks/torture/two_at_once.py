@@ -7,6 +7,7 @@ one begun at the same time, or somewhat later.
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import re
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from PIL import Image
+
 from torture import world
 from torture.material import material, words_of
 from torture.world import Command, Said, first
@@ -29,7 +31,7 @@ NAME = "two-at-once"
 ORDERS = ("stopped at 0.2", "stopped at 0.6", "stopped at 0.95", "beside 0.3")
 _WAITS = 4.0  # seconds that the second command may wait for the stopped first one before that goes on
 _EVENTS = {"open": 0, "os.rename": 0, "os.remove": 0, "os.mkdir": 0, "fcntl.flock": 0}
-_BY_THE_CLOCK = ("report.html", "README.md", "metrics.jsonl", "manifest.json", "plan.json", ".lock", ".owner",
+_BY_THE_CLOCK = ("report.html", "README.md", "metrics.jsonl", "manifest.json", "plan.json", ".lock", ".owner", ".manifest.lock",
                  "eval.json", "config.yaml", "done.jsonl", "applied.jsonl")  # fmt: skip
 
 
@@ -221,7 +223,7 @@ def _result(pair: Pair, folder: Path, settings: dict[str, str], usual: Usual, sa
         if fault := world.say(pair.again, folder, settings=settings).fault(must=True):
             return f"once more: {fault}"
         return first(_differences(pair, folder, usual), world.debris(folder), _states(folder, 1 if pair.run else 0))
-    return _mixed(folder) or (None if pair.one[0] == "sample" else _differences(pair, folder, usual))
+    return _mixed(folder) if pair.one[0] == "sample" else _differences(pair, folder, usual)
 
 
 def _made(folder: Path) -> dict[str, str]:
@@ -245,13 +247,13 @@ def _differences(pair: Pair, folder: Path, usual: Usual) -> str | None:
 
 def _mixed(folder: Path) -> str | None:
     """A fault when a folder holds pictures of two seeds."""
-    for place in {path.parent for path in folder.rglob("*.png") if path.parent.name.startswith("samples")}:
-        seeds = {re.findall(r'"seed": *(\d+)', _note(path))[-1:][0] for path in place.glob("0*.png")}
+    for place in folder.glob("samples*/"):
+        seeds = {_seed(path) for path in place.glob("*.png")}
         if len(seeds) > 1:
-            return f"{place.name}/ holds samples of the seeds {', '.join(sorted(seeds))}"
+            return f"{place.name}/ holds samples of the seeds {', '.join(map(str, sorted(seeds)))}"
     return None
 
 
-def _note(path: Path) -> str:
+def _seed(path: Path) -> int:
     with Image.open(path) as picture:
-        return " ".join(str(value) for value in picture.info.values())
+        return json.loads(picture.info["ganworks"])["seed"]

@@ -14,7 +14,7 @@ from torture.material import material, words_of
 
 _BY_THE_CLOCK = (  # what tells the time, or what was done when
     "metrics.jsonl", "manifest.json", "plan.json", "eval.json", "applied.jsonl", "done.jsonl", "report.html",
-    "README.md", "events.out.*", "config.yaml", ".lock", ".owner",
+    "README.md", "events.out.*", "config.yaml", "*.lock", ".owner",
 )  # fmt: skip
 
 

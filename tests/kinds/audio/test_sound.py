@@ -12,6 +12,7 @@ import soundfile
 from ganworks.core.errors import UsageError
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
+from ganworks.kinds.audio.data.long import LongSound
 from ganworks.kinds.audio.data.sound import SoundError, fit, mix, normalize, read_sound, resample, to_int16, trimmed
 from ganworks.kinds.audio.data.sources import SoundFiles, open_sounds, usual_rate
 
@@ -221,3 +222,26 @@ def test_a_folder_without_recordings_says_so(tmp_path):
     (tmp_path / "readme.txt").write_text("x")
     with pytest.raises(UsageError, match="holds no recordings"):
         open_sounds(tmp_path)
+
+
+@pytest.mark.parametrize(("own", "rate", "channels", "to", "how"), [
+    (16_000, 16_000, 1, 1, "peak"), (16_000, 16_000, 1, 1, "off"), (44_100, 16_000, 2, 1, "peak"),
+    (8_000, 16_000, 2, 2, "peak"), (16_000, 8_000, 1, 2, "off"),
+])  # fmt: skip
+def test_a_long_recording_is_converted_in_blocks_to_the_samples_of_the_whole(tmp_path, own, rate, channels, to, how):
+    wave = np.random.default_rng(3).normal(0, 0.4, (3 * (1 << 16) + 77, channels)).astype(np.float32)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, wave, own, subtype="FLOAT")
+    met, said = Counter(), Counter()
+    x, _ = read_sound(path, "long.wav", said)
+    whole = to_int16(normalize(resample(mix(x, to, said), own, rate), how, said))
+    made, found = LongSound(lambda: path.open("rb"), "long.wav").converted(rate, to, how, tmp_path, met)
+    assert found == own and np.array_equal(made, whole) and set(met) == set(said)
+    assert "samples above full scale: scaled down to a peak of 1" in met
+
+
+def test_a_long_recording_that_is_cut_short_is_refused(tmp_path):
+    path = tmp_path / "long.wav"
+    path.write_bytes(encoded(tone(seconds=20))[:-2000])
+    with pytest.raises(SoundError, match="cut short"):
+        LongSound(lambda: path.open("rb"), "long.wav").converted(16_000, 1, "peak", tmp_path, Counter())
