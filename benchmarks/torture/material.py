@@ -1,4 +1,4 @@
-"""What commands need to begin with: for a kind, its data, a packed cache, a trained run, and one that is half trained."""
+"""What commands need to begin with: for a kind, its data, a packed cache, a trained run, and a half-trained one."""
 
 from __future__ import annotations
 
@@ -24,25 +24,31 @@ def words_of(kind: str, out: str = "run", more: Mapping[str, Any] = FEW) -> tupl
     return ("train", place.recipe, f"data={place.where}", f"out={out}", *words)
 
 
+def own_folder() -> Path:
+    """A folder that is removed when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="torture-material-")).resolve()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 @cache
 def material(kind: str) -> Path:
     """A folder with data*, cache/, run/ (trained and evaluated once) and half/ (stopped after its first steps).
 
     It is made once in a process, and only to be copied.
     """
-    folder = Path(tempfile.mkdtemp(prefix="torture-material-")).resolve()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = own_folder()
     PLACES[kind].data(folder)
     there = {"GANWORKS_CACHE": str(folder / "cache")}
-    half = world.say(words_of(kind, "half"), folder, before=_stop_soon, settings=there)
+    half = world.say(words_of(kind, "half"), folder, before=stop_soon, settings=there)
     whole = world.warm(words_of(kind), folder, there)
     if (half.code, whole.code) != (130, 0):
         raise AssertionError(f"{kind} does not train: {half} {whole}")
     return folder
 
 
-def _stop_soon() -> None:
-    """Ask the training for a stop after its second save."""
+def stop_soon() -> None:
+    """Ask the training of this process for a stop after its second save."""
     from ganworks.training.session import Session
 
     saves, real = [0], Session._save

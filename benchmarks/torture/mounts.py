@@ -1,4 +1,4 @@
-"""File systems of a case's own, as small as it wants: tmpfs in a user and mount namespace, where the system allows it."""
+"""File systems of a case's own, as small as it wants: tmpfs in a namespace of mounts, where the system allows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""File systems as networks, sticks and other systems have them, imitated below one folder by changing functions of `os`.
+"""File systems as networks and sticks have them, imitated below one folder by changing functions of `os`.
 
 Each of `TRAITS` changes this process for good and is meant for forked ones: a call whose path lies below the root
 behaves as on such a file system, all others as before. What C libraries do by themselves is not reached.
@@ -27,9 +27,9 @@ def _path(path: Any, folder: int | None = None) -> str:
     """The absolute path of a path or descriptor; "" when there is none."""
     try:
         if isinstance(path, int):
-            return os.readlink(f"/proc/self/fd/{path}")
-        base = os.getcwd() if folder is None else os.readlink(f"/proc/self/fd/{folder}")
-        return os.path.normpath(os.path.join(base, os.fsdecode(path)))
+            return str(Path(f"/proc/self/fd/{path}").readlink())
+        base = Path.cwd() if folder is None else Path(f"/proc/self/fd/{folder}").readlink()
+        return os.path.normpath(base / os.fsdecode(path))
     except (OSError, TypeError):
         return ""
 
@@ -84,7 +84,7 @@ def no_flush_of_folders(root: Path) -> None:
 def no_folder_can_be_opened(root: Path) -> None:
     """A folder cannot be opened to be flushed."""
     below = _Below(root)
-    _refuse(os, "open", errno.EACCES, lambda path, *_, **__: below(path) and os.path.isdir(path))
+    _refuse(os, "open", errno.EACCES, lambda path, *_, **__: below(path) and Path(path).is_dir())
 
 
 def no_modes_and_times(root: Path) -> None:
@@ -134,7 +134,7 @@ def stale_reads(root: Path) -> None:
         path = _path(file)
         if below(file) and path not in known:
             known.add(path)
-            if set(mode) <= set("rbt") and os.path.isfile(path):
+            if set(mode) <= set("rbt") and Path(path).is_file():
                 raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
         return real(file, mode, *args, **more)
 
@@ -146,10 +146,10 @@ def names_that_stay(root: Path) -> None:
     below, numbers, unlink = _Below(root), itertools.count(), os.unlink
 
     def renamed(path: Any, *, dir_fd: int | None = None) -> None:
-        name = os.path.basename(os.fsdecode(path))
-        if not below(path, dir_fd) or name.startswith(".nfs"):
+        name = Path(os.fsdecode(path))
+        if not below(path, dir_fd) or name.name.startswith(".nfs"):
             return unlink(path, dir_fd=dir_fd)
-        left = os.path.join(os.path.dirname(os.fsdecode(path)), f".nfs{os.getpid():08d}{next(numbers):08d}")
+        left = name.with_name(f".nfs{os.getpid():08d}{next(numbers):08d}")
         return os.rename(path, left, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
 
     os.unlink = os.remove = renamed  # pyrefly: ignore
@@ -160,7 +160,7 @@ def replacing_while_open(root: Path) -> None:
     below, counted = _Below(root), itertools.count(1)
 
     def refused(old: Any, new: Any, **_: Any) -> bool:
-        return below(new) and os.path.exists(new) and next(counted) % 3 == 0
+        return below(new) and Path(new).exists() and next(counted) % 3 == 0
 
     _refuse(os, "replace", errno.EACCES, refused)
     _refuse(os, "rename", errno.EACCES, refused)
@@ -179,15 +179,15 @@ def no_difference_of_case(root: Path) -> None:
     def found(path: Any, folder: int | None = None) -> Any:
         if isinstance(path, int) or not _path(path, folder).startswith(top):
             return path
-        at = str(root)
-        for part in _path(path, folder).removeprefix(top).split(os.sep):
+        at = root
+        for part in Path(_path(path, folder).removeprefix(top)).parts:
             try:
-                names = listed(at)
+                names = listed(str(at))
             except OSError:
                 names = []
             same = [name for name in names if name.casefold() == part.casefold()]
-            at = os.path.join(at, part if part in names or not same else same[0])
-        return at if folder is None else os.path.basename(at)
+            at /= part if part in names or not same else same[0]
+        return str(at) if folder is None else at.name
 
     for name in _NAMED:
         setattr(os, name, partial(_translated, getattr(os, name), found))

@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from torture import verbs, world
-from torture.material import material, words_of
+from torture.material import material, own_folder, words_of
 from torture.netfs import TRAITS
 from torture.verbs import VERBS, Verb
 from torture.world import first
@@ -72,17 +72,13 @@ def _without_what_stays(where: Path) -> None:
         path.unlink()
 
 
-# Late views ------------------------------------------------------------------------------------------------------------
+# Late views -----------------------------------------------------------------------------------------------------------
 
 
 @cache
 def _moments() -> list[Path]:
     """Copies of a run folder before each of its files was replaced in a training."""
-    import atexit
-    import tempfile
-
-    kept = Path(tempfile.mkdtemp(prefix="torture-moments-"))
-    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    kept = own_folder()
     with world.scratch() as folder:
         there = material("points")
         shutil.copy2(there / "data.npy", folder)

@@ -156,7 +156,7 @@ def _beside(
         states |= {path.name for path in run.glob("state/*.safetensors")}
         if now - watched > min(1.0, found.minutes) and states:
             watched = now
-            found.memory.append(_memory(trainer.process))
+            found.memory.append(world.memory(trainer.process))
             found.files.append(_count(run))
         if other is not None and not other.running:
             _note(other, found)
@@ -174,14 +174,6 @@ def _note(command: Command, found: Soak) -> None:
     found.commands[said.words[0]] = found.commands.get(said.words[0], 0) + 1
     if fault := said.fault(must=True):
         found.faults.append(fault)
-
-
-def _memory(process: int) -> float:
-    """MB that belong to a process alone, not to the one that it was forked from."""
-    for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Private_Dirty"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def _count(run: Path) -> int:

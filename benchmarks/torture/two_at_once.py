@@ -1,4 +1,4 @@
-"""Two commands at once in one place, in every order: each ends well or with a sentence, and the result is the usual one.
+"""Two commands at once in one place, in every order: each ends well or with a sentence, with the usual result.
 
 The first command stops itself at one of its steps (opening, renaming, removing or locking a file), the second one runs
 from its beginning to its end, or until it waits for the first, and the first goes on. Or both run freely, the second
@@ -31,8 +31,10 @@ NAME = "two-at-once"
 ORDERS = ("stopped at 0.2", "stopped at 0.6", "stopped at 0.95", "beside 0.3")
 _WAITS = 4.0  # seconds that the second command may wait for the stopped first one before that goes on
 _EVENTS = {"open": 0, "os.rename": 0, "os.remove": 0, "os.mkdir": 0, "fcntl.flock": 0}
-_BY_THE_CLOCK = ("report.html", "README.md", "metrics.jsonl", "manifest.json", "plan.json", ".lock", ".owner", ".manifest.lock",
-                 "eval.json", "config.yaml", "done.jsonl", "applied.jsonl")  # fmt: skip
+_BY_THE_CLOCK = (
+    "report.html", "README.md", "metrics.jsonl", "manifest.json", "plan.json", "*.lock", ".owner", "eval.json",
+    "config.yaml", "done.jsonl", "applied.jsonl",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def _pairs() -> dict[str, Pair]:
         "apply, apply": Pair("superres", apply, apply, "run", apply),
         "predict, predict": Pair("classify", ("predict", "run", "data", "out=made.csv"),
                                  ("predict", "run", "data", "out=made.csv"), "run"),
-        "packing, packing": Pair("image", image, (*words_of("image", "other"), "evaluate=off"), again=image, packs=True),
+        "packing, packing": Pair("image", image, (*words_of("image", "other"), "evaluate=off"), again=image,
+                                 packs=True),
         "packing, packing sounds": Pair("audio", (*words_of("audio"), "evaluate=off"),
                                         (*words_of("audio", "other"), "evaluate=off"),
                                         again=(*words_of("audio"), "evaluate=off"), packs=True),
@@ -126,7 +129,7 @@ def run(case: list[str]) -> str | None:
         return fault or _result(pair, folder, settings, usual, said)
 
 
-# One case --------------------------------------------------------------------------------------------------------------
+# One case -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ class _Stop:
     def _below(self, path: object) -> bool:
         if isinstance(path, int):
             return True  # of locks: only those in the folder are taken
-        return isinstance(path, str | bytes | os.PathLike) and os.path.abspath(os.fsdecode(path)).startswith(self.root)
+        return isinstance(path, str | bytes | os.PathLike) and str(Path.cwd() / os.fsdecode(path)).startswith(self.root)
 
 
 def _prepare(pair: Pair, folder: Path) -> dict[str, str]:

@@ -67,7 +67,7 @@ class Command:
         settings: Mapping[str, str] | None = None,
     ):
         self.words = tuple(map(str, words))
-        self._heard = [tempfile.TemporaryFile(dir=_outside()) for _ in range(2)]
+        self._heard = [tempfile.TemporaryFile(dir=_outside()) for _ in range(2)]  # noqa: SIM115 closed by `end`
         sys.stdout.flush()
         self.process = os.fork()
         if self.process == 0:
@@ -167,7 +167,17 @@ def _outside() -> str:
     return os.environ.get("TORTURE_HEARD", tempfile.gettempdir())
 
 
-# What is left behind ---------------------------------------------------------------------------------------------------
+def memory(process: int) -> float:
+    """MB that a process has written to, and so has for itself; 0.0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    sizes = dict(line.split()[:2] for line in lines[1:])
+    return (int(sizes["Private_Dirty:"]) + int(sizes["Private_Clean:"])) / 1024
+
+
+# What is left behind --------------------------------------------------------------------------------------------------
 
 
 def run_fault(folder: Path) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -71,8 +70,8 @@ class LongSound:
             raise sound.SoundError(self.name, f"it cannot be opened ({printable(str(error))[:160]}).") from error
 
     def _decoded(self) -> Iterator[np.ndarray]:
-        with self._opened() as file, closing(sound.sound_blocks(file, self.name, MOST)) as blocks:
-            yield from blocks
+        with self._opened() as file:
+            yield from sound.sound_blocks(file, self.name, MOST)
 
     def _measured(self, channels: int, warnings: Counter[str]) -> tuple[int, np.float32]:
         """(samples of a channel, what they are divided by)."""

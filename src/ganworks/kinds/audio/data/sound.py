@@ -65,7 +65,7 @@ def read_sound(
     if len(data) > MAX_BYTES:
         raise SoundError(name, f"more than {MAX_BYTES:,} bytes; cut it into parts.")
     rate = sound_facts(io.BytesIO(data), name, warnings)[0]
-    x = np.ascontiguousarray(np.concatenate(list(sound_blocks(io.BytesIO(data), name, MAX_VALUES))).T)
+    x = _read_blocks(io.BytesIO(data), name)
     return limited_to_full_scale(x, name, warnings), rate
 
 
@@ -161,6 +161,12 @@ def _check_facts(file: Any, name: str) -> None:
         raise SoundError(name, f"its rate is {file.samplerate:,} Hz; {RATES[0]:,} to {RATES[1]:,} can be read.")
     if not 1 <= file.channels <= MAX_CHANNELS:
         raise SoundError(name, f"it has {file.channels} channels; 1 to {MAX_CHANNELS} can be read.")
+
+
+def _read_blocks(data: BinaryIO, name: str) -> np.ndarray:
+    """All samples [C, n]; memory grows with the samples read, not with the count in the header."""
+    parts = list(sound_blocks(data, name, MAX_VALUES))
+    return np.ascontiguousarray(np.concatenate(parts).T)
 
 
 def limited_to_full_scale(x: np.ndarray, name: str, warnings: Counter[str]) -> np.ndarray:
