@@ -219,7 +219,7 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
 
     opened = Run.open(run)
     found = evaluate_run(opened, data=data, work=on_work, **options)
-    with keeping(found):
+    with keeping(found, opened.folder):
         write_pages(opened.folder, opened)
     return found
 

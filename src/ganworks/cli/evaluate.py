@@ -19,7 +19,7 @@ def evaluate(places: list[str], options: Options) -> None:
     import_own(options)
     run = one(places, "a run folder", "eval")
     only(options, ("data", "count", "seed", "extractor"), "eval")
-    with printing_unkept(run), Meters() as meters:
+    with printing_unkept(), Meters() as meters:
         report = api.evaluate(
             run,
             options.get("data"),
@@ -33,14 +33,14 @@ def evaluate(places: list[str], options: Options) -> None:
 
 
 @contextmanager
-def printing_unkept(run: str | None = None) -> Iterator[None]:
-    """Print an evaluation that could not be written before the error that says so. run: its folder, if it is known."""
+def printing_unkept() -> Iterator[None]:
+    """Print an evaluation that could not be written before the error that says so."""
     from ganworks.use.evaluate import NotKeptError
 
     try:
         yield
     except NotKeptError as error:
-        print_report(error.report.to_dict(), use_of(Path(run)) if run else "apply")
+        print_report(error.report.to_dict(), use_of(error.folder))
         raise
 
 

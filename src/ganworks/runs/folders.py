@@ -21,7 +21,7 @@ def find_folder(data: Any, recipe: str, given: Mapping[str, Any]) -> Path:
     stem = Path(describe_data(data)).name.split(".")[0].strip("<>") or "data"
     for number in range(1, 10_000):
         folder = Path("runs") / f"{stem.replace(':', '-')}-{recipe}-{number}"
-        if not folder.exists():
+        if Run.may_begin(folder):
             return folder
         if Run.exists(folder):
             plan = Run.open(folder).plan()

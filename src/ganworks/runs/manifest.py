@@ -114,6 +114,12 @@ class Manifest:
             "a folder was copied in part. It is used."
         )
 
+    def settle(self) -> None:
+        """Read it again, and finish what a killed process had begun, if one had."""
+        self.read()
+        if self.raw.get("pending") or self.raw.get("retired"):
+            self.commit(())
+
     def commit(self, staged: Sequence[Staged], retire: Sequence[str] = (), *, whole: bool = False) -> None:
         """Put staged files into place and enter them; take states out and remove their files.
 
@@ -143,7 +149,7 @@ class Manifest:
                 raise
         for name, digest in self.raw.pop("pending", {}).items():
             path = self.folder / name
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 if _inside(name) and _is_file(path) and atomic.sha256(path) == digest:
                     self.files[name] = {"sha256": digest, "bytes": path.stat().st_size}
         self._remove([name for name in self.raw.pop("retired", ()) if name not in self.files])

@@ -53,10 +53,15 @@ class Run:
         """True when the folder holds a run."""
         return (Path(folder) / NAME).is_file()
 
+    @staticmethod
+    def may_begin(folder: Path) -> bool:
+        """True when there is no such folder, or none but an empty one, or one in which a start was killed."""
+        return not folder.exists() or _left_over(folder)
+
     @classmethod
     def create(cls, folder: Path, config: Config, spec: Spec, plan: Mapping[str, Any]) -> Run:
         """A new run with its description; refuses a folder that holds something else."""
-        if folder.exists() and not cls.exists(folder) and not _left_over(folder):
+        if not cls.may_begin(folder) and not cls.exists(folder):
             raise UsageError(f"{folder} exists and is not a run of ganworks; name another folder with out=.")
         run = cls(folder)
         run.__enter__()
@@ -121,7 +126,7 @@ class Run:
             for folder in (self.folder, *(f for n in _FOLDERS if not (f := self.path(n)).is_symlink())):
                 atomic.sweep(folder)
         if self.exists(self.folder):
-            self._manifest.read()
+            self._manifest.settle()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -159,7 +164,7 @@ class Run:
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
         """Write files and enter them in the manifest, each of them atomically; other processes may do so as well."""
-        self._commit({n: [c.encode("utf-8", "replace") if isinstance(c, str) else c] for n, c in files.items()})
+        self._commit({n: [c.encode() if isinstance(c, str) else c] for n, c in files.items()})
 
     def _commit(self, files: Mapping[str, Sequence[bytes | memoryview]], retire: Sequence[str] = ()) -> None:
         staged: list[Staged] = []

@@ -17,11 +17,11 @@ from ganworks.use.before_after import draw_pairs
 
 
 class NotKeptError(GanworksError):
-    """An evaluation was made, and could not be written into the run; `report` holds it."""
+    """An evaluation was made, and could not be written into the run's folder; `report` holds it."""
 
-    def __init__(self, report: Any, error: GanworksError):
+    def __init__(self, report: Any, folder: Path, error: GanworksError):
         super().__init__(f"The evaluation was made, but not kept. {error}")
-        self.report = report
+        self.report, self.folder = report, folder
 
 
 def evaluate_run(
@@ -68,7 +68,7 @@ def evaluate_run(
         if (shown := found.get("G")) is not None and shown.use == "apply":
             draw_pairs(shown, config.domain, opened, drawn)
         pictures = {f"eval/{path.name}": path.read_bytes() for path in sorted(drawn.glob("[!.]*.*"))}
-    with keeping(report):
+    with keeping(report, folder):
         run.write({**pictures, "eval.json": json.dumps(report.to_dict(), indent=1)})
     return report
 
@@ -77,22 +77,23 @@ def evaluate_run(
 def _workplace() -> Iterator[Path]:
     """A folder for pictures that are being drawn, outside of the run, which may be read-only or written by others."""
     try:
-        with tempfile.TemporaryDirectory(prefix="ganworks-eval-") as folder:
-            yield Path(folder)
+        folder = tempfile.TemporaryDirectory(prefix="ganworks-eval-")
     except OSError as error:
         raise GanworksError(
-            f"The pictures of the evaluation could not be drawn in {error.filename or 'a temporary folder'}: "
-            f"{error.strerror or error}. Name a folder for temporary files with the environment variable TMPDIR."
+            f"There is no folder for temporary files, in which the pictures of an evaluation are drawn: "
+            f"{error.strerror or error}. Name one with the environment variable TMPDIR."
         ) from error
+    with folder as name:
+        yield Path(name)
 
 
 @contextmanager
-def keeping(report: Any) -> Iterator[None]:
+def keeping(report: Any, folder: Path) -> Iterator[None]:
     """Turn what fails while a report is written into an error that holds the report."""
     try:
         yield
     except GanworksError as error:
-        raise NotKeptError(report, error) from error
+        raise NotKeptError(report, folder, error) from error
 
 
 def _by(evaluator: Evaluator, name: str, recipe: str) -> Evaluator:

@@ -16,9 +16,12 @@ from ganworks.report.read import RunView, as_float, mapping
 
 
 def card(run: RunView) -> str:
-    """The card's text: Markdown below a YAML head that model hubs read. The template escapes what came from the run."""
+    """The card as text, well-formed UTF-8: Markdown below a YAML head that model hubs read.
+
+    The template escapes what came from the run.
+    """
     head = {"library_name": "ganworks", "tags": ["gan", "generative-adversarial-network", *_kind(run)]}
-    return fill.markdown(
+    text = fill.markdown(
         "card.md",
         head=Markdown(yaml.safe_dump(head, sort_keys=False)),
         name=run.name,
@@ -32,6 +35,7 @@ def card(run: RunView) -> str:
         **_training(run),
         **_scores(run),
     )
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _kind(run: RunView) -> list[str]:
