@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from ganworks.core.errors import UsageError
-from ganworks.kinds.audio.data import sound
+from ganworks.kinds.audio.data import sound, sources
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
 from ganworks.kinds.audio.data.long import LongSound
 from ganworks.kinds.audio.data.sound import SoundError, fit, mix, normalize, read_sound, resample, to_int16, trimmed
@@ -245,3 +245,21 @@ def test_a_long_recording_that_is_cut_short_is_refused(tmp_path):
     path.write_bytes(encoded(tone(seconds=20))[:-2000])
     with pytest.raises(SoundError, match="cut short"):
         LongSound(lambda: path.open("rb"), "long.wav").converted(16_000, 1, "peak", tmp_path, Counter())
+
+
+def test_long_recordings_of_a_folder_and_a_zip_give_the_pack_of_short_ones(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for k, channels in enumerate((1, 2, 1)):
+        (folder / f"{k}.wav").write_bytes(encoded(tone(300 + 100 * k, channels=channels, seconds=0.5 + k)))
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+
+    def packed(path, cache):
+        pack = pack_sounds(open_sounds(path), rate=11_025, channels=2, cache=tmp_path / cache)
+        return [(pack / name).read_bytes() for name in ("x.npy", "at.npy", "hash.npy")]
+
+    whole = packed(folder, "whole")
+    monkeypatch.setattr(sources, "LONG", 0)
+    assert packed(folder, "blocks") == whole and packed(tmp_path / "data.zip", "zip") == whole
