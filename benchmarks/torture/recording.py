@@ -94,17 +94,17 @@ def _figure(kind: str, what: str, **values: float) -> None:
 
 
 def _packed(kind: str, folder: Path) -> str | None:
-    said, seconds, most = _say(_words(kind), folder)
+    words = ("data", "data/talk.wav", f"recipe={kind}", "out=examples")
+    said, seconds, most = _say(words, folder)
     with world.scratch() as other:
         (other / "data").mkdir()
         (other / "data" / "talk.wav").symlink_to(_talk(SHORT))
-        short, _, least = _say(_words(kind), other)
-    _figure(kind, "pack three hours and train", seconds=seconds, MB=most, MB_of_ten_minutes=least)
+        short, _, least = _say(words, other)
+    _figure(kind, "pack three hours", seconds=seconds, MB=most, MB_of_ten_minutes=least)
     return first(
         said.fault(must=True),
         short.fault(must=True),
         f"{most - least:.0f} MB more than for ten minutes" if most - least > FLAT else None,
-        world.run_fault(folder / "run"),
     )
 
 

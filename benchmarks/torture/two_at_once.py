@@ -79,7 +79,7 @@ def _pairs() -> dict[str, Pair]:
         "report, eval": Pair("points", report, evaluate, "run"),
         "report, report": Pair("points", report, report, "run"),
         "eval, info": Pair("points", evaluate, info, "run"),
-        "sample, sample": Pair("image", sample, sample, "run", sample),
+        "sample, sample": Pair("image", sample, sample, "run", sample, free="samples-"),
         "sample, sample of another seed": Pair("image", sample, elsewhere, "run"),
         "bulk, bulk": Pair("image", bulk, bulk, "run", bulk),
         "bulk, bulk in one zip": Pair("image", (*bulk[:3], "out=made.zip"), (*bulk[:3], "out=made.zip"), "run",

@@ -168,13 +168,13 @@ def _outside() -> str:
 
 
 def memory(process: int) -> float:
-    """MB that a process has written to, and so has for itself; 0.0 when it has ended."""
+    """MB that a process has written to and that cannot be read again from a file; 0.0 when it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
     sizes = dict(line.split()[:2] for line in lines[1:])
-    return (int(sizes["Private_Dirty:"]) + int(sizes["Private_Clean:"])) / 1024
+    return int(sizes["Private_Dirty:"]) / 1024
 
 
 # What is left behind --------------------------------------------------------------------------------------------------
