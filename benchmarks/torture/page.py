@@ -38,10 +38,10 @@ def tried(common: Any, classes: dict[str, Any]) -> str:
 def recordings(common: Any) -> str:
     """Seconds and memory of the commands on three hours."""
     rows = (
-        (row["kind"], row["what"], row.get("seconds", ""), row.get("MB", ""), row.get("MB_of_ten_minutes", ""))
+        (row["kind"], row["what"], row.get("seconds", ""), row.get("MB", ""), row.get("MB_of_half_an_hour", ""))
         for row in common.load("recording")
     )
-    return common.table(("recipe", "command", "seconds", "MB of its own", "MB with ten minutes"), rows)
+    return common.table(("recipe", "command", "seconds", "MB of its own", "MB with half an hour"), rows)
 
 
 def main() -> None:

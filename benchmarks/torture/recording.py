@@ -3,7 +3,7 @@
     python benchmarks/torture/recording.py
 
 Sound and vocoder train a few steps on it, are killed while they pack and stopped while they train, and go on. What was
-measured goes to results/recording.json: seconds, and the memory that each command needs beyond that of ten minutes.
+measured goes to results/recording.json: seconds, and the memory that each command needs beyond that of half an hour.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from torture.places import PLACES
 from torture.world import Command, Said, first
 
 NAME = "recording"
-RATE, SECONDS, SHORT = 16_000, 3 * 3600, 600
-FLAT = 64.0  # MB that three hours may need beyond ten minutes
+RATE, SECONDS, SHORT = 16_000, 3 * 3600, 1800
+FLAT = 64.0  # MB that three hours may need beyond half an hour
 _FIGURES: list[dict[str, Any]] = []
 
 
@@ -100,11 +100,11 @@ def _packed(kind: str, folder: Path) -> str | None:
         (other / "data").mkdir()
         (other / "data" / "talk.wav").symlink_to(_talk(SHORT))
         short, _, least = _say(words, other)
-    _figure(kind, "pack three hours", seconds=seconds, MB=most, MB_of_ten_minutes=least)
+    _figure(kind, "pack three hours", seconds=seconds, MB=most, MB_of_half_an_hour=least)
     return first(
         said.fault(must=True),
         short.fault(must=True),
-        f"{most - least:.0f} MB more than for ten minutes" if most - least > FLAT else None,
+        f"{most - least:.0f} MB more than for half an hour" if most - least > FLAT else None,
     )
 
 
