@@ -24,6 +24,7 @@ from ganworks.files.packing.joined import contents, read_facts
 from ganworks.files.packing.packed import MappedPages, class_counts, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.audio.data import sound
+from ganworks.kinds.audio.data.long import LongSound
 
 FORMAT = 1
 FEW = 20  # with fewer recordings, their pieces are split into training and held-out parts, not whole recordings
@@ -75,6 +76,9 @@ def _write(
 
     def convert(data: Any, name: str) -> ConvertedItem:
         met: Counter[str] = Counter()
+        if isinstance(data, LongSound):
+            made, own = data.converted(rate, channels, how, writer.work, met)
+            return ConvertedItem(made, (), f"{own} Hz", tuple(met))
         x, own = sound.read_sound(data, name, met) if isinstance(data, bytes) else data
         try:
             x = sound.normalize(sound.resample(sound.mix(x, channels, met), own, rate), how, met)
