@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ganworks.core import devices
+from ganworks.core.machine import devices
 
 
 def _there(monkeypatch, count):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ganworks.core import memory
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 
 GB = 1 << 30
 

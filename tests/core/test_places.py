@@ -11,7 +11,7 @@ from small_disks import on_disk
 
 from ganworks.cli import main as cli
 from ganworks.core.errors import UsageError
-from ganworks.core.places import NoRoomError, explain, place
+from ganworks.core.machine.places import NoRoomError, explain, place
 
 CODES = [name for name in errno.errorcode.values() if name not in ("EPIPE", "EWOULDBLOCK")]
 

@@ -10,8 +10,8 @@ from hypothesis import configuration, given, settings
 from hypothesis import strategies as st
 
 from ganworks.core import config as c
-from ganworks.core.devices import pick_device
 from ganworks.core.errors import UsageError, show
+from ganworks.core.machine.devices import pick_device
 from ganworks.core.schema.plain import parse, read_json, read_yaml, shaped
 from ganworks.core.settings import Config, Optimizer, Train
 from ganworks.games.adversarial import Adversarial

@@ -18,7 +18,7 @@ FITS = r"would take about .* of memory; at most .* fit here \(70% of what is fre
 @pytest.fixture
 def small(monkeypatch):
     """A machine of 1 MB."""
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 1_000_000)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 1_000_000)
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -92,7 +92,7 @@ def test_a_long_text_that_all_rows_share_counts_as_often_as_it_occurs(tmp_path, 
     parquet.write_table(arrow.table({"text": text, "n": np.arange(2000)}), tmp_path / "x.parquet")
     assert (tmp_path / "x.parquet").stat().st_size < 100_000
     assert len(tables.read(tmp_path / "x.parquet")[0]) == 2000
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 10_000_000)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 10_000_000)
     for read in (tables.read, read_series):
         with pytest.raises(UsageError, match=r"x.parquet\" would take about 40.0 MB"):
             read(tmp_path / "x.parquet")

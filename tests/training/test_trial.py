@@ -42,7 +42,7 @@ def test_memory_of_a_step_grows_by_what_an_example_needs():
 
 
 def test_an_absurd_batch_is_refused_with_the_number_that_fits(monkeypatch):
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: GB)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: GB)
     engine = toys.engine(batch=10**9, total=10**9)
     need = trial.attempt(engine)
     with pytest.raises(
@@ -62,7 +62,7 @@ def test_slices_take_less():
     need = trial.attempt(engine)
     free = int((need.fixed + trial._BESIDE * need.each * 20) / 0.7) + 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ganworks.core.memory.available", lambda: free)
+        patch.setattr("ganworks.core.machine.memory.available", lambda: free)
         trial.refuse_too_large(need, engine)
         engine.slices = 1
         with pytest.raises(UsageError, match="batch=20 would fit"):
@@ -101,7 +101,7 @@ def test_a_step_of_hours_is_refused():
 
 @pytest.mark.parametrize("sizes", [{"hidden": (10**9, 10**9)}, {"z_dim": 10**12}])
 def test_networks_too_large_are_refused_before_their_memory_is_taken(sizes, monkeypatch):
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: GB)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: GB)
     train = Train()
     most = trial.most_numbers(train)
     assert most == int(0.7 * GB) // 40  # weight, gradient, two moments, one average, twice

@@ -20,7 +20,7 @@ from standins import publish
 import ganworks as gw
 from ganworks.cli import main as cli
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.core.places import explain
+from ganworks.core.machine.places import explain
 from ganworks.files import atomic, provenance
 from ganworks.files.rasters.read import ImageMetadata, Raster, read
 from ganworks.files.rasters.write import encode

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.core.places import TakenError
+from ganworks.core.machine.places import TakenError
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.networks.mlp import MLP
@@ -240,7 +240,7 @@ def test_parts_that_a_kill_left_beside_a_finished_zip_are_removed(tmp_path):
 
 def test_a_shard_that_does_not_fit_is_refused_with_one_that_does(tmp_path, monkeypatch):
     model = _model()
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 100_000)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 100_000)
     with pytest.raises(UsageError, match=r"shard=1,000: the samples of two shards would take .* shard=27 would fit"):
         generate(model, 1000, tmp_path / "a")
     assert generate(model, 27, tmp_path / "b").made == 27  # no more than the samples themselves count

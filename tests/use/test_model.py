@@ -157,7 +157,7 @@ WRONG_LABELS = (
     ids=lambda w: next(iter(w)),
 )
 def test_values_out_of_range_are_refused(wrong, monkeypatch):
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 10**9)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 10**9)
     with pytest.raises(UsageError) as caught:
         _model().sample(**wrong)
     assert len(str(caught.value)) < 400
@@ -354,7 +354,7 @@ def test_devices_that_are_not_there_are_refused():
 
 def test_what_does_not_fit_is_refused_with_the_number_that_would(monkeypatch):
     model = _model()
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 11 * model.row_bytes)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 11 * model.row_bytes)
     with pytest.raises(UsageError, match=r"n=8: the samples would take .* n=7 would fit. ganworks.use.bulk.generate"):
         model.sample(8)
     assert len(model.sample(7)) == 7

@@ -12,7 +12,7 @@ from torch import nn
 
 from ganworks.cli import main as cli
 from ganworks.core.errors import UsageError
-from ganworks.core.places import TakenError
+from ganworks.core.machine.places import TakenError
 from ganworks.core.spec import Spec
 from ganworks.files.atomic import replace_file
 from ganworks.networks.mlp import MLP

@@ -9,7 +9,7 @@ from ganworks.cli.words import Options, import_own, whole
 from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
 from ganworks.core.limits import check_seed
-from ganworks.core.places import place
+from ganworks.core.machine.places import place
 from ganworks.core.schema.plain import parse
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier

@@ -11,7 +11,7 @@ from ganworks.cli.words import VERBS, split
 from ganworks.core.console.stop import INTERRUPTED, Interrupt
 from ganworks.core.console.voice import complain, lost, make_steady, say
 from ganworks.core.errors import GanworksError, UsageError, nearest
-from ganworks.core.memory import is_spent
+from ganworks.core.machine.memory import is_spent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def _run(words: list[str]) -> int:
         complain(*f"{'Wrong use' if isinstance(error, UsageError) else 'Failed'}: {error}".split("\n"))
         return error.exit_code
     except OSError as error:  # what nobody closer to it has put into words
-        from ganworks.core.places import explain
+        from ganworks.core.machine.places import explain
 
         complain(f"Failed: {explain(error, doing='use')}")
         return GanworksError.exit_code

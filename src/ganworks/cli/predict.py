@@ -8,7 +8,7 @@ from typing import Any
 from ganworks.cli.words import Options, import_own, only, whole
 from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.core.places import place
+from ganworks.core.machine.places import place
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.predictor import Predictor
 

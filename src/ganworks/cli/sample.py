@@ -13,7 +13,7 @@ from ganworks.core.console.voice import say
 from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.core.limits import check_count, check_seed, check_truncation
-from ganworks.core.places import TakenError, place
+from ganworks.core.machine.places import TakenError, place
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.model import Model
 from ganworks.use.samples import preview_lines

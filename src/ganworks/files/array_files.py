@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ganworks.core import memory
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.files.arrays import ArraySource
 from ganworks.files.rasters.decode import printable
 

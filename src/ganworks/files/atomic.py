@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ganworks.core.places import explain
+from ganworks.core.machine.places import explain
 
 _SUFFIX = ".gwtmp"
 _OURS = re.compile(rf"\..*\.([0-9a-f]{{8}})-(\d+)-\d+{re.escape(_SUFFIX)}", re.DOTALL)

@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from ganworks.core import memory
+from ganworks.core.machine import memory
 
 ROWS, COLUMNS, CELL = 200, 64, 200
 CELL_BYTES = 150  # of a cell as a Python object, with its copies in work: measured on tables of numbers

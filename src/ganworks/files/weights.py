@@ -22,9 +22,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganworks.core import memory
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.core.places import explain
+from ganworks.core.machine import memory
+from ganworks.core.machine.places import explain
 from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 

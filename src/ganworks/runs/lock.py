@@ -16,7 +16,7 @@ from typing import Self
 from filelock import FileLock, SoftFileLock, Timeout
 
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.core.places import TakenError
+from ganworks.core.machine.places import TakenError
 from ganworks.files.atomic import replace_file
 
 _LOCK, _OWNER, _SHORT = ".lock", ".owner", ".manifest.lock"

@@ -18,7 +18,7 @@ from torch import Tensor
 from ganworks.core.config import difference, dump_yaml, from_dict, refuse_incomplete, to_dict
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.events import Event, to_line
-from ganworks.core.places import explain
+from ganworks.core.machine.places import explain
 from ganworks.core.schema.plain import read_json, read_yaml, shaped
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec

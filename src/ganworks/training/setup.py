@@ -16,12 +16,13 @@ import torch
 from torch import nn
 
 import ganworks
-from ganworks.core import devices, registry
+from ganworks.core import registry
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import devices
+from ganworks.core.machine.places import place
 from ganworks.core.order import Order
-from ganworks.core.places import place
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key

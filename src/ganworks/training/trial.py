@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from ganworks.core import devices, memory
 from ganworks.core.contracts import phases_of
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.machine import devices, memory
 from ganworks.core.settings import Budget, Train
 from ganworks.training.engine import Engine
 

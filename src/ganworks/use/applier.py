@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganworks.core import memory
 from ganworks.core.config import from_dict
 from ganworks.core.contracts import (
     ChangesArrays,
@@ -28,9 +27,10 @@ from ganworks.core.contracts import (
     KeepsGrey,
     KnowsChannels,
 )
-from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.limits import check_seed
+from ganworks.core.machine import memory
+from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import key
 from ganworks.files.rasters.decode import decode, printable
 from ganworks.files.rasters.read import Raster, read, still

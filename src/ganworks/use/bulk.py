@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from ganworks.core import memory
 from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
-from ganworks.core.places import TakenError, place
+from ganworks.core.machine import memory
+from ganworks.core.machine.places import TakenError, place
 from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 from ganworks.runs.lock import WRITTEN, FolderLock

@@ -21,7 +21,7 @@ import numpy as np
 
 from ganworks.core.console.stop import told
 from ganworks.core.errors import GanworksError, UsageError, nearest
-from ganworks.core.places import NoRoomError, place
+from ganworks.core.machine.places import NoRoomError, place
 from ganworks.files import atomic, provenance
 from ganworks.files.array_files import load_npy
 from ganworks.files.rasters import film as video

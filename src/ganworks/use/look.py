@@ -14,7 +14,7 @@ from ganworks.core.console.stop import told
 from ganworks.core.console.voice import say
 from ganworks.core.contracts import LooksAtData, MakesFiles, ShowsExamples, SkipsUnreadable, labels_of
 from ganworks.core.errors import UsageError
-from ganworks.core.places import place
+from ganworks.core.machine.places import place
 from ganworks.core.spec import Draw, key
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.write import save_picture

@@ -22,12 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganworks.core import memory
 from ganworks.core.config import from_dict
 from ganworks.core.contracts import MakesFiles, PreparesNetwork, sampling_options
-from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError, nearest, show
 from ganworks.core.limits import check_count, check_index, check_seed, check_truncation
+from ganworks.core.machine import memory
+from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import Spec, key
 from ganworks.files import weights
 from ganworks.runs.published import header, load_net

@@ -21,9 +21,9 @@ from ganworks.core.config import from_dict
 from ganworks.core.console.stop import told
 from ganworks.core.console.text import json_text, printable
 from ganworks.core.contracts import Classifies
-from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.core.places import place
+from ganworks.core.machine.devices import pick_device
+from ganworks.core.machine.places import place
 from ganworks.files.arrays import Source
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.decode import SUFFIXES, DecodeError

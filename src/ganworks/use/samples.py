@@ -21,7 +21,7 @@ from PIL import Image
 from ganworks.core.config import difference
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
-from ganworks.core.places import TakenError, explain, place
+from ganworks.core.machine.places import TakenError, explain, place
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file

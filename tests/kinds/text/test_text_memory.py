@@ -57,7 +57,7 @@ def test_lines_beyond_the_limit_are_counted_and_not_kept(labelled, tmp_path, mon
 
 
 def test_a_file_that_unpacks_to_more_than_fits_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 2_000_000)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 2_000_000)
     monkeypatch.setattr(raw, "_CHECKED", 100_000)
     monkeypatch.setattr(raw, "_PART", 10_000)
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"ab\n" * (1 << 20), 1))
@@ -66,7 +66,7 @@ def test_a_file_that_unpacks_to_more_than_fits_is_refused(tmp_path, monkeypatch)
 
 
 def test_many_short_texts_count_by_their_number(monkeypatch):
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 10_000)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 10_000)
     monkeypatch.setattr("ganworks.kinds.text.data.texts._CHECKED", 100)
     with pytest.raises(UsageError, match=r'"<list>" would take about 14 kB of memory; at most 7 kB fit'):
         read_lines(["ab"] * 1000)
@@ -74,14 +74,14 @@ def test_many_short_texts_count_by_their_number(monkeypatch):
 
 def test_a_length_that_does_not_fit_is_refused_with_one_that_does(monkeypatch):
     lines = read_lines([f"line {k}" for k in range(1000)])
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 1_000_000)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 1_000_000)
     with pytest.raises(UsageError, match=r"domain.length=4,096: .* domain.length=175 would fit"):
         TextSet(lines, length=4096)
 
 
 @pytest.mark.parametrize("kind", ["words", "pairs"])
 def test_a_vocabulary_that_does_not_fit_is_refused(kind, monkeypatch):
-    monkeypatch.setattr("ganworks.core.memory.available", lambda: 100_000)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 100_000)
     monkeypatch.setattr("ganworks.kinds.text.data.vocabulary._CHECKED", 100)
     with pytest.raises(UsageError, match=f"more different {kind} would take"):
         Vocabulary.learn([f"w{k} v{k}" for k in range(1000)], kind, 100)

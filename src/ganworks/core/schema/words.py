@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
-from ganworks.core import devices
 from ganworks.core.errors import UsageError, nearest
+from ganworks.core.machine import devices
 from ganworks.core.schema.convert import convert
 from ganworks.core.schema.declare import hints
 from ganworks.core.schema.plain import parse

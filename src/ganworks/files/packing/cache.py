@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ganworks.core.errors import UsageError
-from ganworks.core.places import explain, place
+from ganworks.core.machine.places import explain, place
 from ganworks.files import atomic
 from ganworks.files.packing import sums
 from ganworks.files.rasters.decode import DecodeError

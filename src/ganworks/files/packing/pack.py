@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ganworks.core import memory
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.core.spec import Spec
 from ganworks.files.arrays import Source
 from ganworks.files.packing.cache import cache_folder, open_or_pack, refuse_corrupt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganworks.core import memory
+from ganworks.core.machine import memory
 
 _CELL = 150  # bytes of a cell as a Python object, with its copies in work
 

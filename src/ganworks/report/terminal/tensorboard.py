@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
-from ganworks.core.places import explain
+from ganworks.core.machine.places import explain
 from ganworks.report.read import Event, as_float, mapping
 from ganworks.report.terminal.listener import Listener
 

@@ -25,8 +25,8 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from ganworks.core import memory
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.wav import soundfile
 

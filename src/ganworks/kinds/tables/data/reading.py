@@ -8,8 +8,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from ganworks.core import memory
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.files.rows import CELL_BYTES, number_in
 from ganworks.files.tables.parquet import check_fits
 

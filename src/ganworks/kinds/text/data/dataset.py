@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ganworks.core import memory
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.core.spec import Spec
 from ganworks.files.packing.packed import class_counts, split
 from ganworks.files.sources import natural_key

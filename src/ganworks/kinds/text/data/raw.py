@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ganworks.core import memory
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 
 MAX_BYTES = 512 << 20  # of all files together, unpacked
 _COPIES = 3  # of the bytes of a file: the file, its lines that are kept, and their token numbers

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ganworks.core import memory
+from ganworks.core.machine import memory
 
 _CHECKED = 1 << 20  # texts between two looks at the memory
 _BESIDE = 64  # bytes beside the letters that a text takes in all that follows: its end, hash, and places in orders

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from ganworks.core import memory
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 
 KINDS = ("words", "characters", "pairs")
 END, UNKNOWN, FIRST = 0, 1, 2

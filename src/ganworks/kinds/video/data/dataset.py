@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganworks.core import memory
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.core.spec import Spec
 from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.packing.cache import open_or_pack, refuse_corrupt

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganworks.core import memory
+from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
 from ganworks.files.rasters.film import pyav
 from ganworks.kinds.video.data.clips import ClipError, Opened

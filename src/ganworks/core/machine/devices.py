@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from ganworks.core import memory
 from ganworks.core.errors import UsageError, nearest, show
+from ganworks.core.machine import memory
 
 
 def pick_device(name: str | torch.device) -> torch.device:
