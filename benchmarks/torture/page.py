@@ -26,7 +26,7 @@ def filled(text: str, name: str, table: str) -> str:
 def tried(common: Any, classes: dict[str, Any]) -> str:
     """What was tried and survived, class by class, the soak among them."""
     rows: list[Iterable[Any]] = []
-    for row in common.load("torture"):
+    for row in (row for row in common.load("torture") if row["class"] != "soak"):
         what = (classes[row["class"]].__doc__ or "").split("\n")[0].rstrip(".") if row["class"] in classes else ""
         rows.append((f"`{row['class']}`", what, f"{row['tried']:,}", f"{row['survived']:,}"))
     for row in common.load("soak"):
