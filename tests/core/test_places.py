@@ -125,7 +125,7 @@ def test_verbs_refuse_them_before_the_work(words, capsys, monkeypatch, tmp_path)
     [
         (PermissionError(13, "Permission denied", "/etc/x"), "Failed: Cannot use /etc/x: permission denied."),
         (OSError(errno.ENOSPC, "full"), "Failed: There is no room left: the disk is full."),
-        (MemoryError(), "Failed: There is not enough memory"),
+        (MemoryError(), "Failed: The memory ran out. Give less at a time"),
     ],
 )
 def test_what_nobody_puts_into_words_is_a_sentence_at_the_end(error, said, capsys, monkeypatch):

@@ -45,9 +45,8 @@ def _run(words: list[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not is_spent(error):
             raise
-        complain(
-            f"Failed: The memory ran out ({str(error)[:120]}). Give less at a time: a smaller batch, size or part."
-        )
+        said = f" ({str(error)[:120]})" if str(error) else ""
+        complain(f"Failed: The memory ran out{said}. Give less at a time: a smaller batch, size or part.")
         return GanworksError.exit_code
     if why := lost():
         complain(f"Note: not all of the output could be written ({why}).")
