@@ -59,21 +59,8 @@ def _allowed(about: dict[str, Any]) -> st.SearchStrategy[Any]:
 def _numbers(about: dict[str, Any], whole: bool) -> list[float]:
     default = about.get("default") if isinstance(about.get("default"), int | float) else 1
     low, high = (about.get(name, about.get(f"exclusive{name.title()}")) for name in ("minimum", "maximum"))
-    found = [
-        0,
-        1,
-        2,
-        3,
-        4,
-        8,
-        16,
-        0.25,
-        0.5,
-        default,
-        default / 2,
-        default * 2,
-        *(x for x in (low, high) if x is not None),
-    ]
+    usual = (0, 1, 2, 3, 4, 8, 16, 0.25, 0.5, default, default / 2, default * 2)
+    found = [*usual, *(limit for limit in (low, high) if limit is not None)]
     return [
         int(x) if whole else x
         for x in found
@@ -97,7 +84,7 @@ def _settings(recipe: str) -> dict[str, dict[str, Any]]:
 
     schema = schema_of(recipe)
     found = _below(schema, schema, "").items()
-    return {n: about for n, about in found if n.split(".")[0] not in ("recipe", "notes") and not n.endswith(".is")}
+    return {n: about for n, about in found if not {"recipe", "notes", "is"} & set(n.split("."))}
 
 
 def _below(schema: dict[str, Any], whole: dict[str, Any], where: str) -> dict[str, Any]:

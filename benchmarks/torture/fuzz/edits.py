@@ -127,10 +127,10 @@ def edited(raw: bytes, name: str, operations: list[list[Any]]) -> bytes:
 def _in_bytes(raw: bytes, head: bool, what: str, seed: int) -> bytes:
     rng = random.Random(seed)
     data = bytearray(raw)
-    most = min(len(data), 160) if head else len(data)
-    if not most:
-        return raw
     for _ in range(rng.choice((1, 1, 2, 8, 40))):
+        most = min(len(data), 160) if head else len(data)
+        if not most:
+            break
         at = rng.randrange(most)
         size = rng.choice((1, 1, 2, 4, 8, 64, 1000))
         if what == "flip":
@@ -145,7 +145,7 @@ def _in_bytes(raw: bytes, head: bool, what: str, seed: int) -> bytes:
             _digits(data, at, most, rng)
         elif what == "drop" and len(data) > size + most:
             del data[at : at + size]
-    return bytes(data[: rng.randrange(len(data))]) if what == "cut" else bytes(data)
+    return bytes(data[: rng.randrange(len(data))] if what == "cut" and data else data)
 
 
 def _digits(data: bytearray, at: int, most: int, rng: random.Random) -> None:
