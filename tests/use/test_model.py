@@ -313,11 +313,11 @@ def _card(tmp_path, **changes):
         ({"networks": {"hidden": [10**9]}}, "a setting of its networks is 1000000000"),
         ({"networks": {"d_hidden": [65536] * 6}}, "would need .* parameters"),
         ({"networks": {"colour": 3}}, 'Unknown key "colour"'),
-        ({"networks": None}, "does not name networks"),
+        ({"networks": None}, "description is damaged.*networks"),
         ({"spec": {"shape": [10**9, 10**9]}}, "spec is damaged"),
         ({"spec": {"classes": []}}, "does not belong"),
         ({"format": 2}, "format 2"),
-        ({"spec": 3}, "spec is damaged"),
+        ({"spec": 3}, "description is damaged.*spec"),
     ],
     ids=str,
 )
