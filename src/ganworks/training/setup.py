@@ -135,6 +135,11 @@ class Builder:
             begin_from(engine, self.config.train.init)
         return engine
 
+    def _as_taken(self) -> list[str]:
+        """What the data are taken for, where that is decided by looking at them, and the notes of their reading."""
+        facts = self.data.summary
+        return [*(f"Taken for {line}" for line in facts["taken"]), *facts["notes"][:12]] if facts.get("taken") else []
+
     def fresh(self, folder: Path, given: Mapping[str, Any]) -> TrainingJob:
         """Calibrate, write the plan, and create the run.
 
@@ -163,6 +168,7 @@ class Builder:
         few = f"Only {len(self.data.held)} examples are held out, too few to score with: no scores."
         notes = (
             *self.config.notes,
+            *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
             f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
             f"{pace.speed:,.0f} examples/s measured, so "

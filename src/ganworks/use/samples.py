@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from ganworks.core.contracts import DecodesSamples
+from ganworks.core.contracts import DecodesSamples, MarksBeside
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
@@ -106,7 +106,8 @@ class Samples:
 
         Pictures: a folder of PNGs, .png (a grid; columns=), .gif, .webp or .apng (an animation; fps=).
         mark: False leaves the note out of the files and records that in `samples.json`, or beside a single
-        file in `NAME.unmarked.json`. Returns the files written. Raises UsageError for an unknown suffix.
+        file in `NAME.unmarked.json`. The note of a .csv or .txt is in `NAME.mark.json`. Returns the files written.
+        Raises UsageError for an unknown suffix.
         """
         path, maker = Path(path), self.maker or Pictures()
         suffix = path.suffix.lower()
@@ -126,10 +127,12 @@ class Samples:
             replace_file(path, zip_bytes([*self.files(mark), *_lists(self, mark)]))
         else:
             replace_file(path, maker.encode(self, suffix, mark, **options))
-        if mark or suffix == ".zip":
+        if suffix == ".zip" or (mark and not marked_beside(maker, suffix)):
             return [path]
-        aside = path.with_name(path.name + ".unmarked.json")
-        replace_file(aside, json.dumps({"marked": False, "file": path.name, **self.note()}, indent=1))
+        marked, unmarked = (path.with_name(f"{path.name}.{word}.json") for word in ("mark", "unmarked"))
+        aside, stale = (marked, unmarked) if mark else (unmarked, marked)
+        replace_file(aside, json.dumps({"marked": mark, "file": path.name, **self.note()}, indent=1, default=str))
+        stale.unlink(missing_ok=True)
         return [path, aside]
 
     def _save_folder(self, folder: Path, mark: bool) -> list[Path]:
@@ -139,6 +142,11 @@ class Samples:
             replace_file(folder / name, content)
             written.append(folder / name)
         return written
+
+
+def marked_beside(maker: Any, suffix: str) -> bool:
+    """Whether the note of a file of this suffix lies beside it."""
+    return isinstance(maker, MarksBeside) and suffix in maker.plain
 
 
 class Pictures:

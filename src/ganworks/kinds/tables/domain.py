@@ -52,6 +52,7 @@ class Table:
     balanced: bool = False
 
     forms: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
+    plain: ClassVar[tuple[str, ...]] = (".csv",)
     each: ClassVar[str] = ""
     options: ClassVar[dict[str, str]] = {"where": "conditions that every row meets: \"income='>50K' and age>=30\""}
 
@@ -95,19 +96,21 @@ class Table:
 
     def decode(self, samples: Any) -> Any:
         """A DataFrame with the source's columns and dtypes; ids are made from the samples' indices."""
-        return table_layout.to_frame(samples.spec, samples.data, samples.indices, samples.seed)
+        frame = table_layout.to_frame(samples.spec, samples.data, samples.indices, samples.seed)
+        whole = {c["name"]: int(c["name"]) for c in samples.spec.facts["columns"] if c.get("numbered")}
+        return frame.rename(columns=whole)
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
-        """The table as .csv, with a note of provenance in a first line that begins with "#", or as .parquet.
+        """The table as a plain .csv (its note of provenance lies beside it), or as .parquet with the note.
 
         In the .csv, cells that a spreadsheet would run as a formula begin with an apostrophe.
         """
-        frame, note = self.decode(samples), json.dumps(samples.note(), default=str) if mark else ""
+        frame = self.decode(samples)
         if suffix == ".parquet":
+            note = json.dumps(samples.note(), default=str) if mark else ""
+            frame.columns = [str(name) for name in frame.columns]
             return parquet_bytes(arrow()[0].Table.from_pandas(frame, preserve_index=False), note)
         buffer = io.StringIO()
-        if mark:
-            buffer.write(f"# {note}\n")
         escaped(frame).to_csv(buffer, index=False, lineterminator="\n")
         return buffer.getvalue().encode("utf-8")
 
@@ -127,5 +130,5 @@ def escaped(frame: Any) -> Any:
         if out[name].dtype.kind in "OUST" or str(out[name].dtype) in ("str", "string", "category"):
             words = out[name].astype(object)
             out[name] = words.map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v)
-    out.columns = [spreadsheet_safe(n) for n in out.columns]
+    out.columns = [spreadsheet_safe(str(n)) for n in out.columns]
     return out

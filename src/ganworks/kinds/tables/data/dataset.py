@@ -16,9 +16,10 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import rules as table_rules
+from ganworks.kinds.tables.data import taken as table_taken
 from ganworks.kinds.tables.data.layout import TableLayout
 from ganworks.kinds.tables.data.reading import pandas
-from ganworks.kinds.tables.data.types import recognise_column, settle
+from ganworks.kinds.tables.data.types import id_column, reading_of, settle, writes_commas
 
 
 class TableSet:
@@ -52,6 +53,9 @@ class TableSet:
         for k, terms in sums.items():
             whole = {"kind": "sum", "of": columns[k]["kind"], "sum": terms, "sizes": [], "scalar": False}
             columns[k] = {**columns[k], **whole}
+        for column in columns:
+            if column["name"] in facts.get("numbered", ()):
+                column["numbered"] = True
         self.columns = columns
         if not any(column["sizes"] for column in columns):
             raise UsageError(f"{facts['source']}: all columns are constant or ids; there is nothing to learn.")
@@ -77,30 +81,17 @@ class TableSet:
         wanted = {table_rules.find(n, [{"name": c} for c in names]) for n in ids}
         words = {table_rules.find(n, [{"name": c} for c in names]) for n in categories}
         space = table_columns.column_limits(len(self.train), len(names))
-        columns = []
+        columns, commas = [], writes_commas(self.frame)
         for k, name in enumerate(names):
             series = self.frame[name].iloc[self.train]
             if k in words:
                 self.frame = self.frame.assign(**{name: self.frame[name].astype("str").where(self.frame[name].notna())})
                 series = self.frame[name].iloc[self.train].astype("category")
             if k in wanted:
-                style = (
-                    {"prefix": "", "suffix": "", "digits": 0, "start": 1} if series.dtype.kind in "iu" else {"hex": 16}
-                )
-                found = recognise_column(series, name)[0]
-                columns.append(
-                    {
-                        "name": name,
-                        "dtype": found["dtype"],
-                        "kind": "id",
-                        "sizes": [],
-                        "scalar": False,
-                        "missing": 0,
-                        "style": found.get("style", style),
-                    }
-                )
+                columns.append(id_column(series, name))
                 continue
-            column, notes = table_columns.fit(series, name, space, numbers)
+            found = None if k in words else reading_of(self.frame[name], name, commas)
+            column, notes = table_columns.fit(series, name, space, numbers, found)
             if k in words:
                 column["dtype"] = "str"
             columns.append(column)
@@ -202,8 +193,9 @@ class TableSet:
         for column in self.columns:
             kinds[column["kind"]] = kinds.get(column["kind"], 0) + 1
         return {
-            **self.facts,
+            **{name: fact for name, fact in self.facts.items() if name != "numbered"},
             "count": len(self),
+            "taken": table_taken.taken(self.columns),
             "columns": len(self.columns),
             "kinds": kinds,
             "classes": {},

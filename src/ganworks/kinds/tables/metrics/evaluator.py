@@ -240,8 +240,9 @@ class TableEvaluator(TimedByTrial):
         private = table_privacy.promised(self.config, len(self.data.train), seen)
         out = [
             f"{made:,} generated rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
-            "Pairs: numbers in ten quantile bins of the training rows, at most 200 values of a category, mean of all "
-            "pairs. Intervals of pairs and shapes are over pairs and columns.",
+            "Pairs: numbers in at most ten quantile bins of the training rows, values of 5 % of the rows or more in "
+            "bins of their own, at most 200 values of a category, mean of all pairs. Intervals of pairs and shapes are "
+            "over pairs and columns.",
             "Detection: gradient boosting, equal numbers of real and generated rows, tested on 30 % of them.",
         ]
         if target:
