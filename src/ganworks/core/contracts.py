@@ -275,15 +275,6 @@ class MakesFiles(Protocol):
 
 
 @runtime_checkable
-class MarksBeside(Protocol):
-    """What writes some forms of files that have no place for the note of provenance: it goes to NAME.mark.json."""
-
-    @property
-    def plain(self) -> tuple[str, ...]:
-        """Suffixes of such files."""
-
-
-@runtime_checkable
 class DecodesSamples(Protocol):
     """A domain whose samples are not pictures: texts, a table, sounds."""
 

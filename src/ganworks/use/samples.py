@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
 
-from ganworks.core.contracts import DecodesSamples, MarksBeside
+from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
@@ -25,6 +25,15 @@ from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.arrange import Frame, arrange
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
+
+
+@runtime_checkable
+class MarksBeside(Protocol):
+    """A maker of files that have no place for the note of provenance, which goes to NAME.mark.json."""
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """Suffixes of such files."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -268,11 +268,7 @@ class Decorrelation(NamedTuple):
         """Values [..., n] float64 -> transformed values, float32."""
         least = self.ends[:, 0].abs() * 1e-3 + TINY
         y = torch.where(self.log, torch.maximum(values, least).log(), values) - self.mean
-        return (
-            torch.linalg.solve_triangular(self.lower, y.flatten(0, -2).T, upper=False)
-            .T.reshape(y.shape)
-            .float()
-        )
+        return torch.linalg.solve_triangular(self.lower, y.flatten(0, -2).T, upper=False).T.reshape(y.shape).float()
 
     def back(self, w: Tensor) -> Tensor:
         """The inverse of `there`, float64; values are limited to the range of the data plus its width on either

@@ -328,7 +328,7 @@ def _ids(style: dict[str, Any], indices: np.ndarray, seed: int | None) -> list[A
         return [digest(int(i))[: style["hex"]] for i in indices]
     if "between" in style:
         low, high = style["between"]
-        return [low + int(digest(int(i)), 16) % (high - low + 1) for i in indices]
+        return [low + place for place in _places(high - low + 1, indices, int(digest("between"), 16))]
     if "pattern" in style:
         return _patterned(style["pattern"], indices, int(digest("pattern"), 16))
     numbers = [style["start"] + int(i) for i in indices]
@@ -337,16 +337,21 @@ def _ids(style: dict[str, Any], indices: np.ndarray, seed: int | None) -> list[A
     return [f"{style['prefix']}{n:0{style['digits']}d}{style['suffix']}" for n in numbers]
 
 
+def _places(room: int, indices: np.ndarray, start: int) -> list[int]:
+    """Numbers below `room` in a scattered order, different for different indices as long as there is room."""
+    stride = room * 618_033_988_749 // 10**12 | 1
+    while math.gcd(stride, room) > 1:
+        stride += 2
+    return [(start + int(index) * stride) % room for index in indices]
+
+
 def _patterned(pattern: str, indices: np.ndarray, start: int) -> list[str]:
     """Ids of a pattern (see `types.pattern_of`), different for different indices as long as it has room for them."""
     sizes = {"9": 10, "A": 26, "a": 26}
     room = math.prod(sizes.get(c, 1) for c in pattern)
-    stride = int(room * 0.6180339887) | 1
-    while math.gcd(stride, room) > 1:
-        stride += 2
     out: list[str] = []
-    for index in indices:
-        left, made = (start + int(index) * stride) % room, []
+    for number in _places(room, indices, start):
+        left, made = number, []
         for c in reversed(pattern):
             left, place = divmod(left, sizes.get(c, 1))
             made.append(chr(ord({"9": "0"}.get(c, c)) + place) if c in sizes else c)

@@ -105,7 +105,7 @@ def recognise_column(
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         return {**about, "kind": "date"}, _seconds(series), []
     if pd.api.types.is_integer_dtype(series.dtype) and max(-int(there.min()), int(there.max())) > EXACT:
-        return _long(about, there)
+        return _long(about, series, there)
     if pd.api.types.is_numeric_dtype(series.dtype):
         return _number(about, shortest(series.to_numpy(_float_type(series), na_value=np.nan)), [])
     return _text(about, series, there, found or reading_of(series, name))
@@ -116,13 +116,17 @@ def _float_type(series: Any) -> Any:
     return np.float32 if str(series.dtype).lower() == "float32" else np.float64
 
 
-def _long(about: dict[str, Any], there: Any) -> tuple[dict[str, Any], None, list[str]]:
+def _long(about: dict[str, Any], series: Any, there: Any) -> tuple[dict[str, Any], None, list[str]]:
     """Whole numbers beyond 2^53, which no float holds: ids, or categories."""
     distinct = there.nunique()
     if distinct < max(20, UNIQUE_TEXT * len(there)):
         said = f"{about['name']}: whole numbers beyond 2^53 are kept exactly, as {distinct:,} categories"
         return {**about, "kind": "category"}, None, [said]
-    style = {"between": [int(there.min()), int(there.max())]}
+    low, high = int(there.min()), int(there.max())
+    room = np.iinfo(str(series.dtype).lower()).max - high
+    style: dict[str, Any] = {"between": [low, high]}
+    if high - low < 1000 * len(there) and room > 10**12:  # dense: new ones go on above
+        style = {"prefix": "", "digits": 0, "start": high + 1, "suffix": ""}
     return {**about, "kind": "id", "style": style}, None, [_made(about["name"], distinct, len(there))]
 
 
