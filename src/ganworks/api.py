@@ -20,6 +20,7 @@ from ganworks.files.recognise import Found, is_source, recognise
 from ganworks.report.page.pages import write_pages
 from ganworks.report.terminal.meters import Meters
 from ganworks.report.terminal.progress import Display
+from ganworks.runs import published
 from ganworks.runs.published import Published, file_of, load_net, read_card
 from ganworks.runs.run import Run
 from ganworks.training.setup import TrainingJob, assemble
@@ -180,7 +181,8 @@ def load(path: str | Path, device: str = "auto", *, returns: type | None = None)
 
 def _main(path: Path) -> Published:
     """The published network of a run that its networks' `makes` names first, or the one in a file."""
-    for file in sorted(path.glob("*.safetensors")) if path.is_dir() else []:
+    for name in published.names(path) if path.is_dir() else []:
+        file = path / name
         networks = from_dict(Any, read_card(weights.read_texts(file), file)["networks"], f"{file}: networks")
         return load_net(path, file_of(next(iter(uses_of(networks)))))
     return load_net(path)
@@ -210,13 +212,15 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
     """Evaluate a run on held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`.
 
     options: count=, seed=, extractor= (the name of the feature extractor, see `metrics.features`). Returns
-    what eval.json holds, as an object with `to_dict()`. Raises UsageError.
+    what eval.json holds, as an object with `to_dict()`. Raises UsageError, and `use.evaluate.NotKeptError`, which holds
+    it, when it cannot be written.
     """
-    from ganworks.use.evaluate import evaluate_run
+    from ganworks.use.evaluate import evaluate_run, keeping
 
     opened = Run.open(run)
     found = evaluate_run(opened, data=data, work=on_work, **options)
-    write_pages(opened.folder, opened)
+    with keeping(found, opened.folder):
+        write_pages(opened.folder, opened)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-from ganworks.report.page.html import write_report
+from ganworks.report.page.html import render
 from ganworks.report.read import read_run
 
 
@@ -36,5 +36,5 @@ class Page(HTMLParser):
 
 
 def page_of(run: Path) -> tuple[Page, str]:
-    text = write_report(read_run(run)).read_text("utf-8")
+    text = render(read_run(run))
     return Page(text), text

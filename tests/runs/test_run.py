@@ -25,8 +25,7 @@ def begin(out, recipe="mlp") -> None:
 
 def test_empty_folders_that_a_copy_lost_come_back(tmp_path):
     begin(tmp_path / "run")
-    assert not any((tmp_path / "run" / "samples").iterdir())
-    shutil.rmtree(tmp_path / "run" / "samples")
+    shutil.rmtree(tmp_path / "run" / "samples", ignore_errors=True)
     events = list(gw.train("mlp", data="digits", out=tmp_path / "run", **SETTINGS, **{"train.judge": False}))
     assert isinstance(events[-1], Finished) and any((tmp_path / "run" / "samples").iterdir())
 

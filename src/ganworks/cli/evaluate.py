@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ def evaluate(places: list[str], options: Options) -> None:
     import_own(options)
     run = one(places, "a run folder", "eval")
     only(options, ("data", "count", "seed", "extractor"), "eval")
-    with Meters() as meters:
+    with printing_unkept(), Meters() as meters:
         report = api.evaluate(
             run,
             options.get("data"),
@@ -27,6 +29,18 @@ def evaluate(places: list[str], options: Options) -> None:
         )
     print_report(report.to_dict(), use_of(Path(run)))
     print(f"\nPictures {run}/eval/   Report {run}/report.html")
+
+
+@contextmanager
+def printing_unkept() -> Iterator[None]:
+    """Print an evaluation that could not be written before the error that says so."""
+    from ganworks.use.evaluate import NotKeptError
+
+    try:
+        yield
+    except NotKeptError as error:
+        print_report(error.report.to_dict(), use_of(error.folder))
+        raise
 
 
 def print_report(found: dict[str, Any], use: str = "apply") -> None:

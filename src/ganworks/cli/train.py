@@ -21,13 +21,15 @@ def train(places: list[str], options: Options) -> None:
         chosen = recognise(data)
         print("\n".join(filter(None, (chosen.because, chosen.otherwise))), flush=True)
     from ganworks import api
+    from ganworks.cli.evaluate import printing_unkept
 
     out = options.pop("out", None)
     extra = {
         name: switch(name, options.pop(name, default)) for name, default in (("evaluate", "on"), ("tensorboard", "off"))
     }
     settings: dict[str, Any] = {**extra, **options}
-    model = api.fit(chosen, data, out, **settings)
+    with printing_unkept():
+        model = api.fit(chosen, data, out, **settings)
     _next_steps(Path(str(model.info["path"])).parent, plugin)
 
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +16,44 @@ from ganworks.core.errors import GanworksError
 
 _SUFFIX = ".gwtmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Staged:
+    """A file that is written under a temporary name beside `path`, and then put in its place or dropped.
+
+    size: bytes that will be written, to check the free space first. What fails raises GanworksError.
+    """
+
+    def __init__(self, path: str | Path, size: int = 0):
+        self.path, self.size, self.sha256 = Path(path), size, ""
+        own = f"{os.getpid()}-{threading.get_ident()}{_SUFFIX}"
+        self.temporary = self.path.parent / f".{self.path.name[:200]}.{own}"
+
+    @contextmanager
+    def writing(self) -> Iterator[BinaryIO]:
+        """The temporary file, to write to; flushed to the disk at the end."""
+        try:
+            if self.size and shutil.disk_usage(self.path.parent).free < 1.2 * self.size:
+                raise OSError(errno.ENOSPC, "not enough space")
+            with self.temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise explain(error, self.path, self.size) from error
+
+    def place(self) -> None:
+        """Rename the temporary file to `path`, and flush the folder."""
+        try:
+            self.temporary.replace(self.path)
+        except OSError as error:
+            raise explain(error, self.path, self.size) from error
+        _flush_folder(self.path.parent)
+
+    def drop(self) -> None:
+        """Remove the temporary file, if it is still there."""
+        with suppress(OSError):
+            self.temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -27,22 +65,28 @@ def replacing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
     new content. Raises GanworksError when the disk is full or the folder cannot be written; the temporary file is then
     removed.
     """
-    path = Path(path)
-    temporary = path.parent / f".{path.name[:200]}.{os.getpid()}-{threading.get_ident()}{_SUFFIX}"
+    staged = Staged(path, size)
     try:
-        if size and shutil.disk_usage(path.parent).free < 1.2 * size:
-            raise OSError(errno.ENOSPC, "not enough space")
-        with temporary.open("wb") as file:
+        with staged.writing() as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        raise explain(error, path, size) from error
+        staged.place()
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        staged.drop()
+
+
+def stage(path: str | Path, pieces: Sequence[bytes | memoryview]) -> Staged:
+    """Write a whole file beside `path`, where `place` then puts it, and its SHA-256. Raises what `replacing` raises."""
+    staged, digest = Staged(path, sum(memoryview(piece).nbytes for piece in pieces)), hashlib.sha256()
+    try:
+        with staged.writing() as file:
+            for piece in pieces:
+                digest.update(piece)
+                file.write(piece)
+    except BaseException:
+        staged.drop()
+        raise
+    staged.sha256 = digest.hexdigest()
+    return staged
 
 
 def _flush_folder(folder: Path) -> None:
@@ -72,12 +116,24 @@ def explain(error: OSError, path: Path, size: int) -> GanworksError:
     return GanworksError(f"Cannot write {path}: {error.strerror or error}. What was there before is unchanged.")
 
 
+def replace_pieces(path: str | Path, pieces: Sequence[bytes | memoryview]) -> str:
+    """Write a whole file atomically and return its SHA-256 in hex. Raises what `replacing` raises."""
+    staged = stage(path, pieces)
+    try:
+        staged.place()
+    finally:
+        staged.drop()
+    return staged.sha256
+
+
 def replace_file(path: str | Path, data: bytes | str) -> str:
-    """Write a whole file atomically (text as UTF-8) and return its SHA-256 in hex. Raises what `replacing` raises."""
-    content = data.encode() if isinstance(data, str) else data
-    with replacing(path, len(content)) as file:
-        file.write(content)
-    return hashlib.sha256(content).hexdigest()
+    """`replace_pieces` of one piece, text as UTF-8."""
+    return replace_pieces(path, [data.encode() if isinstance(data, str) else data])
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is the temporary file of a write, by its name."""
+    return path.name.startswith(".") and path.name.endswith(_SUFFIX)
 
 
 def sweep(folder: str | Path) -> list[Path]:

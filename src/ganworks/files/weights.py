@@ -10,17 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from ganworks.core.errors import UsageError
-from ganworks.files.atomic import replacing
+from ganworks.files import atomic
 
 _TYPES = {
     "F64": torch.float64,
@@ -64,6 +66,16 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
     Tensors may be on any device and in any memory format. Raises UsageError for types that the format lacks,
     GanworksError if the disk is full.
     """
+    return atomic.replace_pieces(path, pack(tensors, metadata, path))
+
+
+def pack(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None, path: str | Path
+) -> list[bytes | memoryview]:
+    """The bytes of a safetensors file, in pieces that share the memory of tensors on a CPU.
+
+    path: where they will be written, for the UsageError about types that the format lacks.
+    """
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     for name, tensor in kept.items():
         if tensor.dtype not in _NAMES:
@@ -84,12 +96,7 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
     seal = {_DIGEST: _seal(header, texts, inner.hexdigest())}
     head = json.dumps({"__metadata__": texts | seal, **header}).encode()
     head += b" " * (-len(head) % 8)
-    outer = hashlib.sha256()
-    with replacing(path, len(head) + end + 8) as file:
-        for piece in (len(head).to_bytes(8, "little"), head, *(_bytes(kept[name]) for name in order)):
-            outer.update(piece)
-            file.write(piece)
-    return outer.hexdigest()
+    return [len(head).to_bytes(8, "little"), head, *(_bytes(kept[name]) for name in order)]
 
 
 def _bytes(tensor: Tensor) -> memoryview:
@@ -101,24 +108,35 @@ def _seal(header: Mapping[str, Any], texts: Mapping[str, str], data: str) -> str
     return hashlib.sha256(json.dumps([header, texts, data], sort_keys=True).encode()).hexdigest()
 
 
-def read(
-    path: str | Path, *, allow_nonfinite: bool = False, expect: str | None = None
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors (on the CPU) and texts of a safetensors file.
+class Content(NamedTuple):
+    """What a safetensors file holds: tensors on the CPU, texts, the SHA-256 of the file and whether it seals itself,
+    as every file written here does.
+    """
 
-    expect: SHA-256 that the file must have, e.g. from a manifest. Raises UsageError for anything but an undamaged
-    safetensors file, quickly and without large allocations, and for NaN or infinite values unless allow_nonfinite.
+    tensors: dict[str, Tensor]
+    texts: dict[str, str]
+    sha256: str
+    sealed: bool
+
+
+def read(path: str | Path, *, allow_nonfinite: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors (on the CPU) and texts of a safetensors file; raises what `load` raises."""
+    return load(path, allow_nonfinite=allow_nonfinite)[:2]
+
+
+def load(path: str | Path, *, allow_nonfinite: bool = False) -> Content:
+    """All that a safetensors file holds, of one moment, even when the file is replaced meanwhile.
+
+    Raises UsageError for anything but an undamaged safetensors file, quickly and without large allocations, and for
+    NaN or infinite values unless allow_nonfinite.
     """
     path = Path(path)
-    header, texts, size = _read_header(path)
-    content = path.read_bytes()
+    with _opened(path) as file:
+        header, texts, size = _read_header(path, file)
+        file.seek(0)
+        content = file.read()
     if len(content) != size:
         raise UsageError(f"{path} changed while it was read; try again.")
-    if expect is not None and hashlib.sha256(content).hexdigest() != expect:
-        raise UsageError(
-            f"{path} is not the file that was saved: its SHA-256 does not fit the manifest. It is damaged "
-            "or was exchanged. Use another copy, or resume the run, which goes back to its last good state."
-        )
     seal = texts.pop(_DIGEST, None)
     data = memoryview(content)[8 + int.from_bytes(content[:8], "little") :]
     if seal is not None and seal != _seal(header, texts, hashlib.sha256(data).hexdigest()):
@@ -134,37 +152,40 @@ def read(
                 f"{path} holds NaN or infinite numbers in {_some(bad)}: the training had diverged when "
                 "it was saved. Use an earlier file, or allow_nonfinite=true to look at it all the same."
             )
-    return tensors, texts
+    return Content(tensors, texts, hashlib.sha256(content).hexdigest(), seal is not None)
 
 
 def read_texts(path: str | Path) -> dict[str, str]:
     """The texts in the header of a safetensors file, which is checked; no tensor is read."""
-    texts = _read_header(Path(path))[1]
+    with _opened(Path(path)) as file:
+        texts = _read_header(Path(path), file)[1]
     texts.pop(_DIGEST, None)
     return texts
 
 
-def is_sealed(path: str | Path) -> bool:
-    """Whether a safetensors file carries a digest of its content, as every file written here does."""
-    return _DIGEST in _read_header(Path(path))[1]
-
-
-def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, str], int]:
-    """(layout of the tensors, texts, file size); raises UsageError unless the file is exactly as its header states."""
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, if it is one and may be read; errors of the system while it is open become UsageErrors."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(f"{path} is not a file. Name a .safetensors file or a run folder.")
         if path.suffix.lower() in _UNSAFE:
             raise UsageError(f"{path} is a {path.suffix} file. {_ADVICE}")
         with path.open("rb") as file:
-            head = file.read(32)
-            length = int.from_bytes(head[:8], "little")
-            _refuse_other_formats(path, head, length, status.st_size)
-            file.seek(8)
-            raw = file.read(length)
+            yield file
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], dict[str, str], int]:
+    """(layout of the tensors, texts, file size); raises UsageError unless the file is exactly as its header states."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(32)
+    length = int.from_bytes(head[:8], "little")
+    _refuse_other_formats(path, head, length, size)
+    file.seek(8)
+    raw = file.read(length)
     try:
         parsed = json.loads(raw.decode(), object_pairs_hook=_no_duplicates)
         if not isinstance(parsed, dict):
@@ -172,10 +193,10 @@ def _read_header(path: Path) -> tuple[dict[str, Any], dict[str, str], int]:
         texts = parsed.pop("__metadata__", {})
         if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
             raise ValueError("the header's metadata are not texts")
-        _check_layout(parsed, status.st_size - 8 - length)
+        _check_layout(parsed, size - 8 - length)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UsageError(f"{path} is not a valid safetensors file: {str(error)[:300]}. Use another copy.") from error
-    return parsed, texts, status.st_size
+    return parsed, texts, size
 
 
 def _refuse_other_formats(path: Path, head: bytes, length: int, size: int) -> None:

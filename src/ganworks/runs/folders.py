@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ganworks.core.config import to_dict
 from ganworks.core.errors import UsageError
-from ganworks.files.weights import read_texts
 from ganworks.runs.run import Run
 
 
@@ -23,7 +21,7 @@ def find_folder(data: Any, recipe: str, given: Mapping[str, Any]) -> Path:
     stem = Path(describe_data(data)).name.split(".")[0].strip("<>") or "data"
     for number in range(1, 10_000):
         folder = Path("runs") / f"{stem.replace(':', '-')}-{recipe}-{number}"
-        if not folder.exists():
+        if Run.may_begin(folder):
             return folder
         if Run.exists(folder):
             plan = Run.open(folder).plan()
@@ -34,13 +32,10 @@ def find_folder(data: Any, recipe: str, given: Mapping[str, Any]) -> Path:
 
 def finished(folder: Path, plan: Mapping[str, Any]) -> bool:
     """True when the newest saved state has used the whole budget, reached its target, or cannot be read."""
-    states = sorted(n for n in Run.open(folder).manifest["files"] if n.startswith("state/"))
-    if not states or not (folder / states[-1]).is_file():
-        return False
     try:
-        counters = json.loads(read_texts(folder / states[-1])["counters"])
-        return counters["reached"] or counters["seen"] >= plan["total"]
-    except (UsageError, KeyError, ValueError):
+        counters = Run.open(folder).counters()
+        return counters is not None and bool(counters["reached"] or counters["seen"] >= plan["total"])
+    except (UsageError, KeyError, TypeError):
         return True
 
 

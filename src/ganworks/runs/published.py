@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ganworks.core.contracts import Networks
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files import weights
+from ganworks.runs.manifest import Manifest
 
 _LARGEST_SETTING = 65536
 FILE = "generator.safetensors"
@@ -50,16 +52,13 @@ def file_of(player: str) -> str:
     return _FILES.get(player) or f"{player.replace('G', 'generator', 1).replace('_', '-').lower()}.safetensors"
 
 
-def locate(path: Path, name: str = FILE) -> tuple[Path, str | None]:
-    """(file of a published network, its SHA-256 from the run's manifest or None)."""
+def locate(path: Path, name: str = FILE) -> Path:
+    """The file of a published network: the path itself, or the file `name` of a run folder. Raises UsageError."""
     if not path.exists():
         raise UsageError(f"{path} does not exist. Name a run folder or a {name}.")
-    if not path.is_dir():
-        return path, None
-    file = path / name
-    if not file.exists():
+    if path.is_dir() and not (path / name).exists():
         raise UsageError(f"{path} has no {name}. Is it a run folder, and has its training saved yet?")
-    return file, _expected(path, file)
+    return path / name if path.is_dir() else path
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,11 @@ class Published:
 def load_net(path: str | Path, name: str = FILE, *, allow_nonfinite: bool = False) -> Published:
     """The network in a run folder (its file `name`) or in a safetensors file; no data is needed.
 
-    Raises UsageError for anything but an intact safetensors file whose header describes networks that fit.
+    Raises UsageError for anything but an intact safetensors file whose header describes networks that fit. Warns when
+    the file is intact but not the one that the run's manifest names.
     """
-    file, expect = locate(Path(path), name)
-    tensors, texts = weights.read(file, allow_nonfinite=allow_nonfinite, expect=expect)
+    file = locate(Path(path), name)
+    tensors, texts = _content(file, Path(path).is_dir(), allow_nonfinite)[:2]
     card = read_card(texts, file)
     spec = Spec.from_dict(card["spec"])
     net = rebuild(card["networks"], spec, tensors, file, str(card.get("player", "G")))
@@ -94,29 +94,45 @@ def load_net(path: str | Path, name: str = FILE, *, allow_nonfinite: bool = Fals
 def published(folder: str | Path) -> dict[str, Published]:
     """All networks that a run has published, by player. Raises UsageError when there are none."""
     folder = Path(folder)
-    found = [load_net(folder, path.name) for path in sorted(folder.glob("*.safetensors"))]
+    found = [load_net(folder, name) for name in names(folder)]
     if not found:
         locate(folder)
     return {str(entry.card.get("player", "G")): entry for entry in found}
 
 
-def _expected(folder: Path, file: Path) -> str | None:
-    manifest = folder / "manifest.json"
-    if not manifest.exists():
-        return None
+def names(folder: Path) -> list[str]:
+    """The files of a folder's published networks: those that the manifest names, or that name their own player.
+
+    Other safetensors files in the folder are the user's.
+    """
+    manifest = Manifest(folder)
+    if manifest.path.exists():
+        manifest.read()
+    return [p.name for p in sorted(folder.glob("*.safetensors")) if p.name in manifest.files or _is_own(p)]
+
+
+def _is_own(file: Path) -> bool:
     try:
-        raw = json.loads(manifest.read_text(encoding="utf-8"))
-        files = raw.get("files", raw)
-        entry = files.get(file.name)
-        digest = entry.get("sha256") if isinstance(entry, dict) else entry
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise UsageError(
-            f"{manifest} is damaged ({str(error)[:100]}). Load {file} itself to use it unchecked."
-        ) from error
-    # A save replaces the generator first and the manifest last. When it was interrupted between the two, the
-    # generator is the newer file; the digest that it carries in itself still guards it.
-    interrupted = file.stat().st_mtime_ns > manifest.stat().st_mtime_ns and weights.is_sealed(file)
-    return None if interrupted else digest
+        return file_of(str(read_card(weights.read_texts(file), file).get("player", "G"))) == file.name
+    except UsageError:
+        return False
+
+
+def _content(file: Path, in_run: bool, allow_nonfinite: bool) -> weights.Content:
+    """What a published file holds, compared with the manifest of its run folder, where there is one."""
+    manifest = Manifest(file.parent)
+    if not in_run or not manifest.path.exists():
+        return weights.load(file, allow_nonfinite=allow_nonfinite)
+    manifest.read()
+
+    def attempt() -> tuple[tuple[weights.Content, str], bool]:
+        found = manifest.tensors(file.name, allow_nonfinite=allow_nonfinite)
+        return found, not found[1]
+
+    content, note = manifest.steadily(attempt)
+    if note:
+        warnings.warn(note, stacklevel=4)
+    return content
 
 
 def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """The run folder: created once, locked while a process trains in it, saved atomically, verified when it is read.
 
-manifest.json is written last and holds the sha256 of what belongs to the run; whatever it does not name does not
-exist. A kill at any byte therefore leaves the run as it was at the last completed save.
+manifest.json holds the sha256 of what belongs to the run; whatever it does not name does not exist. A kill at any byte
+leaves the run as it was at the last completed save, and several processes may write different files of it at once:
+see `ganworks.runs.manifest`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,17 @@ from ganworks.core.events import Event, to_line
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
 from ganworks.files import atomic, weights
+from ganworks.files.atomic import Staged
 from ganworks.runs.lock import LOCK_FILES, FolderLock
+from ganworks.runs.manifest import NAME, STATE, Manifest
 from ganworks.runs.published import file_of
 
 _KEEP = 2
-_FOLDERS = ("state", "samples")
-_FIRST = {*LOCK_FILES, *_FOLDERS, ".probe", "config.yaml", "spec.yaml", "plan.json"}
+_FOLDERS = ("state", "samples", "eval")
+_DESCRIPTION = ("config.yaml", "spec.yaml", "plan.json")
+_FIRST = {*LOCK_FILES, ".probe"}  # what there is before the lock; release 0.1 probed the folder with a file
+_SYSTEMS = {".DS_Store", ".localized", "Thumbs.db", "ehthumbs.db", "desktop.ini", ".directory", "lost+found", "@eaDir"}
+_SYSTEMS_BEGIN = ("._", ".nfs", ".fuse_hidden", ".Trash", ".Spotlight-", ".fseventsd")
 
 
 class Run:
@@ -32,50 +39,44 @@ class Run:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.manifest: dict[str, Any] = {"format": 1, "files": {}}
+        self._manifest = Manifest(folder)
         self._lock = FolderLock(folder)
         self._log: Any = None
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What manifest.json held when it was last read or written."""
+        return self._manifest.raw
 
     @staticmethod
     def exists(folder: Path | str) -> bool:
         """True when the folder holds a run."""
-        return (Path(folder) / "manifest.json").is_file()
+        return (Path(folder) / NAME).is_file()
+
+    @staticmethod
+    def may_begin(folder: Path) -> bool:
+        """True when there is no such folder, or none but an empty one, or one in which a start was killed."""
+        return not folder.exists() or _left_over(folder)
 
     @classmethod
     def create(cls, folder: Path, config: Config, spec: Spec, plan: Mapping[str, Any]) -> Run:
         """A new run with its description; refuses a folder that holds something else."""
-        if folder.exists() and not cls._left_over(folder):
+        if not cls.may_begin(folder) and not cls.exists(folder):
             raise UsageError(f"{folder} exists and is not a run of ganworks; name another folder with out=.")
         run = cls(folder)
         run.__enter__()
-        run.write("config.yaml", dump_yaml(config))
-        run.write("spec.yaml", dump_yaml(spec.to_dict()))
-        run.write("plan.json", json.dumps(plan, indent=1, default=str))
-        run.seal()
+        if cls.exists(folder):
+            run.close()
+            raise UsageError(f"A training began in {folder} meanwhile. Give the command again, or name another out=.")
+        description = (dump_yaml(config), dump_yaml(spec.to_dict()), json.dumps(plan, indent=1, default=str))
+        run.write(dict(zip(_DESCRIPTION, description, strict=True)))
         return run
-
-    @staticmethod
-    def _left_over(folder: Path) -> bool:
-        """True for an empty folder, or one in which a start was killed before its first manifest."""
-        if not folder.is_dir():
-            return False
-        atomic.sweep(folder)
-        names = {p.name for p in folder.iterdir()}
-        return not names or (".lock" in names and names <= _FIRST and not any((folder / "state").glob("*")))
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
         """An existing run; raises UsageError when the folder is none or its manifest is damaged."""
-        folder = Path(folder)
-        if not cls.exists(folder):
-            raise UsageError(f"{folder} is not a run folder: it has no manifest.json. Train one with `ganworks train`.")
-        run = cls(folder)
-        try:
-            run.manifest = json.loads((folder / "manifest.json").read_text())
-            if not all(isinstance(entry["sha256"], str) for entry in run.manifest["files"].values()):
-                raise ValueError("no digest")
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise UsageError(f"{folder / 'manifest.json'} is damaged; restore it from a copy of the run.") from error
+        run = cls(Path(folder))
+        run._manifest.read()
         return run
 
     # Description
@@ -112,14 +113,32 @@ class Run:
     # Lock
 
     def __enter__(self) -> Run:
-        self._probe()
-        self._take_lock()
-        for name in _FOLDERS:  # a copy of a run may have lost those that were empty
-            self.path(name).mkdir(exist_ok=True)
+        """Take the lock, and then read the manifest again: what another trainer saved until now counts."""
+        if not self._lock.held:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(
+                    f"The run folder {self.folder} cannot be written: {error.strerror}. "
+                    "Name a folder that you can write with out=FOLDER."
+                ) from error
+            self._lock.take()
+            for folder in (self.folder, *(f for n in _FOLDERS if not (f := self.path(n)).is_symlink())):
+                atomic.sweep(folder)
+        if self.exists(self.folder):
+            self._manifest.settle()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Take the lock, and give it back only when the block fails."""
+        with ExitStack() as undo:
+            undo.enter_context(self)
+            yield
+            undo.pop_all()
 
     def close(self) -> None:
         """Give the lock back."""
@@ -127,23 +146,6 @@ class Run:
             self._log.close()
             self._log = None
         self._lock.give_back()
-
-    def _probe(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            probe = self.folder / ".probe"
-            probe.write_bytes(b"x")
-            probe.unlink()
-        except OSError as error:
-            raise UsageError(
-                f"The run folder {self.folder} cannot be written: {error.strerror}. "
-                "Name a folder that you can write with out=FOLDER."
-            ) from error
-
-    def _take_lock(self) -> None:
-        if not self._lock.held:
-            atomic.sweep(self.folder)
-            self._lock.take()
 
     # Files
 
@@ -158,72 +160,90 @@ class Run:
 
     def verify(self, name: str) -> None:
         """Raise UsageError unless the file is there and is byte for byte what was saved."""
-        entry = self.manifest["files"].get(name) or {}
-        if not self.path(name).is_file():
-            raise UsageError(f"{self.path(name)} is missing.")
-        if atomic.sha256(self.path(name)) != entry.get("sha256"):
-            raise UsageError(
-                f"{self.path(name)} was changed or damaged after it was saved (sha256 differs from manifest.json)."
-            )
+        self._manifest.steadily(lambda: (self._manifest.verify(name), True))
 
-    def write(self, name: str, content: str | bytes) -> Path:
-        """Write a file atomically and enter it in the manifest (sealed by `seal`)."""
-        self._enter(name, atomic.replace_file(self.path(name), content))
-        return self.path(name)
+    def write(self, files: Mapping[str, str | bytes]) -> None:
+        """Write files and enter them in the manifest, each of them atomically; other processes may do so as well."""
+        self._commit({n: [c.encode() if isinstance(c, str) else c] for n, c in files.items()})
 
-    def adopt(self, name: str) -> None:
-        """Enter a file that was written by other means, e.g. a picture."""
-        self._enter(name, atomic.sha256(self.path(name)))
+    def _commit(self, files: Mapping[str, Sequence[bytes | memoryview]], retire: Sequence[str] = ()) -> None:
+        staged: list[Staged] = []
+        try:
+            for name, pieces in files.items():
+                staged.append(atomic.stage(self._made(name), pieces))
+            self._manifest.commit(staged, retire, whole=self._lock.held)
+        finally:
+            for file in staged:
+                file.drop()
 
-    def _enter(self, name: str, digest: str) -> None:
-        self.manifest["files"][name] = {"sha256": digest, "bytes": self.path(name).stat().st_size}
-
-    def seal(self) -> None:
-        """Write the manifest: from here on, the files that were written belong to the run."""
-        data = json.dumps(self.manifest, indent=1, sort_keys=True).encode()
-        atomic.replace_file(self.path("manifest.json"), data)
+    def _made(self, name: str) -> Path:
+        """The path of a file to write; a folder that went missing is made again."""
+        path = self.path(name)
+        if path.parent != self.folder:
+            try:
+                path.parent.mkdir(exist_ok=True)
+            except OSError as error:
+                raise atomic.explain(error, path, 0) from error
+        return path
 
     # State
 
     def save_state(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> Path:
         """Save a state to resume from; the newest two are kept."""
         name = f"state/{counters['seen']:012d}.safetensors"
-        self._enter(name, weights.write(self.path(name), tensors, {"counters": json.dumps(dict(counters))}))
-        states = sorted(n for n in self.manifest["files"] if n.startswith("state/"))
-        for old in states[:-_KEEP]:
-            del self.manifest["files"][old]
-        self.seal()
-        for path in self.path("state").iterdir():  # files of a killed save, and old states
-            if f"state/{path.name}" not in self.manifest["files"]:
-                path.unlink(missing_ok=True)
+        pieces = weights.pack(tensors, {"counters": json.dumps(dict(counters))}, self.path(name))
+        self._commit({name: pieces}, sorted({*self._manifest.states, name})[:-_KEEP])
         return self.path(name)
 
     def load_state(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
         """(tensors, counters, warnings) of the newest good state; None when none was saved yet.
 
-        A damaged state is passed over with a warning; when all are damaged, UsageError lists every reason.
+        A damaged state is passed over with a warning; when all are damaged, UsageError lists every reason. A state that
+        the manifest does not name, as in a folder that was copied while it was written, is the last resort.
         """
+        return self._manifest.steadily(self._newest)
+
+    def _newest(self) -> tuple[tuple[dict[str, Tensor], dict[str, Any], list[str]] | None, bool]:
         reasons: list[str] = []
-        names = sorted((n for n in self.manifest["files"] if n.startswith("state/")), reverse=True)
-        for name in names:
+        named = self._manifest.states
+        found = [f"state/{path.name}" for path in self.path("state").glob("*.safetensors")] if named else []
+        others = sorted(name for name in found if STATE.fullmatch(name) and name not in named)
+        for name in (*reversed(named), *reversed(others)):
             try:
-                expect = self.manifest["files"][name]["sha256"]
-                tensors, meta = weights.read(self.path(name), allow_nonfinite=True, expect=expect)
-                return tensors, json.loads(meta["counters"]), reasons
+                content, note = self._manifest.tensors(name, allow_nonfinite=True)
+                reasons += [note] if note else []
+                return (content.tensors, json.loads(content.texts["counters"]), reasons), not reasons
             except (GanworksError, OSError, KeyError, ValueError) as error:
                 reasons.append(f"{name} was passed over: {error}")
-        if names:
+        if named:
             raise UsageError("No saved state of this run can be read:\n  " + "\n  ".join(reasons))
-        return None
+        return None, True
+
+    def counters(self) -> dict[str, Any] | None:
+        """The counters of the newest state that is there, from its header alone; None when there is none.
+
+        Raises UsageError when they cannot be read.
+        """
+
+        def attempt() -> tuple[dict[str, Any] | None, bool]:
+            there = [name for name in self._manifest.states if self.path(name).is_file()]
+            fits = there[-1:] == self._manifest.states[-1:]
+            return (json.loads(weights.read_texts(self.path(there[-1]))["counters"]) if there else None), fits
+
+        try:
+            return self._manifest.steadily(attempt)
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"The newest state of {self.folder} does not say how far it is.") from error
+
+    @property
+    def has_published(self) -> bool:
+        """Whether a network was published."""
+        return any(name.endswith(".safetensors") and "/" not in name for name in self._manifest.files)
 
     def publish(self, nets: Mapping[str, tuple[Mapping[str, Tensor], Mapping[str, str]]]) -> None:
-        """Replace the published networks: player -> (tensors, header), each in a file of its own.
-
-        A kill before the manifest is written leaves files that are checked by the digest that each holds itself.
-        """
-        for player, (tensors, header) in nets.items():
-            self._enter(file_of(player), weights.write(self.path(file_of(player)), tensors, header))
-        self.seal()
+        """Replace the published networks: player -> (tensors, header), each in a file of its own."""
+        names = {player: file_of(player) for player in nets}
+        self._commit({names[p]: weights.pack(*found, self.path(names[p])) for p, found in nets.items()})
 
     # Log
 
@@ -253,3 +273,18 @@ class Run:
             except (ValueError, KeyError, TypeError):
                 continue
         atomic.replace_file(path, "".join(f"{line}\n" for line in kept))
+
+
+def _left_over(folder: Path) -> bool:
+    """True for a folder without files of its owner, or one in which a start was killed before its first manifest."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    empty = {name for name in names & {*_FOLDERS} if not any(not _foreign_to_all(p) for p in (folder / name).glob("*"))}
+    rest = {n for n in names - _FIRST - empty if not _foreign_to_all(folder / n)}
+    return not rest or (".lock" in names and rest <= {*_DESCRIPTION})
+
+
+def _foreign_to_all(path: Path) -> bool:
+    """Whether an operating system made the file, or a write that was killed left it."""
+    return path.name in _SYSTEMS or path.name.startswith(_SYSTEMS_BEGIN) or atomic.is_temporary(path)

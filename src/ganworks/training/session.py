@@ -218,7 +218,7 @@ class Session:
         if self.run is None or self.engine.group.rank:
             return
         tensors, counters = self._good
-        if not any(name.endswith(".safetensors") and "/" not in name for name in self.run.manifest["files"]):
+        if not self.run.has_published:
             self._publish(0)
         path = self.run.save_state(tensors, counters | {"seconds": self.seconds})
         yield from self._keep(Saved(clock.seen, str(path)))

@@ -25,8 +25,8 @@ from ganworks.core.order import Order
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files import weights
-from ganworks.files.atomic import replace_file
 from ganworks.files.packing.feed import DataFeed
+from ganworks.files.rasters.pixels import png
 from ganworks.runs import published
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
@@ -89,6 +89,7 @@ class Builder:
     ):
         self.config, self.data, self.source, self.modules, self.work = config, dataset, source, modules, work
         self.told = told  # a note that the user has read
+        self.passed_over: list[str] = []  # what was wrong with the run whose weights it begins from
         self.device = devices.pick_device(config.train.device)
         if config.train.threads:
             torch.set_num_threads(config.train.threads)
@@ -117,8 +118,8 @@ class Builder:
             nets[name] = copy.deepcopy(module)
         return nets
 
-    def engine(self, bf16: bool, total: int) -> Engine:
-        """A new engine for a budget of `total` examples."""
+    def engine(self, bf16: bool, total: int, resumes: bool = False) -> Engine:
+        """A new engine for a budget of `total` examples. resumes: a saved state takes the place of its weights."""
         feed = DataFeed(self.data, self.order, self.config.domain.batch, self.device)
         engine = Engine(
             self.nets(),
@@ -131,8 +132,8 @@ class Builder:
             bf16,
             averaged=tuple(self.makes),
         )
-        if self.config.train.init:
-            begin_from(engine, self.config.train.init)
+        if self.config.train.init and not resumes:
+            self.passed_over = begin_from(engine, self.config.train.init)
         return engine
 
     def _as_taken(self) -> list[str]:
@@ -188,20 +189,20 @@ class Builder:
             },
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        run = Run.create(folder, self.config, self.data.spec, record)
         engine = self.engine(pace.bf16, plan.total)
-        return TrainingJob(self.session(engine, run, notes), run, self.config, self.data, self.evaluator.ready)
+        run = Run.create(folder, self.config, self.data.spec, record)
+        return TrainingJob(
+            self.session(engine, run, [*notes, *self.passed_over]), run, self.config, self.data, self.evaluator.ready
+        )
 
     def _refuse_unusable(self) -> None:
         if not len(self.data.train):
             raise UsageError("There is nothing to train on. `ganworks data PATH` shows what was found.")
 
     def resumed(self, run: Run) -> TrainingJob:
-        """Go on from the newest good state."""
-        run.__enter__()
-        plan = run.plan()
-        engine = self.engine(plan["bf16"], plan["total"])
-        found = run.load_state()
+        """Go on from the newest good state of a run that this process holds."""
+        plan, found = run.plan(), run.load_state()
+        engine = self.engine(plan["bf16"], plan["total"], resumes=found is not None)
         notes = list(plan["notes"])
         if found is not None:
             _, counters, warnings = found
@@ -240,13 +241,9 @@ class Builder:
         def show(weights: Weights, seen: int) -> str:
             assert run is not None
             shown = evaluator.show(load(weights))
-            suffix, content = shown if isinstance(shown, tuple) else (".png", None)
+            suffix, content = shown if isinstance(shown, tuple) else (".png", png(shown))
             name = f"samples/{seen:012d}{suffix}"
-            if content is None:
-                shown.save(run.path(name))
-            else:
-                replace_file(run.path(name), content)
-            run.adopt(name)
+            run.write({name: content})
             return name
 
         def header(player: str, seen: int, half_life: float) -> dict[str, str]:
@@ -279,10 +276,11 @@ class Builder:
         )
 
 
-def begin_from(engine: Engine, source: str) -> None:
+def begin_from(engine: Engine, source: str) -> list[str]:
     """Warm start: all players from a run's newest state, or one from a published file such as generator.safetensors.
 
-    Optimisers and counters start anew. Raises UsageError when the networks are not the same.
+    Optimisers and counters start anew. Returns what was wrong with newer states of the run. Raises UsageError when the
+    networks are not the same.
     """
     path = Path(source)
     if path.is_dir():
@@ -290,7 +288,7 @@ def begin_from(engine: Engine, source: str) -> None:
         if found is None:
             raise UsageError(f"init={source}: this run has no saved state yet.")
         engine.load_weights(found[0], source)
-        return
+        return found[2]
     tensors, texts = weights.read(path)
     player = json.loads(texts.get("ganworks", "{}")).get("player", "G")
     if player not in engine.nets:
@@ -298,6 +296,7 @@ def begin_from(engine: Engine, source: str) -> None:
     weights.load_into(engine.nets[player], tensors)
     if player in engine.averaged:
         engine.restart_averages(player)
+    return []
 
 
 def _alone() -> None:
@@ -336,24 +335,25 @@ def assemble(
     words, values = parts.named(values), parts.resolve(values)
     folder = Path(out) if out else find_folder(data, name, given)
     old = Run.open(folder) if Run.exists(folder) else None
-    with parts.fitting({k: w for k, w in words.items() if k == "domain"}, f"the data {describe_data(data)}"):
-        domain = _domain(domain_path, values)
-        dataset = domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
+
+    def opened() -> tuple[Any, Any]:
+        with parts.fitting({k: w for k, w in words.items() if k == "domain"}, f"the data {describe_data(data)}"):
+            domain = _domain(domain_path, values)
+            return domain, domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
+
     if old is not None:
-        old.refuse_changes(given, dataset.fingerprint)
-        if old.spec() != dataset.spec:
-            raise UsageError(f"{folder} was trained on {old.spec()}, but the data now is {dataset.spec}.")
-        config = old.config()
-    else:
-        with parts.fitting(words, f"the recipe {name} on examples of shape {dataset.spec.shape}"):
-            config = parts.noted(_configure(function, domain, dataset, values), words)
-            parts.refuse_misfits(config, dataset.spec, words)
-        config = replace(config, notes=(why, *config.notes)) if why else config
-    builder = Builder(config, dataset, data, modules, work, told=why if told else "")
-    if old is not None:
-        return builder.resumed(old)
+        with old.kept():  # locked before anything of it is read, so that no other trainer changes it in between
+            dataset = opened()[1]
+            old.refuse_changes(given, dataset.fingerprint)
+            if old.spec() != dataset.spec:
+                raise UsageError(f"{folder} was trained on {old.spec()}, but the data now is {dataset.spec}.")
+            return Builder(old.config(), dataset, data, modules, work, told=why if told else "").resumed(old)
+    domain, dataset = opened()
     with parts.fitting(words, f"the recipe {name} on examples of shape {dataset.spec.shape}"):
-        return builder.fresh(folder, given)
+        config = parts.noted(_configure(function, domain, dataset, values), words)
+        parts.refuse_misfits(config, dataset.spec, words)
+        config = replace(config, notes=(why, *config.notes)) if why else config
+        return Builder(config, dataset, data, modules, work, told=why if told else "").fresh(folder, given)
 
 
 def _domain(path: str, values: Mapping[str, Any]) -> Any:

@@ -5,7 +5,6 @@ Nothing is drawn where the evaluator has written files of such names itself.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from ganworks.core.contracts import ChangesPictures, HasUnseen
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.atomic import replace_file
-from ganworks.files.rasters.pixels import to_image, viewable
+from ganworks.files.rasters.pixels import png, to_image, viewable
 from ganworks.files.rasters.sheet import side_by_side
 from ganworks.runs.published import Published
 
@@ -85,7 +84,5 @@ def _image(x: Tensor) -> Image.Image:
 
 
 def _save(image: Image.Image, path: Path) -> Path:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    replace_file(path, buffer.getvalue())
+    replace_file(path, png(image))
     return path

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ganworks.core.contracts import ChoosesExtractor, Evaluator, Work
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
 from ganworks.use.before_after import draw_pairs
+
+
+class NotKeptError(GanworksError):
+    """An evaluation was made, and could not be written into the run's folder; `report` holds it."""
+
+    def __init__(self, report: Any, folder: Path, error: GanworksError):
+        super().__init__(f"The evaluation was made, but not kept. {error}")
+        self.report, self.folder = report, folder
 
 
 def evaluate_run(
@@ -26,7 +38,7 @@ def evaluate_run(
 
     data: what the run was trained on; None: the path in its plan. opened: the data set, if it is open already.
     extractor: the name of the feature extractor; "": the default of the data. Raises UsageError when the data is not
-    found or is not the data of the run, or when the extractor is unknown.
+    found or is not the data of the run, or when the extractor is unknown, NotKeptError when it cannot be written.
     """
     folder, plan, config = run.folder, run.plan(), run.config()
     source = plan["given"]["data"] if data is None else data
@@ -43,21 +55,45 @@ def evaluate_run(
     main = next(iter(found.values())).card
     about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
     evaluator = config.domain.evaluator(opened, source, config, work)
-    report = (_by(evaluator, extractor, config.recipe) if extractor else evaluator).evaluate(
-        {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
-        count=count,
-        seed=seed,
-        pictures=folder / "eval",
-        progress=work,
-        about=about,
-    )
-    if (shown := found.get("G")) is not None and shown.use == "apply":
-        draw_pairs(shown, config.domain, opened, folder / "eval")
-    run.write("eval.json", json.dumps(report.to_dict(), indent=1))
-    for path in sorted((folder / "eval").glob("[!.]*.*")):
-        run.adopt(f"eval/{path.name}")
-    run.seal()
+    evaluator = _by(evaluator, extractor, config.recipe) if extractor else evaluator
+    with _workplace() as drawn:
+        report = evaluator.evaluate(
+            {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
+            count=count,
+            seed=seed,
+            pictures=drawn,
+            progress=work,
+            about=about,
+        )
+        if (shown := found.get("G")) is not None and shown.use == "apply":
+            draw_pairs(shown, config.domain, opened, drawn)
+        pictures = {f"eval/{path.name}": path.read_bytes() for path in sorted(drawn.glob("[!.]*.*"))}
+    with keeping(report, folder):
+        run.write({**pictures, "eval.json": json.dumps(report.to_dict(), indent=1)})
     return report
+
+
+@contextmanager
+def _workplace() -> Iterator[Path]:
+    """A folder for pictures that are being drawn, outside of the run, which may be read-only or written by others."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="ganworks-eval-")
+    except OSError as error:
+        raise GanworksError(
+            f"There is no folder for temporary files, in which the pictures of an evaluation are drawn: "
+            f"{error.strerror or error}. Name one with the environment variable TMPDIR."
+        ) from error
+    with folder as name:
+        yield Path(name)
+
+
+@contextmanager
+def keeping(report: Any, folder: Path) -> Iterator[None]:
+    """Turn what fails while a report is written into an error that holds the report."""
+    try:
+        yield
+    except GanworksError as error:
+        raise NotKeptError(report, folder, error) from error
 
 
 def _by(evaluator: Evaluator, name: str, recipe: str) -> Evaluator:

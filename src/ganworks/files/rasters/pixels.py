@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -106,6 +107,13 @@ def grid(x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[An
     pictures = [to_image(array).resize((wide, tall), Image.Resampling.NEAREST) for array in x]
     captions = None if labels is None else [shortened(str(label), wide) for label in labels]
     return arrange(pictures, columns, frame, captions)
+
+
+def png(image: Image.Image) -> bytes:
+    """A picture as a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def png_mark(mark: dict[str, Any] | None) -> PngInfo:

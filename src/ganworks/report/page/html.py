@@ -9,23 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib import resources
-from pathlib import Path
 
 from ganworks.report import words
 from ganworks.report.page import course, fill, scores, sections, tasks
-from ganworks.report.page.write import write_text
 from ganworks.report.read import RunView
 
 _STYLES = ("vendor/uplot-1.6.32.min.css", "page.css")
 _SCRIPTS = ("vendor/uplot-1.6.32.iife.min.js", "page.js", "charts.js")
-
-
-def write_report(run: RunView) -> Path:
-    """Writes report.html into the run's folder, atomically, and returns its path. Under 8 MB.
-
-    Raises OSError when it cannot be written.
-    """
-    return write_text(run.folder / "report.html", render(run))
 
 
 def render(run: RunView) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,22 +12,16 @@ from ganworks.report import advice, units, words
 from ganworks.report.page import fill
 from ganworks.report.page.fill import Markdown
 from ganworks.report.page.sections import example
-from ganworks.report.page.write import write_text
 from ganworks.report.read import RunView, as_float, mapping
 
 
-def write_card(run: RunView) -> Path:
-    """Writes README.md into the run's folder, atomically, and returns its path.
-
-    Raises OSError when it cannot be written.
-    """
-    return write_text(run.folder / "README.md", card(run))
-
-
 def card(run: RunView) -> str:
-    """The card's text: Markdown below a YAML head that model hubs read. The template escapes what came from the run."""
+    """The card as text, well-formed UTF-8: Markdown below a YAML head that model hubs read.
+
+    The template escapes what came from the run.
+    """
     head = {"library_name": "ganworks", "tags": ["gan", "generative-adversarial-network", *_kind(run)]}
-    return fill.markdown(
+    text = fill.markdown(
         "card.md",
         head=Markdown(yaml.safe_dump(head, sort_keys=False)),
         name=run.name,
@@ -42,6 +35,7 @@ def card(run: RunView) -> str:
         **_training(run),
         **_scores(run),
     )
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _kind(run: RunView) -> list[str]:
