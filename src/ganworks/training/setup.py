@@ -336,14 +336,14 @@ def assemble(
     folder = Path(out) if out else find_folder(data, name, given)
     old = Run.open(folder) if Run.exists(folder) else None
 
-    def opened() -> tuple[Any, Any]:
+    def opened(kept: Any = None) -> tuple[Any, Any]:  # a run goes on with the settings that its data were read with
         with parts.fitting({k: w for k, w in words.items() if k == "domain"}, f"the data {describe_data(data)}"):
-            domain = _domain(domain_path, values)
+            domain = _domain(domain_path, values, kept)
             return domain, domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
 
     if old is not None:
         with old.kept():  # locked before anything of it is read, so that no other trainer changes it in between
-            dataset = opened()[1]
+            dataset = opened(old.config().domain)[1]
             old.refuse_changes(given, dataset.fingerprint)
             if old.spec() != dataset.spec:
                 raise UsageError(f"{folder} was trained on {old.spec()}, but the data now is {dataset.spec}.")
@@ -356,9 +356,9 @@ def assemble(
         return Builder(config, dataset, data, modules, work, told=why if told else "").fresh(folder, given)
 
 
-def _domain(path: str, values: Mapping[str, Any]) -> Any:
-    """The recipe's domain, or the caller's own, with the settings that the user gave."""
-    own = values.get("domain")
+def _domain(path: str, values: Mapping[str, Any], kept: Any = None) -> Any:
+    """The caller's own domain, that of the run (kept), or the recipe's, with the settings that the user gave."""
+    own = values.get("domain") or kept
     if own is None and not path:
         raise UsageError("A recipe of your own needs its domain: domain=MyDomain().")
     return override(own or find_class(path)(), {k[7:]: v for k, v in values.items() if k.startswith("domain.")})

@@ -18,15 +18,15 @@ MONTHS = ("january", "february", "march", "april", "may", "june", "july", "augus
 _CODES = {"Y": r"\d{4}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}", "I": r"\d{1,2}", "M": r"\d{2}",
           "S": r"\d{2}", "y": r"\d{2}", "q": r"[1-4]", "G": r"\d{4}", "V": r"\d{1,2}", "p": r"[AaPp]\.?[Mm]\.?",
           "f": r"(?:[.,]\d{1,9})?", "b": r"[A-Za-z]{3,4}\.?", "B": r"[A-Za-z]{3,9}",
-          "z": r"Z|[+-]\d{2}(?::?\d{2})?"}  # fmt: skip
+          "z": r"Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?"}  # fmt: skip
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%b %d, %Y",
           "%b %d %Y", "%d %b %Y", "%d-%b-%Y", "%B %d, %Y", "%d %B %Y", "%d. %B %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y",
           "%d-%b-%y")  # fmt: skip
 _CLOCKS = ("%H:%M:%S%f", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%H.%M.%S")
 _COARSE = ("%Y-%m", "%Y/%m", "%m/%Y", "%m.%Y", "%b %Y", "%b-%Y", "%B %Y", "%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y",
            "Q%q-%Y", "%G-W%V", "%GW%V", "%G W%V")  # fmt: skip
-_COMPACT = ("%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S",
-            "%Y%m%d %H:%M")  # fmt: skip
+_COMPACT = ("%Y-%m-%dT%H", "%Y-%m-%d %H", "%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S",
+            "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M")  # fmt: skip
 _SAMPLE, _ENOUGH = 50, 0.95
 
 
@@ -36,14 +36,14 @@ class DateForm:
 
     format: as of strftime, with %q for the quarter, %G and %V for the ISO week, %z for the offset, and %f for a
     fraction of a second with its point, which may be absent. padded: 05.06.2024 rather than 5.6.2024. digits: of the
-    fraction. offset: of a column with %z, minutes east of UTC; zulu: it is written as Z, colon: as +02:00.
+    fraction. offset: of a column with %z, minutes east of UTC; zone: how UTC is written (Z); colon: as +02:00.
     """
 
     format: str
     padded: bool = True
     digits: int = 0
     offset: int = 0
-    zulu: bool = False
+    zone: str = ""
     colon: bool = True
 
     @staticmethod
@@ -100,7 +100,7 @@ class DateForm:
         if code == "z":
             hours, minutes = divmod(abs(self.offset), 60)
             sign = "-" if self.offset < 0 else "+"
-            return "Z" if self.zulu else f"{sign}{hours:02d}{':' * self.colon}{minutes:02d}"
+            return self.zone or f"{sign}{hours:02d}{':' * self.colon}{minutes:02d}"
         if code in "bB":
             return MONTHS[moment.month - 1].capitalize()[: 3 if code == "b" else None]
         two = {"m": moment.month, "d": moment.day, "H": moment.hour, "I": hour, "V": week}
@@ -183,7 +183,7 @@ def offset_in(text: str) -> int:
 @cache
 def forms() -> tuple[DateForm, ...]:
     """All forms that are tried, in the order in which they are."""
-    clocks = [*_CLOCKS, *(f"{c}%z" for c in _CLOCKS[:2])]
+    clocks = [*_CLOCKS, *(f"{c}{join}%z" for c in _CLOCKS[:2] for join in ("", " "))]
     times = (f"{day}{join}{clock}" for day, join, clock in product(_DATES, (" ", "T", ", "), clocks))
     return tuple(DateForm(f) for f in (*_DATES, *times, *_COARSE, *_COMPACT, *_CLOCKS))
 
@@ -226,7 +226,7 @@ def _detailed(form: DateForm, cells: Sequence[str]) -> DateForm:
     zones = [p["z"] for p in parts if "z" in p]
     usual = max(set(zones), key=lambda z: (zones.count(z), z)) if zones else ""
     colon = ":" in usual or not usual
-    return DateForm(form.format, padded, min(digits, 9), offset_in(usual), usual == "Z", colon)
+    return DateForm(form.format, padded, min(digits, 9), offset_in(usual), usual if usual.isalpha() else "", colon)
 
 
 def moments(text: str, own: DateForm | None) -> list[tuple[float, DateForm]]:

@@ -47,6 +47,8 @@ def read(source: Any, encoding: str = "utf-8", header: str = "auto") -> tuple[An
         frame = source
         facts: dict[str, Any] = {"source": "DataFrame", "kind": "dataframe", "bytes": 0, "notes": []}
         facts["numbered"] = [str(name) for name in frame.columns if isinstance(name, int)]
+        if not isinstance(frame.index, pd.RangeIndex) and frame.index.name is not None:
+            facts["notes"].append(f"the index {frame.index.name} is left out; frame.reset_index() makes it a column")
         frame = frame.reset_index(drop=True)
         frame.columns = [str(name) for name in frame.columns]
     else:
