@@ -55,7 +55,7 @@ def under(module: str, roots: set[str]) -> bool:
 
 @pytest.mark.parametrize(
     "path",
-    [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").glob("*.py"))],
+    [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))],
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_no_file_above_400_lines(path):
@@ -155,7 +155,7 @@ def test_help_needs_no_torch_and_import_is_light():
 def test_the_number_of_verbs_and_short_names_is_frozen():
     """A new knob is a field of a dataclass with its full name; verbs and aliases are not added lightly."""
     from ganworks.cli.main import VERBS
-    from ganworks.training.setup import ALIASES
+    from ganworks.core.schema.words import ALIASES
 
     assert sorted(VERBS) == [
         *("apply", "compare", "data", "eval", "info", "predict", "recipes", "report", "sample", "train")
@@ -221,3 +221,22 @@ def test_shared_code_knows_no_task():
         for node in (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Compare | ast.match_case)):
             words = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
             assert not words & (kinds | set(registry.recipes())), f"{name(path)} asks for {words}"
+
+
+def test_one_place_prints_and_one_writes_csv():
+    """Whatever reaches a terminal or a spreadsheet goes through the filters there."""
+    streams, alone = {"stdout", "stderr", "__stdout__", "__stderr__"}, {"to_csv", "write_csv", "savetxt", "DictWriter"}
+    for path in FILES:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        named = {n.id for n in nodes if isinstance(n, ast.Name)}
+        dotted = [(getattr(n.value, "id", ""), n.attr) for n in nodes if isinstance(n, ast.Attribute)]
+        shown = path.read_text().count("Screen(sys.stdout)")
+        if name(path) != "core.console.voice":
+            assert "print" not in named, f"{name(path)} prints on its own"
+            own = 1 if name(path) == "report.terminal.screen" else 0  # the screen hands its stream to a voice at once
+            assert len([d for d in dotted if d[0] == "sys" and d[1] in streams]) == shown + own, name(path)
+            assert ("warnings", "formatwarning") not in dotted, name(path)
+        if name(path) != "core.console.stop":
+            assert "signal" not in {module for module, _ in dotted}, f"{name(path)} takes signals on its own"
+        if name(path) != "files.tables.write":
+            assert ("csv", "writer") not in dotted and not alone & {d[1] for d in dotted}, f"{name(path)} writes CSV"

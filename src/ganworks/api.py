@@ -11,6 +11,8 @@ from torch import nn
 
 from ganworks.core import registry
 from ganworks.core.config import from_dict
+from ganworks.core.console.stop import told
+from ganworks.core.console.voice import hold_descriptors
 from ganworks.core.contracts import Work, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.events import Event, Finished
@@ -39,6 +41,7 @@ def _silent(label: str, done: int, total: int) -> None:
 
 
 def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> TrainingJob:
+    hold_descriptors()
     if data is None and isinstance(recipe, str) and recipe not in registry.recipes() and is_source(recipe):
         recipe, data = None, recipe
     if data is None:
@@ -118,12 +121,16 @@ def fit(
     RUN/tensorboard (extra `log`). returns: as for `load`; the UsageError comes before the training.
     Raises KeyboardInterrupt after Ctrl-C; the run is saved, and the same call resumes it.
     """
-    with Meters() as meters:
+    with Meters() as meters, told(lambda: "Interrupted before the training began. The same command starts again."):
         job = _job(recipe, data, out, settings, meters)
-    last: Event | None = None
+    folder, last = job.run.folder, None
     try:
         _promise(job, returns)
-        with Display() as display, mirror(job.run.folder) if tensorboard else nullcontext(display) as second:
+        with (
+            told(lambda: f"Ended at once. {folder} is as it was last saved; the same command goes on from there."),
+            Display() as display,
+            mirror(folder) if tensorboard else nullcontext(display) as second,
+        ):
             for last in job.session.events():
                 display(last)
                 if tensorboard:
@@ -131,15 +138,19 @@ def fit(
     finally:
         job.run.close()
     if isinstance(last, Finished) and last.reason == "interrupted":
-        write_pages(job.run.folder, job.run)
-        raise KeyboardInterrupt(f"Saved at {last.seen:,} examples in {job.run.folder}; the same command goes on.")
-    if evaluate and job.config.train.judge and job.judged:
-        from ganworks.use.evaluate import evaluate_run
+        with told(lambda: f"Saved at {last.seen:,} examples in {folder}; the same command goes on."):
+            write_pages(folder, job.run)
+            raise KeyboardInterrupt
+    with told(lambda: f"The training is finished and saved in {folder}; the same command goes on with its evaluation."):
+        if job.session.stop.asked:  # during the last step
+            raise KeyboardInterrupt
+        if evaluate and job.config.train.judge and job.judged:
+            from ganworks.use.evaluate import evaluate_run
 
-        with Meters() as meters:
-            evaluate_run(job.run, data=data, opened=job.data, work=meters)
-    write_pages(job.run.folder, job.run)
-    return load(job.run.folder) if returns is None else load(job.run.folder, returns=returns)
+            with Meters() as meters:
+                evaluate_run(job.run, data=data, opened=job.data, work=meters)
+        write_pages(folder, job.run)
+        return load(folder) if returns is None else load(folder, returns=returns)
 
 
 def _promise(job: TrainingJob, returns: type | None) -> None:
@@ -218,9 +229,10 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
     from ganworks.use.evaluate import evaluate_run, keeping
 
     opened = Run.open(run)
-    found = evaluate_run(opened, data=data, work=on_work, **options)
-    with keeping(found, opened.folder):
-        write_pages(opened.folder, opened)
+    with told(lambda: "Interrupted. Scores are kept when all are measured; the same command measures them again."):
+        found = evaluate_run(opened, data=data, work=on_work, **options)
+        with keeping(found, opened.folder):
+            write_pages(opened.folder, opened)
     return found
 
 

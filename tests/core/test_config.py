@@ -6,6 +6,7 @@ import pytest
 
 from ganworks.core import config as c
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_yaml
 from ganworks.core.settings import Budget, Config, Optimizer, Train, half_cosine
 from ganworks.games.adversarial import Adversarial
 from ganworks.networks.mlp import MLP
@@ -19,7 +20,7 @@ def sample() -> Config:
 
 def test_round_trip_through_yaml():
     text = c.dump_yaml(sample())
-    assert c.from_dict(Config, c.load_yaml(text, "t")) == sample()
+    assert c.from_dict(Config, read_yaml(text, "t")) == sample()
 
 
 def test_override_reads_strings_and_reaches_down():
@@ -70,7 +71,7 @@ def test_wrong_settings_name_the_key_and_the_value(settings, words):
 @pytest.mark.parametrize("text", ["!!python/object/apply:os.system ['true']", "a: [1", "!!python/name:os.system"])
 def test_yaml_is_safe(text):
     with pytest.raises(UsageError):
-        c.load_yaml(text, "config.yaml")
+        read_yaml(text, "config.yaml")
 
 
 @pytest.mark.parametrize("path", ["os.system", "subprocess.Popen", "antigravity.X", "config.load_yaml", "..x.Y", ""])
@@ -116,3 +117,9 @@ def test_schedules():
     assert adam.lr_at(0.25) == pytest.approx(0.55)
     assert adam.lr_at(0.0) < 0.02
     assert half_cosine(2, 2, 0.3) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"threads": 10**9}, {"threads": -1}, {"ema": (1.0,) * 1000}, {"ema": ()}])
+def test_threads_and_averages_of_absurd_number_are_refused(wrong):
+    with pytest.raises(UsageError, match=r"threads must lie between 0 and 1,024|ema needs at least one half-life, and"):
+        Train(**wrong)

@@ -9,6 +9,7 @@ import math
 import re
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import fake_run
@@ -99,6 +100,19 @@ def test_a_torn_line_is_ignored_and_damage_is_said(tmp_path: Path) -> None:
     found = read_run(run)
     assert len(found.rounds) == 4 and len(found.problems) == 3 and "4 damaged lines" in found.problems[0]
     page_of(run)
+
+
+def test_a_description_that_is_not_the_saved_one_is_said(tmp_path: Path) -> None:
+    run = fake_run.build(tmp_path)
+    evaluation = run / "eval.json"
+    evaluation.write_text('{"metrics": {"fd": {"value": 12.5}}}')
+    old, new = sha256(evaluation.read_bytes()), sha256(b"")
+    for files, pending, said in ((old, {}, []), (new, {"eval.json": old.hexdigest()}, []), (new, {}, ["eval.json"])):
+        manifest = {"files": {"eval.json": {"sha256": files.hexdigest()}}, "pending": pending}
+        (run / "manifest.json").write_text(json.dumps(manifest))
+        assert [problem.split()[0] for problem in read_run(run).problems] == said
+    (run / "manifest.json").write_text('{"files"')
+    assert [problem.split()[0] for problem in read_run(run).problems] == ["manifest.json"]
 
 
 def test_a_resume_replaces_what_it_does_again(tmp_path: Path) -> None:

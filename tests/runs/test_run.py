@@ -11,9 +11,14 @@ from ganworks.cli.main import main
 from ganworks.core.events import Finished
 from ganworks.files.recognise import recognise
 from ganworks.report import read
+from ganworks.runs.manifest import Manifest
 from ganworks.runs.run import Run
 
 SETTINGS = {"budget": 500, "batch": 50, "train.precision": "fp32", "networks.hidden": [16], "train.threads": 1}
+
+
+class Killed(BaseException):
+    """Ends a save in its middle."""
 
 
 def begin(out, recipe="mlp") -> None:
@@ -64,3 +69,30 @@ def test_eval_reads_the_log_of_a_run_once(tmp_path, monkeypatch, capsys):
     assert reads == [tmp_path / "run" / "metrics.jsonl"]
     assert {"report.html", "README.md", "eval.json"} <= set(Run.open(tmp_path / "run").manifest["files"])
     assert "Judged by" in capsys.readouterr().out
+
+
+def test_a_save_killed_before_its_manifest_is_finished_by_whoever_comes_next(tmp_path, monkeypatch):
+    """Its state counts, and the oldest goes, as it would have without the kill."""
+    begin(tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    with run:
+        tensors, counters, _ = run.load_state()
+        for seen in (10**6, 2 * 10**6):
+            run.save_state(tensors, counters | {"seen": seen})
+        real, left = Manifest._store, [1]
+
+        def store(self, **more):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            real(self, **more)
+
+        monkeypatch.setattr(Manifest, "_store", store)
+        with pytest.raises(Killed):
+            run.save_state(tensors, counters | {"seen": 3 * 10**6})
+        monkeypatch.undo()
+    assert Run.open(tmp_path / "run").load_state()[1]["seen"] == 2 * 10**6
+    Run.open(tmp_path / "run").write({"report.html": "page"})
+    there = sorted(path.name for path in (tmp_path / "run" / "state").iterdir())
+    assert there == ["000002000000.safetensors", "000003000000.safetensors"]
+    assert Run.open(tmp_path / "run").load_state()[1]["seen"] == 3 * 10**6

@@ -226,3 +226,16 @@ def test_steppers_are_torchs_optimisers(name, make):
         reference.step()
     for mine, theirs in zip(one.parameters(), two.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs)
+
+
+def test_examples_are_loaded_in_float32_while_the_networks_compute_in_bf16():
+    def turned(start, draw):
+        turn = torch.eye(2, 3).mul(0.7).expand(draw.total, 2, 3)
+        grids.append(nn.functional.affine_grid(turn, [draw.total, 1, 300, 300], align_corners=False))
+        return feed(start, draw)
+
+    grids, e = [], engine(batch=2)
+    e.feed, e.bf16 = turned, True
+    e.step()
+    exact = 0.7 * (2 * torch.arange(300) + 1 - 300) / 300  # centres of pixels
+    torch.testing.assert_close(grids[0][0, 0, :, 0], exact, rtol=0, atol=1e-6)  # .6 pixels off in bf16

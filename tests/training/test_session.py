@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import toys
 from torch import nn
 
 import ganworks as gw
@@ -165,7 +166,8 @@ def test_an_example_budget_is_kept_and_a_time_budget_becomes_one():
 
 
 def test_the_watch_tells_a_bad_moment_from_a_bad_trend():
-    watch, good = Watch(real_spread=1.0, patience=3), torch.tensor([0.5, -0.2, 1.0])
+    real = torch.tensor([[0.5], [-0.5]])  # of spread 1
+    watch, good = Watch(real, toys.engine().config, patience=3), torch.tensor([0.5, -0.2, 1.0])
     won = torch.full((3,), 9.0), torch.full((3,), -9.0)
     assert [len(watch.logits(n, 0.5, *won)) for n in range(5)] == [0, 0, 1, 0, 0]
     assert watch.logits(6, 0.5, good, good) == []

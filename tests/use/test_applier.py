@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,9 +20,11 @@ from standins import publish
 import ganworks as gw
 from ganworks.cli import main as cli
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.files import provenance
+from ganworks.core.machine.places import explain
+from ganworks.files import atomic, provenance
 from ganworks.files.rasters.read import ImageMetadata, Raster, read
 from ganworks.files.rasters.write import encode
+from ganworks.use import file_jobs
 from ganworks.use import job_record as applying_files
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files
@@ -297,6 +301,46 @@ def test_the_work_is_kept_when_it_is_killed(run, photos, tmp_path):
     model.domain = inner
     assert apply_files(model, photos, tmp_path / "out").kept == 2
     assert not list((tmp_path / "out").rglob(".*.gwtmp"))
+
+
+def test_a_folder_is_written_by_one_process_at_a_time(run, photos, tmp_path):
+    model, out, said = Applier.load(run), tmp_path / "out", []
+
+    def second(label, done, total):
+        with pytest.raises(UsageError, match=rf"Another process is writing to {out}\. Wait for it, or choose"):
+            apply_files(model, photos, out, seed=1)
+        said.append(done)
+
+    done = apply_files(model, photos, out, on_progress=second)
+    assert len(done.pairs) == 3 and not done.failed and said == [0, 1, 2, 3]
+    assert apply_files(model, photos, out).kept == 3
+
+
+def test_a_full_disk_ends_the_work_and_what_is_done_stays(run, photos, tmp_path, monkeypatch):
+    model, out, made = Applier.load(run), tmp_path / "out", []
+
+    def full(path, content):
+        made.append(path)
+        if len(made) == 2:
+            raise explain(OSError(errno.ENOSPC, "full"), path)
+        return atomic.replace_file(path, content)
+
+    monkeypatch.setattr(file_jobs, "atomic", SimpleNamespace(**{**vars(atomic), "replace_file": full}))
+    done = apply_files(model, photos, out)
+    monkeypatch.undo()
+    assert len(done.pairs) == 1 and [name for name, _ in done.failed] == ["deep/b c.png", "deep/er/ü.png"]
+    assert "There is no room to write" in done.failed[0][1] and done.failed[1][1] == "not begun."
+    assert apply_files(model, photos, out).kept == 1
+
+
+def test_the_record_and_the_outputs_are_not_written_through_links(run, photos, tmp_path):
+    model, out, own = Applier.load(run), tmp_path / "out", tmp_path / "own"
+    own.write_text("")
+    out.mkdir()
+    (out / applying_files.RECORD).symlink_to(own)
+    with pytest.raises(GanworksError, match=r"applied\.jsonl: it is a symbolic link"):
+        apply_files(model, photos, out)
+    assert own.read_text() == ""
 
 
 def test_inputs_and_strangers_are_never_overwritten(run, photos, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.machine.places import TakenError
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.networks.mlp import MLP
@@ -185,11 +186,61 @@ def test_wrong_names_and_full_disks_are_sentences(tmp_path, monkeypatch):
         generate(_model(), 1, tmp_path / "b.zip")
     assert (tmp_path / "b.zip").read_bytes() == b"mine"
 
-    def full(self, data):
+    def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("ganworks.files.atomic._fresh", full)
     with pytest.raises(GanworksError, match="no room to write"):
         generate(_model(), 30, tmp_path / "c", shard=10)
     monkeypatch.undo()
     assert generate(_model(), 30, tmp_path / "c", shard=10).made == 30
+
+
+def test_links_in_the_folder_are_never_followed(tmp_path):
+    out, own = tmp_path / "out", tmp_path / "own"
+    own.write_text("mine")
+    generate(_model(), 10, out, shard=10)
+    good = _content(out)
+    (out / "00000003.png").unlink()
+    (out / "00000003.png").symlink_to(own)
+    assert generate(_model(), 20, out, shard=10).made == 20
+    assert own.read_text() == "mine" and not (out / "00000003.png").is_symlink()
+    assert {name: _content(out)[name] for name in good} == good
+    (out / "done.jsonl").rename(tmp_path / "record")
+    (out / "done.jsonl").symlink_to(tmp_path / "record")
+    before = (tmp_path / "record").read_bytes()
+    with pytest.raises(GanworksError, match=r"done\.jsonl: it is a symbolic link"):
+        generate(_model(), 30, out, shard=10)
+    assert (tmp_path / "record").read_bytes() == before
+
+
+def test_files_of_other_work_are_not_overwritten(tmp_path):
+    _model().sample(3, 5).save(tmp_path / "a")
+    with pytest.raises(TakenError, match=r"a holds samples\.json already, from other work"):
+        generate(_model(), 10, tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "00000000.png").write_bytes(b"mine")
+    with pytest.raises(TakenError, match=r"b holds 00000000\.png"):
+        generate(_model(), 10, tmp_path / "b")
+    assert (tmp_path / "b" / "00000000.png").read_bytes() == b"mine"
+
+
+def test_parts_that_a_kill_left_beside_a_finished_zip_are_removed(tmp_path):
+    out, parts = tmp_path / "a.zip", tmp_path / ".a.zip.parts"
+    generate(_model(), 20, out, shard=10)
+    before = out.read_bytes()
+    parts.mkdir()
+    (parts / "00000019.png").write_bytes(b"x")
+    assert generate(_model(), 20, out, shard=10).made == 0 and not parts.exists()
+    parts.mkdir()
+    with pytest.raises(TakenError, match="seed: 0 -> 1"):  # the finished zip stays, whatever lies beside it
+        generate(_model(), 20, out, 1, shard=10)
+    assert out.read_bytes() == before
+
+
+def test_a_shard_that_does_not_fit_is_refused_with_one_that_does(tmp_path, monkeypatch):
+    model = _model()
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 100_000)
+    with pytest.raises(UsageError, match=r"shard=1,000: the samples of two shards would take .* shard=27 would fit"):
+        generate(model, 1000, tmp_path / "a")
+    assert generate(model, 27, tmp_path / "b").made == 27  # no more than the samples themselves count

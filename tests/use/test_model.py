@@ -157,7 +157,7 @@ WRONG_LABELS = (
     ids=lambda w: next(iter(w)),
 )
 def test_values_out_of_range_are_refused(wrong, monkeypatch):
-    monkeypatch.setattr("ganworks.use.model._free_memory", lambda: 10**9)
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 10**9)
     with pytest.raises(UsageError) as caught:
         _model().sample(**wrong)
     assert len(str(caught.value)) < 400
@@ -350,3 +350,21 @@ def test_devices_that_are_not_there_are_refused():
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="has none"):
             pick_device("cuda:0")
+
+
+def test_what_does_not_fit_is_refused_with_the_number_that_would(monkeypatch):
+    model = _model()
+    monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 11 * model.row_bytes)
+    with pytest.raises(UsageError, match=r"n=8: the samples would take .* n=7 would fit. ganworks.use.bulk.generate"):
+        model.sample(8)
+    assert len(model.sample(7)) == 7
+    with pytest.raises(UsageError, match=r"steps=9: the samples of the walk would take about"):
+        model.walk([1, 2], 9)
+    with pytest.raises(UsageError, match="steps must be from 1 to 100000, not 1000000000"):
+        model.walk([1, 2], 10**9)
+
+
+def test_a_sample_of_absurd_shape_is_refused_before_the_network_runs():
+    net = _model().net
+    with pytest.raises(UsageError, match=r"A sample of shape \(3, 65536, 65536\) would take about 206.2 GB of memory"):
+        Model(net, Spec("images", (3, 65536, 65536)), device="cpu")

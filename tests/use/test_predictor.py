@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from standins import publish
 
 import ganworks as gw
 from ganworks.cli import main as cli
+from ganworks.core.config import to_dict
 from ganworks.core.errors import UsageError
+from ganworks.files.weights import write
 from ganworks.metrics.estimate import wilson
+from ganworks.runs.published import header
 from ganworks.use.predictor import Predictor
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
@@ -127,3 +131,27 @@ def test_the_command_line(run, photos, tmp_path, monkeypatch, capsys):
     ):
         assert cli.main(wrong) == 2, wrong
         assert message in capsys.readouterr().err, wrong
+
+
+def test_names_of_strangers_act_nowhere(run, photos, tmp_path, monkeypatch, capsys):
+    """Neither in a terminal nor in a spreadsheet; the JSON holds them as they are."""
+    hostile = ("=cmd|' /C calc'!A0", "@x\x1b[2J\u202e\nline", "-2+3")
+    monkeypatch.chdir(tmp_path)
+    model = Predictor.load(run)
+    card = {**model.info, "domain": to_dict(model.domain), "use": "predict", "player": "C"}
+    spec = replace(model.spec, classes=hostile)
+    card = {name: value for name, value in card.items() if name not in ("path", "spec", "format")}
+    write(run / "classifier.safetensors", model.net.state_dict(), header(spec, card))
+    (photos / "red" / "03.png").rename(photos / "red" / "=1\x1b]0;t\x07.png")
+    assert cli.main(["predict", str(run), str(photos / "red"), "out=p.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "@x\\x1b[2J\\u202e\\nline" in out and "=1\\x1b]0;t\\x07.png" in out
+    assert all(c.isprintable() or c == "\n" for c in out)
+    text = Path("p.csv").read_text()
+    rows = list(csv.reader(text.splitlines()))
+    assert rows[0][3:] == ["p(=cmd|' /C calc'!A0)", "p(@x\\x1b[2J\\u202e\\nline)", "p(-2+3)"]
+    assert "'=1\\x1b]0;t\\x07.png" in {row[0] for row in rows}
+    assert {row[1] for row in rows[1:]} == {f"'{hostile[0]}"} and all(float(row[2]) > 0.3 for row in rows[1:])
+    assert cli.main(["predict", str(run), str(photos / "red"), "out=p.json"]) == 0
+    raw = Path("p.json").read_text()
+    assert json.loads(raw)["classes"] == list(hostile) and all(c.isprintable() or c == "\n" for c in raw)

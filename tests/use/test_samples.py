@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -9,8 +10,14 @@ import pytest
 import torch
 from torch import nn
 
+from ganworks.cli import main as cli
 from ganworks.core.errors import UsageError
+from ganworks.core.machine.places import TakenError
 from ganworks.core.spec import Spec
+from ganworks.files.atomic import replace_file
+from ganworks.networks.mlp import MLP
+from ganworks.runs.lock import FolderLock
+from ganworks.runs.published import save_generator
 from ganworks.use.bulk import generate
 from ganworks.use.model import Model
 
@@ -112,3 +119,111 @@ def test_bulk_shards_of_the_makers_form_restart(tmp_path):
         generate(words.prepared(factor=2), 5, tmp_path / "a", shard=2)
     with pytest.raises(UsageError, match="'zip' is unknown here"):
         generate(words, 5, tmp_path / "a.zip")
+
+
+def test_a_folder_holds_samples_of_one_seed_and_setting(tmp_path):
+    out, made = tmp_path / "a", model(Sounds())
+    made.sample(4, seed=1).save(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for other, part in (
+        (made.sample(2, seed=2), "seed: 1 -> 2"),
+        (made.sample(2, seed=1, factor=2), "factor: "),
+        (made.sample(2, seed=1, truncation=0.5), "truncation: "),
+        (made.decode(torch.zeros(2, 4)), "seed: 1 -> "),
+        (made.walk([1, 2], 2), "interpolation: "),
+    ):
+        with pytest.raises(
+            TakenError, match=rf"a was begun with other settings:\n[\s\S]*{part}[\s\S]*or another place"
+        ):
+            other.save(out)
+    with pytest.raises(TakenError, match="marked: True -> False"):
+        made.sample(2, seed=1).save(out, mark=False)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    made.sample(2, seed=1).save(out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()}["samples.json"] == before["samples.json"]
+    made.sample(3, seed=1, start=3).save(out)
+    held = json.loads((out / "samples.json").read_text())
+    assert [row["index"] for row in held["samples"]] == list(range(6)) and held["count"] == 6
+    assert held["indices"] == [0, 5] and len(list(out.glob("*.txt"))) == 6
+
+
+def test_own_latents_never_go_where_others_went(tmp_path):
+    made = model(Sounds())
+    made.decode(torch.zeros(2, 4)).save(tmp_path / "a")
+    with pytest.raises(TakenError, match="latents: your own"):
+        made.decode(torch.ones(1, 4)).save(tmp_path / "a")
+
+
+def test_other_labels_for_the_same_samples_are_refused(tmp_path):
+    torch.manual_seed(0)
+    spec = Spec("images", (1, 4, 4), ("a", "b"))
+    made = Model(MLP(hidden=(4,)).build(spec)["G"], spec, device="cpu")
+    made.sample(4, labels="a").save(tmp_path / "a")
+    with pytest.raises(TakenError, match="labels: others for the same samples"):
+        made.sample(2, labels="b").save(tmp_path / "a")
+
+
+def test_an_interrupted_folder_goes_on_and_belongs_to_its_settings(tmp_path, monkeypatch):
+    made, wrote = model(Sounds()).sample(4, seed=1), []
+
+    def until_the_third(path, content):
+        wrote.append(path.name)
+        if len(wrote) == 4:
+            raise KeyboardInterrupt
+        return replace_file(path, content)
+
+    monkeypatch.setattr("ganworks.use.samples.replace_file", until_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        made.save(tmp_path / "a")
+    monkeypatch.undo()
+    assert wrote == ["samples.json", "00000000.txt", "00000001.txt", "00000002.txt"]
+    with pytest.raises(TakenError, match="seed: 1 -> 2"):
+        model(Sounds()).sample(4, seed=2).save(tmp_path / "a")
+    made.save(tmp_path / "a")
+    assert len(list((tmp_path / "a").glob("*.txt"))) == 4
+
+
+def test_files_of_others_and_folders_in_use_are_left_alone(tmp_path):
+    made = model(Sounds()).sample(2)
+    for name in ("00000001.txt", "done.jsonl"):
+        folder = tmp_path / name[:4]
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(TakenError, match=f"holds {name} already"):
+            made.save(folder)
+        assert (folder / name).read_text() == "mine"
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / "samples.json").write_text("[]")
+    with pytest.raises(TakenError, match="of another program"):
+        made.save(tmp_path / "list")
+    (tmp_path / "busy").mkdir()
+    with FolderLock(tmp_path / "busy"), pytest.raises(TakenError, match=r"Another process is writing to .*busy"):
+        made.save(tmp_path / "busy")
+
+
+def test_without_out_every_setting_gets_a_folder_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    spec = Spec("images", (1, 4, 4), ("a", "b"))
+    networks = MLP(hidden=(4,))
+    save_generator("g.safetensors", networks.build(spec)["G"], networks, spec, use="sample")
+    for words, place in (
+        (["4"], "samples"),
+        (["4", "seed=1"], "samples-2"),
+        (["2", "seed=1"], "samples-2"),
+        (["2000", "seed=2"], "samples-3"),
+        (["2000", "seed=2"], "samples-3"),
+        (["interpolate=1,2"], "samples-4"),
+        (["5"], "samples"),
+    ):
+        assert cli.main(["sample", "g.safetensors", *words]) == 0
+        assert capsys.readouterr().out.endswith(f" {'is' if 'interpolate=1,2' in words else 'are'} in {place}.\n")
+    with FolderLock(Path("samples")):
+        assert cli.main(["sample", "g.safetensors", "4", "seed=1"]) == 0
+        assert cli.main(["sample", "g.safetensors", "4", "seed=1", "out=samples"]) == 2
+    assert "Another process is writing to samples. Wait" in capsys.readouterr().err
+    assert cli.main(["sample", "g.safetensors", "4", "seed=1", "out=samples"]) == 2
+    assert "seed: 0 -> 1" in capsys.readouterr().err
+    assert len(list(Path("samples").glob("*.png"))) == 5
+    for wrong in ("out=", "out=" + "a" * 300):
+        assert cli.main(["sample", "g.safetensors", wrong]) == 2

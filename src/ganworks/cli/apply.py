@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, whole
-from ganworks.core.config import parse
+from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
-from ganworks.files.atomic import replace_file
+from ganworks.core.limits import check_seed
+from ganworks.core.machine.places import place
+from ganworks.core.schema.plain import parse
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files, pairs_of
@@ -27,7 +28,9 @@ def apply(places: list[str], options: Options) -> None:
             "ganworks apply runs/a photo.jpg out=result.png"
         )
     run, source = places
-    reverse = switch("reverse", options.get("reverse", "off"))
+    sheet = place(options["sheet"], "sheet") if "sheet" in options else None
+    seed = check_seed(whole(options.get("seed", "0"), "seed"))
+    mark, reverse = (switch(name, options.get(name, default)) for name, default in (("mark", "on"), ("reverse", "off")))
     model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
     asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
     known = asked if model.options is None else model.options
@@ -39,39 +42,38 @@ def apply(places: list[str], options: Options) -> None:
             model,
             source,
             options.get("out"),
-            seed=whole(options.get("seed", "0"), "seed"),
-            mark=switch("mark", options.get("mark", "on")),
+            seed=seed,
+            mark=mark,
             mask=options.get("mask"),
             form=options.get("format", ""),
             on_progress=meters,
             **asked,
         )
     print_outcome(done)
-    if "sheet" in options:
+    if sheet is not None:
         from ganworks.files.rasters.sheet import sheet_of
+        from ganworks.files.rasters.write import save_picture
 
         if pairs := list(pairs_of(done)):
-            buffer = io.BytesIO()
-            sheet_of(pairs).save(buffer, "PNG")
-            replace_file(options["sheet"], buffer.getvalue())
-            print(f"Before and after of {len(pairs)} of them: {options['sheet']}")
+            save_picture(sheet_of(pairs), sheet)
+            say(f"Before and after of {len(pairs)} of them: {sheet}")
     refuse_failures(done)
 
 
 def print_outcome(done: Any) -> None:
     """Print what was made, what was there already, and what was left out."""
     if len(done.pairs) == 1 and not done.failed:
-        print(f"{done.pairs[0][1]}{' was finished already' if done.kept else ''}")
+        say(f"{done.pairs[0][1]}{' was finished already' if done.kept else ''}")
     else:
-        print(f"{len(done.pairs):,} done, in {done.out}")
+        say(f"{len(done.pairs):,} done, in {done.out}")
         if done.kept:
-            print(f"{done.kept:,} of them were finished before, from the same inputs and model, and were kept.")
+            say(f"{done.kept:,} of them were finished before, from the same inputs and model, and were kept.")
     if done.left:
         pictures = ".png" in done.takes
         others = "neither pictures nor videos" if pictures else f"not among what it takes ({', '.join(done.takes)})"
-        print(f"{done.left:,} other files in the folder are {others}.")
+        say(f"{done.left:,} other files in the folder are {others}.")
     for said, count in Counter(said for _, said in done.said).most_common(_SHOWN):
-        print(f"{said[0].upper()}{said[1:]}{f' ({count:,} files)' if len(done.pairs) > 1 else ''}.")
+        say(f"{said[0].upper()}{said[1:]}{f' ({count:,} files)' if len(done.pairs) > 1 else ''}.")
 
 
 def refuse_failures(done: Any) -> None:

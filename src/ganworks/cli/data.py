@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganworks.cli.words import Options, import_own, one
+from ganworks.core.console.voice import say
 from ganworks.use.look import look
 
 
@@ -11,4 +12,4 @@ def data(places: list[str], options: Options) -> None:
     import_own(options)
     path = one(places, "a path", "data")
     recipe, out = options.pop("recipe", None), options.pop("out", None)
-    print("\n".join(look(path, recipe, options, out)))
+    say(*look(path, recipe, options, out))

@@ -9,6 +9,7 @@ from typing import Any
 
 from ganworks import api
 from ganworks.cli.words import Options, import_own, one, only, whole
+from ganworks.core.console.voice import say
 from ganworks.report.read import use_of
 from ganworks.report.terminal.meters import Meters
 
@@ -28,7 +29,7 @@ def evaluate(places: list[str], options: Options) -> None:
             extractor=options.get("extractor", ""),
         )
     print_report(report.to_dict(), use_of(Path(run)))
-    print(f"\nPictures {run}/eval/   Report {run}/report.html")
+    say("", f"Pictures {run}/eval/   Report {run}/report.html")
 
 
 @contextmanager
@@ -48,18 +49,18 @@ def print_report(found: dict[str, Any], use: str = "apply") -> None:
     by = f"Judged by {found['extractor']} on" if found.get("extractor") else "Judged on"
     task = "baselines" in found and use != "sample"
     real = "'best' is the best possible value" if task else "'real' is held-out real data"
-    print(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.\n")
+    say(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.", "")
     wide = max(14, *(len(name) for name in found["metrics"])) if found["metrics"] else 14
-    print(f"{'':{wide}} {'value':>9} {'95 % interval':>19} {'best' if task else 'real':>9}")
+    say(f"{'':{wide}} {'value':>9} {'95 % interval':>19} {'best' if task else 'real':>9}")
     for name, m in found["metrics"].items():
         value, floor = (f"{m[part]:.4g}" if m[part] is not None else "" for part in ("value", "floor"))
         interval = f"{m['low']:.4g} to {m['high']:.4g}" if m["low"] is not None else ""
-        print(f"{name:{wide}} {value:>9} {interval:>19} {floor:>9}  {m['meaning']}")
+        say(f"{name:{wide}} {value:>9} {interval:>19} {floor:>9}  {m['meaning']}")
     print_baselines(found)
     for warning in found["warnings"]:
-        print(f"\n! {warning}")
+        say("", f"! {warning}")
     if found.get("memorisation", {}).get("sentence"):
-        print(f"\n{found['memorisation']['sentence']}")
+        say("", found["memorisation"]["sentence"])
 
 
 def print_baselines(found: dict[str, Any]) -> None:
@@ -69,7 +70,7 @@ def print_baselines(found: dict[str, Any]) -> None:
     names = [n for n in found["metrics"] if any(n in values for values in found["baselines"].values())]
     rows = {"this model": {n: found["metrics"][n]["value"] for n in names}, **found["baselines"]}
     wide = max(len(name) for name in rows)
-    print(f"\n{'':{wide}} " + " ".join(f"{n[:14]:>14}" for n in names))
+    say("", f"{'':{wide}} " + " ".join(f"{n[:14]:>14}" for n in names))
     for name, values in rows.items():
         cells = ("" if values.get(n) is None else f"{values[n]:.4g}" for n in names)
-        print(f"{name:{wide}} " + " ".join(f"{cell:>14}" for cell in cells))
+        say(f"{name:{wide}} " + " ".join(f"{cell:>14}" for cell in cells))

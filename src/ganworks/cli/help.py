@@ -68,8 +68,9 @@ ganworks sample RUN [COUNT] [seed=0] [out=PATH] [key=value ...]
 
 RUN      a run folder, or just a generator.safetensors: the data is not needed.
 COUNT    how many samples (16). Large counts restart where they stopped when given again.
-out      pictures, sounds, clips: a folder of files (the default: samples/) or a .zip; of pictures also a .png grid or
-         a .gif or .webp animation. Texts and tables: one file (samples.txt, samples.csv, ...). Anything: .npz.
+out      pictures, sounds, clips: a folder of files (the default: samples/, or samples-2/ where that holds others) or a
+         .zip; of pictures also a .png grid or a .gif or .webp animation. Texts and tables: one file (samples.txt,
+         samples.csv, ...). Anything: .npz. A folder never mixes samples of different seeds or settings.
 format   the kind of file when out does not say: format=npz
 seed     sample 17 of a seed is the same bytes alone or among 50,000.
 labels   a class by name or number, or several: labels=3  labels=cat,dog

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, only, whole
+from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.machine.places import place
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.predictor import Predictor
 
@@ -25,17 +26,17 @@ def predict(places: list[str], options: Options) -> None:
         )
     only(options, ("out", "top", "device"), "predict")
     run, source = places
-    top, out = whole(options.get("top", "3"), "top"), options.get("out")
+    top, out = whole(options.get("top", "3"), "top"), place(options["out"]) if "out" in options else None
     if top < 1:
         raise UsageError(f"top must be 1 or more, not {top}.")
-    if out and Path(out).suffix.lower() not in (".csv", ".json"):
-        raise UsageError(f"out must end in .csv or .json, not {out!r}.")
+    if out and out.suffix.lower() not in (".csv", ".json"):
+        raise UsageError(f"out must end in .csv or .json, not {str(out)!r}.")
     model = Predictor.load(run, device=options.get("device", "auto"))
     with Meters() as meters:
         found = model.predict(source, lambda done, total: meters("Predicting", done, total))
     print_predictions(found, top, _LINES if out else len(found))
     if out:
-        print(f"\nAll {len(found):,} with every probability: {found.save(out)}")
+        say("", f"All {len(found):,} with every probability: {found.save(out)}")
     if found.failed:
         lines = [f"{name}: {reason}" for name, reason in found.failed[:_SHOWN]]
         more = [f"... and {len(found.failed) - _SHOWN:,} more"] if len(found.failed) > _SHOWN else []
@@ -47,15 +48,15 @@ def print_predictions(found: Any, top: int, most: int) -> None:
     wide = max(len(name) for name in found.names[:most]) if most else 0
     for row, name in enumerate(found.names[:most]):
         shares = "   ".join(f"{label} {100 * share:.1f} %" for label, share in found.best(row, top))
-        print(f"{name:{wide}}   {shares}")
+        say(f"{name:{wide}}   {shares}")
     if len(found) > most:
-        print(f"... and {len(found) - most:,} more")
+        say(f"... and {len(found) - most:,} more")
     if len(found) > 1:
         counts = Counter(found.classes[k] for k in found.labels)
-        print(f"\n{len(found):,} pictures: " + ", ".join(f"{n:,} {label}" for label, n in counts.most_common(20)))
+        say("", f"{len(found):,} pictures: " + ", ".join(f"{n:,} {label}" for label, n in counts.most_common(20)))
     if found.accuracy is not None:
         value, low, high = found.accuracy
-        print(
+        say(
             f"Accuracy against the labels that came with them: {100 * value:.1f} % "
             f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganworks.cli.words import Options, import_own, one, only
 from ganworks.core import registry
+from ganworks.core.console.voice import say
 
 
 def recipes(places: list[str], options: Options) -> None:
@@ -15,7 +16,8 @@ def recipes(places: list[str], options: Options) -> None:
 
         print_schema(one(places, "one name", "recipes"), options["format"])
     elif places:
-        print(f"{places[0]}{_origin(places[0])}\n\n{registry.describe(one(places, 'one name', 'recipes'))}")
+        text = registry.describe(one(places, "one name", "recipes"))
+        say(f"{places[0]}{_origin(places[0])}", "", *text.split("\n"))
     else:
         _list()
 
@@ -23,8 +25,8 @@ def recipes(places: list[str], options: Options) -> None:
 def _list() -> None:
     for name in registry.recipes():
         first = next(iter(registry.describe(name).splitlines()), "")
-        print(f"{name:10} {first}{_origin(name)}")
-    print("\n`ganworks recipes NAME` tells more; `ganworks train NAME data=PATH` trains one.")
+        say(f"{name:10} {first}{_origin(name)}")
+    say("", "`ganworks recipes NAME` tells more; `ganworks train NAME data=PATH` trains one.")
 
 
 def _origin(name: str) -> str:

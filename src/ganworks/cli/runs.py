@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganworks.cli.words import Options, import_own, one, only
+from ganworks.core.console.voice import say
 from ganworks.core.errors import UsageError
 
 
@@ -25,7 +26,7 @@ def report(places: list[str], options: Options) -> None:
     only(options, (), "report")
     from ganworks.report.page.pages import write_pages
 
-    print(write_pages(Path(run)))
+    say(write_pages(Path(run)))
 
 
 def compare(places: list[str], options: Options) -> None:

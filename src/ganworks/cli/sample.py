@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ganworks.cli.words import Options, decimal, import_own, whole
+from ganworks.core.console.stop import told
+from ganworks.core.console.voice import say
 from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
+from ganworks.core.limits import check_count, check_seed, check_truncation
+from ganworks.core.machine.places import TakenError, place
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.model import Model
 from ganworks.use.samples import preview_lines
 
 SAMPLING = ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format")
+T = TypeVar("T")
 _BULK = 1000  # above this many samples, the work can restart where it stopped
 
 
@@ -30,25 +37,28 @@ def sample(places: list[str], options: Options) -> None:
         )
     source, count = places if len(places) == 2 else (places[0], "16")
     n = whole(count, "the count of samples")
-    seed = whole(options.get("seed", "0"), "seed")
+    seed = check_seed(whole(options.get("seed", "0"), "seed"))
+    check_count(n, "the count of samples")
+    truncation = check_truncation(decimal(options.get("truncation", "1"), "truncation"))
     model = with_options(Model.load(source, device=options.get("device", "auto")), options)
     mark = switch("mark", options.get("mark", "on"))
     out = place_for(model, options)
     facts = {
         "labels": chosen_labels(options.get("labels")),
-        "truncation": decimal(options.get("truncation", "1"), "truncation"),
+        "truncation": truncation,
     }
     if "interpolate" in options:
         walk(model, options, out, mark, facts)
         return
     if n > _BULK and (out.suffix in ("", ".zip")):
-        in_bulk(model, n, out, mark, seed, options.get("format", "auto"), facts)
+        in_bulk(model, n, options, out, mark, facts)
         return
-    samples = model.sample(n, seed=seed, **facts)
-    written = samples.save(out, mark=mark)
-    if model.maker is not None and not model.maker.each:
-        print("\n".join([*preview_lines(samples[:5].items), ""]))
-    print(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
+    with told(lambda: f"Interrupted. What is in {out} is whole, but not all of it; the same command starts again."):
+        samples = model.sample(n, seed=seed, **facts)
+        if model.maker is not None and not model.maker.each:
+            say(*preview_lines(samples[:5].items), "")
+        written, out = free_place(options, out, lambda out: samples.save(out, mark=mark))
+    say(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
 
 
 def with_options(model: Any, options: Options) -> Any:
@@ -62,27 +72,41 @@ def with_options(model: Any, options: Options) -> Any:
 
 
 def place_for(model: Any, options: Options) -> Path:
-    """Where samples go: `out`, else the folder samples/, or one file where samples belong together."""
+    """Where samples go: `out`, else samples/, or one file where they belong together; see `free_place`."""
     form = options.get("format", "").lower().lstrip(".")
     apart = bool(model.maker.each) if model.maker else len(model.spec.shape) == 3
     together = "" if apart else model.maker.forms[0] if model.maker else ".npz"
-    out = Path(options.get("out", f"samples{f'.{form}' if form else together}"))
+    out = place(options.get("out", f"samples{f'.{form}' if form else together}"))
     if form and out.suffix and out.suffix.lower() != f".{form}":
         raise UsageError(f"format={form} and out={out} do not agree; say one of them.")
     return out
 
 
-def in_bulk(model: Any, n: int, out: Path, mark: bool, seed: int, form: str, facts: dict[str, Any]) -> None:
+def free_place(options: Options, out: Path, write: Callable[[Path], T]) -> tuple[T, Path]:
+    """(what `write` returns, where it wrote): to `out`; if nobody named that and it is taken, to NAME-2, NAME-3 ..."""
+    for number in range(2, 1000):
+        try:
+            return write(out), out
+        except TakenError:
+            if "out" in options:
+                raise
+            out = out.with_name(f"samples-{number}{out.suffix}")
+    raise UsageError("samples-2 to samples-999 are all taken. Name a place with out=.")
+
+
+def in_bulk(model: Any, n: int, options: Options, out: Path, mark: bool, facts: dict[str, Any]) -> None:
     """Very many samples, in a folder or zip; the same command goes on where it stopped."""
     from ganworks.use.bulk import generate
 
+    seed, form = whole(options.get("seed", "0"), "seed"), options.get("format", "auto")
     with Meters() as meters:
 
         def tell(done: int, total: int) -> None:
             meters("Sampling", done, total)
 
-        generate(model, n, out, seed=seed, form=form, mark=mark, on_progress=tell, **facts)
-    print(f"{n:,} samples of seed {seed} are in {out}.")
+        made = functools.partial(generate, model, n, seed=seed, form=form, mark=mark, on_progress=tell, **facts)
+        out = free_place(options, out, lambda out: made(out=out))[1]
+    say(f"{n:,} samples of seed {seed} are in {out}.")
 
 
 def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, Any]) -> None:
@@ -91,5 +115,6 @@ def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, A
     moving = out.suffix in (".gif", ".webp", ".apng")
     steps = whole(options.get("steps", "24" if moving else "8"), "steps")
     path = model.walk(seeds, steps, **facts)
-    written = path.save(out, mark=mark, **({"columns": len(path)} if out.suffix == ".png" else {}))
-    print(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")
+    shape = {"columns": len(path)} if out.suffix == ".png" else {}
+    written, out = free_place(options, out, lambda out: path.save(out, mark=mark, **shape))
+    say(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")

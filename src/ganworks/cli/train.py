@@ -8,6 +8,7 @@ from typing import Any
 
 from ganworks.cli.words import Options, import_own
 from ganworks.core import registry
+from ganworks.core.console.voice import say
 from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.files.recognise import is_source, recognise
 
@@ -19,7 +20,7 @@ def train(places: list[str], options: Options) -> None:
     chosen: Any = recipe
     if data is not None and recipe is None:
         chosen = recognise(data)
-        print("\n".join(filter(None, (chosen.because, chosen.otherwise))), flush=True)
+        say(*filter(None, (chosen.because, chosen.otherwise)))
     from ganworks import api
     from ganworks.cli.evaluate import printing_unkept
 
@@ -74,8 +75,5 @@ def _next_steps(run: Path, plugin: str) -> None:
     found = read_run(run)
     latest = [path for _, path in frames(found)][-1:]
     texts = [*[command.text for command in commands(found)][:2], f"ganworks info {run}"]
-    lines = "\n  ".join(f"{line}{plugin}" for line in texts)
-    print(
-        f"\n{summary(found)}\n\nRun      {run}\nLatest   {latest[0] if latest else '-'}\n"
-        f"Report   {run / 'report.html'}\n\nNext:\n  {lines}"
-    )
+    places = (f"Run      {run}", f"Latest   {latest[0] if latest else '-'}", f"Report   {run / 'report.html'}")
+    say("", summary(found), "", *places, "", "Next:", *(f"  {text}{plugin}" for text in texts))

@@ -16,10 +16,11 @@ from typing import Any
 import yaml
 
 from ganworks.core import registry
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, show
 from ganworks.core.old_names import OLD
-from ganworks.core.schema.convert import convert, parse
+from ganworks.core.schema.convert import convert
 from ganworks.core.schema.declare import hints
+from ganworks.core.schema.plain import parse
 
 
 def class_name(value: object) -> str:
@@ -80,13 +81,14 @@ def from_dict(declared: Any, raw: Any, where: str = "config") -> Any:
         raw = dict(raw)
         declared = find_class(raw.pop("is"))
     elif isinstance(raw, Mapping):
-        declared = next((t for t in typing.get_args(declared) if is_dataclass(t)), declared)  # of `Settings | None`
+        options = (t for t in typing.get_args(declared) if isinstance(t, type) and is_dataclass(t))
+        declared = next(options, declared)  # of `Settings | None`
     if not (isinstance(declared, type) and is_dataclass(declared)):
         return convert(declared, _built(raw, where), where)
     if isinstance(raw, declared):
         return raw
     if not isinstance(raw, Mapping):
-        raise UsageError(f"{where} must be a table of keys and values, not {raw!r}.")
+        raise UsageError(f"{where} must be a table of keys and values, not {show(raw)}.")
     known = {f.name: f for f in fields(declared) if f.init}
     for name in raw:
         if name not in known:
@@ -132,20 +134,21 @@ def _set(config: Any, names: list[str], value: Any, dotted: str) -> Any:
     return replace(config, **{names[0]: inner})
 
 
+def refuse_incomplete(config: Any, where: str) -> None:
+    """Raise UsageError unless domain, networks and game of a `Config` are parts that can do the work of one."""
+    for name, hook in (("domain", "open"), ("networks", "build"), ("game", "turns")):
+        part = getattr(config, name)
+        if not (is_dataclass(part) and callable(getattr(part, hook, None))):
+            held = class_name(part) if is_dataclass(part) else show(part)
+            raise UsageError(f"{where}: {name} must be one of {', '.join(registry.named(name))}, not {held}.")
+
+
 def difference(old: Any, new: Any, where: str = "") -> list[str]:
     """The lines `key: old -> new` in which two plain trees differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         names = [*old, *(n for n in new if n not in old)]
         return [line for n in names for line in difference(old.get(n), new.get(n), f"{where}.{n}".lstrip("."))]
     return [] if old == new else [f"{where}: {old!r} -> {new!r}"]
-
-
-def load_yaml(text: str, where: str) -> Any:
-    """Safe YAML only; a tag such as !!python/object is a UsageError."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not valid YAML: {str(error).splitlines()[0]}.") from error
 
 
 def dump_yaml(value: Any) -> str:

@@ -19,10 +19,19 @@ class UsageError(GanworksError):
     exit_code = 2
 
 
+def show(value: Any) -> str:
+    """A value as a message can hold it: short, and safe for numbers of thousands of digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the closest known word, or lists all of them: 'Did you mean "lr"?'."""
     known = sorted(known)
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    close = get_close_matches(name[:200], known, n=1, cutoff=0.5)
     return f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
 
 
@@ -33,7 +42,7 @@ def number(name: str, value: Any, least: float, most: float) -> float:
     except (TypeError, ValueError):
         found = float("nan")
     if not least <= found <= most:
-        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, not {str(value)[:60]!r}.")
+        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, not {show(value)}.")
     return found
 
 
@@ -44,7 +53,7 @@ def whole(name: str, value: Any, least: int, most: int) -> int:
     except (TypeError, ValueError, OverflowError):
         found = least - 1
     if not least <= found <= most:
-        raise UsageError(f"{name} must be a whole number from {least} to {most}, not {str(value)[:60]!r}.")
+        raise UsageError(f"{name} must be a whole number from {least} to {most}, not {show(value)}.")
     return found
 
 
@@ -55,7 +64,7 @@ def pixels(name: str, value: Any, most: int = 65_536) -> int:
     except (TypeError, ValueError, OverflowError):
         found = -1
     if not 0 <= found <= most:
-        raise UsageError(f"{name} must be a number of pixels from 0 to {most}, not {str(value)[:60]!r}.")
+        raise UsageError(f"{name} must be a number of pixels from 0 to {most}, not {show(value)}.")
     return found
 
 
@@ -64,5 +73,5 @@ def switch(name: str, value: Any) -> bool:
     said = str(value).lower()
     found = said in ("on", "true", "yes", "1")
     if not found and said not in ("off", "false", "no", "0"):
-        raise UsageError(f"{name} must be on or off, not {str(value)[:60]!r}.")
+        raise UsageError(f"{name} must be on or off, not {show(value)}.")
     return found

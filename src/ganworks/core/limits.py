@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, show
 
 _LARGEST_SEED = 2**63 - 1
 _LARGEST_COUNT = 10**9
@@ -20,23 +20,14 @@ def _whole(value: Any, name: str, low: int, high: int) -> int:
     return int(value)
 
 
-def show(value: Any) -> str:
-    """A value as a message can hold it: short, and safe for numbers of thousands of digits."""
-    try:
-        text = repr(value)
-    except ValueError:
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def check_seed(seed: Any) -> int:
     """A whole number from 0 to 2**63 - 1, else UsageError."""
     return _whole(seed, "seed", 0, _LARGEST_SEED)
 
 
-def check_count(n: Any, name: str = "n") -> int:
-    """A whole number from 1 to 10**9, else UsageError."""
-    return _whole(n, name, 1, _LARGEST_COUNT)
+def check_count(n: Any, name: str = "n", most: int = _LARGEST_COUNT) -> int:
+    """A whole number from 1 to `most`, else UsageError."""
+    return _whole(n, name, 1, most)
 
 
 def check_index(start: Any) -> int:

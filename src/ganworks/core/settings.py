@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, show
 from ganworks.core.schema.declare import OF_BUDGET, Chance, Count, check, within
 from ganworks.core.spec import Spec
 
 Precision = Literal["auto", "fp32", "bf16"]
+_MOST_AVERAGES = 32
 
 
 def half_cosine(start: float, end: float, progress: float, burn_in: float = 1.0) -> float:
@@ -66,6 +67,7 @@ class Optimizer:
         return half_cosine(start, self.betas[1], progress, self.burn_in)
 
 
+_LARGEST_BUDGET = 1e12  # of any unit
 BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|k|M|)")
 
 
@@ -80,8 +82,9 @@ class Budget:
     def parse(text: str | int) -> Budget:
         """ "90s", "10m", "2h" are time; "200k", "1M", "5000" are examples. Note: m is minutes, M is million."""
         match = BUDGET.fullmatch(str(text).strip())
-        if not match or float(match[1]) <= 0:
-            raise UsageError(f"budget must be a time (90s, 10m, 2h) or a number of examples (200k, 1M), not {text!r}.")
+        if not match or not 0 < float(match[1]) < _LARGEST_BUDGET:
+            what = "a time (90s, 10m, 2h) or a number of examples (200k, 1M)"
+            raise UsageError(f"budget must be {what}, not {show(text)}.")
         number, unit = float(match[1]), match[2]
         if unit in ("s", "m", "min", "h"):
             return Budget(seconds=number * {"s": 1, "m": 60, "min": 60, "h": 3600}[unit])
@@ -123,17 +126,17 @@ class Train:
     save: Annotated[float, within(unit="seconds")] = 60.0
     judge: bool = True
     init: str = ""
-    threads: int = 0
+    threads: Annotated[int, within(0, 1024)] = 0
 
     def __post_init__(self) -> None:
         Budget.parse(self.budget)
         check(self)
         if self.batch % self.accumulate:
             raise UsageError(f"batch ({self.batch}) must be a positive multiple of accumulate ({self.accumulate}).")
-        if not self.ema:
-            raise UsageError("ema needs at least one half-life.")
+        if not 1 <= len(self.ema) <= _MOST_AVERAGES:
+            raise UsageError(f"ema needs at least one half-life, and {_MOST_AVERAGES} at most, not {len(self.ema)}.")
         if self.until and not UNTIL.fullmatch(self.until):
-            raise UsageError(f'until must look like "fd<5" or "coverage>0.9", not {self.until!r}.')
+            raise UsageError(f'until must look like "fd<5" or "coverage>0.9", not {show(self.until)}.')
         if self.until and not self.judge:
             raise UsageError(f"until={self.until} needs scores, but train.judge is off.")
 

@@ -65,8 +65,10 @@ class Spec:
                 facts=dict(raw.get("facts", {})),
             )
             size = len(json.dumps(spec.facts))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"The data spec is damaged ({error!r}); it must hold kind, shape and classes.") from error
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise UsageError(
+                f"The data spec is damaged ({str(error)[:200]!r}); it must hold kind, shape and classes."
+            ) from error
         sane = all(1 <= n <= 65536 for n in (*shape, *source)) and 1 <= len(shape) <= 4 and len(source) <= 4
         if not sane or spec.dtype not in ("uint8", "float32") or size > _LARGEST_FACTS:
             raise UsageError(f"The data spec is damaged: shape {shape}, source {source}, dtype {spec.dtype!r}.")

@@ -9,16 +9,19 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import struct
 import tempfile
 import tokenize
 import zipfile
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.files.arrays import ArraySource
 from ganworks.files.rasters.decode import printable
 
@@ -26,18 +29,16 @@ MAX_TOTAL = 256 << 30
 MAX_RATIO = 200
 RATIO_FROM = 16 << 20
 CHUNK = 1 << 20
+_COPIES = 3  # of an array that is read into memory: as stored, as float32, in work
 _DAMAGE = (  # what numpy and zipfile raise for truncated or altered files
-    ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError,
-    zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+    ValueError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError, TypeError, KeyError, IndexError,
+    OverflowError, MemoryError, zipfile.BadZipFile, zlib.error, tokenize.TokenError, struct.error,
 )  # fmt: skip
 
 
 def from_npy(path: Path) -> ArraySource:
     """An .npy file, memory-mapped. Labels come from `<name>_labels.npy`, `labels.npy` or `y.npy` beside it."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
+    array = map_npy(path)
     beside = [
         path.with_name(f"{path.stem}_labels.npy"),
         path.with_name("labels.npy"),
@@ -47,7 +48,7 @@ def from_npy(path: Path) -> ArraySource:
     notes = [f"labels from {labels.name}"] if labels else []
 
     def given() -> np.ndarray | None:
-        return np.load(labels, allow_pickle=False) if labels else None
+        return load_npy(labels) if labels else None
 
     return ArraySource(
         printable(str(path)),
@@ -60,6 +61,50 @@ def from_npy(path: Path) -> ArraySource:
         path.stat().st_size,
         notes,
     )
+
+
+def load_npy(file: Path | BinaryIO, name: str = "") -> np.ndarray:
+    """The array in an .npy file, a path or a stream that can be sought in. name: of a stream, for messages.
+
+    Raises UsageError for anything but numbers or words, all of them there, and for what does not fit into memory;
+    nothing is allocated before that is known.
+    """
+    where = name or str(file)
+    try:
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
+            memory.check_bytes(_COPIES * _check_npy(stream, where), f'"{where}"')
+            return np.load(stream, allow_pickle=False)
+    except _DAMAGE as error:
+        raise _damaged(where, error) from error
+
+
+def map_npy(path: Path) -> np.memmap:
+    """The array in an .npy file, memory-mapped. Raises what `load_npy` raises."""
+    try:
+        with path.open("rb") as file:
+            _check_npy(file, path.name)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _check_npy(file: BinaryIO, name: str) -> int:
+    """Bytes of the array in an .npy file; ValueError unless it holds all that its header states. The file is at its
+    start afterwards.
+    """
+    shape, dtype, _ = _read_head(file, name)
+    start, end = file.tell(), file.seek(0, os.SEEK_END)
+    if (size := math.prod(shape) * dtype.itemsize) > end - start:
+        raise ValueError(f"it says it has shape {shape} but holds {end - start:,} bytes of data")
+    file.seek(0)
+    return size
+
+
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays in an .npz file by name. Raises UsageError, as `load_npy` does, and for decompression bombs."""
+    heads = _npz_heads(path)
+    memory.check_bytes(_COPIES * sum(math.prod(shape) * dtype.itemsize for shape, dtype in heads.values()), f'"{path}"')
+    return {name: np.array(_unpack_npy(path, f"{name}.npy")) for name in heads}
 
 
 def from_npz(path: Path) -> ArraySource:
@@ -77,7 +122,7 @@ def from_npz(path: Path) -> ArraySource:
     notes = [f'images from "{images}"' + (f', labels from "{labels}"' if labels else "")]
 
     def given() -> np.ndarray | None:
-        return None if labels is None else np.array(_unpack_npy(path, f"{labels}.npy"))
+        return None if labels is None else in_memory(_unpack_npy(path, f"{labels}.npy"), path)
 
     return ArraySource(
         printable(str(path)),
@@ -118,18 +163,27 @@ def _npz_heads(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
 def _npy_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
     with archive.open(info) as file:
         shape, dtype, _ = _read_head(file, info.filename)
-    if dtype.kind != "O" and math.prod(shape) * dtype.itemsize > info.file_size:
+    if math.prod(shape) * dtype.itemsize > info.file_size:
         raise ValueError(f"{info.filename} says it has shape {shape} but holds {info.file_size} bytes")
     return shape, dtype
 
 
 def _read_head(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype, bool]:
     version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise ValueError(f"{name} has the version {version} of the format, which is not known")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if dtype.hasobject:
         raise ValueError(f"{name} holds pickled objects, which are never read")
+    if dtype.names or dtype.subdtype or not all(0 <= n < 2**48 for n in shape) or len(shape) > 32:
+        raise ValueError(f"{name} says that it holds {str(dtype)[:60]} of shape {str(shape)[:60]}")
     return shape, dtype, fortran
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file by name, that of an .npy file as "x", in memory. Raises what `load_npy` raises."""
+    return load_npz(path) if path.suffix.lower() == ".npz" else {"x": load_npy(path)}
 
 
 def _unpack_npy(path: Path, member: str) -> np.ndarray:
@@ -158,7 +212,7 @@ def from_idx(path: Path) -> ArraySource:
     notes = [f"images from {path.name}" + (f", labels from {labels.name}" if labels else ", no labels file beside it")]
 
     def given() -> np.ndarray | None:
-        return np.array(_unpack_idx(labels)) if labels else None
+        return in_memory(_unpack_idx(labels), labels) if labels else None
 
     return ArraySource(
         printable(str(path)),
@@ -225,6 +279,12 @@ def _unpack_idx(path: Path) -> np.ndarray:
     return flat.view(dtype).reshape(shape)
 
 
+def in_memory(array: np.ndarray, path: Path) -> np.ndarray:
+    """A copy of an array in memory; UsageError when it does not fit."""
+    memory.check_bytes(_COPIES * array.nbytes, f'The labels of "{path}"')
+    return np.array(array)
+
+
 def spool(file: Any, size: int, path: Path) -> np.ndarray:
     """A stream's next `size` bytes as uint8 [size]: in memory up to 64 MB, else in an unnamed memory-mapped file."""
     if size <= 64 << 20:
@@ -267,8 +327,8 @@ def file_mark(*paths: Path | None) -> str:
     return " ".join(f"{p!s}:{s.st_size}:{s.st_mtime_ns}" for p, s in stats)
 
 
-def _damaged(path: Path, error: Exception) -> UsageError:
-    return UsageError(f'"{path}" cannot be read: {str(error)[:200] or type(error).__name__}.')
+def _damaged(path: Path | str, error: Exception) -> UsageError:
+    return UsageError(f'"{printable(str(path))}" cannot be read: {str(error)[:200] or type(error).__name__}.')
 
 
 def zip_count(path: Path) -> int:

@@ -1,41 +1,51 @@
-"""Crash-safe files: whole files are replaced atomically, and temporary files of killed processes are removed."""
+"""Crash-safe files: whole files are replaced atomically, and temporary files of killed processes are removed.
+
+Nothing is written through a symbolic link: what replaces a file takes the place of the link, what is added to a file
+refuses it.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import re
 import shutil
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ganworks.core.errors import GanworksError
+from ganworks.core.machine.places import explain
 
 _SUFFIX = ".gwtmp"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_OURS = re.compile(rf"\..*\.([0-9a-f]{{8}})-(\d+)-\d+{re.escape(_SUFFIX)}", re.DOTALL)
+_EXACT = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_swept: set[Path] = set()  # folders that this process has swept
 
 
 class Staged:
     """A file that is written under a temporary name beside `path`, and then put in its place or dropped.
 
-    size: bytes that will be written, to check the free space first. What fails raises GanworksError.
+    size: bytes that will be written, to check the free space first. What fails raises GanworksError. The first file in
+    a folder sweeps it.
     """
 
     def __init__(self, path: str | Path, size: int = 0):
         self.path, self.size, self.sha256 = Path(path), size, ""
-        own = f"{os.getpid()}-{threading.get_ident()}{_SUFFIX}"
-        self.temporary = self.path.parent / f".{self.path.name[:200]}.{own}"
+        self.temporary = temporary_beside(self.path)
 
     @contextmanager
     def writing(self) -> Iterator[BinaryIO]:
         """The temporary file, to write to; flushed to the disk at the end."""
         try:
+            _sweep_once(self.path.parent)
             if self.size and shutil.disk_usage(self.path.parent).free < 1.2 * self.size:
                 raise OSError(errno.ENOSPC, "not enough space")
-            with self.temporary.open("wb") as file:
+            with _fresh(self.temporary) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -75,7 +85,7 @@ def replacing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
 
 
 def stage(path: str | Path, pieces: Sequence[bytes | memoryview]) -> Staged:
-    """Write a whole file beside `path`, where `place` then puts it, and its SHA-256. Raises what `replacing` raises."""
+    """Write a whole file beside `path`, with its SHA-256; `place` then puts it there. Raises as `replacing` does."""
     staged, digest = Staged(path, sum(memoryview(piece).nbytes for piece in pieces)), hashlib.sha256()
     try:
         with staged.writing() as file:
@@ -98,22 +108,10 @@ def _flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def explain(error: OSError, path: Path, size: int) -> GanworksError:
-    """The error to raise when writing `size` bytes to `path` failed: it says what is full, how much is needed and
-    where.
-    """
-    if error.errno in _FULL:
-        need = f" It needs {size / 1e6:.1f} MB" if size else " It needs more space"
-        free = ""
-        with suppress(OSError):
-            free = f" and {shutil.disk_usage(path.parent).free / 1e6:.1f} MB are free"
-        return GanworksError(
-            f"There is no room to write {path}.{need}{free} in {path.parent} (or a quota "
-            f"or file-size "
-            "limit is reached). What was there before is unchanged. Make room and run it "
-            "again."
-        )
-    return GanworksError(f"Cannot write {path}: {error.strerror or error}. What was there before is unchanged.")
+def _fresh(path: Path) -> BinaryIO:
+    """A new file, in place of whatever has this name; a link is removed and not followed."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_EXCL | _EXACT, 0o666), "wb")
 
 
 def replace_pieces(path: str | Path, pieces: Sequence[bytes | memoryview]) -> str:
@@ -128,7 +126,51 @@ def replace_pieces(path: str | Path, pieces: Sequence[bytes | memoryview]) -> st
 
 def replace_file(path: str | Path, data: bytes | str) -> str:
     """`replace_pieces` of one piece, text as UTF-8."""
-    return replace_pieces(path, [data.encode() if isinstance(data, str) else data])
+    return replace_pieces(path, [data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data])
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that a record will vouch for: not flushed, and torn after a crash. Raises GanworksError."""
+    try:
+        with _fresh(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise explain(error, path, len(content)) from error
+
+
+def appending(path: Path) -> BinaryIO:
+    """A file to add lines to, made if there is none. Raises OSError, also for a symbolic link."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | _EXACT, 0o666), "ab")
+
+
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a file and flush it to the disk. Raises GanworksError, also for a symbolic link."""
+    try:
+        with appending(path) as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise explain(error, path, len(line)) from error
+
+
+# Temporary files ------------------------------------------------------------------------------------------------------
+
+
+def temporary_beside(path: Path) -> Path:
+    """The name of a temporary file or folder of this thread, in the folder of `path`; see `sweep`."""
+    name = os.fsencode(path.name)[:100].decode(errors="ignore")
+    return path.parent / f".{name}.{_here()}-{os.getpid()}-{threading.get_ident()}{_SUFFIX}"
+
+
+@cache
+def _here() -> str:
+    """8 hex digits of this machine and its table of processes: a process elsewhere may have any number."""
+    try:
+        table = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        table = ""
+    return hashlib.sha256(f"{socket.gethostname()} {table}".encode()).hexdigest()[:8]
 
 
 def is_temporary(path: Path) -> bool:
@@ -137,14 +179,39 @@ def is_temporary(path: Path) -> bool:
 
 
 def sweep(folder: str | Path) -> list[Path]:
-    """Remove temporary files in `folder` whose process no longer runs; returns the removed paths."""
+    """Remove temporary files and folders in `folder` whose process no longer runs; returns the removed paths.
+
+    Those of other users stay, and those of other machines and containers, whose processes cannot be seen from here.
+    """
     gone = []
-    for file in Path(folder).glob(f".*{_SUFFIX}"):
-        process = file.name.removesuffix(_SUFFIX).rpartition(".")[2].partition("-")[0]
-        if not (process.isdecimal() and _alive(int(process))):
-            file.unlink(missing_ok=True)
-            gone.append(file)
-    return gone
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _OURS.fullmatch(entry.name)
+            if found and found[1] == _here() and not _alive(int(found[2])) and _own(entry):
+                with suppress(OSError):
+                    _remove(entry)
+                    gone.append(Path(entry.path))
+    return sorted(gone)
+
+
+def _sweep_once(folder: Path) -> None:
+    key = folder.absolute()
+    if key not in _swept:
+        _swept.add(key)
+        sweep(folder)
+
+
+def _own(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):
+        return not hasattr(os, "getuid") or entry.stat(follow_symlinks=False).st_uid == os.getuid()
+    return False
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path)
+    else:
+        Path(entry.path).unlink()
 
 
 def _alive(process: int) -> bool:
@@ -152,7 +219,7 @@ def _alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OSError):
+    except (OSError, OverflowError):
         return True
     return True
 

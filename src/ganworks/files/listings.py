@@ -13,6 +13,7 @@ import unicodedata
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import check_ratio, file_mark, zip_count
@@ -80,9 +81,12 @@ class FolderListing:
         return (facts.st_size, facts.st_mtime_ns) if inside and stat.S_ISREG(facts.st_mode) else None
 
     def read(self, index: int, most: int = MAX_BYTES + 1) -> bytes:
-        """The first `most` bytes of a file. Never blocks: raises OSError if it is no longer a regular file inside the
-        folder.
-        """
+        """The first `most` bytes of a file; raises what `open` raises."""
+        with self.open(index) as file:
+            return file.read(most)
+
+    def open(self, index: int) -> BinaryIO:
+        """A file to read from. Never blocks: raises OSError if it is no longer a regular file inside the folder."""
         path = self.root / self.names[index]
         if path.is_symlink():
             path = path.resolve()
@@ -92,10 +96,10 @@ class FolderListing:
             path,
             os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0),
         )
-        with os.fdopen(file, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise OSError("it is no regular file")
-            return stream.read(most)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise OSError("it is no regular file")
+        return os.fdopen(file, "rb")
 
 
 def _sorted(found: list[tuple[str, tuple[int, int]]]) -> Iterator[tuple[str, int, int]]:
@@ -132,7 +136,8 @@ class ZipListing:
             name = info.filename.replace("\\", "/")
             parts = name.split("/")
             if (
-                not info.is_dir()
+                name
+                and not name.endswith("/")  # a folder
                 and name.startswith(prefix)
                 and parts[0] != "__MACOSX"
                 and not any(p.startswith(".") for p in parts)
@@ -147,8 +152,12 @@ class ZipListing:
 
     def read(self, index: int, most: int = MAX_BYTES + 2) -> bytes:
         """The first `most` bytes of a member; zipfile verifies the checksum if that is the whole member."""
-        with self.archive.open(self.infos[index]) as file:
+        with self.open(index) as file:
             return file.read(min(self.sizes[index] + 1, most))
+
+    def open(self, index: int) -> BinaryIO:
+        """A member to read from."""
+        return self.archive.open(self.infos[index])  # pyrefly: ignore
 
 
 def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
@@ -194,5 +203,9 @@ class FileListing:
 
     def read(self, index: int) -> bytes:
         """At most `most` bytes from the start of the file."""
-        with self.path.open("rb") as file:
+        with self.open(index) as file:
             return file.read(self.most)
+
+    def open(self, index: int) -> BinaryIO:
+        """The file to read from."""
+        return self.path.open("rb")

@@ -18,6 +18,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
+
 SOURCE = "trainedAlgorithmicMedia"
 _TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _LARGEST = 4 * 2**20
@@ -88,25 +91,25 @@ def read(path: str | Path) -> dict[str, Any] | None:
         return _from_comment(note_of(path))
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as arrays:
-            return json.loads(str(arrays["mark"])) if "mark" in arrays else None
+            return read_json(str(arrays["mark"]), str(path)) if "mark" in arrays else None
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             if "mark.json" not in archive.namelist() or archive.getinfo("mark.json").file_size > _LARGEST:
                 return None
-            return json.loads(archive.read("mark.json"))
+            return read_json(archive.read("mark.json"), str(path))
     with Image.open(path, formats=("PNG", "WEBP", "GIF", "JPEG", "TIFF")) as image:
         if image.format in ("WEBP", "JPEG", "TIFF"):
             packet = getattr(image, "tag_v2", {}).get(700) or image.info.get("xmp", b"")
             return _from_xmp(packet.decode(errors="replace"))
         text = image.info.get("ganworks") or image.info.get("comment")
-        return json.loads(text) if text else None
+        return read_json(text, str(path)) if text else None
 
 
 def _from_comment(text: str) -> dict[str, Any] | None:
     """The note in the comment of a film; None if the comment is of other origin."""
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = read_json(text, "the comment")
+    except UsageError:
         return None
     return found if isinstance(found, dict) and "digitalSourceType" in found else None
 
@@ -118,4 +121,4 @@ def _from_xmp(packet: str) -> dict[str, Any] | None:
     text = rest[1:].partition(rest[0] + "/>")[0]
     for entity, sign in (("&quot;", '"'), ("&apos;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
         text = text.replace(entity, sign)
-    return json.loads(text)
+    return read_json(text, "the XMP packet")

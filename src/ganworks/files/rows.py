@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from ganworks.core.machine import memory
 from ganworks.files.tables.cells import MARKS, Reading, commas_in, read_column
 from ganworks.files.tables.clock import ClockColumn, clocks
 from ganworks.files.tables.header import find_header, remarks
 from ganworks.files.tables.split import ENOUGH, find_separator, split_at
 
 ROWS, COLUMNS, CELL = 200, 64, 200
+CELL_BYTES = 150  # of a cell as a Python object, with its copies in work: measured on tables of numbers
 WINDOW = 40  # rows of a window in which neighbouring rows are compared
 ALIKE = 0.65  # lag-1 autocorrelation within a window: prices 0.9, rows in any order 0, iris sorted by class 0.5
 _IDS = ("series", "series_id", "id", "item_id", "unit", "unit_id", "sequence", "sequence_id", "subject", "patient")
@@ -187,3 +189,15 @@ def _words(column: Column) -> float:
     """Mean number of words in a cell; in scripts without spaces three characters count as a word."""
     cells = column.given
     return sum(max(len(c.split()), 0 if c.isascii() else len(c) / 3) for c in cells) / max(1, len(cells))
+
+
+def check_cells(parts: Iterable[bytes], where: str) -> None:
+    """Raise UsageError when a table of text does not fit into memory as Python objects; parts: its bytes.
+
+    Most of that memory is not for its letters but for its cells, which are counted by their separators.
+    """
+    size, cells, marks = 0, 0, (b",", b";", b"\t", b" ")
+    for part in parts:
+        size += len(part)
+        cells += part.count(b"\n") + max(part.count(mark) for mark in marks)
+    memory.check_bytes(4 * size + CELL_BYTES * cells, where)

@@ -265,7 +265,10 @@ def read_labels(data: bytes, where: str, suffixes: tuple[str, ...] = SUFFIXES) -
     if text.partition("\n")[0].count(",") == 0:
         dialect = csv.excel_tab if "\t" in text.partition("\n")[0] else csv.excel
         dialect = _Semicolon if ";" in text.partition("\n")[0] else dialect
-    rows = [[c.strip() for c in row] for row in csv.reader(io.StringIO(text), dialect) if row]
+    try:
+        rows = [[c.strip() for c in row] for row in csv.reader(io.StringIO(text), dialect) if row]
+    except csv.Error as error:
+        raise UsageError(f'labels.csv of "{printable(where)}" cannot be read: {error}.') from error
     if not rows or any(len(r) < 2 for r in rows):
         raise UsageError(f'labels.csv of "{printable(where)}" needs two columns in each line: file name and label.')
     name, label = 0, 1

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
 
 
 def soundfile() -> Any:
@@ -78,8 +79,8 @@ def _in_list(info: bytes) -> dict[str, Any] | None:
         name, size = info[at : at + 4], int.from_bytes(info[at + 4 : at + 8], "little")
         if name == b"ICMT":
             try:
-                return json.loads(info[at + 8 : at + 8 + size].rstrip(b"\0"))
-            except ValueError:
+                return read_json(info[at + 8 : at + 8 + size].rstrip(b"\0"), "the note")
+            except UsageError:
                 return None
         at += 8 + size + size % 2
     return None

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import stat
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.machine import memory
+from ganworks.core.machine.places import explain
+from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 
 _TYPES = {
@@ -133,6 +137,7 @@ def load(path: str | Path, *, allow_nonfinite: bool = False) -> Content:
     path = Path(path)
     with _opened(path) as file:
         header, texts, size = _read_header(path, file)
+        memory.check_bytes(2 * size, str(path))
         file.seek(0)
         content = file.read()
     if len(content) != size:
@@ -150,9 +155,33 @@ def load(path: str | Path, *, allow_nonfinite: bool = False) -> Content:
         if bad:
             raise UsageError(
                 f"{path} holds NaN or infinite numbers in {_some(bad)}: the training had diverged when "
-                "it was saved. Use an earlier file, or allow_nonfinite=true to look at it all the same."
+                "it was saved. Use an earlier file, or load it in Python with "
+                "allow_nonfinite=True to look at it all the same."
             )
     return Content(tensors, texts, hashlib.sha256(content).hexdigest(), seal is not None)
+
+
+def store(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a file of a cache. Where that fails, a warning says why, and the work that needed it goes on."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, tensors, metadata)
+    except OSError as error:
+        warnings.warn(f"{explain(error, path)} The work goes on without it.", stacklevel=2)
+    except GanworksError as error:
+        warnings.warn(f"{error} The work goes on without it.", stacklevel=2)
+
+
+def stored(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """The tensors and texts of a file of a cache; None when there is none to use. A warning tells of a damaged one."""
+    if not path.is_file():
+        return None
+    try:
+        found = load(path)
+        return found[:2] if found.sealed else None
+    except (UsageError, OSError):
+        warnings.warn(f"{path}, which was kept for later evaluations, is damaged. It is made again.", stacklevel=2)
+        return None
 
 
 def read_texts(path: str | Path) -> dict[str, str]:
@@ -187,14 +216,14 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], dict[str, 
     file.seek(8)
     raw = file.read(length)
     try:
-        parsed = json.loads(raw.decode(), object_pairs_hook=_no_duplicates)
+        parsed = read_json(raw, "its header", _no_duplicates)
         if not isinstance(parsed, dict):
             raise ValueError("the header is not a table")
         texts = parsed.pop("__metadata__", {})
         if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
             raise ValueError("the header's metadata are not texts")
         _check_layout(parsed, size - 8 - length)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, UsageError) as error:
         raise UsageError(f"{path} is not a valid safetensors file: {str(error)[:300]}. Use another copy.") from error
     return parsed, texts, size
 

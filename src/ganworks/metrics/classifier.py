@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.adam import adam
 
 from ganworks.core.errors import UsageError, nearest
+from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Spec, key
+from ganworks.files import weights
 from ganworks.metrics.estimate import untouched_random_state
 from ganworks.metrics.features import (
     NEEDS,
@@ -289,27 +288,21 @@ def _calibrate(net: ClassifierNet, dataset: MetricDataset, generator: torch.Gene
 
 
 def _save(path: Path, about: dict, net: ClassifierNet) -> None:
-    """Write atomically (temporary file, then rename), so that no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    tensors = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
-    save_file(tensors, temporary, metadata={"ganworks": json.dumps(about)})
-    temporary.replace(path)
+    weights.store(path, net.state_dict(), {"ganworks": json.dumps(about)})
 
 
 def _load(path: Path, about: dict, spec: Spec, device: str) -> Classifier | None:
     """The stored classifier; None if it is missing, damaged or made for other data, and must be trained anew."""
-    if not path.is_file():
+    found = weights.stored(path)
+    if found is None:
         return None
     net = ClassifierNet(spec.shape, spec.num_classes)
     try:
-        with safe_open(path, framework="pt") as file:
-            kept = json.loads((file.metadata() or {}).get("ganworks", "{}"))
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        kept = read_json(found[1].get("ganworks", "{}"), str(path))
         accuracy = float(kept.pop("accuracy"))
-        if kept != about or not all(torch.isfinite(v).all() for v in state.values()):
+        if kept != about:
             return None
-        net.load_state_dict(state)
-    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError):
+        net.load_state_dict(found[0])
+    except (UsageError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
         return None
     return Classifier(net, spec, str(about["fingerprint"]), accuracy, device)

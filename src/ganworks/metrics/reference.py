@@ -10,18 +10,17 @@ One protocol holds for all metrics, at one count n = min(samples, held-out examp
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+import torch
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import key
+from ganworks.files import weights
 from ganworks.metrics.classifier import split_hash
 from ganworks.metrics.estimate import Estimate, mean, wilson
 from ganworks.metrics.features import FeatureExtractor, MetricDataset, Progress
@@ -187,26 +186,12 @@ def extract(
 
 def _load(path: Path | None, train: int, held: int, dim: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Stored features; None if they are missing, damaged or of another size, and must be extracted anew."""
-    if path is None or not path.is_file():
+    kept = None if path is None else weights.stored(path)
+    if kept is None or {n: tuple(t.shape) for n, t in kept[0].items()} != {"train": (train, dim), "held": (held, dim)}:
         return None
-    try:
-        kept = load_file(path)
-    except (SafetensorError, OSError):
-        return None
-    pair = kept.get("train"), kept.get("held")
-    if any(
-        a is None or a.shape != (rows, dim) or not np.isfinite(a).all()
-        for a, rows in zip(pair, (train, held), strict=True)
-    ):
-        return None
-    return kept["train"], kept["held"]
+    return kept[0]["train"].numpy(), kept[0]["held"].numpy()
 
 
 def _save(path: Path | None, features: tuple[np.ndarray, np.ndarray]) -> None:
-    """Store features atomically."""
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file({"train": features[0], "held": features[1]}, temporary)
-    temporary.replace(path)
+    if path is not None:
+        weights.store(path, {n: torch.from_numpy(f) for n, f in zip(("train", "held"), features, strict=True)})

@@ -5,7 +5,6 @@ Small images are enlarged by whole factors without smoothing, large ones are shr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from PIL import Image, ImageFont
 
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.arrange import Frame, arrange
+from ganworks.files.rasters.write import save_picture
 from ganworks.metrics.features import MetricDataset
 from ganworks.metrics.reference import Measured, Reference
 from ganworks.metrics.samples import Sample, SampleFeatures
@@ -146,8 +146,5 @@ def draw_all(
     written = {}
     for title, (name, sheet) in sheets.items():
         if sheet is not None:
-            temporary = folder / f".{name}.{os.getpid()}.png"
-            sheet.save(temporary, format="PNG")
-            temporary.replace(folder / f"{name}.png")
-            written[title] = f"{name}.png"
+            written[title] = save_picture(sheet, folder / f"{name}.png").name
     return written

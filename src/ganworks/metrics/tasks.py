@@ -15,6 +15,7 @@ from PIL import Image
 
 from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
+from ganworks.files.rasters.write import save_picture
 from ganworks.metrics.scoring import Measurement, plain
 
 _DRAWS = 1000
@@ -113,7 +114,7 @@ def save_pictures(folder: Path, pictures: Mapping[str, tuple[str, Image.Image]])
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.values():
-        picture.save(folder / name)
+        save_picture(picture, folder / name)
     return {title: name for title, (name, _) in pictures.items()}
 
 

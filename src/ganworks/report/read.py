@@ -6,6 +6,7 @@ elsewhere may hold anything. Whatever can be read is returned, and `problems` sa
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -15,13 +16,11 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json, read_yaml
 
 _TEXT_LIMIT = 4 << 20  # bytes of the largest YAML or JSON file that is parsed
 _HEAD = 64 << 10  # bytes at the start of a long log that hold its "started" line
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHOWN = (
     ".png",
     ".webp",
@@ -32,6 +31,8 @@ SHOWN = (
     ".txt",
     ".csv",
 )  # files of samples/ and eval/ that a page can show
+_SEALED = ("config.yaml", "spec.yaml", "plan.json", "eval.json")  # read here, and named by the manifest
+_TRIES = 5
 _KNOWN = ("config.yaml", "plan.json", "metrics.jsonl", "generator.safetensors")
 
 Event = dict[str, Any]
@@ -173,6 +174,9 @@ def read_run(folder: str | Path, tail: int | None = None) -> RunView:
     problems: list[str] = []
     log = folder / "metrics.jsonl"
     groups = _group(_lines(log, tail, problems))
+    if (folder / "manifest.json").exists():
+        _tree(folder / "manifest.json", problems)
+    problems += _unlike_saved(folder)
     return RunView(
         folder,
         config=_tree(folder / "config.yaml", problems),
@@ -238,9 +242,10 @@ def _card(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            head = json.loads(file.read(length)) if length <= _TEXT_LIMIT else {}
-        return mapping(json.loads(mapping(mapping(head).get("__metadata__")).get("ganworks", "{}")))
-    except (OSError, ValueError, TypeError, RecursionError):
+            head = read_json(file.read(length), str(path)) if length <= _TEXT_LIMIT else {}
+        text = mapping(mapping(head).get("__metadata__")).get("ganworks")
+        return mapping(read_json(text, str(path))) if isinstance(text, str) else {}
+    except (OSError, UsageError):
         return {}
 
 
@@ -259,14 +264,40 @@ def _tree(path: Path, problems: list[str]) -> dict[str, Any]:
         raw = path.read_bytes()
         if len(raw) > _TEXT_LIMIT:
             raise ValueError(f"it is longer than {_TEXT_LIMIT >> 20} MB")
-        text = raw.decode("utf-8")
-        value = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=_LOADER)
+        value = (read_json if path.suffix == ".json" else read_yaml)(raw, "it")
         if not isinstance(value, dict):
             raise ValueError("it holds no mapping")
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, UsageError) as error:
         problems.append(f"{path.name} could not be read: {str(error).splitlines()[0] if str(error) else error!r}")
         return {}
     return mapping(value)
+
+
+def _unlike_saved(folder: Path) -> list[str]:
+    """A sentence for each description of the run that is not the file that manifest.json names."""
+    changed = [name for name in _SEALED if not _as_saved(folder, name)]
+    return [
+        f"{name} was changed or damaged after it was saved (sha256 differs from manifest.json): what it says may be "
+        "wrong."
+        for name in changed
+    ]
+
+
+def _as_saved(folder: Path, name: str) -> bool:
+    """Whether a file has a digest that the manifest gives it; also when there is no such file, entry or manifest.
+
+    Another process may replace the file between the two readings; then the next one fits.
+    """
+    for _ in range(_TRIES):
+        try:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            manifest = mapping(json.loads((folder / "manifest.json").read_bytes()))
+        except (OSError, ValueError, RecursionError):
+            return True
+        entry = mapping(mapping(manifest.get("files")).get(name)).get("sha256", found)
+        if found in (entry, mapping(manifest.get("pending")).get(name)):
+            return True
+    return False
 
 
 def _lines(path: Path, tail: int | None, problems: list[str]) -> Iterator[Event]:
@@ -292,9 +323,9 @@ def _lines(path: Path, tail: int | None, problems: list[str]) -> Iterator[Event]
         if not line.strip():
             continue
         try:
-            event = json.loads(line)
+            event = read_json(line, path.name)
             assert_event(event)
-        except (ValueError, RecursionError):
+        except (ValueError, UsageError):
             damaged += position < len(lines) - 1
             continue
         yield mapping(event)

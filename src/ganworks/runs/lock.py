@@ -16,10 +16,12 @@ from typing import Self
 from filelock import FileLock, SoftFileLock, Timeout
 
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.machine.places import TakenError
 from ganworks.files.atomic import replace_file
 
 _LOCK, _OWNER, _SHORT = ".lock", ".owner", ".manifest.lock"
 LOCK_FILES = (_LOCK, _OWNER, _SHORT)
+WRITTEN = "Another process is writing to {folder}. Wait for it, or choose another place."
 _TRAINED = "{folder} is being trained by {owner}. Wait for it or stop it; out=FOLDER starts a run of its own."
 _PATIENCE = 60.0  # seconds to wait for a lock that is held for milliseconds
 
@@ -50,7 +52,7 @@ class FolderLock:
             replace_file(self._owner, f"process {os.getpid()} on {socket.gethostname()}")
         except Timeout as error:
             said = self._refusal.format(folder=self._folder, owner=self._named())
-            raise UsageError(f"{said}{_about_markers(self._lock)}") from error
+            raise TakenError(f"{said}{_about_markers(self._lock)}") from error
         except (OSError, NotImplementedError, GanworksError) as error:
             self.give_back()
             raise UsageError(

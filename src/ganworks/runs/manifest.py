@@ -19,8 +19,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.schema.plain import read_json, shaped
 from ganworks.files import atomic, weights
 from ganworks.files.atomic import Staged
+from ganworks.runs import shapes
 from ganworks.runs.lock import changing
 
 NAME = "manifest.json"
@@ -55,14 +57,14 @@ class Manifest:
         """Read it again; whether it has changed. Raises UsageError when it is missing or damaged."""
         old = self.raw
         try:
-            self.raw = _checked(json.loads(self.path.read_text(encoding="utf-8")))
+            self.raw = _checked(shaped(shapes.Manifest, read_json(self.path.read_bytes(), str(self.path)), NAME))
         except FileNotFoundError as error:
             raise UsageError(
                 f"{self.folder} is not a run folder: it has no {NAME}. Train one with `ganworks train`."
             ) from error
         except OSError as error:
             raise UsageError(f"Cannot read {self.path}: {error.strerror or error}.") from error
-        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        except (UsageError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise UsageError(
                 f"{self.path} is damaged; restore it from a copy of the run. The networks can be loaded by the names "
                 "of their own files."
@@ -128,14 +130,15 @@ class Manifest:
         """
         with changing(self.folder):
             self._begin(whole)
+            entered = {self._name(f): {"sha256": f.sha256, "bytes": f.size} for f in staged}
+            retired = [name for name in retire if name not in entered]
             if self.path.exists():
-                self._store(pending={self._name(file): file.sha256 for file in staged})
+                self._store(pending={name: entry["sha256"] for name, entry in entered.items()}, retired=retired)
             for file in staged:
                 file.place()
-            entered = {self._name(f): {"sha256": f.sha256, "bytes": f.size} for f in staged}
-            self.raw["files"] = {k: v for k, v in self.files.items() if k not in retire} | entered
-            self._store(retired=[name for name in retire if name not in entered])
-            self._remove(self.raw.get("retired", ()))
+            self.raw["files"] = {k: v for k, v in self.files.items() if k not in retired} | entered
+            self._store(retired=retired)
+            self._remove(retired)
 
     def _name(self, file: Staged) -> str:
         return file.path.relative_to(self.folder).as_posix()
@@ -147,12 +150,15 @@ class Manifest:
         except UsageError:
             if not whole:
                 raise
-        for name, digest in self.raw.pop("pending", {}).items():
+        pending, retired = self.raw.pop("pending", {}), self.raw.pop("retired", ())
+        for name, digest in pending.items():
             path = self.folder / name
             with suppress(OSError, ValueError):
                 if _inside(name) and _is_file(path) and atomic.sha256(path) == digest:
                     self.files[name] = {"sha256": digest, "bytes": path.stat().st_size}
-        self._remove([name for name in self.raw.pop("retired", ()) if name not in self.files])
+        if all(self.files.get(name, {}).get("sha256") == digest for name, digest in pending.items()):
+            self.raw["files"] = {k: v for k, v in self.files.items() if k not in retired}
+        self._remove([name for name in retired if name not in self.files])
 
     def _store(self, **more: Any) -> None:
         """Write what is known, with what is under way."""

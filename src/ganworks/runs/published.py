@@ -10,7 +10,6 @@ states and its manifest, is `ganworks.runs.run`.
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +17,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from ganworks.core.config import from_dict, to_dict
 from ganworks.core.contracts import Networks
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.schema.plain import read_json, shaped
 from ganworks.core.spec import Spec
 from ganworks.files import weights
+from ganworks.networks.building import build
 from ganworks.runs.manifest import Manifest
+from ganworks.runs.shapes import Card
 
 _LARGEST_SETTING = 65536
+_MOST_SETTINGS = 1024  # in one list
 FILE = "generator.safetensors"
 _FILES = {"G": FILE, "C": "classifier.safetensors"}
 
@@ -142,13 +144,10 @@ def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
             f"{file} holds tensors, but its header does not say which networks they belong to. "
             "It was not written by ganworks; build the networks yourself and use ganworks.files.weights.load_into."
         )
-    try:
-        card = json.loads(texts["ganworks"])
-        version, _ = card["format"], (card["networks"], card["spec"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(f"{file}: its description is damaged ({error!r}).") from error
-    if version != 1:
-        raise UsageError(f"{file} has the format {version!r}; this ganworks reads format 1. Update ganworks.")
+    where = f"{file}: its description"
+    card = shaped(Card, read_json(texts["ganworks"], where), where)
+    if card["format"] != 1:
+        raise UsageError(f"{file} has the format {card['format']}; this ganworks reads format 1. Update ganworks.")
     _check_sizes(card["networks"], file)
     return card
 
@@ -156,40 +155,12 @@ def read_card(texts: dict[str, str], file: Path) -> dict[str, Any]:
 def _check_sizes(raw: Any, file: Path) -> None:
     """Refuse settings beyond those of any network: they would only cost memory or time."""
     if isinstance(raw, dict | list):
+        if len(raw) > _MOST_SETTINGS:
+            raise UsageError(f"{file}: a list of its networks has {len(raw):,} entries, above {_MOST_SETTINGS}.")
         for item in raw.values() if isinstance(raw, dict) else raw:
             _check_sizes(item, file)
     elif isinstance(raw, int) and abs(raw) > _LARGEST_SETTING:
         raise UsageError(f"{file}: a setting of its networks is {str(raw)[:40]}, above {_LARGEST_SETTING}.")
-
-
-class _Allowance(TorchFunctionMode):
-    """Refuses a network that would need far more numbers than its file can hold, before the memory is taken.
-
-    The networks are built once, for real. A trial on torch's meta device would ask for no memory, but loads torch's
-    compiler on the way, which takes longer than all the rest of loading a network.
-    """
-
-    _MAKERS = frozenset(
-        ("empty", "zeros", "ones", "full", "rand", "randn", "new_empty", "new_zeros", "new_ones", "new_full")
-    )
-
-    def __init__(self, most: int, file: Path):
-        super().__init__()
-        self.left, self.most, self.file = most, most, file
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.__name__ in self._MAKERS:
-            self.left -= _count(args, kwargs or {})
-            if self.left < 0:
-                raise UsageError(f"{self.file}: its networks would need more than {self.most:.2g} parameters.")
-        return func(*args, **(kwargs or {}))
-
-
-def _count(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    """Elements of the tensor that a call such as torch.zeros(2, 3) or x.new_zeros((2, 3)) makes."""
-    sizes = [*args[isinstance(args[0], Tensor) if args else 0 :], *([kwargs["size"]] if "size" in kwargs else [])]
-    first = sizes[0] if sizes else ()
-    return math.prod(first if isinstance(first, tuple | list) else sizes)
 
 
 def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path, player: str = "G") -> nn.Module:
@@ -200,9 +171,15 @@ def rebuild(raw: Any, spec: Spec, tensors: dict[str, Tensor], file: Path, player
     networks = from_dict(Any, raw, f"{file}: networks")
     if not isinstance(networks, Networks):
         raise UsageError(f"{file}: {str(raw)[:100]} does not name networks.")
-    held = sum(tensor.numel() for tensor in tensors.values())
-    with torch.random.fork_rng([]), _Allowance(100 * held + 10**8, file):
-        players = networks.build(spec)
+    most = 100 * sum(tensor.numel() for tensor in tensors.values()) + 10**8
+    refusal = UsageError(f"{file}: its networks would need more than {most:.2g} parameters.")
+    try:
+        with torch.random.fork_rng([]):
+            players = build(networks, spec, most, lambda: refusal)
+    except GanworksError:
+        raise
+    except Exception as error:  # settings and a spec that nobody checked together may raise anything
+        raise UsageError(f"{file}: networks cannot be built from its description: {error!r}.") from error
     if player not in players:
         raise UsageError(f"{file}: its networks have no player {player[:40]!r}.")
     return players[player]

@@ -15,9 +15,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ganworks.core.config import difference, dump_yaml, from_dict, load_yaml, to_dict
+from ganworks.core.config import difference, dump_yaml, from_dict, refuse_incomplete, to_dict
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.events import Event, to_line
+from ganworks.core.machine.places import explain
+from ganworks.core.schema.plain import read_json, read_yaml, shaped
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
 from ganworks.files import atomic, weights
@@ -25,6 +27,7 @@ from ganworks.files.atomic import Staged
 from ganworks.runs.lock import LOCK_FILES, FolderLock
 from ganworks.runs.manifest import NAME, STATE, Manifest
 from ganworks.runs.published import file_of
+from ganworks.runs.shapes import Counters, Plan
 
 _KEEP = 2
 _FOLDERS = ("state", "samples", "eval")
@@ -83,18 +86,21 @@ class Run:
 
     def config(self) -> Config:
         """The configuration that this run was made with."""
-        config = from_dict(Config, load_yaml(self.read("config.yaml"), f"{self.folder}/config.yaml"))
+        where = f"{self.folder}/config.yaml"
+        config = from_dict(Config, read_yaml(self.read("config.yaml"), where), where)
         if not isinstance(config, Config):
-            raise UsageError(f"{self.folder}/config.yaml does not hold a configuration.")
+            raise UsageError(f"{where} does not hold a configuration.")
+        refuse_incomplete(config, where)
         return config
 
     def spec(self) -> Spec:
         """What one example is."""
-        return Spec.from_dict(load_yaml(self.read("spec.yaml"), f"{self.folder}/spec.yaml"))
+        return Spec.from_dict(read_yaml(self.read("spec.yaml"), f"{self.folder}/spec.yaml"))
 
     def plan(self) -> dict[str, Any]:
         """The plan of the start: budget in examples, precision, data, machine, and the reasons of the choices."""
-        return json.loads(self.read("plan.json"))
+        where = f"{self.folder}/plan.json"
+        return shaped(Plan, read_json(self.read("plan.json"), where), where)
 
     def refuse_changes(self, given: Mapping[str, Any], fingerprint: str) -> None:
         """Raise UsageError with a diff when the same run is asked for with other settings or other data."""
@@ -156,7 +162,10 @@ class Run:
     def read(self, name: str) -> str:
         """A text file whose sha256 must be the manifest's."""
         self.verify(name)
-        return self.path(name).read_text(encoding="utf-8")
+        try:
+            return self.path(name).read_text(encoding="utf-8")
+        except ValueError as error:
+            raise UsageError(f"{self.path(name)} is not text in UTF-8: {error}.") from error
 
     def verify(self, name: str) -> None:
         """Raise UsageError unless the file is there and is byte for byte what was saved."""
@@ -183,7 +192,7 @@ class Run:
             try:
                 path.parent.mkdir(exist_ok=True)
             except OSError as error:
-                raise atomic.explain(error, path, 0) from error
+                raise explain(error, path) from error
         return path
 
     # State
@@ -212,8 +221,8 @@ class Run:
             try:
                 content, note = self._manifest.tensors(name, allow_nonfinite=True)
                 reasons += [note] if note else []
-                return (content.tensors, json.loads(content.texts["counters"]), reasons), not reasons
-            except (GanworksError, OSError, KeyError, ValueError) as error:
+                return (content.tensors, _counters(content.texts, name), reasons), not reasons
+            except (GanworksError, OSError) as error:
                 reasons.append(f"{name} was passed over: {error}")
         if named:
             raise UsageError("No saved state of this run can be read:\n  " + "\n  ".join(reasons))
@@ -228,12 +237,9 @@ class Run:
         def attempt() -> tuple[dict[str, Any] | None, bool]:
             there = [name for name in self._manifest.states if self.path(name).is_file()]
             fits = there[-1:] == self._manifest.states[-1:]
-            return (json.loads(weights.read_texts(self.path(there[-1]))["counters"]) if there else None), fits
+            return (_counters(weights.read_texts(self.path(there[-1])), there[-1]) if there else None), fits
 
-        try:
-            return self._manifest.steadily(attempt)
-        except (KeyError, ValueError) as error:
-            raise UsageError(f"The newest state of {self.folder} does not say how far it is.") from error
+        return self._manifest.steadily(attempt)
 
     @property
     def has_published(self) -> bool:
@@ -251,14 +257,11 @@ class Run:
         """Append one event to metrics.jsonl."""
         try:
             if self._log is None:
-                self._log = self.path("metrics.jsonl").open("a", encoding="utf-8")
-            self._log.write(json.dumps(to_line(event)) + "\n")
+                self._log = atomic.appending(self.path("metrics.jsonl"))
+            self._log.write(json.dumps(to_line(event)).encode() + b"\n")
             self._log.flush()
         except OSError as error:
-            raise GanworksError(
-                f"{self.folder}/metrics.jsonl could not be written: {error.strerror}. What was saved before is "
-                "intact; free the disk or repair it, then give the same command again."
-            ) from error
+            raise explain(error, self.path("metrics.jsonl")) from error
 
     def trim_log(self, seen: int) -> None:
         """Drop events that were logged after the state that the training resumes from."""
@@ -268,9 +271,9 @@ class Run:
         kept = []
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                if json.loads(line)["seen"] <= seen:
+                if read_json(line, str(path))["seen"] <= seen:
                     kept.append(line)
-            except (ValueError, KeyError, TypeError):
+            except (UsageError, KeyError, TypeError):
                 continue
         atomic.replace_file(path, "".join(f"{line}\n" for line in kept))
 
@@ -288,3 +291,8 @@ def _left_over(folder: Path) -> bool:
 def _foreign_to_all(path: Path) -> bool:
     """Whether an operating system made the file, or a write that was killed left it."""
     return path.name in _SYSTEMS or path.name.startswith(_SYSTEMS_BEGIN) or atomic.is_temporary(path)
+
+
+def _counters(texts: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The counters in the header of a state, checked."""
+    return shaped(Counters, read_json(texts.get("counters", "null"), where), where)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 
@@ -14,6 +13,7 @@ from ganworks.core.contracts import phases_of
 from ganworks.core.errors import UsageError
 from ganworks.core.settings import Budget, Precision
 from ganworks.training.engine import Engine, NonFiniteError
+from ganworks.training.trial import phases
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,8 @@ def measure(engine: Engine, threads: int, seconds: float) -> Pace:
     Phases of a game (`core.contracts.HasPhases`) count by their share of the budget.
     """
     torch.set_num_threads(threads)
-    starts = (*phases_of(engine.game), 1.0)
-    cost = 0.0
-    for start, end in pairwise(starts):
-        engine.clock.seen = int((start + end) / 2 * engine.total) if len(starts) > 2 else engine.clock.seen
-        cost += (end - start) / _speed(engine, seconds / (len(starts) - 1))
+    each = seconds / len(phases_of(engine.game))
+    cost = sum(share / _speed(engine, each) for share in phases(engine))
     return Pace(engine.bf16, 1 / cost, threads)
 
 

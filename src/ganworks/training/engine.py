@@ -132,7 +132,8 @@ class Engine:
         def load() -> dict[str, Tensor]:
             nonlocal data_draw
             data_draw = Draw(key(*salt, "data"), self.batch, rows, self.device)
-            return self.feed(start, data_draw)
+            with torch.autocast(self.device.type, enabled=False):  # coordinates of a warp need float32
+                return self.feed(start, data_draw)
 
         return Batch(
             load,

@@ -6,27 +6,69 @@ Nothing here changes the training: no number is clipped or replaced. A non-finit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganworks.core.config import override
+from ganworks.core.errors import UsageError
 from ganworks.core.events import Alarm
+from ganworks.core.settings import Config
 
-_ADVICE = {
-    "discriminator-won": "Lower d.lr; where the game has them, raise its penalty (game.r1, game.r2) or add "
-    "augmentation (game.augment). With few examples, augmentation is the first thing to try.",
-    "divergence": "Lower both learning rates (x0.5), raise the penalty, or use a larger batch.",
-    "collapse": "Raise the penalty x4 or use the default paired loss (game.loss=relativistic); check that the data "
-    "itself is varied with `ganworks data`.",
-    "non-finite": "The last good state was restored and the learning rate halved. If it comes back: precision=fp32, "
-    "lower lr, or a larger penalty; `ganworks data` finds broken values in the data.",
+_AROUND = {
+    "discriminator-won": "Try {}. With few examples, augmentation is the first thing to try.",
+    "divergence": "Try {}.",
+    "collapse": "Try {}; check with `ganworks data` that the data itself is varied.",
+    "non-finite": "The last good state was restored and the learning rate halved. If it comes back, try {}; "
+    "`ganworks data` finds broken values in the data.",
 }
 
 
-def advice(kind: str) -> str:
-    """What to try against one kind of failure."""
-    return _ADVICE[kind]
+def advice(kind: str, config: Config, pictures: bool = False) -> str:
+    """What to try against one kind of failure, among what is not so already.
+
+    Remedies are settings with the values to try, as the command line takes them. kind: that of an alarm. pictures:
+    whether an example is an array of [channels, height, width].
+    """
+    slower = [f"g.lr={config.g.lr / 2:.2g} d.lr={config.d.lr / 2:.2g}"]
+    remedies = {
+        "discriminator-won": [
+            *(["game.augment=translation,cutout"] if pictures and getattr(config.game, "augment", None) == "" else []),
+            f"d.lr={config.d.lr / 2:.2g}",
+            *_penalty(config.game),
+        ],
+        "divergence": [*slower, *_penalty(config.game), f"batch={2 * config.train.batch}"],
+        "collapse": [*_penalty(config.game), *_loss(config.game), *slower],
+        "non-finite": [*(["precision=fp32"] if config.train.precision != "fp32" else []), *slower],
+    }[kind]
+    allowed = ", or ".join(remedy for remedy in remedies if _fits(config, remedy))
+    return _AROUND[kind].format(allowed)
+
+
+def _fits(config: Config, remedy: str) -> bool:
+    """Whether the configuration takes these settings."""
+    settings = dict(word.split("=") for word in remedy.split())
+    try:
+        override(config, {f"train.{name}" if "." not in name else name: value for name, value in settings.items()})
+    except UsageError:
+        return False
+    return True
+
+
+def _penalty(game: Any) -> list[str]:
+    """The game's gradient penalty, four times as strong, or switched on."""
+    names = [name for name in ("r1", "gp") if isinstance(getattr(game, name, None), int | float)]
+    used = [name for name in names if getattr(game, name) > 0]
+    return [f"game.{name}={4 * getattr(game, name):g}" for name in used] or [f"game.{name}=1" for name in names[:1]]
+
+
+def _loss(game: Any) -> list[str]:
+    """The paired loss, where the game has another that is not a distance."""
+    return (
+        [] if getattr(game, "loss", "relativistic") in ("relativistic", "wasserstein") else ["game.loss=relativistic"]
+    )
 
 
 def spread(x: Tensor) -> float:
@@ -39,13 +81,17 @@ def spread(x: Tensor) -> float:
 class Watch:
     """Raises an alarm when checks fail repeatedly; one of each kind until the check passes again.
 
-    real_spread: `spread` of real examples. patience: consecutive bad checks before an alarm.
+    real: real examples [n, ...]. config: what is advised from. patience: consecutive bad checks before an alarm.
     """
 
-    real_spread: float
+    real: InitVar[Tensor]
+    config: Config
     patience: int = 8
     counts: dict[str, int] = field(default_factory=dict)
     raised: set[str] = field(default_factory=set)
+
+    def __post_init__(self, real: Tensor) -> None:
+        self.real_spread, self.pictures = spread(real), real.dim() == 4
 
     def logits(self, seen: int, progress: float, real: Tensor, fake: Tensor) -> list[Alarm]:
         """Check D's logits [B] on real and fake examples."""
@@ -93,4 +139,4 @@ class Watch:
 
     def _alarm(self, kind: str, seen: int, message: str) -> Alarm:
         self.raised.add(kind)
-        return Alarm(seen, kind, message, advice(kind))
+        return Alarm(seen, kind, message, advice(kind, self.config, self.pictures))

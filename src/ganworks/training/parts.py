@@ -14,6 +14,8 @@ from ganworks.core.plugins import own
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
 from ganworks.games.losses import LOSSES
+from ganworks.networks.building import build
+from ganworks.training.trial import most_numbers, too_large
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def refuse_misfits(config: Config, spec: Spec, words: Mapping[str, str]) -> None
     if "networks" not in words and "game" not in words:
         return
     try:
-        makes = list(config.networks.build(spec))
+        makes = list(build(config.networks, spec, most_numbers(config.train), lambda: too_large(config.train)))
     except GanworksError as error:
         reads, made_for = registry.family(type(config.domain)), registry.family(type(config.networks))
         if not made_for or made_for == reads:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
+from ganworks.core.console.stop import Stop
 from ganworks.core.errors import GanworksError
 from ganworks.core.events import Alarm, Event, Finished, Round, Saved, Scored, Shown, Started
 from ganworks.core.settings import UNTIL
@@ -22,34 +20,10 @@ from ganworks.training.health import Watch, advice
 
 _RETRIES = 3
 _CHECKS = 200  # health checks in a training
+_BEGUN = 300  # steps before samples can be expected to differ as real examples do
 _NOISE = 0.1  # smaller differences, as a fraction of the best score, are taken as chance
 
 Weights = dict[str, dict[str, Tensor]]  # by player
-
-
-class Stop:
-    """A request to stop, made by a signal or by the program; checked between two steps."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self, *_: object) -> None:
-        if self.asked:  # the second Ctrl-C does not wait
-            raise KeyboardInterrupt
-        self.asked = True
-
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM ask for a stop while the block runs (only in the main thread)."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        old = {s: signal.signal(s, self) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
 
 
 @dataclass
@@ -151,7 +125,12 @@ class Session:
     def _show(self) -> Iterator[Event]:
         engine = self.engine
         average, seen = engine.averages(0), engine.clock.seen
-        if self.watch is not None and self.sample is not None and engine.progress > 0.1:
+        if (
+            self.watch is not None
+            and self.sample is not None
+            and engine.progress > 0.1
+            and engine.clock.steps >= _BEGUN
+        ):
             made = self.sample(average)
             for alarm in () if made is None else self.watch.samples(seen, made):
                 yield from self._keep(alarm)
@@ -233,13 +212,14 @@ class Session:
         """Go back to the last good state with half the learning rate and new random draws; give up after three."""
         clock = self.engine.clock
         seen, retries, scale = clock.seen, clock.retries + 1, clock.lr_scale / 2
+        what_to_try = advice("non-finite", self.engine.config)
         tensors, counters = self._good
         self.engine.load(tensors, counters)
         if retries > _RETRIES:
-            yield from self._keep(Alarm(seen, "non-finite", str(error), advice("non-finite"), fatal=True))
+            yield from self._keep(Alarm(seen, "non-finite", str(error), what_to_try, fatal=True))
             raise GanworksError(
                 f"{error} It came back after {_RETRIES} attempts from the last good state "
-                f"({counters['seen']} examples), which is kept. Try precision=fp32, a lower lr, or a larger penalty."
+                f"({counters['seen']} examples), which is kept. {what_to_try}"
             )
         self.engine.clock.retries, self.engine.clock.lr_scale = retries, scale
         yield from self._keep(
@@ -247,6 +227,6 @@ class Session:
                 seen,
                 "non-finite",
                 f"{error} Went back to {counters['seen']} examples (attempt {retries}).",
-                advice("non-finite"),
+                what_to_try,
             )
         )

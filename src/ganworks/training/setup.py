@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,57 +16,27 @@ import torch
 from torch import nn
 
 import ganworks
-from ganworks.core import devices, registry
-from ganworks.core.config import find_class, override, parse, to_dict
+from ganworks.core import registry
+from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError
+from ganworks.core.machine import devices
+from ganworks.core.machine.places import place
 from ganworks.core.order import Order
+from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.packing.feed import DataFeed
-from ganworks.files.rasters.pixels import png
+from ganworks.files.rasters.write import encoded
+from ganworks.networks.building import build
 from ganworks.runs import published
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
-from ganworks.training import calibration, parts, speed
+from ganworks.training import calibration, parts, speed, trial
 from ganworks.training.engine import Engine
-from ganworks.training.health import Watch, spread
+from ganworks.training.health import Watch
 from ganworks.training.session import Session, Weights
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "size": ("domain.size",),
-    "labels": ("domain.labels",),
-    "batch": ("train.batch",),
-    "budget": ("train.budget",),
-    "seed": ("train.seed",),
-    "device": ("train.device",),
-    "until": ("train.until",),
-    "init": ("train.init",),
-    "loss": ("game.loss",),
-    "direction": ("domain.direction",),
-    "scale": ("domain.scale",),
-    "degrade": ("domain.degrade",),
-    "lr": ("g.lr", "d.lr"),
-}
-_ROOTS = ("domain", "networks", "game", "g", "d", "train")
-
-
-def expand(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings under their full dotted names, strings parsed. Raises UsageError for an unknown name."""
-    out: dict[str, Any] = {}
-    for name, text in settings.items():
-        value = parse(text)
-        if name in ALIASES:
-            out |= dict.fromkeys(ALIASES[name], value)
-        elif name.split(".")[0] in _ROOTS:
-            out[name] = value
-        else:
-            raise UsageError(f'There is no setting "{name}". {nearest(name, [*ALIASES, "data", "out", *_ROOTS])}')
-    for name in ("train.budget", "train.init", "train.until"):
-        if name in out:
-            out[name] = str(out[name])
-    return out
 
 
 @dataclass
@@ -97,6 +66,11 @@ class Builder:
         self.order = Order(len(dataset.train), key(config.train.seed, "order"))
 
     @cached_property
+    def _most(self) -> int:
+        """The largest number of parameters that fits, before there are any."""
+        return trial.most_numbers(self.config.train)
+
+    @cached_property
     def evaluator(self) -> Evaluator:
         """What shows and scores the trained players; prepared once."""
         return self.config.domain.evaluator(self.data, self.source, self.config, self.work)
@@ -110,7 +84,7 @@ class Builder:
         """New players, initialised from the seed; copies of the caller's own modules take the place of theirs."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(self.config.train.seed, "init"))
-            nets = self.config.networks.build(self.data.spec)
+            nets = build(self.config.networks, self.data.spec, self._most, lambda: trial.too_large(self.config.train))
         unknown = set(self.modules) - set(nets)
         if unknown:
             raise UsageError(f"{sorted(unknown)} are no players of this game; it has {sorted(nets)}.")
@@ -148,13 +122,7 @@ class Builder:
         precision starts from the state of the other. The training gets a new one.
         """
         self._refuse_unusable()
-        probe = self.engine(False, 10**9)
-        judging, showing = self._costs(probe)
-        train = self.config.train
-        cores = devices.cores() if self.device.type == "cpu" else torch.get_num_threads()
-        pace = calibration.choose(
-            lambda bf16: self.engine(True, 10**9) if bf16 else probe, train.precision, train.threads, cores, self.budget
-        )
+        judging, showing, pace = self._measure()
         plan = calibration.plan(
             self.budget, pace, self.config.train.batch, judging, showing, len(self.config.train.ema)
         )
@@ -218,6 +186,25 @@ class Builder:
         run.trim_log(engine.clock.seen)
         return TrainingJob(session, run, self.config, self.data, self.evaluator.ready)
 
+    def _measure(self) -> tuple[float, float, calibration.Pace]:
+        """Seconds of one score and of one picture, and the speed of the training; UsageError for a batch too large."""
+        train, probe = self.config.train, self.engine(False, 10**9)
+        need, batch = trial.attempt(probe), train.batch
+        if need is not None:
+            trial.refuse_too_large(need, probe)
+            batch = need.lighter(batch)
+
+        def part(bf16: bool) -> Engine:
+            engine = self.engine(True, 10**9) if bf16 else probe
+            engine.batch, engine.slices = batch, train.accumulate if batch == train.batch else 1
+            return engine
+
+        judging, showing = self._costs(probe)
+        cores = devices.cores() if self.device.type == "cpu" else torch.get_num_threads()
+        pace = calibration.choose(part, train.precision, train.threads, cores, self.budget)
+        trial.refuse_too_slow(train.batch, pace.speed, self.budget)
+        return judging, showing, pace
+
     def _costs(self, engine: Engine) -> tuple[float, float]:
         """Seconds of one score and of one picture."""
         judging, showing = self.evaluator.costs(self._shadow(engine)(engine.averages(0)))
@@ -241,7 +228,7 @@ class Builder:
         def show(weights: Weights, seen: int) -> str:
             assert run is not None
             shown = evaluator.show(load(weights))
-            suffix, content = shown if isinstance(shown, tuple) else (".png", png(shown))
+            suffix, content = shown if isinstance(shown, tuple) else (".png", encoded(shown, "PNG"))
             name = f"samples/{seen:012d}{suffix}"
             run.write({name: content})
             return name
@@ -270,7 +257,7 @@ class Builder:
             (lambda weights: evaluator.score(load(weights))) if self.config.train.judge and evaluator.ready else None,
             header,
             lambda weights: evaluator.sample(load(weights)),
-            None if real is None else Watch(spread(real)),
+            None if real is None else Watch(real, self.config),
             evaluator.objective,
             evaluator.noise,
         )
@@ -290,7 +277,7 @@ def begin_from(engine: Engine, source: str) -> list[str]:
         engine.load_weights(found[0], source)
         return found[2]
     tensors, texts = weights.read(path)
-    player = json.loads(texts.get("ganworks", "{}")).get("player", "G")
+    player = published.read_card(texts, path).get("player", "G") if "ganworks" in texts else "G"
     if player not in engine.nets:
         raise UsageError(f"init={source} holds {player}; this game has {', '.join(engine.nets)}.")
     weights.load_into(engine.nets[player], tensors)
@@ -323,7 +310,7 @@ def assemble(
     told: the user has read that sentence, so that the training does not begin with it.
     """
     function, domain_path = registry.recipe_function(recipe)
-    values = expand(settings)
+    values = expand(settings, find_class(domain_path) if domain_path else None)
     name = recipe if isinstance(recipe, str) else function.__name__
     given = {
         "recipe": name,
@@ -332,8 +319,9 @@ def assemble(
         **{k: type(m).__qualname__ for k, m in modules.items()},
     }
     _alone()
+    refuse_early(values)
     words, values = parts.named(values), parts.resolve(values)
-    folder = Path(out) if out else find_folder(data, name, given)
+    folder = place(find_folder(data, name, given) if out is None else out)
     old = Run.open(folder) if Run.exists(folder) else None
 
     def opened(kept: Any = None) -> tuple[Any, Any]:  # a run goes on with the settings that its data were read with
@@ -369,5 +357,6 @@ def _configure(function: Callable[[Facts], Config], domain: Any, dataset: Any, v
     measured = speed.speeds(where)
     budget = Budget.parse(values.get("train.budget", "10m"))
     facts = Facts(dataset.spec, len(dataset.train), budget, where.type, max(measured.values()), domain, dict(values))
-    config = function(facts)
-    return override(config, {k: v for k, v in values.items() if k.split(".")[0] != "domain"})
+    config = override(function(facts), {k: v for k, v in values.items() if k.split(".")[0] != "domain"})
+    refuse_incomplete(config, "The settings")
+    return config

@@ -27,9 +27,10 @@ from ganworks.core.contracts import (
     KeepsGrey,
     KnowsChannels,
 )
-from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.limits import check_seed
+from ganworks.core.machine import memory
+from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import key
 from ganworks.files.rasters.decode import decode, printable
 from ganworks.files.rasters.read import Raster, read, still
@@ -38,7 +39,6 @@ from ganworks.runs.published import FILE, Published, file_of, load_net
 from ganworks.use.model import fingerprint, own_randomness
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32).reshape(3, 1, 1)  # ITU-R BT.601
-_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "DefaultCPUAllocator")
 
 
 class Applier:
@@ -124,7 +124,7 @@ class Applier:
             with torch.inference_mode(), own_randomness(self.device, key(check_seed(seed), "apply")):
                 return work()
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not any(word in str(error) for word in _MEMORY):
+            if not memory.is_spent(error):
                 raise
             raise GanworksError(f"Not enough memory for {what} at once.{self._smaller}") from error
 

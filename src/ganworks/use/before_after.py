@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import ChangesPictures, HasUnseen
 from ganworks.core.spec import Draw, Spec, key
-from ganworks.files.atomic import replace_file
-from ganworks.files.rasters.pixels import png, to_image, viewable
+from ganworks.files.rasters.pixels import to_image, viewable
 from ganworks.files.rasters.sheet import side_by_side
+from ganworks.files.rasters.write import save_picture
 from ganworks.runs.published import Published
 
 PAIRS = 4
@@ -44,9 +44,9 @@ def draw_pairs(found: Published, domain: Any, data: Any, folder: Path, count: in
     files = []
     for number, pair in enumerate(pairs, 1):
         for name, image in zip(("before", "after"), pair, strict=True):
-            files.append(_save(image, folder / f"held-out-{number}-{name}.png"))
+            files.append(save_picture(image, folder / f"held-out-{number}-{name}.png"))
     sheet = side_by_side([(f"held-out {number}", *pair) for number, pair in enumerate(pairs, 1)])
-    return [*files, _save(sheet, folder / "before-after.png")]
+    return [*files, save_picture(sheet, folder / "before-after.png")]
 
 
 def _pictures(spec: Spec, domain: Any) -> bool:
@@ -81,8 +81,3 @@ def _pair(
 
 def _image(x: Tensor) -> Image.Image:
     return to_image(viewable(x)[0]).convert("RGB")
-
-
-def _save(image: Image.Image, path: Path) -> Path:
-    replace_file(path, png(image))
-    return path

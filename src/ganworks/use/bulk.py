@@ -25,14 +25,27 @@ import numpy as np
 from ganworks.core.config import difference
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
+from ganworks.core.machine import memory
+from ganworks.core.machine.places import TakenError, place
+from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
-from ganworks.runs.lock import FolderLock
+from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.model import Labels, Model
-from ganworks.use.samples import EPOCH, Pictures, Samples, make_folder, marked_beside, npz_bytes
+from ganworks.use.samples import (
+    BULK,
+    EPOCH,
+    LIST,
+    Pictures,
+    Samples,
+    make_folder,
+    marked_beside,
+    npz_bytes,
+    refuse_changes,
+    refuse_strangers,
+)
 
 Progress = Callable[[int, int], None] | None
-_DONE = "done.jsonl"
-_BUSY = "Another process is writing to {folder}. Wait for it, or choose another place."
+_COPIES, _BESIDE = 8, 2000  # copies of a sample in two shards, one being made and one written; bytes beside each
 
 
 @dataclass(frozen=True)
@@ -65,13 +78,14 @@ def generate(
     index, y), "zip", one of the maker's (PNGs for pictures; shards `shard-00000.csv` for a table), or "auto": zip by
     suffix, one file for each sample where the kind has that, else shards.
     shard: samples per line of progress. on_progress: called with (samples done, count).
-    Raises UsageError when `out` was begun with other settings (with the differences) or is in use by another
-    process, GanworksError when the disk is full; what is finished stays and counts.
+    Raises TakenError, a UsageError, when `out` was begun with other settings (with the differences) or is in use by
+    another process, GanworksError when the disk is full; what is finished stays and counts.
     """
     count, shard = check_count(count, "count"), check_count(shard, "shard")
-    seed, truncation, out = check_seed(seed), check_truncation(truncation), Path(out)
+    seed, truncation, out = check_seed(seed), check_truncation(truncation), place(out)
     form = _form(form, out, model)
     labels = model.label_table(labels)
+    memory.check(min(shard, count), _COPIES * model.row_bytes + _BESIDE, "shard", "the samples of two shards")
     settings = {
         "model": model.fingerprint,
         "seed": seed,
@@ -84,20 +98,23 @@ def generate(
         **{name: str(value) for name, value in model.options.items()},
     }
     folder = out.with_name(f".{out.name}.parts") if form == "zip" else out
-    if form == "zip" and out.exists() and not folder.exists():
-        return _finished_zip(out, settings, count)
+    finished = form == "zip" and _is_finished_zip(out, settings, count)
+    if finished and not folder.exists():
+        return Bulk(out, count, 0, count, 0.0)
     make_folder(folder)
-    begun = time.monotonic()
-    with FolderLock(folder, _BUSY):
-        kept = _resume(folder, settings, count, shard, each(model))
-        job = _Job(model, folder, seed, labels, truncation, form, mark)
-        made = _work(job, kept, count, shard, on_progress)
-        if mark and marked_beside(model.maker, f".{form}"):
-            atomic.replace_file(folder / "mark.json", json.dumps(_note(settings, model, count), indent=1))
+    begun, made = time.monotonic(), 0
+    with FolderLock(folder, WRITTEN):
+        atomic.sweep(folder)
+        if not finished:
+            kept = _resume(folder, settings, count, shard, each(model))
+            job = _Job(model, folder, seed, labels, truncation, form, mark)
+            made = _work(job, kept, count, shard, on_progress)
+            if mark and marked_beside(model.maker, f".{form}"):
+                atomic.replace_file(folder / "mark.json", json.dumps(_note(settings, model, count), indent=1))
         if form == "zip":
-            _assemble(folder, out, settings, model, count)
-    if form == "zip":
-        shutil.rmtree(folder)
+            if not finished:
+                _assemble(folder, out, settings, model, count)
+            shutil.rmtree(folder)  # while it is locked: another process may wait for it
     return Bulk(out, count, made, count - made, time.monotonic() - begun)
 
 
@@ -119,6 +136,11 @@ def _form(form: str, out: Path, model: Model) -> str:
 def each(model: Model) -> str:
     """The suffix of a sample's own file; "" when the samples belong in one file."""
     return (model.maker or Pictures).each
+
+
+def _apart(form: str, suffix: str) -> bool:
+    """Whether each sample gets a file of its own."""
+    return form == "zip" or f".{form}" == suffix
 
 
 @dataclass(frozen=True)
@@ -145,17 +167,14 @@ class _Job:
 
         Files of single samples are not written atomically: an unfinished shard is written again.
         """
-        if self.form != "zip" and f".{self.form}" != each(self.model):
+        if not _apart(self.form, each(self.model)):
             path = self.folder / f"shard-{number:05d}.{self.form}"
             npz, maker = self.form == "npz", self.model.maker or Pictures()
             content = npz_bytes(samples, self.mark) if npz else maker.encode(samples, path.suffix, self.mark)
             return atomic.replace_file(path, content)
         digest = hashlib.sha256()
         for name, content in samples.files(self.mark):
-            try:
-                (self.folder / name).write_bytes(content)
-            except OSError as error:
-                raise atomic.explain(error, self.folder / name, len(content) * len(samples)) from error
+            atomic.write_file(self.folder / name, content)
             digest.update(hashlib.sha256(content).digest())
         return digest.hexdigest()
 
@@ -166,52 +185,50 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
     made = 0
     waiting: tuple[int, int, int, Future[str]] | None = None
 
-    def finish() -> int:
+    def finish() -> None:
+        nonlocal made, waiting
         if waiting is None:
-            return 0
+            return
         number, start, stop, digest = waiting
         line = {"shard": number, "start": start, "stop": stop, "sha256": digest.result()}
-        _append(job.folder, line)
+        atomic.append(job.folder / BULK, json.dumps(line).encode() + b"\n")
+        waiting, made = None, made + stop - start
         if on_progress:
-            on_progress(done + made + stop - start, count)
-        return stop - start
+            on_progress(done + made, count)
 
     if on_progress:
         on_progress(done, count)
-    with ThreadPoolExecutor(1) as writer:
-        for number in range(-(-count // shard)):
-            if number in kept:
-                continue
-            start, stop = number * shard, min(count, (number + 1) * shard)
-            samples = job.make(start, stop)
-            made += finish()
-            waiting = (number, start, stop, writer.submit(job.write, samples, number))
-        made += finish()
+    try:
+        with ThreadPoolExecutor(1) as writer:
+            for number in range(-(-count // shard)):
+                if number in kept:
+                    continue
+                start, stop = number * shard, min(count, (number + 1) * shard)
+                samples = job.make(start, stop)
+                finish()
+                waiting = (number, start, stop, writer.submit(job.write, samples, number))
+            finish()
+    except KeyboardInterrupt as interrupt:
+        finish()  # what was being written is whole
+        raise KeyboardInterrupt(
+            f"Interrupted. {done + made:,} of {count:,} samples are in {job.folder}; the same command goes on."
+        ) from interrupt
     return made
 
 
 # The record of what is done -----------------------------------------------------------------------
 
 
-def _append(folder: Path, line: dict[str, Any]) -> None:
-    path = folder / _DONE
-    try:
-        with path.open("ab") as file:
-            file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise atomic.explain(error, path, 200) from error
-
-
 def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suffix: str) -> set[int]:
     """Numbers of the shards that are finished and intact; starts the record when there is none."""
-    path = folder / _DONE
+    path = folder / BULK
     lines = _read_record(path)
     if not lines:
+        first = f"{0:08d}{suffix}" if _apart(settings["form"], suffix) else f"shard-{0:05d}.{settings['form']}"
+        refuse_strangers(folder, (LIST, first))
         atomic.replace_file(path, json.dumps({"settings": settings}) + "\n")
         return set()
-    _same_settings(lines[0].get("settings", {}), settings, folder)
+    refuse_changes(difference(lines[0].get("settings", {}), settings), folder)
     entries = {line["shard"]: line for line in lines[1:] if "shard" in line}
     if any(line["stop"] > count for line in entries.values()):
         most = max(line["stop"] for line in entries.values())
@@ -230,28 +247,14 @@ def _read_record(path: Path) -> list[dict[str, Any]]:
         atomic.replace_file(path, whole)
     lines = []
     for text in whole.splitlines():
-        with suppress(ValueError):
-            lines.append(json.loads(text))
+        with suppress(UsageError):
+            lines.append(read_json(text, str(path)))
     return [line for line in lines if isinstance(line, dict)]
-
-
-def _same_settings(old: dict[str, Any], new: dict[str, Any], where: Path) -> None:
-    changed = difference(old, new)
-    if changed:
-        raise UsageError(
-            "\n  ".join(
-                [
-                    f"{where} was begun with other settings:",
-                    *changed,
-                    "Use the old settings to go on, or another place.",
-                ]
-            )
-        )
 
 
 def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
     try:
-        if form != "zip" and f".{form}" != suffix:
+        if not _apart(form, suffix):
             return atomic.sha256(folder / f"shard-{line['shard']:05d}.{form}")
         digest = hashlib.sha256()
         for index in range(line["start"], line["stop"]):
@@ -282,12 +285,16 @@ def _note(settings: dict[str, Any], model: Model, count: int) -> dict[str, Any]:
     return model.wrap(np.zeros(0), seed=settings["seed"]).note() | {"count": count, "marked": settings["mark"]}
 
 
-def _finished_zip(out: Path, settings: dict[str, Any], count: int) -> Bulk:
+def _is_finished_zip(out: Path, settings: dict[str, Any], count: int) -> bool:
+    """Whether `out` holds these samples. Raises TakenError when it is something else."""
+    if not os.path.lexists(out):
+        return False
     try:
         with zipfile.ZipFile(out) as archive:
-            old = json.loads(archive.read("settings.json"))
-            have = json.loads(archive.read("mark.json"))["count"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{out} exists and was not written by a bulk generation. Choose another name.") from error
-    _same_settings({**old, "count": have}, {**settings, "count": count}, out)
-    return Bulk(out, count, 0, count, 0.0)
+            old = dict(read_json(archive.read("settings.json"), str(out)))
+            have = read_json(archive.read("mark.json"), str(out))["count"]
+            changed = difference({**old, "count": have}, {**settings, "count": count})
+    except Exception as error:  # a zip that somebody else wrote may raise anything
+        raise TakenError(f"{out} exists and was not written by a bulk generation. Choose another name.") from error
+    refuse_changes(changed, out)
+    return True

@@ -11,6 +11,7 @@ from typing import Any
 
 from ganworks.core.contracts import ChoosesExtractor, Evaluator, Work
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.limits import check_count, check_seed
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
 from ganworks.use.before_after import draw_pairs
@@ -40,6 +41,7 @@ def evaluate_run(
     extractor: the name of the feature extractor; "": the default of the data. Raises UsageError when the data is not
     found or is not the data of the run, or when the extractor is unknown, NotKeptError when it cannot be written.
     """
+    count, seed = check_count(count, "count"), check_seed(seed)
     folder, plan, config = run.folder, run.plan(), run.config()
     source = plan["given"]["data"] if data is None else data
     if isinstance(source, str) and source == "<array>":

@@ -19,13 +19,17 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.stop import told
 from ganworks.core.errors import GanworksError, UsageError, nearest
+from ganworks.core.machine.places import NoRoomError, place
 from ganworks.files import atomic, provenance
+from ganworks.files.array_files import load_npy
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.rasters.read import Picture, Raster, read
 from ganworks.files.rasters.write import encode, form_of
+from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.applier import Applier, mask_tensor
 from ganworks.use.job_record import Item, Record, find_items, places, read_file, refuse_overwriting
 from ganworks.use.samples import make_folder
@@ -139,7 +143,7 @@ def apply_files(
     on_progress(label, done, total). Raises UsageError for wrong use, DecodeError when a single input cannot be read;
     of many, those that fail are named in the outcome and the others are done.
     """
-    source, out = Path(source), Path("applied" if out is None else out)
+    source, out = Path(source), place("applied" if out is None else out)
     mask = None if mask is None else Path(mask)
     if mask is not None and not mask.exists():
         raise UsageError(f"There is no mask {mask}.")
@@ -149,7 +153,8 @@ def apply_files(
     beside = mask is not None and mask.is_dir() and source.is_dir() and mask.resolve() == source.resolve()
     job = Job(model, seed, options, mask, mark, f".{form.lower().lstrip('.')}" if form else "", beside)
     job.check()
-    return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
+    with told(lambda: f"Interrupted. What is finished is in {out}; the same command goes on."):
+        return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
 
 
 def _single(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
@@ -187,9 +192,16 @@ def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
         what = what if job.model.gives else f"no pictures; their names end in {', '.join(STILLS)}"
         raise UsageError(f'"{printable(str(source))}" holds {what}.')
     make_folder(out)
+    with FolderLock(out, WRITTEN):
+        return _all(job, items, Outcome(out, left=left, takes=takes), on_progress)
+
+
+def _all(job: Job, items: list[Item], outcome: Outcome, on_progress: Progress) -> Outcome:
+    """All items into a folder that is locked."""
+    out = outcome.out
     for folder in (out, *(path for path in out.rglob("*") if path.is_dir())):
         atomic.sweep(folder)
-    record, outcome = Record(out), Outcome(out, left=left, takes=takes)
+    record = Record(out)
     inputs = places({item.path for item in items})
     names = job.renamed([item.name for item in items])
     for done, (item, name) in enumerate(zip(items, names, strict=True)):
@@ -201,7 +213,12 @@ def _many(job: Job, source: Path, out: Path, on_progress: Progress) -> Outcome:
             outcome.kept += _make(job, item, target, record, name, outcome, on_progress if _film(job, item) else None)
             outcome.pairs.append((item.path, target))
         except GanworksError as error:
-            outcome.failed.append((item.name, error.reason if isinstance(error, DecodeError) else str(error)))
+            outcome.failed.append(
+                (printable(item.name), error.reason if isinstance(error, DecodeError) else str(error))
+            )
+            if isinstance(error, NoRoomError):
+                outcome.failed += [(printable(left.name), "not begun.") for left in items[done + 1 :]]
+                break
             _stop_if_hopeless(outcome, error, len(items))
     if on_progress:
         on_progress("Applying", len(items), len(items))
@@ -293,8 +310,8 @@ def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -
     if target.suffix.lower() != ".npy":
         raise UsageError(f"{item.name} is an array, and so is what comes of it: give out=NAME.npy.")
     try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        array = load_npy(io.BytesIO(data), item.name)
+    except UsageError as error:
         raise DecodeError(printable(item.name), f"damaged or no array ({printable(str(error))[:160]}).") from error
     buffer = io.BytesIO()
     made = job.model.values(array, job.seed, **job.options, **({} if mask is None else {"mask": mask}))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
@@ -82,9 +82,9 @@ class Record:
         self.torn = bool(raw) and not raw.endswith(b"\n")  # as a kill leaves it
         for text in raw.splitlines():
             try:
-                line = json.loads(text)
+                line = read_json(text, RECORD)
                 self.lines[line["output"]] = line
-            except (ValueError, KeyError, TypeError):
+            except (UsageError, KeyError, TypeError):
                 continue
 
     def owns(self, name: str) -> bool:
@@ -102,10 +102,8 @@ class Record:
     def add(self, name: str, facts: dict[str, Any], digest: str | None) -> None:
         """Write down an output, before it is put into its place."""
         line = {"output": name, "facts": facts, "sha256": digest}
-        with self.path.open("ab") as file:
-            file.write((b"\n" if self.torn else b"") + json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        before, self.torn = b"\n" if self.torn else b"", True  # until it is written whole
+        atomic.append(self.path, before + json.dumps(line).encode() + b"\n")
         self.torn, self.lines[name] = False, line
 
 

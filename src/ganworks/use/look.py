@@ -10,10 +10,14 @@ import numpy as np
 
 from ganworks.core import registry
 from ganworks.core.config import find_class, override
+from ganworks.core.console.stop import told
+from ganworks.core.console.voice import say
 from ganworks.core.contracts import LooksAtData, MakesFiles, ShowsExamples, SkipsUnreadable, labels_of
 from ganworks.core.errors import UsageError
+from ganworks.core.machine.places import place
 from ganworks.core.spec import Draw, key
 from ganworks.files.atomic import replace_file
+from ganworks.files.rasters.write import save_picture
 from ganworks.files.recognise import Found, recognise
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.findings import Findings, choose, describe_any
@@ -28,15 +32,18 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
     recipe: None recognises it. options: settings of the recipe's domain. out: where the examples go; None: a place
     named by their kind. Raises UsageError.
     """
+    if out is not None:
+        place(out)
     found = recognise(path) if recipe is None else Found(recipe, "")
     settings = {name.removeprefix("domain."): value for name, value in options.items()}
     asked = "".join(f" domain.{name}={value}" for name, value in settings.items())
     domain = kind_of(found.recipe)
     named = f" {found.recipe}" if recipe is not None or found.otherwise else ""
     lines = [line for line in (found.because, found.otherwise) if line]
-    print("\n".join([*lines, ""]) if lines else "", end="\n" if lines else "", flush=True)
-    there = open_any(path, domain, settings)
-    print("\n".join(there.lines))
+    say(*lines, *([""] if lines else []))
+    with told(lambda: "Interrupted while the data was read; nothing was written. The same command starts again."):
+        there = open_any(path, domain, settings)
+    say(*there.lines)
     return ["", *_examples(there, out), f"Train on it:   ganworks train{named} data={path}{asked}"]
 
 
@@ -66,12 +73,12 @@ def _examples(found: Findings, out: str | None) -> list[str]:
     """Show or write some examples, evenly of all classes; the lines that say where they are."""
     if found.sheet is not None:
         sheet = Path(out or "contact-sheet.png")
-        found.sheet.save(sheet)
+        save_picture(found.sheet, sheet)
         return [f"Contact sheet: {sheet}"]
     data, domain = found.data, found.facts["domain"]
     if drawn := _drawn(data, domain):
         target = Path(out or "examples.png")
-        drawn.save(target)
+        save_picture(drawn, target)
         return [f"Picture:       {target}"]
     if not isinstance(domain, MakesFiles):
         return []
@@ -79,7 +86,7 @@ def _examples(found: Findings, out: str | None) -> list[str]:
     samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
     if not domain.each:
         items = samples.items
-        print("\nSome examples, as the networks get them:\n" + "\n".join(preview_lines(items)))
+        say("", "Some examples, as the networks get them:", *preview_lines(items))
         if out is None:
             return []
         replace_file(Path(out), domain.encode(samples, Path(out).suffix.lower(), False))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -25,15 +24,18 @@ from torch import Tensor, nn
 
 from ganworks.core.config import from_dict
 from ganworks.core.contracts import MakesFiles, PreparesNetwork, sampling_options
-from ganworks.core.devices import pick_device
-from ganworks.core.errors import GanworksError, UsageError, nearest
-from ganworks.core.limits import check_count, check_index, check_seed, check_truncation, show
+from ganworks.core.errors import GanworksError, UsageError, nearest, show
+from ganworks.core.limits import check_count, check_index, check_seed, check_truncation
+from ganworks.core.machine import memory
+from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import Spec, key
 from ganworks.files import weights
 from ganworks.runs.published import header, load_net
 from ganworks.use.samples import Samples
 
 _BLOCK = 64  # latents per keyed draw; changing it changes every sample
+_MOST_STEPS = 100_000  # of a leg of a walk
+_COPIES = 6  # of samples on their way into a file: as numbers, as pictures, as one sheet or film, encoded
 
 # A class for all, several that repeat, or None for all classes in turn.
 Labels = None | int | str | Sequence[int | str] | np.ndarray | Tensor
@@ -135,12 +137,7 @@ class Model:
         if options:
             return self.prepared(**options).sample(n, seed, labels, truncation, start)
         check_count(n, "n")
-        need, free = n * self.row_bytes, _free_memory()
-        if need > 0.6 * free:
-            raise UsageError(
-                f"{n} samples need {need / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are "
-                "free. Generate them to disk with ganworks.use.bulk.generate, which needs little."
-            )
+        memory.check(n, self.row_bytes, "n", "the samples", instead=" ganworks.use.bulk.generate makes more, on disk.")
         data = np.empty((n, *self.spec.shape), self.spec.dtype)
         for first, rows in self.stream(n, seed, labels, truncation, start):
             data[first - start : first - start + len(rows)] = rows
@@ -247,9 +244,11 @@ class Model:
         Latents follow the great circle between two ends (White 2016, arXiv 1609.04468), and so keep the norm that the
         generator was trained with. Raises UsageError for fewer than two seeds.
         """
-        truncation, steps = check_truncation(truncation), check_count(steps, "steps")
+        truncation, steps = check_truncation(truncation), check_count(steps, "steps", _MOST_STEPS)
         if len(seeds) < 2:
             raise UsageError(f"A walk needs two seeds or more, not {list(seeds)}.")
+        each = (len(seeds) - 1) * (_COPIES * self.row_bytes + 8 * self.z_dim)
+        memory.check(steps, each, "steps", "the samples of the walk")
         stops = [self.latents(1, check_seed(seed), truncation)[0].double() for seed in seeds]
         if labels is None and self.spec.num_classes:
             labels = 0
@@ -301,6 +300,7 @@ class Model:
         a second per 8 rows gets fewer. The same pass shows that the generator runs, what shape it makes and
         whether it draws noise.
         """
+        memory.check_bytes(16 * math.prod(self.spec.shape), f"A sample of shape {self.spec.shape}")
         largest, work = [1], [0]
 
         def count(module: nn.Module, _: Any, out: Any) -> None:
@@ -371,16 +371,3 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     if angle.sin() < 1e-6:
         return (1 - t) * a + t * b
     return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
-
-
-def _free_memory() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 4 * 2**30

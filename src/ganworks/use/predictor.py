@@ -6,9 +6,6 @@ Every batch is filled up to the same number of rows: the answer for a picture do
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,13 +18,17 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.core.config import from_dict
+from ganworks.core.console.stop import told
+from ganworks.core.console.text import json_text, printable
 from ganworks.core.contracts import Classifies
-from ganworks.core.devices import pick_device
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.machine.devices import pick_device
+from ganworks.core.machine.places import place
 from ganworks.files.arrays import Source
 from ganworks.files.atomic import replace_file
-from ganworks.files.rasters.decode import SUFFIXES, DecodeError, printable
+from ganworks.files.rasters.decode import SUFFIXES, DecodeError
 from ganworks.files.sources import open_source
+from ganworks.files.tables.write import csv_text
 from ganworks.metrics.estimate import wilson
 from ganworks.runs.published import Published, load_net
 from ganworks.use.model import own_randomness
@@ -88,7 +89,7 @@ class Predictions:
 
     def save(self, path: str | Path) -> Path:
         """Write .csv (file, class, probability, truth if known, one column for each class) or .json, atomically."""
-        path = Path(path)
+        path = place(path)
         writers = {".csv": self._csv, ".json": self._json}
         if path.suffix.lower() not in writers:
             raise UsageError(f"Predictions are written as .csv or .json, not {path.suffix or path.name!r}.")
@@ -96,22 +97,21 @@ class Predictions:
         return path
 
     def _csv(self) -> str:
-        buffer = io.StringIO()
         known = bool((self.truth >= 0).any())
-        head = ["file", "class", "probability", *(["truth"] if known else []), *(f"p({c})" for c in self.classes)]
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(head)
+        shares = (f"p({printable(c)})" for c in self.classes)
+        rows = [["file", "class", "probability", *(["truth"] if known else []), *shares]]
         for row in self.table():
-            truth = [row.get("truth", "")] if known else []
-            writer.writerow([row["file"], row["class"], row["probability"], *truth, *row["probabilities"].values()])
-        return buffer.getvalue()
+            truth = [printable(row.get("truth", ""))] if known else []
+            names = [printable(row["file"]), printable(row["class"])]
+            rows.append([*names, row["probability"], *truth, *row["probabilities"].values()])
+        return csv_text(rows)
 
     def _json(self) -> str:
         found = self.accuracy
         accuracy = None if found is None else dict(zip(("value", "low", "high"), found, strict=True))
         failed = [{"file": name, "reason": reason} for name, reason in self.failed]
         content = {"classes": self.classes, "accuracy": accuracy, "predictions": self.table(), "failed": failed}
-        return json.dumps(content, indent=1, ensure_ascii=False)
+        return json_text(content, indent=1)
 
 
 class Predictor:
@@ -166,9 +166,9 @@ class Predictor:
         """
         if isinstance(data, Image.Image):
             data = _single(data)
-        elif isinstance(data, str | os.PathLike) and Path(data).is_file() and str(data).lower().endswith(SUFFIXES):
-            return self._look(_File(Path(data)), on_progress)
-        return self._look(open_source(data), on_progress)
+        one = isinstance(data, str | os.PathLike) and Path(data).is_file() and str(data).lower().endswith(SUFFIXES)
+        with told(lambda: "Interrupted. Predictions are written when all are made; the same command starts again."):
+            return self._look(_File(Path(data)) if one else open_source(data), on_progress)
 
     def _look(self, source: Source, on_progress: Progress) -> Predictions:
         convert = self.domain.converter(self.spec, source)

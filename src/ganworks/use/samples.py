@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
@@ -17,14 +18,19 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
+from ganworks.core.config import difference
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
+from ganworks.core.machine.places import TakenError, explain, place
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.arrange import Frame, arrange
+from ganworks.runs.lock import WRITTEN, FolderLock
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
+LIST, BULK = "samples.json", "done.jsonl"  # what folders of samples say about them: those of `save`, those of bulk
+_SPAN = ("indices", "count", "samples")  # what may differ between samples that belong together
 
 
 @runtime_checkable
@@ -115,10 +121,11 @@ class Samples:
 
         Pictures: a folder of PNGs, .png (a grid; columns=), .gif, .webp or .apng (an animation; fps=).
         mark: False leaves the note out of the files and records that in `samples.json`, or beside a single
-        file in `NAME.unmarked.json`. The note of a .csv or .txt is in `NAME.mark.json`. Returns the files written.
-        Raises UsageError for an unknown suffix.
+        file in `NAME.unmarked.json`. The note of a .csv or .txt is in `NAME.mark.json`. A folder holds samples of one
+        seed and one setting: further ones are added, others refused. Returns the files written. Raises UsageError for
+        an unknown suffix, TakenError for a folder that holds others or in which another process is writing.
         """
-        path, maker = Path(path), self.maker or Pictures()
+        path, maker = place(path), self.maker or Pictures()
         suffix = path.suffix.lower()
         known = (*maker.forms, ".npz", *([".zip"] if maker.each else []))
         folder = path.is_dir() or not suffix
@@ -133,7 +140,8 @@ class Samples:
         if suffix == ".npz":
             replace_file(path, npz_bytes(self, mark))
         elif suffix == ".zip":
-            replace_file(path, zip_bytes([*self.files(mark), *_lists(self, mark)]))
+            lists = [(LIST, _list(self, mark, _rows(self))), *_mark(self, mark)]
+            replace_file(path, zip_bytes([*self.files(mark), *lists]))
         else:
             replace_file(path, maker.encode(self, suffix, mark, **options))
         if suffix == ".zip" or (mark and not marked_beside(maker, suffix)):
@@ -146,11 +154,35 @@ class Samples:
 
     def _save_folder(self, folder: Path, mark: bool) -> list[Path]:
         make_folder(folder)
-        written = []
-        for name, content in [*self.files(mark), *_lists(self, mark)]:
-            replace_file(folder / name, content)
-            written.append(folder / name)
-        return written
+        with FolderLock(folder, WRITTEN):
+            rows = {row["file"]: row for row in _rows(self)}
+            kept = self._kept(folder, mark, rows)
+            replace_file(folder / LIST, _list(self, mark, kept))  # what the folder is for, should this be interrupted
+            for name, content in [*self.files(mark), *_mark(self, mark)]:
+                replace_file(folder / name, content)
+            every = {row["file"]: row for row in kept} | rows
+            replace_file(folder / LIST, _list(self, mark, [every[name] for name in sorted(every)]))
+        return [folder / name for name in (*rows, LIST, *(["mark.json"] if mark else []))]
+
+    def _kept(self, folder: Path, mark: bool, rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """The list of the samples that a folder holds already; TakenError when these do not belong to them."""
+        refuse_strangers(folder, (BULK, *([] if (folder / LIST).exists() else rows)))
+        if not (folder / LIST).exists():
+            return []
+        try:
+            old = json.loads((folder / LIST).read_bytes())
+            kept = {str(row["file"]): row for row in old["samples"]}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise TakenError(f"{folder / LIST} is damaged or of another program. Choose another folder.") from error
+        new = json.loads(_list(self, mark, []))
+        known, own = ({n: v for n, v in facts.items() if n not in _SPAN} for facts in (old, new))
+        changed = difference(known, own)
+        if not changed and any(kept.get(name, row) != row for name, row in rows.items()):
+            changed = ["labels: others for the same samples"]
+        if not changed and self.seed is None and "interpolation" not in self.facts:
+            changed = ["latents: your own, which may be others"]
+        refuse_changes(changed, folder)
+        return list(kept.values())
 
 
 def marked_beside(maker: Any, suffix: str) -> bool:
@@ -177,16 +209,41 @@ class Pictures:
         return provenance.encode([picture(samples.data[k], samples.spec)], "png", samples.note(k) if mark else None)
 
 
-def _lists(samples: Samples, mark: bool) -> Iterator[tuple[str, bytes]]:
-    """The entries beside the files: the list of samples, the note."""
+def _rows(samples: Samples) -> list[dict[str, Any]]:
+    """What the list says about each sample: its file, its index, its class."""
     each = (samples.maker or Pictures).each
     rows = [{"file": f"{i:08d}{each}", "index": int(i)} for i in samples.indices]
     for row, label in zip(rows, samples.labels if samples.labels is not None else [], strict=False):
         row |= {"label": int(label), "class": samples.spec.classes[label]}
-    note = {"marked": mark, **samples.note()}
-    yield "samples.json", json.dumps({**note, "samples": rows}, indent=1).encode()
+    return rows
+
+
+def _list(samples: Samples, mark: bool, rows: list[dict[str, Any]]) -> bytes:
+    """The content of samples.json."""
+    indices = [row["index"] for row in rows]
+    span = {"indices": [min(indices), max(indices)], "count": len(rows)} if rows else {"indices": None, "count": 0}
+    return json.dumps({"marked": mark, **samples.note(), **span, "samples": rows}, indent=1).encode()
+
+
+def _mark(samples: Samples, mark: bool) -> Iterator[tuple[str, bytes]]:
     if mark:
         yield "mark.json", json.dumps(samples.note()).encode()
+
+
+def refuse_strangers(folder: Path, names: Iterable[str]) -> None:
+    """Raise TakenError when a folder holds something of one of these names, which other work put there."""
+    for name in names:
+        if os.path.lexists(folder / name):
+            raise TakenError(f"{folder} holds {name} already, from other work. Choose another place.")
+
+
+def refuse_changes(changed: list[str], where: Path) -> None:
+    """Raise TakenError when samples are to be made with other settings than those that are there. changed: see
+    `core.config.difference`.
+    """
+    if changed:
+        lines = [f"{where} was begun with other settings:", *changed]
+        raise TakenError("\n  ".join([*lines, "Use the old settings to go on, or another place."]))
 
 
 def make_folder(folder: Path) -> None:
@@ -194,7 +251,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"Cannot write to the folder {folder}: {error.strerror or error}.") from error
+        raise UsageError(str(explain(error, folder))) from error
 
 
 def to_bytes(data: np.ndarray, spec: Spec) -> np.ndarray:
@@ -248,7 +305,7 @@ def preview_lines(items: Any, most: int = 5) -> list[str]:
     """The first `most` samples as lines to read: texts, rows of a table, or the first values of a series."""
     if hasattr(items, "to_string"):
         text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
-        return [f"  {line}" for line in text.splitlines()]
+        return [f"  {line}" for line in text.split("\n")]
     lines, items = [], list(items)[:most]
     for item in items if not hasattr(next(iter(items), None), "to_string") else items[:2]:
         if isinstance(item, str):

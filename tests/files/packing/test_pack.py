@@ -6,16 +6,21 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
+import zlib
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_disks import on_disk
 
 import ganworks.files.packing.cache as caching
 import ganworks.files.packing.pack as packing
 import ganworks.files.packing.writer as writing
 from ganworks.core.errors import UsageError
+from ganworks.files import atomic
+from ganworks.files.packing import sums
 from ganworks.files.packing.cache import cache_folder
 from ganworks.files.packing.packed import split
 from ganworks.kinds.images.domain import Images
@@ -181,27 +186,84 @@ def test_too_little_space_is_said_before_packing(tmp_path, monkeypatch):
         Images().open(X)
 
 
-def test_a_damaged_pack_is_made_again(cache):
+def test_a_damaged_pack_is_made_again_with_a_word(cache):
     good = Images().open(X)
     last = good.raw([299])
     for harm in (
         lambda f: (f / "x.npy").write_bytes((f / "x.npy").read_bytes()[:-9]),
         lambda f: (f / "hash.npy").unlink(),
         lambda f: (f / "fingerprint.json").write_text("{"),
+        lambda f: (f / "sums.json").write_text("{"),
+        lambda f: _flip(f / "x.npy", -1),
+        lambda f: _flip(f / "x.npy", 5000),
+        lambda f: _flip(f / "hash.npy", -3),
+        lambda f: _flip(f / "fingerprint.json", 40),
     ):
         harm(good.folder)
-        again = Images().open(X)
+        with pytest.warns(UserWarning, match=r'"\S+array-\w+" was damaged \(.*\), and is packed again'):
+            again = Images().open(X)
         assert again.fingerprint == good.fingerprint and np.array_equal(again.raw([299]), last)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Images().open(X)
     assert len(list(cache.iterdir())) == 1
 
 
-def test_what_killed_runs_left_is_removed(cache):
-    old, new = cache / ".packing-old", cache / ".packing-new"
-    for folder in (old, new):
-        folder.mkdir(parents=True)
-    os.utime(old, (1, 1))
+def _flip(path, at):
+    """One bit of a file, with the time of its last change as it was."""
+    content, time = bytearray(path.read_bytes()), path.stat().st_mtime_ns
+    content[at] ^= 4
+    path.write_bytes(content)
+    os.utime(path, ns=(time, time))
+
+
+def test_a_pack_without_sums_gets_them(cache):
+    folder = Images().open(X).folder
+    (folder / "sums.json").unlink()
     Images().open(X)
-    assert not old.exists() and new.exists()
+    assert json.loads((folder / "sums.json").read_text()).keys() == {"x.npy", "hash.npy", "fingerprint.json"}
+
+
+def test_large_packs_are_read_through_once_a_day(cache, monkeypatch):
+    folder = Images().open(X).folder
+    monkeypatch.setattr(sums, "EACH_TIME", 1000)
+    _flip(folder / "x.npy", 5000)
+    assert not sums.harm(folder)
+    now = (folder / "sums.json").stat().st_mtime
+    os.utime(folder / "sums.json", (now - 90_000, now - 90_000))
+    assert sums.harm(folder)
+    os.utime(folder / "sums.json", (now, now))
+    os.utime(folder / "y.npy" if (folder / "y.npy").exists() else folder / "x.npy", (now + 9, now + 9))
+    assert sums.harm(folder), "written after the last reading"
+
+
+def test_sums_of_files_of_several_blocks(tmp_path, monkeypatch):
+    (tmp_path / "x.npy").write_bytes(bytes(range(256)) * 10)
+    (tmp_path / "empty.npy").touch()
+    monkeypatch.setattr(sums, "_BLOCK", 1000)
+    monkeypatch.setattr(sums, "_PIECE", 100)
+    sums.write(tmp_path)
+    content = (tmp_path / "x.npy").read_bytes()
+    blocks = [zlib.crc32(content[k : k + 1000]) for k in (0, 1000, 2000)]
+    assert json.loads((tmp_path / "sums.json").read_text()) == {"empty.npy": [0], "x.npy": blocks}
+    for at in (0, 999, 1000, 2559):
+        _flip(tmp_path / "x.npy", at)
+        assert sums.harm(tmp_path)
+        _flip(tmp_path / "x.npy", at)
+    assert not sums.harm(tmp_path)
+
+
+def test_what_killed_runs_left_is_removed(cache):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    alive = atomic.temporary_beside(cache / "photos-0")
+    dead = alive.with_name(alive.name.replace(f"-{os.getpid()}-", f"-{child.pid}-"))
+    for folder in (dead, alive):
+        folder.mkdir(parents=True)
+        (folder / "x.npy").write_bytes(b"x")
+        os.utime(folder, (1, 1))
+    Images().open(X)
+    assert not dead.exists() and alive.exists()
 
 
 def test_cache_that_cannot_be_written(tmp_path, monkeypatch):
@@ -272,3 +334,29 @@ def test_memory_stays_flat(tmp_path):
     _, packing_grew, reading_grew = map(float, out.stdout.split())
     assert packing_grew < 60, out.stdout
     assert reading_grew < 160, out.stdout
+
+
+ON_SMALL = """
+import sys
+import numpy as np
+from ganworks.core.errors import UsageError
+from ganworks.kinds.images.domain import Images
+try:
+    Images().open(np.random.default_rng(0).integers(0, 256, (300, 6, 5, 3), np.uint8), cache=sys.argv[1])
+except UsageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "limit", "part"),
+    [
+        ("nr_inodes=3", "", "no inodes left"),
+        ("size=9m", "ulimit -f 20", "`ulimit -f` allows"),
+        ("ro", "", "cannot be written (Read-only file system)"),
+    ],
+)
+def test_packing_on_disks_that_refuse_it(tmp_path, options, limit, part):
+    (tmp_path / "cache").mkdir()
+    done = on_disk(tmp_path / "cache", options, ON_SMALL, str(tmp_path / "cache"), limit=limit)
+    assert part in done.stdout and "GANWORKS_CACHE" in done.stdout and "Traceback" not in done.stderr

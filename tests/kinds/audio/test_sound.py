@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from ganworks.core.errors import UsageError
-from ganworks.kinds.audio.data import sound
+from ganworks.kinds.audio.data import sound, sources
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
+from ganworks.kinds.audio.data.long import LongSound
 from ganworks.kinds.audio.data.sound import SoundError, fit, mix, normalize, read_sound, resample, to_int16, trimmed
 from ganworks.kinds.audio.data.sources import SoundFiles, open_sounds, usual_rate
 
@@ -221,3 +222,44 @@ def test_a_folder_without_recordings_says_so(tmp_path):
     (tmp_path / "readme.txt").write_text("x")
     with pytest.raises(UsageError, match="holds no recordings"):
         open_sounds(tmp_path)
+
+
+@pytest.mark.parametrize(("own", "rate", "channels", "to", "how"), [
+    (16_000, 16_000, 1, 1, "peak"), (16_000, 16_000, 1, 1, "off"), (44_100, 16_000, 2, 1, "peak"),
+    (8_000, 16_000, 2, 2, "peak"), (16_000, 8_000, 1, 2, "off"),
+])  # fmt: skip
+def test_a_long_recording_is_converted_in_blocks_to_the_samples_of_the_whole(tmp_path, own, rate, channels, to, how):
+    wave = np.random.default_rng(3).normal(0, 0.4, (3 * (1 << 16) + 77, channels)).astype(np.float32)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, wave, own, subtype="FLOAT")
+    met, said = Counter(), Counter()
+    x, _ = read_sound(path, "long.wav", said)
+    whole = to_int16(normalize(resample(mix(x, to, said), own, rate), how, said))
+    made, found = LongSound(lambda: path.open("rb"), "long.wav").converted(rate, to, how, tmp_path, met)
+    assert found == own and np.array_equal(made, whole) and set(met) == set(said)
+    assert "samples above full scale: scaled down to a peak of 1" in met
+
+
+def test_a_long_recording_that_is_cut_short_is_refused(tmp_path):
+    path = tmp_path / "long.wav"
+    path.write_bytes(encoded(tone(seconds=20))[:-2000])
+    with pytest.raises(SoundError, match="cut short"):
+        LongSound(lambda: path.open("rb"), "long.wav").converted(16_000, 1, "peak", tmp_path, Counter())
+
+
+def test_long_recordings_of_a_folder_and_a_zip_give_the_pack_of_short_ones(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for k, channels in enumerate((1, 2, 1)):
+        (folder / f"{k}.wav").write_bytes(encoded(tone(300 + 100 * k, channels=channels, seconds=0.5 + k)))
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+
+    def packed(path, cache):
+        pack = pack_sounds(open_sounds(path), rate=11_025, channels=2, cache=tmp_path / cache)
+        return [(pack / name).read_bytes() for name in ("x.npy", "at.npy", "hash.npy")]
+
+    whole = packed(folder, "whole")
+    monkeypatch.setattr(sources, "LONG", 0)
+    assert packed(folder, "blocks") == whole and packed(tmp_path / "data.zip", "zip") == whole

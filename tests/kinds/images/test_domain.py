@@ -1,7 +1,5 @@
 """The image domain: sizes, channels, augmentation, grids, files written, and the description of a source."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -188,23 +186,6 @@ def test_grid(channels):
         assert np.array_equal(np.asarray(Images().show(floats, columns=5)), np.asarray(sheet))
     assert Images().show(x, labels=["a long name of a class"] * 10).size[1] > Images().show(x).size[1]
     assert Images().show(x[:1]).size == (68, 68)
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_written_files_hold_the_pixels_and_the_mark(tmp_path, channels):
-    x = RNG.integers(0, 256, (3, channels, 6, 5), np.uint8)
-    paths = Images().write(x, tmp_path / "out", ["0", "1", "2"], {"generated": True, "seed": 7, "wörd": "ß"})
-    assert [p.name for p in paths] == ["0.png", "1.png", "2.png"]
-    for array, path in zip(x, paths, strict=True):
-        with Image.open(path) as image:
-            assert json.loads(image.text["ganworks"]) == {"generated": True, "seed": 7, "wörd": "ß"}
-            assert np.array_equal(np.atleast_3d(np.asarray(image)).transpose(2, 0, 1), array)
-
-
-def test_many_channels_are_written_as_arrays(tmp_path):
-    x = RNG.random((2, 7, 4, 4)).astype(np.float32)
-    paths = Images().write(x, tmp_path, ["a", "b"], {})
-    assert paths[1].name == "b.npy" and np.array_equal(np.load(paths[1]), x[1])
 
 
 def test_look_counts_names_and_draws(tmp_path):

@@ -11,10 +11,11 @@ from table_data import people
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
+from ganworks.files.tables.write import frame_csv
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import reading as table_read
 from ganworks.kinds.tables.data.layout import TableLayout, to_frame
-from ganworks.kinds.tables.domain import Table, escaped
+from ganworks.kinds.tables.domain import Table
 
 
 def there_and_back(frame, **settings):
@@ -173,7 +174,7 @@ def test_columns_without_anything_to_learn_do_no_harm():
 
 def test_formulas_do_not_leave_as_formulas():
     frame = pd.DataFrame({"=a": ["=cmd()|x", "-5", "+2.5", "@x", " =1+1", "fine"], "n": range(6)})
-    assert escaped(frame)["'=a"].tolist() == ["'=cmd()|x", "-5", "+2.5", "'@x", "' =1+1", "fine"]
+    assert frame_csv(frame).split("\n") == ["'=a,n", "'=cmd()|x,0", "-5,1", "+2.5,2", "'@x,3", "' =1+1,4", "fine,5", ""]
     assert frame["=a"].iloc[0] == "=cmd()|x"
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from ganworks.cli.completion.fields import keys_of, settings_of
 from ganworks.cli.words import VERBS
 from ganworks.core import registry
+from ganworks.core.console.text import shown
+from ganworks.core.console.voice import say
 
 _SHELLS = ("bash", "zsh", "fish")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -30,7 +32,7 @@ def print_candidates(words: Sequence[str]) -> None:
     try:
         if words[:1] == ["--line"]:
             words = split_line(words[1])[1:]
-        print("\n".join(candidates(list(words) or [""])))
+        say(*(word for word in candidates(list(words) or [""]) if shown(word) == word))
     except Exception:
         return
 
@@ -76,7 +78,7 @@ def _keys(verb: str, before: list[str]) -> list[str]:
     """NAME= of all options of a verb that the line does not have yet."""
     names = list(_OPTIONS.get(verb, ()))
     if verb == "train":
-        aliases = keys_of("ganworks.training.setup", "ALIASES")
+        aliases = keys_of("ganworks.core.schema.words", "ALIASES")
         names = [*_TRAIN, *aliases, *settings_of(_recipe(before))]
     given = {word.partition("=")[0] for word in before}
     return [f"{name}=" for name in [*names, "plugin"] if name not in given]

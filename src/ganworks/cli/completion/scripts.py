@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ganworks.core.console.voice import say
 from ganworks.core.errors import UsageError, nearest
 
 # bash cuts words at "=" and ":"; it gets the rest of a candidate behind the last of them.
@@ -49,4 +50,4 @@ def print_script(words: Sequence[str]) -> None:
         raise UsageError(f"`ganworks completion` needs a shell: {', '.join(SCRIPTS)}.")
     if words[0] not in SCRIPTS:
         raise UsageError(f'There is no completion for "{words[0]}". {nearest(words[0], SCRIPTS)}')
-    print(SCRIPTS[words[0]], end="")
+    say(*SCRIPTS[words[0]].splitlines())

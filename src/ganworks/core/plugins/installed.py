@@ -11,6 +11,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,9 +77,9 @@ def _lists() -> Iterator[Path]:
     """The files in which installed packages list their entry points."""
     for place in dict.fromkeys(sys.path):
         folder = Path(place or ".")
-        if folder.is_dir():
+        with suppress(OSError):  # a folder that this user may not read
             for pattern in ("*.dist-info", "*.egg-info"):
-                yield from (found / "entry_points.txt" for found in folder.glob(pattern))
+                yield from [found / "entry_points.txt" for found in folder.glob(pattern)]
 
 
 def _names_group(path: Path) -> bool:

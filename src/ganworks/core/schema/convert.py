@@ -15,8 +15,9 @@ from typing import Annotated, Any, Union
 import msgspec
 import yaml
 
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, show
 from ganworks.core.schema.declare import check_value
+from ganworks.core.schema.plain import parse
 
 _NAMES: dict[Any, str] = {
     bool: "true or false",
@@ -39,28 +40,13 @@ def convert(declared: Any, raw: Any, where: str) -> Any:
     given = _read(admitted, raw)
     try:
         value = msgspec.convert(given, declared, strict=bool({str, bool} & admitted.keys()))
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ValueError) as error:  # the latter for half of a surrogate pair
         raise UsageError(_sentence(str(error), admitted, raw, where)) from error
-    if not all(math.isfinite(n) for n in _floats(value)):
-        raise UsageError(f"{where} must be {_NAMES[float]}, not {raw!r}.")
+    for item in _items(value):
+        if not _is_plain(item):
+            raise UsageError(f"{where} must be {_NAMES[type(item)]}, not {show(raw)}.")
     check_value(where, declared, value)
     return value
-
-
-def parse(text: Any) -> Any:
-    """A command-line word as a plain value: "1e-4" -> 0.0001, "off" -> False, "[64, 32]" -> list; others unchanged."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return float(text) if "e" in text.lower() and "." not in text else yaml.safe_load(text)
-    except ValueError:
-        pass
-    except yaml.YAMLError:
-        return text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
 
 
 def _admitted(declared: Any) -> dict[Any, tuple]:
@@ -108,20 +94,27 @@ def _sentence(said: str, admitted: Mapping[Any, tuple], raw: Any, where: str) ->
     """An error of msgspec as a sentence: where, what is wanted, and what was given."""
     if "of length" in said:
         wanted = said.partition("of length ")[2].partition(",")[0].replace(">= ", "at least ")
-        return f"{where} needs {wanted} values, not {raw!r}."
+        return f"{where} needs {wanted} values, not {show(raw)}."
     words = [str(word) for options in admitted.values() for word in options]
     if words:
-        return f"{where} cannot be {raw!r}. {nearest(str(raw), words)}"
+        return f"{where} cannot be {show(raw)}. {nearest(show(raw), words)}"
     kinds = [kind for kind in admitted if kind is not type(None)]
     inner = {name: kind for kind, name in ((int, "int"), (float, "float"), (str, "str"), (bool, "bool"))}
     if " - at `$" in said and kinds[-1] is tuple:
         kinds = [inner[name] for name in inner if f"Expected `{name}`" in said] or kinds
-    return f"{where} must be {' or '.join(_NAMES.get(kind, kind.__name__) for kind in kinds)}, not {raw!r}."
+    return f"{where} must be {' or '.join(_NAMES.get(kind, kind.__name__) for kind in kinds)}, not {show(raw)}."
 
 
-def _floats(value: Any) -> Iterable[float]:
-    if isinstance(value, float):
+def _items(value: Any) -> Iterable[int | float | str]:
+    if isinstance(value, int | float | str):
         yield value
     elif isinstance(value, tuple | list):
         for item in value:
-            yield from _floats(item)
+            yield from _items(item)
+
+
+def _is_plain(item: float | str) -> bool:
+    """Whether every file and every library can hold it: finite, at most 64 bits, text that has a code in UTF-8."""
+    if isinstance(item, str):
+        return not any("\ud800" <= sign <= "\udfff" for sign in item)
+    return math.isfinite(item) if isinstance(item, float) else abs(item) < 2**63

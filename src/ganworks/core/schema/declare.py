@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Literal, Union
 
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, show
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,14 @@ def check_value(where: str, hint: Any, value: Any) -> None:
         for allowed in (m for m in options[1:] if isinstance(m, Range)):
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if number and not allowed.holds(value):
-                raise UsageError(f"{where} {allowed}, not {value}.")
+                raise UsageError(f"{where} {allowed}, not {show(value)}.")
         check_value(where, options[0], value)
     elif origin in (Union, types.UnionType):
         for option in options:
             if typing.get_origin(option) is not Literal:
                 check_value(where, option, value)
     elif origin is Literal and value not in options:
-        raise UsageError(f"{where} cannot be {value!r}. {nearest(str(value), map(str, options))}")
+        raise UsageError(f"{where} cannot be {show(value)}. {nearest(show(value), map(str, options))}")
     elif origin is tuple and isinstance(value, tuple | list):
         inner = [options[0]] * len(value) if options[-1] is ... else options
         for kind, item in zip(inner, value, strict=False):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import operator
 import re
 import types
@@ -22,6 +21,8 @@ from msgspec import Meta
 
 from ganworks.core import registry
 from ganworks.core.config import class_name, to_dict
+from ganworks.core.console.text import json_text
+from ganworks.core.console.voice import say
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Range, hints
 from ganworks.core.settings import Budget, Config, Facts
@@ -54,7 +55,7 @@ def print_schema(recipe: str, form: str) -> None:
     """`ganworks recipes NAME format=json`."""
     if form != "json":
         raise UsageError(f"format can be json, not {form!r}.")
-    print(json.dumps(schema_of(recipe), indent=2, ensure_ascii=False))
+    say(*json_text(schema_of(recipe), indent=2).split("\n"))
 
 
 def example(recipe: str) -> Config:

@@ -7,11 +7,14 @@ long one.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
+from ganworks.files.array_files import load_npy, map_npy
 
 FEW = 20  # with fewer items, their pieces are split into training and held-out ones, not whole items
 
@@ -19,12 +22,12 @@ FEW = 20  # with fewer items, their pieces are split into training and held-out 
 def read_facts(folder: Path, format: int, dtype: str) -> dict[str, Any] | None:
     """The content of fingerprint.json of a complete pack of this format and dtype, or None."""
     try:
-        facts = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
-        at = np.load(folder / "at.npy", allow_pickle=False)
-        mapped = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
+        facts = read_json((folder / "fingerprint.json").read_bytes(), str(folder))
+        at = load_npy(folder / "at.npy")
+        mapped = map_npy(folder / "x.npy")
         whole = facts["format"] == format and len(at) == facts["count"] + 1 and int(at[-1]) == len(mapped)
         return facts if whole and mapped.dtype == dtype else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, UsageError):
         return None
 
 

@@ -17,11 +17,14 @@ import numpy as np
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.core.spec import Spec
 from ganworks.files.arrays import Source
 from ganworks.files.packing.cache import cache_folder, open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import FORMAT, Packed, open_pack
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
+
+_COPIES = 4  # of an example while it is converted
 
 
 @dataclass
@@ -71,6 +74,7 @@ def _write(
 ) -> None:
     source, spec = writer.source, conversion.spec
     row = np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape))
+    memory.check_bytes(_COPIES * row, f'"{source.path}": one example of shape {spec.shape}')
     _check_space(writer, row * len(source))
 
     def accept(index: int, data: np.ndarray) -> None:
@@ -99,8 +103,8 @@ def _check_space(writer: PackWriter, size: int) -> None:
     free = shutil.disk_usage(writer.work).free
     if size * 1.02 + (1 << 20) > free:
         raise UsageError(
-            f'Packing "{writer.source.path}" needs {size / 1e9:.1f} GB and the cache "{writer.work.parent}" '
-            f"has {free / 1e9:.1f} GB left. Choose a smaller size, or set GANWORKS_CACHE to another disk."
+            f'Packing "{writer.source.path}" needs {size / 1e6:,.1f} MB and the cache "{writer.work.parent}" '
+            f"has {free / 1e6:,.1f} MB left. Choose a smaller size, or set GANWORKS_CACHE to another disk."
         )
 
 

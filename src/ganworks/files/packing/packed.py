@@ -11,7 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Spec
+from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.arrays import release
 
 FORMAT = 1
@@ -23,9 +26,9 @@ FAULT = 64 << 10
 def open_pack(folder: Path, held_out: float) -> Packed | None:
     """The pack in a folder, or None when there is none or it is damaged."""
     try:
-        facts = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
+        facts = read_json((folder / "fingerprint.json").read_bytes(), str(folder))
         return Packed(folder, facts, held_out) if facts["format"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, UsageError):
         return None
 
 
@@ -54,9 +57,9 @@ class Packed:
     def __init__(self, folder: Path, facts: dict[str, Any], held_out: float = 0.1):
         self.folder, self.facts = folder, facts
         self.spec = Spec.from_dict(facts["spec"])
-        mapped = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
-        self.hashes = np.load(folder / "hash.npy", allow_pickle=False)
-        self.labels: np.ndarray | None = np.load(folder / "y.npy", allow_pickle=False) if self.spec.classes else None
+        mapped = map_npy(folder / "x.npy")
+        self.hashes = load_npy(folder / "hash.npy")
+        self.labels: np.ndarray | None = load_npy(folder / "y.npy") if self.spec.classes else None
         self._check(mapped)
         self._x = np.asarray(mapped)
         self._middle = (self.spec.high + self.spec.low) / 2

@@ -21,9 +21,12 @@ import numpy as np
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
-from ganworks.files.arrays import Source
+from ganworks.core.machine import devices
+from ganworks.files.arrays import Source, release
 from ganworks.files.packing.cache import LEAVE_OUT
 from ganworks.files.rasters.decode import DecodeError, printable
+
+_PART = 16 << 20  # bytes written at a time
 
 
 class ConvertedItem(NamedTuple):
@@ -74,10 +77,13 @@ class PackWriter:
             start = file.tell()
             for index, item in converted(self.source, convert, chunk, on_progress):
                 if isinstance(item, ConvertedItem):
-                    data = np.ascontiguousarray(item.array)
+                    data = item.array if item.array.flags.c_contiguous else np.ascontiguousarray(item.array)
                     accept(index, data)
-                    file.write(data.data)
-                    self._count(index, item, data, math.prod(row), hash_shape)
+                    digest = hashlib.blake2b(f"{data.shape}".encode() if hash_shape else b"", digest_size=16)
+                    for part in _parts(data):
+                        file.write(part)
+                        digest.update(part)
+                    self._count(index, item, data.size // math.prod(row), digest.digest())
                 elif on_corrupt == "error":
                     raise UsageError(f"{item} {LEAVE_OUT}") from item
                 else:
@@ -89,12 +95,10 @@ class PackWriter:
                 raise ValueError(f"the header of {name} changed its length")
             sync(file)
 
-    def _count(self, index: int, item: ConvertedItem, data: np.ndarray, row: int, hash_shape: bool) -> None:
-        digest = hashlib.blake2b(f"{data.shape}".encode() if hash_shape else b"", digest_size=16)
-        digest.update(data.data)
-        self._hashes += digest.digest()
+    def _count(self, index: int, item: ConvertedItem, rows: int, digest: bytes) -> None:
+        self._hashes += digest
         self.kept.append(index)
-        self.rows += data.size // row
+        self.rows += rows
         self.sizes["x".join(map(str, item.size))] += 1
         self.modes[item.mode] += 1
         self.warnings.update(item.warnings)
@@ -123,8 +127,18 @@ class PackWriter:
     def save(self, name: str, values: np.ndarray) -> None:
         """Write a further array of the pack."""
         with (self.work / name).open("wb") as file:
-            np.save(file, values, allow_pickle=False)
+            npy_header(file, values.shape, values.dtype.str)
+            file.write(np.ascontiguousarray(values).data)  # np.save does not say why it failed
             sync(file)
+
+
+def _parts(data: np.ndarray) -> Iterator[memoryview]:
+    """The bytes of a contiguous array in pieces; the memory of one that lies in a file is given back after each."""
+    flat, step = data.reshape(-1), max(1, _PART // data.itemsize)
+    for start in range(0, flat.size, step):
+        yield flat[start : start + step].data
+        if isinstance(data, np.memmap):
+            release(data)
 
 
 def sync(file: Any) -> None:
@@ -155,7 +169,7 @@ def converted(
     def jobs(part: range) -> list[ConvertedItem | DecodeError]:
         return [job(index) for index in part]
 
-    total, threads = len(source), min(os.cpu_count() or 1, 16)
+    total, threads = len(source), min(devices.cores(), 16)
     in_threads = threads > 1 and source.kind in ("folder", "zip", "hub")
     step = max(1, min(16, chunk // threads)) if in_threads else 1
     with ThreadPoolExecutor(threads) as pool:

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -54,12 +55,6 @@ class Notes:
     size: tuple[int, int] = (0, 0)
     mode: str = ""
     warnings: Counter = field(default_factory=Counter)
-
-
-def printable(name: str) -> str:
-    """A file name that is safe to print: control characters and undecodable bytes are escaped."""
-    shown = name.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
 def colour(text: str) -> tuple[int, int, int]:

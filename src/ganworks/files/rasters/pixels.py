@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ganworks.files.rasters.arrange import Frame, arrange, shortened
@@ -107,19 +104,3 @@ def grid(x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[An
     pictures = [to_image(array).resize((wide, tall), Image.Resampling.NEAREST) for array in x]
     captions = None if labels is None else [shortened(str(label), wide) for label in labels]
     return arrange(pictures, columns, frame, captions)
-
-
-def png(image: Image.Image) -> bytes:
-    """A picture as a PNG file."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def png_mark(mark: dict[str, Any] | None) -> PngInfo:
-    """A note as PNG text chunks: `Software` and `ganworks` (JSON)."""
-    info = PngInfo()
-    info.add_text("Software", "ganworks")
-    if mark is not None:
-        info.add_itxt("ganworks", json.dumps(mark, ensure_ascii=False, default=str))
-    return info

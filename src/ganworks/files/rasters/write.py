@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files import provenance
+from ganworks.files.atomic import replace_file
 from ganworks.files.rasters import deep
 from ganworks.files.rasters.read import ImageMetadata, Raster
 
@@ -33,6 +35,24 @@ def form_of(suffix: str) -> str:
     if suffix.lower() not in FORMS:
         raise UsageError(f"Cannot write pictures as {suffix!r}. {nearest(suffix.lower(), FORMS)}")
     return FORMS[suffix.lower()]
+
+
+def save_picture(image: Image.Image, path: Path) -> Path:
+    """Write an image atomically, in the format of the suffix; returns the path. Raises UsageError for a suffix or a
+    kind of image that cannot be written, GanworksError when the disk refuses it.
+    """
+    replace_file(path, encoded(image, form_of(path.suffix)))
+    return path
+
+
+def encoded(image: Image.Image, form: str) -> bytes:
+    """An image as a file of a format of Pillow's. Raises UsageError for a kind of image that it cannot hold."""
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, form)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"This picture cannot be written as {form} ({error}). Name it .png.") from error
+    return buffer.getvalue()
 
 
 def resized(plane: np.ndarray, size: tuple[int, int], top: float) -> np.ndarray:

@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import re
+from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 from ganworks.core.errors import UsageError
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile("[ \ufeff]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # also in the wide letters of East Asia
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 def spreadsheet_safe(text: str) -> str:
     """The text, with an apostrophe in front if a spreadsheet would run it as a formula; signed numbers stay as they
     are.
     """
-    if not text.lstrip(" ").startswith(_FORMULA) or text.strip().lstrip("+-").replace(".", "", 1).isdecimal():
-        return text
-    return f"'{text}"
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def csv_text(rows: Iterable[Iterable[Any]], digits: int = 0) -> str:
+    """Rows as CSV, the head first; texts that a spreadsheet would run begin with an apostrophe, numbers never do.
+
+    digits: significant ones of numbers that are not whole, 0 for all that they have.
+    """
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, float | np.floating):
+            return f"{float(value):.{digits}g}" if digits else value
+        return spreadsheet_safe(value) if isinstance(value, str) else value
+
+    lines = _Lines()
+    csv.writer(lines, lineterminator=_Lines.END).writerows([cell(value) for value in row] for row in rows)
+    return lines.getvalue()
+
+
+def frame_csv(frame: Any) -> str:
+    """A DataFrame as CSV, in the same way; what is missing is empty."""
+    safe = frame.copy(deep=False)
+    for name in safe.columns:
+        if safe[name].dtype.kind in "OUST" or str(safe[name].dtype) in ("str", "string", "category"):
+            words = safe[name].astype(object)
+            safe[name] = words.map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v)
+    safe.columns = [spreadsheet_safe(str(name)) for name in safe.columns]
+    lines = _Lines()
+    safe.to_csv(lines, index=False, lineterminator=_Lines.END)
+    return lines.getvalue()
+
+
+class _Lines(io.StringIO):
+    """Takes rows that end in CR LF, so that cells with either of them are quoted, and ends them in LF."""
+
+    END = "\r\n"  # before Python 3.13 the csv module quotes the characters of this, and no others that end lines
+
+    def write(self, row: str) -> int:
+        """One row."""
+        return super().write(f"{row.removesuffix(self.END)}\n")
 
 
 def arrow() -> tuple[Any, Any]:

@@ -21,7 +21,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, printable, upright_size
-from ganworks.files.rasters.pixels import change_channels, grid, png_mark, resize, to_image
+from ganworks.files.rasters.pixels import change_channels, grid, resize
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.shared.reading import MAX_SIDE, Reading, both_sides, check_size
 from ganworks.metrics.classifier import extractor_for
@@ -120,23 +120,6 @@ class Images(Reading):
         channels the first three are shown.
         """
         return grid(x, columns, labels)
-
-    def write(
-        self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None
-    ) -> list[Path]:
-        """Write images [n, C, H, W]: uint8 as PNG, others as .npy; `mark` goes into the PNG's text chunks."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        info = png_mark(mark)
-        paths = []
-        for array, name in zip(x, names, strict=True):
-            if array.dtype == np.uint8 and len(array) in MODES:
-                paths.append(folder / f"{name}.png")
-                to_image(array).save(paths[-1], pnginfo=info)
-            else:
-                paths.append(folder / f"{name}.npy")
-                np.save(paths[-1], array, allow_pickle=False)
-        return paths
 
 
 def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conversion:

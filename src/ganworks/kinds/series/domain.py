@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,7 +16,7 @@ from torch import Tensor, nn
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.tables.write import arrow, parquet_bytes, spreadsheet_safe
+from ganworks.files.tables.write import arrow, csv_text, parquet_bytes
 from ganworks.kinds.series.data.code import decode
 from ganworks.kinds.series.data.dataset import SeriesSet, open_series
 from ganworks.kinds.series.data.layout import SeriesLayout
@@ -125,14 +123,7 @@ class SeriesDomain:
             tables = list(tables_of(samples))
             together = {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
             return parquet_bytes(arrow()[0].table(together), json.dumps(samples.note(), default=str) if mark else "")
-        out = io.StringIO(newline="")
-        writer = csv.writer(out, lineterminator="\n")
-        for k, table in enumerate(tables_of(samples)):
-            if not k:
-                writer.writerow([spreadsheet_safe(name) for name in table])
-            texts = [[_cell(v) for v in values] for values in table.values()]
-            writer.writerows(zip(*texts, strict=True))
-        return out.getvalue().encode()
+        return csv_text(_rows(samples), digits=12).encode()
 
 
 def tables_of(samples: Any) -> Iterator[dict[str, Any]]:
@@ -186,7 +177,9 @@ def _whole(texts: list[str]) -> np.ndarray:
         return np.array(texts, object)
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float | np.floating):
-        return f"{float(value):.12g}"
-    return spreadsheet_safe(value) if isinstance(value, str) else str(value)
+def _rows(samples: Any) -> Iterator[Iterable[Any]]:
+    """The names of the columns, then the rows of every series."""
+    for k, table in enumerate(tables_of(samples)):
+        if not k:
+            yield list(table)
+        yield from zip(*table.values(), strict=True)

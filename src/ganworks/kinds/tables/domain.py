@@ -4,7 +4,6 @@ back.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import HeldOut, check
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.tables.write import arrow, parquet_bytes, spreadsheet_safe
+from ganworks.files.tables.write import arrow, frame_csv, parquet_bytes
 from ganworks.kinds.tables.data import layout as table_layout
 from ganworks.kinds.tables.data import reading as table_read
 from ganworks.kinds.tables.data import rules as table_rules
@@ -110,9 +109,7 @@ class Table:
             note = json.dumps(samples.note(), default=str) if mark else ""
             frame.columns = [str(name) for name in frame.columns]
             return parquet_bytes(arrow()[0].Table.from_pandas(frame, preserve_index=False), note)
-        buffer = io.StringIO()
-        escaped(frame).to_csv(buffer, index=False, lineterminator="\n")
-        return buffer.getvalue().encode("utf-8")
+        return frame_csv(frame).encode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -121,14 +118,3 @@ class ModesTable(Table):
 
     numbers: Literal["cells", "modes"] = "modes"
     balanced: bool = True
-
-
-def escaped(frame: Any) -> Any:
-    """The frame with an apostrophe before words and column names that a spreadsheet would run as a formula."""
-    out = frame.copy(deep=False)
-    for name in out.columns:
-        if out[name].dtype.kind in "OUST" or str(out[name].dtype) in ("str", "string", "category"):
-            words = out[name].astype(object)
-            out[name] = words.map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v)
-    out.columns = [spreadsheet_safe(str(n)) for n in out.columns]
-    return out

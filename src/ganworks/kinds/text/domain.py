@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.console.text import json_text
 from ganworks.core.errors import UsageError, nearest, number
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
@@ -109,7 +109,7 @@ class Text:
         if suffix == ".json":
             rows = [{"text": text} | ({"label": names[k]} if names else {}) for k, text in enumerate(texts)]
             head = {"mark": samples.note()} if mark else {"marked": False}
-            return json.dumps({**head, "samples": rows}, ensure_ascii=False, indent=1).encode()
+            return json_text({**head, "samples": rows}, indent=1).encode()
         if suffix != ".txt":
             raise UsageError(f"Texts cannot be written as {suffix!r}. {nearest(suffix, self.forms)}")
         lines = [f"{names[k]}\t{text}" if names else text for k, text in enumerate(texts)]

@@ -17,6 +17,7 @@ from ganworks.core.errors import UsageError, nearest, whole
 from ganworks.core.schema.declare import HeldOut, OnCorrupt, check, within
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files import provenance
+from ganworks.files.array_files import load_npy
 from ganworks.files.rasters.decode import DecodeError, decode
 from ganworks.files.rasters.pixels import change_channels, resize
 from ganworks.kinds.video.data.clips import open_clips
@@ -113,7 +114,7 @@ class Video:
 
     def _stride(self, folder: Path) -> int:
         """The default stride: 2 if nine tenths of the clips are long enough, else 1."""
-        frames = np.diff(np.load(folder / "at.npy", allow_pickle=False))
+        frames = np.diff(load_npy(folder / "at.npy"))
         return 2 if float((frames >= 2 * (self.length - 1) + 1).mean()) >= 0.9 and self.length > 1 else 1
 
     def _shape(self, source: Any, notes: list[str]) -> tuple[tuple[int, int], int]:

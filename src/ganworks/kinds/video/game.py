@@ -62,7 +62,7 @@ class ClipGame:
         check(self)
         loss(self.loss)
         if "color" in DiffAugment(self.augment).names:
-            raise UsageError('augment="color" is for single images; clips take translation and cutout.')
+            raise UsageError("game.augment=color is for single images; clips take translation and cutout.")
 
     @cached_property
     def _loss(self) -> Loss:

@@ -7,11 +7,18 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ganworks.core.console.text import on_line
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")
+_SPECIAL = re.compile(
+    r"([\\`*_{}\[\]<>#|~!$&@]"  # marks
+    r"|(?<=:)/(?=/)|(?<=[wW]{3})\."  # of an address, which would become a link
+    r"|^[-+=](?=[-=\s]|$))"  # of a list or a line at the start
+)
+_NUMBERED = re.compile(r"^(\d{1,9})(?=[.)](\s|$))")
 
 
 class Markdown(str):
@@ -20,19 +27,17 @@ class Markdown(str):
 
 def text(value: object) -> Markdown:
     """Text that stays text in Markdown: one line, in which nothing is markup."""
-    return value if isinstance(value, Markdown) else Markdown(_SPECIAL.sub(r"\\\1", _line(value)))
+    if isinstance(value, Markdown):
+        return value
+    return Markdown(_NUMBERED.sub(r"\1\\", _SPECIAL.sub(r"\\\1", on_line(value))))
 
 
 def code(value: object) -> Markdown:
     """Text as inline code of Markdown, whatever backticks it holds."""
-    line = _line(value)
+    line = on_line(value)
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     pad = " " if "`" in line else ""
     return Markdown(f"{fence}{pad}{line}{pad}{fence}")
-
-
-def _line(value: object) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
 
 
 def html(name: str, /, **values: Any) -> str:

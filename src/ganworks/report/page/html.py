@@ -10,6 +10,7 @@ import base64
 import hashlib
 from importlib import resources
 
+from ganworks.core.console.text import on_page
 from ganworks.report import words
 from ganworks.report.page import course, fill, scores, sections, tasks
 from ganworks.report.read import RunView
@@ -19,7 +20,7 @@ _SCRIPTS = ("vendor/uplot-1.6.32.iife.min.js", "page.js", "charts.js")
 
 
 def render(run: RunView) -> str:
-    """The page as text, well-formed UTF-8."""
+    """The page as text, well-formed UTF-8, in which no character hides or turns what stands there."""
     from markupsafe import Markup
 
     css, script = ("\n".join(map(_part, names)) for names in (_STYLES, _SCRIPTS))
@@ -41,7 +42,7 @@ def render(run: RunView) -> str:
         commands=sections.next_steps(run),
         details=sections.details(run),
     )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return on_page(page)
 
 
 def summary(run: RunView) -> str:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from ganworks.core.console.text import on_page
 from ganworks.report.page.fill import macro
 from ganworks.report.page.pictures import embed
 from ganworks.report.read import RunView
@@ -104,12 +105,11 @@ def _table(path: Path, budget: int, alt: str) -> str:
 
 
 def _head(path: Path, most: int) -> tuple[list[str], bool]:
-    """(the first lines of a text, without control characters; whether it goes on)."""
+    """(the first lines of a text; whether it goes on)."""
     with path.open("rb") as file:
         raw = file.read(most + 1)
-    text = raw[:most].decode("utf-8-sig", "replace")
-    lines = ["".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
-             for line in text.splitlines()]  # fmt: skip
+    lines = on_page(raw[:most].decode("utf-8-sig", "replace").replace("\r\n", "\n")).split("\n")
+    lines = lines if lines[-1] else lines[:-1]
     return (lines[:-1] if len(raw) > most and len(lines) > 1 else lines), len(raw) > most
 
 

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganworks.core.console.text import plain, shown
 from ganworks.core.errors import UsageError
 from ganworks.report import units, words
 from ganworks.report.read import RunView, as_float, mapping, read_run
-from ganworks.report.terminal.screen import Screen, clip, plain
+from ganworks.report.terminal.screen import Screen, clip
 from ganworks.report.words import Score
 
 _TAIL = 4 << 20
@@ -30,6 +31,7 @@ def compare(folders: Sequence[str | Path], *, width: int = 80, unicode: bool = T
     others = [name for scores in found for name in scores if name not in words.METRICS]
     names = [n for n in dict.fromkeys([*words.METRICS, *others]) if any(n in scores for scores in found)]
     rows += [_row(name, [scores.get(name) for scores in found]) for name in names]
+    rows = [(title, [shown(cell) for cell in cells]) for title, cells in rows]
     left = max(len(title) for title, _ in rows)
     column = max(8, min(max(len(c) for _, cells in rows for c in cells), _NAMES, (width - left) // len(runs) - 2))
     lines = [(f"{title:<{left}}" + "".join(f"  {clip(c, column):>{column}}" for c in cells)) for title, cells in rows]

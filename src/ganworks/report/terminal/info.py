@@ -6,9 +6,10 @@ import math
 import textwrap
 from pathlib import Path
 
+from ganworks.core.console.text import plain, shown
 from ganworks.report import advice, units, words
 from ganworks.report.read import RunView, as_float, mapping, read_run, size_on_disk
-from ganworks.report.terminal.screen import Screen, bar, clip, plain
+from ganworks.report.terminal.screen import Screen, bar, clip
 from ganworks.report.terminal.sparkline import sparkline
 
 _TAIL = 4 << 20  # bytes of a long log's end that are read
@@ -54,6 +55,7 @@ def print_info(folder: str | Path) -> None:
 
 def _table(rows: Rows, width: int) -> list[str]:
     """Rows in two columns; a value that does not fit is wrapped in its column."""
+    rows = [(shown(name), shown(value)) for name, value in rows]
     left = min(max(len(name) for name, _ in rows), width // 3)
     lines = []
     for name, value in rows:

@@ -1,35 +1,21 @@
-"""Output for people, on a terminal with repainted lines or on a plain stream; it never raises an error.
-
-Training must outlive the terminal that started it: a closed pipe, a hung-up terminal or an encoding that
-cannot show a character make the output shorter or silent, and raise nothing.
-"""
+"""Output for people, on a terminal with repainted lines or on a plain stream; it never raises an error."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, cast
 
+from ganworks.core.console.text import plain
+from ganworks.core.console.voice import Voice
 from ganworks.report.terminal.listener import Closing
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-_ASCII = str.maketrans(
-    {"–": "-", "−": "-", "·": "|", "…": "...", "é": "e", "×": "x", "∞": "inf", "“": '"', "”": '"', "’": "'"}
-)
 
-
-def is_terminal(stream: IO[str]) -> bool:
-    """Whether lines can be repainted."""
-    try:
-        return stream.isatty() and os.environ.get("TERM") != "dumb"
-    except (ValueError, OSError, AttributeError):  # closed, or not a real file
-        return False
-
-
-def speaks_unicode(stream: IO[str], environment: Mapping[str, str] | None = None) -> bool:
+def speaks_unicode(stream: IO[str] | None, environment: Mapping[str, str] | None = None) -> bool:
     """Whether more than ASCII can be shown: a UTF-8 stream and a locale that is not the bare "C".
 
     Python itself turns LC_CTYPE into C.UTF-8 under LANG=C (PEP 538), so that value is ignored.
@@ -39,12 +25,6 @@ def speaks_unicode(stream: IO[str], environment: Mapping[str, str] | None = None
     locale = environment.get("LC_ALL") or ("" if kind == "C.UTF-8" else kind) or environment.get("LANG", "")
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").replace("_", "")
     return encoding.startswith("utf") and locale not in ("C", "POSIX")
-
-
-def plain(text: str, unicode: bool = True) -> str:
-    """Text without control characters (names may hold escape codes), in ASCII when `unicode` is False."""
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return text if unicode else text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
 
 
 def clip(text: str, width: int, unicode: bool = True) -> str:
@@ -71,9 +51,10 @@ class Screen(Closing):
 
     def __init__(self, stream: IO[str] | None = None, *, unicode: bool | None = None, width: int | None = None):
         self.stream = sys.stderr if stream is None else stream
-        self.live = is_terminal(self.stream)
+        self.voice = Voice(self.stream)
+        self.live = self.voice.isatty() and os.environ.get("TERM") != "dumb"
         self.unicode = speaks_unicode(self.stream) if unicode is None else unicode
-        self._width, self._dead = width, False
+        self._width = width
         self._live: Live | None = None
         self._lines: list[str] = []
 
@@ -83,24 +64,23 @@ class Screen(Closing):
         if self._width:
             return self._width
         try:
-            return max(20, os.get_terminal_size(self.stream.fileno()).columns)
+            return max(20, os.get_terminal_size(self.voice.fileno()).columns)
         except (OSError, ValueError, AttributeError):
             return 80
 
     def say(self, text: str, style: str = "") -> None:
         """One or more lines that stay."""
         for line in text.split("\n"):
-            self._guard(self._print, plain(line, self.unicode), style)
+            self._print(plain(line, self.unicode), style)
 
     def paint(self, lines: Sequence[str]) -> None:
         """These lines at the bottom, in place of the last ones."""
-        if not self.live or self._dead or not lines:
+        if not self.live or not lines:
             return
         self._lines = [clip(plain(line, self.unicode), self.width - 1, self.unicode) for line in lines]
         if self not in Screen._painting:
             Screen._painting.append(self)
-        owner = self._owner() or self
-        owner._guard(owner._repaint)
+        (self._owner() or self)._repaint()
 
     def close(self) -> None:
         """Remove the painted lines."""
@@ -108,23 +88,13 @@ class Screen(Closing):
             Screen._painting.remove(self)
         if self._live:
             live, self._live = self._live, None
-            self._guard(live.stop)
+            live.stop()
         elif owner := self._owner():
-            owner._guard(owner._repaint)
+            owner._repaint()
 
     def _owner(self) -> Screen | None:
         """The screen that paints on this stream now."""
         return next((s for s in Screen._painting if s.stream is self.stream), None)
-
-    def _guard(self, write: Callable[..., object], *arguments: object) -> None:
-        """Run a write; the first failure of the stream silences this screen."""
-        if self._dead:
-            return
-        try:
-            write(*arguments)
-        except (OSError, ValueError):  # a closed pipe, a closed file, a full disk behind a redirect
-            self._dead = True
-            _quiet_exit(self.stream)
 
     def _print(self, line: str, style: str) -> None:
         owner = self._owner()
@@ -133,8 +103,7 @@ class Screen(Closing):
 
             owner._live.console.print(Text(line, style), soft_wrap=True)
             return
-        self.stream.write(line + "\n")
-        self.stream.flush()
+        self.voice.say(line)
 
     def _repaint(self) -> None:
         from rich.text import Text
@@ -147,14 +116,8 @@ class Screen(Closing):
         from rich.console import Console
         from rich.live import Live
 
-        class Patient(Console):
-            """A console that does not end the program when its pipe closes."""
-
-            def on_broken_pipe(self) -> None:
-                raise BrokenPipeError
-
-        console = Patient(
-            file=self.stream,
+        console = Console(
+            file=cast(IO[str], self.voice),
             force_terminal=True,
             width=self._width,
             highlight=False,
@@ -172,15 +135,3 @@ class Screen(Closing):
         )
         live.start()
         return live
-
-
-def _quiet_exit(stream: IO[str]) -> None:
-    """Let the interpreter flush a broken standard stream at its exit without an error."""
-    if stream not in (sys.stdout, sys.stderr):
-        return
-    try:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
-    except (OSError, ValueError):
-        return

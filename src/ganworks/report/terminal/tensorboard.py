@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
+from ganworks.core.machine.places import explain
 from ganworks.report.read import Event, as_float, mapping
 from ganworks.report.terminal.listener import Listener
 
@@ -16,7 +19,8 @@ class Mirror(Listener):
     """Writes events for TensorBoard: `with Mirror(run / "tensorboard") as mirror: ...; mirror(event)`.
 
     The horizontal axis is examples seen. folder: where the log goes. root: the run folder, where sample
-    grids lie. Raises UsageError when TensorBoard is not installed.
+    grids lie. Where the disk refuses the log, a warning says so, and it ends; the training does not. Raises UsageError
+    when TensorBoard is not installed.
     """
 
     def __init__(self, folder: str | Path, root: str | Path | None = None):
@@ -24,12 +28,40 @@ class Mirror(Listener):
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UsageError('TensorBoard is not installed. Install it with: pip install "ganworks[log]"') from error
-        self.writer: Any = SummaryWriter(str(folder))
-        self.root = Path(folder).parent if root is None else Path(root)
+        self.folder = Path(folder)
+        self.writer: Any = None
+        self.root = self.folder.parent if root is None else Path(root)
+        self._hook, threading.excepthook = threading.excepthook, self._quietly
+        try:
+            self.writer = SummaryWriter(str(folder))
+        except OSError as error:
+            self._end(error)
+
+    def __call__(self, event: object) -> None:
+        """Log one event."""
+        try:
+            if self.writer is not None:
+                super().__call__(event)
+        except OSError as error:
+            self._end(error)
 
     def close(self) -> None:
         """Write what is left and close the log."""
-        self.writer.close()
+        try:
+            if self.writer is not None:
+                self.writer.close()
+        except OSError as error:
+            self._end(error)
+        threading.excepthook = self._hook
+
+    def _end(self, error: OSError) -> None:
+        self.writer = None
+        warnings.warn(f"{explain(error, self.folder / 'events')} TensorBoard's log ends here.", stacklevel=3)
+
+    def _quietly(self, failure: Any) -> None:
+        """Leave what TensorBoard's own thread reports to the next call, which raises it here."""
+        if not type(failure.thread).__module__.startswith("tensorboard."):
+            self._hook(failure)
 
     def _on_round(self, event: Event) -> None:
         self._scalars(event.get("losses"), "loss", _seen(event))

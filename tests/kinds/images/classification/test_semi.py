@@ -203,6 +203,13 @@ def test_views_are_keyed_stay_in_range_and_do_nothing_at_zero():
     assert half < (one - x).abs().mean()
 
 
+def test_views_are_the_same_under_autocast():
+    x = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    plain = view(x, Draw(1, 4, slice(None)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(view(x, Draw(1, 4, slice(None))), plain)
+
+
 def test_views_keep_an_image_upright():
     """On average a view is the image: no mirror, no quarter turn, no drift."""
     x = torch.full((1, 1, 15, 15), -1.0)

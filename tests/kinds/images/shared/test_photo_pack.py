@@ -144,5 +144,6 @@ def test_corrupt_and_tiny_images_are_named(folder, tmp_path):
 def test_a_damaged_pack_is_made_again(folder, tmp_path):
     photos = open_photos(folder, cache=tmp_path / "cache")
     (photos.folder / "shapes.npy").write_bytes(b"")
-    again = open_photos(folder, cache=tmp_path / "cache")
+    with pytest.warns(UserWarning, match="was damaged"):
+        again = open_photos(folder, cache=tmp_path / "cache")
     assert again.fingerprint == photos.fingerprint

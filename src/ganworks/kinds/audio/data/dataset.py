@@ -18,11 +18,13 @@ import numpy as np
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
+from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.joined import contents, read_facts
 from ganworks.files.packing.packed import MappedPages, class_counts, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.audio.data import sound
+from ganworks.kinds.audio.data.long import LongSound
 
 FORMAT = 1
 FEW = 20  # with fewer recordings, their pieces are split into training and held-out parts, not whole recordings
@@ -74,6 +76,9 @@ def _write(
 
     def convert(data: Any, name: str) -> ConvertedItem:
         met: Counter[str] = Counter()
+        if isinstance(data, LongSound):
+            made, own = data.converted(rate, channels, how, writer.work, met)
+            return ConvertedItem(made, (), f"{own} Hz", tuple(met))
         x, own = sound.read_sound(data, name, met) if isinstance(data, bytes) else data
         try:
             x = sound.normalize(sound.resample(sound.mix(x, channels, met), own, rate), how, met)
@@ -118,12 +123,12 @@ class Sounds:
         if facts is None:
             raise UsageError(f'The pack in "{folder}" is damaged; delete that folder.')
         self.facts, self.rate, self.channels = facts, int(facts["rate"]), int(facts["channels"])
-        self._map = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
-        self._x, self._at = np.asarray(self._map), np.load(folder / "at.npy", allow_pickle=False)
-        self.hashes = np.load(folder / "hash.npy", allow_pickle=False)
+        self._map = map_npy(folder / "x.npy")
+        self._x, self._at = np.asarray(self._map), load_npy(folder / "at.npy")
+        self.hashes = load_npy(folder / "hash.npy")
         self.lengths = np.diff(self._at) // self.channels
         self.rows = _pieces(self.lengths, piece)
-        own = np.load(folder / "y.npy", allow_pickle=False) if facts["classes"] else None
+        own = load_npy(folder / "y.npy") if facts["classes"] else None
         self.labels: np.ndarray | None = None if own is None else own[self.rows[:, 0]]
         self.classes: tuple[str, ...] = tuple(facts["classes"])
         self.piece, self._pages = piece, MappedPages(self._map)

@@ -11,19 +11,22 @@
 
 Refused with the name of the file: no samples, samples that are not finite, a file shorter than the size that it states,
 MP3 and other formats whatever the suffix, more than MAX_VALUES samples. Memory is never allocated from a size that a
-header states.
+header states. Recordings of hours are packed in blocks, see `long`.
 """
 
 from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.wav import soundfile
 
@@ -36,6 +39,7 @@ MAX_CHANNELS = 64
 QUIETEST = 1e-4  # a recording with a smaller peak counts as silence and is not amplified
 PEAK = 0.95  # of a recording that is normalised by its peak
 _BLOCK = 1 << 16
+_CHECKED = 1 << 24  # values between two looks at the memory
 _UNSTATED = 0x7FFFF000  # programs that do not know the size of a stream write a size from here on
 
 Normalize = Literal["peak", "off"]
@@ -60,34 +64,54 @@ def read_sound(
     if not isinstance(data, bytes):
         name, data = name or printable(str(data)), _file_bytes(Path(data))
     name, warnings = name or "recording", Counter() if warnings is None else warnings
-    _check_form(data, name, warnings)
-    library = soundfile()
+    if len(data) > MAX_BYTES:
+        raise SoundError(name, f"more than {MAX_BYTES:,} bytes; cut it into parts.")
+    rate = sound_facts(io.BytesIO(data), name, warnings)[0]
+    x = _read_blocks(io.BytesIO(data), name)
+    return limited_to_full_scale(x, name, warnings), rate
+
+
+def sound_blocks(data: BinaryIO, name: str, most: int) -> Iterator[np.ndarray]:
+    """The samples of an encoded recording in turn, float32 [n, C].
+
+    Memory grows with the samples read, not with the count in the header. most: samples x channels that are taken.
+    Raises SoundError, at the end also for a file with fewer samples than it states.
+    """
+    with _decoding(name, "damaged or cut short"):
+        file = soundfile().SoundFile(data)
+    length = 0
+    while True:
+        with _decoding(name, "damaged or cut short"):
+            part = file.read(_BLOCK, dtype="float32", always_2d=True)
+        if not len(part):
+            break
+        length += len(part)
+        if length * file.channels > most:
+            raise SoundError(name, f"more than {most:,} samples; cut it into parts.")
+        yield part
+    if not length:
+        raise SoundError(name, "it has no samples.")
+    if length < file.frames < 1 << 62:
+        raise SoundError(name, f"it is cut short: {length:,} of {file.frames:,} samples can be read.")
+
+
+def sound_facts(data: BinaryIO, name: str = "recording", warnings: Counter[str] | None = None) -> tuple[int, int]:
+    """(rate in Hz, channels) of an encoded recording, from its header alone; raises SoundError."""
+    _check_form(data, name, Counter() if warnings is None else warnings)
+    data.seek(0)
+    with _decoding(name, "its header is damaged"), soundfile().SoundFile(data) as file:
+        _check_facts(file, name)
+        return file.samplerate, file.channels
+
+
+@contextmanager
+def _decoding(name: str, what: str) -> Iterator[None]:
     try:
-        with library.SoundFile(io.BytesIO(data)) as file:
-            _check_facts(file, name)
-            x, promised = _read_blocks(file, name), file.frames
+        yield
     except SoundError:
         raise
     except Exception as error:  # a decoder may raise anything on hostile bytes
-        raise SoundError(name, f"damaged or cut short ({printable(str(error))[:160]}).") from error
-    if not x.size:
-        raise SoundError(name, "it has no samples.")
-    if promised < 1 << 62 and x.shape[1] < promised:
-        raise SoundError(name, f"it is cut short: {x.shape[1]:,} of {promised:,} samples can be read.")
-    return limited_to_full_scale(x, name, warnings), file.samplerate
-
-
-def sound_facts(data: bytes, name: str = "recording") -> tuple[int, int]:
-    """(rate in Hz, channels) from the header alone; raises SoundError."""
-    _check_form(data, name, Counter())
-    try:
-        with soundfile().SoundFile(io.BytesIO(data)) as file:
-            _check_facts(file, name)
-            return file.samplerate, file.channels
-    except SoundError:
-        raise
-    except Exception as error:
-        raise SoundError(name, f"its header is damaged ({printable(str(error))[:160]}).") from error
+        raise SoundError(name, f"{what} ({printable(str(error))[:160]}).") from error
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -98,36 +122,35 @@ def _file_bytes(path: Path) -> bytes:
         raise UsageError(f'"{printable(str(path))}" cannot be read: {error.strerror or error}.') from error
 
 
-def _check_form(data: bytes, name: str, warnings: Counter[str]) -> None:
+def _check_form(data: BinaryIO, name: str, warnings: Counter[str]) -> None:
     """Refuse data in none of the three containers, and a WAV file that is cut short."""
-    if not data:
+    head = data.read(12)
+    if not head:
         raise SoundError(name, "the file is empty.")
-    if len(data) > MAX_BYTES:
-        raise SoundError(name, f"more than {MAX_BYTES:,} bytes; cut it into parts.")
-    head = data[:4]
-    if head in (b"fLaC", b"OggS"):
+    if head[:4] in (b"fLaC", b"OggS"):
         return
-    if head in (b"RIFF", b"RIFX", b"RF64") and data[8:12] == b"WAVE":
-        if head != b"RF64":  # RF64 states sizes elsewhere; the decoder compares them
-            _check_size(data, name, warnings)
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:] == b"WAVE":
+        if head[:4] != b"RF64":  # RF64 states sizes elsewhere; the decoder compares them
+            _check_size(data, "big" if head[:4] == b"RIFX" else "little", name, warnings)
         return
-    kind = f"it begins with {data[:8]!r}"
+    kind = f"it begins with {head[:8]!r}"
     if head[:3] == b"ID3" or (head[0] == 0xFF and len(head) > 1 and head[1] & 0xE0 == 0xE0):
         kind = "it is an MP3 file, whatever its name says"
     raise SoundError(name, f"{kind}; give WAV, FLAC or OGG (ffmpeg -i in.mp3 out.wav).")
 
 
-def _check_size(data: bytes, name: str, warnings: Counter[str]) -> None:
+def _check_size(data: BinaryIO, order: Literal["little", "big"], name: str, warnings: Counter[str]) -> None:
     """Check that the data chunk of a WAV file is complete."""
-    order: Literal["little", "big"] = "big" if data[:4] == b"RIFX" else "little"
-    at = 12
-    while at + 8 <= len(data):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], order)
+    at, end = 12, data.seek(0, io.SEEK_END)
+    while at + 8 <= end:
+        data.seek(at)
+        chunk = data.read(8)
+        kind, size = chunk[:4], int.from_bytes(chunk[4:], order)
         if kind == b"data":
             if size >= _UNSTATED:
                 warnings["the header does not state the size: read to the end of the file"] += 1
-            elif size > len(data) - at - 8:
-                raise SoundError(name, f"it is cut short: {len(data) - at - 8:,} of {size:,} bytes are there.")
+            elif size > end - at - 8:
+                raise SoundError(name, f"it is cut short: {end - at - 8:,} of {size:,} bytes are there.")
             return
         at += 8 + size + size % 2
     raise SoundError(name, "it has no samples, or ends inside its header.")
@@ -142,27 +165,35 @@ def _check_facts(file: Any, name: str) -> None:
         raise SoundError(name, f"it has {file.channels} channels; 1 to {MAX_CHANNELS} can be read.")
 
 
-def _read_blocks(file: Any, name: str) -> np.ndarray:
+def _read_blocks(data: BinaryIO, name: str) -> np.ndarray:
     """All samples [C, n]; memory grows with the samples read, not with the count in the header."""
-    parts, total = [np.zeros((0, file.channels), np.float32)], 0
-    while len(part := file.read(_BLOCK, dtype="float32", always_2d=True)):
+    parts, total = [], 0
+    for part in sound_blocks(data, name, MAX_VALUES):
         total += part.size
-        if total > MAX_VALUES:
-            raise SoundError(name, f"more than {MAX_VALUES:,} samples; cut it into parts.")
+        if total // _CHECKED != (total - part.size) // _CHECKED:
+            memory.check_bytes(4 * total * part.itemsize, f'"{name}"')
         parts.append(part)
     return np.ascontiguousarray(np.concatenate(parts).T)
 
 
 def limited_to_full_scale(x: np.ndarray, name: str, warnings: Counter[str]) -> np.ndarray:
     """x [C, n], scaled down to a peak of 1 if its peak is larger; SoundError for values that are not finite."""
-    bad = ~np.isfinite(x)
-    if bad.any():
-        raise SoundError(name, f"{int(bad.sum()):,} of {x.size:,} samples are not finite (NaN or infinite).")
-    peak = float(np.abs(x).max())
+    bad = int((~np.isfinite(x)).sum())
+    scale = full_scale(float(np.abs(x).max()), bad, x.size, name, warnings)
+    return x if scale == 1 else x / scale
+
+
+def full_scale(peak: float, bad: int, count: int, name: str, warnings: Counter[str]) -> np.float32:
+    """What the samples of a recording are divided by, so that none is above full scale; it is 1 where none is.
+
+    peak: their largest magnitude. bad: how many of `count` are not finite, for which SoundError is raised.
+    """
+    if bad:
+        raise SoundError(name, f"{bad:,} of {count:,} samples are not finite (NaN or infinite).")
     if peak <= 1:
-        return x
+        return np.float32(1)
     warnings["samples above full scale: scaled down to a peak of 1"] += 1
-    return x / np.float32(peak)
+    return np.float32(peak)
 
 
 def mix(x: np.ndarray, channels: int, warnings: Counter[str] | None = None) -> np.ndarray:
@@ -191,17 +222,26 @@ def resample(x: np.ndarray, rate: int, to: int, quality: str = "HQ") -> np.ndarr
     """
     if rate == to:
         return x
-    wanted = max(1, round(x.shape[1] * to / rate))
-    if wanted * len(x) > MAX_VALUES:
-        raise UsageError(
-            f"{x.shape[1]:,} samples at {rate:,} Hz would be {wanted:,} at {to:,} Hz; cut them into parts."
-        )
+    wanted = resampled_length(x.shape[1], len(x), rate, to, MAX_VALUES)
+    made = resampler().resample(np.ascontiguousarray(x.T), rate, to, quality).T.astype(np.float32, copy=False)
+    return np.ascontiguousarray(fit(made, wanted))
+
+
+def resampled_length(length: int, channels: int, rate: int, to: int, most: int) -> int:
+    """The samples that `length` of them become at another rate; UsageError for more than `most` in all channels."""
+    wanted = max(1, round(length * to / rate))
+    if wanted * channels > most:
+        raise UsageError(f"{length:,} samples at {rate:,} Hz would be {wanted:,} at {to:,} Hz; cut them into parts.")
+    return wanted
+
+
+def resampler() -> Any:
+    """The library soxr; UsageError where it is not installed."""
     try:
         import soxr
     except ImportError as error:
         raise UsageError("Resampling needs soxr: pip install 'ganworks[audio]'.") from error
-    made = soxr.resample(np.ascontiguousarray(x.T), rate, to, quality).T.astype(np.float32, copy=False)
-    return np.ascontiguousarray(fit(made, wanted))
+    return soxr
 
 
 def fit(x: np.ndarray, length: int, start: int = 0) -> np.ndarray:
@@ -217,12 +257,16 @@ def normalize(x: np.ndarray, how: Normalize, warnings: Counter[str] | None = Non
     """x [C, n], scaled to a largest magnitude of PEAK with "peak", unchanged with "off" and where it is silent."""
     if how == "off":
         return x
-    peak = float(np.abs(x).max())
+    gain = normal_gain(float(np.abs(x).max()), Counter() if warnings is None else warnings)
+    return x if gain == 1 else x * gain
+
+
+def normal_gain(peak: float, warnings: Counter[str]) -> np.float32:
+    """What samples with this peak are multiplied by to have the peak PEAK; 1 for silence, with a warning."""
     if peak < QUIETEST:
-        if warnings is not None:
-            warnings["silent"] += 1
-        return x
-    return x * np.float32(PEAK / peak)
+        warnings["silent"] += 1
+        return np.float32(1)
+    return np.float32(PEAK / peak)
 
 
 def to_int16(x: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections import Counter
@@ -16,6 +17,7 @@ from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.sources import FileSource, labels_of, listing_of, natural_key, stamp_of
 from ganworks.kinds.audio.data import sound
+from ganworks.kinds.audio.data.long import LONG, LongSound
 
 NAMED = (2, 100, 5)  # names count as labels with this many classes (least, most), each with at least this many files
 _LOOKED_AT = 64  # files whose rates are read to choose the rate
@@ -53,6 +55,13 @@ class SoundFiles(FileSource):
         classes = sorted(counts, key=natural_key)
         number = {c: k for k, c in enumerate(classes)}
         return np.array([number[p] for p in parts], np.int64), tuple(printable(c) for c in classes)
+
+    def get(self, index: int) -> Any:
+        """The encoded bytes, or a `LongSound` that gives them piece by piece; raises DecodeError."""
+        at = int(self.indices[index])
+        if self.listing.sizes[at] <= LONG:
+            return super().get(index)
+        return LongSound(lambda: self.listing.open(at), self.name(index))
 
 
 def _divided(name: str) -> bool:
@@ -143,7 +152,7 @@ def usual_rate(source: Any, at_most: int) -> tuple[int, str]:
     found: Counter[int] = Counter()
     for index in np.unique(np.linspace(0, len(source) - 1, min(_LOOKED_AT, len(source))).round().astype(int)):
         try:
-            found[sound.sound_facts(source.get(index), source.name(index))[0]] += 1
+            found[_rate(source.get(index), source.name(index))] += 1
         except DecodeError:
             continue
     if not found:
@@ -152,3 +161,7 @@ def usual_rate(source: Any, at_most: int) -> tuple[int, str]:
     if common > at_most:
         return at_most, f"rate: {at_most} Hz; most recordings have {common}, and rate={common} keeps it"
     return common, f"rate: {common} Hz, that of most recordings"
+
+
+def _rate(data: bytes | LongSound, name: str) -> int:
+    return (data.facts() if isinstance(data, LongSound) else sound.sound_facts(io.BytesIO(data), name))[0]

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
+from ganworks.files.atomic import replace_file
+from ganworks.files.rasters.write import save_picture
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.metrics import measures as audio
@@ -196,14 +198,14 @@ class AudioEvaluator(TimedByTrial):
         names = self.data.spec.classes
         columns = min(len(names), 10) if names else 6
         waves, y = self._shown(nets, columns)
-        sheet(waves, self.rate, columns, names).save(pictures / "samples.png")
+        save_picture(sheet(waves, self.rate, columns, names), pictures / "samples.png")
         rows = self.data.held if len(self.data.held) >= columns else self.data.train
         if y is not None and self.data.labels is not None:
             ranked = rows[np.argsort(self.data.labels[rows], kind="stable")]
             per = [ranked[self.data.labels[ranked] == c][:3] for c in range(columns)]
             rows = np.array([p[k % len(p)] for k in range(3) for p in per if len(p)])
         rows = rows[: 3 * columns]
-        sheet(self.data.raw(rows), self.rate, columns, names).save(pictures / "real.png")
+        save_picture(sheet(self.data.raw(rows), self.rate, columns, names), pictures / "real.png")
         files = {
             "Samples, a column for each class" if names else "Samples": "samples.png",
             "Real recordings": "real.png",
@@ -213,8 +215,8 @@ class AudioEvaluator(TimedByTrial):
             files[title] = f"sound-{k}.wav"
             one_after_the_other = [self._alone(wave) for wave in waves[k::columns]]
             wave = sound.to_int16(np.concatenate(one_after_the_other, 1))
-            (pictures / files[title]).write_bytes(
-                wav_bytes(wave, self.rate, {"software": "ganworks", "generated": True})
+            replace_file(
+                pictures / files[title], wav_bytes(wave, self.rate, {"software": "ganworks", "generated": True})
             )
         return files
 

@@ -26,6 +26,7 @@ from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, whole
 from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
 from ganworks.core.spec import Draw, Spec
+from ganworks.files.array_files import load_npy
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
@@ -191,8 +192,8 @@ class VocoderDomain:
 def read_mel(content: bytes, name: str, mels: int) -> Tensor:
     """A .npy of log-mel frames [mels, T] (or [1, mels, T]) -> [1, mels, T] float32; DecodeError for anything else."""
     try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+        array = load_npy(io.BytesIO(content), name)
+    except UsageError as error:
         raise DecodeError(printable(name), f"damaged or no array ({printable(str(error))[:160]}).") from error
     return check_mel(array, printable(name), mels)
 

@@ -15,6 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.core.contracts import Nets, Work
+from ganworks.files.atomic import replace_file
+from ganworks.files.rasters.write import save_picture
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data.sound import to_int16
 from ganworks.kinds.audio.vocoder.measures import SIZES, from_mel, mel_distance, pitch_errors, spectra
@@ -199,11 +201,11 @@ class VocoderEvaluator(tasks.TimedByTrial):
         found = {"Spectrograms: original, this model, Griffin-Lim": "spectrograms.png"}
         names = ("original", "made", "griffin-lim")
         shown = spectrogram_sheet([[x[0] for x in triple] for triple in triples], self.rate, list(names))
-        shown.save(pictures / "spectrograms.png")
+        save_picture(shown, pictures / "spectrograms.png")
         for number, triple in enumerate(triples, 1):
             for name, x in zip(names, triple, strict=True):
                 file = f"sound-{number}-{name}.wav"
-                (pictures / file).write_bytes(wav_bytes(to_int16(x.numpy()), self.rate, None))
+                replace_file(pictures / file, wav_bytes(to_int16(x.numpy()), self.rate, None))
                 found[f"{number}: {name}"] = file
         return found
 

@@ -208,12 +208,6 @@ class Partial(Reading):
         """A grid of images [B, C, H, W], float in [-1, 1] or uint8, with captions if given."""
         return grid(x, columns, labels)
 
-    def write(
-        self, x: np.ndarray, folder: str | Path, names: Sequence[str], mark: dict[str, Any] | None = None
-    ) -> list[Path]:
-        """Write generated images [n, C, H, W], as `Images` does."""
-        return self.images.write(x, folder, names, mark)
-
 
 def shares(counts: np.ndarray, total: int) -> np.ndarray:
     """How many labels of each class are used, int64 [K], of `total`: in proportion to counts [K], at least one each.

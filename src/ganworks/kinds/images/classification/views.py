@@ -27,7 +27,7 @@ def view(x: Tensor, draw: Draw, strength: float = 1.0) -> Tensor:
     if strength <= 0:
         return x
     u = draw.uniform(NUMBERS).to(x.device)
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):  # coordinates of a warp need float32
         return covered(lit(moved(x, u[:, :6], strength), u[:, 6:8], strength), u[:, 8:], strength)
 
 

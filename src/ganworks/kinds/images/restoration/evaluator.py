@@ -15,6 +15,7 @@ from torch import Tensor
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, to_image, viewable
+from ganworks.files.rasters.write import save_picture
 from ganworks.kinds.images.restoration.degrade import FILTERS
 from ganworks.kinds.images.restoration.detail import detail, grid_energy, with_noise
 from ganworks.kinds.images.shared import fidelity
@@ -145,10 +146,10 @@ class RestorationEvaluator(tasks.TimedByTrial):
         progress("Restoring", len(held), len(held))
         pictures.mkdir(parents=True, exist_ok=True)
         if triples:
-            _sheet(triples).save(pictures / "restored.png")
+            save_picture(_sheet(triples), pictures / "restored.png")
         for number, (before, after, _) in enumerate(triples[:SHOWN], 1):
             for name, image in (("before", before), ("after", after)):
-                to_image(viewable(image)[0]).save(pictures / f"photo-{number}-{name}.png")
+                save_picture(to_image(viewable(image)[0]), pictures / f"photo-{number}-{name}.png")
         return tasks.TaskReport(
             metrics={name: self._metric(name, rows.get("", [])) for name in NAMES} if rows else {},
             count=len(held),

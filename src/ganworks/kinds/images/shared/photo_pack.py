@@ -19,7 +19,9 @@ from torch import Tensor
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Draw, Spec
+from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.arrays import ArraySource, Source, stored_range
 from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import RELEASE_AFTER, MappedPages, plain_facts, split
@@ -64,9 +66,9 @@ def open_photos(
 
 def _open(folder: Path, held_out: float) -> Photos | None:
     try:
-        facts = json.loads((folder / "fingerprint.json").read_text(encoding="utf-8"))
+        facts = read_json((folder / "fingerprint.json").read_bytes(), str(folder))
         return Photos(folder, facts, held_out) if facts["format"] == FORMAT else None
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, UsageError):
         return None
 
 
@@ -83,9 +85,9 @@ class Photos:
     def __init__(self, folder: Path, facts: dict[str, Any], held_out: float = 0.1):
         self.folder, self.facts = folder, facts
         self.spec = Spec.from_dict(facts["spec"])
-        mapped = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
-        self.shapes = np.load(folder / "shapes.npy", allow_pickle=False)
-        self.hashes = np.load(folder / "hash.npy", allow_pickle=False)
+        mapped = map_npy(folder / "pixels.npy")
+        self.shapes = load_npy(folder / "shapes.npy")
+        self.hashes = load_npy(folder / "hash.npy")
         self._ends = np.cumsum(self.shapes.prod(1))
         count = facts["count"]
         if self.shapes.shape != (count, 3) or self.hashes.shape != (count, 2) or mapped.shape != (self._ends[-1],):

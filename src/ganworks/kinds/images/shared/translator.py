@@ -89,7 +89,9 @@ class Translator(nn.Module):
         super().__init__()
         width, filtered, self.residual = cfg.width, cfg.resample == "filter", cfg.residual
         if self.residual and inputs != outputs:
-            raise UsageError(f"residual=on needs as many channels in as out; there are {inputs} and {outputs}.")
+            raise UsageError(
+                f"networks.residual=on needs as many channels in as out; there are {inputs} and {outputs}."
+            )
         enter = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, width, 7), InstanceNorm(width), nn.ReLU()]
         down = [*_down(width, filtered), *_down(2 * width, filtered)]
         blocks = [TranslatorBlock(4 * width) for _ in range(cfg.blocks)]

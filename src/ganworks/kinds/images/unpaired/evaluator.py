@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganworks.core.contracts import Nets
+from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.shared import fidelity
@@ -177,7 +178,15 @@ class UnpairedEvaluator(tasks.TimedByTrial):
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> tasks.TaskReport:
-        """Evaluate every score with its interval, floors and simple baselines; a picture shows both directions."""
+        """Evaluate every score with its interval, floors and simple baselines; a picture shows both directions.
+
+        Raises UsageError when fewer than FEWEST images are held out on a side.
+        """
+        if not self.ready:
+            raise UsageError(
+                f"Evaluating translations needs at least {FEWEST} held-out images on each side; this data has "
+                f"{len(self.data.held)}. Add images: a tenth of them is held out."
+            )
         start = time.perf_counter()
         progress("Evaluating", 0, 2)
         values, floors = self._measure(nets, len(self._held[0])), self._real(len(self._held[0]))

@@ -19,12 +19,15 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.files.array_files import load_arrays
 from ganworks.files.listings import FolderListing, ZipListing
 from ganworks.files.rasters.decode import printable
+from ganworks.files.rows import check_cells
 from ganworks.files.tables.cells import commas_in
 from ganworks.files.tables.header import Header, find_header, remarks
 from ganworks.files.tables.index import indexed
 from ganworks.files.tables.numbers import shortest
+from ganworks.files.tables.parquet import check_fits
 from ganworks.files.tables.split import find_separator, split_at
 from ganworks.kinds.series.data.frames import Columns, arrow_values, finite, frame_columns, typed, unique_names
 
@@ -160,11 +163,12 @@ def _parquet(path: Path, name: str) -> dict[str, Any]:
     except ImportError as error:
         raise UsageError(f'"{name}": Parquet needs pyarrow; pip install "ganworks[table]".') from error
     try:
+        rows, columns = check_fits(path, f'"{name}"')
+        if rows > MAX_ROWS or columns > MAX_COLUMNS:
+            raise UsageError(f'"{name}" has {rows:,} rows and {columns:,} columns: too many.')
         table = parquet.read_table(path)
     except (OSError, ValueError) as error:
         raise UsageError(f'"{name}" is not a readable Parquet file: {str(error)[:200]}.') from error
-    if table.num_rows > MAX_ROWS or table.num_columns > MAX_COLUMNS:
-        raise UsageError(f'"{name}" has {table.num_rows:,} rows and {table.num_columns:,} columns: too many.')
     names = unique_names(table.column_names)
     return {n: arrow_values(table.column(i)) for i, n in enumerate(names)}
 
@@ -173,11 +177,7 @@ def _read_arrays(path: Path, name: str) -> Raw:
     """x [N, T, C] or [T, C]; optional: lengths [N], labels y [N], and columns, the names [C]."""
     if path.stat().st_size > MAX_BYTES:
         raise UsageError(f'"{name}" has {path.stat().st_size / 1e9:.1f} GB; {MAX_BYTES / 1e9:.1f} GB is the most.')
-    try:
-        held: Any = np.load(path, allow_pickle=False)
-        held = {"x": held} if isinstance(held, np.ndarray) else {k: held[k] for k in held.files}
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise UsageError(f'"{name}" is not a readable array of numbers: {error}.') from error
+    held = load_arrays(path)
     x = held.get("x")
     if x is None or x.ndim not in (1, 2, 3) or x.dtype.kind not in "biuf" or not x.size:
         raise UsageError(f'"{name}" holds {sorted(held)}; series are an array "x" of numbers [T, C] or [N, T, C].')
@@ -282,6 +282,7 @@ def parse_table(content: bytes, where: str, header: str = "auto", notes: list[st
     A column with cells that are not numbers becomes text (see `files.tables.cells`). header: "auto", "on" or "off".
     notes: gets what was found. Raises UsageError.
     """
+    check_cells([content], f'"{where}"')
     notes = [] if notes is None else notes
     try:
         text = content.decode("utf-8-sig")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
+from ganworks.files.rasters.write import save_picture
 from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc
 from ganworks.kinds.series.metrics.measures import DecodedSeries
@@ -201,7 +202,7 @@ class SeriesEvaluator(TimedByTrial):
             made_of["Lengths"] = length_picture(real.lengths, made.lengths)
         for title, image in made_of.items():
             report.pictures[title] = f"{title.lower().replace(' ', '-')}.png"
-            image.save(folder / report.pictures[title])
+            save_picture(image, folder / report.pictures[title])
 
     def protocol(self, count: int, held: DecodedSeries | None) -> list[str]:
         """How the evaluation was done, in sentences."""

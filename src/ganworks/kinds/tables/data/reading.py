@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
+from ganworks.files.rows import CELL_BYTES
 from ganworks.files.tables.header import LOOKED_AT, Header, find_header, remarks
+from ganworks.files.tables.parquet import check_fits
 from ganworks.files.tables.split import find_separator, split_at
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MAX_BYTES, MAX_COLUMNS, MAX_CELLS = 4 << 30, 2000, 200_000_000
 FEWEST = 20  # fewest rows of a table
 HEAD = 4 << 20  # bytes read to find the header
+_PART = 1_000_000  # cells that are read at a time
 SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -90,6 +94,7 @@ def _read_parquet(file: Path) -> Any:
     try:
         about = parquet.ParquetFile(file).metadata
         _check_size(about.num_rows, about.num_columns, file.name)
+        check_fits(file, f'"{file.name}"')
         frame = pd.read_parquet(file)
         for name in _long_ones(file, parquet):
             frame[name] = parquet.read_table(file, columns=[name]).column(0).to_pandas(integer_object_nulls=True)
@@ -112,7 +117,6 @@ def _long_ones(file: Path, parquet: Any) -> list[str]:
 
 
 def _read_csv(file: Path, encoding: str, header: str, facts: dict[str, Any]) -> Any:
-    pd = pandas()
     try:
         first, skip = _first_rows(file, encoding)
     except (UnicodeDecodeError, LookupError, csv.Error, OSError, EOFError) as error:
@@ -136,7 +140,7 @@ def _read_csv(file: Path, encoding: str, header: str, facts: dict[str, Any]) -> 
     options: dict[str, Any] = {"sep": separator, "dtype": str, "header": None, "names": names, "skiprows": skip}
     options |= {"keep_default_na": False, "na_values": [""], "encoding": _codec(encoding)}
     try:
-        frame = pd.read_csv(file, on_bad_lines="error", **options)
+        frame = _in_parts(file, len(names), options)
     except (ValueError, OSError, EOFError, MemoryError) as error:  # pandas' ParserError is a ValueError
         raise UsageError(f'"{file.name}" cannot be read as a table: {str(error).strip()[:200]}') from error
     frame = frame.iloc[1:] if found.named else frame
@@ -183,6 +187,18 @@ def _without_blanks(frame: Any, first: list[str], notes: list[str]) -> Any:
         notes.append(f"columns without a name and without a value left out: {len(columns)}")
         frame = frame.drop(columns=frame.columns[columns])
     return frame
+
+
+def _in_parts(file: Path, columns: int, options: dict[str, Any]) -> Any:
+    """A CSV file as a DataFrame, read in parts; UsageError as soon as it is too large or would not fit into memory."""
+    pd, parts, rows = pandas(), [], 0
+    with pd.read_csv(file, on_bad_lines="error", chunksize=max(1000, _PART // columns), **options) as reader:
+        for part in reader:
+            parts.append(part)
+            rows += len(part)
+            _check_size(rows, columns, file.name)
+            memory.check_bytes(rows * columns * CELL_BYTES, f'"{file.name}"')
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
 def _first_rows(file: Path, encoding: str) -> tuple[list[str], int]:

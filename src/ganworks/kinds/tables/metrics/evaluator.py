@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
+from ganworks.files.atomic import replace_file
+from ganworks.files.rasters.write import save_picture
+from ganworks.files.tables.write import frame_csv
 from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.metrics import measures as likeness
 from ganworks.kinds.tables.metrics import privacy as table_privacy
@@ -183,8 +186,8 @@ class TableEvaluator(TimedByTrial):
             baselines["real data"]["copies"] = found["held_copies"]
         metrics = {n: replace(m, floor=baselines["real data"].get(n, m.floor)) for n, m in metrics.items()}
         pictures.mkdir(parents=True, exist_ok=True)
-        picture(self.coder, self.train, made).save(pictures / "columns.png")
-        made.head(100).to_csv(pictures / "rows.csv", index=False)
+        save_picture(picture(self.coder, self.train, made), pictures / "columns.png")
+        replace_file(pictures / "rows.csv", frame_csv(made.head(100)))
         return TaskReport(
             metrics,
             len(made),

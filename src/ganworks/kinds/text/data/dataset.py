@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.core.spec import Spec
 from ganworks.files.packing.packed import class_counts, split
 from ganworks.files.sources import natural_key
@@ -35,15 +37,18 @@ class TextSet:
         self.lines, self.texts = lines, lines.texts
         if len(self.texts) < 2:
             raise UsageError(f'"{lines.source}" holds only one line of text; at least two are needed.')
-        self.train, self.held, self.duplicates, notes = split(_hashes(self.texts), held_out)
+        self._hashed = _hashes(self.texts)
+        self.train, self.held, self.duplicates, notes = split(self._hashed, held_out)
         self.notes = [note.replace("images", "texts") for note in notes]
-        training = [self.texts[k] for k in self.train]
+        training = self.texts.part(self.train)
         kind, why = best_kind(training) if tokens == "auto" else (tokens, "")
         self.notes += [f"{kind} are the tokens: {why}"] if why else []
         self.vocabulary = Vocabulary.learn(training, kind, min(size or SIZES[kind], LARGEST))
-        coded = [self.vocabulary.encode(text) for text in self.texts]
-        length = length or self._length([len(coded[k]) for k in self.train], kind)
-        self.ids, self.cut = _rows(coded, length)
+        most = length or LENGTHS[kind]
+        memory.check(most, 4 * len(self.texts), "domain.length", "the token numbers of all texts")
+        codes, sizes = self._coded(most)
+        length = length or self._length(sizes[self.train], kind)
+        self.ids, self.cut = _rows(codes, sizes.clip(max=most), length), int((sizes > length).sum())
         self._tell_unknown()
         classes, self.labels = _classes(lines)
         self.spec = Spec(
@@ -51,7 +56,16 @@ class TextSet:
         )
         self.fingerprint = self._fingerprint()
 
-    def _length(self, sizes: Sequence[int], kind: str) -> int:
+    def _coded(self, most: int) -> tuple[array[int], np.ndarray]:
+        """The first `most` token numbers of each text, one text after the other, and the numbers of tokens [N]."""
+        codes, sizes = array("H"), np.empty(len(self.texts), np.int64)
+        for k, text in enumerate(self.texts):
+            found = self.vocabulary.encode(text)
+            codes.extend(found[:most])
+            sizes[k] = len(found)
+        return codes, sizes
+
+    def _length(self, sizes: np.ndarray, kind: str) -> int:
         """A length that holds nearly all training texts and their END, within the default limit."""
         wanted = int(np.quantile(sizes, COVERED, method="higher")) + 1
         return max(2, min(LENGTHS[kind], wanted))
@@ -77,7 +91,7 @@ class TextSet:
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
-        digest.update(_hashes(self.texts).tobytes())
+        digest.update(self._hashed.tobytes())
         if self.labels is not None:
             digest.update(self.labels.tobytes())
         return digest.hexdigest()
@@ -107,17 +121,21 @@ class TextSet:
 
 def _hashes(texts: Sequence[str]) -> np.ndarray:
     """Hashes of the texts, uint64 [N, 2]."""
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
-    return np.frombuffer(digests, "<u8").reshape(-1, 2)
+    digests = bytearray()
+    for text in texts:
+        digests += hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return np.frombuffer(bytes(digests), "<u8").reshape(-1, 2)
 
 
-def _rows(coded: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, int]:
-    """Token numbers uint16 [N, length], filled up with END, and how many texts were cut."""
-    ids, cut = np.zeros((len(coded), length), np.uint16), 0
-    for row, numbers in zip(ids, coded, strict=True):
-        row[: len(numbers)] = numbers[:length]
-        cut += len(numbers) > length
-    return ids, cut
+def _rows(codes: array[int], sizes: np.ndarray, length: int) -> np.ndarray:
+    """Token numbers uint16 [N, length], filled up with END. codes: those of one text after the other; sizes: how many
+    each has there.
+    """
+    ids, flat, start = np.zeros((len(sizes), length), np.uint16), np.frombuffer(codes, np.uint16), 0
+    for row, size in zip(ids, sizes.tolist(), strict=True):
+        row[: min(size, length)] = flat[start : start + min(size, length)]
+        start += size
+    return ids
 
 
 def _classes(lines: Lines) -> tuple[tuple[str, ...], np.ndarray | None]:

@@ -10,12 +10,13 @@ import heapq
 import itertools
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 
 KINDS = ("words", "characters", "pairs")
 END, UNKNOWN, FIRST = 0, 1, 2
@@ -23,6 +24,8 @@ LONGEST = 60  # characters of one token
 LARGEST = 60_000
 Pair = tuple[str, str]
 SPACE = "▁"  # begins a token that follows a space
+_CHECKED = 200_000  # new tokens between two looks at the memory
+_BYTES = {"words": 300, "characters": 200, "pairs": 2500}  # for each different token (of pairs: word) while learning
 
 
 @lru_cache(65536)
@@ -163,7 +166,7 @@ class Vocabulary:
         if kind == "words":
             return _learn_words(texts, size)
         if kind == "characters":
-            return Vocabulary("characters", most_frequent(Counter(c for text in texts for c in text), size))
+            return Vocabulary("characters", most_frequent(_count_all(texts, kind, list), size))
         return _learn_pairs(texts, size)
 
 
@@ -173,13 +176,27 @@ def most_frequent(counts: Counter[str], size: int) -> tuple[str, ...]:
     return tuple(token for token, _ in sorted(held, key=lambda item: (-item[1], item[0]))[:size])
 
 
-def _learn_words(texts: Sequence[str], size: int) -> Vocabulary:
-    counts, near, before = Counter[str](), Counter[str](), Counter[str]()
+def _count_all(texts: Sequence[str], kind: str, tokens: Callable[[str], Iterable[str]]) -> Counter[str]:
+    """How often each token occurs in texts; UsageError when more tokens differ than memory holds."""
+    counts, known = Counter[str](), 0
     for text in texts:
+        counts.update(tokens(text))
+        if len(counts) > known + _CHECKED:
+            known = len(counts)
+            memory.check_bytes(known * _BYTES[kind], f"A vocabulary of {known:,} and more different {kind}")
+    return counts
+
+
+def _learn_words(texts: Sequence[str], size: int) -> Vocabulary:
+    near, before = Counter[str](), Counter[str]()
+
+    def counted(text: str) -> Iterator[str]:
         found = words(text)
-        counts.update(token for token, _ in found)
         near.update(token for token, spaced in found[1:] if not spaced)
         before.update(a for (a, _), (_, spaced) in itertools.pairwise(found) if not spaced)
+        return (token for token, _ in found)
+
+    counts = _count_all(texts, "words", counted)
     tokens = most_frequent(counts, size)
     marks = [token for token in tokens if len(token) == 1 and _is_mark(token)]
     opening = frozenset(t for t in marks if 2 * before[t] > counts[t] and 2 * near[t] <= counts[t])
@@ -198,7 +215,7 @@ def merged(parts: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
 
 def _learn_pairs(texts: Sequence[str], size: int) -> Vocabulary:
     """Byte-pair encoding over characters: the most frequent pair of neighbours is merged into a token, repeatedly."""
-    counts = Counter(word[: 4 * LONGEST] for text in texts for word in text.split())
+    counts = _count_all(texts, "pairs", lambda text: (word[: 4 * LONGEST] for word in text.split()))
     parts = {word: [SPACE, *word] for word in counts}
     letters = most_frequent(Counter({SPACE: counts.total()}) + _letters(counts), size)
     where, pairs = defaultdict[Pair, set[str]](set), Counter[Pair]()

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
+from ganworks.files.atomic import replace_file
+from ganworks.files.rasters.write import save_picture
 from ganworks.kinds.text.metrics.measures import bleu, self_bleu
 from ganworks.kinds.text.metrics.models import NaiveBayes
 from ganworks.kinds.text.metrics.panel import BLEU_SAMPLES, MEANING, SET_SAMPLES, Panel, cut, rivals
@@ -131,8 +133,8 @@ class TextEvaluator(TimedByTrial):
             metrics["agreement"] = self.agreement(nets["G"], min(count, BLEU_SAMPLES), seed + 3)
         pictures.mkdir(parents=True, exist_ok=True)
         points = {name: (v["self_bleu_4"], v["bleu_4"]) for name, v in found.items() if name not in curves}
-        curve(curves, points).save(pictures / "curve.png")
-        (pictures / "texts.txt").write_text(self._texts(nets, seed), encoding="utf-8")
+        save_picture(curve(curves, points), pictures / "curve.png")
+        replace_file(pictures / "texts.txt", self._texts(nets, seed))
         files = {"Quality against diversity over temperature": "curve.png", "Texts": "texts.txt"}
         verdict = [] if warm is None else self.verdict(nets, found, curves)
         return TaskReport(

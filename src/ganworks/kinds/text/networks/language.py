@@ -258,7 +258,10 @@ class TextNets:
     def __post_init__(self) -> None:
         check(self)
         if self.critic == "views" and self.candidates > 1:
-            raise UsageError('critic="views" has no choice of candidates: set candidates=1, or critic="windows".')
+            raise UsageError(
+                "networks.critic=views has no choice of candidates: set networks.candidates=1, or "
+                "networks.critic=windows."
+            )
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
         """New networks {"G", "G_warm", "D"} for `spec`, initialised from torch's global generator."""

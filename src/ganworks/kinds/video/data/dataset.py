@@ -20,7 +20,9 @@ from torch import Tensor
 
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import memory
 from ganworks.core.spec import Spec
+from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.joined import contents, read_facts
 from ganworks.files.packing.packed import MappedPages, class_counts, split
@@ -86,7 +88,8 @@ def _write(
                              "to another disk.")  # fmt: skip
         at.append(at[-1] + len(frames))
 
-    chunk = max(1, min(64, _ROOM // (int(np.prod(shape)) * min(reading.limit, 256))))
+    frame = int(np.prod(shape))
+    chunk = max(1, min(64, _ROOM // (frame * min(reading.limit, 256)), memory.room() // (3 * frame * reading.limit)))
     how = {"chunk": chunk, "on_corrupt": on_corrupt, "on_progress": on_progress}
     writer.write("x.npy", shape, "uint8", convert, accept=accept, **how)
     writer.save("at.npy", np.array(at, np.int64))
@@ -119,9 +122,9 @@ class ClipSet:
         if facts is None:
             raise UsageError(f'The pack in "{folder}" is damaged; delete that folder.')
         self.facts = facts
-        self._map = np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False)
-        self._x, self._at = np.asarray(self._map), np.load(folder / "at.npy", allow_pickle=False)
-        self.hashes, self._pages = np.load(folder / "hash.npy", allow_pickle=False), MappedPages(self._map)
+        self._map = map_npy(folder / "x.npy")
+        self._x, self._at = np.asarray(self._map), load_npy(folder / "at.npy")
+        self.hashes, self._pages = load_npy(folder / "hash.npy"), MappedPages(self._map)
         self.span = (length - 1) * stride + 1
         self.frames = np.diff(self._at)
         self.rows = clip_pieces(self.frames, self.span)
@@ -130,7 +133,7 @@ class ClipSet:
                 f'"{facts["source"]}": no clip has the {self.span} frames that length={length} with stride={stride} '
                 f"takes; the longest has {int(self.frames.max())}. Set domain.length= or domain.stride= lower."
             )
-        own = np.load(folder / "y.npy", allow_pickle=False) if facts["classes"] else None
+        own = load_npy(folder / "y.npy") if facts["classes"] else None
         self.labels: np.ndarray | None = None if own is None else own[self.rows[:, 0]]
         self.train, self.held, self.duplicates, self._notes = split(contents(self.hashes, self.rows), held_out)
         facts_of = {"stride": stride, "fps": round((rate or 12.0) / stride, 3)}

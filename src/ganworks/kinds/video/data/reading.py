@@ -20,12 +20,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
 from ganworks.files.rasters.film import pyav
 from ganworks.kinds.video.data.clips import ClipError, Opened
 
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlists, which could open other files
 _UNEVEN = 1.5  # times vary if the longest frame is so many times as long as the shortest
+_CHECKED = 1000  # frames between two looks at the memory
 _TIMES = 256  # frames whose times are checked
 
 Frame = np.ndarray  # uint8 [C, H, W], C = 1 or 3
@@ -56,6 +58,8 @@ class FrameReading:
                     break
                 size = frame.shape[1:] if not kept else size
                 kept.append(self.fit(frame))
+                if not len(kept) % _CHECKED:
+                    memory.check_bytes(2 * len(kept) * kept[-1].nbytes, f'"{name}": {len(kept):,} frames and more')
                 if len(times) < _TIMES:
                     times.append(time)
         except DecodeError as error:

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.files import provenance
+from ganworks.files.atomic import replace_file
+from ganworks.files.rasters.write import save_picture
 from ganworks.kinds.video.metrics import measures
 from ganworks.kinds.video.metrics.pictures import filmstrips, moving
 from ganworks.metrics import frechet
@@ -212,8 +214,8 @@ class VideoEvaluator(TimedByTrial):
         files = {"Generated clips": "clips.webp", "Real clips": "real.webp"}
         for name, clips, mark in zip(files.values(), (made[: 2 * SHOWN], real), (note, None), strict=True):
             if len(clips):
-                (folder / name).write_bytes(provenance.encode(moving(clips, classes), "webp", mark, fps))
-        filmstrips(made).save(folder / "strips.png")
+                replace_file(folder / name, provenance.encode(moving(clips, classes), "webp", mark, fps))
+        save_picture(filmstrips(made), folder / "strips.png")
         return {**files, "Generated, frame by frame": "strips.png"} if len(real) else {"Generated clips": "clips.webp"}
 
     def protocol(self, count: int, held: int) -> list[str]:

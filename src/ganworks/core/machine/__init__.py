@@ -1,0 +1,1 @@
+"""What this machine gives: its devices and cores, its memory, and the places on its disks."""

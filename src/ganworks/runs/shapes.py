@@ -1,0 +1,71 @@
+"""What the JSON of a run must hold: checked once, where it is read, so that all other code may rely on it."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Entry(TypedDict):
+    """A file of the run: its SHA-256 in hex, and its size."""
+
+    sha256: str
+    bytes: int
+
+
+class Manifest(TypedDict):
+    """manifest.json: what belongs to the run, by path."""
+
+    files: dict[str, Entry]
+
+
+class _Data(TypedDict):
+    fingerprint: str
+
+
+class _Versions(TypedDict):
+    torch: str
+
+
+class Plan(TypedDict):
+    """plan.json: what the start decided; `given` is what the user asked for."""
+
+    notes: list[str]
+    total: int
+    given: dict[str, Any]
+    bf16: bool
+    data: _Data
+    versions: _Versions
+
+
+class Counters(TypedDict):
+    """The counters in the header of a state."""
+
+    steps: int
+    seen: int
+    position: int
+    retries: int
+    lr_scale: float
+    best: float
+    reached: bool
+
+
+class _Card(TypedDict):
+    format: int
+    networks: dict[str, Any]
+    spec: dict[str, Any]
+
+
+class Card(_Card, total=False):
+    """The description in the header of a published network; what is written beside it is `facts_for_card`."""
+
+    player: str
+    use: str
+    main: bool
+    recipe: str
+    seen: int
+    half_life: float | None
+    domain: dict[str, Any] | None
+    data: dict[str, Any]
+    forms: list[str]
+    takes: list[str]
+    gives: str

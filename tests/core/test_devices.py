@@ -1,0 +1,42 @@
+"""How many processor cores a process may use: the user's limit and the control group's win over what is there."""
+
+import os
+
+import pytest
+
+from ganworks.core.machine import devices
+
+
+def _there(monkeypatch, count):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(count)), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"), [("1", 1), ("3", 3), ("2,1", 2), ("64", 8), ("", 8), ("0", 8), ("many", 8), ("-1", 8)]
+)
+def test_the_users_number_of_threads_is_a_limit(monkeypatch, tmp_path, said, found):
+    _there(monkeypatch, 8)
+    assert devices.cores(tmp_path, {"OMP_NUM_THREADS": said}) == found
+
+
+@pytest.mark.parametrize(
+    ("quota", "found"), [("200000 100000", 2), ("150000 100000", 1), ("50000 100000", 1), ("max 100000", 8), ("x", 8)]
+)
+def test_the_quota_of_a_control_group_is_a_limit(monkeypatch, tmp_path, quota, found):
+    _there(monkeypatch, 8)
+    (tmp_path / "cpu.max").write_text(quota)
+    assert devices.cores(tmp_path, {}) == found
+
+
+@pytest.mark.parametrize(("quota", "found"), [("300000", 3), ("-1", 8)])
+def test_the_quota_of_the_first_version_of_control_groups(monkeypatch, tmp_path, quota, found):
+    _there(monkeypatch, 8)
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert devices.cores(tmp_path, {}) == found
+
+
+def test_a_precise_choice_of_cores_is_a_limit(monkeypatch, tmp_path):
+    _there(monkeypatch, 2)
+    assert devices.cores(tmp_path, {"OMP_NUM_THREADS": "5"}) == 2

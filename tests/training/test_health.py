@@ -1,0 +1,64 @@
+"""What an alarm advises: settings that the run has, with values that it does not have yet."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ganworks.core.config import from_dict, load_yaml, override, to_dict
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.words import expand
+from ganworks.core.settings import Config
+from ganworks.training.health import advice
+
+RUNS = sorted((Path(__file__).parents[1] / "fixtures" / "runs_0_1_0").glob("*.zip"))
+KINDS = ("discriminator-won", "divergence", "collapse", "non-finite")
+
+
+def config_of(path: Path) -> Config:
+    """The configuration of a run in a zip."""
+    with zipfile.ZipFile(path) as archive:
+        name = next(n for n in archive.namelist() if n.endswith("config.yaml"))
+        return from_dict(Config, load_yaml(archive.read(name).decode(), name))
+
+
+R3GAN = next(path for path in RUNS if path.stem == "r3gan")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("folder", RUNS, ids=lambda path: path.stem)
+def test_every_remedy_is_a_setting_that_would_change_something(folder, kind):
+    config = config_of(folder)
+    told = re.findall(r"([a-z.0-9_]+)=([^\s;]*[^\s;,.])", advice(kind, config, pictures=True))
+    assert told
+    for name, value in told:
+        settings = expand({name: value})
+        assert to_dict(override(config, settings)) != to_dict(config), f"{name}={value} is so already"
+
+
+def test_a_paired_loss_and_fp32_are_not_advised_where_they_are_used():
+    config = config_of(R3GAN)
+    assert "game.loss" not in advice("collapse", config)
+    assert "precision" not in advice("non-finite", override(config, {"train.precision": "fp32"}))
+    assert "precision=fp32" in advice("non-finite", override(config, {"train.precision": "bf16"}))
+
+
+def test_augmentation_is_advised_for_pictures_only():
+    config = override(config_of(R3GAN), {"game.augment": ""})
+    assert "game.augment=translation,cutout" in advice("discriminator-won", config, pictures=True)
+    assert "game.augment" not in advice("discriminator-won", config)
+
+
+def test_settings_of_the_training_and_the_data_need_no_prefix():
+    from ganworks.kinds.images.domain import Images
+
+    assert expand({"precision": "fp32", "channels": "1", "save": 5}, Images) == {
+        "train.precision": "fp32",
+        "domain.channels": 1,
+        "train.save": 5,
+    }
+    with pytest.raises(UsageError, match=r'no setting "chanels".*"channels"'):
+        expand({"chanels": "1"}, Images)
+    with pytest.raises(UsageError, match='no setting "width"'):
+        expand({"width": "1"}, Images)
