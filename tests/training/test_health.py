@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ganworks.core.config import from_dict, load_yaml, override, to_dict
+from ganworks.core.config import from_dict, override, to_dict
 from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_yaml
 from ganworks.core.schema.words import expand
 from ganworks.core.settings import Config
 from ganworks.training.health import advice
@@ -20,7 +21,7 @@ def config_of(path: Path) -> Config:
     """The configuration of a run in a zip."""
     with zipfile.ZipFile(path) as archive:
         name = next(n for n in archive.namelist() if n.endswith("config.yaml"))
-        return from_dict(Config, load_yaml(archive.read(name).decode(), name))
+        return from_dict(Config, read_yaml(archive.read(name), name))
 
 
 R3GAN = next(path for path in RUNS if path.stem == "r3gan")
