@@ -10,6 +10,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data.layout import to_frame
+from ganworks.kinds.tables.data.reading import read
 from ganworks.kinds.tables.domain import Table
 from ganworks.kinds.tables.metrics import measures as likeness
 from ganworks.use.samples import Samples
@@ -193,3 +194,14 @@ def test_pairs_see_what_happens_beside_a_heavy_value():
     assert real > 0.9 and none < 0.2 and noise < 0.2
     spread, sizes = coder.bins(frame)
     assert len(np.unique(spread[:, 0])) > 4 and sizes[0] <= 2 * likeness.BINS
+
+
+def test_a_file_is_read_in_parts_as_at_once(tmp_path, monkeypatch):
+    lines = [f"{k:05d},{k % 7 or '?'},{k / 4}" for k in range(2500)]
+    lines.insert(2200, ",,")
+    (tmp_path / "a.csv").write_text("\n".join(["code,n,x", *lines]) + "\n")
+    whole, facts = read(tmp_path / "a.csv")
+    monkeypatch.setattr("ganworks.kinds.tables.data.reading._PART", 1)
+    parts, same = read(tmp_path / "a.csv")
+    assert parts.equals(whole) and same == facts and parts.index.equals(whole.index)
+    assert len(parts) == 2500 and parts["code"].iloc[-1] == "02499" and "empty rows left out: 1" in facts["notes"]
