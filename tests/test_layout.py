@@ -144,6 +144,20 @@ def test_no_unsafe_loading():
                 assert "Loader" in given and "SafeLoader" in text and "UnsafeLoader" not in text, path
 
 
+def test_files_of_strangers_are_read_in_one_place():
+    """JSON and YAML by the readers that refuse what no sound file holds, arrays by those that check their headers."""
+    own = {
+        "core.schema.plain": {"json.load", "json.loads", "json.JSONDecoder", "yaml.load", "yaml.load_all"},
+        "files.array_files": {"np.load", "np.loadtxt", "np.genfromtxt", "np.fromfile", "np.lib.format.open_memmap"},
+        "nowhere": {"yaml.safe_load", "yaml.full_load", "yaml.unsafe_load"},
+    }
+    for path in FILES:
+        called = {ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)}
+        foreign = set().union(*(calls for place, calls in own.items() if place != name(path)))
+        assert not called & foreign, f"{name(path)} reads files on its own"
+        assert not imports(path) & foreign, f"{name(path)} hides a reader behind another name"
+
+
 def test_help_needs_no_torch_and_import_is_light():
     code = (
         "import sys; from ganworks.cli.main import main; main(['--help']); main(['train', '--help']);"

@@ -13,7 +13,9 @@ from ganworks.core.errors import UsageError, switch, whole
 from ganworks.core.schema.convert import convert
 from ganworks.core.schema.declare import check, within
 from ganworks.core.schema.document import example, schema_of, sentences
+from ganworks.core.schema.words import expand
 from ganworks.core.settings import Optimizer, Train
+from ganworks.kinds.images.domain import Images
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -183,3 +185,10 @@ def test_the_command_prints_it(capsys):
     assert main(["recipes", "mlp", "format=yaml"]) == 2
     assert main(["recipes", "mpl", "format=json"]) == 2
     assert 'Did you mean "mlp"' in capsys.readouterr().err
+
+
+def test_an_unknown_setting_lists_each_known_one_once():
+    with pytest.raises(UsageError) as caught:
+        expand({"xyzzy": "1"}, Images)
+    known = str(caught.value).partition("Known: ")[2].rstrip(".").split(", ")
+    assert "lr" in known and len(known) == len(set(known))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ganworks.core.errors import UsageError
+from ganworks.files import provenance
 from ganworks.files.array_files import load_npy, load_npz, map_npy
 from ganworks.files.sources import open_source
 from ganworks.kinds.audio.vocoder.domain import read_mel
@@ -47,10 +48,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_arrays_are_refused_by_every_reader(name, tmp_path):
-    path, packed = tmp_path / "x.npy", tmp_path / "x.npz"
+    path, packed, noted = (tmp_path / file for file in ("x.npy", "x.npz", "noted.npz"))
     path.write_bytes(HOSTILE[name])
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("x.npy", HOSTILE[name])
+    for file, member in ((packed, "x.npy"), (noted, "mark.npy")):
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(member, HOSTILE[name])
     readers = (
         lambda: load_npy(path),
         lambda: load_npy(io.BytesIO(HOSTILE[name]), "it"),
@@ -63,6 +65,7 @@ def test_hostile_arrays_are_refused_by_every_reader(name, tmp_path):
         lambda: SeriesDomain().open(path),
         lambda: SeriesDomain().open(packed),
         lambda: read_mel(HOSTILE[name], "x.npy", 8),
+        lambda: provenance.read(noted),
     )
     tracemalloc.start()
     for read in readers:

@@ -147,6 +147,18 @@ def test_a_folder_holds_samples_of_one_seed_and_setting(tmp_path):
     assert held["indices"] == [0, 5] and len(list(out.glob("*.txt"))) == 6
 
 
+@pytest.mark.parametrize(
+    "text", ["[]", "7", '{"samples": 1}', "[" * 5000, "9" * 6000, '{"samples": [], "seed": "\\ud800"}', "\xff"]
+)
+def test_a_list_that_is_none_is_told(tmp_path, text):
+    out, made = tmp_path / "a", model(Sounds())
+    made.sample(2, seed=1).save(out)
+    (out / "samples.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(TakenError, match=r"samples\.json is damaged or of another program\. Choose another folder"):
+        made.sample(2, seed=1).save(out)
+    assert (out / "samples.json").read_bytes() == text.encode("latin-1")
+
+
 def test_own_latents_never_go_where_others_went(tmp_path):
     made = model(Sounds())
     made.decode(torch.zeros(2, 4)).save(tmp_path / "a")

@@ -30,7 +30,7 @@ def show(value: Any) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the closest known word, or lists all of them: 'Did you mean "lr"?'."""
-    known = sorted(known)
+    known = sorted(set(known))
     close = get_close_matches(name[:200], known, n=1, cutoff=0.5)
     return f'Did you mean "{close[0]}"?' if close else f"Known: {', '.join(known)}."
 

@@ -107,6 +107,15 @@ def load_npz(path: Path) -> dict[str, np.ndarray]:
     return {name: np.array(_unpack_npy(path, f"{name}.npy")) for name in heads}
 
 
+def load_member(path: Path, name: str) -> np.ndarray | None:
+    """One array of an .npz file, None when there is none of that name. Raises what `load_npz` raises."""
+    if name not in (heads := _npz_heads(path)):
+        return None
+    shape, dtype = heads[name]
+    memory.check_bytes(_COPIES * math.prod(shape) * dtype.itemsize, f'"{name}" of "{path}"')
+    return np.array(_unpack_npy(path, f"{name}.npy"))
+
+
 def from_npz(path: Path) -> ArraySource:
     """An .npz file. Images: x, images, x_train, data, arr_0, or the largest array; labels: y, labels, label, y_train,
     targets or arr_1.

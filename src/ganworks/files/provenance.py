@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-import numpy as np
 from PIL import Image, PngImagePlugin
 
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_json
+from ganworks.files.array_files import load_member
 
 SOURCE = "trainedAlgorithmicMedia"
 _TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -90,8 +90,8 @@ def read(path: str | Path) -> dict[str, Any] | None:
 
         return _from_comment(note_of(path))
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return read_json(str(arrays["mark"]), str(path)) if "mark" in arrays else None
+        mark = load_member(path, "mark")
+        return None if mark is None else read_json(str(mark), str(path))
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             if "mark.json" not in archive.namelist() or archive.getinfo("mark.json").file_size > _LARGEST:

@@ -7,7 +7,6 @@ elsewhere may hold anything. Whatever can be read is returned, and `problems` sa
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import time
@@ -291,8 +290,8 @@ def _as_saved(folder: Path, name: str) -> bool:
     for _ in range(_TRIES):
         try:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-            manifest = mapping(json.loads((folder / "manifest.json").read_bytes()))
-        except (OSError, ValueError, RecursionError):
+            manifest = mapping(read_json((folder / "manifest.json").read_bytes(), "manifest.json"))
+        except (OSError, UsageError):
             return True
         entry = mapping(mapping(manifest.get("files")).get(name)).get("sha256", found)
         if found in (entry, mapping(manifest.get("pending")).get(name)):

@@ -19,7 +19,7 @@ from ganworks.core.config import difference, dump_yaml, from_dict, refuse_incomp
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.events import Event, to_line
 from ganworks.core.machine.places import explain
-from ganworks.core.schema.plain import read_json, read_yaml, shaped
+from ganworks.core.schema.plain import as_json, read_json, read_yaml, shaped
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
 from ganworks.files import atomic, weights
@@ -105,7 +105,7 @@ class Run:
     def refuse_changes(self, given: Mapping[str, Any], fingerprint: str) -> None:
         """Raise UsageError with a diff when the same run is asked for with other settings or other data."""
         plan = self.plan()
-        lines = difference(plan["given"], json.loads(json.dumps(to_dict(dict(given)))))
+        lines = difference(plan["given"], as_json(to_dict(dict(given))))
         if plan["data"]["fingerprint"] != fingerprint:
             lines.append("the data: its contents changed since the run began")
         if lines:

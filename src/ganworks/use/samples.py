@@ -22,6 +22,7 @@ from ganworks.core.config import difference
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.machine.places import TakenError, explain, place
+from ganworks.core.schema.plain import as_json, read_json
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
@@ -170,11 +171,11 @@ class Samples:
         if not (folder / LIST).exists():
             return []
         try:
-            old = json.loads((folder / LIST).read_bytes())
+            old = dict(read_json((folder / LIST).read_bytes(), LIST))
             kept = {str(row["file"]): row for row in old["samples"]}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (OSError, UsageError, ValueError, KeyError, TypeError) as error:
             raise TakenError(f"{folder / LIST} is damaged or of another program. Choose another folder.") from error
-        new = json.loads(_list(self, mark, []))
+        new = as_json(_facts(self, mark, []))
         known, own = ({n: v for n, v in facts.items() if n not in _SPAN} for facts in (old, new))
         changed = difference(known, own)
         if not changed and any(kept.get(name, row) != row for name, row in rows.items()):
@@ -218,11 +219,15 @@ def _rows(samples: Samples) -> list[dict[str, Any]]:
     return rows
 
 
-def _list(samples: Samples, mark: bool, rows: list[dict[str, Any]]) -> bytes:
-    """The content of samples.json."""
+def _facts(samples: Samples, mark: bool, rows: list[dict[str, Any]]) -> dict[str, Any]:
     indices = [row["index"] for row in rows]
     span = {"indices": [min(indices), max(indices)], "count": len(rows)} if rows else {"indices": None, "count": 0}
-    return json.dumps({"marked": mark, **samples.note(), **span, "samples": rows}, indent=1).encode()
+    return {"marked": mark, **samples.note(), **span, "samples": rows}
+
+
+def _list(samples: Samples, mark: bool, rows: list[dict[str, Any]]) -> bytes:
+    """The content of samples.json."""
+    return json.dumps(_facts(samples, mark, rows), indent=1).encode()
 
 
 def _mark(samples: Samples, mark: bool) -> Iterator[tuple[str, bytes]]:

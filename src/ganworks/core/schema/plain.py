@@ -105,6 +105,11 @@ def read_json(raw: str | bytes, where: str, pairs: Callable[[list[tuple[str, Any
     return value
 
 
+def as_json(value: Any) -> Any:
+    """A value that can be written as JSON, as it would be read again: tuples are lists."""
+    return json.loads(json.dumps(value))
+
+
 def shaped(declared: Any, value: Any, where: str) -> Any:
     """The value itself, if it has the declared shape (a TypedDict; more keys than declared may be there).
 

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.plain import read_json
 from ganworks.files.atomic import replace_file
 
 FILE = "sums.json"
@@ -36,8 +38,8 @@ def harm(folder: Path) -> str:
     if _checked(folder):
         return ""
     try:
-        known, found = json.loads((folder / FILE).read_text()), _sums(folder)
-    except (OSError, ValueError, RecursionError):
+        known, found = read_json((folder / FILE).read_bytes(), FILE), _sums(folder)
+    except (OSError, UsageError):
         return "a file cannot be read"
     if known != found:
         return "its content is no longer what was written"

@@ -11,8 +11,9 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "helpers"), str(ROOT / "benchmarks")]
+import same_weights
+
+sys.path.append(str(Path(__file__).parents[3] / "tests" / "helpers"))
 
 DATA = {  # kind -> its data, in the folder of the material
     "images": "photos",
@@ -49,8 +50,6 @@ INPUT = {"vocoder": "tone.wav"}  # what a network of `apply` and `predict` is gi
 
 def settings_of(recipe: str) -> list[str]:
     """The words of a very small training of a recipe, data and budget among them."""
-    import same_weights
-
     from ganworks.core import registry
 
     small = {**same_weights.SETTINGS[recipe], "budget": 16, "batch": 4}
@@ -60,13 +59,10 @@ def settings_of(recipe: str) -> list[str]:
 
 
 def material(folder: Path) -> None:
-    """Make everything in `folder`, once: data, files/NAME of each format, runs/RECIPE."""
-    if (folder / "ready").exists():
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Make everything in a new folder: data, files/NAME of each format, runs/RECIPE."""
     import doc_folders
 
+    folder.mkdir(parents=True)
     doc_folders.everything(folder)
     for name in ("photos", "pairs/train", "seasons/trainA", "seasons/trainB", "kinds/cat", "kinds/dog"):
         for path in sorted((folder / name).glob("*.png"))[12:]:
@@ -84,7 +80,6 @@ def material(folder: Path) -> None:
             if code:
                 raise SystemExit(f"{' '.join(words)} failed: {said.getvalue()}")
             shutil.rmtree(Path("runs") / recipe / ".cache", ignore_errors=True)
-    (folder / "ready").write_text("")
 
 
 def files(folder: Path) -> None:
