@@ -80,7 +80,7 @@ def read(path: str | Path) -> dict[str, Any] | None:
     """
     path = Path(path)
     if (beside := path.with_name(f"{path.name}.mark.json")).is_file():
-        return json.loads(beside.read_text(encoding="utf-8"))
+        return read_json(beside.read_bytes(), str(beside)) if beside.stat().st_size <= _LARGEST else None
     if path.suffix == ".wav":
         from ganworks.files.wav import read_note
 
