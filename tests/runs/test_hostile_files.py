@@ -8,7 +8,7 @@ from ganworks.core.config import dump_yaml
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
-from ganworks.files.weights import write
+from ganworks.files.weights import pack, write
 from ganworks.games.adversarial import Adversarial
 from ganworks.kinds.points.domain import Points
 from ganworks.networks.mlp import MLP
@@ -60,12 +60,11 @@ def test_a_text_that_is_no_description_is_refused(run, name, text):
     if name == "manifest.json":
         run.path(name).write_bytes(content)
     else:
-        run.write(name, content)
-        run.seal()
+        run.write({name: content})
     assert read_run(run.folder).folder == run.folder
     with pytest.raises(UsageError, match=name.partition(".")[0]) as caught:
         opened = Run.open(run.folder)
-        {"config.yaml": opened.config, "spec.yaml": opened.spec, "plan.json": opened.plan}.get(name, opened.seal)()
+        {"config.yaml": opened.config, "spec.yaml": opened.spec, "plan.json": opened.plan}.get(name, run.plan)()
     assert len(str(caught.value)) < 600
 
 
@@ -79,16 +78,15 @@ def test_a_configuration_of_wrong_parts_is_refused(run, key, value):
     for line in text.splitlines():
         kept = kept if line.startswith((" ", "-")) else not line.startswith(f"{key}:")
         lines += [line] if kept else []
-    run.write("config.yaml", "\n".join([*lines, f"{key}: {value}"]))
+    run.write({"config.yaml": "\n".join([*lines, f"{key}: {value}"])})
     with pytest.raises(UsageError):
         run.config()
 
 
 @pytest.mark.parametrize("counters", ["[1]", "null", "{}", '{"seen": "x"}', "[" * 5000, '{"seen": 1e999}', "9" * 5000])
 def test_a_state_with_other_counters_is_passed_over(run, counters):
-    path = run.path("state/000000000005.safetensors")
-    write(path, {}, {"counters": counters})
-    run.adopt("state/000000000005.safetensors")
+    name = "state/000000000005.safetensors"
+    run.write({name: b"".join(pack({}, {"counters": counters}, name))})
     with pytest.raises(UsageError, match="000000000005"):
         run.load_state()
 
