@@ -142,6 +142,12 @@ def test_specgans_pictures_are_standardised_by_the_data(opened):
         Spectrogram(scale="bins", n_fft=128, hop=64).front(opened.spec)
 
 
+@pytest.mark.parametrize("wrong", [{"hop": 0}, {"hop": -2}, {"n_fft": 0}, {"hop": 10**9}, {"n_fft": 10**9}, {"hop": 3}])
+def test_windows_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(UsageError, match="do not fit: both must be even, and hop at most half of n_fft"):
+        Spectrogram(**wrong)
+
+
 def test_the_generator_ends_in_the_wave_while_the_game_sees_pictures(opened):
     nets = Spectrogram(Compact(width=4, z_dim=8), n_fft=64, hop=32, mels=16).build(opened.spec)
     z, y = torch.randn(4, 8), torch.tensor([0, 1, 0, 1])

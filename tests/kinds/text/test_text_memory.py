@@ -6,6 +6,7 @@ import random
 import pytest
 
 from ganworks.core.errors import UsageError
+from ganworks.files.tables import unpack
 from ganworks.kinds.text.data import raw, reading
 from ganworks.kinds.text.data.dataset import TextSet
 from ganworks.kinds.text.data.reading import read_lines
@@ -58,8 +59,8 @@ def test_lines_beyond_the_limit_are_counted_and_not_kept(labelled, tmp_path, mon
 
 def test_a_file_that_unpacks_to_more_than_fits_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("ganworks.core.machine.memory.available", lambda: 2_000_000)
-    monkeypatch.setattr(raw, "_CHECKED", 100_000)
-    monkeypatch.setattr(raw, "_PART", 10_000)
+    monkeypatch.setattr(unpack, "_CHECKED", 100_000)
+    monkeypatch.setattr(unpack, "_PART", 10_000)
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"ab\n" * (1 << 20), 1))
     with pytest.raises(UsageError, match=r"a.txt.gz\" would take about 1.6 MB of memory; at most 1.4 MB fit here"):
         read_lines(tmp_path / "a.txt.gz")

@@ -33,7 +33,8 @@ def window(n_fft: int, device: torch.device) -> Tensor:
     return torch.hann_window(n_fft, device=device)
 
 
-def _check(n_fft: int, hop: int) -> None:
+def check_frames(n_fft: int, hop: int) -> None:
+    """Raise UsageError for a window and a step that do not fit each other."""
     if not 2 <= n_fft <= 65536 or n_fft % 2 or not 1 <= hop <= n_fft // 2 or (n_fft - hop) % 2:
         raise UsageError(f"n_fft={n_fft} and hop={hop} do not fit: both must be even, and hop at most half of n_fft.")
 
@@ -44,7 +45,7 @@ def stft(x: Tensor, n_fft: int, hop: int, pad: str = "constant") -> Tensor:
     pad: what surrounds the signal, "constant" for silence or "reflect". Raises UsageError for n_fft and hop that do not
     fit each other.
     """
-    _check(n_fft, hop)
+    check_frames(n_fft, hop)
     with torch.autocast(x.device.type, enabled=False):
         flat, n = x.float().reshape(-1, 1, x.shape[-1]), x.shape[-1]
         left = (n_fft - hop) // 2
@@ -59,7 +60,7 @@ def istft(spectrum: Tensor, n_fft: int, hop: int, length: int) -> Tensor:
 
     The sum of the windowed frames, divided by the sum of the squared windows; the exact inverse of `stft`.
     """
-    _check(n_fft, hop)
+    check_frames(n_fft, hop)
     with torch.autocast(spectrum.device.type, enabled=False):
         bins, count = spectrum.shape[-2:]
         weight = window(n_fft, spectrum.device)

@@ -240,7 +240,8 @@ def test_stages_and_decay(data):
     before = net.weight.clone()
     Vocoding(decay=0.001).after({"G": net}, ("G",))
     torch.testing.assert_close(net.weight, before * 0.999)
-    for wrong in ({"mel": 0, "spectral": 0}, {"decay": 0.5}, {"gan": -1}, {"adversarial_from": 2}):
+    frames = ({"hop": 0}, {"n_fft": 0}, {"mels": 0}, {"rate": 0})
+    for wrong in ({"mel": 0, "spectral": 0}, {"decay": 0.5}, {"gan": -1}, {"adversarial_from": 2}, *frames):
         with pytest.raises(UsageError):
             Vocoding(**wrong)
 

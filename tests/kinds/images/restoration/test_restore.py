@@ -8,8 +8,9 @@ from recipe_checks import check_recipe
 from safetensors.torch import save_file
 
 from ganworks.core.errors import UsageError
-from ganworks.core.settings import Config
+from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import Batch, Draw, Spec
+from ganworks.kinds.images.restoration import recipes
 from ganworks.kinds.images.restoration.degrade import Degrade
 from ganworks.kinds.images.restoration.domain import Enlarge, Restore
 from ganworks.kinds.images.restoration.evaluator import RestorationEvaluator, compare, levels
@@ -328,3 +329,12 @@ def test_it_learns(photos, tmp_path, monkeypatch):
     net = load_net(tmp_path / "run").net.eval()
     before = np.mean([compare(levels(s), levels(x), 1, True)["psnr"] for s, x in evaluator.scored])
     assert evaluator.score({"G": net})[0]["psnr"] > before + 2.5
+
+
+@pytest.mark.parametrize("value", [None, "x", True, [1], 2, float("nan")])
+@pytest.mark.parametrize("recipe", [recipes.superres, recipes.restore])
+def test_where_the_second_stage_begins_is_a_fraction(recipe, value):
+    given = {"game.adversarial_from": value}
+    facts = Facts(Spec("images", (3, 8, 8)), 9, Budget.parse("10m"), "cpu", 50.0, None, given)
+    with pytest.raises(UsageError, match=r"game\.adversarial_from must"):
+        recipe(facts)

@@ -142,6 +142,7 @@ class Spectrogram:
 
     def __post_init__(self) -> None:
         check(self)
+        spectral.check_frames(self.n_fft, self.hop)
 
     def front(self, spec: Spec) -> Front:
         """The conversion for the data in `spec`, whose facts hold the rate and, for "bins", their statistics."""

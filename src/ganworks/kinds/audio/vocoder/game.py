@@ -22,7 +22,7 @@ from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import discriminator_terms, feature_matching, generator_terms, per_example
 from ganworks.games.stages import alone, phases
-from ganworks.kinds.audio.spectral import stft
+from ganworks.kinds.audio.spectral import check_frames, stft
 from ganworks.kinds.audio.vocoder.mel import log_mel
 
 FLOOR = 1e-3  # of magnitudes; at n_fft 256 a sine with 1 / 64,000 of full scale has this magnitude
@@ -55,15 +55,16 @@ class Vocoding:
     mel: Weight = 45.0
     spectral: Weight = 15.0
     pitch: Weight = 10.0
-    rate: Annotated[int, within(unit="Hz")] = 22050
+    rate: Annotated[int, within(1000, 192_000, unit="Hz")] = 22050
     n_fft: Annotated[int, within(unit="samples")] = 1024
     hop: Annotated[int, within(unit="samples")] = 256
-    mels: int = 80
+    mels: Annotated[int, within(1, 1024)] = 80
     decay: Annotated[float, within(0, below=0.01)] = 2e-6
 
     def __post_init__(self) -> None:
         check(self)
         loss(self.loss)
+        check_frames(self.n_fft, self.hop)
         if not self.mel and not self.spectral:
             raise UsageError("mel and spectral cannot both be 0: no loss would tie the sound to its input.")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ganworks.core.schema.convert import convert
+from ganworks.core.schema.declare import Portion
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.kinds.images.restoration.game import Restoration
 from ganworks.kinds.images.restoration.networks import Restorer
@@ -36,7 +38,8 @@ def restore(facts: Facts) -> Config:
 
 def _config(name: str, facts: Facts, usual: float) -> Config:
     """usual: where the adversarial stage begins by default; its learning rate is a tenth of the first stage's."""
-    start, warm = float(facts.given.get("game.adversarial_from", usual)), bool(facts.given.get("train.init"))
+    begins, warm = "game.adversarial_from", bool(facts.given.get("train.init"))
+    start = convert(Portion, facts.given.get(begins, usual), begins)
     staged = 0 < start < 1
     first = Optimizer(lr=_LR, lr_end=1e-7, betas=(0.9, 0.99), warmup=0.01)
     if staged:

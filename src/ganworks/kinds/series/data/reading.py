@@ -6,10 +6,8 @@ Series are not cut into windows here. Columns with cells that are not numbers be
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,10 +27,12 @@ from ganworks.files.tables.index import indexed
 from ganworks.files.tables.numbers import shortest
 from ganworks.files.tables.parquet import check_fits
 from ganworks.files.tables.split import find_separator, split_at
+from ganworks.files.tables.unpack import content
 from ganworks.kinds.series.data.frames import Columns, arrow_values, finite, frame_columns, typed, unique_names
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 MAX_BYTES, MAX_ROWS, MAX_COLUMNS, MAX_SERIES = 1 << 30, 10_000_000, 1000, 500_000
+_COPIES = 3  # of the bytes of a file: as read, as text, and its lines
 
 
 @dataclass
@@ -143,18 +143,10 @@ def _read_path(path: Path, header: str) -> Raw:
 
 def _content(path: Path, name: str) -> bytes:
     """The file's bytes, unpacked if need be. Raises UsageError above MAX_BYTES."""
-    if path.stat().st_size > MAX_BYTES:
-        raise UsageError(f'"{name}" has {path.stat().st_size / 1e9:.1f} GB; {MAX_BYTES / 1e9:.1f} GB is the most.')
-    if path.suffix.lower() != ".gz":
-        return path.read_bytes()
-    try:
-        with gzip.open(path) as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f'"{name}" is not an intact gzip file: {error}.') from error
-    if len(content) > MAX_BYTES:
-        raise UsageError(f'"{name}" unpacks to more than {MAX_BYTES / 1e9:.1f} GB.')
-    return content
+    raw = content(path, MAX_BYTES, _COPIES)
+    if len(raw) > MAX_BYTES:
+        raise UsageError(f'"{name}" holds more than {MAX_BYTES / 1e9:.1f} GB, the most of a series. Give a part.')
+    return bytes(raw)
 
 
 def _parquet(path: Path, name: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ganworks.files.rows import CELL_BYTES
 from ganworks.files.tables.header import LOOKED_AT, Header, find_header, remarks
 from ganworks.files.tables.parquet import check_fits
 from ganworks.files.tables.split import find_separator, split_at
+from ganworks.files.tables.unpack import open_text
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 MAX_BYTES, MAX_COLUMNS, MAX_CELLS = 4 << 30, 2000, 200_000_000
@@ -192,7 +192,8 @@ def _without_blanks(frame: Any, first: list[str], notes: list[str]) -> Any:
 def _in_parts(file: Path, columns: int, options: dict[str, Any]) -> Any:
     """A CSV file as a DataFrame, read in parts; UsageError as soon as it is too large or would not fit into memory."""
     pd, parts, rows = pandas(), [], 0
-    with pd.read_csv(file, on_bad_lines="error", chunksize=max(1000, _PART // columns), **options) as reader:
+    rows_each = max(1000, _PART // columns)
+    with open_text(file) as text, pd.read_csv(text, on_bad_lines="error", chunksize=rows_each, **options) as reader:
         for part in reader:
             parts.append(part)
             rows += len(part)
@@ -203,7 +204,7 @@ def _in_parts(file: Path, columns: int, options: dict[str, Any]) -> Any:
 
 def _first_rows(file: Path, encoding: str) -> tuple[list[str], int]:
     """(the first lines of a file without remarks, number of remarks before them)."""
-    with gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb") as stream:
+    with open_text(file) as stream:
         raw = stream.read(HEAD)
     if b"\0" in raw[:4096] and encoding.lower().startswith("utf-8"):
         raise UnicodeDecodeError(encoding, raw[:1], 0, 1, "zero bytes: this is not text, or it is UTF-16")

@@ -4,35 +4,24 @@ than the bytes.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ganworks.core.errors import UsageError
-from ganworks.core.machine import memory
+from ganworks.files.tables.unpack import content
 
 MAX_BYTES = 512 << 20  # of all files together, unpacked
 _COPIES = 3  # of the bytes of a file: the file, its lines that are kept, and their token numbers
-_PART, _CHECKED = 1 << 20, 64 << 20
+_PART = 1 << 20
 _SPACE = np.isin(np.arange(256), list(b" \t\r\x0b\x0c"))
 LONGEST_ROW = 16 << 20  # bytes of a row of a table
 
 
 def unpacked(path: Path, most: int) -> bytearray:
     """All bytes of a file, unpacked; UsageError for more than `most`, or than fit into memory with what follows."""
-    raw, checked = bytearray(), 0
-    try:
-        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            while len(raw) <= most and (part := file.read(_PART)):
-                raw += part
-                if len(raw) - checked > _CHECKED:
-                    memory.check_bytes(_COPIES * len(raw), f'"{path}"')
-                    checked = len(raw)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f'"{path}" cannot be read: {error}.') from error
+    raw = content(path, most, _COPIES)
     if len(raw) > most:
         raise UsageError(f'"{path}": texts are kept in memory, at most {MAX_BYTES / 1e6:,.0f} MB of them. Give a part.')
     return raw
