@@ -23,7 +23,7 @@ MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "
 PYTHON = {"allow_nonfinite", "weights_only", "info", "returns", "key"}
 FOREIGN = {"provenance.py", "film.py", "writing.py", "scripts.py"}  # XMP, codecs, shells
 QUOTED = re.compile(r'"[^"]*"')  # what a setting's value may name is its own affair
-NAMED = re.compile(r"(?<![\w.<\"/?&;$-])((?:(?:domain|networks|game|g|d|train)\.)?[a-z_0-9]+)=(?=[^=\s])")
+NAMED = re.compile(r"(?<![\w.<\"/?&;$=+-])((?:(?:domain|networks|game|g|d|train)\.)?[a-z_0-9]+)=(?=[^=\s])")
 
 
 def _below(schema: dict, name: str, parts: dict) -> set[str]:

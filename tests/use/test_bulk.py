@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
 import zipfile
@@ -174,6 +175,31 @@ def test_points_go_to_arrays_and_not_to_pictures(tmp_path):
     assert np.load(tmp_path / "a" / "shard-00000.npz")["x"].shape == (10, 2)
     with pytest.raises(UsageError, match="no pictures"):
         generate(model, 10, tmp_path / "a.zip")
+
+
+class _Plain:
+    """A maker of files that have no place for the note."""
+
+    forms, plain, each = (".csv",), (".csv",), ""
+
+    def decode(self, samples):
+        return list(samples.data)
+
+    def encode(self, samples, suffix, mark):
+        return "".join(f"{x.sum()}\n" for x in samples.data).encode()
+
+
+@pytest.mark.parametrize("mark", [True, False])
+def test_plain_files_are_marked_beside(tmp_path, mark):
+    model = _model()
+    model.domain = _Plain()
+    for _ in range(2):
+        generate(model, 10, tmp_path / "a", shard=5, mark=mark)
+        names = sorted(p.name for p in (tmp_path / "a").iterdir() if not p.name.startswith("."))
+        assert names == ["done.jsonl", *(["mark.json"] if mark else []), "shard-00000.csv", "shard-00001.csv"]
+    if mark:
+        note = json.loads((tmp_path / "a" / "mark.json").read_bytes())
+        assert note["generated"] and (note["count"], note["marked"]) == (10, True)
 
 
 def test_wrong_names_and_full_disks_are_sentences(tmp_path, monkeypatch):

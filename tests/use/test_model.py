@@ -55,8 +55,10 @@ def _run(tmp_path, net=None, classes=DIGITS):
     """A run folder with a generator and its manifest."""
     net = net or MLP(hidden=(32,))
     spec = Spec("images", (1, 12, 12), classes)
-    digest = save_generator(tmp_path / "generator.safetensors", net.build(spec)["G"], net, spec, seen=7, recipe="mlp")
-    (tmp_path / "manifest.json").write_text(json.dumps({"files": {"generator.safetensors": {"sha256": digest}}}))
+    file = tmp_path / "generator.safetensors"
+    entry = {"sha256": save_generator(file, net.build(spec)["G"], net, spec, seen=7, recipe="mlp")}
+    entry["bytes"] = file.stat().st_size
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": {file.name: entry}}))
     return tmp_path
 
 
@@ -274,7 +276,7 @@ def test_a_run_folder_is_checked_against_its_manifest(tmp_path):
     with pytest.raises(UsageError, match="damaged"):
         Model.load(file)
     file.write_bytes(good)
-    digest = {"files": {"generator.safetensors": {"sha256": "0" * 64}}}
+    digest = {"files": {"generator.safetensors": {"sha256": "0" * 64, "bytes": len(good)}}}
     (run / "manifest.json").write_text(json.dumps(digest))
     with pytest.warns(UserWarning, match="undamaged .* not the file that manifest.json names"):
         assert Model.load(run, device="cpu").info["seen"] == 7
@@ -313,11 +315,11 @@ def _card(tmp_path, **changes):
         ({"networks": {"hidden": [10**9]}}, "a setting of its networks is 1000000000"),
         ({"networks": {"d_hidden": [65536] * 6}}, "would need .* parameters"),
         ({"networks": {"colour": 3}}, 'Unknown key "colour"'),
-        ({"networks": None}, "does not name networks"),
+        ({"networks": None}, r"is damaged: .* at `\$\.networks`"),
         ({"spec": {"shape": [10**9, 10**9]}}, "spec is damaged"),
         ({"spec": {"classes": []}}, "does not belong"),
         ({"format": 2}, "format 2"),
-        ({"spec": 3}, "spec is damaged"),
+        ({"spec": 3}, r"is damaged: .* at `\$\.spec`"),
     ],
     ids=str,
 )

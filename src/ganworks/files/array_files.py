@@ -72,7 +72,7 @@ def load_npy(file: Path | BinaryIO, name: str = "") -> np.ndarray:
     where = name or str(file)
     try:
         with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
-            memory.check_bytes(_COPIES * _check_npy(stream, where), f'"{where}"')
+            memory.check_bytes(_COPIES * _check_npy(stream), f'"{where}"')
             return np.load(stream, allow_pickle=False)
     except _DAMAGE as error:
         raise _damaged(where, error) from error
@@ -82,17 +82,17 @@ def map_npy(path: Path) -> np.memmap:
     """The array in an .npy file, memory-mapped. Raises what `load_npy` raises."""
     try:
         with path.open("rb") as file:
-            _check_npy(file, path.name)
+            _check_npy(file)
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except _DAMAGE as error:
         raise _damaged(path, error) from error
 
 
-def _check_npy(file: BinaryIO, name: str) -> int:
+def _check_npy(file: BinaryIO) -> int:
     """Bytes of the array in an .npy file; ValueError unless it holds all that its header states. The file is at its
     start afterwards.
     """
-    shape, dtype, _ = _read_head(file, name)
+    shape, dtype, _ = _read_head(file, "it")
     start, end = file.tell(), file.seek(0, os.SEEK_END)
     if (size := math.prod(shape) * dtype.itemsize) > end - start:
         raise ValueError(f"it says it has shape {shape} but holds {end - start:,} bytes of data")
@@ -152,7 +152,7 @@ def shapes(path: Path) -> dict[str, tuple[int, ...]]:
         return {name: shape for name, (shape, _) in _npz_heads(path).items()}
     try:
         with path.open("rb") as file:
-            return {"": _read_head(file, path.name)[0]}
+            return {"": _read_head(file, "it")[0]}
     except _DAMAGE as error:
         raise _damaged(path, error) from error
 
@@ -186,7 +186,7 @@ def _read_head(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype, bool]:
     if dtype.hasobject:
         raise ValueError(f"{name} holds pickled objects, which are never read")
     if dtype.names or dtype.subdtype or not all(0 <= n < 2**48 for n in shape) or len(shape) > 32:
-        raise ValueError(f"{name} says that it holds {str(dtype)[:60]} of shape {str(shape)[:60]}")
+        raise ValueError(f"{name} says it has shape {str(shape)[:60]} of {str(dtype)[:60]}")
     return shape, dtype, fortran
 
 

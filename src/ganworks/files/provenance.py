@@ -2,7 +2,8 @@
 
 PNG, WebP, GIF, JPEG and TIFF carry the IPTC term `trainedAlgorithmicMedia` in XMP (images that a model changed:
 `compositeWithTrainedAlgorithmicMedia`) and a JSON note with model, seed and index; arrays and archives carry the note
-as an entry, films as their comment. A note informs honest readers; anybody can remove it.
+as an entry, films as their comment; tables (.csv) and texts (.txt) have it in a file beside them. A note informs honest
+readers; anybody can remove it.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ def read(path: str | Path) -> dict[str, Any] | None:
     Films need PyAV: raises UsageError without it, and for a film that cannot be read.
     """
     path = Path(path)
+    if (beside := path.with_name(f"{path.name}.mark.json")).is_file():
+        return read_json(beside.read_bytes(), str(beside)) if beside.stat().st_size <= _LARGEST else None
     if path.suffix == ".wav":
         from ganworks.files.wav import read_note
 

@@ -21,6 +21,7 @@ from ganworks.core.errors import UsageError
 from ganworks.files.array_files import shapes
 from ganworks.files.glance import Clues, suffixes
 from ganworks.files.rows import Rows, parse, table
+from ganworks.files.tables.index import indexed
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ def rows_of(clues: Clues) -> Rows | None:
         return _parquet(clues)
     data = clues.head(clues.names[0])
     named = bool(clues.counts["table"])
-    rows = parse(data, len(data) < 1 << 20, 1 if named else 2) if is_text(data) else None
+    readable = is_text(data) or (named and is_text(data.decode("latin-1").encode()))
+    rows = parse(data, len(data) < 1 << 20, 1 if named else 2) if readable else None
     return rows if rows and (named or rows.of("number") or rows.of("date")) else None
 
 
@@ -185,18 +187,16 @@ def all_text(data: Any) -> bool:
 
 
 def rows_of_frame(data: Any) -> Rows | None:
-    """The first 200 rows of a DataFrame, an index of dates as a column; None for other objects. Raises UsageError if it
-    is empty.
+    """The first 200 rows of a DataFrame, its index as columns where it is no mere number of the row; None for other
+    objects. Raises UsageError if it is empty.
     """
     if not (hasattr(data, "columns") and hasattr(data, "iloc")):
         return None
-    part = data.iloc[:200]
+    part, series = indexed(data.iloc[:200])
     titles, cells = [str(name) for name in part.columns], part.to_numpy(dtype=object).tolist()
-    if str(part.index.dtype).startswith("datetime"):
-        titles = ["date", *titles]
-        cells = [[stamp, *row] for stamp, row in zip(part.index, cells, strict=True)]
     if not cells or not titles:
         raise UsageError("This DataFrame is empty.")
+    titles = ["series" if name == series else name for name in titles] if series else titles
     return table([[cell(value) for value in row] for row in cells], titles)
 
 

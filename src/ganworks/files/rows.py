@@ -6,67 +6,59 @@ At most 200 rows are read: enough to tell a table from a text, and independent r
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
 from ganworks.core.machine import memory
+from ganworks.files.tables.cells import MARKS, Reading, commas_in, read_column
+from ganworks.files.tables.clock import ClockColumn, clocks
+from ganworks.files.tables.header import find_header, remarks
+from ganworks.files.tables.split import ENOUGH, find_separator, split_at
 
 ROWS, COLUMNS, CELL = 200, 64, 200
 CELL_BYTES = 150  # of a cell as a Python object, with its copies in work: measured on tables of numbers
 WINDOW = 40  # rows of a window in which neighbouring rows are compared
 ALIKE = 0.65  # lag-1 autocorrelation within a window: prices 0.9, rows in any order 0, iris sorted by class 0.5
-MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "-")
-_FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d", "%Y-%m", "%b %d %Y", "%d %b %Y")
-_CLOCKS = ("", " %H:%M", " %H:%M:%S")
-_TIMES = re.compile(r"(date|time|datetime|timestamp|stamp|day|month|week|hour|t|step|ds|epoch|seconds?)(_?utc)?")
 _IDS = ("series", "series_id", "id", "item_id", "unit", "unit_id", "sequence", "sequence_id", "subject", "patient")
 _SENTENCE = 3.5  # mean number of words from which cells are sentences
-_UNITS = ((86400 * 365, "year"), (86400 * 28, "month"), (86400 * 7, "week"), (86400, "day"), (3600, "hour"),
+_UNITS = ((86400 * 365.25, "year"), (86400 * 30.44, "month"), (86400 * 7, "week"), (86400, "day"), (3600, "hour"),
           (60, "minute"), (1, "second"))  # fmt: skip
+_KINDS = {"time": "date", "code": "word"}
+_TWICE = 0.2  # largest share of steps of a clock that are none, since some rows come twice
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name ("" without a header) and its cells as text."""
+    """A column: its name ("" without a header), its cells as text, and whether its file writes decimal commas."""
 
     name: str
     cells: tuple[str, ...]
+    commas: bool = False
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What its cells are taken for."""
+        return read_column(self.cells, self.name, self.commas)
 
     @cached_property
     def given(self) -> tuple[str, ...]:
         """The cells that are not missing."""
-        return tuple(cell for cell in self.cells if cell.lower() not in MISSING)
+        return tuple(cell for cell in self.cells if cell.lower() not in MARKS)
 
-    @cached_property
-    def kind(self) -> Literal["number", "date", "word", "empty"]:
-        """The type of at least 95 % of the cells that are not missing; "empty" if all are missing."""
-        if not self.given:
-            return "empty"
-        some = len(self.given) * 0.95
-        plain = not (self.given[0].isdigit() and len(self.given[0]) == 8)  # 20160701 is a date rather than a number
-        for kind, read in (
-            (("number", number_in), ("date", _when)) if plain else (("date", _when), ("number", number_in))
-        ):
-            if sum(read(cell) is not None for cell in self.given) >= some:
-                return kind
-        return "word"
+    @property
+    def kind(self) -> str:
+        """ "number", "date" (also a time of the day), "word" or "empty"."""
+        return _KINDS.get(self.reading.kind, self.reading.kind)
 
     @cached_property
     def values(self) -> np.ndarray:
         """Numbers, or dates in seconds, as float64 [cells]; NaN for cells that are neither."""
-        read = _when if self.kind == "date" else number_in
-        found = [read(cell) for cell in self.cells]
-        return np.array([math.nan if value is None else value for value in found])
+        return self.reading.values(self.cells)
 
 
 @dataclass(frozen=True)
@@ -87,19 +79,20 @@ class Rows:
         return any(column.name for column in self.columns)
 
     def clock(self) -> tuple[str, str] | None:
-        """(column, step) of time stamps at regular steps, over all rows or those of the first id; None if there are
+        """(columns, step) of time stamps at regular steps, over all rows or those of the first id; None if there are
         none.
         """
         first = next((c for c in self.columns if c.name.lower().strip() in _IDS), None)
         kept = [cell == first.cells[0] for cell in first.cells] if first else [True] * self.count
         if sum(kept) < 3:  # nearly every row has an id of its own: a table with keys
             kept = [True] * self.count
-        for column in self.columns:
-            named = _TIMES.fullmatch(column.name.lower().strip())
-            if column.kind == "date" or (named and column.kind == "number"):
-                cells = tuple(cell for cell, keep in zip(column.cells, kept, strict=True) if keep)
-                if step := steady(replace(column, cells=cells)):
-                    return column.name or "1", step
+        some = {}
+        for k, column in enumerate(self.columns):
+            cells = [cell for cell, keep in zip(column.cells, kept, strict=True) if keep]
+            some[column.name or str(k + 1)] = ClockColumn.of_cells(cells, column.name)
+        for clock in clocks(some):
+            if not clock.counter and (step := steady(clock.seconds, clock.dated)):
+                return clock.name, step
         return None
 
     def prose(self) -> Column | None:
@@ -130,76 +123,53 @@ def parse(data: bytes, whole: bool = True, least: int = 2) -> Rows | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if not whole and len(lines) > 1:
         lines.pop()
-    head = 0
-    while head < len(lines) and lines[head].startswith("#"):
-        head += 1
-    named = (
-        [lines[head - 1].lstrip("# ")] if head and "{" not in lines[head - 1] else []
-    )  # a note of provenance names no columns
-    lines = lines[head : head + ROWS + 1]
-    for mark in (",", "\t", ";", "|", " "):
-        if rows := _parted(lines, mark):
-            titles = (_parted(named, mark) or [[]])[0]
-            return table(rows, titles if len(titles) == len(rows[0]) else [])
-    return table([[line.strip().strip('"')[:CELL]] for line in lines], []) if lines and least == 1 else None
+    below = [line for line in lines[: ROWS + 20] if not line.startswith("#")]
+    mark = find_separator(below[: ROWS + 1])
+    if not mark:
+        lines = below[: ROWS + 1]
+        return table([[line.strip().strip('"')[:CELL]] for line in lines], []) if lines and least == 1 else None
+    head = remarks(lines, lambda line: len((split_at([line], mark) or [[]])[0]))
+    titled = lines[head : head + 1] if lines[head : head + 1] and lines[head].startswith("#") else []
+    lines = lines[head + len(titled) :][: ROWS + 1]
+    rows = [[cell[:CELL] for cell in row] for row in split_at(lines, mark)]
+    wide = Counter(map(len, rows)).most_common(1)[0][0]
+    rows = [row for row in rows if len(row) == wide]
+    if wide < 2 or len(rows) < ENOUGH * len(lines):
+        return None
+    return table(rows, split_at([titled[0].lstrip("# ")], mark)[0] if titled else [])
 
 
-def _parted(lines: Sequence[str], mark: str) -> list[list[str]] | None:
-    """The cells of lines split at `mark` if 95 % of them have the same number of cells, two or more; else None."""
-    if mark == " ":
-        rows = [line.split() for line in lines]
-        if not all(number_in(cell) is not None for row in rows for cell in row[:COLUMNS]):
-            return None
-    else:
-        try:
-            rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mark, skipinitialspace=True))
-        except csv.Error:
-            return None
-    rows = [[cell.strip()[:CELL] for cell in row] for row in rows if row]
-    wide, often = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
-    return [row for row in rows if len(row) == wide] if wide > 1 and often >= 0.95 * len(rows) else None
-
-
-def table(rows: list[list[str]], titles: list[str]) -> Rows:
-    """Rows of cells as columns. Without titles, the first row is the header if it holds no number and others do, or if
-    none of its words occurs again in its column.
-    """
+def table(rows: list[list[str]], titles: Sequence[str]) -> Rows:
+    """Rows of cells as columns. Without titles, the first row is taken as the header if it looks like one."""
     first, rest = rows[0], rows[1:]
-    if not titles and rest and _is_header(first, rest):
+    if not titles and rest and find_header(first, rest).named:
         titles, rows = first, rest
-    rows, wide = rows[:ROWS], len(first)
-    columns = tuple(
-        Column(titles[k] if titles else "", tuple(row[k] for row in rows)) for k in range(min(wide, COLUMNS))
-    )
-    return Rows(columns, len(rows), wide)
+    rows, wide = [row for row in rows[:ROWS] if any(row)] or rows[:1], len(first)
+    cells = [tuple(row[k] for row in rows) for k in range(min(wide, COLUMNS))]
+    commas = commas_in(cells)
+    return Rows(tuple(Column(titles[k] if titles else "", c, commas) for k, c in enumerate(cells)), len(rows), wide)
 
 
-def _is_header(first: list[str], rest: list[list[str]]) -> bool:
-    if any(number_in(cell) is not None for cell in first) or len(set(first)) < len(first):
-        return False
-    plain = any(number_in(row[k]) is not None for row in rest[:20] for k in range(min(len(first), COLUMNS)))
-    return plain or not any(first[k] in {row[k] for row in rest} for k in range(min(len(first), COLUMNS)))
-
-
-def steady(column: Column) -> str:
-    """The usual step as text, such as "1 hour", if stamps rise (or fall) in mostly equal steps; "" otherwise."""
-    at = column.values
+def steady(at: np.ndarray, dated: bool) -> str:
+    """The usual step as text, such as "1 hour", if stamps [n] rise (or fall) in mostly equal steps; "" otherwise."""
     if len(at) < 3 or not np.isfinite(at).all():
         return ""
     steps = np.diff(at)
     steps = -steps if steps.mean() < 0 else steps
-    if (steps <= 0).any():
+    if (steps < 0).any() or (steps == 0).mean() > _TWICE:
         return ""
+    steps = steps[steps > 0]
     usual, often = Counter(np.round(steps, 6).tolist()).most_common(1)[0]
     if often < 0.6 * len(steps) and steps.max() > 1.25 * steps.min():
         return ""
-    return spell(usual) if column.kind == "date" else f"{usual:g}"
+    return spell(usual) if dated else f"{usual:g}"
 
 
 def spell(seconds: float) -> str:
     """3600.0 -> "1 hour", 900.0 -> "15 minutes"."""
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "second"))
-    many = round(seconds / size, 2)
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= 0.9 * size), (1, "second"))
+    many = seconds / size
+    many = round(many) if unit in ("year", "month") and abs(many - round(many)) < 0.1 else round(many, 2)
     return f"{many:g} {unit}{'s' * (many != 1)}"
 
 
@@ -231,28 +201,3 @@ def check_cells(parts: Iterable[bytes], where: str) -> None:
         size += len(part)
         cells += part.count(b"\n") + max(part.count(mark) for mark in marks)
     memory.check_bytes(4 * size + CELL_BYTES * cells, where)
-
-
-def number_in(cell: str) -> float | None:
-    """The number in a cell of a table; None if the cell is not a number."""
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def _when(cell: str) -> float | None:
-    """A date, with or without a time of day, in seconds since 1970; None for other cells."""
-    if not 6 <= len(cell) <= 35 or not any(c.isdigit() for c in cell):
-        return None
-    try:
-        return datetime.fromisoformat(cell).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        pass
-    for form in _FORMATS:
-        for clock in _CLOCKS:
-            try:
-                return datetime.strptime(cell, form + clock).replace(tzinfo=UTC).timestamp()
-            except ValueError:
-                continue
-    return None

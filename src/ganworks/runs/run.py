@@ -220,8 +220,9 @@ class Run:
         for name in (*reversed(named), *reversed(others)):
             try:
                 content, note = self._manifest.tensors(name, allow_nonfinite=True)
+                counters = _counters(content.texts, name)
                 reasons += [note] if note else []
-                return (content.tensors, _counters(content.texts, name), reasons), not reasons
+                return (content.tensors, counters, reasons), not reasons
             except (GanworksError, OSError) as error:
                 reasons.append(f"{name} was passed over: {error}")
         if named:

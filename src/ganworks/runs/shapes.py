@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 
-class Entry(TypedDict):
+class _Entry(TypedDict):
+    sha256: str
+
+
+class Entry(_Entry, total=False):
     """A file of the run: its SHA-256 in hex, and its size."""
 
-    sha256: str
     bytes: int
 
 
@@ -37,11 +40,14 @@ class Plan(TypedDict):
     versions: _Versions
 
 
-class Counters(TypedDict):
-    """The counters in the header of a state."""
+class _Counters(TypedDict):
+    seen: int
+
+
+class Counters(_Counters, total=False):
+    """The counters in the header of a state; the engine says which of them it lacks."""
 
     steps: int
-    seen: int
     position: int
     retries: int
     lr_scale: float

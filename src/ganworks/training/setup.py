@@ -110,6 +110,11 @@ class Builder:
             self.passed_over = begin_from(engine, self.config.train.init)
         return engine
 
+    def _as_taken(self) -> list[str]:
+        """What the data are taken for, where that is decided by looking at them, and the notes of their reading."""
+        facts = self.data.summary
+        return [*(f"Taken for {line}" for line in facts["taken"]), *facts["notes"][:12]] if facts.get("taken") else []
+
     def fresh(self, folder: Path, given: Mapping[str, Any]) -> TrainingJob:
         """Calibrate, write the plan, and create the run.
 
@@ -132,6 +137,7 @@ class Builder:
         few = f"Only {len(self.data.held)} examples are held out, too few to score with: no scores."
         notes = (
             *self.config.notes,
+            *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
             f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
             f"{pace.speed:,.0f} examples/s measured, so "
@@ -318,14 +324,14 @@ def assemble(
     folder = place(find_folder(data, name, given) if out is None else out)
     old = Run.open(folder) if Run.exists(folder) else None
 
-    def opened() -> tuple[Any, Any]:
+    def opened(kept: Any = None) -> tuple[Any, Any]:  # a run goes on with the settings that its data were read with
         with parts.fitting({k: w for k, w in words.items() if k == "domain"}, f"the data {describe_data(data)}"):
-            domain = _domain(domain_path, values)
+            domain = _domain(domain_path, values, kept)
             return domain, domain.open(data, on_progress=lambda done, total: work("Reading the data", done, total))
 
     if old is not None:
         with old.kept():  # locked before anything of it is read, so that no other trainer changes it in between
-            dataset = opened()[1]
+            dataset = opened(old.config().domain)[1]
             old.refuse_changes(given, dataset.fingerprint)
             if old.spec() != dataset.spec:
                 raise UsageError(f"{folder} was trained on {old.spec()}, but the data now is {dataset.spec}.")
@@ -338,9 +344,9 @@ def assemble(
         return Builder(config, dataset, data, modules, work, told=why if told else "").fresh(folder, given)
 
 
-def _domain(path: str, values: Mapping[str, Any]) -> Any:
-    """The recipe's domain, or the caller's own, with the settings that the user gave."""
-    own = values.get("domain")
+def _domain(path: str, values: Mapping[str, Any], kept: Any = None) -> Any:
+    """The caller's own domain, that of the run (kept), or the recipe's, with the settings that the user gave."""
+    own = values.get("domain") or kept
     if own is None and not path:
         raise UsageError("A recipe of your own needs its domain: domain=MyDomain().")
     return override(own or find_class(path)(), {k[7:]: v for k, v in values.items() if k.startswith("domain.")})

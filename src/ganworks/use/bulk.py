@@ -38,6 +38,7 @@ from ganworks.use.samples import (
     Pictures,
     Samples,
     make_folder,
+    marked_beside,
     npz_bytes,
     refuse_changes,
     refuse_strangers,
@@ -108,6 +109,8 @@ def generate(
             kept = _resume(folder, settings, count, shard, each(model))
             job = _Job(model, folder, seed, labels, truncation, form, mark)
             made = _work(job, kept, count, shard, on_progress)
+            if mark and marked_beside(model.maker, f".{form}"):
+                atomic.replace_file(folder / "mark.json", json.dumps(_note(settings, model, count), indent=1))
         if form == "zip":
             if not finished:
                 _assemble(folder, out, settings, model, count)
@@ -267,8 +270,7 @@ def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
 def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, count: int) -> None:
     """Put the finished files into `out`, uncompressed, in order, with fixed dates, so that the bytes are the same."""
     suffix = each(model)
-    note = model.wrap(np.zeros(0), seed=settings["seed"]).note()
-    note |= {"count": count, "marked": settings["mark"]}
+    note = _note(settings, model, count)
     size = sum((folder / f"{index:08d}{suffix}").stat().st_size + 300 for index in range(count))
     with atomic.replacing(out, size) as file, zipfile.ZipFile(file, "w") as archive:
         for index in range(count):
@@ -276,6 +278,11 @@ def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, c
             archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes())
         for name, table in (("mark.json", note), ("settings.json", settings)):
             archive.writestr(zipfile.ZipInfo(name, EPOCH), json.dumps(table, indent=1))
+
+
+def _note(settings: dict[str, Any], model: Model, count: int) -> dict[str, Any]:
+    """The note of provenance of all samples."""
+    return model.wrap(np.zeros(0), seed=settings["seed"]).note() | {"count": count, "marked": settings["mark"]}
 
 
 def _is_finished_zip(out: Path, settings: dict[str, Any], count: int) -> bool:

@@ -37,7 +37,7 @@ def choose(labels: np.ndarray | None, total: int, count: int) -> np.ndarray:
 
 _COUNTED = ("count", "train", "held", "duplicates", "corrupt")
 _SHOWN_APART = (*_COUNTED, "source", "kind", "bytes", "classes", "notes", "warnings", "corrupt_names", "fingerprint",
-                "dtype", "packed")  # fmt: skip
+                "dtype", "packed", "taken")  # fmt: skip
 
 
 def describe_any(facts: dict[str, Any]) -> list[str]:
@@ -55,6 +55,7 @@ def describe_any(facts: dict[str, Any]) -> list[str]:
     for name, value in facts.items():
         if name not in _SHOWN_APART and (said := _said(value)):
             lines.append(f"{name.replace('_', ' ')}: {said}")
+    lines += [f"taken for {line}" for line in facts.get("taken", [])]
     lines += [f"could not be read: {facts['corrupt']:,}"] if facts.get("corrupt") else []
     lines += [f"  {name}" for name in facts.get("corrupt_names", [])]
     warned = facts.get("warnings")

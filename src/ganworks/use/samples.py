@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -32,6 +32,15 @@ from ganworks.runs.lock import WRITTEN, FolderLock
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
 LIST, BULK = "samples.json", "done.jsonl"  # what folders of samples say about them: those of `save`, those of bulk
 _SPAN = ("indices", "count", "samples")  # what may differ between samples that belong together
+
+
+@runtime_checkable
+class MarksBeside(Protocol):
+    """A maker of files that have no place for the note of provenance, which goes to NAME.mark.json."""
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """Suffixes of such files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +122,9 @@ class Samples:
 
         Pictures: a folder of PNGs, .png (a grid; columns=), .gif, .webp or .apng (an animation; fps=).
         mark: False leaves the note out of the files and records that in `samples.json`, or beside a single
-        file in `NAME.unmarked.json`. A folder holds samples of one seed and one setting: further ones are added, others
-        refused. Returns the files written. Raises UsageError for an unknown suffix, TakenError for a folder that
-        holds others or in which another process is writing.
+        file in `NAME.unmarked.json`. The note of a .csv or .txt is in `NAME.mark.json`. A folder holds samples of one
+        seed and one setting: further ones are added, others refused. Returns the files written. Raises UsageError for
+        an unknown suffix, TakenError for a folder that holds others or in which another process is writing.
         """
         path, maker = place(path), self.maker or Pictures()
         suffix = path.suffix.lower()
@@ -136,10 +145,12 @@ class Samples:
             replace_file(path, zip_bytes([*self.files(mark), *lists]))
         else:
             replace_file(path, maker.encode(self, suffix, mark, **options))
-        if mark or suffix == ".zip":
+        if suffix == ".zip" or (mark and not marked_beside(maker, suffix)):
             return [path]
-        aside = path.with_name(path.name + ".unmarked.json")
-        replace_file(aside, json.dumps({"marked": False, "file": path.name, **self.note()}, indent=1))
+        marked, unmarked = (path.with_name(f"{path.name}.{word}.json") for word in ("mark", "unmarked"))
+        aside, stale = (marked, unmarked) if mark else (unmarked, marked)
+        replace_file(aside, json.dumps({"marked": mark, "file": path.name, **self.note()}, indent=1, default=str))
+        stale.unlink(missing_ok=True)
         return [path, aside]
 
     def _save_folder(self, folder: Path, mark: bool) -> list[Path]:
@@ -173,6 +184,11 @@ class Samples:
             changed = ["latents: your own, which may be others"]
         refuse_changes(changed, folder)
         return list(kept.values())
+
+
+def marked_beside(maker: Any, suffix: str) -> bool:
+    """Whether the note of a file of this suffix lies beside it."""
+    return isinstance(maker, MarksBeside) and suffix in maker.plain
 
 
 class Pictures:

@@ -14,7 +14,6 @@ from ganworks.core.errors import UsageError
 
 _FORMULA = re.compile("[ \ufeff]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # also in the wide letters of East Asia
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_IN_NOTE = re.compile(r"([,;]\s*)([=+\-@])(?![\d.eE+\-]+\s*[,\]}]|Infinity)")  # where a spreadsheet splits the note
 
 
 def spreadsheet_safe(text: str) -> str:
@@ -24,11 +23,10 @@ def spreadsheet_safe(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def csv_text(rows: Iterable[Iterable[Any]], note: str = "", digits: int = 0) -> str:
+def csv_text(rows: Iterable[Iterable[Any]], digits: int = 0) -> str:
     """Rows as CSV, the head first; texts that a spreadsheet would run begin with an apostrophe, numbers never do.
 
-    note: what stands after "#" in a line before them. digits: significant ones of numbers that are not whole, 0 for all
-    that they have.
+    digits: significant ones of numbers that are not whole, 0 for all that they have.
     """
 
     def cell(value: Any) -> Any:
@@ -38,20 +36,20 @@ def csv_text(rows: Iterable[Iterable[Any]], note: str = "", digits: int = 0) -> 
 
     lines = _Lines()
     csv.writer(lines, lineterminator=_Lines.END).writerows([cell(value) for value in row] for row in rows)
-    return _note_line(note) + lines.getvalue()
+    return lines.getvalue()
 
 
-def frame_csv(frame: Any, note: str = "") -> str:
+def frame_csv(frame: Any) -> str:
     """A DataFrame as CSV, in the same way; what is missing is empty."""
     safe = frame.copy(deep=False)
     for name in safe.columns:
         if safe[name].dtype.kind in "OUST" or str(safe[name].dtype) in ("str", "string", "category"):
             words = safe[name].astype(object)
             safe[name] = words.map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v)
-    safe.columns = [spreadsheet_safe(name) for name in safe.columns]
+    safe.columns = [spreadsheet_safe(str(name)) for name in safe.columns]
     lines = _Lines()
     safe.to_csv(lines, index=False, lineterminator=_Lines.END)
-    return _note_line(note) + lines.getvalue()
+    return lines.getvalue()
 
 
 class _Lines(io.StringIO):
@@ -62,15 +60,6 @@ class _Lines(io.StringIO):
     def write(self, row: str) -> int:
         """One row."""
         return super().write(f"{row.removesuffix(self.END)}\n")
-
-
-def _note_line(note: str) -> str:
-    """The note as a line of its own, with the first letter of what would be a formula escaped as in JSON."""
-
-    def escape(found: re.Match[str]) -> str:
-        return f"{found[1]}\\u{ord(found[2]):04x}"
-
-    return f"# {_IN_NOTE.sub(escape, note)}\n" if note else ""
 
 
 def arrow() -> tuple[Any, Any]:

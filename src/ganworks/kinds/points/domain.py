@@ -25,7 +25,8 @@ from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.array_files import load_arrays
 from ganworks.files.packing.packed import class_counts, split
-from ganworks.files.rows import check_cells, number_in
+from ganworks.files.rows import check_cells
+from ganworks.files.tables.numbers import PLAIN
 from ganworks.metrics.features import Identity
 from ganworks.use.sample_evaluator import SampleEvaluator
 
@@ -258,7 +259,7 @@ def _read_csv(file: Path) -> tuple[np.ndarray, np.ndarray | None]:
         raise UsageError(f'"{file}" is no readable .csv: {error}.') from error
     if not rows:
         raise UsageError(f'"{file}" is empty.')
-    titled = not all(number_in(cell) is not None for cell in rows[0])
+    titled = not all(PLAIN.fullmatch(cell.strip()) for cell in rows[0])
     header = [cell.strip().lower() for cell in rows.pop(0)] if titled else []
     width = len(header) or len(rows[0])
     kept = [i for i in range(width) if not header or header[i] not in ("label", "name")]

@@ -38,7 +38,7 @@ def _of_steps(name: str, rows: Rows, path: str = "") -> Found | None:
     if clock := rows.clock():
         column, step = clock
         because = f'{name} has the column "{column}" that goes on in steps of {step}'
-        return Found("series", f"{because}, so its rows are steps in time and the recipe is `series`.", "")
+        return Found("series", f"{because}, so its rows are steps in time and the recipe is `series`.", otherwise)
     if not rows.of("word") and not rows.of("date") and rows.alike() >= ALIKE:
         because = f"{name} has rows of {rows.wide} numbers, each much like the last (correlation {rows.alike():.2f})"
         return Found("series", f"{because}, so they are steps in time and the recipe is `series`.", otherwise)
@@ -46,6 +46,13 @@ def _of_steps(name: str, rows: Rows, path: str = "") -> Found | None:
 
 
 def _frame(data: Any) -> Found | None:
+    some = data[0] if isinstance(data, tuple) and len(data) == 2 else data
+    if (
+        isinstance(some, list)
+        and some
+        and all(hasattr(item, "iloc") and hasattr(item, "columns") for item in some[:100])
+    ):
+        return Found("series", "A list of data frames is a set of series, so the recipe is `series`.")
     rows = rows_of_frame(data)
     return _of_steps("The DataFrame", rows) if rows else None
 

@@ -51,6 +51,7 @@ class Table:
     balanced: bool = False
 
     forms: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
+    plain: ClassVar[tuple[str, ...]] = (".csv",)
     each: ClassVar[str] = ""
     options: ClassVar[dict[str, str]] = {"where": "conditions that every row meets: \"income='>50K' and age>=30\""}
 
@@ -94,17 +95,21 @@ class Table:
 
     def decode(self, samples: Any) -> Any:
         """A DataFrame with the source's columns and dtypes; ids are made from the samples' indices."""
-        return table_layout.to_frame(samples.spec, samples.data, samples.indices, samples.seed)
+        frame = table_layout.to_frame(samples.spec, samples.data, samples.indices, samples.seed)
+        whole = {c["name"]: int(c["name"]) for c in samples.spec.facts["columns"] if c.get("numbered")}
+        return frame.rename(columns=whole)
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
-        """The table as .csv, with a note of provenance in a first line that begins with "#", or as .parquet.
+        """The table as a plain .csv (its note of provenance lies beside it), or as .parquet with the note.
 
         In the .csv, cells that a spreadsheet would run as a formula begin with an apostrophe.
         """
-        frame, note = self.decode(samples), json.dumps(samples.note(), default=str) if mark else ""
+        frame = self.decode(samples)
         if suffix == ".parquet":
+            note = json.dumps(samples.note(), default=str) if mark else ""
+            frame.columns = [str(name) for name in frame.columns]
             return parquet_bytes(arrow()[0].Table.from_pandas(frame, preserve_index=False), note)
-        return frame_csv(frame, note).encode("utf-8")
+        return frame_csv(frame).encode("utf-8")
 
 
 @dataclass(frozen=True)

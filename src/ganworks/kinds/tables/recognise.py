@@ -34,7 +34,8 @@ def _table(clues: Clues) -> Found | None:
 
 def _of_rows(name: str, rows: Rows, path: str = "") -> Found:
     kinds = [f"{len(rows.of(kind))} of {kind}s" for kind in ("number", "word", "date") if rows.of(kind)]
-    otherwise = f"If its rows are steps in time: ganworks train series data={path}" if path and len(kinds) == 1 else ""
+    steps = path and (len(kinds) == 1 or rows.of("date"))
+    otherwise = f"If its rows are steps in time: ganworks train series data={path}" if steps else ""
     because = f"{name} has {rows.wide} columns ({', '.join(kinds)}) and rows that do not follow from each other"
     return Found("table", f"{because}, so the recipe is `table`.", otherwise)
 

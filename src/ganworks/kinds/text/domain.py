@@ -17,7 +17,7 @@ from ganworks.core.errors import UsageError, nearest, number
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.text.data.dataset import TextSet
-from ganworks.kinds.text.data.reading import GENERATED, read_lines
+from ganworks.kinds.text.data.reading import read_lines
 from ganworks.kinds.text.data.vocabulary import LARGEST, Vocabulary
 from ganworks.kinds.text.metrics.evaluator import TextEvaluator
 
@@ -47,6 +47,7 @@ class Text:
     rivals: str = ""
 
     forms: ClassVar[tuple[str, ...]] = (".txt", ".json")
+    plain: ClassVar[tuple[str, ...]] = (".txt",)
     each: ClassVar[str] = ""
     options: ClassVar[dict[str, str]] = {
         "temperature": "1: as learned; lower values give likelier and less varied texts, e.g. 0.8",
@@ -99,7 +100,7 @@ class Text:
         return [vocabulary.decode(row) for row in samples.data.astype(np.int64).tolist()]
 
     def encode(self, samples: Any, suffix: str, mark: bool) -> bytes:
-        """.txt: one text in each line, `label<TAB>text` with labels; the mark is a first line that begins with "#".
+        """.txt: one text in each line, `label<TAB>text` with labels; the mark lies beside it.
 
         .json: the mark, and the texts with their labels. Raises UsageError for another suffix.
         """
@@ -111,6 +112,5 @@ class Text:
             return json_text({**head, "samples": rows}, indent=1).encode()
         if suffix != ".txt":
             raise UsageError(f"Texts cannot be written as {suffix!r}. {nearest(suffix, self.forms)}")
-        lines = [f"{GENERATED} {json_text(samples.note())}"] if mark else []
-        lines += [f"{names[k]}\t{text}" if names else text for k, text in enumerate(texts)]
+        lines = [f"{names[k]}\t{text}" if names else text for k, text in enumerate(texts)]
         return "".join(f"{line}\n" for line in lines).encode()

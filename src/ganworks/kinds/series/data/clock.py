@@ -1,31 +1,26 @@
 """Time stamps: found, parsed and sorted; gaps are filled, duplicates merged, irregular stamps reported.
 
 The rules apply in this order. Rows are sorted by their stamp. Rows with the same stamp become one: the mean of numbers,
-the first of texts. The step is the median difference of stamps. If at least REGULAR of the differences are one step or
-whole multiples of it, missing stamps are filled by linear interpolation, at most `max_gap` in a row; a longer gap ends
-a series and begins another. Otherwise each row counts as one step, and a note says that the stamps are irregular.
+the first of texts; if they are more than 1 %, these are no stamps of one series, and the data are refused. The step is
+the median difference of stamps. If at least REGULAR of the differences are one step or whole multiples of it, missing
+stamps are filled by linear interpolation, at most `max_gap` in a row; a longer gap ends a series and begins another.
+Otherwise each row counts as one step, and a note says that the stamps are irregular.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ganworks.core.errors import UsageError
-from ganworks.kinds.series.data.reading import Columns
+from ganworks.files.tables.cells import read_column
+from ganworks.files.tables.clock import MERGED, Clock, ClockColumn, find_clock, named
+from ganworks.kinds.series.data.frames import Columns
 
-NAMES = ("date", "datetime", "time", "timestamp", "ts", "date_time", "day", "month", "index_time")
-FORMATS = (
-    "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
-    "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y",
-    "%Y%m%d", "%Y-%m", "%b %d, %Y", "%d %b %Y",
-)  # fmt: skip
 REGULAR = 0.98  # smallest share of multiples of the step among the differences of regular stamps
 DAY, MOST_TIMES = 86400.0, 96  # seconds of a day; most times of the day as categories
 LARGEST_FILL = 4  # most rows after filling, as a multiple of the rows before
@@ -40,77 +35,91 @@ class TimeColumn:
     start: str = ""
 
 
-def find_time(table: Columns, asked: str) -> str | None:
-    """The time column: the one requested, else the first with a usual name, else the first of dates; None if there is
-    none. Raises UsageError.
+def find_time(tables: Sequence[Columns], asked: str, duplicates: str = "auto") -> Clock | None:
+    """The clock of tables with the same columns: the requested columns (a,b), else the first that rises in each table.
+
+    None if there is none. Raises UsageError for columns that do not exist or are no dates or numbers, and for dates
+    that repeat, unless `duplicates` says that rows are merged.
     """
-    if asked == "off":
+    if asked == "off" or not tables:
         return None
+    names = [name.strip() for name in asked.split(",") if name.strip()] if asked != "auto" else list(tables[0])
+    if asked in tables[0]:
+        names = [asked]
+    lost = next((name for name in names if any(name not in table for table in tables)), None)
+    if lost is not None and asked != "auto":
+        raise UsageError(f'There is no column "{lost}" to be the time; there are {", ".join(list(tables[0])[:20])}.')
+    groups = np.repeat(np.arange(len(tables)), [len(next(iter(t.values()), ())) for t in tables])
+    together = {n: _column(np.concatenate([t[n] for t in tables]), n) for n in names if all(n in t for t in tables)}
     if asked != "auto":
-        if asked not in table:
-            raise UsageError(f'There is no column "{asked}" to be the time; there are {", ".join(list(table)[:20])}.')
-        return asked
-    for name, values in table.items():
-        if name.strip().lower() in NAMES and (values.dtype != object or _looks_dated(values)):
-            return name
-    return next((name for name, values in table.items() if values.dtype == object and _looks_dated(values)), None)
+        clock = named(together, names)
+        if clock is None:
+            raise UsageError(f"time={asked}: {_no_date(tables[0], names)}. Use time=off.")
+        return clock
+    found, nearest = find_clock(together, groups)
+    if found is None and nearest is not None and duplicates != "mean":
+        raise UsageError(_repeats(nearest, nearest.repeated(groups), _keys(nearest, together, tables)))
+    return found or nearest
 
 
-def _looks_dated(values: np.ndarray) -> bool:
-    some = [v for v in values[:50] if v]
-    return bool(some) and all(re.search(r"\d", v) for v in some) and read_stamps(some) is not None
+def _column(values: np.ndarray, name: str) -> ClockColumn:
+    return ClockColumn.of_cells(list(values), name) if values.dtype == object else ClockColumn("number", values)
 
 
-def read_stamps(values: Sequence[Any] | np.ndarray) -> np.ndarray | None:
-    """Seconds since 1970, float64 [n], of dates in ISO form or one of FORMATS; numbers stay as they are. None: no
-    dates.
-
-    Missing stamps are NaN.
-    """
-    if isinstance(values, np.ndarray) and values.dtype != object:
-        return values.astype(np.float64)
-    texts = [str(v).strip().removesuffix("Z") or "NaT" for v in values]
-    try:
-        stamps = np.array(texts, "datetime64[us]")
-    except ValueError:
-        return _by_format(texts)
-    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 1e6)
+def _no_date(table: Columns, names: Sequence[str]) -> str:
+    """What is wrong with columns that were asked for as the time."""
+    for name in names:
+        if table[name].dtype == object and read_stamps(table[name]) is None:
+            bad = next((v for v in table[name] if v and read_stamps([v]) is None), "words")
+            return f'the column "{name}" holds "{str(bad)[:40]}", which is not a date'
+    return f"the columns {', '.join(names)} do not make a date together"
 
 
-def _by_format(texts: list[str]) -> np.ndarray | None:
-    for form in FORMATS:
-        try:
-            return np.array([_seconds(datetime.strptime(t, form)) if t != "NaT" else np.nan for t in texts])
-        except ValueError:
-            continue
-    try:
-        return np.array([_seconds(datetime.fromisoformat(t)) if t != "NaT" else np.nan for t in texts])
-    except ValueError:
-        return None
-
-
-def _seconds(moment: datetime) -> float:
-    offset = moment.utcoffset()
-    return (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds() - (
-        offset.total_seconds() if offset is not None else 0.0
+def _repeats(clock: Clock, twice: int, keys: Sequence[str]) -> str:
+    """The sentence about a clock that stands still."""
+    known = int(np.isfinite(clock.seconds).sum())
+    each = f" It looks as if {' or '.join(keys)} did: domain.series={keys[0]}." if keys else ""
+    return (
+        f"{clock.name} would be the time, but {twice:,} of {known:,} rows repeat the stamp of another, and "
+        f"{len(clock.seconds) - known:,} have none. If rows belong to several series, name the column that tells them "
+        f"apart with domain.series=NAME.{each} Otherwise domain.duplicates=mean merges rows of the same stamp to their "
+        "mean, and domain.time=off takes each row as a step."
     )
 
 
-def in_order(
-    table: Columns, name: str, gaps: str, duplicates: str, max_gap: int
-) -> tuple[list[tuple[Columns, float]], TimeColumn, list[str]]:
-    """Apply the rules above: (list of (table without the time column, its first stamp), time column, notes).
+def _keys(clock: Clock, columns: Mapping[str, ClockColumn], tables: Sequence[Columns]) -> list[str]:
+    """The columns with which the stamps would not repeat: those of few words or whole numbers."""
+    found = []
+    for name in columns:
+        values = np.concatenate([table[name] for table in tables])
+        codes = np.unique(values.astype(str), return_inverse=True)[1].reshape(-1)
+        if name not in clock.columns and 1 < codes.max() + 1 <= len(values) / 4 and clock.rises(codes):
+            found.append(name)
+    return found[:3]
 
-    gaps: "auto" as above, "fill" for any stamps, "rows" never fills, "error" refuses irregular stamps. duplicates:
-    "mean" or "error". max_gap: most missing stamps in a row that are filled. Raises UsageError for stamps that are
-    neither dates nor numbers, and for what the settings refuse.
+
+def read_stamps(values: Sequence[Any] | np.ndarray) -> np.ndarray | None:
+    """Seconds since 1970 (times of a day: since midnight), float64 [n], of dates; numbers stay as they are. None: no
+    dates. Missing stamps are NaN.
     """
-    seconds = read_stamps(table[name])
-    if seconds is None:
-        bad = next(v for v in table[name] if (v and read_stamps([v]) is None) or not str(v)[:1].isdigit())
-        raise UsageError(f'The time column "{name}" holds "{str(bad)[:40]}", which is not a date. Use time=off.')
-    rest, notes = {k: v for k, v in table.items() if k != name}, []
-    rest, seconds = _sorted(rest, seconds, name, notes)
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return values.astype(np.float64)
+    found = read_column([str(v) for v in values])
+    return found.values([str(v) for v in values]) if found.kind in ("date", "time") else None
+
+
+def in_order(
+    rest: Columns, stamps: Clock, gaps: str, duplicates: str, max_gap: int
+) -> tuple[list[tuple[Columns, float]], TimeColumn, list[str]]:
+    """Apply the rules above: (list of (table without the time columns, its first stamp), time column, notes).
+
+    stamps: of these rows. gaps: "auto" as above, "fill" for any stamps, "rows" never fills, "error" refuses irregular
+    stamps. duplicates: "auto" merges at most 1 %, "mean" any number, "error" none. max_gap: most missing stamps in a
+    row that are filled. Raises UsageError for what the settings refuse.
+    """
+    name, notes = stamps.name, []
+    rest = {k: v for k, v in rest.items() if k not in stamps.columns}
+    rest, seconds = _sorted(rest, stamps.seconds, name, notes)
     if len(seconds) < 2:
         return [(rest, float(seconds[0]) if len(seconds) else 0.0)], TimeColumn(name), notes
     rest, seconds = _merged(rest, seconds, name, duplicates, notes)
@@ -118,7 +127,7 @@ def in_order(
     step = float(np.median(distance)) if len(distance) else 0.0
     whole = np.abs(distance / step - np.round(distance / step)) < 0.01 if step > 0 else np.zeros(0, bool)
     single = whole & (np.round(distance / step) == 1) if step > 0 else whole
-    clock = TimeColumn(name, step if single.all() else 0.0, _stamp(seconds[0], table[name]))
+    clock = TimeColumn(name, step if single.all() else 0.0, _stamp(seconds[0], stamps.dated))
     if not len(distance) or single.all():
         return [(rest, float(seconds[0]))], clock, notes
     told = f"{name}: {int((~single).sum()):,} of {len(distance):,} distances are not the usual step of {_span(step)}"
@@ -149,7 +158,7 @@ def _merged(rest: Columns, seconds: np.ndarray, name: str, rule: str, notes: lis
     twice = len(seconds) - len(first)
     if not twice:
         return rest, seconds
-    if rule == "error":
+    if rule == "error" or (rule == "auto" and twice > MERGED * len(seconds)):
         raise UsageError(
             f"{name}: {twice:,} rows repeat the stamp of another. If they belong to several series, name the column "
             "that tells them apart with domain.series=NAME; domain.duplicates=mean merges them."
@@ -212,7 +221,7 @@ def _span(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def _stamp(seconds: float, values: np.ndarray) -> str:
-    if values.dtype != object:
+def _stamp(seconds: float, dated: bool) -> str:
+    if not dated:
         return f"{seconds:g}"
     return str(np.datetime64(int(seconds * 1e6), "us").astype("datetime64[s]"))

@@ -4,16 +4,19 @@ and categories. Missing values are filled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import printable
+from ganworks.files.tables.clock import Clock, ClockColumn, counters
+from ganworks.files.tables.numbers import decimal_places
 from ganworks.kinds.series.data.clock import TimeColumn, find_time, in_order
-from ganworks.kinds.series.data.layout import MAX_VALUES
-from ganworks.kinds.series.data.reading import Columns, Raw, text_of
+from ganworks.kinds.series.data.frames import Columns
+from ganworks.kinds.series.data.layout import MAX_LEVELS, MAX_VALUES
+from ganworks.kinds.series.data.reading import Raw, text_of
 
 IDS = ("series", "series_id", "id", "item_id", "unit", "unit_id", "sequence", "sequence_id", "seq", "episode")
 LABELS = ("label", "labels", "class", "target", "class_label", "y", "category", "type")
@@ -43,6 +46,32 @@ class ColumnSettings(Protocol):
     def max_gap(self) -> int: ...
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Where the values of a column lie. levels: all of them, if they are few. decimals: places, None for any number."""
+
+    levels: np.ndarray
+    decimals: int | None
+
+    def nearest(self, values: np.ndarray) -> np.ndarray:
+        """Values [n] moved to the grid, as filled ones and means have to be."""
+        if len(self.levels):
+            return self.levels[np.searchsorted((self.levels[1:] + self.levels[:-1]) / 2, values)]
+        return values if self.decimals is None else np.round(values, self.decimals)
+
+
+def grid_of(parts: list[np.ndarray]) -> Grid:
+    """The grid of a column of all series; of text there is none."""
+    none = np.zeros(0)
+    if not parts or any(p.dtype == object for p in parts):
+        return Grid(none, None)
+    values = np.concatenate(parts)
+    values = values[np.isfinite(values)]
+    levels = np.unique(values)
+    few = 0 < len(levels) <= min(MAX_LEVELS, len(values) / 4)
+    return Grid(levels if few else none, decimal_places(values))
+
+
 @dataclass
 class FoundSeries:
     """Series with typed columns. numbers: float64 [T, n] each, without missing values; categories: int64 [T, m] each.
@@ -50,6 +79,7 @@ class FoundSeries:
     names: of the number columns. values: category column -> its values. attributes: name -> one text per series. clock:
     the time column. begins: first stamp of each series in seconds; dated: whether stamps are dates. order: all columns
     in their original order. constants: column -> its only value. same: column -> the one it equals in every row.
+    numbered: columns whose names are whole numbers.
     """
 
     numbers: list[np.ndarray]
@@ -63,6 +93,7 @@ class FoundSeries:
     dated: bool = False
     constants: dict[str, Any] = field(default_factory=dict)
     same: dict[str, str] = field(default_factory=dict)
+    numbered: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
 
@@ -70,6 +101,7 @@ def find_columns(raw: Raw, wish: ColumnSettings) -> FoundSeries:
     """Apply the rules of this module and of `data.clock`. Raises UsageError that names the column or series."""
     notes = list(raw.notes)
     tables, attributes = _apart(raw, wish, notes)
+    grids = {name: grid_of([t[name] for t in tables if name in t]) for name in (tables[0] if tables else ())}
     tables, attributes, begins, clock, dated = _timed(tables, attributes, wish, notes)
     kept = [k for k, t in enumerate(tables) if len(next(iter(t.values()), ())) > 0]
     if len(kept) < len(tables):
@@ -86,10 +118,10 @@ def find_columns(raw: Raw, wish: ColumnSettings) -> FoundSeries:
     if other is not None:
         raise UsageError(f"Series {other} has the columns {list(tables[other])[:8]}, the first one {order[:8]}.")
     chosen = _chosen(order, wish)
-    found = FoundSeries([], [], [], {}, {}, clock, order, begins, dated, notes=notes)
+    found = FoundSeries([], [], [], {}, {}, clock, order, begins, dated, numbered=raw.numbered, notes=notes)
     for name in list(attributes[0]) if attributes[0] else []:
         found.attributes[name] = [a.get(name, "") for a in attributes]
-    _sort_out(tables, chosen, wish, found)
+    _sort_out(tables, chosen, wish, found, grids)
     if not found.names and not found.values:
         raise UsageError(f'"{raw.source}" has no column that changes: {", ".join(order[:10])}.')
     return found
@@ -101,7 +133,7 @@ def _apart(raw: Raw, wish: ColumnSettings, notes: list[str]) -> tuple[list[Colum
     if len(raw.tables) > 1 or not raw.tables[0]:
         return raw.tables, attributes
     table = raw.tables[0]
-    name = _id_column(table, wish)
+    name = raw.series if raw.series and wish.series == "auto" else _id_column(table, wish)
     if name is None:
         return raw.tables, attributes
     keys = np.array([text_of(v) for v in table[name]])
@@ -135,16 +167,23 @@ def _timed(
     tables: list[Columns], attributes: list[dict[str, str]], wish: ColumnSettings, notes: list[str]
 ) -> tuple[list[Columns], list[dict[str, str]], list[float], TimeColumn | None, bool]:
     """(sorted tables, their attributes, first stamps, time column, whether stamps are dates)."""
-    full = next((t for t in tables if len(next(iter(t.values()), ()))), {})
-    name = find_time(full, wish.time) if full else None
-    if name is None:
+    names = set(next((t for t in tables if _length(t)), {}))
+    alike = [k for k, t in enumerate(tables) if set(t) == names and _length(t)]
+    stamps = find_time([tables[k] for k in alike], wish.time, wish.duplicates)
+    tables = _without_counters(tables, stamps, notes) if wish.time != "off" else tables
+    if stamps is None:
+        return tables, attributes, [], None, False
+    cuts = np.cumsum([_length(tables[k]) for k in alike])[:-1]
+    seconds = dict(zip(alike, np.split(stamps.seconds, cuts), strict=True))
+    if stamps.counter:
         return tables, attributes, [], None, False
     out, given, begins, said, clock = [], [], [], {}, None
-    for table, attribute in zip(tables, attributes, strict=True):
-        if name not in table or not len(table[name]):
-            parts, told = [({k: v for k, v in table.items() if k != name}, 0.0)], []
+    for k, (table, attribute) in enumerate(zip(tables, attributes, strict=True)):
+        if k not in seconds:
+            parts, told = [({n: v for n, v in table.items() if n not in stamps.columns}, 0.0)], []
         else:
-            parts, one, told = in_order(table, name, wish.gaps, wish.duplicates, wish.max_gap)
+            mine = replace(stamps, seconds=seconds[k])
+            parts, one, told = in_order(table, mine, wish.gaps, wish.duplicates, wish.max_gap)
             clock = clock or one
             if one.step != clock.step:
                 clock = TimeColumn(clock.name, 0.0, clock.start)
@@ -155,8 +194,23 @@ def _timed(
         given += [attribute] * len(parts)
     notes += list(said.values())[:6]
     step = f", one step every {clock.step:g} s" if clock and clock.step else ""
-    notes.append(f"{name} is the time{step}")
-    return out, given, begins, clock, full[name].dtype == object
+    notes.append(f"{stamps.name} is the time{step} (domain.time=off: no time, each row is a step)")
+    return out, given, begins, clock, stamps.dated
+
+
+def _without_counters(tables: list[Columns], stamps: Clock | None, notes: list[str]) -> list[Columns]:
+    """The tables without columns that only number the rows, unless nothing else would be left."""
+    some = {n: ClockColumn("number", v) for n, v in tables[0].items() if v.dtype != object}
+    kept = () if stamps is None or stamps.counter else stamps.columns
+    lost = [name for name in counters(some) if name not in kept]
+    if not lost or len(lost) + len(kept) >= len(tables[0]):
+        return tables
+    notes.append(f"{', '.join(lost)}: only the number of the row, left out")
+    return [{k: v for k, v in t.items() if k not in lost} for t in tables]
+
+
+def _length(table: Columns) -> int:
+    return len(next(iter(table.values()), ()))
 
 
 def _chosen(order: list[str], wish: ColumnSettings) -> list[str]:
@@ -171,8 +225,12 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in str(text).split(",") if part.strip()]
 
 
-def _sort_out(tables: list[Columns], chosen: list[str], wish: ColumnSettings, found: FoundSeries) -> None:
-    """Fill `found` with numbers, categories, attributes and constants; missing values are interpolated."""
+def _sort_out(
+    tables: list[Columns], chosen: list[str], wish: ColumnSettings, found: FoundSeries, grids: dict[str, Grid]
+) -> None:
+    """Fill `found` with numbers, categories, attributes and constants; missing values are interpolated. grids: of the
+    columns as they were read.
+    """
     numbers: dict[str, list[np.ndarray]] = {}
     texts: dict[str, list[np.ndarray]] = {}
     filled, named = 0, _listed(wish.categorical)
@@ -202,7 +260,7 @@ def _sort_out(tables: list[Columns], chosen: list[str], wish: ColumnSettings, fo
             )
         middle = float(np.nanmedian(np.concatenate(parts))) if missing else 0.0
         filled += missing
-        numbers[name] = [fill(p, middle) for p in parts]
+        numbers[name] = [grids[name].nearest(fill(p, middle)) for p in parts]
     if filled:
         found.notes.append(f"{filled:,} missing or infinite values filled by straight lines within their series")
     _finish(numbers, texts, found, len(tables), [len(next(iter(t.values()))) for t in tables])

@@ -20,10 +20,11 @@ from torch import Tensor
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import class_counts, split
+from ganworks.files.tables.numbers import decimal_places
 from ganworks.kinds.series.data.clock import calendar
 from ganworks.kinds.series.data.code import encode
 from ganworks.kinds.series.data.columns import ColumnSettings, FoundSeries, find_columns, label_of
-from ganworks.kinds.series.data.facts import attribute_columns, chain_facts, clock_face
+from ganworks.kinds.series.data.facts import attribute_columns, chain_facts, clock_face, taken
 from ganworks.kinds.series.data.layout import (
     MAX_DIRECTIONS,
     MAX_LEVELS,
@@ -56,6 +57,8 @@ class CutSettings(ColumnSettings, Protocol):
     def calendar(self) -> str: ...
     @property
     def held_out(self) -> float: ...
+    @property
+    def header(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,7 @@ class SeriesSet:
             label=self.label,
             shares=shares,
             window=bool(self.window),
+            numbered=tuple(found.numbered),
         )
 
     def _clock_facts(self) -> dict[str, Any]:
@@ -278,6 +282,8 @@ class SeriesSet:
         if integer and few:
             grid = float(np.gcd.reduce(np.diff(distinct).astype(np.int64)))
         decimals = next((d for d in range(7) if np.array_equal(np.round(every, d), every)), -1)
+        finer = decimal_places(every) if decimals < 0 else None
+        decimals = decimals if finer is None else finer
         levels = tuple(distinct.tolist()) if few and not integer else ()
         values, active = self.values(self.train_some)
         known = values[:, :, i][active]
@@ -368,11 +374,12 @@ class SeriesSet:
             "source": self.source, "kind": self.kind, "bytes": self.together.nbytes, "count": len(self),
             "steps": steps, "columns": [c.name for c in self.layout.columns],
             "attributes": [c.name for c in self.layout.attributes], "label": self.label, "classes": counts,
+            "taken": taken(self.layout),
             "train": len(self.train), "held": len(self.held), "notes": self.notes, "fingerprint": self.fingerprint,
         }  # fmt: skip
 
 
 def open_series(data: Any, wish: CutSettings) -> SeriesSet:
     """Read series, find their columns and cut them into examples. Raises UsageError for data that cannot be used."""
-    raw = read_series(data)
+    raw = read_series(data, wish.header)
     return SeriesSet(find_columns(raw, wish), wish, raw.source, raw.kind)

@@ -10,6 +10,7 @@ import torch
 from ganworks.kinds.series.data.columns import FoundSeries, is_category
 from ganworks.kinds.series.data.layout import SeriesColumn, SeriesLayout, quantiles, to_uniform
 
+MOST_NAMED = 30  # most columns that a line names
 LEAST = 1e-3  # smallest share of a column's deviation that counts as independent of the other columns
 
 
@@ -44,6 +45,24 @@ def attribute_columns(found: FoundSeries, notes: list[str]) -> tuple[tuple[Serie
         parts.append(to_uniform(table, torch.from_numpy(values)[:, None]).numpy())
     count = len(found.numbers)
     return tuple(columns), np.concatenate(parts, 1) if parts else np.zeros((count, 0), np.float32)
+
+
+def taken(layout: SeriesLayout) -> list[str]:
+    """What the columns are taken for, one line for each kind of column."""
+    groups = {
+        "time": [layout.clock["name"]] if layout.clock else [],
+        "whole numbers": [c.name for c in layout.numbers if c.integer],
+        "numbers": [c.name for c in layout.numbers if not c.integer],
+        "words": [f"{c.name} ({len(c.values)})" for c in layout.categories],
+        "one value for each series": [layout.label] * bool(layout.label) + [c.name for c in layout.attributes],
+        "always the same": list(layout.constants),
+        "copies of another column": list(layout.same),
+    }
+    return [
+        f"{kind}: {', '.join(names[:MOST_NAMED])}" + ", ..." * (len(names) > MOST_NAMED)
+        for kind, names in groups.items()
+        if names
+    ]
 
 
 def clock_face(seconds: float) -> str:

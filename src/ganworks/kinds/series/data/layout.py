@@ -56,14 +56,18 @@ class SeriesColumn:
         return len(self.values) if self.kind == "category" else 1
 
     def rounded(self, values: np.ndarray) -> np.ndarray:
-        """Numbers rounded as in the data."""
+        """Numbers rounded as in the data; where these have no negative (or no positive) ones, nor have the results."""
         if self.levels:
             levels = np.asarray(self.levels)
             return levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, values)]
+        step = max(1.0, round(self.grid)) if self.integer else 0.0
         if self.integer:
-            step = max(1.0, round(self.grid))
-            return self.low + step * np.round((values - self.low) / step)
-        return np.round(values, self.decimals) if self.decimals >= 0 else values
+            values = self.low + step * np.round((values - self.low) / step)
+        elif self.decimals >= 0:
+            values = np.round(values, self.decimals)
+        least, most = (end - step * np.fix(end / step) if step else 0.0 for end in (self.low, self.high))
+        values = np.maximum(values, least) if self.low >= 0 else values
+        return np.minimum(values, most) if self.high <= 0 and self.low < 0 and not self.knots else values
 
 
 class Parts(NamedTuple):
@@ -88,7 +92,7 @@ class SeriesLayout:
     not part of the vector. middles, halves: quantiles [n][KNOTS + 1] of the ranges of each number. lengths: quantiles
     of the length. shares: frequencies of the classes. basis: see `Basis`; empty for none. chain: see `Decorrelation`.
     constants: columns that never change. same: columns that equal another one. clock: {"name", "step", "start"} of the
-    time column. window: whether a series is a window of a longer one.
+    time column. window: whether a series is a window of a longer one. numbered: columns whose names are numbers.
     """
 
     steps: int
@@ -107,6 +111,7 @@ class SeriesLayout:
     label: str = ""
     shares: tuple[float, ...] = ()
     window: bool = False
+    numbered: tuple[str, ...] = ()
 
     @cached_property
     def numbers(self) -> tuple[SeriesColumn, ...]:
@@ -164,7 +169,7 @@ class SeriesLayout:
         facts = asdict(self)
         facts["columns"] = [_short(c) for c in facts["columns"]]
         facts["attributes"] = [_short(c) for c in facts["attributes"]]
-        return {k: _listed(v) for k, v in facts.items()}
+        return {k: _listed(v) for k, v in facts.items() if v or k != "numbered"}
 
     @staticmethod
     def from_facts(facts: dict[str, Any]) -> SeriesLayout:
@@ -263,11 +268,7 @@ class Decorrelation(NamedTuple):
         """Values [..., n] float64 -> transformed values, float32."""
         least = self.ends[:, 0].abs() * 1e-3 + TINY
         y = torch.where(self.log, torch.maximum(values, least).log(), values) - self.mean
-        return (
-            torch.linalg.solve_triangular(self.lower, y.reshape(-1, y.shape[-1]).T, upper=False)
-            .T.reshape(y.shape)
-            .float()
-        )
+        return torch.linalg.solve_triangular(self.lower, y.flatten(0, -2).T, upper=False).T.reshape(y.shape).float()
 
     def back(self, w: Tensor) -> Tensor:
         """The inverse of `there`, float64; values are limited to the range of the data plus its width on either

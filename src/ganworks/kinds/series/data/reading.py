@@ -9,7 +9,6 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,19 @@ from ganworks.core.errors import UsageError
 from ganworks.files.array_files import load_arrays
 from ganworks.files.listings import FolderListing, ZipListing, read_whole, unreadable
 from ganworks.files.rasters.decode import printable
-from ganworks.files.rows import check_cells, number_in
+from ganworks.files.rows import check_cells
+from ganworks.files.tables.cells import commas_in
+from ganworks.files.tables.header import Header, find_header, remarks
+from ganworks.files.tables.index import indexed
+from ganworks.files.tables.numbers import shortest
 from ganworks.files.tables.parquet import check_fits
+from ganworks.files.tables.split import find_separator, split_at
 from ganworks.files.tables.unpack import content
+from ganworks.kinds.series.data.frames import Columns, arrow_values, finite, frame_columns, typed, unique_names
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 MAX_BYTES, MAX_ROWS, MAX_COLUMNS, MAX_SERIES = 1 << 30, 10_000_000, 1000, 500_000
 _COPIES = 3  # of the bytes of a file: as read, as text, and its lines
-
-Columns = dict[str, np.ndarray]  # name -> values [rows], float64 or text (object)
 
 
 @dataclass
@@ -36,6 +39,8 @@ class Raw:
     """Tables as read, in order (one per series, or one that contains many), and facts about each series.
 
     names: of the tables. attributes: one dict of plain text per table, or None. notes: what was done, in sentences.
+    series: the column of a single table that tells its series apart, where the data say so. numbered: columns whose
+    names are whole numbers.
     """
 
     source: str
@@ -44,31 +49,45 @@ class Raw:
     names: list[str]
     attributes: list[dict[str, str]] | None = None
     notes: list[str] = field(default_factory=list)
+    series: str = ""
+    numbered: tuple[str, ...] = ()
 
 
-def read_series(data: Any) -> Raw:
+def read_series(data: Any, header: str = "auto") -> Raw:
     """Read a path (.csv, .tsv, .txt, each also .gz; .npz, .npy, .parquet, a folder or zip of tables), a data frame, an
     array [T, C] or [N, T, C], a list of those, or (list, labels).
 
-    Raises UsageError for everything else.
+    header: whether the first line of a text names the columns: "auto", "on" or "off". Raises UsageError for everything
+    else.
     """
     if isinstance(data, str | Path):
-        return _read_path(Path(data).expanduser())
+        return _read_path(Path(data).expanduser(), header)
     if isinstance(data, tuple) and len(data) == 2 and not _is_frame(data[0]) and len(data[0]) == len(data[1]):
         raw = read_series(list(data[0]))
         raw.attributes = [{"label": _plain(value)} for value in data[1]]
         return raw
+    if isinstance(data, dict) and data and all(map(_is_frame, data.values())):
+        raw = read_series(list(data.values()))
+        raw.names = [str(name) for name in data]
+        return raw
     if _is_frame(data) or isinstance(data, dict):
-        return Raw("frame", "frame", [_frame(data)], ["0"])
+        notes: list[str] = []
+        plain, series = indexed(data)
+        whole = tuple(str(name) for name in plain if isinstance(name, int))
+        return Raw("frame", "frame", [frame_columns(plain, notes)], ["0"], notes=notes, series=series, numbered=whole)
     if isinstance(data, np.ndarray) and data.ndim < 3:
         return Raw("array", "array", [_array(data)], ["0"])
     if isinstance(data, list | np.ndarray):
         if not len(data):
             raise UsageError("The list of series is empty.")
-        tables = [_frame(item) if _is_frame(item) or isinstance(item, dict) else _array(item) for item in data]
+        notes = []
+        tables = [
+            frame_columns(indexed(item)[0], notes) if _is_frame(item) or isinstance(item, dict) else _array(item)
+            for item in data
+        ]
         if len(tables) > MAX_SERIES:
             raise UsageError(f"{len(tables):,} series are more than {MAX_SERIES:,}.")
-        return Raw("list", "list", tables, [str(k) for k in range(len(tables))])
+        return Raw("list", "list", tables, [str(k) for k in range(len(tables))], notes=list(dict.fromkeys(notes))[:6])
     raise UsageError(f"Series cannot be made of {type(data).__name__}; give a path, a data frame or arrays [T, C].")
 
 
@@ -78,22 +97,6 @@ def _is_frame(data: Any) -> bool:
 
 def _plain(value: Any) -> str:
     return str(value.item() if isinstance(value, np.generic) else value)
-
-
-def _frame(data: Any) -> Columns:
-    names = unique_names([str(name) for name in data])
-    columns = {}
-    for name, key in zip(names, data, strict=True):
-        values = np.asarray(data[key])
-        if values.ndim != 1:
-            raise UsageError(f'Column "{printable(name)}" occurs twice or is not a plain column.')
-        if values.dtype.kind == "M":
-            columns[name] = np.array(["" if np.isnat(v) else str(v.astype("datetime64[us]")) for v in values], object)
-        elif values.dtype.kind in "biuf":
-            columns[name] = _finite(values)
-        else:
-            columns[name] = _typed(["" if v is None or str(v) in ("nan", "NaT", "<NA>") else str(v) for v in values])
-    return columns
 
 
 def _array(data: Any) -> Columns:
@@ -107,29 +110,33 @@ def _array(data: Any) -> Columns:
         raise UsageError(f"A series is an array of numbers [T] or [T, C], not {x.dtype} {list(x.shape)}.")
     if x.shape[1] > MAX_COLUMNS:
         raise UsageError(f"A series of {x.shape[1]:,} columns; {MAX_COLUMNS:,} is the most.")
-    return {f"c{i}": _finite(x[:, i]) for i in range(x.shape[1])}
+    return {f"c{i}": finite(shortest(x[:, i])) for i in range(x.shape[1])}
 
 
-def _read_path(path: Path) -> Raw:
+def _read_path(path: Path, header: str) -> Raw:
     name = printable(str(path))
     if path.is_dir():
         listing = FolderListing(path)
-        return _many(name, listing)
+        return _many(name, listing, header)
     if not path.is_file():
         raise UsageError(f'"{name}" does not exist, or is neither a file nor a folder.')
     suffix = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if path.suffix.lower() == ".zip":
-        return _many(name, ZipListing(path))
+        return _many(name, ZipListing(path), header)
     if suffix in (".npz", ".npy") and path.suffix.lower() != ".gz":
         return _read_arrays(path, name)
     if suffix == ".parquet":
-        return Raw(path.name, "parquet", [_frame(_parquet(path, name))], [path.stem])
+        notes: list[str] = []
+        return Raw(path.name, "parquet", [frame_columns(_parquet(path, name), notes)], [path.stem], notes=notes)
     if suffix not in SUFFIXES:
         raise UsageError(
             f'"{name}": series come as {", ".join(SUFFIXES)} (also .gz), .npz, .npy, .parquet, or as a folder or zip '
             f'of those tables, not as "{path.suffix}".'
         )
-    return Raw(path.name, suffix[1:], [parse_table(_content(path, name), name)], [path.stem])
+    notes = []
+    return Raw(
+        path.name, suffix[1:], [parse_table(_content(path, name), name, header, notes)], [path.stem], notes=notes
+    )
 
 
 def _content(path: Path, name: str) -> bytes:
@@ -153,7 +160,7 @@ def _parquet(path: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UsageError(f'"{name}" is not a readable Parquet file: {str(error)[:200]}.') from error
     names = unique_names(table.column_names)
-    return {n: table.column(i).to_numpy() for i, n in enumerate(names)}
+    return {n: arrow_values(table.column(i)) for i, n in enumerate(names)}
 
 
 def _read_arrays(path: Path, name: str) -> Raw:
@@ -183,7 +190,7 @@ def _read_arrays(path: Path, name: str) -> Raw:
     return raw
 
 
-def _many(source: str, listing: FolderListing | ZipListing) -> Raw:
+def _many(source: str, listing: FolderListing | ZipListing, header: str) -> Raw:
     """The tables of a folder or zip: those with the commonest header are series, others may hold attributes of them."""
     names = listing.names
     chosen = [i for i, n in enumerate(names) if Path(n).suffix.lower() in SUFFIXES and not _is_about(n)]
@@ -192,20 +199,21 @@ def _many(source: str, listing: FolderListing | ZipListing) -> Raw:
     if len(chosen) > MAX_SERIES:
         raise UsageError(f'"{source}" holds {len(chosen):,} tables; {MAX_SERIES:,} is the most.')
     found: dict[str, Columns] = {}
-    total = 0
+    total, told = 0, []
     for i in chosen:
         raw = read_whole(listing, i, MAX_BYTES, unreadable)
         total += len(raw)
         if total > MAX_BYTES:
             raise UsageError(f'The tables in "{source}" hold more than {MAX_BYTES / 1e9:.1f} GB.')
-        found[names[i]] = parse_table(raw, f"{source}/{printable(names[i])}")
+        found[names[i]] = parse_table(raw, f"{source}/{printable(names[i])}", header, told)
     headers = Counter(tuple(table) for table in found.values())
-    header = headers.most_common(1)[0][0]
-    members = sorted((n for n, table in found.items() if tuple(table) == header), key=natural_key)
+    usual = headers.most_common(1)[0][0]
+    members = sorted((n for n, table in found.items() if tuple(table) == usual), key=natural_key)
     others = [n for n in found if n not in set(members)]
     attributes, more = attribute_tables([Path(n).stem for n in members], {n: found[n] for n in others})
     stems = [Path(n).stem for n in members]
-    return Raw(Path(source).name, listing.kind, [found[n] for n in members], stems, attributes, [*listing.notes, *more])
+    notes = [*listing.notes, *list(dict.fromkeys(told))[:6], *more]
+    return Raw(Path(source).name, listing.kind, [found[n] for n in members], stems, attributes, notes)
 
 
 def _is_about(name: str) -> bool:
@@ -250,13 +258,15 @@ def text_of(value: Any) -> str:
     return str(value).strip()
 
 
-def parse_table(content: bytes, where: str) -> Columns:
+def parse_table(content: bytes, where: str, header: str = "auto", notes: list[str] | None = None) -> Columns:
     """Parse rows of text separated by commas, semicolons, tabs or spaces, with or without a header (which may begin
     with #).
 
-    A column with cells that are not numbers becomes text; empty cells, NaN and NA are missing. Raises UsageError.
+    A column with cells that are not numbers becomes text (see `files.tables.cells`). header: "auto", "on" or "off".
+    notes: gets what was found. Raises UsageError.
     """
     check_cells([content], f'"{where}"')
+    notes = [] if notes is None else notes
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -264,63 +274,56 @@ def parse_table(content: bytes, where: str) -> Columns:
     if "\0" in text:
         raise UsageError(f'"{where}" holds NUL bytes: it is not a table of text.')
     lines = [line for line in io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")) if line.strip()]
-    while len(lines) > 1 and lines[0].startswith("#") and _is_remark(lines):
-        lines.pop(0)
     if not lines:
         return {}
     if len(lines) > MAX_ROWS:
         raise UsageError(f'"{where}" has more than {MAX_ROWS:,} rows.')
-    lines[0] = lines[0].lstrip("#")
-    separator = max(",;\t", key=lines[0].count)
-    if not lines[0].count(separator) and len(lines[0].split()) > 1:
-        separator, lines = " ", [" ".join(line.split()) for line in lines]
+    below = [line for line in lines[:200] if not line.startswith("#")]
+    mark = find_separator(below) or (" " if _blanks_apart(below) else ",")
+    lines = lines[remarks(lines, lambda line: len(split_at([line], mark)[0])) :]
+    sharp, lines[0] = lines[0].startswith("#"), lines[0].lstrip("#")
     try:
-        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+        rows = split_at(lines, mark)
     except csv.Error as error:
         raise UsageError(f'"{where}" is not a readable table: {error}.') from error
-    titled = not all(number_in(cell) is not None or not cell.strip() for cell in rows[0])
-    header = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(rows[0])]
-    names = unique_names(header if titled else [f"c{i}" for i in range(len(rows[0]))])
+    found = _header(rows, header, sharp, notes)
+    titles = [cell or f"column {i + 1}" for i, cell in enumerate(rows[0])]
+    names = unique_names(titles if found.named else [f"c{i}" for i in range(len(titles))])
     if len(names) > MAX_COLUMNS:
         raise UsageError(f'"{where}" has {len(names):,} columns; {MAX_COLUMNS:,} is the most.')
-    body = rows[1:] if titled else rows
+    body = rows[1:] if found.named else rows
     for number, row in enumerate(body):
         if len(row) != len(names):
             raise UsageError(
-                f'"{where}", row {number + 1 + titled}: {len(row)} cells where there should be {len(names)}.'
+                f'"{where}", row {number + 1 + found.named}: {len(row)} cells where there should be {len(names)}.'
             )
-    return {name: _typed([row[i].strip() for row in body]) for i, name in enumerate(names)}
+    return _columns(names, rows[0], [row for row in body if any(row)], notes)
 
 
-def _is_remark(lines: list[str]) -> bool:
-    """Whether the first line is a remark, not a header: the second line has another number of cells."""
-    return lines[0].count(",") != lines[1].lstrip("#").count(",") or lines[1].startswith("#")
+def _blanks_apart(lines: list[str]) -> bool:
+    """Whether blanks separate as many cells, two or more, in every line."""
+    return len({len(line.split()) for line in lines}) == 1 and len(lines[0].split()) > 1
 
 
-def unique_names(names: Sequence[str]) -> list[str]:
-    """The same names, with .2, .3, ... appended to those that occur again."""
-    seen: Counter[str] = Counter()
-    out = []
-    for name in names:
-        seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name}.{seen[name]}")
+def _header(rows: list[list[str]], asked: str, sharp: bool, notes: list[str]) -> Header:
+    """What the first line is: as asked for, or as found, with a note; a line that begins with # names the columns."""
+    if asked != "auto" or sharp:
+        return Header(asked != "off", "")
+    found = find_header(rows[0], rows[1:])
+    if not found.named:
+        notes.append(f"no header: line 1 is taken as a row, since {found.why} (domain.header=on takes it as names)")
+    elif not found.sure and len(rows) > 1:
+        notes.append(f"line 1 names the columns, since {found.why} (domain.header=off takes it as a row)")
+    return found
+
+
+def _columns(names: list[str], first: list[str], body: list[list[str]], notes: list[str]) -> Columns:
+    """The cells as columns; those that have neither a name nor a value are left out."""
+    cells = [[row[i] for row in body] for i in range(len(names))]
+    commas, out = commas_in(cells), {}
+    for name, title, column in zip(names, first, cells, strict=True):
+        if title or any(column) or not body:
+            out[name] = typed(column, name, notes, commas)
+    if len(out) < len(names):
+        notes.append(f"columns without a name and without a value left out: {len(names) - len(out)}")
     return out
-
-
-_MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-"))
-
-
-def _typed(cells: list[str]) -> np.ndarray:
-    """float64 if every cell is a number or missing (infinite numbers count as missing), else text."""
-    plain = ["nan" if cell.lower() in _MISSING else cell for cell in cells]
-    try:
-        values = np.array(plain, np.float64) if plain else np.zeros(0)
-    except ValueError:
-        return np.array(["" if cell.lower() in _MISSING else cell for cell in cells], object)
-    return _finite(values)
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    """float64 with NaN for everything that is not finite."""
-    values = values.astype(np.float64)
-    return np.where(np.isfinite(values), values, np.nan)

@@ -95,7 +95,9 @@ class SeriesEvaluator(TimedByTrial):
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """Scores of trees and autocorrelation on a few hundred series."""
         made = self.made(nets, min(QUICK, len(self.quick)), 2)
-        values = {"told_by_trees": posthoc.trees(self.quick, made), "acf_error": alike.acf_error(self.quick, made)}
+        values = {"told_by_trees": posthoc.trees(self.quick, made)}
+        if self.layout.numbers:
+            values["acf_error"] = alike.acf_error(self.quick, made)
         if self.layout.variable:
             values["length_ks"] = ks(self.quick.lengths.astype(float), made.lengths.astype(float))
         return values, {"told_by_trees": 0.0, "acf_error": 0.0}, ""
@@ -144,13 +146,15 @@ class SeriesEvaluator(TimedByTrial):
         if held is not None and len(held) >= FEWEST:
             half = len(made) // 2
             out["told_apart"] = posthoc.trees(real, made[:half], seed, (held, made[half:]))
-        out["acf_error"], out["cross_error"] = alike.acf_error(real, made), alike.cross_error(real, made)
-        out["marginal_ks"], out["range_ks"] = alike.marginal_error(real, made), alike.range_error(real, made)
-        out["range_coverage"] = alike.range_coverage(real, made)
+        if self.layout.numbers:
+            out["acf_error"], out["cross_error"] = alike.acf_error(real, made), alike.cross_error(real, made)
+            out["marginal_ks"], out["range_ks"] = alike.marginal_error(real, made), alike.range_error(real, made)
+            out["range_coverage"] = alike.range_coverage(real, made)
         out |= self.shares(real, made)
         if held is not None and len(held) >= FEWEST:
-            out["predictive"] = posthoc.predictive(made, held)
-            out["copied"] = alike.copies(real, held, made)
+            if self.layout.numbers:
+                out["predictive"] = posthoc.predictive(made, held)
+                out["copied"] = alike.copies(real, held, made)
             if made.labels is not None and len(set(held.labels.tolist() if held.labels is not None else [])) > 1:
                 out["label_accuracy"] = posthoc.label_accuracy(made, held)
         return out

@@ -11,14 +11,18 @@ JSON, which is sufficient to decode the column.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ganworks.files.tables.cells import Reading
+from ganworks.files.tables.dates import DateForm
+from ganworks.files.tables.numbers import NumberForm
 from ganworks.kinds.tables.data.reading import pandas
-from ganworks.kinds.tables.data.types import plain, recognise_column
+from ganworks.kinds.tables.data.types import as_numbers, plain, recognise_column
 
 MOST_CODES = 256  # most codes of one choice
 DISTINCT = 128  # numbers with at most so many distinct values have one code per value
@@ -44,9 +48,13 @@ def column_limits(rows: int, columns: int) -> ColumnLimits:
     return ColumnLimits(cells, KEPT_BYTES // columns)
 
 
-def fit(series: Any, name: str, space: ColumnLimits, encoding: str = "cells") -> tuple[dict[str, Any], list[str]]:
-    """(column as plain JSON, notes), fitted on training values. encoding: "cells" or "modes", for numbers."""
-    column, numbers, notes = recognise_column(series, name)
+def fit(
+    series: Any, name: str, space: ColumnLimits, encoding: str = "cells", found: Reading | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """(column as plain JSON, notes), fitted on training values. encoding: "cells" or "modes", for numbers. found: what
+    the text of the whole column is taken for.
+    """
+    column, numbers, notes = recognise_column(series, name, found)
     if column["kind"] in ("constant", "id"):
         return {**column, "sizes": [], "scalar": False, "missing": 0}, notes
     if column["kind"] == "category":
@@ -87,6 +95,8 @@ def _fit_category(
             f"{column['name']}: {len(order):,} values; the {kept:,} most frequent are kept, the others "
             f"({share:.1%} of the rows) are made as {OTHER!r}",
         ]
+        if column["dtype"].lower().startswith(("int", "uint")):  # which cannot hold OTHER
+            column["dtype"] = "object"
     total = len(values) + column["other"] + column["missing"]
     return {**column, "sizes": _digits(total), "scalar": False}, notes
 
@@ -213,18 +223,6 @@ def _to_modes(column: dict[str, Any], x: np.ndarray, rng: np.random.Generator) -
     return code, np.clip(away[np.arange(len(x)), code] / REACH, -1, 1)
 
 
-def as_numbers(column: dict[str, Any], series: Any) -> np.ndarray:
-    """Values of a number or date column as float64 [n], NaN if missing; dates in seconds since 1970."""
-    from ganworks.kinds.tables.data.types import _seconds
-
-    pd = pandas()
-    if column["kind"] == "date":
-        return _seconds(pd.to_datetime(series.where(series.notna()), format=column.get("format"), errors="coerce"))
-    if column.get("text"):
-        return pd.to_numeric(series.astype(str).where(series.notna()), errors="coerce").to_numpy(np.float64)
-    return series.to_numpy(np.float64, na_value=np.nan)
-
-
 # Codes to values ------------------------------------------------------------------------------------
 
 
@@ -300,25 +298,65 @@ def from_numbers(column: dict[str, Any], x: np.ndarray) -> Any:
         stamps = pd.Series(pd.to_datetime(np.where(np.isnan(x), 0, x * 1e6).astype(np.int64), unit="us"))
         stamps = stamps.where(~np.isnan(x))
         if "format" in column:
-            return stamps.dt.strftime(column["format"])
+            form = DateForm.of(column)
+            return stamps.dt.strftime(column["format"]) if form.simple else _written(form.write, x)
         return (
             stamps.dt.tz_localize("UTC").astype(column["dtype"])
             if "," in column["dtype"]
             else stamps.astype(column["dtype"])
         )
-    if column["decimals"] == 0 and np.isnan(x).any() and column["dtype"] in ("float64", "int64"):
-        return pd.Series(x) if not column.get("text") else pd.Series(x).astype("Int64")
+    if "form" in column:
+        form = NumberForm(**column["form"])
+        return _written(lambda value: form.write(value, column["decimals"]), x)
+    if column["decimals"] == 0 and column.get("text") and (column["missing"] or column["dtype"] == "float64"):
+        return pd.Series(x).astype("Int64")
+    if column["decimals"] == 0 and np.isnan(x).any() and column["dtype"] == "float64":
+        return pd.Series(x)
     return _restore(column, pd.Series(x))
 
 
+def _written(write: Callable[[float], str], x: np.ndarray) -> Any:
+    """Numbers [n] as a Series of text, None where missing; each different one is written once."""
+    distinct, place = np.unique(x, return_inverse=True)
+    texts = np.array([None if np.isnan(v) else write(float(v)) for v in distinct], dtype=object)
+    return pandas().Series(texts[place.reshape(-1)], dtype=object)
+
+
 def _ids(style: dict[str, Any], indices: np.ndarray, seed: int | None) -> list[Any]:
+    digest = lambda i: hashlib.blake2b(f"{seed}/{i}".encode(), digest_size=16).hexdigest()  # noqa: E731
     if "hex" in style:
-        digest = lambda i: hashlib.blake2b(f"{seed}/{i}".encode(), digest_size=16).hexdigest()  # noqa: E731
         return [digest(int(i))[: style["hex"]] for i in indices]
+    if "between" in style:
+        low, high = style["between"]
+        return [low + place for place in _places(high - low + 1, indices, int(digest("between"), 16))]
+    if "pattern" in style:
+        return _patterned(style["pattern"], indices, int(digest("pattern"), 16))
     numbers = [style["start"] + int(i) for i in indices]
     if not style["prefix"] and not style["suffix"] and not style["digits"]:
         return numbers
     return [f"{style['prefix']}{n:0{style['digits']}d}{style['suffix']}" for n in numbers]
+
+
+def _places(room: int, indices: np.ndarray, start: int) -> list[int]:
+    """Numbers below `room` in a scattered order, different for different indices as long as there is room."""
+    stride = room * 618_033_988_749 // 10**12 | 1
+    while math.gcd(stride, room) > 1:
+        stride += 2
+    return [(start + int(index) * stride) % room for index in indices]
+
+
+def _patterned(pattern: str, indices: np.ndarray, start: int) -> list[str]:
+    """Ids of a pattern (see `types.pattern_of`), different for different indices as long as it has room for them."""
+    sizes = {"9": 10, "A": 26, "a": 26}
+    room = math.prod(sizes.get(c, 1) for c in pattern)
+    out: list[str] = []
+    for number in _places(room, indices, start):
+        left, made = number, []
+        for c in reversed(pattern):
+            left, place = divmod(left, sizes.get(c, 1))
+            made.append(chr(ord({"9": "0"}.get(c, c)) + place) if c in sizes else c)
+        out.append("".join(reversed(made)))
+    return out
 
 
 def _restore(column: dict[str, Any], series: Any) -> Any:
@@ -330,7 +368,12 @@ def _restore(column: dict[str, Any], series: Any) -> Any:
         return series.astype(dtype)
     if kind == "object" or (kind == "str" and int(pd.__version__.split(".")[0]) < 3):
         return series
-    if series.isna().any() and kind.startswith(("int", "uint", "bool")) and kind != "boolean" and "[" not in kind:
+    if (
+        (column.get("missing") or series.isna().any())
+        and kind.startswith(("int", "uint", "bool"))
+        and kind != "boolean"
+        and "[" not in kind
+    ):
         nullable = {"bool": "boolean"}.get(kind, kind.capitalize().replace("Uint", "UInt"))
         return series.astype(nullable)
     return series.astype(kind)

@@ -16,9 +16,12 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import rules as table_rules
+from ganworks.kinds.tables.data import taken as table_taken
 from ganworks.kinds.tables.data.layout import TableLayout
 from ganworks.kinds.tables.data.reading import pandas
-from ganworks.kinds.tables.data.types import recognise_column, settle
+from ganworks.kinds.tables.data.types import id_column, reading_of, settle, writes_commas
+
+LIKELY_TWICE = 0.7  # equals of a row expected by chance from which half of the rows come twice: 1 - exp(-0.7) = 0.5
 
 
 class TableSet:
@@ -44,7 +47,12 @@ class TableSet:
         frame = frame.__class__({name: settle(frame[name], name) for name in frame.columns})
         self.frame = frame
         self.facts = {**facts, "notes": list(facts["notes"])}
-        self.train, self.held, self.duplicates, notes = split(_hashes(frame), held_out)
+        hashes, repeated = _hashes(frame), repeats_by_nature(frame)
+        self.train, self.held, _, notes = split(_row_by_row(hashes) if repeated else hashes, held_out)
+        self.duplicates = len(frame) - len(np.unique(hashes, axis=0))
+        if repeated:
+            different = len(frame) - self.duplicates
+            notes.append(f"images repeat by nature ({different:,} different ones): they are held out one by one")
         self.facts["notes"] += [n.replace("images", "rows") for n in notes]
         columns = self._fit(numbers, ids, categories)
         asked, orders, sums = table_rules.rules(rules, columns)
@@ -52,6 +60,9 @@ class TableSet:
         for k, terms in sums.items():
             whole = {"kind": "sum", "of": columns[k]["kind"], "sum": terms, "sizes": [], "scalar": False}
             columns[k] = {**columns[k], **whole}
+        for column in columns:
+            if column["name"] in facts.get("numbered", ()):
+                column["numbered"] = True
         self.columns = columns
         if not any(column["sizes"] for column in columns):
             raise UsageError(f"{facts['source']}: all columns are constant or ids; there is nothing to learn.")
@@ -77,30 +88,17 @@ class TableSet:
         wanted = {table_rules.find(n, [{"name": c} for c in names]) for n in ids}
         words = {table_rules.find(n, [{"name": c} for c in names]) for n in categories}
         space = table_columns.column_limits(len(self.train), len(names))
-        columns = []
+        columns, commas = [], writes_commas(self.frame)
         for k, name in enumerate(names):
             series = self.frame[name].iloc[self.train]
             if k in words:
                 self.frame = self.frame.assign(**{name: self.frame[name].astype("str").where(self.frame[name].notna())})
                 series = self.frame[name].iloc[self.train].astype("category")
             if k in wanted:
-                style = (
-                    {"prefix": "", "suffix": "", "digits": 0, "start": 1} if series.dtype.kind in "iu" else {"hex": 16}
-                )
-                found = recognise_column(series, name)[0]
-                columns.append(
-                    {
-                        "name": name,
-                        "dtype": found["dtype"],
-                        "kind": "id",
-                        "sizes": [],
-                        "scalar": False,
-                        "missing": 0,
-                        "style": found.get("style", style),
-                    }
-                )
+                columns.append(id_column(series, name))
                 continue
-            column, notes = table_columns.fit(series, name, space, numbers)
+            found = None if k in words else reading_of(self.frame[name], name, commas)
+            column, notes = table_columns.fit(series, name, space, numbers, found)
             if k in words:
                 column["dtype"] = "str"
             columns.append(column)
@@ -202,8 +200,9 @@ class TableSet:
         for column in self.columns:
             kinds[column["kind"]] = kinds.get(column["kind"], 0) + 1
         return {
-            **self.facts,
+            **{name: fact for name, fact in self.facts.items() if name != "numbered"},
             "count": len(self),
+            "taken": table_taken.taken(self.columns),
             "columns": len(self.columns),
             "kinds": kinds,
             "classes": {},
@@ -233,6 +232,30 @@ def _hashes(frame: Any) -> np.ndarray:
         )
     except TypeError as error:
         raise UsageError(f"A cell of the table holds something that is not a number, word or date: {error}.") from error
+
+
+def repeats_by_nature(frame: Any) -> bool:
+    """Whether so few rows are possible that most would come twice even if the columns had nothing to do with each
+    other. Equal rows of other tables are copies, which have to stay on one side of the split.
+    """
+    alike = float(len(frame))  # rows expected to equal a given one
+    for name in frame.columns:
+        share = frame[name].value_counts(normalize=True, dropna=False).to_numpy(np.float64)
+        alike *= float((share**2).sum())
+        if alike < LIKELY_TWICE:
+            return False
+    return True
+
+
+def _row_by_row(hashes: np.ndarray) -> np.ndarray:
+    """Hashes uint64 [N, 2] that differ between equal rows, by the number of the row among its equals."""
+    place = np.unique(hashes, axis=0, return_inverse=True)[1].reshape(-1)
+    order = np.argsort(place, kind="stable")
+    first = np.searchsorted(place[order], place[order])
+    number = np.empty(len(place), np.uint64)
+    number[order] = (np.arange(len(place)) - first).astype(np.uint64)
+    mixed = (hashes + number[:, None]) * np.uint64(0x9E3779B97F4A7C15)
+    return np.stack([pandas().util.hash_array(mixed[:, k]) for k in range(2)], 1)
 
 
 def _shares(column: dict[str, Any], series: Any) -> list[float]:

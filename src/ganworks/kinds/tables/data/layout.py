@@ -111,7 +111,8 @@ def to_frame(spec: Spec, x: np.ndarray, indices: np.ndarray, seed: int | None) -
     for column in columns:
         if column["kind"] == "sum":
             numbers = table_columns.total(column, lambda name: _numbers(columns, out, name))
-            out[column["name"]] = table_columns.from_numbers(column, numbers)
+            gaps = any(c["missing"] for c in columns if c["name"] in column["sum"]["terms"])
+            out[column["name"]] = table_columns.from_numbers({**column, "missing": int(gaps)}, numbers)
     return pandas().DataFrame({column["name"]: out[column["name"]] for column in columns})
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
-from ganworks.files.rows import CELL_BYTES, number_in
+from ganworks.files.rows import CELL_BYTES
+from ganworks.files.tables.header import LOOKED_AT, Header, find_header, remarks
 from ganworks.files.tables.parquet import check_fits
+from ganworks.files.tables.split import find_separator, split_at
 from ganworks.files.tables.unpack import open_text
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -18,8 +20,7 @@ MAX_BYTES, MAX_COLUMNS, MAX_CELLS = 4 << 30, 2000, 200_000_000
 FEWEST = 20  # fewest rows of a table
 HEAD = 4 << 20  # bytes read to find the header
 _PART = 1_000_000  # cells that are read at a time
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A")
-SEPARATORS = ",;\t|"
+SEPARATORS = (",", ";", "\t", "|")
 
 
 def pandas() -> Any:
@@ -42,13 +43,16 @@ def read(source: Any, encoding: str = "utf-8", header: str = "auto") -> tuple[An
     """(DataFrame, facts: source, kind, bytes, notes). CSV columns are text; `data.types` finds their types.
 
     source: a DataFrame, or the path of a .csv, .csv.gz, .tsv, .tsv.gz or .parquet file. header: "auto" (the first line
-    is data if all its cells are numbers), "on" or "off". Raises UsageError for anything that is not a table of at least
-    20 rows, for duplicate column names, and above 2,000 columns or 200 million cells.
+    is compared with those below, see `find_header`), "on" or "off". Raises UsageError for anything that is not a table
+    of at least 20 rows, for duplicate column names, and above 2,000 columns or 200 million cells.
     """
     pd = pandas()
     if isinstance(source, pd.DataFrame):
         frame = source
         facts: dict[str, Any] = {"source": "DataFrame", "kind": "dataframe", "bytes": 0, "notes": []}
+        facts["numbered"] = [str(name) for name in frame.columns if isinstance(name, int)]
+        if not isinstance(frame.index, pd.RangeIndex) and frame.index.name is not None:
+            facts["notes"].append(f"the index {frame.index.name} is left out; frame.reset_index() makes it a column")
         frame = frame.reset_index(drop=True)
         frame.columns = [str(name) for name in frame.columns]
     else:
@@ -77,7 +81,7 @@ def _read_file(source: Any, encoding: str, header: str) -> tuple[Any, dict[str, 
     facts: dict[str, Any] = {"source": file.name, "kind": kind, "bytes": size, "notes": []}
     if file.suffix.lower() == ".parquet":
         return _read_parquet(file), facts
-    return _read_csv(file, encoding, header, facts["notes"]), facts
+    return _read_csv(file, encoding, header, facts), facts
 
 
 def _read_parquet(file: Path) -> Any:
@@ -91,12 +95,28 @@ def _read_parquet(file: Path) -> Any:
         about = parquet.ParquetFile(file).metadata
         _check_size(about.num_rows, about.num_columns, file.name)
         check_fits(file, f'"{file.name}"')
-        return pd.read_parquet(file)
+        frame = pd.read_parquet(file)
+        for name in _long_ones(file, parquet):
+            frame[name] = parquet.read_table(file, columns=[name]).column(0).to_pandas(integer_object_nulls=True)
+        return frame
     except (OSError, ValueError, ArrowException) as error:
         raise UsageError(f'"{file.name}" is not a readable Parquet file: {str(error)[:200]}') from error
 
 
-def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
+def _long_ones(file: Path, parquet: Any) -> list[str]:
+    """The columns of integers that pandas would change: those with gaps, which would become floats, beyond 2^53."""
+    import pyarrow
+
+    found = []
+    for field in parquet.read_schema(file):
+        if pyarrow.types.is_integer(field.type) and field.type.bit_width == 64:
+            column = parquet.read_table(file, columns=[field.name]).column(0)
+            if column.null_count and (there := column.drop_null()) and max(map(abs, there.to_pylist())) > 2**53:
+                found.append(field.name)
+    return found
+
+
+def _read_csv(file: Path, encoding: str, header: str, facts: dict[str, Any]) -> Any:
     try:
         first, skip = _first_rows(file, encoding)
     except (UnicodeDecodeError, LookupError, csv.Error, OSError, EOFError) as error:
@@ -104,27 +124,69 @@ def _read_csv(file: Path, encoding: str, header: str, notes: list[str]) -> Any:
             f'"{file.name}" cannot be read as {encoding} text: {str(error)[:120]}. Say domain.encoding=latin-1 or '
             "save it as UTF-8."
         ) from error
-    separator = _separator(first)
+    separator = find_separator(first, SEPARATORS) or ","
     try:
-        rows = [row for row in csv.reader(first, delimiter=separator) if row]
+        rows = split_at(first, separator)
     except csv.Error as error:
         raise UsageError(f'"{file.name}" cannot be read as a table: {error}.') from error
     if not rows:
         raise UsageError(f'"{file.name}" holds no rows.')
-    names = [name.strip() for name in rows[0]]
-    bare = header == "off" or (header == "auto" and all(number_in(cell) is not None for cell in rows[0]))
-    if bare:
-        names = [f"column_{k + 1}" for k in range(len(names))]
-        notes.append("no header: all cells of the first line are numbers, so the columns are column_1, column_2, ...")
+    found = _header(rows, header)
+    names = [name.strip().lstrip("#").strip() for name in rows[0]] if found.named else _numbered(len(rows[0]))
+    _say(found, facts)
+    names = [name or f"column_{k + 1}" for k, name in enumerate(names)] if names.count("") > 1 else names
     _check_names(names, file.name)
     _check_size(0, len(names), file.name)
     options: dict[str, Any] = {"sep": separator, "dtype": str, "header": None, "names": names, "skiprows": skip}
-    options |= {"keep_default_na": False, "na_values": list(MISSING), "encoding": _codec(encoding)}
+    options |= {"keep_default_na": False, "na_values": [""], "encoding": _codec(encoding)}
     try:
         frame = _in_parts(file, len(names), options)
     except (ValueError, OSError, EOFError, MemoryError) as error:  # pandas' ParserError is a ValueError
         raise UsageError(f'"{file.name}" cannot be read as a table: {str(error).strip()[:200]}') from error
-    return frame if bare else frame.iloc[1:].reset_index(drop=True)
+    frame = frame.iloc[1:] if found.named else frame
+    return _without_blanks(frame, rows[0], facts["notes"]).reset_index(drop=True)
+
+
+def _header(rows: list[list[str]], asked: str) -> Header:
+    """What the first line is: as asked for, or as found; a line that begins with "#" names the columns."""
+    if asked != "auto":
+        return Header(asked == "on", "")
+    if rows[0][0].startswith("#"):
+        return Header(True, "it begins with #")
+    return find_header(rows[0], rows[1:])
+
+
+def _numbered(count: int) -> list[str]:
+    return [f"column_{k + 1}" for k in range(count)]
+
+
+def _say(found: Header, facts: dict[str, Any]) -> None:
+    """Say what the first line was taken for and how to change it."""
+    if found.named:
+        facts["header"] = "line 1 names the columns (domain.header=off takes it as a row)"
+        if not found.sure:
+            facts["notes"].append(f"line 1 names the columns, since {found.why}; domain.header=off takes it as a row")
+    else:
+        facts["header"] = "none: line 1 is a row (domain.header=on takes it as names)"
+        why = f", since {found.why}" if found.why else ""
+        facts["notes"].append(
+            f"no header: line 1 is taken as a row{why}. The columns are column_1, column_2, ...; domain.header=on "
+            "takes it as names"
+        )
+
+
+def _without_blanks(frame: Any, first: list[str], notes: list[str]) -> Any:
+    """The frame without rows that are empty, and without columns that have neither a name nor a value."""
+    empty = frame.isna()
+    rows = empty.all(axis=1).to_numpy()
+    columns = [k for k, cell in enumerate(first) if not cell.strip() and empty.iloc[:, k].all()]
+    if rows.any():
+        notes.append(f"empty rows left out: {int(rows.sum()):,}")
+        frame = frame[~rows]
+    if columns and len(columns) < frame.shape[1]:
+        notes.append(f"columns without a name and without a value left out: {len(columns)}")
+        frame = frame.drop(columns=frame.columns[columns])
+    return frame
 
 
 def _in_parts(file: Path, columns: int, options: dict[str, Any]) -> Any:
@@ -141,34 +203,20 @@ def _in_parts(file: Path, columns: int, options: dict[str, Any]) -> Any:
 
 
 def _first_rows(file: Path, encoding: str) -> tuple[list[str], int]:
-    """(the first lines of a file without comments, number of comment lines before them)."""
+    """(the first lines of a file without remarks, number of remarks before them)."""
     with open_text(file) as stream:
         raw = stream.read(HEAD)
     if b"\0" in raw[:4096] and encoding.lower().startswith("utf-8"):
         raise UnicodeDecodeError(encoding, raw[:1], 0, 1, "zero bytes: this is not text, or it is UTF-16")
     text = io.BytesIO(raw).read().decode(_codec(encoding), "strict" if len(raw) < HEAD else "ignore")
     lines = text.splitlines(keepends=True)
-    skip = 0
-    while skip < len(lines) and lines[skip].startswith("#"):
-        skip += 1
-    return lines[skip : skip + 20], skip
+    mark = find_separator([line for line in lines[: 2 * LOOKED_AT] if not line.startswith("#")], SEPARATORS) or ","
+    skip = remarks(lines, lambda line: len((split_at([line], mark) or [[]])[0]))
+    return lines[skip : skip + LOOKED_AT + 1], skip
 
 
 def _codec(encoding: str) -> str:
     return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-
-
-def _separator(lines: list[str]) -> str:
-    """The separator that splits the first lines into the most cells, equally many in each line."""
-
-    def cells(mark: str) -> tuple[bool, int]:
-        try:
-            widths = [len(row) for row in csv.reader(lines[:5], delimiter=mark) if row]
-        except csv.Error:  # a cell of more than 131,072 characters: the wrong separator
-            return (False, 0)
-        return (len(set(widths)) == 1 and widths[0] > 1, max(widths, default=0))
-
-    return max(SEPARATORS, key=cells)
 
 
 def _check_names(names: list[str], where: str) -> None:

@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.errors import UsageError, nearest
+from ganworks.files.tables.dates import DateForm, moments
+from ganworks.files.tables.numbers import NumberForm
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data.layout import TableLayout
+from ganworks.kinds.tables.data.reading import pandas
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<=": np.less_equal,
@@ -107,19 +110,14 @@ def _value(column: dict[str, Any], text: str, how: str = "=") -> Any:
     UsageError.
     """
     name, kind = column["name"], column["kind"]
-    if kind in ("number", "sum"):
-        try:
-            return float(text)
-        except ValueError as error:
-            raise UsageError(f'where: "{name}" holds numbers, {text!r} is none.') from error
-    if kind == "date":
-        from ganworks.kinds.tables.data.reading import pandas
-
-        pd = pandas()
-        stamp = pd.to_datetime(text, errors="coerce", utc=True)
-        if pd.isna(stamp):
-            raise UsageError(f'where: "{name}" holds dates, {text!r} is none; say for example 2024-05-31.')
-        return float(stamp.timestamp())
+    if column.get("of", kind) == "number":
+        forms = [NumberForm(**column["form"]), NumberForm()] if "form" in column else [NumberForm()]
+        found = next((v for form in forms if np.isfinite(v := form.read(text))), None)
+        if found is None:
+            raise UsageError(f'where: "{name}" holds numbers, {text!r} is none.')
+        return found
+    if column.get("of", kind) == "date":
+        return _moment(column, text)
     if kind != "category":
         raise UsageError(f'where: "{name}" is {"an id" if kind == "id" else "constant"}; it cannot be asked for.')
     if how not in ("=", "!=", "in", "not in"):
@@ -129,6 +127,27 @@ def _value(column: dict[str, Any], text: str, how: str = "=") -> Any:
         close = nearest(text.strip(), known[:1000])
         raise UsageError(f'where: no row of "{name}" that was trained on is {text.strip()!r}. {close}')
     return text.strip()
+
+
+def _moment(column: dict[str, Any], text: str) -> float:
+    """The seconds of a date that is written as in the column, or in a form of one meaning; without an offset it counts
+    in the time zone of the column. Raises UsageError.
+    """
+    own = DateForm.of(column) if "format" in column else None
+    low, high = _written(column, [column["low"], column["high"]])
+    found = moments(text, own)
+    if not found:
+        raise UsageError(f'where: "{column["name"]}" holds dates, {text!r} is none; say for example {low}.')
+    if len(found) > 1:
+        forms = " or ".join(form.spoken for _, form in found[:2])
+        raise UsageError(
+            f'where: {text!r} may be {forms}. Write it as in "{column["name"]}" ({low} to {high}) or as year-month-day.'
+        )
+    seconds, form = found[0]
+    zone = column["dtype"].partition(", ")[2].rstrip("]")
+    if zone and "%z" not in form.format:
+        return float(pandas().Timestamp(seconds, unit="s").tz_localize(zone, ambiguous=True).timestamp())
+    return seconds - 60 * own.offset if own and "%z" in own.format and "%z" not in form.format else seconds
 
 
 # Codes that can meet a condition ---------------------------------------------------------------------
@@ -155,12 +174,16 @@ def allowed(asked: Sequence[Condition], columns: Sequence[dict[str, Any]]) -> di
 def _has(column: dict[str, Any]) -> str:
     if column["kind"] == "category":
         return f"it holds {', '.join(repr(v) for v in column['values'][:8])} ..."
-    if column["kind"] == "date":
-        low, high = table_columns.from_numbers(
-            {**column, "format": "%Y-%m-%d"}, np.array([column["low"], column["high"]])
-        )
-        return f"it goes from {low} to {high}"
-    return f"it goes from {column['low']:g} to {column['high']:g}"
+    low, high = _written(column, [column["low"], column["high"]])
+    return f"it goes from {low} to {high}"
+
+
+def _written(column: dict[str, Any], numbers: list[float]) -> list[str]:
+    """Numbers or moments as the column holds them."""
+    if column.get("of", column["kind"]) == "date" or "form" in column:
+        column = {**column, "kind": column.get("of", column["kind"])}
+        return [str(v) for v in table_columns.from_numbers(column, np.array(numbers))]
+    return [f"{v:.12g}" for v in numbers]
 
 
 def _may(column: dict[str, Any], condition: Condition) -> np.ndarray:

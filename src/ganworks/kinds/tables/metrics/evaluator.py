@@ -27,6 +27,7 @@ from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
 
 FEWEST, QUICK, WATCHED, SHOWN = 20, 3000, 256, 8
 CHUNK, TRIES = 1024, 4
+APART = 0.1  # largest distance of real data's own similarity of pairs from its ceiling
 MEANING = {
     "pairs": "Mean similarity of all pairs of columns: 1 - total variation of their joint bins.",
     "shapes": "Mean similarity of single columns: 1 - Kolmogorov-Smirnov or 1 - total variation.",
@@ -142,6 +143,15 @@ class TableEvaluator(TimedByTrial):
         values["detection"] = likeness.auc(likeness.detection(self.coder, real, made))
         return values
 
+    def ill_divided(self) -> bool:
+        """Whether held-out rows are less like the training rows than as many training rows are: real data's own score
+        is far from its ceiling.
+        """
+        some = self.train.iloc[: len(self.held)]
+        rest = self.train.iloc[len(some) :] if len(self.train) > 2 * len(some) else self.train
+        own, ceiling = (list(likeness.pairs(self.coder, part, rest).values()) for part in (self.held, some))
+        return bool(own) and float(np.mean(ceiling) - np.mean(own)) > APART
+
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> TaskReport:
@@ -149,6 +159,11 @@ class TableEvaluator(TimedByTrial):
         start = time.monotonic()
         if not self.ready:
             return TaskReport.of_nothing("Too few rows are held out for an evaluation.", about)
+        if self.ill_divided():
+            return TaskReport.of_nothing(
+                "The held-out rows are unlike the training rows, so that real data would get a poor score: no verdict.",
+                about,
+            )
         made = self.made(nets, min(len(self.train), 10 * count), seed)
         progress("Comparing", 1, 4)
         rivals = {"real data": self.train, "each column by itself": likeness.independent(self.train, seed)}
@@ -243,8 +258,9 @@ class TableEvaluator(TimedByTrial):
         private = table_privacy.promised(self.config, len(self.data.train), seen)
         out = [
             f"{made:,} generated rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
-            "Pairs: numbers in ten quantile bins of the training rows, at most 200 values of a category, mean of all "
-            "pairs. Intervals of pairs and shapes are over pairs and columns.",
+            "Pairs: numbers in at most ten quantile bins of the training rows, values of 5 % of the rows or more in "
+            "bins of their own, at most 200 values of a category, mean of all pairs. Intervals of pairs and shapes are "
+            "over pairs and columns.",
             "Detection: gradient boosting, equal numbers of real and generated rows, tested on 30 % of them.",
         ]
         if target:

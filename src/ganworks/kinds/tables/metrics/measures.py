@@ -1,7 +1,8 @@
 """Similarity of two tables: by column, by pair of columns, to a detector, and to models trained on them.
 
-The protocol is that of SDMetrics' column shapes and pair trends with one change: in pairs, numbers are binned by ten
-quantiles of the real table, so that one measure, 1 - total variation, serves all pairs.
+The protocol is that of SDMetrics' column shapes and pair trends with one change: in pairs, numbers are binned by
+quantiles of the real table, so that one measure, 1 - total variation, serves all pairs. A value of 5 % of the rows or
+more, such as the zero of a column that is mostly zero, has a bin of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ganworks.core.spec import key
 from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.metrics.estimate import ks
 
-BINS, MOST = 10, 200  # quantile bins of numbers in pairs; most values of a category with bins of their own
+BINS, MOST = 10, 200  # most quantile bins of numbers in pairs; most values of a category with bins of their own
+HEAVY, LIGHT = 0.05, 0.01  # share of the rows from which a number has a bin of its own; least share in a quantile bin
 LARGEST_TRAIN = 20_000  # most rows on which models are trained
 PAIRED_COLUMNS = 60  # most columns whose pairs are compared
 
@@ -41,8 +43,7 @@ class Coder:
                 self._places[name] = {value: k for k, (_, _, value) in enumerate(kept)}
             else:
                 x = numbers(column, reference)
-                x = x[np.isfinite(x)]
-                self._edges[name] = np.unique(np.quantile(x, np.linspace(0, 1, BINS + 1)[1:-1])) if len(x) else x
+                self._edges[name] = bin_edges(x[np.isfinite(x)])
 
     @property
     def names(self) -> list[str]:
@@ -61,7 +62,7 @@ class Coder:
                 sizes.append(len(places) + 2)
             else:
                 x, edges = numbers(column, frame), self._edges[name]
-                out.append(np.where(np.isnan(x), len(edges) + 1, np.searchsorted(edges, x, "right")))
+                out.append(np.where(np.isnan(x), len(edges) + 1, np.searchsorted(edges, x)))
                 sizes.append(len(edges) + 2)
         return np.stack(out, 1), sizes
 
@@ -73,6 +74,19 @@ class Coder:
 
     def _codes(self, frame: Any, name: str) -> np.ndarray:
         return frame[name].astype(object).map(self._places[name]).to_numpy(np.float64, na_value=np.nan)
+
+
+def bin_edges(x: np.ndarray) -> np.ndarray:
+    """The upper ends, included, of all bins but the last, of numbers x [n] without missing ones.
+
+    Heavy values have bins of their own; the rest is divided by quantiles into at most BINS bins.
+    """
+    values, counts = np.unique(x, return_counts=True)
+    heavy = values[counts >= HEAVY * len(x)]
+    rest = x[~np.isin(x, heavy)]
+    bins = min(BINS, int(len(rest) / (LIGHT * len(x) or 1)))
+    edges = np.quantile(rest, np.linspace(0, 1, bins + 1)[1:-1], method="lower") if bins > 1 else rest[:0]
+    return np.unique(np.concatenate([edges, heavy, np.nextafter(heavy, -np.inf)]))
 
 
 def _gaps(series: Any) -> np.ndarray:
