@@ -1,9 +1,12 @@
 """How many processor cores a process may use: the user's limit and the control group's win over what is there."""
 
 import os
+import threading
 
 import pytest
+import torch
 
+from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 
 
@@ -40,3 +43,20 @@ def test_the_quota_of_the_first_version_of_control_groups(monkeypatch, tmp_path,
 def test_a_precise_choice_of_cores_is_a_limit(monkeypatch, tmp_path):
     _there(monkeypatch, 2)
     assert devices.cores(tmp_path, {"OMP_NUM_THREADS": "5"}) == 2
+
+
+def test_threads_that_cannot_be_started_are_refused(monkeypatch):
+    before, real, left = torch.get_num_threads(), threading.Thread.start, iter(range(4))
+
+    def start(self):
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(UsageError, match=r"train\.threads=1024: this process may not start more than 5 threads"):
+        devices.use_threads(1024)
+    assert torch.get_num_threads() == before
+    devices.use_threads(1)
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(before)

@@ -9,15 +9,16 @@ import hashlib
 import os
 import re
 import stat
+import time
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import check_ratio, file_mark, zip_count
-from ganworks.files.rasters.decode import MAX_BYTES, printable
+from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
 
 MAX_COUNT = 2_000_000
 
@@ -189,7 +190,7 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
 
 
 class FileListing:
-    """A single file as a listing. most: `read` returns at most so many bytes; a caller sets it above its own limit."""
+    """A single file as a listing. most: `read` returns at most so many bytes, unless told; above a caller's limit."""
 
     kind = "file"
 
@@ -201,11 +202,44 @@ class FileListing:
         stamp = f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode("utf-8", "surrogateescape")
         self.digest = hashlib.blake2b(stamp, digest_size=16)
 
-    def read(self, index: int) -> bytes:
-        """At most `most` bytes from the start of the file."""
+    def read(self, index: int, most: int | None = None) -> bytes:
+        """The first `most` bytes of the file."""
         with self.open(index) as file:
-            return file.read(self.most)
+            return file.read(self.most if most is None else most)
 
     def open(self, index: int) -> BinaryIO:
         """The file to read from."""
         return self.path.open("rb")
+
+
+Listing = FolderListing | ZipListing | FileListing
+Failed = Callable[[str, str], UsageError]  # of a name, and why it cannot be read
+
+
+def unreadable(name: str, why: str) -> UsageError:
+    """The error for a file that cannot be read."""
+    return UsageError(f'"{name}" cannot be read: {why}')
+
+
+def read_whole(listing: Listing, index: int, most: int = MAX_BYTES, failed: Failed = DecodeError) -> bytes:
+    """All bytes of a file of a listing; the error that `failed` makes when they cannot be read, or are more than
+    `most`.
+    """
+    name = printable(listing.names[index])
+    if listing.sizes[index] > most:
+        raise failed(name, f"{listing.sizes[index]:,} bytes is more than the limit of {most:,}.")
+    try:
+        data = _read_again(listing, index, most + 1)
+    except Exception as error:  # a damaged zip member may raise anything: zlib, struct, OSError
+        raise failed(name, f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
+    if len(data) > most:
+        raise failed(name, f"more than {most:,} bytes.")
+    return data
+
+
+def _read_again(listing: Listing, index: int, most: int) -> bytes:
+    try:
+        return listing.read(index, most)
+    except OSError:
+        time.sleep(0.05)  # a network file system may recover
+        return listing.read(index, most)

@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import re
-import time
 import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
@@ -24,8 +23,8 @@ import numpy as np
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import from_idx, from_npy, from_npz, idx_in_folder, is_idx_name
 from ganworks.files.arrays import ArraySource, Source, WithLabels, digits, from_array
-from ganworks.files.listings import FileListing, FolderListing, ZipListing, order_key
-from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, printable
+from ganworks.files.listings import FileListing, FolderListing, ZipListing, order_key, read_whole, unreadable
+from ganworks.files.rasters.decode import SUFFIXES, printable
 
 SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
 
@@ -190,7 +189,7 @@ class FileSource(WithLabels):
             return None, ()
         names = [self.listing.names[i] for i in self.indices]
         if self._table is not None:
-            given = read_labels(self.listing.read(self._table), self.path, self.suffixes)
+            given = read_labels(read_whole(self.listing, self._table, failed=unreadable), self.path, self.suffixes)
             folder = self.listing.names[self._table].rpartition("/")[0]
             found = [_look_up(given, n, folder) for n in names]
             missing = [n for n, f in zip(names, found, strict=True) if f is None]
@@ -220,25 +219,7 @@ class FileSource(WithLabels):
 
     def get(self, index: int) -> bytes:
         """The encoded bytes; raises DecodeError when they cannot be read."""
-        at = int(self.indices[index])
-        if self.listing.sizes[at] > MAX_BYTES:
-            raise DecodeError(
-                self.name(index), f"{self.listing.sizes[at]:,} bytes is more than the limit of {MAX_BYTES:,}."
-            )
-        try:
-            data = self._read(at)
-        except Exception as error:  # a damaged zip member may raise anything: zlib, struct, OSError
-            raise DecodeError(self.name(index), f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
-        if len(data) > MAX_BYTES:
-            raise DecodeError(self.name(index), f"more than {MAX_BYTES:,} bytes.")
-        return data
-
-    def _read(self, at: int) -> bytes:
-        try:
-            return self.listing.read(at)
-        except OSError:
-            time.sleep(0.05)  # a network file system may recover
-            return self.listing.read(at)
+        return read_whole(self.listing, int(self.indices[index]))
 
     def stamp(self) -> str:
         """Changes when a file is added, removed or changed."""

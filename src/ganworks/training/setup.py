@@ -61,7 +61,7 @@ class Builder:
         self.passed_over: list[str] = []  # what was wrong with the run whose weights it begins from
         self.device = devices.pick_device(config.train.device)
         if config.train.threads:
-            torch.set_num_threads(config.train.threads)
+            devices.use_threads(config.train.threads)
         self.budget = Budget.parse(config.train.budget)
         self.order = Order(len(dataset.train), key(config.train.seed, "order"))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
-from ganworks.files.listings import FolderListing, ZipListing
+from ganworks.files.listings import FolderListing, ZipListing, read_whole
 from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
 
 RECORD = "applied.jsonl"
@@ -55,21 +56,8 @@ def find_items(
         if not name.lower().endswith(takes):
             left += 1
             continue
-        items.append(Item(name, path, _reader(listing, index)))
+        items.append(Item(name, path, partial(read_whole, listing, index)))
     return items, left
-
-
-def _reader(listing: FolderListing | ZipListing, index: int) -> Callable[[], bytes]:
-    def get() -> bytes:
-        name = printable(listing.names[index])
-        if listing.sizes[index] > MAX_BYTES:
-            raise DecodeError(name, f"more than {MAX_BYTES:,} bytes.")
-        try:
-            return listing.read(index)
-        except Exception as error:  # a damaged zip member may raise anything
-            raise DecodeError(name, f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
-
-    return get
 
 
 class Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,6 +51,26 @@ def cores(root: str | Path = "/sys/fs/cgroup", environment: Mapping[str, str] | 
     said = (os.environ if environment is None else environment).get("OMP_NUM_THREADS", "").split(",")[0].strip()
     asked = int(said) if said.isdecimal() and len(said) < 10 else 0
     return max(1, min(there, _quota(Path(root)) or there, asked or there))
+
+
+def use_threads(count: int) -> None:
+    """Let torch compute with so many threads. Raises UsageError when this process may not start that many.
+
+    They are tried first, since OpenMP ends the process without a sentence when it cannot start one.
+    """
+    ended, started = threading.Event(), 1  # this thread is one of them
+    try:
+        while started < count:
+            threading.Thread(target=ended.wait, daemon=True).start()
+            started += 1
+    except RuntimeError as error:
+        raise UsageError(
+            f"train.threads={count}: this process may not start more than {started} threads. More than the {cores()} "
+            "of its processor cores are no faster."
+        ) from error
+    finally:
+        ended.set()
+    torch.set_num_threads(count)
 
 
 def _quota(root: Path) -> int:

@@ -9,7 +9,6 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import load_arrays
-from ganworks.files.listings import FolderListing, ZipListing
+from ganworks.files.listings import FolderListing, ZipListing, read_whole, unreadable
 from ganworks.files.rasters.decode import printable
 from ganworks.files.rows import check_cells
 from ganworks.files.tables.cells import commas_in
@@ -118,13 +117,12 @@ def _read_path(path: Path, header: str) -> Raw:
     name = printable(str(path))
     if path.is_dir():
         listing = FolderListing(path)
-        return _many(name, "folder", listing.names, listing.read, listing.notes, header)
+        return _many(name, listing, header)
     if not path.is_file():
         raise UsageError(f'"{name}" does not exist, or is neither a file nor a folder.')
     suffix = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if path.suffix.lower() == ".zip":
-        packed = ZipListing(path)
-        return _many(name, "zip", packed.names, packed.read, packed.notes, header)
+        return _many(name, ZipListing(path), header)
     if suffix in (".npz", ".npy") and path.suffix.lower() != ".gz":
         return _read_arrays(path, name)
     if suffix == ".parquet":
@@ -192,10 +190,9 @@ def _read_arrays(path: Path, name: str) -> Raw:
     return raw
 
 
-def _many(
-    source: str, kind: str, names: Sequence[str], read: Callable[[int, int], bytes], notes: Sequence[str], header: str
-) -> Raw:
+def _many(source: str, listing: FolderListing | ZipListing, header: str) -> Raw:
     """The tables of a folder or zip: those with the commonest header are series, others may hold attributes of them."""
+    names = listing.names
     chosen = [i for i, n in enumerate(names) if Path(n).suffix.lower() in SUFFIXES and not _is_about(n)]
     if not chosen:
         raise UsageError(f'"{source}" holds no table ({", ".join(SUFFIXES)}).')
@@ -204,25 +201,19 @@ def _many(
     found: dict[str, Columns] = {}
     total, told = 0, []
     for i in chosen:
-        content = read(i, MAX_BYTES + 1)
-        total += len(content)
+        raw = read_whole(listing, i, MAX_BYTES, unreadable)
+        total += len(raw)
         if total > MAX_BYTES:
             raise UsageError(f'The tables in "{source}" hold more than {MAX_BYTES / 1e9:.1f} GB.')
-        found[names[i]] = parse_table(content, f"{source}/{printable(names[i])}", header, told)
+        found[names[i]] = parse_table(raw, f"{source}/{printable(names[i])}", header, told)
     headers = Counter(tuple(table) for table in found.values())
     usual = headers.most_common(1)[0][0]
     members = sorted((n for n, table in found.items() if tuple(table) == usual), key=natural_key)
     others = [n for n in found if n not in set(members)]
     attributes, more = attribute_tables([Path(n).stem for n in members], {n: found[n] for n in others})
     stems = [Path(n).stem for n in members]
-    return Raw(
-        Path(source).name,
-        kind,
-        [found[n] for n in members],
-        stems,
-        attributes,
-        [*notes, *list(dict.fromkeys(told))[:6], *more],
-    )
+    notes = [*listing.notes, *list(dict.fromkeys(told))[:6], *more]
+    return Raw(Path(source).name, listing.kind, [found[n] for n in members], stems, attributes, notes)
 
 
 def _is_about(name: str) -> bool:

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.files.listings import read_whole
 from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, header, printable
 from ganworks.files.sources import FileSource, labels_of, listing_of, natural_key, stamp_of
 
@@ -135,15 +136,7 @@ class ClipFiles(FileSource):
         return lambda: self._bytes(at)
 
     def _bytes(self, at: int) -> bytes:
-        name, size = printable(self.listing.names[at]), self.listing.sizes[at]
-        if size > MAX_BYTES:
-            raise ClipError(
-                name, f"{size:,} bytes is more than the limit of {MAX_BYTES:,} (films in folders have no limit)."
-            )
-        try:
-            return self._read(at)
-        except Exception as error:  # a damaged zip member may raise anything: zlib, struct, OSError
-            raise ClipError(name, f"its bytes cannot be read ({printable(str(error))[:160]}).") from error
+        return read_whole(self.listing, at, MAX_BYTES, ClipError)
 
 
 class ClipArrays:
