@@ -15,10 +15,15 @@ class Entry(_Entry, total=False):
     bytes: int
 
 
-class Manifest(TypedDict):
-    """manifest.json: what belongs to the run, by path."""
-
+class _Manifest(TypedDict):
     files: dict[str, Entry]
+
+
+class Manifest(_Manifest, total=False):
+    """manifest.json: what belongs to the run, by path; what is being put into place; states that are to be removed."""
+
+    pending: dict[str, str]
+    retired: list[str]
 
 
 class _Data(TypedDict):

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import devices
 from ganworks.core.schema.plain import read_json
 from ganworks.files.atomic import replace_file
 
@@ -64,7 +65,7 @@ def _sums(folder: Path) -> dict[str, list[int]]:
     """File name -> the CRC-32 of each of its blocks."""
     files = _files(folder)
     jobs = [(path, start) for path in files for start in range(0, max(1, path.stat().st_size), _BLOCK)]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1, len(jobs) or 1)) as pool:
+    with ThreadPoolExecutor(min(8, devices.cores(), len(jobs) or 1)) as pool:
         found = list(pool.map(_sum, jobs))
     return {path.name: [s for (p, _), s in zip(jobs, found, strict=True) if p is path] for path in files}
 
