@@ -47,7 +47,7 @@ def test_a_file_is_read_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", READERS)
-@pytest.mark.parametrize("packed", [gzip.compress(b"a,b\n1,2\n" * 900)[:-9], b"no gzip"])
+@pytest.mark.parametrize("packed", [gzip.compress(b"a,b\n1,2\n" * 900)[:-9], b"no gzip"], ids=["cut", "no-gzip"])
 def test_a_torn_file_is_told(tmp_path, suffix, packed):
     path = tmp_path / f"torn.{suffix}.gz"
     path.write_bytes(packed)
