@@ -19,7 +19,7 @@ from torture.forks import Ended, command, fork
 from torture.places import PLACES
 
 NAME = "flips"
-WAYS = ("flip",) * 5 + ("cut",) * 2
+WAYS = ("flip",) * 6 + ("cut",) * 2
 _NEEDED_BY_NONE = (  # nothing is computed from them; a file of the cache may stay damaged where nothing reads it
     "cache/",
     *(f"run/{name}" for name in ("report.html", "README.md", "metrics.jsonl", "samples/", "eval/")),
