@@ -18,7 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     ("core",),
     ("files",),
-    ("layers", "augment"),
+    ("layers", "augment", "pretrained"),
     ("networks", "games", "metrics"),
     ("runs",),
     ("training",),
@@ -172,7 +172,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
     from ganworks.core.schema.words import ALIASES
 
     assert sorted(VERBS) == [
-        *("apply", "compare", "data", "eval", "info", "predict", "recipes", "report", "sample", "train")
+        *("apply", "compare", "data", "eval", "features", "info", "predict", "recipes", "report", "sample", "train")
     ]
     assert sorted(ALIASES) == [
         "batch",

@@ -222,7 +222,7 @@ def predict(run: str | Path, data: Any) -> Any:
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
     """Evaluate a run on held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`.
 
-    options: count=, seed=, extractor= (the name of the feature extractor, see `metrics.features`). Returns
+    options: count=, seed=, features= (their name, see `metrics.features`, or the file of a published network). Returns
     what eval.json holds, as an object with `to_dict()`. Raises UsageError, and `use.evaluate.NotKeptError`, which holds
     it, when it cannot be written.
     """

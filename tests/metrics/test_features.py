@@ -143,9 +143,9 @@ def test_extractors_are_picked_by_name():
     )
     some.labels = None
     assert choices(some) == ("random", "identity")
-    with pytest.raises(UsageError, match=r'no extractor "classifier".*images with labels.*identity, random'):
+    with pytest.raises(UsageError, match=r'no features "classifier".*images with labels.*identity, random'):
         extractor_for(some, name="classifier")
-    with pytest.raises(UsageError, match=r'no extractor "randm".*Did you mean "random"'):
+    with pytest.raises(UsageError, match=r'no features "randm".*Did you mean "random"'):
         extractor_for(some, name="randm")
 
 

@@ -45,7 +45,7 @@ def test_a_kind_without_a_choice_says_so(tmp_path, monkeypatch):
     settings = {"budget": 64, "batch": 32, "train.precision": "fp32", "networks.hidden": [8], "train.judge": False}
     list(gw.train("points", data="ring8", out=tmp_path / "run", **settings))
     assert gw.evaluate(tmp_path / "run", count=100, extractor="identity").extractor.startswith("identity@")
-    with pytest.raises(UsageError, match=r'no extractor "random" for this data.*It is for images'):
+    with pytest.raises(UsageError, match=r'no features "random" for this data.*They are for images'):
         gw.evaluate(tmp_path / "run", count=100, extractor="random")
     monkeypatch.setattr("ganworks.kinds.points.domain.Points.evaluator", lambda *_: object())
     with pytest.raises(UsageError, match="points is judged in one way only"):

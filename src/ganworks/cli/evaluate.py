@@ -18,7 +18,7 @@ def evaluate(places: list[str], options: Options) -> None:
     """ganworks eval RUN key=value ..."""
     import_own(options)
     run = one(places, "a run folder", "eval")
-    only(options, ("data", "count", "seed", "extractor"), "eval")
+    only(options, ("data", "count", "seed", "features", "extractor"), "eval")
     with printing_unkept(), Meters() as meters:
         report = api.evaluate(
             run,
@@ -26,6 +26,7 @@ def evaluate(places: list[str], options: Options) -> None:
             on_work=meters,
             count=whole(options.get("count", "10000"), "count"),
             seed=whole(options.get("seed", "0"), "seed"),
+            features=options.get("features", ""),
             extractor=options.get("extractor", ""),
         )
     print_report(report.to_dict(), use_of(Path(run)))

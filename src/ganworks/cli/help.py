@@ -19,6 +19,7 @@ ganworks: train a GAN on your data, know how good it is, use it anywhere.
   ganworks data PATH                                   look at a data set before you train
   ganworks info RUN        ganworks report RUN         where a run stands; its page, report.html
   ganworks compare A B     ganworks recipes [NAME]     runs side by side; what can be trained
+  ganworks features                                    published networks to judge by, and how to get one
 
 {path}
 A first try, with nothing to download (about a minute and a half):
@@ -125,15 +126,17 @@ top=3    how many classes to print for each picture.   device=auto|cpu|cuda|mps
 """
 
 _EVAL = """\
-ganworks eval RUN [data=PATH] [count=10000] [seed=0] [extractor=NAME]
+ganworks eval RUN [data=PATH] [count=10000] [seed=0] [features=NAME|FILE]
 
 Evaluates the generator on held-out real data, which it never saw: Frechet and kernel distance, precision, recall,
 density, coverage, agreement with the asked label, and whether it copies its training data. Every number stands beside
 the value that real data gets. Writes eval.json, pictures under eval/, and the page report.html.
 data: needed only when the data has moved since the training.
-extractor: other features to measure with, for recipes that make images or points from nothing: classifier (trained on
-the labels; the usual choice where there are some), random (untrained convolutions), identity (the values themselves).
-Scores of different extractors cannot be compared; each is written down with the name and hash of its own.
+features: what to measure with, for recipes that make images or points from nothing: classifier (trained on the labels;
+the usual choice where there are some), random (untrained convolutions), identity (the values themselves), or a
+published network that has seen many pictures, by its name or its file (`ganworks features` lists them). Scores of
+different features cannot be compared; each is written down with the name and hash of its own, such as
+kid[mobilenet_v2:b0353104].
 """
 
 _DATA = """\
@@ -158,6 +161,10 @@ _PAGES = {
     "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n",
     "recipes": "ganworks recipes [NAME [format=json]]\n\nWhat can be trained; with a NAME: its paper, claim and "
     "settings.\nformat=json prints the JSON Schema of its settings.\n",
+    "features": "ganworks features [get NAME | add FILE]\n\nLists the published networks that are known: what for, "
+    "size, licence, what they were trained on, where they\ncome from, and which are here. None comes with ganworks.\n"
+    "get NAME fetches one, checks it by the hash in its name, and keeps it in the cache.\n"
+    "add FILE keeps one that you have: safetensors, PyTorch (.pth, .pt) or Keras (.h5).\n",
     "completion": (
         "ganworks completion bash|zsh|fish\n\nPrints a script that completes verbs, recipes, settings and paths. "
         'In ~/.bashrc:\n\n  eval "$(ganworks completion bash)"\n\n'

@@ -1,10 +1,11 @@
-"""`ganworks recipes`: list recipes, or describe one."""
+"""`ganworks recipes` and `ganworks features`: what can be trained, and the published networks to judge by."""
 
 from __future__ import annotations
 
 from ganworks.cli.words import Options, import_own, one, only
 from ganworks.core import registry
 from ganworks.core.console.voice import say
+from ganworks.core.errors import UsageError
 
 
 def recipes(places: list[str], options: Options) -> None:
@@ -33,3 +34,41 @@ def _origin(name: str) -> str:
     """The plugin that brings a recipe, in brackets; nothing for ganworks' own."""
     found = registry.recipes().get(name)
     return f" (plugin {found.plugin})" if found is not None and found.plugin else ""
+
+
+def features(places: list[str], options: Options) -> None:
+    """ganworks features [get NAME | add FILE]"""
+    import_own(options)
+    only(options, (), "features")
+    if not places:
+        return _networks()
+    if places[0] not in ("get", "add"):
+        raise UsageError(f'`ganworks features` has no "{places[0]}". It has get NAME and add FILE, or no word at all.')
+    what = one(places[1:], "a name" if places[0] == "get" else "a file", f"features {places[0]}")
+    from ganworks.pretrained import store
+
+    if places[0] == "add":
+        found = store.add(what)
+    else:
+        from ganworks.pretrained.fetch import get
+        from ganworks.report.terminal.meters import Meters
+
+        with Meters() as meters:
+            found = get(what, meters)
+    return say(f"{found.key} is kept in {found.path}", "", f"  ganworks eval RUN features={found.key}")
+
+
+def _networks() -> None:
+    from ganworks.pretrained import store
+    from ganworks.pretrained.known import KNOWN
+
+    here = {found.key for found in store.kept()}
+    for known in KNOWN:
+        key = f"{known.architecture}:{known.digits}"
+        state = "here" if key in here else ""
+        here.discard(key)
+        say(f"{known.name:34} {known.megabytes:4} MB  {state:4}  {known.purpose}")
+        say(f"    {known.licence}. Trained on {known.trained}.", f"    {known.address or known.note}")
+    say(*(f"{key:34} {'':7}  here  a network of yours" for key in sorted(here)))
+    say("", "`ganworks features get NAME` fetches one, `ganworks features add FILE` keeps one that you have.")
+    say(f"They are kept in {store.folder()}. Digits at the end of a name begin the SHA-256 of its file.")

@@ -17,6 +17,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "report": "runs:report",
     "compare": "runs:compare",
     "recipes": "recipes:recipes",
+    "features": "recipes:features",
 }
 
 Options = dict[str, str]

@@ -220,14 +220,14 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class ChoosesExtractor(Protocol):
-    """An evaluator that can measure with other features than its default: `eval RUN extractor=NAME`."""
+    """An evaluator that can measure with other features than its default: `eval RUN features=NAME`."""
 
     @property
     def extractors(self) -> tuple[str, ...]:
         """Names of the feature extractors that fit this data, the default first."""
 
     def with_extractor(self, name: str) -> Evaluator:
-        """The same evaluator with the extractor of that name; UsageError for one that is not in `extractors`."""
+        """The same evaluator with the extractor of that name; a published network too. UsageError for others."""
 
 
 @runtime_checkable

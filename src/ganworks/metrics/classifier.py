@@ -37,6 +37,8 @@ from ganworks.metrics.features import (
     in_batches,
     to_unit,
 )
+from ganworks.metrics.judges.pictures import PublishedFeatures
+from ganworks.pretrained.store import named
 
 RECIPE = 1  # increase it with any change that alters the trained weights
 DIM, SIDE, BATCH = 64, 64, 128
@@ -173,12 +175,15 @@ def extractor_for(
     """The extractor for a data set: a classifier for labelled images, random convolutions for unlabelled ones.
 
     Points and other vectors are their own features. cache: folder where the classifier is stored, or None. name: one of
-    `features.choices` instead of the default; raises UsageError for any other name.
+    `features.choices` instead of the default, or the file or name of a published network; raises UsageError for others.
     """
     known = choices(dataset)
+    if name in NEEDS and name not in known:
+        raise UsageError(
+            f'There are no features "{name}" for this data. They are for {NEEDS[name]}. {nearest("", known)}'
+        )
     if name and name not in known:
-        needs = f" It is for {NEEDS[name]}." if name in NEEDS else ""
-        raise UsageError(f'There is no extractor "{name}" for this data.{needs} {nearest(name, known)}')
+        return PublishedFeatures(dataset.spec, named(name, known), device)
     name = name or known[0]
     if name == "identity":
         return Identity(dataset.spec)

@@ -48,8 +48,17 @@ class FeatureExtractor(Protocol):
 
 
 def score_key(extractor: FeatureExtractor) -> str:
-    """The name of an extractor beside every score, e.g. "clf-1a2b3c4d@99ffee00"."""
-    return f"{extractor.name}@{extractor.sha256[:8]}"
+    """The name of an extractor beside every score, e.g. "clf-1a2b3c4d@99ffee00".
+
+    A published network has a key of its own, "mobilenet_v2:272e38e5", with the hash of its file.
+    """
+    return getattr(extractor, "key", "") or f"{extractor.name}@{extractor.sha256[:8]}"
+
+
+def score_name(metric: str, extractor: FeatureExtractor) -> str:
+    """The name of a number: "kid", or with the features of a published network "kid[mobilenet_v2:272e38e5]"."""
+    key = getattr(extractor, "key", "")
+    return f"{metric}[{key}]" if key else metric
 
 
 def to_unit(examples: np.ndarray, spec: Spec) -> Tensor:

@@ -21,7 +21,7 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.metrics.classifier import Classifier
 from ganworks.metrics.estimate import Estimate, untouched_random_state, wilson
-from ganworks.metrics.features import FeatureExtractor, MetricDataset, Progress, score_key
+from ganworks.metrics.features import FeatureExtractor, MetricDataset, Progress, score_key, score_name
 from ganworks.metrics.reference import FEWEST, Measured, Reference
 from ganworks.metrics.samples import Sample, SampleFeatures, sample_features
 from ganworks.metrics.sheets import draw_all
@@ -69,7 +69,8 @@ class Measurement:
 class Report:
     """The result of `evaluate`; `to_dict` is the content of eval.json.
 
-    extractor: name@hash of the extractor, on which every value depends. count: samples. n: examples on each side of a
+    extractor: name@hash of the extractor, on which every value depends. metrics: by name, which of a published network
+    holds its key, "kid[mobilenet_v2:272e38e5]". count: samples. n: examples on each side of a
     comparison. classes: one entry per class (share of samples, share of real data, agreement, coverage). memorisation:
     flag, sentence, and the samples nearest to training data. pictures: title -> file name.
     """
@@ -179,7 +180,7 @@ def _report(
     return Report(
         extractor=score_key(extractor),
         extractor_sha256=extractor.sha256,
-        metrics=metrics,
+        metrics={score_name(name, extractor): metric for name, metric in metrics.items()},
         count=count,
         n=n,
         train=len(real.train),

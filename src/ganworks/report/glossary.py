@@ -155,8 +155,8 @@ _CALLED: dict[str, tuple[str, bool]] = {
 
 
 def metric_for(key: str) -> MetricText:
-    """The metric that a key such as "fd/clf-mnist@ab12" names; an unknown one is shown without a grade."""
-    base = key.split("/", maxsplit=1)[0].split("@", maxsplit=1)[0].strip().lower().replace(" ", "_").replace("-", "_")
+    """The metric that "fd/clf-mnist@ab12" or "kid[vgg16:397923af]" names; an unknown one is shown without a grade."""
+    base = re.split(r"[/@[]", key, maxsplit=1)[0].strip().lower().replace(" ", "_").replace("-", "_")
     if known := METRICS.get(_ALIASES.get(base, base)):
         return known
     title, share = _CALLED.get(base, (title_of(key), False))

@@ -199,7 +199,7 @@ def from_report(report: Mapping[str, Any]) -> list[Score]:
         item = mapping(raw) or {"value": raw, "floor": floors.get(key)}
         if key != "fd_ratio" and math.isfinite(as_float(item.get("value"))):
             value, low, high, floor, floor_low, floor_high = (as_float(item.get(name)) for name in _FIELDS)
-            own = key.partition("/")[2] or extractor
+            own = key.partition("/")[2] or key.partition("[")[2].rstrip("]") or extractor
             others = {name: as_float(values.get(key)) for name, values in baselines.items()}
             beside = tuple((name, other) for name, other in others.items() if math.isfinite(other))
             metric = stated(key, item) if "baselines" in report else metric_for(key)

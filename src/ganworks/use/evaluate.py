@@ -34,14 +34,19 @@ def evaluate_run(
     work: Work,
     count: int = 10_000,
     seed: int = 0,
+    features: str = "",
     extractor: str = "",
 ) -> Any:
     """Evaluate the published networks of a run on `count` samples; returns what eval.json holds.
 
     data: what the run was trained on; None: the path in its plan. opened: the data set, if it is open already.
-    extractor: the name of the feature extractor; "": the default of the data. Raises UsageError when the data is not
-    found or is not the data of the run, or when the extractor is unknown, NotKeptError when it cannot be written.
+    features: the name of features, or the file or name of a published network; "": the default of the data. extractor:
+    the same by its old name. Raises UsageError when the data is not found or is not the data of the run, or when the
+    features are unknown, NotKeptError when it cannot be written.
     """
+    if features and extractor:
+        raise UsageError("features and extractor are two words for the same. Give features alone.")
+    features = features or extractor
     count, seed = check_count(count, "count"), check_seed(seed)
     folder, plan, config = run.folder, run.plan(), run.config()
     source = plan["given"]["data"] if data is None else data
@@ -58,7 +63,7 @@ def evaluate_run(
     main = next(iter(found.values())).card
     about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
     evaluator = config.domain.evaluator(opened, source, config, work)
-    evaluator = _by(evaluator, extractor, config.recipe) if extractor else evaluator
+    evaluator = _by(evaluator, features, config.recipe) if features else evaluator
     with _workplace() as drawn:
         report = evaluator.evaluate(
             {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
@@ -104,5 +109,5 @@ def keeping(report: Any, folder: Path) -> Iterator[None]:
 def _by(evaluator: Evaluator, name: str, recipe: str) -> Evaluator:
     """The evaluator with the extractor of that name."""
     if not isinstance(evaluator, ChoosesExtractor):
-        raise UsageError(f"extractor={name}: a run of {recipe} is judged in one way only. Leave extractor out.")
+        raise UsageError(f"features={name}: a run of {recipe} is judged in one way only. Leave features out.")
     return evaluator.with_extractor(name)

@@ -16,12 +16,12 @@ from ganworks.core.console.voice import say
 _SHELLS = ("bash", "zsh", "fish")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _SWITCHES = ("evaluate", "tensorboard", "mark", "reverse", "native")
-_PATHS = ("data", "out", "init", "mask", "sheet")
+_PATHS = ("data", "out", "init", "mask", "sheet", "features")
 _OPTIONS = {
     "sample": ("out", "seed", "labels", "truncation", "interpolate", "steps", "device", "mark", "format"),
     "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse"),
     "predict": ("out", "top", "device"),
-    "eval": ("data", "count", "seed"),
+    "eval": ("data", "count", "seed", "features"),
     "data": ("recipe", "out"),
 }
 _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain")

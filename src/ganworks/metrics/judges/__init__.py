@@ -1,0 +1,1 @@
+"""Features of published networks, which have seen more of the world than the data of a run."""

@@ -1,0 +1,1 @@
+"""Published architectures for pictures in plain torch, with the names of parameters that their files have."""
