@@ -1,4 +1,4 @@
-"""`ganworks eval extractor=`: other features on request, named beside every number, or a refusal in a sentence."""
+"""`ganworks eval features=`: other features on request, named beside every number, or a refusal in a sentence."""
 
 import errno
 import json
@@ -7,10 +7,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 
 import ganworks as gw
 from ganworks.cli.main import main
 from ganworks.core.errors import UsageError
+from ganworks.metrics.scoring import MEANING
+from ganworks.pretrained.architectures.plain import SqueezeNet
+from ganworks.report.words import from_report
 from ganworks.use import evaluate
 
 SMALL = {"batch": 64, "train.judge": False, "train.precision": "fp32", "train.threads": 1, "networks.width": 8}
@@ -26,7 +30,7 @@ def run(tmp_path_factory):
 def test_two_extractors_give_their_own_numbers_and_names(run, capsys):
     found = {}
     for name in ("random", "identity"):
-        assert main(["eval", str(run), "count=200", f"extractor={name}"]) == 0
+        assert main(["eval", str(run), "count=200", f"features={name}"]) == 0
         found[name] = json.loads((run / "eval.json").read_text())
         assert f"Judged by {found[name]['extractor']} on 200" in capsys.readouterr().out
         assert found[name]["extractor"] in (run / "report.html").read_text(), "the page says which"
@@ -80,3 +84,19 @@ def test_a_workplace_that_cannot_be_removed_stays_without_an_error(tmp_path, mon
         monkeypatch.setattr(os, "open", refusing)
     monkeypatch.undo()
     assert folder.exists()
+
+
+def test_a_published_network_names_every_number(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GANWORKS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(SqueezeNet, "size", 32)
+    torch.manual_seed(0)
+    torch.save(SqueezeNet().state_dict(), tmp_path / "mine.pth")
+    assert main(["eval", str(run), "count=100", f"features={tmp_path / 'mine.pth'}"]) == 0
+    found, said = json.loads((run / "eval.json").read_text()), capsys.readouterr().out
+    key = f"squeezenet1_1:{found['extractor_sha256'][:8]}"
+    assert found["extractor"] == key and f"Judged by {key} on 100" in said and f"kid[{key}]" in said
+    assert set(found["metrics"]) == {f"{name}[{key}]" for name in MEANING if name != "agreement"}
+    scores = from_report(found)
+    assert {s.extractor for s in scores} == {key} and "frechet" in {s.metric.name for s in scores}
+    assert main(["eval", str(run), "count=100", "features=random", "extractor=random"]) == 2
+    assert "two words for the same" in capsys.readouterr().err
