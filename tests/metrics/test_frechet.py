@@ -74,3 +74,18 @@ def test_interval_has_the_width_of_the_true_spread():
     assert width / 2 == pytest.approx(1.96 * np.std(values), rel=0.35)
     four = sample_distance(gauss(8, 1200, 8, shift=0.3), reference, 300, repeats=50)
     assert four.high - four.low == pytest.approx(width / 2, rel=0.35)
+
+
+def test_few_rows_give_the_same_distance_as_their_covariance():
+    """Fewer examples than features: their small matrix has the same eigenvalues, and costs little."""
+    reference, x = moments(gauss(2, 60, 40)), gauss(3, 12, 40, 2.0, 0.5)
+    times = np.array([2.0, 1, 0, 3, 1, 1, 0, 1, 1, 1, 1, 0])
+    with warnings.catch_warnings(action="ignore"):
+        plain, weighted = moments(x), moments(x[times > 0], times[times > 0])
+        repeated = moments(np.repeat(x, times.astype(int), axis=0))
+    assert plain.rows is not None and weighted.rows is not None and reference.rows is None
+    for few in (plain, weighted):
+        assert np.allclose(few.rows.T @ few.rows, few.cov)
+        whole = Moments(few.mean, few.cov, few.count)
+        assert distance(reference, few) == pytest.approx(distance(reference, whole), rel=1e-6)
+    assert distance(reference, weighted) == pytest.approx(distance(reference, repeated), rel=1e-9)

@@ -332,5 +332,6 @@ def test_runs_side_by_side_mark_only_what_is_beyond_chance(tmp_path: Path) -> No
     (second / "eval.json").write_text(json.dumps({**report, "extractor": "clf-other@1", "count": 100}))
     text = "\n".join(compare([first, second], unicode=False))
     assert "cannot be compared" in text and "same count" in text
+    assert "distance [clf-other@1]" in text and "*" not in text.partition("* better")[0], "no row holds both"
     with pytest.raises(UsageError):
         compare([first])

@@ -18,11 +18,15 @@ from ganworks.metrics.estimate import Estimate, around
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean [d] and covariance [d, d] (divided by n - 1) of `count` feature vectors, float64."""
+    """Mean [d] and covariance [d, d] (divided by n - 1) of `count` feature vectors, float64.
+
+    rows [k, d]: where there are fewer of them than features, the covariance is rows.T @ rows, and has rank k at most.
+    """
 
     mean: np.ndarray
     cov: np.ndarray
     count: int
+    rows: np.ndarray | None = None
 
     @cached_property
     def root(self) -> np.ndarray:
@@ -44,19 +48,27 @@ def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
             warnings.warn(f"{n} examples are too few for {d} features: FD needs {d + 1}.", stacklevel=2)
         centre = x.mean(axis=0)
         x = x - centre
-        return Moments(centre, x.T @ x / max(n - 1, 1), n)
+        return Moments(centre, x.T @ x / max(n - 1, 1), n, _few(x, max(n - 1, 1)))
     total = float(weights.sum())
     centre = weights @ x / total
     x = x - centre
-    return Moments(centre, (x * weights[:, None]).T @ x / max(total - 1, 1), n)
+    cov = (x * weights[:, None]).T @ x / max(total - 1, 1)
+    return Moments(centre, cov, n, _few(x * np.sqrt(weights)[:, None], max(total - 1, 1)))
+
+
+def _few(x: np.ndarray, divisor: float) -> np.ndarray | None:
+    """Centred examples [k, d] as `Moments.rows`, if they are fewer than features."""
+    return x / divisor**0.5 if len(x) < x.shape[1] else None
 
 
 def distance(a: Moments, b: Moments) -> float:
     """|mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2): the squared 2-Wasserstein distance of the Gaussians.
 
     The symmetric form needs only eigenvalues of a symmetric matrix: no complex numbers, and no matrix root that fails.
+    With B = R^T R of k rows R, fewer than d, they are those of the smaller R A R^T [k, k], and zeros.
     """
-    values = np.linalg.eigvalsh(a.root @ b.cov @ a.root)
+    few = b.rows
+    values = np.linalg.eigvalsh(a.root @ b.cov @ a.root if few is None else few @ a.cov @ few.T)
     cross = np.sqrt(values.clip(min=0)).sum()
     return float(((a.mean - b.mean) ** 2).sum() + np.trace(a.cov) + np.trace(b.cov) - 2 * cross)
 

@@ -26,11 +26,13 @@ def compare(folders: Sequence[str | Path], *, width: int = 80, unicode: bool = T
     if len(folders) < 2:
         raise UsageError("A comparison needs two or more run folders.")
     runs = [read_run(folder, tail=_TAIL) for folder in folders]
-    found = [{s.metric.name: s for s in words.scores_of(run)} for run in runs]
+    found = [{(s.metric.name, s.extractor): s for s in words.scores_of(run)} for run in runs]
     rows = [("", [run.name for run in runs]), *_training(runs)]
-    others = [name for scores in found for name in scores if name not in words.METRICS]
-    names = [n for n in dict.fromkeys([*words.METRICS, *others]) if any(n in scores for scores in found)]
-    rows += [_row(name, [scores.get(name) for scores in found]) for name in names]
+    all_ = dict.fromkeys(kind for scores in found for kind in scores)
+    known = list(words.METRICS)
+    names = sorted(all_, key=lambda kind: known.index(kind[0]) if kind[0] in known else len(known))
+    several = len({extractor for _, extractor in names if extractor}) > 1
+    rows += [_row(kind[1] if several else "", [scores.get(kind) for scores in found]) for kind in names]
     rows = [(title, [shown(cell) for cell in cells]) for title, cells in rows]
     left = max(len(title) for title, _ in rows)
     column = max(8, min(max(len(c) for _, cells in rows for c in cells), _NAMES, (width - left) // len(runs) - 2))
@@ -57,11 +59,12 @@ def _training(runs: list[RunView]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _row(name: str, scores: list[Score | None]) -> tuple[str, list[str]]:
+def _row(extractor: str, scores: list[Score | None]) -> tuple[str, list[str]]:
+    """The scores of one metric by the same features, which the title names where there are several."""
     metric = next(s.metric for s in scores if s is not None)
     best = _best([s for s in scores if s is not None])
     cells = [words.score_text(metric, s.value) + (" *" if s is best else "  ") if s else "-  " for s in scores]
-    return metric.title, cells
+    return f"{metric.title} [{extractor}]" if extractor else metric.title, cells
 
 
 def _best(scores: list[Score]) -> Score | None:
@@ -76,7 +79,7 @@ def _best(scores: list[Score]) -> Score | None:
     return first if apart and not (math.isfinite(near) and math.isfinite(far) and near >= far) else None
 
 
-def _cautions(runs: list[RunView], found: list[dict[str, Score]]) -> list[str]:
+def _cautions(runs: list[RunView], found: list[dict[tuple[str, str], Score]]) -> list[str]:
     """Why these scores may not be comparable."""
     said = []
     if len({s.extractor for scores in found for s in scores.values() if s.extractor}) > 1:
