@@ -62,13 +62,12 @@ def _networks() -> None:
     from ganworks.pretrained import store
     from ganworks.pretrained.known import KNOWN
 
-    here = {found.key for found in store.kept()}
+    here = store.kept()
     for known in KNOWN:
-        key = f"{known.architecture}:{known.digits}"
-        state = "here" if key in here else ""
-        here.discard(key)
+        state = "here" if any(found.holds(known) for found in here) else ""
         say(f"{known.name:34} {known.megabytes:4} MB  {state:4}  {known.purpose}")
         say(f"    {known.licence}. Trained on {known.trained}.", f"    {known.address or known.note}")
-    say(*(f"{key:34} {'':7}  here  a network of yours" for key in sorted(here)))
+    others = [found.key for found in here if not any(found.holds(known) for known in KNOWN)]
+    say(*(f"{key:34} {'':7}  here  a network of yours" for key in others))
     say("", "`ganworks features get NAME` fetches one, `ganworks features add FILE` keeps one that you have.")
     say(f"They are kept in {store.folder()}. Digits at the end of a name begin the SHA-256 of its file.")

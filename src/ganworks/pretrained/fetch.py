@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.machine.places import explain
-from ganworks.files.atomic import sha256
+from ganworks.files import atomic
 from ganworks.pretrained import store
 from ganworks.pretrained.known import KNOWN, Known, entry
 
@@ -31,44 +30,48 @@ def get(name: str, progress: Progress) -> store.Kept:
         raise UsageError(f'There is no known network "{name[:100]}". {nearest(name, (k.name for k in KNOWN))}')
     if not known.address:
         raise UsageError(f"{name} cannot be fetched by itself: it is {known.note}. Then `ganworks features add FILE`.")
-    store.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    work = atomic.temporary_beside(store.folder() / known.name)
     try:
-        with tempfile.TemporaryDirectory(dir=store.folder(), prefix=".getting-") as work:
-            path = Path(work) / known.address.rpartition("/")[2]
-            with path.open("wb") as file:
-                _download(known, file, progress)
-            store.check_digits(known.name, sha256(path), known.address)
-            return store.add(path)
+        work.mkdir(mode=0o700, parents=True)
+        atomic.sweep(store.folder())
+        path = work / known.address.rpartition("/")[2]
+        with path.open("wb") as file:
+            for piece in _pieces(known, progress):
+                file.write(piece)
+        store.check_digits(known.name, atomic.sha256(path), known.address)
+        return store.add(path)
     except OSError as error:
         raise explain(error, store.folder()) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def _download(known: Known, file: BinaryIO, progress: Progress) -> None:
-    """Write what the address holds into a file."""
+def _pieces(known: Known, progress: Progress) -> Iterator[bytes]:
+    """What the address holds, a piece at a time."""
     try:
         with urlopen(known.address, timeout=_PATIENCE) as answer:
-            _copy(known, answer, file, progress)
+            yield from _limited(known, answer, progress)
     except HTTPError as error:
         raise GanworksError(f"{known.address} answered {error.code} ({error.reason}). {_by_hand(known)}") from error
     except (OSError, HTTPException, ValueError) as error:
-        if getattr(error, "filename", None):  # the disk, not the network
-            raise
         why = getattr(error, "reason", None) or error
         raise GanworksError(f"{known.address} cannot be reached ({why}). {_by_hand(known)}") from error
 
 
-def _copy(known: Known, answer: Any, file: BinaryIO, progress: Progress) -> None:
+def _limited(known: Known, answer: Any, progress: Progress) -> Iterator[bytes]:
     most, done = int(known.megabytes * 1e6 * _MARGIN), 0
     stated = str(answer.headers.get("Content-Length") or "")
-    total = int(stated) if stated.isdigit() else int(known.megabytes * 1e6)
+    total = int(stated[:20]) if stated.isascii() and stated.isdigit() else int(known.megabytes * 1e6)
     while piece := answer.read(_PIECE):
         done += len(piece)
         if max(done, total) > most:
             raise UsageError(
                 f"{known.address} holds more than {most:,} bytes, which {known.name} has not. Nothing was kept."
             )
-        file.write(piece)
         progress(f"Fetching {known.name}", min(done, total), total)
+        yield piece
+    if done < total and stated:
+        raise GanworksError(f"{known.address} ended after {done:,} of {total:,} bytes. Run it again.")
 
 
 def _by_hand(known: Known) -> str:

@@ -13,7 +13,7 @@ from ganworks.files.foreign.read import read
 from ganworks.files.packing.cache import cache_folder
 from ganworks.pretrained.architectures.backbone import ready
 from ganworks.pretrained.architectures.table import KERAS
-from ganworks.pretrained.known import KNOWN, entry
+from ganworks.pretrained.known import KNOWN, Known, entry
 from ganworks.pretrained.load import KERAS_FORM, Loaded, build, load
 
 _KEPT = re.compile(r"(.+)-([0-9a-f]{8})\.safetensors")
@@ -32,6 +32,10 @@ class Kept(NamedTuple):
     def key(self) -> str:
         """Its name beside scores."""
         return f"{self.architecture}:{self.digits}"
+
+    def holds(self, known: Known | None) -> bool:
+        """Whether this is that published file."""
+        return known is not None and self.architecture == known.architecture and self.digits.startswith(known.digits)
 
 
 def folder() -> Path:
@@ -80,7 +84,7 @@ def named(name: str, others: Iterable[str] = ()) -> Loaded:
 
     Raises UsageError when there is none, and says how to get a known one.
     """
-    found = [k for k in kept() if name in (k.key, k.path.stem, k.architecture) or _published(name) == k.key]
+    found = [k for k in kept() if name in (k.key, k.path.stem, k.architecture) or k.holds(entry(name))]
     if len(found) == 1:
         return _load(found[0])
     if found:
@@ -96,11 +100,6 @@ def named(name: str, others: Iterable[str] = ()) -> Loaded:
         )
     words = [*others, *(k.key for k in kept()), *(k.name for k in KNOWN)]
     raise UsageError(f'There are no features "{name[:100]}" for this data, and no such file. {nearest(name, words)}')
-
-
-def _published(name: str) -> str:
-    known = entry(name)
-    return f"{known.architecture}:{known.digits}" if known is not None and known.digits else ""
 
 
 def _load(found: Kept) -> Loaded:

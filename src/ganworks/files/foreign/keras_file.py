@@ -13,7 +13,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
 
 _NEEDS = "Reading Keras files needs h5py: pip install 'ganworks[keras]', or pip install h5py."
-_DEEPEST, _MOST = 12, 20_000  # groups within each other, and tensors of a file
+_DEEPEST, _MOST = 12, 20_000  # groups within each other, and entries of a file
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
@@ -28,7 +28,7 @@ def tensors(path: Path) -> dict[str, Tensor]:
     try:
         with h5py.File(path, "r") as file:
             top = file.get("model_weights", file)
-            found = dict(_walk(h5py, top, path))
+            found = dict(_walk(h5py, top, path, [0]))
             memory.check_bytes(2 * sum(data.size * 4 for data in found.values()), str(path))
             return {name: torch.from_numpy(data.astype("float32")[...]) for name, data in found.items()}
     except UsageError:
@@ -37,18 +37,20 @@ def tensors(path: Path) -> dict[str, Tensor]:
         raise UsageError(f"{path} is not a sound HDF5 file ({str(error)[:200]}). Use another copy.") from error
 
 
-def _walk(h5py: Any, group: Any, path: Path, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """("layer/weight", data set) of all below a group, each once its shape, type and place have been checked."""
-    if depth > _DEEPEST:
-        raise UsageError(f"{path} has groups within groups without end. Use another copy.")
-    if len(group) > _MOST:
-        raise UsageError(f"{path} has more than {_MOST:,} entries in a group. Use another copy.")
+def _walk(h5py: Any, group: Any, path: Path, seen: list[int], depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """("layer/weight", data set) of all below a group, each once its shape, type and place have been checked.
+
+    seen: how many entries there were so far, in a list of one.
+    """
     for name in group:
+        seen[0] += 1
+        if depth > _DEEPEST or seen[0] > _MOST:
+            raise UsageError(f"{path} has groups within groups without end. Use another copy.")
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise UsageError(f"{path}: {name!r} is a link to somewhere else, which is not followed. Use another copy.")
         inside = group[name]
         if isinstance(inside, h5py.Group):
-            yield from _walk(h5py, inside, path, depth + 1)
+            yield from _walk(h5py, inside, path, seen, depth + 1)
         elif inside.dtype.kind == "f":
             _check(inside, path)
             layer = str(group.name).rpartition("/")[2]
