@@ -111,9 +111,10 @@ class Builder:
         return engine
 
     def _as_taken(self) -> list[str]:
-        """What the data are taken for, where that is decided by looking at them, and the notes of their reading."""
+        """What the data are taken for, where that is decided by looking at them, and what was odd in reading them."""
         facts = self.data.summary
-        return [*(f"Taken for {line}" for line in facts["taken"]), *facts["notes"][:12]] if facts.get("taken") else []
+        taken = [*(f"Taken for {line}" for line in facts["taken"]), *facts["notes"][:12]] if facts.get("taken") else []
+        return taken + [f"{text} ({times:,} times)" for text, times in list(facts.get("warnings", {}).items())[:12]]
 
     def fresh(self, folder: Path, given: Mapping[str, Any]) -> TrainingJob:
         """Calibrate, write the plan, and create the run.

@@ -27,10 +27,12 @@ from ganworks.files.array_files import load_npy
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError, printable
-from ganworks.files.rasters.read import Picture, Raster, read
+from ganworks.files.rasters.masks import mask_tensor
+from ganworks.files.rasters.read import Picture
+from ganworks.files.rasters.stored import Raster
 from ganworks.files.rasters.write import encode, form_of
 from ganworks.runs.lock import WRITTEN, FolderLock
-from ganworks.use.applier import Applier, mask_tensor
+from ganworks.use.applier import Applier
 from ganworks.use.job_record import Item, Record, find_items, places, read_file, refuse_overwriting
 from ganworks.use.samples import make_folder
 
@@ -294,7 +296,7 @@ def _picture(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
 ) -> bytes:
     """The encoded output of one picture or animation."""
-    found = read(data, printable(item.name))
+    found = job.model.read(data, printable(item.name))
     options = _with_mask(job, mask, found)
     frames = []
     for done, frame in enumerate(found.frames):

@@ -27,6 +27,8 @@ from ganworks.core.machine.places import place
 from ganworks.files.arrays import Source
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.decode import SUFFIXES, DecodeError
+from ganworks.files.rasters.read import still
+from ganworks.files.rasters.write import picture
 from ganworks.files.sources import open_source
 from ganworks.files.tables.write import csv_text
 from ganworks.metrics.estimate import wilson
@@ -235,4 +237,4 @@ class _File:
 
 
 def _single(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))[None]
+    return np.asarray(picture(still(image), alpha=False))[None]

@@ -22,6 +22,7 @@ from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.arrays import Source
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.pixels import grid
+from ganworks.files.rasters.stored import range_of
 from ganworks.kinds.images.classification.evaluator import ClassEvaluator, probabilities
 from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.shared.reading import Reading
@@ -196,7 +197,7 @@ class Partial(Reading):
             fit=self.fit,
             background=self.background,
         )
-        return reader.plan(source).convert
+        return reader.plan(source, range_of(spec.facts)).convert
 
     def predict(self, net: nn.Module, x: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1], of the spec's size and channels -> probabilities float32 [N, K]."""

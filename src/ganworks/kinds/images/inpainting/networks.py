@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
-from ganworks.kinds.images.inpainting.fill import smooth_fill
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
+from ganworks.layers.fill import smooth_fill
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, resize
+from ganworks.files.rasters.stored import Range, common_range, range_notes
 from ganworks.kinds.images.domain import shift as shifted
 from ganworks.kinds.images.pairs.evaluator import PairEvaluator
 from ganworks.kinds.images.pairs.reading import PairSource, open_pairs
@@ -187,6 +189,8 @@ class PairData:
         about: dict[str, Any] = {"direction": direction}
         for name, side in (("source_palette", source), ("target_palette", target)):
             about |= {name: side["palette"]} if side["palette"] else {}
+        for name, side in (("range", source), ("target_range", target)):
+            about |= {name: side["range"]} if side.get("range") else {}
         size = packed.spec.shape[1:]
         self.spec = Spec("pairs", (target["channels"], *size), source=(source["channels"], *size), facts=about)
         self._tables = {n: colour_table(s["palette"]) for n, s in enumerate(self._sides) if s["palette"]}
@@ -237,8 +241,10 @@ class PairData:
 
 def _plan(domain: Pairs, source: PairSource) -> Conversion:
     """Look at the pairs and choose size, channels and palettes."""
-    some = [_decoded(source, int(i)) for i in np.unique(np.linspace(0, len(source) - 1, LOOK).round())]
-    notes: list[str] = []
+    ranges = [common_range(source.files(side)) for side in (0, -1)]
+    looked = np.unique(np.linspace(0, len(source) - 1, LOOK).round())
+    some = [_both(source.get(int(i)), Notes(), ranges) for i in looked]
+    notes = [note for known in dict.fromkeys(ranges) for note in range_notes(known)]
     if domain.size is None:
         size, note = _look_at_sizes(source)
         notes.append(note)
@@ -250,17 +256,20 @@ def _plan(domain: Pairs, source: PairSource) -> Conversion:
         maps = [pair[n] if grey else change_channels(pair[n], 3, "white") for pair in some]
         palette = _palette(domain, maps, target=side == domain.direction[-1])
         facts[side] = {"channels": 1 if grey else 3, "palette": palette}
+        facts[side] |= {"range": list(ranges[n])} if ranges[n] else {}  # pyrefly: ignore
         if palette:
             notes.append(f"{side} is a label map of {len(palette)} colours (labels=off takes it for a picture)")
-    rows = sum(1 if facts[side]["palette"] else facts[side]["channels"] for side in "AB")
+    first, second = (1 if facts[side]["palette"] else facts[side]["channels"] for side in "AB")
+    places = {"A": slice(0, first), "B": slice(first, None)}
+    groups = tuple(place for side, place in places.items() if not facts[side]["palette"])
 
     def convert(data: Any, name: str) -> ConvertedItem:
         found = Notes()
-        a, b = _both(data, found)
+        a, b = _both(data, found, ranges)
         parts = [_row(array, size, domain.fit, facts[side]) for array, side in ((a, "A"), (b, "B"))]
         return ConvertedItem(np.concatenate(parts), a.shape[1:], found.mode, tuple(found.warnings))
 
-    return Conversion(Spec("pairs", (rows, *size), source.classes, facts=facts), convert, notes)
+    return Conversion(Spec("pairs", (first + second, *size), source.classes, facts=facts), convert, notes, groups)
 
 
 def _palette(domain: Pairs, maps: list[np.ndarray], target: bool) -> Palette | None:
@@ -288,13 +297,13 @@ def _explained(maps: list[np.ndarray], palette: Palette) -> bool:
     return float(np.mean(far)) < 0.2
 
 
-def _decoded(source: PairSource, index: int) -> list[np.ndarray]:
-    return list(_both(source.get(index), Notes()))
+def _both(data: list[tuple[str, bytes]], notes: Notes, ranges: Sequence[Range | None]) -> tuple[np.ndarray, np.ndarray]:
+    """(A, B), uint8 [C, H, W] each; DecodeError for an odd width or for sides of different proportions.
 
-
-def _both(data: list[tuple[str, bytes]], notes: Notes) -> tuple[np.ndarray, np.ndarray]:
-    """(A, B), uint8 [C, H, W] each; DecodeError for an odd width or for sides of different proportions."""
-    arrays = [decode(encoded, name, notes=notes) for name, encoded in data]
+    ranges: black and white of either side, where its numbers have no range of their own.
+    """
+    both = zip(data, ranges, strict=False)  # one file holds both sides, whose ranges are then the same
+    arrays = [decode(encoded, name, notes=notes, known=known) for (name, encoded), known in both]
     if len(arrays) == 1:
         (whole,), (name, _) = arrays, data[0]
         if whole.shape[2] % 2:

@@ -11,7 +11,9 @@ import hashlib
 import os
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,11 @@ class PairSource:
     def get(self, index: int) -> Any:
         """[(name, encoded bytes)] of a pair: one file or two."""
         return [(place.name, place.source.get(place.index)) for place in self.pairs[index]]
+
+    def files(self, side: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """(name, function that reads it) of the files of A (0) or B (-1)."""
+        places = (pair[side] for pair in self.pairs)
+        return ((place.name, partial(place.source.get, place.index)) for place in places)
 
     def stamp(self) -> str:
         """Changes when a file is added, removed or changed."""

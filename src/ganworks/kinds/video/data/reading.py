@@ -22,7 +22,8 @@ from PIL import Image
 
 from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
-from ganworks.files.rasters.film import pyav
+from ganworks.files.rasters.film import pyav, upright
+from ganworks.files.rasters.stored import Stored, eight_bits
 from ganworks.kinds.video.data.clips import ClipError, Opened
 
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlists, which could open other files
@@ -126,8 +127,7 @@ def _film(reading: FrameReading, payload: Path | bytes, name: str, met: Counter[
                     raise ClipError(name, f"a frame of {frame.width} x {frame.height} pixels.")
                 time = math.nan if frame.pts is None else float(frame.pts * frame.time_base)
                 begin = time if begin is None else begin
-                turns = round(getattr(frame, "rotation", 0) / 90) % 4
-                yield time - begin, np.rot90(frame.to_ndarray(format="rgb24"), turns).transpose(2, 0, 1)
+                yield time - begin, upright(frame, colour(reading.background))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ClipError(name, f"FFmpeg: {printable(str(error))[:160]}.") from error
 
@@ -142,11 +142,10 @@ def _moving(reading: FrameReading, payload: bytes, name: str, met: Counter[str])
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 image.seek(index)
-                image.load()
-                grey = image.mode in ("1", "L")
-                shown = (
-                    image.convert("L") if grey else Image.alpha_composite(back, image.convert("RGBA")).convert("RGB")
-                )
+                stored = Stored.of(image, None, name)
+                seen = eight_bits(stored.raster()) if stored.deep else image
+                grey = seen.mode in ("1", "L")
+                shown = seen.convert("L") if grey else Image.alpha_composite(back, seen.convert("RGBA")).convert("RGB")
         except EOFError:
             return
         except Exception as error:  # a decoder may raise anything on hostile bytes
