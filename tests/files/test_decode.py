@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from ganworks.files.glance import family_of
 from ganworks.files.rasters.decode import DecodeError, Notes, decode, printable, upright_size
+from ganworks.files.rasters.write import save_picture
+from ganworks.files.sources import open_source
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (6, 9, 3), np.uint8)
@@ -244,3 +247,12 @@ def test_names_are_printable():
     assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
     assert printable("\udcff.png") == r"\udcff.png"
     assert printable("Käse 🐱") == "Käse 🐱"
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JFIF"])
+def test_other_names_of_jpeg(tmp_path, suffix):
+    image = Image.fromarray(np.full((8, 8), 90, np.uint8))
+    (tmp_path / f"a{suffix}").write_bytes(encode(image, "JPEG"))
+    assert len(open_source(tmp_path)) == 1 and family_of(f"a{suffix}") == "picture"
+    with Image.open(save_picture(image, tmp_path / f"b{suffix}")) as made:
+        assert made.format == "JPEG"

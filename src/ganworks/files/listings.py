@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import check_ratio, file_mark, zip_count
 from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
@@ -47,7 +48,9 @@ class FolderListing:
             self.sizes.append(size)
             self.digest.update(b"%b\0%d\0%d\n" % (os.fsencode(name), size, when))
         if links:
-            self.notes.append(f"{links} links out of the folder, pipes or devices were left out")
+            what = "link out of the folder, pipe or device was"
+            said = counted(links, what, "links out of the folder, pipes or devices were")
+            self.notes.append(f"{said} left out")
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
         """(name, (size, time)) of each file; (name, None) for links out of the folder, pipes and devices."""

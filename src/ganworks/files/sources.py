@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import from_idx, from_npy, from_npz, idx_in_folder, is_idx_name
 from ganworks.files.arrays import ArraySource, Source, WithLabels, digits, from_array
@@ -118,7 +119,7 @@ def labels_of(given: Any, count: int, what: str) -> tuple[np.ndarray, tuple[str,
     Raises UsageError unless there is one label for each example.
     """
     if len(given) != count:
-        raise UsageError(f"{count} {what} but {len(given)} labels.")
+        raise UsageError(f"{count:,} {what} but {counted(len(given), 'label')}.")
     names, numbers = np.unique(np.asarray(given).astype(str), return_inverse=True)
     return numbers.reshape(-1).astype(np.int64), tuple(names.tolist())
 
@@ -149,7 +150,8 @@ class FileSource(WithLabels):
         wanted = [i for i, n in enumerate(listing.names) if n.lower().endswith(self.suffixes)]
         others = len(listing.names) - len(wanted) - sum(n.lower().endswith("labels.csv") for n in listing.names)
         if others:
-            self.notes.append(f"{others} files are no {self.what} by their names and were left out")
+            left = counted(others, "file is", "files are")
+            self.notes.append(f"{left} none of the {self.what} by name: left out")
         if not wanted:
             raise UsageError(f'"{self.path}" holds no {self.what}; their names end in {", ".join(self.suffixes)}.')
         self.base, wanted = self._descend(wanted)
@@ -195,7 +197,7 @@ class FileSource(WithLabels):
             missing = [n for n, f in zip(names, found, strict=True) if f is None]
             if missing:
                 raise UsageError(
-                    f'labels.csv of "{self.path}" has no line for {len(missing):,} {self.what}, the first '
+                    f'labels.csv of "{self.path}" has no line for {len(missing):,} of the {self.what}, the first '
                     f'"{printable(missing[0])}". Add them, move the {self.what} away, or give labels=off.'
                 )
         else:

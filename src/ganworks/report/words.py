@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ganworks.core.console.text import counted
 from ganworks.report.glossary import METRICS, MetricText, metric_for, stated
 from ganworks.report.read import RunView, as_float, mapping
 from ganworks.report.units import percent, short_number, times
@@ -249,7 +250,11 @@ def verdict(run: RunView) -> Verdict:
         return Verdict("unknown", f"{main.metric.title} {score_text(main.metric, main.value)}{on}. {text}")
     found, held = headline(scores), as_float(mapping(run.plan.get("data")).get("held"))
     if scores and held < FEW_HELD_OUT:
-        return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at pictures.")
+        return Verdict(
+            "unknown",
+            f"Only {counted(round(held), 'example is', 'examples are')} held out, too few for a verdict: "
+            "look at pictures.",
+        )
     untrained = any(score.extractor.startswith("randconv") for score in scores)
     if untrained and found.grade in ("excellent", "good"):
         return Verdict(

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.core.config import from_dict
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import (
     ChangesArrays,
     ChangesFiles,
@@ -165,7 +166,9 @@ class Applier:
         x = torch.from_numpy((planes - np.float32(raster.low)) / half - np.float32(1))[None]
         out = self.run(x, seed, **options)[0].numpy()
         if len(out) not in (1, 2, 3, 4):
-            raise UsageError(f"This model makes {len(out)} channels, which is no picture; use run() on arrays.")
+            raise UsageError(
+                f"This model makes {counted(len(out), 'channel')}, which is no picture; use run() on arrays."
+            )
         values = (out + np.float32(1)) * half + np.float32(raster.low)
         if raster.colour.dtype != np.float32:
             values = np.rint(values).astype(raster.colour.dtype)
@@ -181,7 +184,7 @@ class Applier:
         """(input of the network [C, H, W] float32 in 0..top, alpha that bypasses it or None)."""
         wanted = len(raster.colour) if self.channels is None else self.channels
         if wanted not in (1, 2, 3, 4):
-            raise UsageError(f"This model takes {wanted} channels, not a picture; use run() on arrays.")
+            raise UsageError(f"This model takes {counted(wanted, 'channel')}, not a picture; use run() on arrays.")
         colour = _without_hidden(raster) if wanted in (1, 3) else raster.colour
         if wanted <= 2 and len(colour) == 3:
             colour = luma(colour)
@@ -247,7 +250,8 @@ class Applier:
         planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0) if last else array
         if self.channels not in (None, len(planes)):
             raise UsageError(
-                f"This model takes {self.channels} channels; the array {list(array.shape)} has {len(planes)}."
+                f"This model takes {counted(self.channels or 0, 'channel')}; the array {list(array.shape)} has "
+                f"{len(planes)}."
             )
         whole = array.dtype.kind == "u"
         low, high = (0.0, float(np.iinfo(array.dtype).max)) if whole else (self.spec.low, self.spec.high)

@@ -104,7 +104,7 @@ def test_too_short_clips_are_left_out_and_counted(tmp_path):
     strip(numbered(5)).save(folder / "up" / "short.png")
     data = Video(length=8, stride=1).open(folder)
     assert len(data) == 6 and data.summary["short"] == 1
-    assert any("1 clips of fewer than 8 frames" in note for note in data.summary["notes"])
+    assert any("1 clip of fewer than 8 frames" in note for note in data.summary["notes"])
     with pytest.raises(UsageError, match=r"no clip has the 16 frames .* the longest has 12.*domain\.length"):
         Video(length=16, stride=1).open(folder)
 
@@ -246,7 +246,7 @@ def test_arrays_with_labels():
     for bad, why in (([], "no clips"), ([clips[0] * 2], "floats from 0 to 1"), ([clips[0][0, 0]], "it must be")):
         with pytest.raises(UsageError, match=why):
             ClipArrays(bad)
-    with pytest.raises(UsageError, match="4 clips but 1 labels"):
+    with pytest.raises(UsageError, match="4 clips but 1 label"):
         ClipArrays((clips, ["a"]))
 
 

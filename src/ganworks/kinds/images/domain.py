@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check
@@ -193,9 +194,11 @@ def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) 
     size = both_sides(domain.size) or (own[1], own[2])
     channels = domain.channels or own[0]
     if channels != own[0] and not (channels in MODES and own[0] in MODES):
-        raise UsageError(f'"{source.path}" has {own[0]} channels; channels={channels} cannot be made from them.')
+        raise UsageError(
+            f'"{source.path}" has {counted(own[0], "channel")}; channels={channels} cannot be made from them.'
+        )
     to_stored, spec_range, notes = stored_range(source)
-    mode = f"{source.dtype} with {own[0]} channel{'s' * (own[0] > 1)}"
+    mode = f"{source.dtype} with {counted(own[0], 'channel')}"
 
     def convert(data: np.ndarray, name: str) -> ConvertedItem:
         if data.dtype.kind == "f" and not np.isfinite(data).all():

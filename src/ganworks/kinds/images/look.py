@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ganworks.core.console.text import counted
 from ganworks.use.findings import Findings, byte_count, choose, class_counts, top
 
 NEAR_AMONG, NEAR_RMS, NEAR_BITS, MAX_PAIRS = 20_000, 0.03, 3, 200_000
@@ -41,7 +42,7 @@ def describe(facts: dict[str, Any]) -> list[str]:
     """The facts as lines of text."""
     classes, count = facts["classes"], facts["count"]
     lines = [
-        f"{count:,} images from {facts['source']} ({facts['kind']}, {byte_count(facts['bytes'])})",
+        f"{counted(count, 'image')} from {facts['source']} ({facts['kind']}, {byte_count(facts['bytes'])})",
         f"sizes (height x width): {top(facts['sizes'], facts['distinct_sizes'])}",
         f"pixels: {top(facts['modes'], len(facts['modes']))}",
         f"becomes: {' x '.join(map(str, (facts['channels'], *facts['size'])))} {facts['dtype']}",
@@ -53,10 +54,10 @@ def describe(facts: dict[str, Any]) -> list[str]:
     if facts["near"]:
         pairs = ", ".join(f"{a} ~ {b}" for a, b in facts["near"][:5])
         more = ", ..." if len(facts["near"]) > 5 else ""
-        lines.append(f"near duplicates: {len(facts['near']):,} pairs (rows {pairs}{more})")
+        lines.append(f"near duplicates: {counted(len(facts['near']), 'pair')} (rows {pairs}{more})")
     lines.append(f"corrupt: {facts['corrupt']:,}")
     lines += [f"  {name}" for name in facts["corrupt_names"]]
-    lines += [f"warning: {text} ({times:,} images)" for text, times in facts["warnings"].items()]
+    lines += [f"warning: {text} ({counted(times, 'image')})" for text, times in facts["warnings"].items()]
     return lines + [f"note: {text}" for text in facts["notes"]]
 
 

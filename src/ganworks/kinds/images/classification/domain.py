@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check, within
@@ -83,11 +84,12 @@ class PartialData:
         low, high = int(self.counts.min()), int(self.counts.max())
         each = f"{low}" if low == high else f"{low} to {high}"
         out = [
-            f"{len(self.known):,} of {len(self.train):,} training images have a label, {each} per class; "
+            f"{len(self.known):,} of "
+            f"{counted(len(self.train), 'training image has', 'training images have')} a label, {each} per class; "
             f"{len(self.held):,} other labelled images are held out for evaluation"
         ]
         if len(self.held) < 100:
-            out.append(f"held out: {len(self.held)} labelled images; an accuracy on so few is rough")
+            out.append(f"held out: {counted(len(self.held), 'labelled image')}; an accuracy on so few is rough")
         return out
 
     @property
@@ -216,7 +218,10 @@ def shares(counts: np.ndarray, total: int) -> np.ndarray:
     By the largest remainders. Raises UsageError when `total` is above the number of labels or below that of classes.
     """
     if not len(counts) <= total <= counts.sum():
-        raise UsageError(f"labels={total}: there are {counts.sum():,} labels in {len(counts)} classes to choose from.")
+        raise UsageError(
+            f"labels={total}: choose from {counted(int(counts.sum()), 'label')} in "
+            f"{counted(len(counts), 'class', 'classes')}."
+        )
     exact = counts * (total / counts.sum())
     found = np.maximum(np.minimum(np.floor(exact).astype(np.int64), counts), 1)
     while found.sum() != total:

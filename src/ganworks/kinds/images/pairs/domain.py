@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, switch
 from ganworks.core.schema.declare import OnCorrupt, Share, Sparing, check, within
@@ -231,9 +232,11 @@ class PairData:
         notes: list[str] = list(self.packed.summary["notes"])
         if self.packed.labels is not None:
             notes = [note for note in notes if not note.startswith("held out")]
-            notes.append(f"{len(self.held)} pairs from a folder of their own are held out for evaluation")
+            notes.append(f"{counted(len(self.held), 'pair is', 'pairs are')} held out for evaluation, by their folder")
         if self.leaked:
-            notes.append(f"{self.leaked} held-out pairs are also trained on, byte for byte")
+            notes.append(
+                f"{counted(self.leaked, 'held-out pair is', 'held-out pairs are')} also trained on, byte for byte"
+            )
         first, second = ("A", "B") if self._source == 0 else ("B", "A")
         notes.append(f"{first} is the source, {second} the target")
         return {**out, "channels": self.spec.shape[0], "notes": notes, "fingerprint": self.fingerprint}

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import SUFFIXES
 from ganworks.files.sources import SPLITS, FileSource, natural_key, open_source
@@ -113,7 +114,8 @@ def open_pairs(data: Any) -> PairSource:
         lost = [place.name for place in places if not place.side]
         if lost:
             raise UsageError(
-                f'"{source.path}" has folders A and B, but {len(lost):,} images lie in neither, the first is '
+                f'"{source.path}" has folders A and B, but {counted(len(lost), "image lies", "images lie")} '
+                "in neither, the first is "
                 f'"{lost[0]}". Move them away.'
             )
         return _matched(source.path, *_sides(places), [])
@@ -186,7 +188,8 @@ def _matched(path: str, a: list[Place], b: list[Place], notes: list[str]) -> Pai
     lost += [(place, "A") for key, place in sides[1].items() if key not in sides[0]]
     if lost:
         raise UsageError(
-            f'"{path}": {len(lost):,} images have no partner; the first is "{lost[0][0].name}", which has none of '
+            f'"{path}": {counted(len(lost), "image has", "images have")} no partner; the first is '
+            f'"{lost[0][0].name}", which has none of '
             f"that name on side {lost[0][1]}. Both sides need the same names; their endings may differ."
         )
     keys = sorted(sides[0], key=lambda key: [natural_key(part) for part in key])

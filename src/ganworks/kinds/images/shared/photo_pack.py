@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_json
@@ -173,9 +174,11 @@ class _Plan:
         if isinstance(source, ArraySource):
             own = source.item_shape[0]
             if channels not in (None, own):
-                raise UsageError(f'"{source.path}" has {own} channels; channels={channels} cannot be made from them.')
+                raise UsageError(
+                    f'"{source.path}" has {counted(own, "channel")}; channels={channels} cannot be made from them.'
+                )
             self.to_stored, spec_range, self.notes = stored_range(source)
-            self.channels, self.mode = own, f"{source.dtype} with {own} channel{'s' * (own > 1)}"
+            self.channels, self.mode = own, f"{source.dtype} with {counted(own, 'channel')}"
             self.known: Range | None = None
         else:
             if channels is not None and channels > 4:

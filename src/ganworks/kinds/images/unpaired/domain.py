@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, switch
 from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
@@ -232,7 +233,10 @@ class Sides:
     def summary(self) -> dict[str, Any]:
         """The facts about both sides, their packs and splits as plain values."""
         a, b = self.source.summary, self.target.summary
-        notes = [f"given: {a['count']:,} images of {a['source']}", f"made: {b['count']:,} images of {b['source']}"]
+        notes = [
+            f"given: {counted(a['count'], 'image')} of {a['source']}",
+            f"made: {counted(b['count'], 'image')} of {b['source']}",
+        ]
         notes += ["held-out files have the same names on both sides: each has a truth"] if self.paired else []
         held = len(self.held)
         both = {key: a[key] + b[key] for key in ("count", "bytes", "duplicates", "corrupt", "corrupt_names")}

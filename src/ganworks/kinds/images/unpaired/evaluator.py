@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
@@ -208,7 +209,9 @@ class UnpairedEvaluator(tasks.TimedByTrial):
                 "A translation must be near the target set (kid, stats) and preserve its input (structure, cycle): "
                 "the input itself is perfect in the second, any target image in the first.",
             ],
-            warnings=[] if min(a, b) >= 50 else [f"Only {min(a, b)} held-out images: distances are uncertain."],
+            warnings=[]
+            if min(a, b) >= 50
+            else [f"Only {counted(min(a, b), 'held-out image')}: distances are uncertain."],
             extractor=score_key(self._extractors[0]),
             about=about,
             seconds=time.perf_counter() - start,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
@@ -135,7 +136,8 @@ class TableSet:
             good &= np.isnan(away) | (away <= table_rules.SLACK * max(1.0, abs(columns[k]["high"])) + 1e-9)
         if not good.all():
             raise UsageError(
-                f"rules={text!r}: {int((~good).sum())} of {len(good)} rows of the table break them, first row "
+                f"rules={text!r}: {int((~good).sum()):,} of "
+                f"{counted(len(good), 'row of the table breaks', 'rows of the table break')} them, first row "
                 f"{int((~good).argmax())} (counted from 0). Correct the rows, or the rule."
             )
 

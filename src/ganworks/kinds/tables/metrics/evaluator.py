@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.files.atomic import replace_file
@@ -257,7 +258,8 @@ class TableEvaluator(TimedByTrial):
         """How the evaluation was done, in sentences."""
         private = table_privacy.promised(self.config, len(self.data.train), seen)
         out = [
-            f"{made:,} generated rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
+            f"{counted(made, 'generated row')} against {len(self.held):,} held-out ones; ids and constant "
+            "columns are left out.",
             "Pairs: numbers in at most ten quantile bins of the training rows, values of 5 % of the rows or more in "
             "bins of their own, at most 200 values of a category, mean of all pairs. Intervals of pairs and shapes are "
             "over pairs and columns.",
@@ -278,7 +280,11 @@ class TableEvaluator(TimedByTrial):
 
     def warnings(self, attack: dict[str, Any]) -> list[str]:
         """What a reader must know to interpret the numbers."""
-        out = [f"Only {len(self.held)} rows are held out: the numbers are imprecise."] if len(self.held) < 500 else []
+        out = (
+            [f"Only {counted(len(self.held), 'row is', 'rows are')} held out: the numbers are imprecise."]
+            if len(self.held) < 500
+            else []
+        )
         if attack and attack["low"] > 0.55:
             out.append(
                 f"The attack finds training rows (AUC {attack['attack']:.2f}): these rows give away who is in the "

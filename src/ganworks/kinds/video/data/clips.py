@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.files.listings import read_whole
 from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, header, printable
@@ -91,10 +92,12 @@ class ClipFiles(FileSource):
         return forms.most_common(1)[0][0] if forms else "frames"
 
     def _said(self, folders: int, moving: int) -> str:
-        films = [f"{moving:,} films or animations"] if moving else []
+        films = [f"{counted(moving, 'film or animation', 'films or animations')}"] if moving else []
         others = len(self.indices) - moving
         if folders:
-            return " and ".join([*films, f"{folders:,} folders of frames ({others:,} pictures)"])
+            return " and ".join(
+                [*films, f"{counted(folders, 'folder of frames', 'folders of frames')} ({counted(others, 'picture')})"]
+            )
         what = {"strip": "strips of frames", "moving": "animations"}[self.form]
         return " and ".join([*films, *([f"{others:,} {what}"] if others else [])])
 

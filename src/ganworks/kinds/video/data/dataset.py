@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
@@ -130,7 +131,8 @@ class ClipSet:
         self.rows = clip_pieces(self.frames, self.span)
         if not len(self.rows):
             raise UsageError(
-                f'"{facts["source"]}": no clip has the {self.span} frames that length={length} with stride={stride} '
+                f'"{facts["source"]}": no clip has the {counted(self.span, "frame")} that length={length} '
+                f"with stride={stride} "
                 f"takes; the longest has {int(self.frames.max())}. Set domain.length= or domain.stride= lower."
             )
         own = load_npy(folder / "y.npy") if facts["classes"] else None
@@ -172,7 +174,7 @@ class ClipSet:
         """Plain facts about the source, the conversion and the split."""
         facts = self.facts
         short = int((self.frames < self.span).sum())
-        notes = [f"{short:,} clips of fewer than {self.span} frames left out"] if short else []
+        notes = [f"{counted(short, 'clip')} of fewer than {self.span} frames left out"] if short else []
         return {
             **{k: facts[k] for k in ("source", "kind", "bytes", "sizes", "distinct_sizes", "warnings")},
             "count": len(self),
@@ -186,7 +188,7 @@ class ClipSet:
             "size": list(self.spec.shape[2:]),
             "channels": self.spec.shape[1],
             "dtype": "uint8",
-            "modes": {f"{self.spec.shape[1]} channels": len(self.frames)},
+            "modes": {f"{counted(self.spec.shape[1], 'channel')}": len(self.frames)},
             "classes": class_counts(self.labels, self.spec.classes),
             "train": len(self.train),
             "held": len(self.held),

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganworks.core.console.text import counted
 from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
 from ganworks.files.rasters.film import pyav, upright
@@ -161,7 +162,7 @@ def _strip(reading: FrameReading, payload: bytes, name: str, met: Counter[str]) 
     _, tall, wide = whole.shape
     count = reading.strip or wide // tall
     if count < 1 or wide % count or (not reading.strip and wide % tall):
-        parts = f"{reading.strip} frames" if reading.strip else "square frames"
+        parts = f"{counted(reading.strip, 'frame')}" if reading.strip else "square frames"
         raise ClipError(name, f"{wide} x {tall} pixels do not divide into {parts} (domain.strip= says how many).")
     for frame in np.split(whole, count, axis=2):
         yield math.nan, frame
