@@ -12,6 +12,7 @@ from PIL import Image
 from ganworks.files.rasters.decode import DecodeError, decode, upright_size
 from ganworks.files.rasters.read import read, still
 from ganworks.files.rasters.stored import common_range
+from ganworks.files.rasters.tiff import directory
 from ganworks.files.rasters.write import picture
 from tests.helpers.tiff_files import tiff
 
@@ -109,6 +110,22 @@ def test_a_damaged_directory_is_a_named_error_or_a_picture(cut):
         data[at] = RNG.integers(256)
     with contextlib.suppress(DecodeError):
         assert decode(bytes(data[: len(data) - cut])).dtype == np.uint8
+
+
+def test_a_big_tiff_is_read_alike():
+    file, values = io.BytesIO(), ramp("uint16")[0]
+    Image.fromarray(values).save(file, "TIFF", big_tiff=True, tiffinfo={262: 0})
+    assert file.getvalue()[2] == 43 and np.array_equal(decode(file.getvalue())[0], np.rint((65535 - values) / 257))
+
+
+def test_values_of_a_directory_that_overlap_take_no_memory():
+    data = bytearray(tiff(np.zeros((300, 300), np.uint16)))
+    at, count = 10, struct.unpack_from("<H", data, 8)[0]
+    for place in range(at, at + 12 * count, 12):  # every tag claims the whole file
+        struct.pack_into("<HII", data, place + 2, 1, len(data) - 8, 8)
+    assert directory(bytes(data)) is None
+    with pytest.raises(DecodeError):
+        decode(bytes(data))
 
 
 def png(width, rows, colour, bits, transparent):

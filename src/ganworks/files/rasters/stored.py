@@ -102,11 +102,11 @@ class Stored:
     @staticmethod
     def of(image: Image.Image, data: bytes | None, name: str = "image") -> Stored:
         """Load an opened image. data: its file, or None for an image in memory."""
+        samples = _samples(image, data)
         image.load()
         if data is None:
-            tags = getattr(image, "tag_v2", None)
-            return Stored(image, _usual(image) if tags is None else Samples.of_tags(tags), name)
-        samples, parts = tiff.samples_of(data) or _usual(image), tiff.planes(data)
+            return Stored(image, samples, name)
+        parts = tiff.planes(data)
         if parts is None:
             return Stored(image, samples, name, _low_bytes(data))
         planes = tuple(np.asarray(_loaded(part, name)) for part in parts)
@@ -192,8 +192,12 @@ def _loaded(data: bytes, name: str) -> Image.Image:
     return image
 
 
-def _usual(image: Image.Image) -> Samples:
-    """Of images without tags: a PNG or PGM of 16 bits, a PFM, or one in memory."""
+def _samples(image: Image.Image, data: bytes | None) -> Samples:
+    """By the tags of the file, or those that Pillow read; without any, of a PNG, a PGM, a PFM, or an image in memory."""
+    tags = getattr(image, "tag_v2", None)
+    found = None if data is None else tiff.samples_of(data)
+    if found or tags:
+        return found or Samples.of_tags(tags)
     return {"F": Samples("f", 32), "I": Samples("u", 16)}.get(image.mode[:1], Samples("u", 8))
 
 
@@ -277,7 +281,7 @@ def common_range(files: Iterable[tuple[str, Callable[[], bytes]]]) -> Range | No
         try:
             data = get()
             image = header(data, name)
-            found = Stored(image, tiff.samples_of(data) or _usual(image), name)
+            found = Stored(image, _samples(image, data), name)
             if not found.unstated:
                 continue
             found = Stored.of(image, data, name)

@@ -80,12 +80,13 @@ def directory(data: bytes) -> Directory | None:
     try:
         (at,) = struct.unpack_from(f"{order}I", data, 4)
         (count,) = struct.unpack_from(f"{order}H", data, at)
-        entries = {}
+        entries, left = {}, len(data)
         for place in range(at + 2, at + 2 + 12 * count, 12):
             tag, kind, values = struct.unpack_from(f"{order}HHI", data, place)
             size = _UNIT.get(kind, 1) * _COUNT.get(kind, 1) * values
             start = place + 8 if size <= 4 else struct.unpack_from(f"{order}I", data, place + 8)[0]
-            if not size or start + size > len(data):
+            left -= size
+            if not size or start + size > len(data) or left < 0:  # values that overlap would multiply in memory
                 return None
             entries[tag] = (kind, data[start : start + size])
         (later,) = struct.unpack_from(f"{order}I", data, at + 2 + 12 * count)

@@ -47,7 +47,7 @@ _BOMS = (
 class Lines:
     """Texts in order, their class names or None, and a record of how they were read.
 
-    source, kind, bytes: where they come from. dropped: reason ("lines with ...") -> how many were left out for it. notes: choices that were made.
+    source, kind, bytes: where they come from. dropped: reason -> lines left out for it. notes: choices that were made.
     """
 
     source: str
