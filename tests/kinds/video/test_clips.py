@@ -279,3 +279,15 @@ def test_nothing_to_open(tmp_path):
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(UsageError, match="holds no clips"):
         Video().open(tmp_path)
+
+
+def test_frames_without_a_range_share_one(tmp_path):
+    for clip, top in (("a", 100.0), ("b", 400.0)):
+        (tmp_path / "d" / clip).mkdir(parents=True)
+        for k in range(4):
+            values = np.linspace(0, top, 64, dtype=np.float32).reshape(8, 8) + np.float32(k / 100)
+            Image.fromarray(values).save(tmp_path / "d" / clip / f"{k}.tif")
+    data = Video(size=8, length=4, stride=1, held_out=0, labels="off").open(tmp_path / "d", cache=tmp_path / "cache")
+    tops = sorted({int(clip.max()) for clip in data.raw(np.arange(len(data)))})
+    assert tops[0] == 64 and tops[-1] == 255
+    assert any("0 is black and 400.03 is white" in note for note in data.summary["notes"])

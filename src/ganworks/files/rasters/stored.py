@@ -193,7 +193,7 @@ def _loaded(data: bytes, name: str) -> Image.Image:
 
 
 def _samples(image: Image.Image, data: bytes | None) -> Samples:
-    """By the tags of the file, or those that Pillow read; without any, of a PNG, a PGM, a PFM, or an image in memory."""
+    """By the tags of the file, or those that Pillow read; without any, those of a PNG, a PGM, a PFM, or of memory."""
     tags = getattr(image, "tag_v2", None)
     found = None if data is None else tiff.samples_of(data)
     if found or tags:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -135,6 +135,10 @@ class ClipFiles(FileSource):
             return Opened("strip", self._bytes(group[0]))
         return Opened("frames", [(self.listing.names[i], self._reader(i)) for i in group])
 
+    def files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """(name, function that reads it) of every file."""
+        return ((self.listing.names[i], self._reader(i)) for i in self.indices.tolist())
+
     def _reader(self, at: int) -> Callable[[], bytes]:
         return lambda: self._bytes(at)
 
@@ -162,6 +166,10 @@ class ClipArrays:
     def name(self, index: int) -> str:
         """The name of a clip in messages."""
         return f"clip {index}"
+
+    def files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """None: arrays come from no files."""
+        return iter(())
 
     def get(self, index: int) -> Opened:
         """A clip as it was given."""

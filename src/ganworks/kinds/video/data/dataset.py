@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.joined import contents, read_facts
 from ganworks.files.packing.packed import MappedPages, class_counts, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
+from ganworks.files.rasters.stored import common_range, range_notes
 from ganworks.kinds.video.data.clips import ClipError, Opened
 from ganworks.kinds.video.data.reading import FrameReading
 
@@ -77,6 +79,8 @@ def _write(
 ) -> None:
     """Decode and write every clip; the mode of an item is the frame rate of its clip."""
     at, source = [0], writer.source
+    reading = replace(reading, known=common_range(source.files()))  # pyrefly: ignore
+    notes = [*notes, *range_notes(reading.known)]
 
     def convert(clip: Opened, name: str) -> ConvertedItem:
         met: Counter[str] = Counter()

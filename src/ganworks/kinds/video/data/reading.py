@@ -24,7 +24,7 @@ from ganworks.core.console.text import counted
 from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
 from ganworks.files.rasters.film import pyav, upright
-from ganworks.files.rasters.stored import Stored, eight_bits
+from ganworks.files.rasters.stored import Range, Stored, eight_bits
 from ganworks.kinds.video.data.clips import ClipError, Opened
 
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlists, which could open other files
@@ -39,7 +39,8 @@ Timed = Iterator[tuple[float, Frame]]  # seconds since the start; nan: unknown
 @dataclass
 class FrameReading:
     """How clips are read. limit: largest number of frames. fps: frames per second, 0 for all frames. strip: frames in a
-    strip, 0 for square ones. background: the colour behind transparent pixels. fit: applied to each frame.
+    strip, 0 for square ones. background: the colour behind transparent pixels. fit: applied to each frame. known: black
+    and white of pictures whose numbers have no range of their own, see `files.rasters.stored`.
     """
 
     limit: int
@@ -47,6 +48,7 @@ class FrameReading:
     strip: int = 0
     background: str = "white"
     fit: Callable[[Frame], Frame] = lambda frame: frame
+    known: Range | None = None
 
     def read(self, clip: Opened, name: str, met: Counter[str]) -> tuple[np.ndarray, float, tuple[int, int]]:
         """(frames [F, C, H, W], frames per second or 0, (H, W) as stored). met: counts warnings. Raises ClipError."""
@@ -158,7 +160,7 @@ def _moving(reading: FrameReading, payload: bytes, name: str, met: Counter[str])
 
 
 def _strip(reading: FrameReading, payload: bytes, name: str, met: Counter[str]) -> Timed:
-    whole = decode(payload, name, background=reading.background)
+    whole = decode(payload, name, background=reading.background, known=reading.known)
     _, tall, wide = whole.shape
     count = reading.strip or wide // tall
     if count < 1 or wide % count or (not reading.strip and wide % tall):
@@ -173,7 +175,7 @@ def _frames(
 ) -> Timed:
     size = None
     for label, read in payload:
-        frame = decode(read(), printable(label), background=reading.background)
+        frame = decode(read(), printable(label), background=reading.background, known=reading.known)
         size = size or frame.shape[1:]
         if frame.shape[1:] != size:
             raise ClipError(printable(label), f"a frame of {frame.shape[1:]} among frames of {size} (height, width).")
