@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from ganworks.core.console.text import printable
 from ganworks.files.glance import family_of
-from ganworks.files.rasters.decode import DecodeError, Notes, decode, printable, upright_size
+from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
 from ganworks.files.rasters.write import save_picture
 from ganworks.files.sources import open_source
 

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.core.config import from_dict
-from ganworks.core.console.text import counted
+from ganworks.core.console.text import counted, printable
 from ganworks.core.contracts import (
     ChangesArrays,
     ChangesFiles,
@@ -33,7 +33,6 @@ from ganworks.core.limits import check_seed
 from ganworks.core.machine import memory
 from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import key
-from ganworks.files.rasters.decode import printable
 from ganworks.files.rasters.masks import file_bytes, mask_tensor
 from ganworks.files.rasters.pixels import luma
 from ganworks.files.rasters.read import Picture, read, still

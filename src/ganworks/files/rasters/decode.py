@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor
 
-from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files.rasters.header import (
     FORMATS,
@@ -189,6 +188,5 @@ __all__ = [
     "colour",
     "decode",
     "header",
-    "printable",
     "upright_size",
 ]

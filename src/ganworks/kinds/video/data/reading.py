@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganworks.core.console.text import counted
+from ganworks.core.console.text import counted, printable
 from ganworks.core.machine import memory
-from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
+from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header
 from ganworks.files.rasters.film import pyav, upright
 from ganworks.files.rasters.stored import Range, Stored, eight_bits
 from ganworks.kinds.video.data.clips import ClipError, Opened
