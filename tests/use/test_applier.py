@@ -141,9 +141,16 @@ def test_files_without_a_range_are_read_as_in_the_training(tmp_path):
     model.net = lambda x: seen.append(x) or x
     for known, ends in ((None, (-1, 1)), ((-1000, 3000), (-0.4, 0))):
         model.known = known
-        apply_files(model, tmp_path / "in.tif", tmp_path / "out.tif")
+        done = apply_files(model, tmp_path / "in.tif", tmp_path / "out.tif")
+        assert [said for _, said in done.said] == ([] if known else ["read with 200 as black and 1000 as white"])
         assert np.allclose((seen[-1].min(), seen[-1].max()), ends, atol=1e-6)
         assert np.allclose(np.asarray(Image.open(tmp_path / "out.tif")), heights, atol=1e-3)
+
+
+def test_twelve_bits_in_sixteen_are_said(run, tmp_path):
+    Image.fromarray((np.arange(64, dtype=np.uint16) * 65).reshape(8, 8)).save(tmp_path / "in.png")
+    done = apply_files(Applier.load(run), tmp_path / "in.png", tmp_path / "out.png")
+    assert ["0 to 4095 of 0 to 65535" in said for _, said in done.said] == [True]
 
 
 def test_grey_stays_grey_and_colour_meets_a_grey_model_as_luma(tmp_path):

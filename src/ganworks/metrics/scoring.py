@@ -28,7 +28,7 @@ from ganworks.metrics.samples import Sample, SampleFeatures, sample_features
 from ganworks.metrics.sheets import draw_all
 
 PROTOCOL = (
-    "All comparisons use {n} examples on each side; {groups} group(s) of {n} samples are averaged.",
+    "All comparisons use {n} examples on each side; mean over groups of {n} samples: {groups}.",
     "fd and kid compare with {train} training examples; floor: held-out examples against them.",
     "precision, recall, density and coverage compare with {n} held-out examples; floor: training examples.",
     "authenticity and copied search {train} training examples; floor: held-out examples.",

@@ -30,7 +30,7 @@ from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.rasters.masks import mask_tensor
 from ganworks.files.rasters.read import Picture
-from ganworks.files.rasters.stored import Raster
+from ganworks.files.rasters.stored import Raster, reading_of
 from ganworks.files.rasters.write import encode, form_of
 from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.applier import Applier
@@ -290,13 +290,13 @@ def _made(
         return job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
     if item.name.lower().endswith(".npy"):
         return _array(job, item, data, target, mask), ""
-    return _picture(job, item, data, target, mask, facts, on_progress), ""
+    return _picture(job, item, data, target, mask, facts, on_progress)
 
 
 def _picture(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
-) -> bytes:
-    """The encoded output of one picture or animation."""
+) -> tuple[bytes, str]:
+    """The encoded output of one picture or animation, and how its pixels were read where that may surprise."""
     found = job.model.read(data, printable(item.name))
     options = _with_mask(job, mask, found)
     frames = []
@@ -305,7 +305,7 @@ def _picture(
         if on_progress:
             on_progress(printable(item.name), done + 1, len(found.frames))
     about = replace(found.about, form=form_of(target.suffix or f".{found.about.form.lower()}"))
-    return encode(frames, about, job.note(facts))
+    return encode(frames, about, job.note(facts)), reading_of(found.frames[0], job.model.known)
 
 
 def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -> bytes:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_LEAST = 0.1  # share of the range below which pictures are nearly one grey
+from ganworks.files.rasters.stored import FEW
+
 WHOLE = (slice(None),)
 
 
@@ -33,7 +34,7 @@ class RangeUsed:
         """A sentence for each group that uses less than a tenth of the range."""
         found = []
         for low, high in self.ends:
-            if 0 <= high - low < _LEAST * 255:
+            if 0 <= high - low < FEW * 255:
                 found.append(
                     f"all pixels lie from {low} to {high} of 0 to 255, less than a tenth of the range, and look alike; "
                     "if the files hold 12 bits in 16, or class numbers, scale their values to the whole range first"

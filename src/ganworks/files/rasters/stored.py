@@ -29,6 +29,7 @@ from ganworks.files.rasters.tiff import Samples
 
 FLOATS = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # ranges of floats that are pictures
 WHOLE = ((0.0, 255.0),)
+FEW = 0.1  # share of a range below which a picture is nearly one grey
 TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _LOW = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGBA;16B": "RGBA;16L", "RGBA;16L": "RGBA;16B"}
 _LOW |= {"RGBX;16B": "RGBX;16L", "RGBX;16L": "RGBX;16B"}
@@ -264,6 +265,20 @@ def orientation(image: Image.Image) -> int:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged EXIF says nothing about the orientation
         return 1
+
+
+def reading_of(raster: Raster, known: Range | None = None) -> str:
+    """How a raster of more than 8 bits was read, where that may surprise; "" elsewhere. known: see `Stored.raster`."""
+    low, top = raster.low, raster.top
+    seen = float(raster.colour.min()), float(raster.colour.max())
+    if raster.bits == 8:
+        return ""
+    if seen[1] - seen[0] < FEW * (top - low):
+        return (
+            f"its pixels use {seen[0]:g} to {seen[1]:g} of {low:g} to {top:g} alone, which looks nearly like one grey"
+        )
+    stated = raster.bits == 16 or (low, top) in (known, *FLOATS, *WHOLE)
+    return "" if stated else f"read with {low:g} as black and {top:g} as white"
 
 
 # A data set -----------------------------------------------------------------------------------------------------------

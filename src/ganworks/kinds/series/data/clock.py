@@ -83,7 +83,8 @@ def _repeats(clock: Clock, twice: int, keys: Sequence[str]) -> str:
     return (
         f"{clock.name} would be the time, but {twice:,} of {counted(known, 'row repeats', 'rows repeat')} "
         "the stamp of another, and "
-        f"{len(clock.seconds) - known:,} have none. If rows belong to several series, name the column that tells them "
+        f"{counted(len(clock.seconds) - known, 'has', 'have')} none. If rows belong to several series, "
+        "name the column that tells them "
         f"apart with domain.series=NAME.{each} Otherwise domain.duplicates=mean merges rows of the same stamp to their "
         "mean, and domain.time=off takes each row as a step."
     )

@@ -95,7 +95,7 @@ def _check_classes(found: Lines) -> None:
         found.notes.append("all lines carry the same label, so it was not used")
     elif classes > MAX_CLASSES:
         raise UsageError(
-            f'"{found.source}" has {classes:,} classes, at most {MAX_CLASSES:,} are possible; say labels=off.'
+            f'"{found.source}" has {classes:,} classes; at most {MAX_CLASSES:,} are possible; say labels=off.'
         )
 
 
