@@ -25,7 +25,7 @@ def resize(array: np.ndarray, size: tuple[int, int], fit: str, background: str =
     """uint8 or float32 [C, H, W] -> [C, *size]: cut or padded to the aspect ratio (`fit`), then Lanczos with
     antialiasing.
 
-    An image that already has the size is returned unchanged. Alpha is handled premultiplied.
+    An image that already has the size is returned unchanged. Alpha of uint8 images is handled premultiplied.
     """
     if array.shape[1:] == size:
         return array

@@ -126,7 +126,7 @@ def test_mistakes_are_explained(tmp_path):
         opened(tmp_path / "twice", tmp_path)
     save(tmp_path / "stray" / "A" / "1.png", photo(0))
     save(tmp_path / "stray" / "1.png", photo(0))
-    with pytest.raises(UsageError, match="lie in neither"):
+    with pytest.raises(UsageError, match="1 image lies in neither"):
         opened(tmp_path / "stray", tmp_path)
     for wrong in ({"direction": "ab"}, {"size": 4}, {"labels": "some"}, {"crop": -1}, {"palette": ("red",)}):
         with pytest.raises(UsageError):
