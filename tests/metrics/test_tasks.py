@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ganworks.metrics.estimate import Estimate
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, metric_over, metrics_of
 
 
@@ -14,6 +15,12 @@ def test_metrics_carry_their_floor_and_meaning():
     assert repr(found["l1"]) == repr(metric([1.0, 3.0], 4.0, better="lower", meaning="An error."))
     assert (found["l1"].value, found["l1"].floor, found["l1"].ratio) == (2.0, 4.0, 0.5)
     assert (found["ssim"].better, found["ssim"].meaning, found["ssim"].ratio) == ("higher", "A likeness.", None)
+
+
+def test_estimates_bring_their_intervals():
+    found = metric(Estimate(0.5, 0.4, 0.6), Estimate(1.0, 0.9, 1.1), better="higher")
+    assert (found.value, found.low, found.high, found.floor, found.floor_low, found.floor_high, found.ratio) == (
+        0.5, 0.4, 0.6, 1.0, 0.9, 1.1, 0.5)  # fmt: skip
 
 
 def test_numbers_that_are_not_finite_are_left_out():

@@ -23,7 +23,7 @@ from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.metrics import measures as likeness
 from ganworks.kinds.tables.metrics import privacy as table_privacy
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, too_few
 
 FEWEST, QUICK, WATCHED, SHOWN = 20, 3000, 256, 8
 CHUNK, TRIES = 1024, 4
@@ -158,7 +158,7 @@ class TableEvaluator(TimedByTrial):
         """The full evaluation, on as many generated rows as training rows (at most 10 times `count`)."""
         start = time.monotonic()
         if not self.ready:
-            return TaskReport.of_nothing("Too few rows are held out for an evaluation.", about)
+            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST, "rows"), about)
         if self.ill_divided():
             return TaskReport.of_nothing(
                 "The held-out rows are unlike the training rows, so that real data would get a poor score: no verdict.",

@@ -20,8 +20,9 @@ from ganworks.kinds.text.metrics.measures import bleu, self_bleu
 from ganworks.kinds.text.metrics.models import NaiveBayes
 from ganworks.kinds.text.metrics.panel import BLEU_SAMPLES, MEANING, SET_SAMPLES, Panel, cut, rivals
 from ganworks.kinds.text.metrics.pictures import curve
+from ganworks.metrics.estimate import wilson
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, too_few
 from ganworks.use.model import Model
 
 FEWEST = 20  # held-out texts below which nothing is scored
@@ -97,7 +98,7 @@ class TextEvaluator(TimedByTrial):
         made = self.model(net).sample(count, seed=seed)
         right = known(cut(made.items, self.characters)) == made.labels
         meaning = "Share of samples that a classifier of training texts assigns to the class asked for."
-        return metric(right, float(held.mean()), better="higher", meaning=meaning)
+        return metric(right, wilson(float(held.mean()), len(held)), better="higher", meaning=meaning)
 
     def temperatures(self, net: nn.Module, name: str, seed: int) -> Curve:
         """Quality against diversity: BLEU-4 and self-BLEU-4 of 1,000 samples at each temperature."""
@@ -116,7 +117,7 @@ class TextEvaluator(TimedByTrial):
         """The full evaluation, on at most 5,000 samples; a plot of the curves and texts go to the folder `pictures`."""
         start, panel = time.monotonic(), self.panel
         if not self.ready:
-            return TaskReport.of_nothing("Too few texts are held out for scores.", about)
+            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST, "texts"), about)
         count = min(count, SET_SAMPLES)
         warm = nets.get("G_warm")
         lists = {OURS: self._cut(nets["G"], count, seed + 1, progress, OURS)}
