@@ -143,6 +143,7 @@ _CALLED: dict[str, tuple[str, bool]] = {
     "divergence_2": ("Divergence of pairs of tokens", False),
     "pairs": ("Pairs of columns", False),
     "shapes": ("Single columns", False),
+    "relations": ("Relations between columns", False),
     "detection": ("Told from real rows", False),
     "attack": ("Membership attack", False),
     "told_by_gru": ("Told apart by a network", False),
@@ -167,7 +168,7 @@ _CALLED: dict[str, tuple[str, bool]] = {
 
 _JUDGED = ("recognised",)
 _SCALES = {"told_by_gru": (0.0, 0.5), "told_by_trees": (0.0, 0.5), "told_apart": (0.0, 0.5), "detection": (0.5, 1.0)}
-_RIVALS = (*_SCALES, "pairs", "clip_kd", "frame_kd", "stats")
+_RIVALS = (*_SCALES, "pairs", "relations", "clip_kd", "frame_kd", "stats")
 
 
 def metric_for(key: str) -> MetricText:
