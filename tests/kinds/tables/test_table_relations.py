@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganworks.kinds.tables.data.proposals import comparable, proposals
 from ganworks.kinds.tables.domain import Table
 from ganworks.kinds.tables.metrics import measures as likeness
-from ganworks.kinds.tables.metrics.relations import Relations, comparable
+from ganworks.kinds.tables.metrics.relations import Relations
 
 
 def rides(n: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -79,3 +80,25 @@ def test_gaps_strange_values_and_lone_columns_do_no_harm(known):
     one = frame[["part"]]
     none = Relations(likeness.Coder(Table().open(one).columns, one), one).judge(one, one, {})
     assert (none.metrics, none.tables, none.warnings) == ({}, [], [])
+
+
+def test_rules_that_all_rows_keep_are_proposed_and_can_be_taken():
+    rng = np.random.default_rng(0)
+    net, first = rng.gamma(2, 50, 300).round(2), rng.integers(0, 1000, 300)
+    frame = pd.DataFrame({
+        "net": net, "tax": (0.2 * net + rng.random(300)).round(2),
+        "first": first, "middle": first + rng.integers(0, 300, 300),
+        "yes": rng.integers(0, 100, 300), "noise": rng.normal(0, 1, 300), "a+b": first + 1,
+    })  # fmt: skip
+    frame["gross"], frame["last"], frame["no"] = frame.net + frame.tax, frame.middle + first % 7, 100 - frame.yes
+    frame["again"] = frame["last"]
+    data = Table().open(frame)
+    wanted = ["net + tax = gross", "yes + no = 100", "first <= middle", "middle <= last"]
+    assert proposals(data.frame, data.columns) == wanted
+    said = next(note for note in data.facts["notes"] if "every row keeps" in note)
+    assert f'domain.rules="{"; ".join(wanted)}"' in said
+    taken = Table(rules="; ".join(wanted)).open(frame)
+    assert not any("every row keeps" in note for note in taken.facts["notes"])
+    frame.loc[299, ["tax", "middle"]] = 0.0
+    fewer = proposals(Table().open(frame).frame, data.columns)
+    assert {"yes + no = 100", "middle <= last"} <= set(fewer) and not {wanted[0], wanted[2]} & set(fewer)

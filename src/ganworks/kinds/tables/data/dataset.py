@@ -18,6 +18,7 @@ from ganworks.kinds.tables.data import columns as table_columns
 from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data import taken as table_taken
 from ganworks.kinds.tables.data.layout import TableLayout
+from ganworks.kinds.tables.data.proposals import proposals
 from ganworks.kinds.tables.data.reading import pandas
 from ganworks.kinds.tables.data.types import id_column, reading_of, settle, writes_commas
 
@@ -57,6 +58,8 @@ class TableSet:
         columns = self._fit(numbers, ids, categories)
         asked, orders, sums = table_rules.rules(rules, columns)
         self._check_rules(columns, asked, orders, sums, rules)
+        if not rules and (kept := "; ".join(proposals(frame, columns))):
+            self.facts["notes"].append(f'every row keeps {kept}; so do generated ones with domain.rules="{kept}"')
         for k, terms in sums.items():
             whole = {"kind": "sum", "of": columns[k]["kind"], "sum": terms, "sizes": [], "scalar": False}
             columns[k] = {**columns[k], **whole}

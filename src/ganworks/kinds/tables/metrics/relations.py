@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.kinds.tables.data.proposals import CHANCE, broken, comparable
 from ganworks.kinds.tables.metrics.measures import Coder, numbers
 from ganworks.metrics.estimate import ks, wilson
 from ganworks.metrics.scoring import Measurement
@@ -216,15 +217,6 @@ def _cells(column: dict[str, Any], frame: Any) -> Any:
     return cells.map(str).where(cells.notna())
 
 
-def comparable(x: np.ndarray, y: np.ndarray) -> bool:
-    """Whether two columns are of one size, so that their difference and order mean something: the middle 90 % of their
-    values overlap, by a tenth of the narrower one or more.
-    """
-    (a, b), (c, d) = (np.nanquantile(v, [0.05, 0.95]) if np.isfinite(v).any() else (0.0, 0.0) for v in (x, y))
-    narrow, wide = sorted((b - a, d - c))
-    return bool(narrow > 0.02 * wide and min(b, d) - max(a, c) >= 0.1 * narrow > 0)
-
-
 def _blend(
     x: np.ndarray, y: np.ndarray, sign: int, shift: tuple[float, float], scale: tuple[float, float]
 ) -> np.ndarray:
@@ -250,9 +242,9 @@ def _orders(table: Columns) -> Iterable[Relation]:
         there = np.isfinite(x) & np.isfinite(y)
         if there.sum() < 20 or not comparable(x, y):
             continue
-        broken = float((x[there] > y[there]).mean())
-        if broken <= RARE and float((x[there] > np.roll(y[there], 1)).mean()) > 2 * broken + 0.05:
-            yield Order(a, b, broken)
+        now, alone = broken(x[there], y[there])
+        if now <= RARE and alone > 2 * now + CHANCE:
+            yield Order(a, b, now)
 
 
 def _following(table: Columns) -> Iterable[Relation]:
