@@ -20,7 +20,7 @@ from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
-from ganworks.metrics.estimate import Estimate, wilson
+from ganworks.metrics.estimate import wilson
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of, too_few
 
 FEWEST, LEAST = 20, 8  # held-out recordings below which nothing is scored in training, and at all
@@ -176,9 +176,8 @@ class AudioEvaluator(TimedByTrial):
         found["loudness"] = float(np.median(audio.loudness(waves)) / max(1e-9, np.median(audio.loudness(real))))
         found["pitch"] = audio.pitch_distance(pitches[0], pitches[1])
         own |= {"loudness": 1.0, "pitch": audio.pitch_distance(pitches[2], pitches[1])}
-        found["kd"] = self.reference.kd(self.reference.standard(audio.features(waves, self.rate)))
         sure = {"recognised": wilson(own["recognised"], len(real))} if "recognised" in own else {}
-        metrics = metrics_of({n: v for n, v in found.items() if np.isfinite(_middle(v))}, {**own, **sure}, MEANING)
+        metrics = metrics_of({n: v for n, v in found.items() if np.isfinite(audio.middle(v))}, {**own, **sure}, MEANING)
         return TaskReport(
             metrics,
             count,
@@ -253,7 +252,3 @@ class AudioEvaluator(TimedByTrial):
         if metrics["copied"].value > 0.1:
             out.append(f"{100 * metrics['copied'].value:.0f} % of the samples are near copies of training recordings.")
         return out
-
-
-def _middle(value: Any) -> float:
-    return value.value if isinstance(value, Estimate) else float(np.mean(value))

@@ -150,11 +150,11 @@ class ReferenceFeatures:
         real = frechet.moments(self.unseen @ self._basis.T)
         return float(np.mean([frechet.distance(real, frechet.moments(x[g] @ self._basis.T)) for g in groups]))
 
-    def measure(self, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray | float]:
+    def measure(self, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray | float | Estimate]:
         """All measures of standardised features [n, 480] with classes y [n]; one value a sample where possible."""
         nearest = self.index.nearest(x).distance[:, 0]
-        out: dict[str, np.ndarray | float] = {
-            "kd": self.kd(x).value,
+        out: dict[str, np.ndarray | float | Estimate] = {
+            "kd": self.kd(x),
             "fd": self.fd(x),
             "spread": self.spread(x, y),
             "copied": copied(nearest, self.apart).astype(float),
@@ -185,7 +185,12 @@ class ReferenceFeatures:
     def gaussians(self, labels: np.ndarray | None, count: int, seed: int = 0) -> dict[str, float]:
         """The scores of the class Gaussians of the training features."""
         made = class_gaussians(self.seen, self.train_y, labels, count, seed)
-        return {name: float(np.mean(value)) for name, value in self.measure(made, labels).items()}
+        return {name: middle(value) for name, value in self.measure(made, labels).items()}
+
+
+def middle(value: np.ndarray | float | Estimate) -> float:
+    """The one number of a measure: its value, or the mean over samples."""
+    return value.value if isinstance(value, Estimate) else float(np.mean(value))
 
 
 def spread(x: np.ndarray, y: np.ndarray | None) -> float:
