@@ -10,6 +10,7 @@ from ganworks.report import advice, grades, words
 from ganworks.report.page import scores as page
 from ganworks.report.page import sections
 from ganworks.report.read import RunView
+from ganworks.report.terminal import info
 
 
 def entry(value: float, floor: float, error: float = 0.0, **more: object) -> dict:
@@ -127,6 +128,7 @@ def test_what_cannot_be_scored_is_not_advised_to_be(capsys):
     none = RunView(Path("runs/a"), plan={"data": {"held": 3}}, evaluation=report, finished={"seen": 5})
     assert words.verdict(none).text == why and [f.advice for f in advice.findings(none)] == [why]
     assert not [c for c in advice.commands(none) if "eval" in c.text]
+    assert dict(info._scores(none))["Verdict"] == why
     print_report(report)
     said = capsys.readouterr().out
     assert why in said and "Judged on" not in said

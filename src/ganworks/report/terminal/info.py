@@ -113,7 +113,7 @@ def _scores(run: RunView) -> Rows:
             value += f", {'real data' if run.use == 'sample' else 'best'} {floor}"
         grade = "" if verdict.grade == "unknown" else f": {verdict.grade}"
         rows.append((score.metric.title, value + grade))
-    if rows:
+    if rows or words.unscored(run):
         rows.append(("Verdict", words.verdict(run).text))
     return rows
 

@@ -137,7 +137,7 @@ class TextEvaluator(TimedByTrial):
         save_picture(curve(curves, points), pictures / "curve.png")
         replace_file(pictures / "texts.txt", self._texts(nets, seed))
         files = {"Quality against diversity over temperature": "curve.png", "Texts": "texts.txt"}
-        verdict = [] if warm is None else self.verdict(nets, found, curves)
+        verdict = [] if warm is None else self.verdict(nets, found, curves, metrics["balance"])
         return TaskReport(
             metrics,
             count,
@@ -156,7 +156,8 @@ class TextEvaluator(TimedByTrial):
         return cut(texts, self.characters)
 
     def _metrics(self, sentences: list[list[str]], found: dict[str, dict[str, float]]) -> dict[str, Measurement]:
-        each, out = self.panel.items(sentences), {}
+        items, out = self.panel.items(sentences), {}
+        each = {**items, "balance": self.panel.balanced(items)}
         for name, (better, meaning) in MEANING.items():
             if name in found[OURS]:
                 values = each.get(name, found[OURS][name])
@@ -173,8 +174,14 @@ class TextEvaluator(TimedByTrial):
                 parts.append(f"# {title}\n{lines}")
         return "\n".join(parts)
 
-    def verdict(self, nets: Nets, found: dict[str, dict[str, float]], curves: dict[str, Curve]) -> list[str]:
-        """One sentence that says whether adversarial training helped, from scores under the same protocol."""
+    def verdict(
+        self, nets: Nets, found: dict[str, dict[str, float]], curves: dict[str, Curve], balance: Measurement
+    ) -> list[str]:
+        """One sentence that says whether adversarial training helped, from scores under the same protocol.
+
+        balance: of the adversarial generator; its interval is the least difference that counts.
+        """
+        sure = max(SURE, (balance.high - balance.low) / 2)
         ours, warm = found[OURS], found[WARM]
         if self.same_weights(nets):
             return [
@@ -186,7 +193,7 @@ class TextEvaluator(TimedByTrial):
         same = at(curves[WARM], ours["self_bleu_4"])
         far = warm["balance"] - ours["balance"] if same is None else same - ours["bleu_4"]
         covers = ours["backward_bleu_4"] - warm["backward_bleu_4"]
-        better, worse = far < -SURE and covers > -SURE, far > SURE or covers < -SURE
+        better, worse = far < -sure and covers > -sure, far > sure or covers < -sure
         word = "helped" if better else "did not help" if worse else "made no difference beyond chance"
         beside = "" if same is None else f" At that self_bleu_4, maximum likelihood has bleu_4 {same:.3f}."
         return [f"Adversarial training {word}: {numbers} of maximum likelihood at temperature 1.{beside}"]
