@@ -3,11 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from ganworks.core.errors import UsageError
+from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.data.proposals import comparable, proposals
 from ganworks.kinds.tables.domain import Table
 from ganworks.kinds.tables.metrics import measures as likeness
 from ganworks.kinds.tables.metrics.relations import Relations
+from ganworks.kinds.tables.networks import ColumnNetworks
 
 
 def rides(n: int = 2000, seed: int = 0) -> pd.DataFrame:
@@ -102,3 +106,24 @@ def test_rules_that_all_rows_keep_are_proposed_and_can_be_taken():
     frame.loc[299, ["tax", "middle"]] = 0.0
     fewer = proposals(Table().open(frame).frame, data.columns)
     assert {"yes + no = 100", "middle <= last"} <= set(fewer) and not {wanted[0], wanted[2]} & set(fewer)
+
+
+def test_what_follows_is_proposed_and_holds_in_every_row_when_it_is_a_rule():
+    frame = rides(400)[["station", "city"]]
+    frame["zone"] = frame["city"].map({"Rome": 1, "Oslo": 2, "Bonn": 2, "Cork": 1})
+    frame.loc[::7, "station"] = None
+    data = Table().open(frame)
+    assert proposals(data.frame, data.columns) == ["city follows station", "zone follows station"]
+    ruled = Table(rules="city follows station; zone follows from city").open(frame)
+    torch.manual_seed(0)
+    net = Table().prepare(ColumnNetworks(width=16, depth=1, pac=1).build(ruled.spec)["G"].eval(), ruled.spec, {})
+    with torch.inference_mode():
+        rows = to_frame(ruled.spec, net(torch.randn(300, net.z_dim)).numpy(), np.arange(300), 0)
+    known = dict(zip(frame["station"], frame["city"], strict=True))
+    there = rows["station"].notna()
+    assert 0 < there.sum() < 300 and (rows["city"] == rows["station"].map(known))[there].all()
+    assert (rows["zone"] == rows["city"].map({"Rome": 1, "Oslo": 2, "Bonn": 2, "Cork": 1})).all()
+    with pytest.raises(UsageError, match="break them"):
+        Table(rules="station follows city").open(frame)
+    with pytest.raises(UsageError, match="few values"):
+        Table(rules="start follows city").open(rides(400))

@@ -12,12 +12,13 @@ import numpy as np
 
 from ganworks.core.errors import UsageError
 from ganworks.kinds.tables.data import columns as table_columns
+from ganworks.kinds.tables.data import dependence
 from ganworks.kinds.tables.data import rules as table_rules
 
 FIRST, COLUMNS, MOST = 500, 30, 6  # rows that are looked at first; most columns of numbers; most proposals
 FEWEST = 50  # rows in which both columns are known, from which a rule is proposed
 CHANCE = 0.05  # share of rows that would break an order if the columns had nothing to do with each other
-PLAIN = re.compile(r"[A-Za-z_][\w .]*")  # names that rules read without quotes
+PLAIN = re.compile(r"[A-Za-z_][\w .-]*")  # names that rules read without quotes
 
 
 def proposals(frame: Any, columns: list[dict[str, Any]]) -> list[str]:
@@ -37,6 +38,7 @@ def proposals(frame: Any, columns: list[dict[str, Any]]) -> list[str]:
     inside = [{*terms, total} for terms, total in sums]
     orders = [pair for pair in _orders(few, whole, by_name) if not any(set(pair) <= names for names in inside)]
     found = [f"{a} + {b} = {total}" for (a, b), total in sums] + [f"{a} <= {b}" for a, b in _shortest(orders)]
+    found += [f"{name} follows {of}" for name, of in _following(frame, columns)]
     return [rule for rule in found if _readable(rule, columns)][:MOST]
 
 
@@ -110,7 +112,29 @@ def _adds_up(x: np.ndarray, y: np.ndarray, total: np.ndarray | None) -> bool:
 
 def _readable(rule: str, columns: list[dict[str, Any]]) -> bool:
     try:
-        _, orders, sums = table_rules.rules(rule, columns)
+        found = table_rules.rules(rule, columns)
     except UsageError:
         return False
-    return bool(orders or sums)
+    return bool(found.orders or found.sums or found.follows)
+
+
+def _following(frame: Any, columns: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(a column, the one from which it follows in all rows), each column once, and not back again."""
+    few = [c for c in columns if dependence.exact(c) and PLAIN.fullmatch(c["name"])][:COLUMNS]
+    codes = {c["name"]: dependence.codes_of(c, frame[c["name"]]) for c in few}
+    found: dict[str, str] = {}
+    for of, name in permutations(codes, 2):
+        x, y = codes[of], codes[name]
+        if name not in found and found.get(of) != name and _follows(x[:FIRST], y[:FIRST]) and _follows(x, y, sure=True):
+            found[name] = of
+    return list(found.items())
+
+
+def _follows(x: np.ndarray, y: np.ndarray, sure: bool = False) -> bool:
+    """Whether y follows from x in all rows. sure: and clearly not by chance: groups of x repeat, and y varies."""
+    there = (x >= 0) & (y >= 0)
+    x, y = x[there], y[there]
+    if not len(x) or (dependence.usual(x, y, int(x.max()) + 1)[x] != y).any():
+        return False
+    alone = np.bincount(y).max() / len(y)
+    return not sure or (len(x) >= FEWEST and 2 <= len(np.unique(x)) <= len(x) / 2 and alone < 1 - 2 * CHANCE)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.kinds.tables.data import dependence
 from ganworks.kinds.tables.data.proposals import CHANCE, broken, comparable
 from ganworks.kinds.tables.metrics.measures import Coder, numbers
 from ganworks.metrics.estimate import ks, wilson
@@ -254,16 +255,7 @@ def _following(table: Columns) -> Iterable[Relation]:
         if there.sum() < 20 or not 2 <= len(np.unique(x[there])) <= there.sum() / 2:
             continue
         alone = np.bincount(y[there]).max() / there.sum()
-        usual, kept = _usual(x[there], y[there], int(x.max()) + 1)
+        usual = dependence.usual(x, y, int(x.max()) + 1)
+        kept = float((usual[x[there]] == y[there]).mean())
         if 1 - kept <= RARE and kept > alone + 0.1 and 1 - kept < (1 - alone) / 2:
             yield Follows(a, b, 1 - kept, usual)
-
-
-def _usual(x: np.ndarray, y: np.ndarray, size: int) -> tuple[np.ndarray, float]:
-    """(the commonest y [size] for each x below size, -1 where x does not occur; the share of rows that have it)."""
-    width = int(y.max()) + 1
-    both, counts = np.unique(x.astype(np.int64) * width + y, return_counts=True)
-    order = np.argsort(counts, kind="stable")
-    usual, most = np.full(size, -1), np.zeros(size, np.int64)
-    usual[both[order] // width], most[both[order] // width] = both[order] % width, counts[order]
-    return usual, float(most.sum() / len(x))
