@@ -59,6 +59,8 @@ def test_real_data_with_copies_stands_by_itself():
     plain = Manifold.of(gauss(13, 300))
     assert np.allclose(Manifold.of(np.tile(gauss(13, 300), (2, 1))).radius[:300], plain.radius)
     assert len(set(neighbours.copies(real + noise[:600]))) == 300
+    line = np.random.default_rng(0).random((20_000, 1))  # close numbers are no copies
+    assert len(set(neighbours.copies(line))) == 20_000 and len(set(neighbours.copies(np.tile(line, (2, 1))))) == 20_000
 
 
 def test_a_generator_of_few_things_does_not_reach_the_space_between_them():

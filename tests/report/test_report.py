@@ -237,6 +237,16 @@ def test_advice_follows_what_was_found(tmp_path: Path) -> None:
     assert f"data=/data/{fake_run.HOSTILE}" in shlex.split(next(t for t in texts if t.startswith("ganworks train")))
 
 
+def test_a_run_that_could_not_be_scored_says_why(tmp_path: Path) -> None:
+    run = fake_run.build(tmp_path, evaluated=False, lines=fake_run.events(scored=0))
+    assert "has not been evaluated yet" in page_of(run)[1]
+    why = "Only 3 recordings are held out; scores need 8."
+    (run / "eval.json").write_text(json.dumps({"metrics": {}, "baselines": {}, "warnings": [why]}))
+    text = page_of(run)[1]
+    assert f"It could not be scored. {why}" in text and "has not been evaluated yet" not in text
+    assert f"ganworks eval {run}" not in text and "No verdict" in text and why in card(read_run(run))
+
+
 def test_a_run_that_has_hardly_begun_is_not_blamed_for_it(tmp_path: Path) -> None:
     lines = fake_run.events(rounds=4, total=500, scored=4)[:4]
     run = read_run(fake_run.build(tmp_path, lines=lines, evaluated=False))

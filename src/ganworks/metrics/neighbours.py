@@ -42,12 +42,13 @@ def _squared(queries: Tensor, base: Tensor, base_norms: Tensor) -> Tensor:
 def copies(rows: np.ndarray) -> np.ndarray:
     """For each row [n, d] the number of its content, int64 [n] from 0: rows of one content have equal numbers.
 
-    Rows nearer than 1e-5 of the spread are equal: features of one picture may differ by rounding. Equal rows are
-    neighbours in their order along a random direction.
+    Rows nearer than 1e-6 of the spread are equal, as features of one picture may differ by rounding; one or two numbers
+    are values themselves, close ones are common, and only the same ones are equal. Equal rows are neighbours in their
+    order along a random direction.
     """
     x = np.asarray(rows, np.float64)
     x = x - x.mean(axis=0)
-    near = 1e-5 * float(np.sqrt((x * x).sum(1).mean()))
+    near = 1e-6 * float(np.sqrt((x * x).sum(1).mean())) if x.shape[1] > 2 else 0.0
     order = np.argsort(x @ np.random.default_rng(0).normal(size=x.shape[1]), kind="stable")
     apart = np.sqrt((np.diff(x[order], axis=0) ** 2).sum(1)) > near
     out = np.zeros(len(x), np.int64)
