@@ -57,7 +57,8 @@ class TaskReport:
 
 def too_few(held: int, needed: int, what: str = "examples") -> str:
     """The sentence that says how many held-out examples scores need, and what to do. what: their name, plural."""
-    return f"Only {held} {what} are held out; scores need {needed}. Train on more data, or with a larger held_out."
+    many = f"Only {held}" if held else "No"
+    return f"{many} {what} are held out; scores need {needed}. Train on more data, or with a larger held_out."
 
 
 def metric(

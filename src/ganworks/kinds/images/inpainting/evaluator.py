@@ -126,6 +126,8 @@ class InpaintingEvaluator(tasks.TimedByTrial):
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> tasks.TaskReport:
         """Evaluate every measure with its interval, beside mean fill and harmonic fill; a table by area of the hole."""
+        if not len(self.data.held):
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "photos"), about)
         start = time.perf_counter()
         count = min(count, max(_SCORED, 4 * len(self.data.held)))
         progress("Filling", 0, 2)

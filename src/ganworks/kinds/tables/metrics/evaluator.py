@@ -266,8 +266,8 @@ class TableEvaluator(TimedByTrial):
         out = [
             f"{made:,} generated rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
             "Pairs: numbers in at most ten quantile bins of the training rows, values of 5 % of the rows or more in "
-            "bins of their own, at most 200 values of a category, mean of all pairs. Intervals of pairs and shapes are "
-            "over pairs and columns.",
+            "bins of their own, at most 200 values of a category, mean of all pairs. Intervals of pairs, relations and "
+            "shapes are over pairs and columns.",
             "Relations: of columns a and b, the distributions of a - b and a + b (standardised unless of one size) and "
             "the rows beyond their usual range; a <= b, and b following from a, where nearly all training rows do; "
             "of as many rows as are held out. A pair counts by its least like relation.",
