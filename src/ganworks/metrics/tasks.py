@@ -109,6 +109,15 @@ def interval(items: np.ndarray) -> tuple[float, float]:
     return bootstrap(len(items), lambda rows: items[rows].mean())
 
 
+def clustered(values: np.ndarray, group: np.ndarray) -> Estimate:
+    """The mean of values [n] with a 95 % bootstrap interval over groups [n], the examples of each being alike."""
+    sums, counts = np.bincount(group, values), np.bincount(group)
+    value = float(np.mean(values))
+    if len(counts) < 2:
+        return Estimate(value, float("nan"), float("nan"))
+    return Estimate(value, *bootstrap(len(counts), lambda rows: sums[rows].sum() / counts[rows].sum()))
+
+
 def bootstrap(count: int, statistic: Callable[[np.ndarray], float], draws: int = _DRAWS) -> tuple[float, float]:
     """95 % percentile bootstrap interval of statistic(rows), rows int64 [count] drawn with replacement."""
     rng = np.random.default_rng(key("bootstrap", count))
