@@ -139,7 +139,7 @@ class Builder:
         )
         self.config = replace(self.config, train=train)
         held = counted(len(self.data.held), "example is", "examples are")
-        few = f"Only {held} held out, too few to score with: no scores."
+        few = f"Only {held} held out, too few to choose by scores: the newest is published."
         notes = (
             *self.config.notes,
             *self._as_taken(),
