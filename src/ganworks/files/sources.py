@@ -145,9 +145,10 @@ class FileSource(WithLabels):
 
     def __init__(self, path: Path, listing: FolderListing | ZipListing, labels: bool = True):
         self.path, self.listing, self.kind = printable(str(path)), listing, listing.kind
+        wanted = listing.chosen(self.suffixes)
         self.notes = list(listing.notes)
-        wanted = [i for i, n in enumerate(listing.names) if n.lower().endswith(self.suffixes)]
-        others = len(listing.names) - len(wanted) - sum(n.lower().endswith("labels.csv") for n in listing.names)
+        read = {*wanted, *listing.results}
+        others = sum(i not in read and not n.lower().endswith("labels.csv") for i, n in enumerate(listing.names))
         if others:
             self.notes.append(f"{others} files are no {self.what} by their names and were left out")
         if not wanted:
