@@ -39,7 +39,18 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "array": (".npy", ".npz"),
     "archive": (".zip", ".tar", ".7z", ".rar"),
 }
-_ABOUT = ("readme", "license", "licence", "copying", "description", "dataset_description", "notes", "classes", "labels")
+_ABOUT = (
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "description",
+    "dataset_description",
+    "notes",
+    "classes",
+    "labels",
+    "metadata",
+)
 
 
 class Head(NamedTuple):
