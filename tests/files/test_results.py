@@ -98,7 +98,7 @@ def test_a_file_of_somebody_else_is_not_overwritten(form, tmp_path):
     path = tmp_path / f"mine.{form.lower()}"
     picture(0).save(path, form)
     before = path.read_bytes()
-    with pytest.raises(TakenError, match=r"mine.* is there already, and ganworks did not write it"):
+    with pytest.raises(TakenError, match=r"mine.* is there already, and nothing says that ganworks wrote it"):
         save_sheet(picture(1), path)
     with pytest.raises(TakenError):
         provenance.replace_result(path, b"other")

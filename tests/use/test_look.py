@@ -161,7 +161,7 @@ def test_a_file_of_somebody_else_is_not_overwritten(tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     for words in (["d", "out=d/3.png"], ["people.csv", "out=people.csv"]):
         assert cli.main(["data", *words]) == 2
-        assert "is there already, and ganworks did not write it" in capsys.readouterr().err
+        assert "is there already, and nothing says that ganworks wrote it" in capsys.readouterr().err
     assert below(tmp_path) == before
     doc_folders.sounds(tmp_path / "sounds")
     for rate in ("8000", "4000"):

@@ -182,7 +182,7 @@ def refuse_strange(path: Path, made: bool | None = None) -> None:
     if made is None:
         made = is_result(path) or _noted(path)
     if not made:
-        raise TakenError(f"{path} is there already, and ganworks did not write it. Name another file, or move it away.")
+        raise TakenError(f"{path} is there already, and nothing says that ganworks wrote it. Name another file, or move it away.")
 
 
 def _noted(path: Path) -> bool:
