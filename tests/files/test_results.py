@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganworks.core.errors import UsageError
 from ganworks.core.machine.places import TakenError
 from ganworks.files import provenance
 from ganworks.files.glance import Clues
@@ -55,8 +56,20 @@ def test_results_beside_data_are_left_out(name, tmp_path):
         lay(tmp_path / place, content)
     after = open_source(tmp_path)
     assert len(after) == 6 and after.classes == ("cat", "dog") and after.stamp() == stamp
-    assert any("that ganworks made were left out" in note for note in after.notes)
+    said = "1 runs of ganworks were left out" if name == "run" else "that ganworks made were left out"
+    assert any(said in note for note in after.notes)
     assert len(Clues(tmp_path).of("picture")) == 6
+
+
+def test_a_run_is_never_data(tmp_path):
+    for place, content in RESULTS["run"].items():
+        lay(tmp_path / place, content)
+    for look in (open_source, Clues):
+        with pytest.raises(UsageError, match="is a run of ganworks, not data"):
+            look(tmp_path / "runs" / "a")
+    with pytest.raises(UsageError, match="holds no images"):
+        open_source(tmp_path)
+    assert Clues(tmp_path).names == []
 
 
 def test_files_of_others_are_data(tmp_path):

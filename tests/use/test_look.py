@@ -1,6 +1,7 @@
 """`ganworks data` for every kind of data, and where `ganworks sample` puts what it makes."""
 
 import os
+import shlex
 from pathlib import Path
 
 import doc_folders
@@ -189,3 +190,13 @@ def test_every_recipe_of_pictures_reads_for_itself(recipe, tmp_path, monkeypatch
     said = look(tmp_path, ["d", f"recipe={recipe}"], monkeypatch, capsys)
     classes = "classes: 2: " if recipe in ("classify", "stargan") else "classes: none"
     assert classes in said and "Contact sheet: " in said and said.endswith(f"ganworks train {recipe} data=d\n")
+
+
+def test_the_command_can_be_pasted(tmp_path, monkeypatch, capsys):
+    doc_folders.pictures(tmp_path / "my photos", 8, 1, wide=64)
+    said = look(tmp_path, ["my photos", "size=[8,16]", "recipe=image"], monkeypatch, capsys)
+    words = shlex.split(said.strip().split("\n")[-1].partition("ganworks ")[2])
+    assert words == ["train", "image", "data=my photos", "domain.size=[8,16]"]
+    said = look(tmp_path, ["my photos"], monkeypatch, capsys)
+    other = next(line for line in said.split("\n") if line.startswith("If ")).partition("ganworks ")[2]
+    assert shlex.split(other)[-1] == "data=my photos"

@@ -70,7 +70,8 @@ class _FirstFiles(FolderListing):
         while todo and found < NAMES and folders < FOLDERS:
             base, folders = todo.popleft(), folders + 1
             entries = self._entries(base)
-            self._note_results(base, entries)
+            if self._is_run(base, entries):
+                continue
             inner = [entry.is_dir(follow_symlinks=False) for entry in entries]
             todo += [f"{base}{entry.name}/" for entry, is_dir in zip(entries, inner, strict=True) if is_dir]
             for entry in evenly([e for e, is_dir in zip(entries, inner, strict=True) if not is_dir], NAMES_EACH):

@@ -51,8 +51,9 @@ class _Chooses:
 
 
 class FolderListing(_Chooses):
-    """The regular files below a folder. names: relative POSIX paths in a fixed order; sizes: in bytes. results: indices
-    of those in runs and folders of samples below it, and of those at its top that say that ganworks made them.
+    """The regular files below a folder, without those of runs. names: relative POSIX paths in a fixed order; sizes: in
+    bytes. results: indices of those in folders of samples below it, and of those at its top that say that ganworks made
+    them. Raises UsageError for a folder that cannot be read, or is a run itself.
     """
 
     kind = "folder"
@@ -63,6 +64,7 @@ class FolderListing(_Chooses):
         self.sizes: list[int] = []
         self._times: list[int] = []
         self._results: list[str] = []
+        self._runs = 0
         links = 0
         found = []
         for name, entry_stat in self._walk():
@@ -77,6 +79,8 @@ class FolderListing(_Chooses):
         if self._results:
             folders, files = tuple(n for n in self._results if n.endswith("/")), set(self._results)
             self.results = frozenset(i for i, n in enumerate(self.names) if n in files or n.startswith(folders))
+        if self._runs:
+            self.notes.append(f"{self._runs} runs of ganworks were left out")
         if links:
             self.notes.append(f"{links} links out of the folder, pipes or devices were left out")
 
@@ -101,7 +105,8 @@ class FolderListing(_Chooses):
                 raise UsageError(
                     f'The folder "{printable(str(self.root / base))}" cannot be read: {error.strerror}.'
                 ) from error
-            self._note_results(base, entries)
+            if self._is_run(base, entries):
+                continue
             for entry in entries:
                 name = f"{base}{entry.name}"
                 if entry.name.startswith(".") or entry.name == "__MACOSX":
@@ -114,15 +119,23 @@ class FolderListing(_Chooses):
                     raise UsageError(f'"{printable(str(self.root))}" holds more than {MAX_COUNT:,} files.')
                 yield name, self._facts(entry)
 
-    def _note_results(self, base: str, entries: list[os.DirEntry]) -> None:
-        """Note which of the entries of a folder below the root are results of ganworks: `base` ends in "/" or is ""."""
+    def _is_run(self, base: str, entries: list[os.DirEntry]) -> bool:
+        """Whether a folder is a run; of others it is noted which entries are results. base: ends in "/", or is ""."""
         names = {entry.name for entry in entries}
+        if provenance.is_run(names):
+            if not base:
+                raise UsageError(
+                    f'"{printable(str(self.root))}" is a run of ganworks, not data: `ganworks info` says what it holds.'
+                )
+            self._runs += 1
+            return True
         if base and provenance.is_result_folder(self.root / base, names):
             self._results.append(base)
         elif not base and len(names) <= _LOOKED_AT and not provenance.is_result_folder(self.root, names):
             for entry in entries:
                 if self._facts(entry) and provenance.is_result(Path(entry.path), names):
                     self._results.append(entry.name)
+        return False
 
     def _facts(self, entry: os.DirEntry) -> tuple[int, int] | None:
         try:

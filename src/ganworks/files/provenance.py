@@ -143,10 +143,13 @@ def _from_xmp(packet: str) -> dict[str, Any] | None:
     return read_json(text, "the XMP packet")
 
 
+def is_run(names: AbstractSet[str]) -> bool:
+    """Whether a folder that holds files of these names is a run."""
+    return names >= _RUN
+
+
 def is_result_folder(folder: Path, names: AbstractSet[str]) -> bool:
-    """Whether a folder that holds files of these names is a run, or a folder of samples or of applied pictures."""
-    if names >= _RUN:
-        return True
+    """Whether a folder that holds files of these names is one of samples, of applied pictures or of examples."""
     return any(name in names and said in _ends(folder / name) for name, said in _RECORDS.items())
 
 
@@ -182,7 +185,8 @@ def refuse_strange(path: Path, made: bool | None = None) -> None:
     if made is None:
         made = is_result(path) or _noted(path)
     if not made:
-        raise TakenError(f"{path} is there already, and nothing says that ganworks wrote it. Name another file, or move it away.")
+        said = f"{path} is there already, and nothing says that ganworks wrote it."
+        raise TakenError(f"{said} Name another file, or move it away.")
 
 
 def _noted(path: Path) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -66,7 +67,8 @@ def recognise(data: Any) -> Found:
             otherwise = otherwise or found.otherwise
         elif found:
             return replace(found, otherwise=found.otherwise or otherwise)
-    raise UsageError(f"{_seen(clues)} Say which recipe to train, as in `ganworks train image data={name}`: {_known()}.")
+    example = f"ganworks train image {shlex.quote(f'data={name}')}"
+    raise UsageError(f"{_seen(clues)} Say which recipe to train, as in `{example}`: {_known()}.")
 
 
 @cache
@@ -140,7 +142,12 @@ def concluded(clues: Clues, what: str, recipe: str, why: str = "", otherwise: st
 
 def instead(clues: Clues, when: str, recipe: str) -> str:
     """The sentence with the command for another meaning of the data."""
-    return f"If {when}: ganworks train {recipe} data={clues.path}"
+    return command(when, recipe, clues.path)
+
+
+def command(when: str, recipe: str, path: Any) -> str:
+    """The sentence with the command that trains a recipe on a path, to be pasted into a shell."""
+    return f"If {when}: ganworks train {recipe} {shlex.quote(f'data={path}')}"
 
 
 def most(clues: Clues, fits: Callable[[Head], bool]) -> tuple[float, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,7 +43,7 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
         place(out)
     found = recognise(path) if recipe is None else Found(recipe, "")
     settings = {name.removeprefix("domain."): value for name, value in options.items()}
-    asked = "".join(f" domain.{name}={value}" for name, value in settings.items())
+    asked = "".join(f" {shlex.quote(f'domain.{name}={value}')}" for name, value in settings.items())
     domain = kind_of(found.recipe)
     named = f" {found.recipe}" if recipe is not None or found.otherwise else ""
     lines = [line for line in (found.because, found.otherwise) if line]
@@ -56,7 +57,7 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
     return [
         "",
         *_examples(there, path, found.recipe, out),
-        f"Train on it:   ganworks train{named} data={path}{asked}{left}",
+        f"Train on it:   ganworks train{named} {shlex.quote(f'data={path}')}{asked}{left}",
     ]
 
 
