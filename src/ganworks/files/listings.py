@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files import provenance
 from ganworks.files.array_files import check_ratio, file_mark, zip_count
-from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
+from ganworks.files.rasters.decode import MAX_BYTES, DecodeError
 
 MAX_COUNT = 2_000_000
 _LOOKED_AT = 2_000  # entries of a folder; with more, its pictures are not looked at for notes of provenance
