@@ -134,7 +134,7 @@ class Builder:
             threads=pace.threads,
         )
         self.config = replace(self.config, train=train)
-        few = f"Only {len(self.data.held)} examples are held out, too few to score with: no scores."
+        few = f"Only {len(self.data.held)} examples are held out, too few to choose by scores: the newest is published."
         notes = (
             *self.config.notes,
             *self._as_taken(),
