@@ -39,7 +39,7 @@ from ganworks.use.samples import make_folder
 
 STILLS = (*PICTURES, ".apng")
 KNOWN = (*STILLS, ".npy", *video.SUFFIXES)
-_EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
+EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
 _SAME_WORDS = 8  # after so many failures with one message and no success, the command is wrong, not the inputs
 
 Progress = Callable[[str, int, int], None] | None
@@ -111,7 +111,7 @@ class Job:
         """The provenance mark of an output; None when it stays unmarked."""
         about = {name: value for name, value in facts.items() if name != "marked"}
         recipe = self.model.info.get("recipe")
-        return provenance.note(recipe=recipe, **about, edited=True, digitalSourceType=_EDITED) if self.mark else None
+        return provenance.note(recipe=recipe, **about, edited=True, digitalSourceType=EDITED) if self.mark else None
 
     def mask_of(self, name: str) -> Path | None:
         """The mask of an input: the file that was given, or NAME or NAME_mask.png in the folder that was given."""
@@ -268,7 +268,9 @@ def _make(
             raise UsageError(f"{target} is there already and was not made by `ganworks apply`. Choose another folder.")
     make_folder(target.parent)
     if film:
-        if record is not None:
+        if record is None:
+            provenance.refuse_strange(target)
+        else:
             record.add(name, facts, None)  # begun: after a kill, the file there counts as ours
         _convert(job, item, target, mask, facts, on_progress)
         if record is not None:
@@ -276,8 +278,10 @@ def _make(
         return False
     made, said = _made(job, item, data, target, mask, facts, on_progress)
     outcome.said += [(item.name, said)] if said else []
-    if record is not None:
-        record.add(name, facts, hashlib.sha256(made).hexdigest())
+    if record is None:
+        provenance.replace_result(target, made)
+        return False
+    record.add(name, facts, hashlib.sha256(made).hexdigest())
     atomic.replace_file(target, made)
     return False
 

@@ -28,10 +28,12 @@ from ganworks.files.rasters.pixels import resize
 from ganworks.files.rasters.stored import range_of
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import Images
+from ganworks.kinds.images.look import look_given
 from ganworks.kinds.images.shared.label_maps import find_palette, index_of, majority
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
 from ganworks.kinds.images.shared.reading import MAX_SIDE, Fit, Size
 from ganworks.metrics.tasks import spaced
+from ganworks.use.findings import Findings
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
 TEST = ("testA", "testB"), ("test/A", "test/B"), ("valA", "valB"), ("val/A", "val/B")
@@ -121,6 +123,10 @@ class Unpaired:
         if self.direction == "BtoA":
             trained, tested, palettes = trained[::-1], tested and tested[::-1], palettes[::-1]
         return Sides(trained, tested, size, self.direction, paired, palettes)
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a sheet of what is given and what is wanted; see `look_given`."""
+        return look_given(path, self, "images", on_progress, _coloured)
 
     def batch(self, data: Sides, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """src [B, C, H, W] of the source side and x of the target side, drawn independently, in [-1, 1]."""
@@ -240,6 +246,9 @@ class Sides:
         notes += ["held-out files have the same names on both sides: each has a truth"] if self.paired else []
         held = len(self.held)
         both = {key: a[key] + b[key] for key in ("count", "bytes", "duplicates", "corrupt", "corrupt_names")}
+        for name in ("sizes", "modes", "warnings"):
+            both[name] = dict((Counter(a[name]) + Counter(b[name])).most_common())
+        both["distinct_sizes"] = max(a["distinct_sizes"], b["distinct_sizes"], len(both["sizes"]))
         return {
             **b,
             **both,
@@ -247,10 +256,18 @@ class Sides:
             "size": list(self.size),
             "train": len(self.train),
             "held": held,
-            "warnings": dict(Counter(a["warnings"]) + Counter(b["warnings"])),
             "notes": [*notes, *a["notes"], *b["notes"]],
             "fingerprint": self.fingerprint,
         }
+
+
+def _coloured(data: Sides, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """(source, target) of a batch as pictures [B, C, H, W] in [-1, 1]: class planes in the colours of their palette."""
+    given, made = (
+        paint(x.argmax(1), colour_table(palette)) if palette else x
+        for x, palette in zip((batch["src"], batch["x"]), data.palettes, strict=True)
+    )
+    return given, made
 
 
 def find_sides(path: Any) -> tuple[tuple[Any, Any], tuple[Any, Any] | None]:
