@@ -7,7 +7,9 @@ import re
 import shlex
 from typing import NamedTuple
 
+from ganworks.core.console.text import counted
 from ganworks.report import units, words
+from ganworks.report.grades import RATIO_STEPS, verdicts
 from ganworks.report.read import RunView, as_float, mapping
 
 
@@ -35,6 +37,7 @@ def commands(run: RunView) -> list[Command]:
         found.append(Command(train_command(run), "go on exactly where it stopped"))
     if run.state != "empty":
         found.append(_using(run, folder, picture))
+    if run.state != "empty" and not words.unscored(run):
         found.append(
             Command(
                 f"ganworks eval {folder}",
@@ -81,7 +84,9 @@ def _sampling(run: RunView, folder: str) -> Command:
     form = ".png" if pictures else next(iter(run.forms), ".npz")
     many, what = ("64", "as one picture") if pictures else ("1000", "in one file")
     out = shlex.quote(f"{run.folder}{form}")
-    return Command(f"ganworks sample {folder} {many} seed=0 out={out}", f"make {int(many):,} new samples {what}")
+    return Command(
+        f"ganworks sample {folder} {many} seed=0 out={out}", f"make {counted(int(many), 'new sample')} {what}"
+    )
 
 
 def train_command(run: RunView, longer: bool = False) -> str:
@@ -154,12 +159,12 @@ _EARLY_END = 20_000  # examples: below this a poor score means little
 def findings(run: RunView) -> list[Finding]:
     """What the alarms and scores say, worst first."""
     scores = {s.metric.name: s for s in words.scores_of(run)}
-    grades = {name: words.verdict_on(score).grade for name, score in scores.items()}
+    grades = {name: v.grade for name, v in zip(scores, verdicts(list(scores.values())), strict=True)}
     weak = ("fair", "poor")
     found = _from_alarms(run)
     if grades.get("authenticity") in weak or grades.get("copied") in weak:
         found.append(_COPIES)
-    if run.seen < _EARLY_END and grades.get("frechet") == "poor":
+    if run.seen < _EARLY_END and "frechet" in scores and scores["frechet"].ratio > RATIO_STEPS[-1]:
         return [*found, _EARLY]
     if grades.get("coverage") in weak or grades.get("recall") == "poor":
         found.append(_MISSING)
@@ -167,7 +172,8 @@ def findings(run: RunView) -> list[Finding]:
         found.append(_CLASSES)
     found += _from_curve(run, grades.get("frechet", "unknown"))
     if run.state == "finished" and not scores:
-        found.append(_UNJUDGED)
+        why = words.unscored(run)
+        found.append(_UNJUDGED if not why else Finding("note", "It could not be scored", why))
     if not found and "excellent" in (grades.get("frechet"), grades.get("kernel")):
         found.append(_FINE)
     return found

@@ -18,6 +18,7 @@ from torch import nn
 import ganworks
 from ganworks.core import registry
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
@@ -26,7 +27,6 @@ from ganworks.core.order import Order
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
-from ganworks.files import weights
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
 from ganworks.networks.building import build
@@ -37,6 +37,7 @@ from ganworks.training import calibration, parts, speed, trial
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch
 from ganworks.training.session import Session, Weights
+from ganworks.training.warm_start import begin_from
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Builder:
     ):
         self.config, self.data, self.source, self.modules, self.work = config, dataset, source, modules, work
         self.told = told  # a note that the user has read
-        self.passed_over: list[str] = []  # what was wrong with the run whose weights it begins from
+        self.passed_over: list[str] = []  # notes on the run whose weights it begins from
         self.device = devices.pick_device(config.train.device)
         if config.train.threads:
             devices.use_threads(config.train.threads)
@@ -107,13 +108,16 @@ class Builder:
             averaged=tuple(self.makes),
         )
         if self.config.train.init and not resumes:
-            self.passed_over = begin_from(engine, self.config.train.init)
+            self.passed_over = begin_from(engine, self.config, self.data.spec, self.config.train.init)
         return engine
 
     def _as_taken(self) -> list[str]:
-        """What the data are taken for, where that is decided by looking at them, and the notes of their reading."""
+        """What the data are taken for, where that is decided by looking at them, and what was odd in reading them."""
         facts = self.data.summary
-        return [*(f"Taken for {line}" for line in facts["taken"]), *facts["notes"][:12]] if facts.get("taken") else []
+        taken = [*(f"Taken for {line}" for line in facts["taken"]), *facts["notes"][:12]] if facts.get("taken") else []
+        return taken + [
+            f"{text} ({counted(times, 'time')})" for text, times in list(facts.get("warnings", {}).items())[:12]
+        ]
 
     def fresh(self, folder: Path, given: Mapping[str, Any]) -> TrainingJob:
         """Calibrate, write the plan, and create the run.
@@ -134,12 +138,13 @@ class Builder:
             threads=pace.threads,
         )
         self.config = replace(self.config, train=train)
-        few = f"Only {len(self.data.held)} examples are held out, too few to score with: no scores."
+        held = counted(len(self.data.held), "example is", "examples are")
+        few = f"Only {held} held out, too few to choose by scores: the newest is published."
         notes = (
             *self.config.notes,
             *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
-            f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
+            f"{pace.name} on {self.device.type} ({counted(pace.threads, 'thread')}): "
             f"{pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
         )
@@ -261,29 +266,6 @@ class Builder:
             evaluator.objective,
             evaluator.noise,
         )
-
-
-def begin_from(engine: Engine, source: str) -> list[str]:
-    """Warm start: all players from a run's newest state, or one from a published file such as generator.safetensors.
-
-    Optimisers and counters start anew. Returns what was wrong with newer states of the run. Raises UsageError when the
-    networks are not the same.
-    """
-    path = Path(source)
-    if path.is_dir():
-        found = Run.open(path).load_state()
-        if found is None:
-            raise UsageError(f"init={source}: this run has no saved state yet.")
-        engine.load_weights(found[0], source)
-        return found[2]
-    tensors, texts = weights.read(path)
-    player = published.read_card(texts, path).get("player", "G") if "ganworks" in texts else "G"
-    if player not in engine.nets:
-        raise UsageError(f"init={source} holds {player}; this game has {', '.join(engine.nets)}.")
-    weights.load_into(engine.nets[player], tensors)
-    if player in engine.averaged:
-        engine.restart_averages(player)
-    return []
 
 
 def _alone() -> None:

@@ -28,16 +28,18 @@ from ganworks.files.array_files import load_npy
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError
-from ganworks.files.rasters.read import Picture, Raster, read
+from ganworks.files.rasters.masks import mask_tensor
+from ganworks.files.rasters.read import Picture
+from ganworks.files.rasters.stored import Raster, reading_of
 from ganworks.files.rasters.write import encode, form_of
 from ganworks.runs.lock import WRITTEN, FolderLock
-from ganworks.use.applier import Applier, mask_tensor
+from ganworks.use.applier import Applier
 from ganworks.use.job_record import Item, Record, find_items, places, read_file, refuse_overwriting
 from ganworks.use.samples import make_folder
 
 STILLS = (*PICTURES, ".apng")
 KNOWN = (*STILLS, ".npy", *video.SUFFIXES)
-_EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
+EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
 _SAME_WORDS = 8  # after so many failures with one message and no success, the command is wrong, not the inputs
 
 Progress = Callable[[str, int, int], None] | None
@@ -109,7 +111,7 @@ class Job:
         """The provenance mark of an output; None when it stays unmarked."""
         about = {name: value for name, value in facts.items() if name != "marked"}
         recipe = self.model.info.get("recipe")
-        return provenance.note(recipe=recipe, **about, edited=True, digitalSourceType=_EDITED) if self.mark else None
+        return provenance.note(recipe=recipe, **about, edited=True, digitalSourceType=EDITED) if self.mark else None
 
     def mask_of(self, name: str) -> Path | None:
         """The mask of an input: the file that was given, or NAME or NAME_mask.png in the folder that was given."""
@@ -266,7 +268,9 @@ def _make(
             raise UsageError(f"{target} is there already and was not made by `ganworks apply`. Choose another folder.")
     make_folder(target.parent)
     if film:
-        if record is not None:
+        if record is None:
+            provenance.refuse_strange(target)
+        else:
             record.add(name, facts, None)  # begun: after a kill, the file there counts as ours
         _convert(job, item, target, mask, facts, on_progress)
         if record is not None:
@@ -274,8 +278,10 @@ def _make(
         return False
     made, said = _made(job, item, data, target, mask, facts, on_progress)
     outcome.said += [(item.name, said)] if said else []
-    if record is not None:
-        record.add(name, facts, hashlib.sha256(made).hexdigest())
+    if record is None:
+        provenance.replace_result(target, made)
+        return False
+    record.add(name, facts, hashlib.sha256(made).hexdigest())
     atomic.replace_file(target, made)
     return False
 
@@ -288,14 +294,14 @@ def _made(
         return job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
     if item.name.lower().endswith(".npy"):
         return _array(job, item, data, target, mask), ""
-    return _picture(job, item, data, target, mask, facts, on_progress), ""
+    return _picture(job, item, data, target, mask, facts, on_progress)
 
 
 def _picture(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
-) -> bytes:
-    """The encoded output of one picture or animation."""
-    found = read(data, printable(item.name))
+) -> tuple[bytes, str]:
+    """The encoded output of one picture or animation, and how its pixels were read where that may surprise."""
+    found = job.model.read(data, printable(item.name))
     options = _with_mask(job, mask, found)
     frames = []
     for done, frame in enumerate(found.frames):
@@ -303,7 +309,7 @@ def _picture(
         if on_progress:
             on_progress(printable(item.name), done + 1, len(found.frames))
     about = replace(found.about, form=form_of(target.suffix or f".{found.about.form.lower()}"))
-    return encode(frames, about, job.note(facts))
+    return encode(frames, about, job.note(facts)), reading_of(found.frames[0], job.model.known)
 
 
 def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -> bytes:

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from ganworks.core.config import difference
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.machine.places import TakenError, explain, place
@@ -26,6 +27,7 @@ from ganworks.core.schema.plain import as_json, read_json
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
+from ganworks.files.provenance import replace_result
 from ganworks.files.rasters.arrange import Frame, arrange
 from ganworks.runs.lock import WRITTEN, FolderLock
 
@@ -139,12 +141,12 @@ class Samples:
             return self._save_folder(path, mark)
         make_folder(path.parent)
         if suffix == ".npz":
-            replace_file(path, npz_bytes(self, mark))
+            replace_result(path, npz_bytes(self, mark))
         elif suffix == ".zip":
             lists = [(LIST, _list(self, mark, _rows(self))), *_mark(self, mark)]
-            replace_file(path, zip_bytes([*self.files(mark), *lists]))
+            replace_result(path, zip_bytes([*self.files(mark), *lists]))
         else:
-            replace_file(path, maker.encode(self, suffix, mark, **options))
+            replace_result(path, maker.encode(self, suffix, mark, **options))
         if suffix == ".zip" or (mark and not marked_beside(maker, suffix)):
             return [path]
         marked, unmarked = (path.with_name(f"{path.name}.{word}.json") for word in ("mark", "unmarked"))
@@ -318,7 +320,7 @@ def preview_lines(items: Any, most: int = 5) -> list[str]:
         elif hasattr(item, "to_string"):
             lines += [*preview_lines(item, 4), ""]
         elif getattr(item, "ndim", 0) == 2:
-            lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
+            lines.append(f"  {counted(len(item), 'step')}, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
         else:
             lines.append(f"  {str(item)[:200]}")
     return lines

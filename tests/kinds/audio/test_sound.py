@@ -127,7 +127,11 @@ def test_resampling_keeps_a_tone_removes_what_cannot_be_kept_and_rounds_the_leng
 
 def test_mix_normalize_fit_trim():
     x = np.array([[0.2, 0.4], [0.0, -0.4]], np.float32)
-    assert np.allclose(mix(x, 1), [[0.1, 0.0]])
+    said = Counter()
+    assert np.allclose(mix(x, 1, said), [[0.1, 0.0]]) and list(said) == [
+        "several channels mixed down to one, their mean"
+    ]
+    assert mix(x[:1], 1, said) is not None and said.total() == 1
     assert (mix(x[:1], 3) == x[:1]).all() and mix(x[:1], 3).shape == (3, 2)
     assert (mix(np.concatenate([x, x]), 2) == x).all()
     with pytest.raises(UsageError, match="2 channels cannot become 5"):

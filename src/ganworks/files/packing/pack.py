@@ -22,7 +22,9 @@ from ganworks.core.spec import Spec
 from ganworks.files.arrays import Source
 from ganworks.files.packing.cache import cache_folder, open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import FORMAT, Packed, open_pack
+from ganworks.files.packing.used import RangeUsed, of_colours
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
+from ganworks.files.rasters.decode import DecodeError
 
 _COPIES = 4  # of an example while it is converted
 
@@ -32,12 +34,13 @@ class Conversion:
     """How items become rows of a pack.
 
     convert(item, name): a `ConvertedItem` whose array has `spec.shape` and `spec.dtype`. notes: sentences about choices
-    that were made.
+    that were made. groups: channels of brightness that belong together, see `RangeUsed`; None: all colours.
     """
 
     spec: Spec
     convert: Callable[[Any, str], ConvertedItem]
     notes: list[str] = field(default_factory=list)
+    groups: tuple[slice, ...] | None = None
 
 
 def pack(
@@ -49,13 +52,14 @@ def pack(
     on_corrupt: str = "error",
     held_out: float = 0.1,
     on_progress: Progress | None = None,
+    error: type[DecodeError] = DecodeError,
 ) -> Packed:
     """Open the pack of a source; it is written first if there is none.
 
     plan: called only to write a pack; it may look at the data. settings: plain values that decide the result; they are
     part of the key. held_out: share of the examples that is never trained on. on_progress(done, total) is called while
-    packing. Raises UsageError for an unreadable item (on_corrupt "error"), an empty source, a cache that cannot be
-    written and a full disk.
+    packing. error: what an item that cannot be used is reported as. Raises UsageError for an unreadable item
+    (on_corrupt "error"), an empty source, a cache that cannot be written and a full disk.
     """
     if not len(source):
         raise UsageError(f'"{source.path}" holds no images.')
@@ -65,7 +69,7 @@ def pack(
 
     key = [FORMAT, source.stamp(), settings]
     ready = open_or_pack(source.path, key, lambda folder: open_pack(folder, held_out), write, cache=cache)[1]
-    refuse_corrupt(ready.facts, on_corrupt)
+    refuse_corrupt(ready.facts, on_corrupt, error)
     return ready
 
 
@@ -77,7 +81,10 @@ def _write(
     memory.check_bytes(_COPIES * row, f'"{source.path}": one example of shape {spec.shape}')
     _check_space(writer, row * len(source))
 
+    used = RangeUsed(of_colours(spec.shape[0]) if conversion.groups is None else conversion.groups)
+
     def accept(index: int, data: np.ndarray) -> None:
+        used.add(data)
         if data.shape != spec.shape or data.dtype != spec.dtype:
             raise ValueError(f"item {index} became {data.dtype} {data.shape}, not {spec.dtype} {spec.shape}")
 
@@ -93,7 +100,7 @@ def _write(
         "sizes": dict(writer.sizes.most_common(50)),
         "distinct_sizes": len(writer.sizes),
         "modes": dict(writer.modes.most_common()),
-        "warnings": dict(writer.warnings.most_common(50)),
+        "warnings": dict(writer.warnings.most_common(50)) | dict.fromkeys(used.warnings, writer.rows),
         "notes": [*source.notes, *notes, *conversion.notes],
     }
     writer.finish(facts, source.labels if spec.classes else None, indent=1)

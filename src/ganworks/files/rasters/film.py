@@ -1,8 +1,8 @@
 """Reads films frame by frame, passes the frames through a function and writes films: by PyAV (extra `video`), that is
 FFmpeg.
 
-Time stamps, frame rate and sound are kept. Frames have 8 bits per channel. H.264 and VP9 store colour at half
-resolution, so a side of odd length grows by one pixel, which repeats the last one.
+Time stamps, frame rate and sound are kept. Frames have 8 bits per channel; transparent ones are laid on white. H.264
+and VP9 store colour at half resolution, so a side of odd length grows by one pixel, which repeats the last one.
 """
 
 from __future__ import annotations
@@ -53,6 +53,17 @@ def note_of(film: bytes | Path) -> str:
             return {name.lower(): str(text) for name, text in opened.metadata.items()}.get("comment", "")
     except av.error.FFmpegError as error:
         raise UsageError(f"This film cannot be read: {printable(str(error))[:160]}.") from error
+
+
+def upright(frame: Any, background: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
+    """A frame of PyAV as uint8 [3, H, W], upright; what is transparent shows the background."""
+    clear = any(component.is_alpha for component in frame.format.components)
+    array = frame.to_ndarray(format="rgba" if clear else "rgb24")
+    if clear:
+        alpha = array[..., 3:].astype(np.float32) / 255
+        array = np.rint(array[..., :3] * alpha + np.array(background, np.float32) * (1 - alpha)).astype(np.uint8)
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(array, turns).transpose(2, 0, 1))
 
 
 def convert(
@@ -119,9 +130,7 @@ class _FilmConversion:
         packets.clear()
 
     def _frame(self, frame: Any) -> None:
-        array = frame.to_ndarray(format="rgb24")
-        turns = round(getattr(frame, "rotation", 0) / 90) % 4
-        out = self.run(np.ascontiguousarray(np.rot90(array, turns).transpose(2, 0, 1)))
+        out = self.run(upright(frame))
         out = _even(np.repeat(out, 3, 0) if len(out) == 1 else out[:3])
         if not self.done:
             self._begin(out.shape[2], out.shape[1], frame)
@@ -176,7 +185,6 @@ def frames(path: Path) -> Iterator[np.ndarray]:
     try:
         with av.open(str(path)) as film:
             for frame in film.decode(video=0):
-                turns = round(getattr(frame, "rotation", 0) / 90) % 4
-                yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns).transpose(2, 0, 1))
+                yield upright(frame)
     except av.error.FFmpegError as error:
         raise DecodeError(printable(path.name), f"FFmpeg: {printable(str(error))[:160]}.") from error

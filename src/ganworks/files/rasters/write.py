@@ -16,10 +16,12 @@ from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters import deep
-from ganworks.files.rasters.read import ImageMetadata, Raster
+from ganworks.files.rasters.read import ImageMetadata
+from ganworks.files.rasters.stored import Raster, eight_bits, scaled
 
 FORMS = {
-    ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF",
+    ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG",
+    ".webp": "WEBP", ".gif": "GIF",
     ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM",
 }  # fmt: skip
 _MOVING = ("PNG", "WEBP", "GIF")
@@ -45,22 +47,35 @@ def save_picture(image: Image.Image, path: Path) -> Path:
     return path
 
 
-def encoded(image: Image.Image, form: str) -> bytes:
-    """An image as a file of a format of Pillow's. Raises UsageError for a kind of image that it cannot hold."""
+def save_sheet(image: Image.Image, path: Path, source: str = "compositeCapture") -> Path:
+    """`save_picture` of several pictures in one to a place that a user named, with a note that ganworks wrote it.
+
+    source: IPTC's digital source type. Raises TakenError when there is a file that ganworks did not write.
+    """
+    mark = {"software": "ganworks", "digitalSourceType": source}
+    provenance.replace_result(path, encoded(image, form_of(path.suffix), mark))
+    return path
+
+
+def encoded(image: Image.Image, form: str, mark: dict[str, Any] | None = None) -> bytes:
+    """An image as a file of a format of Pillow's. mark: a note to store, or None. Raises UsageError for a kind of image
+    that it cannot hold.
+    """
     buffer = io.BytesIO()
     try:
-        image.save(buffer, form)
+        tags = {"exif": _tiff_tags(None, mark)} if form == "TIFF" and mark else {}
+        image.save(buffer, form, **tags, **_mark_options(form, mark))
     except (OSError, ValueError) as error:
         raise UsageError(f"This picture cannot be written as {form} ({error}). Name it .png.") from error
     return buffer.getvalue()
 
 
-def resized(plane: np.ndarray, size: tuple[int, int], top: float) -> np.ndarray:
-    """A plane [H, W] at another (H, W): bicubic with antialiasing, values clipped to [0, top]."""
+def resized(plane: np.ndarray, size: tuple[int, int], low: float, top: float) -> np.ndarray:
+    """A plane [H, W] at another (H, W): bicubic with antialiasing, values clipped to [low, top]."""
     if plane.shape == size:
         return plane
     image = Image.fromarray(plane.astype(np.float32)).resize((size[1], size[0]), Image.Resampling.BICUBIC)
-    values = np.asarray(image).clip(0, top)
+    values = np.asarray(image).clip(low, top)
     return values if plane.dtype == np.float32 else np.rint(values).astype(plane.dtype)
 
 
@@ -94,17 +109,9 @@ def _at_size(about: ImageMetadata, raster: Raster) -> ImageMetadata:
     return about if about.icc is None or about.icc[16:20] == space else replace(about, icc=None)
 
 
-def _scaled(array: np.ndarray, top: float, new: int) -> np.ndarray:
-    """Values in 0..top as integers in 0..new."""
-    dtype = np.uint8 if new == 255 else np.uint16
-    if array.dtype == dtype and top == new:
-        return array
-    return np.rint(array.astype(np.float64).clip(0, top) * (new / top)).astype(dtype)
-
-
 def _sixteen(raster: Raster, about: ImageMetadata, mark: dict[str, Any] | None) -> bytes:
     planes = [raster.colour] if raster.alpha is None else [raster.colour, raster.alpha[None]]
-    array = _scaled(np.concatenate(planes), raster.top, 65535)
+    array = scaled(np.concatenate(planes), raster.low, raster.top, 65535)
     if about.form == "TIFF":
         if len(array) == 2:  # grey with alpha of 16 bits is a TIFF that few programs open
             array = array[[0, 0, 0, 1]]
@@ -121,22 +128,18 @@ def _sixteen(raster: Raster, about: ImageMetadata, mark: dict[str, Any] | None) 
 
 def picture(raster: Raster, alpha: bool = True) -> Image.Image:
     """A raster as an 8-bit PIL image: L, LA, RGB or RGBA; with alpha=False it is composited on white."""
-    colour = _scaled(raster.colour, raster.top, 255)
-    if raster.alpha is None:
-        return Image.fromarray(colour[0] if len(colour) == 1 else np.ascontiguousarray(colour.transpose(1, 2, 0)))
-    opacity = _scaled(raster.alpha, raster.top, 255)[None]
-    image = Image.fromarray(np.ascontiguousarray(np.concatenate([colour, opacity]).transpose(1, 2, 0)))
-    if alpha:
+    image = eight_bits(raster)
+    if alpha or raster.alpha is None:
         return image
     back = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(back, image.convert("RGBA")).convert("L" if len(colour) == 1 else "RGB")
+    return Image.alpha_composite(back, image.convert("RGBA")).convert("L" if len(raster.colour) == 1 else "RGB")
 
 
 def _pillow(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any] | None) -> bytes:
     images = [_image(frame, about.form) for frame in frames]
     options: dict[str, Any] = {"icc_profile": about.icc} if about.icc else {}
     if about.form == "TIFF":  # libtiff, which compresses, writes no EXIF tables
-        options["exif"] = _tiff_tags(about, mark)
+        options["exif"] = _tiff_tags(about.exif, mark)
         options |= {} if about.exif is not None else {"compression": "tiff_adobe_deflate"}
     elif about.exif is not None and about.form in ("PNG", "JPEG", "WEBP"):
         options["exif"] = about.exif.tobytes()
@@ -152,11 +155,11 @@ def _pillow(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any]
     return buffer.getvalue()
 
 
-def _tiff_tags(about: ImageMetadata, mark: dict[str, Any] | None) -> Image.Exif:
+def _tiff_tags(exif: Image.Exif | None, mark: dict[str, Any] | None) -> Image.Exif:
     """EXIF and the XMP packet as TIFF tags: Pillow takes one of the two arguments, not both."""
     tags = Image.Exif()
-    if about.exif is not None:
-        tags.load(about.exif.tobytes())
+    if exif is not None:
+        tags.load(exif.tobytes())
     if mark is not None:
         tags[700] = provenance.xmp(mark).encode()
     return tags
@@ -166,7 +169,7 @@ def _image(raster: Raster, form: str) -> Image.Image:
     if raster.bits == 32 and form == "TIFF" and raster.alpha is None and len(raster.colour) == 1:
         return Image.fromarray(raster.colour[0])
     if raster.bits == 16 and form == "PPM" and len(raster.colour) == 1 and raster.alpha is None:
-        return Image.fromarray(_scaled(raster.colour, raster.top, 65535)[0])
+        return Image.fromarray(scaled(raster.colour, raster.low, raster.top, 65535)[0])
     return picture(raster, form in _ALPHA)
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganworks.core.console.text import counted
 from ganworks.report import advice, units, words
 from ganworks.report.page import media
 from ganworks.report.read import RunView, as_float, frames, mapping
@@ -31,7 +32,8 @@ STATES = {
 def hero(run: RunView) -> dict[str, Any]:
     """Name, verdict in one sentence, the latest samples, and the few numbers that matter most."""
     verdict = words.verdict(run)
-    unknown = "Measured" if run.task and words.scores_of(run) else "Not judged yet"
+    scores = words.scores_of(run)
+    unknown = "Measured" if scores and run.task else "No verdict" if scores or run.evaluation else "Not judged yet"
     return {
         "what": _what(run),
         "grade": verdict.grade,
@@ -77,7 +79,7 @@ def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
         words = {"first": sides[0], "third": [*sides, 0, 0][2], "last": sides[-1], "rate": rate}
         return _KINDS[kind][1].format(**words, seconds=sides[-1] / rate if rate > 0 else math.nan)
     if len(sides) == 3:
-        colours = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(sides[0], f"{sides[0]} channels")
+        colours = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(sides[0], counted(sides[0], "channel"))
         return f"{sides[2]} × {sides[1]} pixels, {colours}"
     return " × ".join(str(n) for n in shape)
 
@@ -105,7 +107,7 @@ def _tiles(run: RunView) -> Rows:
     if run.seconds > 0 and run.seen:
         tiles.append(("Speed", f"{units.short_number(run.seen / run.seconds)}/s"))
     main = next((s for s in words.scores_of(run) if s.metric.name in ("frechet", "kernel")), None)
-    if main and math.isfinite(main.ratio):
+    if main and math.isfinite(main.ratio) and not main.unsure:
         tiles.append(("Distance to real data", f"{main.ratio:.{1 if main.ratio < 9.95 else 0}f}× the floor"))
     return tiles
 

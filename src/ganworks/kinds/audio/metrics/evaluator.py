@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.files.atomic import replace_file
@@ -21,9 +21,10 @@ from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
+from ganworks.metrics.estimate import wilson
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of, too_few
 
-FEWEST = 20  # held-out recordings below which nothing is scored
+FEWEST, LEAST = 20, 8  # held-out recordings below which nothing is scored in training, and at all
 _SCORED, _SHOWN, _WATCHED, _TOGETHER = 200, 30, 32, 32
 _MOST = 2000  # samples of a full evaluation, and real recordings of each kind
 
@@ -61,8 +62,8 @@ class AudioEvaluator(TimedByTrial):
     @cached_property
     def noise(self) -> float:
         """A difference in kd within chance: half the width of the interval of real recordings."""
-        _, low, high = self.reference.kd(self.reference.seen)
-        return (high - low) / 2
+        found = self.reference.kd(self.reference.seen)
+        return (found.high - found.low) / 2
 
     @cached_property
     def _some(self) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +78,7 @@ class AudioEvaluator(TimedByTrial):
         train, held = self._some
         found = []
         for rows, label in ((train, "training"), (held, "held-out")):
-            self.work(f"Computing features of {len(rows):,} {label} recordings", 0, len(rows))
+            self.work(f"Computing features of {counted(len(rows), f'{label} recording')}", 0, len(rows))
             found.append(
                 np.concatenate(
                     [
@@ -132,8 +133,8 @@ class AudioEvaluator(TimedByTrial):
         waves, y = self.made(nets, _SCORED, seed=1)
         x = self.reference.standard(audio.features(waves, self.rate))
         scores = {
-            "kd": self.reference.kd(x)[0],
-            "spread": audio.spread(x, y) / audio.spread(self.reference.unseen, self.reference.test_y),
+            "kd": self.reference.kd(x).value,
+            "spread": self.reference.spread(x, y),
         }
         if self.reference.recogniser is not None and y is not None:
             scores["recognised"] = float((self.reference.recogniser(x) == y).mean())
@@ -156,9 +157,10 @@ class AudioEvaluator(TimedByTrial):
         start, data = time.monotonic(), self.data
         pictures.mkdir(parents=True, exist_ok=True)
         files = self._files(nets, pictures)
-        if not self.ready:
-            few = f"Only {len(data.held)} recordings are held out: too few for scores. Listen to the samples."
-            return TaskReport.of_nothing(few, about, pictures=files)
+        if len(data.held) < LEAST:
+            return TaskReport.of_nothing(
+                too_few(len(data.held), LEAST, "recording", "recordings"), about, pictures=files
+            )
         count = min(count, len(self._some[0]))
         parts, labels = [], []
         for k in range(0, count, 256):
@@ -177,9 +179,8 @@ class AudioEvaluator(TimedByTrial):
         found["loudness"] = float(np.median(audio.loudness(waves)) / max(1e-9, np.median(audio.loudness(real))))
         found["pitch"] = audio.pitch_distance(pitches[0], pitches[1])
         own |= {"loudness": 1.0, "pitch": audio.pitch_distance(pitches[2], pitches[1])}
-        metrics = metrics_of({n: v for n, v in found.items() if np.isfinite(np.mean(v))}, own, MEANING)
-        _, low, high = self.reference.kd(self.reference.standard(audio.features(waves, self.rate)))
-        metrics["kd"] = replace(metrics["kd"], low=low, high=high)
+        sure = {"recognised": wilson(own["recognised"], len(real))} if "recognised" in own else {}
+        metrics = metrics_of({n: v for n, v in found.items() if np.isfinite(audio.middle(v))}, {**own, **sure}, MEANING)
         return TaskReport(
             metrics,
             count,
@@ -237,7 +238,8 @@ class AudioEvaluator(TimedByTrial):
     def _protocol(self, count: int) -> list[str]:
         train, held = (len(rows) for rows in self._some)
         return [
-            f"{count:,} samples, the classes in turn, against {held:,} held-out and {train:,} training recordings.",
+            f"{counted(count, 'sample')}, the classes in turn, against {held:,} held-out and "
+            f"{counted(train, 'training recording')}.",
             f"Features: {audio.name(self.rate)}, standardised by the training recordings.",
             "recognised: by a support vector machine trained on the training recordings. accuracy_score: of one "
             "trained on the samples, on the held-out recordings.",
@@ -248,7 +250,9 @@ class AudioEvaluator(TimedByTrial):
     def _warnings(self, metrics: dict[str, Any]) -> list[str]:
         out = []
         if len(self.data.held) < 200:
-            out.append(f"Only {len(self.data.held)} recordings are held out: distances are rough.")
+            out.append(
+                f"Only {counted(len(self.data.held), 'recording is', 'recordings are')} held out: distances are rough."
+            )
         if (ratio := metrics["loudness"].value) < 0.5 or ratio > 2:
             out.append(f"The samples are {ratio:.2g} times as loud as recordings.")
         if metrics["copied"].value > 0.1:

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check, within
@@ -22,9 +23,12 @@ from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.arrays import Source
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.pixels import grid
+from ganworks.files.rasters.stored import range_of
 from ganworks.kinds.images.classification.evaluator import ClassEvaluator, probabilities
 from ganworks.kinds.images.domain import Images
+from ganworks.kinds.images.look import contact_sheet, describe, near_duplicates
 from ganworks.kinds.images.shared.reading import Reading
+from ganworks.use.findings import Findings
 
 UNLABELLED = ("unlabelled", "unlabeled", "_", "", "-1", "nan", "none")  # class names that stand for no label
 _NONE = -1
@@ -82,11 +86,12 @@ class PartialData:
         low, high = int(self.counts.min()), int(self.counts.max())
         each = f"{low}" if low == high else f"{low} to {high}"
         out = [
-            f"{len(self.known):,} of {len(self.train):,} training images have a label, {each} per class; "
+            f"{len(self.known):,} of "
+            f"{counted(len(self.train), 'training image has', 'training images have')} a label, {each} per class; "
             f"{len(self.held):,} other labelled images are held out for evaluation"
         ]
         if len(self.held) < 100:
-            out.append(f"held out: {len(self.held)} labelled images; an accuracy on so few is rough")
+            out.append(f"held out: {counted(len(self.held), 'labelled image')}; an accuracy on so few is rough")
         return out
 
     @property
@@ -147,6 +152,12 @@ class Partial(Reading):
             )
         return PartialData(packed, self)
 
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a contact sheet of all classes, those without labels among them."""
+        data = replace(self, on_corrupt="skip").open(path, on_progress=on_progress)
+        facts = {**data.summary, "near": near_duplicates(data.packed)}
+        return Findings(facts, describe(facts), contact_sheet(data.packed, self), data)
+
     def keep(self, labels: np.ndarray, given: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Those of the labelled images `given` (indices) whose labels are used; in any order. labels: int64 [N].
 
@@ -196,7 +207,7 @@ class Partial(Reading):
             fit=self.fit,
             background=self.background,
         )
-        return reader.plan(source).convert
+        return reader.plan(source, range_of(spec.facts)).convert
 
     def predict(self, net: nn.Module, x: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1], of the spec's size and channels -> probabilities float32 [N, K]."""
@@ -215,7 +226,10 @@ def shares(counts: np.ndarray, total: int) -> np.ndarray:
     By the largest remainders. Raises UsageError when `total` is above the number of labels or below that of classes.
     """
     if not len(counts) <= total <= counts.sum():
-        raise UsageError(f"labels={total}: there are {counts.sum():,} labels in {len(counts)} classes to choose from.")
+        raise UsageError(
+            f"labels={total}: choose from {counted(int(counts.sum()), 'label')} in "
+            f"{counted(len(counts), 'class', 'classes')}."
+        )
     exact = counts * (total / counts.sum())
     found = np.maximum(np.minimum(np.floor(exact).astype(np.int64), counts), 1)
     while found.sum() != total:

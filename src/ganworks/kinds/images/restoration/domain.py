@@ -12,14 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, pixels, switch
 from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
+from ganworks.kinds.images.look import look_given
 from ganworks.kinds.images.restoration.degrade import Degrade, to_grey
 from ganworks.kinds.images.shared.photo_pack import Photos
 from ganworks.kinds.images.shared.reading import FromPhotos
 from ganworks.kinds.images.shared.tiles import tiled
+from ganworks.use.findings import Findings
 
 TILE = 256  # side of a tile in pixels of the input
 OVERLAP = 64  # pixels at most; with a larger receptive field the cross-fade hides the difference
@@ -77,10 +80,14 @@ class Restore(FromPhotos):
             raise UsageError("degrade=jpeg needs 8-bit images; these are floats with a range of their own.")
         source = (self.chain.channels(channels), side // self.scale, side // self.scale)
         small = photos.smaller((side, side))
-        note = f"{small} of {len(photos)} photos are smaller than a crop and reflected at their borders"
+        note = f"{small:,} of {counted(len(photos), 'photo')} smaller than a crop: reflected at the borders"
         notes = [note] if small else []
         facts = {"scale": self.scale, "degrade": self.degrade}
         return photos.describe(*notes, kind="restore", shape=(channels, side, side), source=source, facts=facts)
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a sheet of what is given and what is wanted; see `look_given`."""
+        return look_given(path, self, "photos", on_progress)
 
     def batch(self, data: Photos, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x [B, C, size, size], random crops, and src [B, C', size / scale, size / scale], the same degraded.
@@ -153,7 +160,7 @@ def _with_channels(run: Callable[[Tensor], Tensor], x: Tensor, inputs: int, outp
         return run(to_grey(x))
     if inputs == outputs == 3 and given == 1:  # a grey image stays grey
         return to_grey(run(x.expand(-1, 3, -1, -1)))
-    raise UsageError(f"This network works on images with {inputs} channel{'s' * (inputs > 1)}; this one has {given}.")
+    raise UsageError(f"This network works on images with {counted(inputs, 'channel')}; this one has {given}.")
 
 
 def _ensemble(net: nn.Module, x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, switch
 from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
@@ -23,12 +25,15 @@ from ganworks.files.packing.pack import Conversion, ConvertedItem, pack
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.decode import Notes, decode
 from ganworks.files.rasters.pixels import resize
+from ganworks.files.rasters.stored import range_of
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import Images
+from ganworks.kinds.images.look import look_given
 from ganworks.kinds.images.shared.label_maps import find_palette, index_of, majority
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
 from ganworks.kinds.images.shared.reading import MAX_SIDE, Fit, Size
 from ganworks.metrics.tasks import spaced
+from ganworks.use.findings import Findings
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
 TEST = ("testA", "testB"), ("test/A", "test/B"), ("valA", "valB"), ("val/A", "val/B")
@@ -99,15 +104,17 @@ class Unpaired:
         size = _common_size([plan.shape[1:] for plan in plans])
         stored = tuple(min(MAX_SIDE, round(self.zoom * side)) for side in size)
 
+        ranges = [range_of(plan.facts) for plan in plans]
+
         def packs(paths: tuple[Any, Any] | None, of: tuple[int, ...], held: float) -> list[Packed] | None:
             domain = replace(self.images(of, channels), held_out=held)  # pyrefly: ignore
             if paths is None:
                 return None
             return [
-                domain.open(p, cache, on_progress)
+                domain.packed(p, known, cache, on_progress)
                 if palette is None
                 else pack_maps(domain, p, palette, cache, on_progress)
-                for p, palette in zip(paths, palettes, strict=True)
+                for p, palette, known in zip(paths, palettes, ranges, strict=True)
             ]
 
         trained, tested = packs(train, stored, 0.0 if test else self.held_out), packs(test, size, 0.0)
@@ -116,6 +123,10 @@ class Unpaired:
         if self.direction == "BtoA":
             trained, tested, palettes = trained[::-1], tested and tested[::-1], palettes[::-1]
         return Sides(trained, tested, size, self.direction, paired, palettes)
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a sheet of what is given and what is wanted; see `look_given`."""
+        return look_given(path, self, "images", on_progress, _coloured)
 
     def batch(self, data: Sides, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """src [B, C, H, W] of the source side and x of the target side, drawn independently, in [-1, 1]."""
@@ -187,6 +198,8 @@ class Sides:
             for side, palette in zip(trained, palettes, strict=True)
         )
         facts: dict[str, Any] = {"direction": direction, "short_side": min(size)}
+        ranges = (range_of(side.spec.facts) for side in trained)
+        facts |= {name: list(r) for name, r in zip(("range", "target_range"), ranges, strict=True) if r}
         if any(palettes):
             facts |= {"palettes": list(palettes), "given": list(given)}
         self.spec = replace(self.target.spec, kind="unpaired", shape=made, source=given, facts=facts)
@@ -226,10 +239,16 @@ class Sides:
     def summary(self) -> dict[str, Any]:
         """The facts about both sides, their packs and splits as plain values."""
         a, b = self.source.summary, self.target.summary
-        notes = [f"given: {a['count']:,} images of {a['source']}", f"made: {b['count']:,} images of {b['source']}"]
+        notes = [
+            f"given: {counted(a['count'], 'image')} of {a['source']}",
+            f"made: {counted(b['count'], 'image')} of {b['source']}",
+        ]
         notes += ["held-out files have the same names on both sides: each has a truth"] if self.paired else []
         held = len(self.held)
         both = {key: a[key] + b[key] for key in ("count", "bytes", "duplicates", "corrupt", "corrupt_names")}
+        for name in ("sizes", "modes", "warnings"):
+            both[name] = dict((Counter(a[name]) + Counter(b[name])).most_common())
+        both["distinct_sizes"] = max(a["distinct_sizes"], b["distinct_sizes"], len(both["sizes"]))
         return {
             **b,
             **both,
@@ -240,6 +259,15 @@ class Sides:
             "notes": [*notes, *a["notes"], *b["notes"]],
             "fingerprint": self.fingerprint,
         }
+
+
+def _coloured(data: Sides, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """(source, target) of a batch as pictures [B, C, H, W] in [-1, 1]: class planes in the colours of their palette."""
+    given, made = (
+        paint(x.argmax(1), colour_table(palette)) if palette else x
+        for x, palette in zip((batch["src"], batch["x"]), data.palettes, strict=True)
+    )
+    return given, made
 
 
 def find_sides(path: Any) -> tuple[tuple[Any, Any], tuple[Any, Any] | None]:
@@ -357,6 +385,7 @@ def pack_maps(domain: Images, path: Any, palette: list[list[int]], cache: Any, o
         return ConvertedItem(index[None], notes.size, notes.mode, tuple(notes.warnings))
 
     settings = {"domain": "unpaired maps", "size": size, "palette": palette, "fit": domain.fit}
-    plan = lambda: Conversion(Spec("images", (1, *size)), convert, [f"a label map of {len(palette)} colours"])  # noqa: E731
+    notes = [f"a label map of {len(palette)} colours"]
+    plan = lambda: Conversion(Spec("images", (1, *size)), convert, notes, groups=())  # noqa: E731
     how = {"cache": cache, "on_corrupt": domain.on_corrupt, "held_out": domain.held_out, "on_progress": on_progress}
     return pack(source, plan, settings, **how)

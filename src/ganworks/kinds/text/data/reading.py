@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
+from ganworks.files.listings import FolderListing
 from ganworks.kinds.text.data.raw import LONGEST_ROW, MAX_BYTES, TableLines, count_filled, lines, unpacked
 from ganworks.kinds.text.data.texts import Texts
 
@@ -60,7 +62,8 @@ class Lines:
     @property
     def told(self) -> list[str]:
         """The notes, and the counts of lines left out."""
-        return [*self.notes, *(f"left out: {count:,} {reason}" for reason, count in self.dropped.items())]
+        words = ((count, reason.replace("lines", "line", 1), reason) for reason, count in self.dropped.items())
+        return [*self.notes, *(f"left out: {counted(*each)}" for each in words)]
 
 
 def is_text(path: Path) -> bool:
@@ -93,7 +96,7 @@ def _check_classes(found: Lines) -> None:
         found.notes.append("all lines carry the same label, so it was not used")
     elif classes > MAX_CLASSES:
         raise UsageError(
-            f'"{found.source}" has {classes:,} classes, at most {MAX_CLASSES:,} are possible; say labels=off.'
+            f'"{found.source}" has {classes:,} classes; at most {MAX_CLASSES:,} are possible; say labels=off.'
         )
 
 
@@ -107,7 +110,9 @@ def _from_objects(data: Any, labels: bool) -> Lines:
         raise UsageError(f"Texts are a list of str; number {wrong} (counted from 0) is {type(texts[wrong]).__name__}.")
     names = None if given is None or not labels else [str(name) for name in given]
     if names is not None and len(names) != len(texts):
-        raise UsageError(f"There are {len(texts)} texts and {len(names)} labels.")
+        raise UsageError(
+            f"Texts and labels differ in number: {counted(len(texts), 'text')} and {counted(len(names), 'label')}."
+        )
     found = Lines("<list>", "list", bytes=sum(len(text) for text in texts))
     keeper = _Keeper(found, names is not None)
     for k, text in enumerate(texts):
@@ -129,18 +134,22 @@ def _from_path(path: Path, labels: bool) -> Lines:
 
 def _from_folder(folder: Path, labels: bool) -> Lines:
     """Lines of the files in a folder or its sub-folders; the name of the file or sub-folder is the class."""
-    groups = {p.name: sorted(f for f in p.rglob("*") if f.is_file() and is_text(f)) for p in sorted(folder.iterdir())
-              if p.is_dir() and not p.is_symlink()}  # fmt: skip
-    groups = {name: files for name, files in groups.items() if files}
-    flat = sorted(f for f in folder.iterdir() if f.is_file() and is_text(f))
-    if not groups and not flat:
+    listing = FolderListing(folder)
+    endings = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
+    paths = sorted(folder / listing.names[i] for i in listing.chosen(endings))
+    if not paths:
         raise UsageError(f'"{folder}" holds no .txt, .csv or .tsv file.')
+    flat = [path for path in paths if path.parent == folder]
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        if path.parent != folder:
+            groups.setdefault(path.relative_to(folder).parts[0], []).append(path)
     if groups and flat:
         groups[""] = flat
     elif flat:
         groups = {_stem(f): [f] for f in flat}
     classed = labels and len(groups) > 1 and "" not in groups
-    found = Lines(str(folder), "folder", labels=[] if classed else None)
+    found = Lines(str(folder), "folder", labels=[] if classed else None, notes=list(listing.notes))
     if labels and "" in groups:
         found.notes.append("there are files beside the sub-folders, so these were not taken for classes")
     for name, files in groups.items():
@@ -203,10 +212,11 @@ def _decoded(raw: bytearray, found: Lines) -> Iterator[tuple[int, str]]:
             continue
         yield start, text
     if bad > count / 2:
-        raise UsageError(f'"{found.source}" is no UTF-8 text: {bad:,} of {count:,} lines cannot be read as such, the '
+        raise UsageError(f'"{found.source}" is no UTF-8 text: {bad:,} of {counted(count, "line")} cannot be '
+        'read as such, the '
                          f"first is line {first}. Convert it to UTF-8.")  # fmt: skip
     if bad:
-        found.dropped[f"lines that are no UTF-8, the first is line {first}"] += bad
+        found.dropped[f"lines in no UTF-8, the first is line {first}"] += bad
 
 
 def _has_labels(raw: bytearray, found: Lines) -> bool:
@@ -302,7 +312,7 @@ class _Keeper:
         """Add a text of a class; False when there are MAX_LINES of them already."""
         found = self.found
         if text.startswith(GENERATED):
-            found.dropped["line that says that ganworks generated this"] += 1
+            found.dropped["lines with a note that ganworks generated this"] += 1
             return True
         cleaned = clean(text) if len(text) <= MAX_LINE else ""
         reason = _reason(text, cleaned)
