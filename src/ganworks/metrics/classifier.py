@@ -37,8 +37,6 @@ from ganworks.metrics.features import (
     in_batches,
     to_unit,
 )
-from ganworks.metrics.judges.pictures import PublishedFeatures
-from ganworks.pretrained.store import named
 
 RECIPE = 1  # increase it with any change that alters the trained weights
 DIM, SIDE, BATCH = 64, 64, 128
@@ -183,6 +181,9 @@ def extractor_for(
             f'There are no features "{name}" for this data. They are for {NEEDS[name]}. {nearest("", known)}'
         )
     if name and name not in known:
+        from ganworks.metrics.judges.pictures import PublishedFeatures
+        from ganworks.pretrained.store import named
+
         return PublishedFeatures(dataset.spec, named(name, known), device)
     name = name or known[0]
     if name == "identity":

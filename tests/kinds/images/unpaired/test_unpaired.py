@@ -14,6 +14,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.unpaired import measures as unpaired
 from ganworks.kinds.images.unpaired.domain import Unpaired, find_sides
 from ganworks.kinds.images.unpaired.evaluator import UnpairedEvaluator, translate
+from ganworks.pretrained.architectures.plain import SqueezeNet
 
 
 def picture(seed: int, size: tuple[int, int] = (20, 24), tint: int = 0) -> Image.Image:
@@ -183,7 +184,7 @@ def test_three_held_out_images_are_too_few_to_evaluate(tmp_path):
     assert report.metrics == {} and "Only 3 images of a side are held out; scores need 4." in report.warnings[0]
 
 
-def test_judge_knows_a_perfect_translator_from_a_poor_one(tmp_path):
+def test_judge_knows_a_perfect_translator_from_a_poor_one(tmp_path, monkeypatch):
     (tmp_path / "set").mkdir()
     for folder in ("trainA", "trainB", "testA", "testB"):
         (tmp_path / "set" / folder).mkdir()
@@ -206,6 +207,17 @@ def test_judge_knows_a_perfect_translator_from_a_poor_one(tmp_path):
     assert "cycle" not in report.metrics and report.baselines["the input itself"]["structure"] == pytest.approx(1)
     assert (tmp_path / "eval" / "translations.png").exists() and report.to_dict()["warnings"]
     assert np.array_equal(translate(good, data.unseen("source"), data.spec), data.unseen("target"))
+    monkeypatch.setenv("GANWORKS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(SqueezeNet, "size", 32)
+    torch.save(SqueezeNet().state_dict(), tmp_path / "mine.pth")
+    published = evaluator.with_extractor(str(tmp_path / "mine.pth"))
+    again = published.evaluate(
+        {"G": good}, count=8, seed=0, pictures=tmp_path / "eval", progress=lambda *a: None, about={}
+    )
+    named = f"kid[{again.extractor}]"
+    assert again.extractor.startswith("squeezenet1_1:") and named in again.metrics and "kid" not in again.metrics
+    assert named in again.baselines["the input itself"] and "structure" in again.metrics
+    assert evaluator.with_extractor("random").score({"G": good})[2] == key
 
 
 def test_statistics_see_colour_and_sharpness_and_structure_sees_neither():

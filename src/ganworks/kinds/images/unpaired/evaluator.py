@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +24,7 @@ from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, p
 from ganworks.kinds.images.unpaired import measures as unpaired
 from ganworks.metrics import tasks
 from ganworks.metrics.estimate import Estimate
-from ganworks.metrics.features import RandomConv, score_key, to_unit
+from ganworks.metrics.features import FeatureExtractor, RandomConv, score_key, score_name, to_unit
 from ganworks.metrics.kernel import kernel_distance
 
 FEWEST = 4  # held-out images on each side below which nothing is scored
@@ -71,6 +73,7 @@ class UnpairedEvaluator(tasks.TimedByTrial):
     def __init__(self, data: Any, device: str = "auto"):
         self.data, self.spec = data, data.spec
         self.back = replace(data.spec, shape=data.spec.source, source=data.spec.shape)  # the spec of G_back
+        self._judge: Any = None  # a published network that was asked for, `pretrained.load.Loaded`
 
     @property
     def ready(self) -> bool:
@@ -115,11 +118,34 @@ class UnpairedEvaluator(tasks.TimedByTrial):
         columns = min(len(row) for row in rows)
         return grid(_same_channels([row[:columns] for row in rows]), columns)
 
+    @property
+    def extractors(self) -> tuple[str, ...]:
+        """Names of the features that both sides can be measured with."""
+        return ("random",)
+
+    def with_extractor(self, name: str) -> UnpairedEvaluator:
+        """This evaluator with features of that name, or of a published network; UsageError for others."""
+        from ganworks.pretrained.store import named
+
+        other = copy(self)
+        other.__dict__.pop("_extractors", None)
+        other._judge = None if name in self.extractors else named(name, self.extractors)
+        return other
+
     @cached_property
-    def _extractors(self) -> tuple[RandomConv, RandomConv]:
-        shapes = [side.shape[1:] for side in (self.data.seen("target", 1), self.data.seen("source", 1))]
-        ahead, behind = (RandomConv(replace(self.spec, shape=shape)) for shape in shapes)
+    def _extractors(self) -> tuple[FeatureExtractor, FeatureExtractor]:
+        """Features of the target and of the source side."""
+        from ganworks.metrics.judges.pictures import PublishedFeatures
+
+        sides = (self.data.seen("target", 1), self.data.seen("source", 1))
+        specs = [replace(self.spec, shape=side.shape[1:]) for side in sides]
+        judge = self._judge
+        ahead, behind = (RandomConv(spec) if judge is None else PublishedFeatures(spec, judge) for spec in specs)
         return ahead, behind
+
+    def _named(self, scores: Mapping[str, Any]) -> dict[str, Any]:
+        """Scores by name; those that depend on a published network hold its key."""
+        return {score_name(k, self._extractors[0]) if k.startswith("kid") else k: v for k, v in scores.items()}
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """(quick scores on up to 200 held-out images a side, floors of real data, the extractor's key)."""
@@ -198,9 +224,9 @@ class UnpairedEvaluator(tasks.TimedByTrial):
         progress("Evaluating", 2, 2)
         a, b = (len(side) for side in self._held)
         return tasks.TaskReport(
-            metrics,
+            self._named(metrics),
             count=a,
-            baselines=self._baselines(),
+            baselines={name: self._named(scores) for name, scores in self._baselines().items()},
             pictures=files,
             protocol=[
                 f"{a} held-out source and {b} held-out target images, each once, at the size of the training.",
