@@ -135,13 +135,19 @@ def _packed(path):
         archive.writestr("a/data.pkl", b"\0" * 1000)
 
 
+def _greedy(path):
+    with zipfile.ZipFile(path, "w") as archive:  # bytearray(2 ** 40), which torch's reader of weights would make
+        archive.writestr("a/data.pkl", b"\x80\x02cbuiltins\nbytearray\n\x8a\x06\x00\x00\x00\x00\x00\x01\x85R.")
+
+
 def _spread(path):
     torch.save({"features.0.weight": torch.zeros(1).expand(10**6)}, path)
 
 
 WRONG = {
-    "code": (lambda path: torch.save({"a": _Harm()}, path), "cannot be read as weights alone"),
-    "old-code": (lambda path: torch.save(_Harm(), path, _use_new_zipfile_serialization=False), "as weights alone"),
+    "code": (lambda path: torch.save({"a": _Harm()}, path), "it names '(__builtin__|builtins).print'"),
+    "old-code": (lambda path: torch.save(_Harm(), path, _use_new_zipfile_serialization=False), "builtins?__.print"),
+    "memory": (_greedy, "it names 'builtins.bytearray'"),
     "packed": (_packed, "not as PyTorch writes one"),
     "cut": (lambda path: path.write_bytes(b"PK\x03\x04 and no more"), "cannot be read as weights alone"),
     "page": (lambda path: path.write_text("<html>not found</html>"), "web page in place"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import pickletools
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +17,12 @@ from ganworks.core.errors import UsageError
 
 _INSIDE = ("state_dict", "model_state_dict", "model", "params_ema", "params")  # where checkpoints keep the weights
 _MOST = 100_000  # entries of an archive
+_OLD_PARTS = 5  # pickles at the beginning of a file of the older form: two marks, sizes, the content, its storages
+_NAMING = ("GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4")
+_WEIGHTS = re.compile(
+    r"collections\.OrderedDict|torch\._utils\._rebuild_(tensor|tensor_v2|parameter)|torch\.\w+Storage"
+    r"|torch\.storage\.\w+Storage|torch\.(b?float|u?int|complex)\d+|torch\.bool|torch\.Size|torch\.nn\.parameter\.Parameter"
+)
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
@@ -21,30 +30,57 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
     The file may make memory be taken only for as many bytes as it has. Raises UsageError.
     """
-    _check_archive(path)
     try:
+        _check_names(path, _pickles(path))
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the reader of weights alone raises whatever a file leads it to
-        said = str(error).split("\n", 1)[0][:200]
+    except UsageError:
+        raise
+    except Exception as error:  # the readers of pickles raise whatever a file leads them to
         raise UsageError(
-            f"{path} cannot be read as weights alone ({type(error).__name__}: {said}). It is damaged, or it holds "
-            "whole objects or code, which are never opened here. Use a file that holds a state dict, or safetensors."
+            f"{path} cannot be read as weights alone ({type(error).__name__}). It is damaged or cut off, or it holds "
+            "more than weights. Use another copy, or a safetensors file."
         ) from error
     return _checked(path, _named(found))
 
 
-def _check_archive(path: Path) -> None:
-    """Raise UsageError for an archive whose content would be larger than the file."""
-    try:
-        if not zipfile.is_zipfile(path):
-            return
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise UsageError(f"{path} is a damaged archive ({str(error)[:100]}). Use another copy.") from error
-    packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
-    if packed or len(entries) > _MOST or sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise UsageError(f"{path} is an archive, but not as PyTorch writes one (stored, not packed). Unpack it first.")
+def _pickles(path: Path) -> list[bytes]:
+    """The parts of a file that name classes: of an archive one, of the older form the five at its beginning.
+
+    Raises UsageError for an archive whose content would be larger than the file.
+    """
+    if not zipfile.is_zipfile(path):
+        return _first_pickles(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+        if packed or len(entries) > _MOST or sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise UsageError(
+                f"{path} is an archive, but not as PyTorch writes one (stored, not packed). Unpack it first."
+            )
+        return [archive.read(entry) for entry in entries if entry.filename.endswith(".pkl")]
+
+
+def _first_pickles(content: bytes) -> list[bytes]:
+    """The pickles one behind the other at the beginning of a file, before its numbers."""
+    found, stream = [], io.BytesIO(content)
+    for _ in range(_OLD_PARTS):
+        start = stream.tell()
+        for _ in pickletools.genops(stream):
+            pass
+        found.append(content[start : stream.tell()])
+    return found
+
+
+def _check_names(path: Path, pickles: list[bytes]) -> None:
+    """Raise UsageError for what names anything but tensors and tables; some harmless classes make memory be taken."""
+    for content in pickles:
+        for code, argument, _ in pickletools.genops(content):
+            named = str(argument).replace(" ", ".") if code.name == "GLOBAL" else code.name
+            if code.name in _NAMING and not _WEIGHTS.fullmatch(named):
+                raise UsageError(
+                    f"{path} holds more than weights: it names {named[:100]!a}. What is not a tensor is never "
+                    "opened, as it can run code. Use a file that holds a state dict, or safetensors."
+                )
 
 
 def _named(found: Any) -> dict[str, Any]:
