@@ -51,7 +51,8 @@ def evaluate_run(
     if opened.fingerprint != plan["data"]["fingerprint"]:
         raise UsageError(
             "This is not the data that the run was trained on (its fingerprint differs), so held-out and "
-            "training examples cannot be told apart. Name the original with data=PATH."
+            "training examples cannot be told apart. Name the original with data=PATH; where it is the original, the "
+            "version that trained the run read it otherwise: train anew."
         )
     found = published(folder)
     main = next(iter(found.values())).card
