@@ -21,6 +21,7 @@ from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
+from ganworks.kinds.audio.pitch import pitch
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
 
 FEWEST = 20  # held-out recordings below which nothing is scored
@@ -172,7 +173,7 @@ class AudioEvaluator(TimedByTrial):
         real = data.raw(self._some[1])
         own, pitches = (
             dict(self._own),
-            [audio.pitch(v, self.rate) for v in (waves, real, data.raw(self._some[0][:500]))],
+            [pitch(v, self.rate) for v in (waves, real, data.raw(self._some[0][:500]))],
         )
         found["loudness"] = float(np.median(audio.loudness(waves)) / max(1e-9, np.median(audio.loudness(real))))
         found["pitch"] = audio.pitch_distance(pitches[0], pitches[1])
