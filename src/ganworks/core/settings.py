@@ -101,7 +101,8 @@ class Train:
     seed: the seed of all random draws of the training.
     device: "cpu", "cuda", "mps", or "auto" for the best one that is available.
     precision: "fp32", "bf16" for mixed precision, or "auto" for the faster one.
-    accumulate: slices of a batch over which gradients are accumulated, to save memory.
+    accumulate: slices of a batch over which gradients are accumulated, to save memory. They add up to the whole batch,
+        but where layers look at several examples at a time, such as batch norm: these see a slice.
     ema: half-lives of the averaged generators that are kept.
     ema_ramp: each half-life is held below this share of the examples seen so far.
     score: examples between two scores; 0: chosen from the budget.

@@ -29,6 +29,7 @@ from ganworks.core.spec import key
 from ganworks.files import weights
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
+from ganworks.layers.mixing import mixing
 from ganworks.networks.building import build
 from ganworks.runs import published
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
@@ -134,11 +135,13 @@ class Builder:
             threads=pace.threads,
         )
         self.config = replace(self.config, train=train)
+        engine = self.engine(pace.bf16, plan.total)
         few = f"Only {len(self.data.held)} examples are held out, too few to score with: no scores."
         notes = (
             *self.config.notes,
             *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
+            *self._sliced(engine),
             f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
             f"{pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
@@ -157,11 +160,21 @@ class Builder:
             },
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        engine = self.engine(pace.bf16, plan.total)
         run = Run.create(folder, self.config, self.data.spec, record)
         return TrainingJob(
             self.session(engine, run, [*notes, *self.passed_over]), run, self.config, self.data, self.evaluator.ready
         )
+
+    def _sliced(self, engine: Engine) -> list[str]:
+        """A note where the slices of a batch (train.accumulate) do not add up to the whole."""
+        found = {name: mixing(net) for name, net in engine.nets.items()} if engine.slices > 1 else {}
+        layers = ", ".join(f"{' and '.join(kinds)} in {name}" for name, kinds in found.items() if kinds)
+        if not layers:
+            return []
+        return [
+            f"accumulate={engine.slices}: {layers} take together the {engine.batch // engine.slices} examples of a "
+            f"slice, not the {engine.batch} of a batch, so that the training differs from that of whole batches."
+        ]
 
     def _refuse_unusable(self) -> None:
         if not len(self.data.train):
