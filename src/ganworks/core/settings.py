@@ -35,8 +35,8 @@ class Optimizer:
     burn_in: the fraction of the budget over which learning rate and second beta move.
     warmup: the fraction of the budget over which the learning rate grows from 0, in a straight line.
     clip_each: for DP-SGD (arXiv 1607.00133), the norm that each example's gradient is clipped to (0: not clipped).
-    noise: for DP-SGD, the standard deviation of the added noise, in units of `clip_each`
-        (`metrics/dp_accountant.py` gives epsilon).
+    noise: for DP-SGD, the standard deviation of the added noise, in units of `clip_each`; the training and its
+        evaluation state the resulting epsilon.
     """
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"

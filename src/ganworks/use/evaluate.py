@@ -14,6 +14,7 @@ from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.limits import check_count, check_seed
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
+from ganworks.training.private import promised
 from ganworks.use.before_after import draw_pairs
 
 
@@ -70,6 +71,7 @@ def evaluate_run(
         )
         if (shown := found.get("G")) is not None and shown.use == "apply":
             draw_pairs(shown, config.domain, opened, drawn)
+        report.protocol += promised(config, len(opened.train), int(about["seen"] or plan["total"]), plan["total"])
         pictures = {f"eval/{path.name}": path.read_bytes() for path in sorted(drawn.glob("[!.]*.*"))}
     with keeping(report, folder):
         run.write({**pictures, "eval.json": json.dumps(report.to_dict(), indent=1)})

@@ -117,6 +117,11 @@ class Unpaired:
             trained, tested, palettes = trained[::-1], tested and tested[::-1], palettes[::-1]
         return Sides(trained, tested, size, self.direction, paired, palettes)
 
+    @property
+    def draws(self) -> str:
+        """The sides are drawn independently."""
+        return "images of the two sides are drawn apart. A translation without pairs cannot be trained so."
+
     def batch(self, data: Sides, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """src [B, C, H, W] of the source side and x of the target side, drawn independently, in [-1, 1]."""
         src = data.source.train[indices % len(data.source.train)]
