@@ -28,7 +28,7 @@ from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError, printable
 from ganworks.files.rasters.read import Picture, Raster, read
-from ganworks.files.rasters.write import encode, form_of
+from ganworks.files.rasters.write import encode, form_of, lost
 from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.applier import Applier, mask_tensor
 from ganworks.use.job_record import Item, Record, find_items, places, read_file, refuse_overwriting
@@ -267,12 +267,13 @@ def _make(
     if film:
         if record is not None:
             record.add(name, facts, None)  # begun: after a kill, the file there counts as ours
-        _convert(job, item, target, mask, facts, on_progress)
+        missing = _convert(job, item, target, mask, facts, on_progress)
+        outcome.said += [(item.name, said) for said in missing]
         if record is not None:
             record.add(name, facts, atomic.sha256(target))
         return False
-    made, said = _made(job, item, data, target, mask, facts, on_progress)
-    outcome.said += [(item.name, said)] if said else []
+    made, told_now = _made(job, item, data, target, mask, facts, on_progress)
+    outcome.said += [(item.name, said) for said in told_now]
     if record is not None:
         record.add(name, facts, hashlib.sha256(made).hexdigest())
     atomic.replace_file(target, made)
@@ -281,19 +282,20 @@ def _make(
 
 def _made(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
-) -> tuple[bytes, str]:
-    """The content of one output, and a sentence for the user or ""."""
+) -> tuple[bytes, list[str]]:
+    """The content of one output, and sentences for the user."""
     if job.model.takes:
-        return job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
+        made, said = job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
+        return made, [said] if said else []
     if item.name.lower().endswith(".npy"):
-        return _array(job, item, data, target, mask), ""
-    return _picture(job, item, data, target, mask, facts, on_progress), ""
+        return _array(job, item, data, target, mask), []
+    return _picture(job, item, data, target, mask, facts, on_progress)
 
 
 def _picture(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
-) -> bytes:
-    """The encoded output of one picture or animation."""
+) -> tuple[bytes, list[str]]:
+    """The encoded output of one picture or animation, and what its format loses."""
     found = read(data, printable(item.name))
     options = _with_mask(job, mask, found)
     frames = []
@@ -302,7 +304,7 @@ def _picture(
         if on_progress:
             on_progress(printable(item.name), done + 1, len(found.frames))
     about = replace(found.about, form=form_of(target.suffix or f".{found.about.form.lower()}"))
-    return encode(frames, about, job.note(facts))
+    return encode(frames, about, job.note(facts)), lost(frames, about.form)
 
 
 def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -> bytes:
@@ -330,8 +332,8 @@ def _convert(
     mask: Path | None,
     facts: dict[str, Any],
     on_progress: Progress,
-) -> None:
-    """One video, written frame by frame."""
+) -> list[str]:
+    """One video, written frame by frame; what it lost, in sentences."""
     ready: dict[tuple[int, int], dict[str, Any]] = {}
 
     def run(frame: Any) -> Any:
@@ -347,7 +349,8 @@ def _convert(
 
     note = job.note(facts)
     with atomic.replacing(target) as file:
-        video.convert(item.path, file, target.suffix, run, note=json.dumps(note) if note else "", on_frame=progress)
+        text = json.dumps(note) if note else ""
+        return video.convert(item.path, file, target.suffix, run, note=text, on_frame=progress)
 
 
 def pairs_of(outcome: Outcome, most: int = 12) -> Iterator[tuple[Path, Path]]:

@@ -30,7 +30,7 @@ from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.video.data.clips import ClipError, Opened
 from ganworks.kinds.video.data.reading import FrameReading
 
-FORMAT = 1
+FORMAT = 2
 _ROOM = 64 << 20  # bytes of decoded clips in memory at a time
 
 

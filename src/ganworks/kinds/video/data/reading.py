@@ -22,7 +22,7 @@ from PIL import Image
 
 from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
-from ganworks.files.rasters.film import pyav
+from ganworks.files.rasters.film import decoder_of, pyav, shown
 from ganworks.kinds.video.data.clips import ClipError, Opened
 
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlists, which could open other files
@@ -120,14 +120,13 @@ def _film(reading: FrameReading, payload: Path | bytes, name: str, met: Counter[
             wide, tall = stream.codec_context.width, stream.codec_context.height
             if wide * tall > MAX_PIXELS:
                 raise ClipError(name, f"{wide} x {tall} is more than {MAX_PIXELS:,} pixels.")
-            begin = None
-            for frame in film.decode(stream):
+            begin, decode = None, decoder_of(av, stream)
+            for frame in (frame for packet in film.demux(stream) for frame in decode(packet)):
                 if frame.width * frame.height > MAX_PIXELS:
                     raise ClipError(name, f"a frame of {frame.width} x {frame.height} pixels.")
                 time = math.nan if frame.pts is None else float(frame.pts * frame.time_base)
                 begin = time if begin is None else begin
-                turns = round(getattr(frame, "rotation", 0) / 90) % 4
-                yield time - begin, np.rot90(frame.to_ndarray(format="rgb24"), turns).transpose(2, 0, 1)
+                yield time - begin, shown(frame, stream, reading.background)[0]
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ClipError(name, f"FFmpeg: {printable(str(error))[:160]}.") from error
 
