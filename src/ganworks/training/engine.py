@@ -85,6 +85,7 @@ class Engine:
                 f"batch={self.batch} cannot be shared by {self.group.world} processes x {self.slices} slices."
             )
         self.clock = Counters()
+        self.turned = 0, 0.0  # examples seen, and progress, when the total last changed
         for net in self.nets.values():
             net.to(self.device).train()
         convolutional = any(p.dim() == 4 for net in self.nets.values() for p in net.parameters())
@@ -104,8 +105,13 @@ class Engine:
 
     @property
     def progress(self) -> float:
-        """Fraction of the budget that is spent, 0 to 1."""
-        return min(1.0, self.clock.seen / self.total)
+        """Fraction of the budget that is spent, 0 to 1; it goes on from where it was when the total changed."""
+        seen, done = self.turned
+        return min(1.0, done + (1.0 - done) * (self.clock.seen - seen) / (self.total - seen))
+
+    def retime(self, total: int) -> None:
+        """Train for `total` examples in all, more than are seen; what is left of schedules is spread on the rest."""
+        self.turned, self.total = (self.clock.seen, self.progress), total
 
     def step(self) -> None:
         """All turns of one step. Raises NonFiniteError before any update of the turn that failed."""

@@ -18,7 +18,7 @@ from torch import nn
 import ganworks
 from ganworks.core import registry
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
-from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
+from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, phases_of, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.core.machine.places import place
@@ -37,6 +37,7 @@ from ganworks.runs.run import Run
 from ganworks.training import calibration, parts, private, speed, trial
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch
+from ganworks.training.pacing import Pacing
 from ganworks.training.session import Session, Weights
 
 
@@ -152,6 +153,7 @@ class Builder:
             "total": plan.total,
             "given": given_plainly(given),
             "bf16": pace.bf16,
+            "pace": {"costs": pace.costs, "looking": plan.looking},
             "data": {**self.data.summary, "fingerprint": self.data.fingerprint},
             "machine": devices.describe(self.device),
             "versions": {
@@ -275,7 +277,16 @@ class Builder:
             None if real is None else Watch(real, self.config),
             evaluator.objective,
             evaluator.noise,
+            pacing=self._pacing(engine, run),
         )
+
+    def _pacing(self, engine: Engine, run: Run | None) -> Pacing | None:
+        """What keeps a budget of time; None where the budget is in examples, or their number is accounted for."""
+        plan = run.plan() if run is not None and self.budget.seconds and not engine.private else None
+        if plan is None or "pace" not in plan:
+            return None
+        pace = plan["pace"]
+        return Pacing(self.budget.seconds, phases_of(engine.game), pace["costs"], pace["looking"], plan["total"])
 
 
 def begin_from(engine: Engine, source: str) -> list[str]:
