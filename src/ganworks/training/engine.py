@@ -20,8 +20,8 @@ from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets, Terms
 from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
-from ganworks.training.dp_sgd import add_clipped, add_noise
 from ganworks.training.flat_buffer import FlatBuffer, FlatOptimizer
+from ganworks.training.privacy.dp_sgd import add_clipped, add_noise
 from ganworks.training.processes import Group
 
 

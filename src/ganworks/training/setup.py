@@ -34,10 +34,11 @@ from ganworks.networks.building import build
 from ganworks.runs import published
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
-from ganworks.training import calibration, parts, private, speed, trial
+from ganworks.training import calibration, parts, speed, trial
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch
 from ganworks.training.pacing import Pacing
+from ganworks.training.privacy.promise import promised, refuse_leaks
 from ganworks.training.session import Session, Weights
 
 
@@ -143,7 +144,7 @@ class Builder:
             *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
             *self._sliced(engine),
-            *private.promised(self.config, len(self.data.train), plan.total, plan.total),
+            *promised(self.config, len(self.data.train), plan.total, plan.total),
             f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
             f"{pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
@@ -205,7 +206,7 @@ class Builder:
     def _measure(self) -> tuple[float, float, calibration.Pace]:
         """Seconds of one score and of one picture, and the speed of the training; UsageError for a batch too large."""
         train, probe = self.config.train, self.engine(False, 10**9)
-        private.refuse_leaks(probe)
+        refuse_leaks(probe)
         need, batch = trial.attempt(probe), train.batch
         if need is not None:
             trial.refuse_too_large(need, probe)

@@ -14,7 +14,7 @@ from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.limits import check_count, check_seed
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
-from ganworks.training.private import promised
+from ganworks.training.privacy.promise import promised
 from ganworks.use.before_after import draw_pairs
 
 

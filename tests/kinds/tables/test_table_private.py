@@ -11,7 +11,7 @@ import ganworks as gw
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.settings import Optimizer
 from ganworks.metrics.dp_accountant import Releases, epsilon, renyi
-from ganworks.training.dp_sgd import add_clipped, add_noise
+from ganworks.training.privacy.dp_sgd import add_clipped, add_noise
 
 
 def net():

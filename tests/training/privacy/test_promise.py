@@ -15,7 +15,7 @@ from ganworks.core.settings import Config, Optimizer, Train
 from ganworks.files.packing.feed import DataFeed
 from ganworks.games.adversarial import Adversarial
 from ganworks.metrics.dp_accountant import Releases, epsilon
-from ganworks.training.private import _joined, promised, releases
+from ganworks.training.privacy.promise import _joined, promised, releases
 
 NOISY = Optimizer(clip_each=1.0, noise=1.0)
 PRIVATE = {"d.clip_each": 1.0, "d.noise": 1.0, "batch": 8, "budget": 16, "train.judge": False, "train.threads": 1}

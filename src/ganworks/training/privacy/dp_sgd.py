@@ -1,6 +1,6 @@
 """DP-SGD: the gradient of each example is clipped to a norm, and Gaussian noise is added to their sum.
 
-Abadi et al. 2016 (arXiv 1607.00133), algorithm 1. `private.py` says what may be trained so, and the epsilon.
+Abadi et al. 2016 (arXiv 1607.00133), algorithm 1. `promise.py` says what may be trained so, and the epsilon.
 """
 
 from __future__ import annotations
