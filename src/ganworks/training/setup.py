@@ -217,9 +217,13 @@ class Builder:
             engine.batch, engine.slices = batch, train.accumulate if batch == train.batch else 1
             return engine
 
+        self.work("Trying a score", 0, 1)
         judging, showing = self._costs(probe)
+        self.work("Trying a score", 1, 1)
         cores = devices.cores() if self.device.type == "cpu" else torch.get_num_threads()
+        self.work("Measuring the speed", 0, 1)
         pace = calibration.choose(part, train.precision, train.threads, cores, self.budget)
+        self.work("Measuring the speed", 1, 1)
         trial.refuse_too_slow(train.batch, pace.speed, self.budget)
         return judging, showing, pace
 
@@ -251,6 +255,12 @@ class Builder:
             run.write({name: content})
             return name
 
+        def score(weights: Weights) -> Any:
+            self.work("Scoring", 0, 1)
+            found = evaluator.score(load(weights))
+            self.work("Scoring", 1, 1)
+            return found
+
         def header(player: str, seen: int, half_life: float) -> dict[str, str]:
             facts = {
                 "recipe": self.config.recipe,
@@ -272,7 +282,7 @@ class Builder:
             run,
             tuple(note for note in notes if note != self.told),
             show if run else None,
-            (lambda weights: evaluator.score(load(weights))) if self.config.train.judge and evaluator.ready else None,
+            score if self.config.train.judge and evaluator.ready else None,
             header,
             lambda weights: evaluator.sample(load(weights)),
             None if real is None else Watch(real, self.config),
