@@ -25,6 +25,7 @@ from ganworks.kinds.audio.pitch import pitch
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
 
 FEWEST = 20  # held-out recordings below which nothing is scored
+LEAST = 4  # training recordings, likewise
 _SCORED, _SHOWN, _WATCHED, _TOGETHER = 200, 30, 32, 32
 _MOST = 2000  # samples of a full evaluation, and real recordings of each kind
 
@@ -57,11 +58,13 @@ class AudioEvaluator(TimedByTrial):
     @property
     def ready(self) -> bool:
         """Whether enough recordings are held out for an evaluation."""
-        return len(self.data.held) >= FEWEST
+        return len(self.data.held) >= FEWEST and len(self.data.train) >= LEAST
 
     @cached_property
-    def noise(self) -> float:
-        """A difference in kd within chance: half the width of the interval of real recordings."""
+    def noise(self) -> float | None:
+        """A difference in kd within chance: half the width of the interval of real recordings; None without scores."""
+        if not self.ready:
+            return None
         _, low, high = self.reference.kd(self.reference.seen)
         return (high - low) / 2
 
@@ -134,7 +137,7 @@ class AudioEvaluator(TimedByTrial):
         x = self.reference.standard(audio.features(waves, self.rate))
         scores = {
             "kd": self.reference.kd(x)[0],
-            "spread": audio.spread(x, y) / audio.spread(self.reference.unseen, self.reference.test_y),
+            "spread": audio.spread(x, y) / max(1e-12, audio.spread(self.reference.unseen, self.reference.test_y)),
         }
         if self.reference.recogniser is not None and y is not None:
             scores["recognised"] = float((self.reference.recogniser(x) == y).mean())
@@ -158,7 +161,8 @@ class AudioEvaluator(TimedByTrial):
         pictures.mkdir(parents=True, exist_ok=True)
         files = self._files(nets, pictures)
         if not self.ready:
-            few = f"Only {len(data.held)} recordings are held out: too few for scores. Listen to the samples."
+            some = f"{len(data.held)} recordings are held out and {len(data.train)} trained on"
+            few = f"Only {some}: too few for scores. Listen to the samples."
             return TaskReport.of_nothing(few, about, pictures=files)
         count = min(count, len(self._some[0]))
         parts, labels = [], []
