@@ -12,7 +12,7 @@ from ganworks.cli import main as cli
 from ganworks.core import registry
 
 ROOT = Path(__file__).parents[1]
-SMALL = {"train": ["train.precision=fp32", "train.threads=1"], "eval": ["count=500"]}  # added to the commands of a page
+SMALL = {"train": ["train.precision=fp32", "train.threads=1"], "eval": ["count=200"]}  # added to the commands of a page
 KINDS = ROOT / "src" / "ganworks" / "kinds"
 PAGES = [
     ROOT / "README.md",
@@ -31,8 +31,8 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def cheap(text: str) -> str:
-    """The same with a budget of 256 examples; `image` on tiny networks."""
-    return re.sub(r"""budget=(["']?)[\w.]+\1""", r"budget=\g<1>256\g<1>", text)
+    """The same with a budget of 64 examples."""
+    return re.sub(r"""budget=(["']?)[\w.]+\1""", r"budget=\g<1>64\g<1>", text)
 
 
 @pytest.fixture(scope="module")

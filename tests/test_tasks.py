@@ -152,7 +152,8 @@ def test_a_warm_start_of_one_player(recipe, tmp_path):
     assert torch.allclose(a["G_back"].net.factor, b["G_back"].net.factor, atol=1e-6)
     assert not torch.allclose(a["G"].net.factor, b["G"].net.factor, atol=1e-3)
     other = tmp_path / "other.safetensors"
-    weights.write(other, {"factor": torch.ones(())}, {"ganworks": json.dumps({"player": "C"})})
+    card = json.loads(weights.read_texts(file)["ganworks"]) | {"player": "C"}
+    weights.write(other, {"factor": torch.ones(())}, {"ganworks": json.dumps(card)})
     with pytest.raises(UsageError, match="holds C"):
         list(gw.train(recipe, data="ring8", out=tmp_path / "c", **{**settings, "init": str(other)}))
 

@@ -14,6 +14,7 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from PIL import Image
 from same_weights import digest
 
 from ganworks.files.weights import read_texts
+from ganworks.metrics import classifier
+from ganworks.training import calibration, speed
+from ganworks.use.evaluate import evaluate_run
 from torture.filesteps import Steps
 from torture.forks import command, fork
 from torture.places import PLACES, Place
@@ -79,16 +83,15 @@ class Bench:
 
     @staticmethod
     def quick() -> None:
-        """Leave out measuring the machine, since the settings fix all that is chosen by it, and evaluate little."""
-        from ganworks.metrics import classifier
-        from ganworks.training import calibration, speed
-        from ganworks.use.evaluate import evaluate_run
+        """Leave out measuring the machine, since the settings fix all that is chosen by it, and evaluate little.
 
+        It holds until the process ends, or until `warm` ends.
+        """
         assert evaluate_run.__kwdefaults__
-        evaluate_run.__kwdefaults__["count"] = COUNT
-        classifier._examples = lambda count: 256  # pyrefly: ignore
-        speed.conv_gflops = lambda *_: 50.0  # pyrefly: ignore
-        calibration.measure = lambda *_: calibration.Pace(False, 100.0)  # pyrefly: ignore
+        mock.patch.dict(evaluate_run.__kwdefaults__, count=COUNT).start()
+        mock.patch.object(classifier, "_examples", lambda count: 256).start()
+        mock.patch.object(speed, "conv_gflops", lambda *_: 50.0).start()
+        mock.patch.object(calibration, "measure", lambda *_: calibration.Pace(False, 100.0)).start()
 
     def steps(
         self,
@@ -134,9 +137,12 @@ def _remove(folder: str) -> int:
 
 
 def warm(action: Callable[[], int]) -> None:
-    """Do it in this process, in silence."""
+    """Do it in this process, in silence, and undo what `Bench.quick` has changed."""
     with redirect_stdout(io.StringIO()) as said, redirect_stderr(said):
-        code = action()
+        try:
+            code = action()
+        finally:
+            mock.patch.stopall()
     if code:
         raise RuntimeError(f"exit {code}: {said.getvalue()}")
 

@@ -50,7 +50,7 @@ VERBS = {
     "packing": Verb("image", (*words_of("image"), "evaluate=off"), packs=True),
     "packing sounds": Verb("audio", (*words_of("audio"), "evaluate=off"), packs=True),
     "tensorboard": Verb("points", (*words_of("points"), "evaluate=off", "tensorboard=on")),
-    "sample": Verb("image", ("sample", "run", "12", "seed=1", "out=made"), "run"),
+    "sample": Verb("image", ("sample", "run", "12", "seed=1", "out=made"), "run", apart=("samples.json",)),
     "sample, one file": Verb("table", ("sample", "run", "300", "seed=1", "out=made.csv"), "run"),
     "bulk": Verb("image", ("sample", "run", "1100", "out=made"), "run", apart=("*.png",)),
     "bulk, one zip": Verb("image", ("sample", "run", "1100", "out=made.zip"), "run", apart=("*.png",)),

@@ -40,6 +40,21 @@ def test_the_quota_of_the_first_version_of_control_groups(monkeypatch, tmp_path,
     assert devices.cores(tmp_path, {}) == found
 
 
+@pytest.mark.parametrize(
+    ("line", "name"), [("0::/a/b", "{}/cpu.max"), ("3:cpu,cpuacct:/a/b", "cpu/{}/cpu.cfs_quota_us")]
+)
+@pytest.mark.parametrize("group", ["a", "a/b"])
+def test_the_quota_of_any_group_that_a_process_is_in_is_a_limit(monkeypatch, tmp_path, line, name, group):
+    _there(monkeypatch, 8)
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/cgroup").write_text(f"9:memory:/a\n{line}\n")
+    quota = tmp_path / name.format(group)
+    quota.parent.mkdir(parents=True)
+    quota.write_text("200000 100000" if quota.name == "cpu.max" else "200000")
+    (quota.parent / "cpu.cfs_period_us").write_text("100000")
+    assert devices.cores(tmp_path, {}, tmp_path) == 2
+
+
 def test_a_precise_choice_of_cores_is_a_limit(monkeypatch, tmp_path):
     _there(monkeypatch, 2)
     assert devices.cores(tmp_path, {"OMP_NUM_THREADS": "5"}) == 2

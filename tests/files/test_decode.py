@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from ganworks.files.rasters.decode import DecodeError, Notes, decode, printable, upright_size
+from ganworks.core.console.text import printable
+from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (6, 9, 3), np.uint8)

@@ -1,12 +1,17 @@
 """`ganworks eval extractor=`: other features on request, named beside every number, or a refusal in a sentence."""
 
+import errno
 import json
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
 import ganworks as gw
 from ganworks.cli.main import main
 from ganworks.core.errors import UsageError
+from ganworks.use import evaluate
 
 SMALL = {"batch": 64, "train.judge": False, "train.precision": "fp32", "train.threads": 1, "networks.width": 8}
 
@@ -58,3 +63,20 @@ def test_what_is_asked_for_comes_back(run):
 def test_a_training_that_cannot_give_what_is_asked_for_is_refused_at_once(tmp_path):
     with pytest.raises(UsageError, match="returns=Predictor: image trains no such model, but Model"):
         gw.fit("image", data="digits", out=tmp_path / "run", budget=64, returns=gw.Predictor, **SMALL)
+
+
+def test_a_workplace_that_cannot_be_removed_stays_without_an_error(tmp_path, monkeypatch):
+    """`tempfile.TemporaryDirectory` of Python 3.11 recurses until the stack is full here."""
+    real = os.open
+
+    def refusing(path, *rest, **more):
+        if Path(path).is_dir():
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with evaluate._workplace() as folder:
+        (folder / "picture.png").write_bytes(b"drawn")
+        monkeypatch.setattr(os, "open", refusing)
+    monkeypatch.undo()
+    assert folder.exists()

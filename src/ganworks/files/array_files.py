@@ -20,10 +20,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
 from ganworks.files.arrays import ArraySource
-from ganworks.files.rasters.decode import printable
 
 MAX_TOTAL = 256 << 30
 MAX_RATIO = 200

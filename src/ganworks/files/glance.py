@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import is_idx_name
 from ganworks.files.listings import FolderListing, ZipListing
-from ganworks.files.rasters.decode import FORMATS, SUFFIXES, DecodeError, decode, header, printable
+from ganworks.files.rasters.decode import FORMATS, SUFFIXES, DecodeError, decode, header
 from ganworks.files.sources import _inside_zip
 
 NAMES, NAMES_EACH, FOLDERS, ENTRIES = (

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import check_ratio, file_mark, zip_count
-from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
+from ganworks.files.rasters.decode import MAX_BYTES, DecodeError
 
 MAX_COUNT = 2_000_000
 

@@ -20,11 +20,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import from_idx, from_npy, from_npz, idx_in_folder, is_idx_name
 from ganworks.files.arrays import ArraySource, Source, WithLabels, digits, from_array
 from ganworks.files.listings import FileListing, FolderListing, ZipListing, order_key, read_whole, unreadable
-from ganworks.files.rasters.decode import SUFFIXES, printable
+from ganworks.files.rasters.decode import SUFFIXES
 
 SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
 

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.core.config import from_dict
+from ganworks.core.console.text import printable
 from ganworks.core.contracts import (
     ChangesArrays,
     ChangesFiles,
@@ -32,7 +33,7 @@ from ganworks.core.limits import check_seed
 from ganworks.core.machine import memory
 from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import key
-from ganworks.files.rasters.decode import decode, printable
+from ganworks.files.rasters.decode import decode
 from ganworks.files.rasters.read import Raster, read, still
 from ganworks.files.rasters.write import picture, resized
 from ganworks.runs.published import FILE, Published, file_of, load_net

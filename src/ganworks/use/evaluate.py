@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,14 +83,16 @@ def evaluate_run(
 def _workplace() -> Iterator[Path]:
     """A folder for pictures that are being drawn, outside of the run, which may be read-only or written by others."""
     try:
-        folder = tempfile.TemporaryDirectory(prefix="ganworks-eval-")
+        folder = tempfile.mkdtemp(prefix="ganworks-eval-")
     except OSError as error:
         raise GanworksError(
             f"There is no folder for temporary files, in which the pictures of an evaluation are drawn: "
             f"{error.strerror or error}. Name one with the environment variable TMPDIR."
         ) from error
-    with folder as name:
-        yield Path(name)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # TemporaryDirectory of Python 3.11 recurses where it may not remove
 
 
 @contextmanager

@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.console.stop import told
+from ganworks.core.console.text import printable
 from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.machine.places import NoRoomError, place
 from ganworks.files import atomic, provenance
 from ganworks.files.array_files import load_npy
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
-from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.rasters.read import Picture, Raster, read
 from ganworks.files.rasters.write import encode, form_of, lost
 from ganworks.runs.lock import WRITTEN, FolderLock

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 from ganworks.files.listings import FolderListing, ZipListing, read_whole
-from ganworks.files.rasters.decode import MAX_BYTES, DecodeError, printable
+from ganworks.files.rasters.decode import MAX_BYTES, DecodeError
 
 RECORD = "applied.jsonl"
 

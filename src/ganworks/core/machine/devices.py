@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 
 from ganworks.core.errors import UsageError, nearest, show
-from ganworks.core.machine import memory
+from ganworks.core.machine import groups, memory
 
 
 def pick_device(name: str | torch.device) -> torch.device:
@@ -41,16 +41,18 @@ def free_memory(where: torch.device) -> int:
     return torch.cuda.mem_get_info(where)[0] + unused
 
 
-def cores(root: str | Path = "/sys/fs/cgroup", environment: Mapping[str, str] | None = None) -> int:
-    """Processor cores that this process may use: the least of affinity, the control group's quota, and the number
-    that the user set in OMP_NUM_THREADS.
+def cores(
+    mounted: Path = groups.MOUNTED, environment: Mapping[str, str] | None = None, proc: Path = Path("/proc")
+) -> int:
+    """Processor cores that this process may use: the least of affinity, the quotas of its control groups, and the
+    number that the user set in OMP_NUM_THREADS.
 
-    root: where control groups are mounted. environment: None is that of the process.
+    mounted: where control groups are. environment: None is that of the process. proc: the system's facts.
     """
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     said = (os.environ if environment is None else environment).get("OMP_NUM_THREADS", "").split(",")[0].strip()
     asked = int(said) if said.isdecimal() and len(said) < 10 else 0
-    return max(1, min(there, _quota(Path(root)) or there, asked or there))
+    return max(1, min([there, *_quotas(proc, mounted), asked or there]))
 
 
 def use_threads(count: int) -> None:
@@ -73,18 +75,22 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def _quota(root: Path) -> int:
-    """Whole cores in the quota of the control group (version 2 or 1), at least 1; 0 where there is none."""
+def _quotas(proc: Path, mounted: Path) -> Iterator[int]:
+    """Whole cores, at least 1, that each control group allows which has a quota."""
+    for folder in groups.folders("cpu", version=2, proc=proc, mounted=mounted):
+        yield from _whole(folder / "cpu.max")
+    for folder in groups.folders("cpu", version=1, proc=proc, mounted=mounted):
+        yield from _whole(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+
+
+def _whole(*files: Path) -> Iterator[int]:
+    """Whole cores of a quota and its period, in one file or in two; nothing without a quota ("max", -1)."""
     try:
-        quota, period = (root / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
-        except OSError:
-            return 0
-    if not (quota.isdecimal() and period.isdecimal() and int(period)):
-        return 0
-    return max(1, int(quota) // int(period))
+        words = [word for file in files for word in file.read_text().split()]
+    except OSError:
+        return
+    if len(words) == 2 and all(word.isdecimal() for word in words) and int(words[1]):
+        yield max(1, int(words[0]) // int(words[1]))
 
 
 def describe(where: torch.device) -> dict[str, object]:

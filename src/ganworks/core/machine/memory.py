@@ -12,20 +12,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ganworks.core.errors import UsageError
+from ganworks.core.machine import groups
 
 SHARE = 0.7  # of the available memory: the rest is for the program, its libraries and others
 _UNTHINKABLE = 10**30  # a larger count is as good as this one, which a float can hold
 _UNKNOWN = 4 << 30  # bytes, on a system that does not say
-_GROUPS = (  # (folder of a group's files, limit, use): control groups v2, and the memory controller of v1
-    ("", "memory.max", "memory.current"),
-    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+_GROUPS = (  # version of control groups: files of the limit and of the use, line of memory.stat that can be dropped
+    (2, "memory.max", "memory.current", "inactive_file"),
+    (1, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 _SPENT = ("not enough memory", "allocate memory", "out of memory")
 
 
-def available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes that this process can still take. proc, groups: where the system's facts are."""
-    return max(0, min([_system(proc), *_left_by_groups(proc, groups), *_left_by_limit(proc)]))
+def available(proc: Path = Path("/proc"), mounted: Path = groups.MOUNTED) -> int:
+    """Bytes that this process can still take. proc, mounted: where the system's facts and its control groups are."""
+    return max(0, min([_system(proc), *_left_by_groups(proc, mounted), *_left_by_limit(proc)]))
 
 
 def room(free: int | None = None) -> int:
@@ -117,23 +118,13 @@ def _system(proc: Path) -> int:
         return _UNKNOWN
 
 
-def _left_by_groups(proc: Path, groups: Path) -> Iterator[int]:
+def _left_by_groups(proc: Path, mounted: Path) -> Iterator[int]:
     """What each control group of this process leaves; file pages that the system can drop do not count as used."""
-    try:
-        lines = (proc / "self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, own = [*line.split(":", 2), "", ""][:3]
-        below, limit, use = _GROUPS[bool(controllers)]
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        inside = Path(own.lstrip("/"))
-        for folder in (groups / below / part for part in (inside, *inside.parents)):
+    for version, limit, use, idle in _GROUPS:
+        for folder in groups.folders("memory", version=version, proc=proc, mounted=mounted):
             most, used = _number(folder / limit), _number(folder / use)
             if most is not None and used is not None:
-                idle = _field(folder / "memory.stat", "total_inactive_file" if controllers else "inactive_file")
-                yield most - used + (idle or 0)
+                yield most - used + (_field(folder / "memory.stat", idle) or 0)
 
 
 def _left_by_limit(proc: Path) -> Iterator[int]:

@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.files.arrays import Source, release
 from ganworks.files.packing.cache import LEAVE_OUT
-from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.rasters.decode import DecodeError
 
 _PART = 16 << 20  # bytes written at a time
 

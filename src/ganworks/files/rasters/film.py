@@ -18,8 +18,9 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import GanworksError, UsageError
-from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.rasters.decode import DecodeError
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi"}

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, check_png, header, printable
+from ganworks.core.console.text import printable
+from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, check_png, header
 
 MAX_FILM = 400_000_000  # pixels of all frames of an animation together
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height

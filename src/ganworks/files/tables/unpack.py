@@ -8,10 +8,10 @@ import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
 from ganworks.files.array_files import check_ratio
-from ganworks.files.rasters.decode import printable
 
 _PART, _CHECKED = 1 << 20, 64 << 20
 

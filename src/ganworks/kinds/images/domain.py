@@ -14,13 +14,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from ganworks.core.console.text import printable
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
-from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, printable, upright_size
+from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, resize
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.shared.reading import MAX_SIDE, Reading, both_sides, check_size

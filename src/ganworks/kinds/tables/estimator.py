@@ -5,7 +5,9 @@ It trains as `ganworks train table` does, and `ganworks sample` can use its mode
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,9 @@ class TableModel(BaseEstimator):
         import ganworks as gw
 
         if self.out is None:
-            self.temporary_ = tempfile.TemporaryDirectory(prefix="ganworks-")
-        folder = Path(self.temporary_.name) / "run" if self.out is None else Path(self.out)
+            self.temporary_ = tempfile.mkdtemp(prefix="ganworks-")
+            weakref.finalize(self, shutil.rmtree, self.temporary_, ignore_errors=True)
+        folder = Path(self.temporary_) / "run" if self.out is None else Path(self.out)
         settings: dict[str, Any] = {"budget": self.budget, "seed": self.seed, **(self.settings or {})}
         for _ in gw.train(self.recipe, X, folder, **settings):
             pass

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ganworks.files.rasters.decode import printable
+from ganworks.core.console.text import printable
 from ganworks.kinds.audio.data import sound
 
 LONG = 32 << 20  # bytes from which on an encoded recording is not read as a whole

@@ -26,9 +26,10 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
-from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.wav import soundfile
 
 SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus")

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
-from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.sources import FileSource, labels_of, listing_of, natural_key, stamp_of
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.long import LONG, LongSound

@@ -22,12 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.console.text import printable
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, whole
 from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.array_files import load_npy
-from ganworks.files.rasters.decode import DecodeError, printable
+from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds

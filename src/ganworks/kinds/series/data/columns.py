@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
-from ganworks.files.rasters.decode import printable
 from ganworks.files.tables.clock import Clock, ClockColumn, counters
 from ganworks.files.tables.numbers import decimal_places
 from ganworks.kinds.series.data.clock import TimeColumn, find_time, in_order

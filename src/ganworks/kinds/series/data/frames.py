@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
-from ganworks.files.rasters.decode import printable
 from ganworks.files.tables.cells import MARKS, read_column
 from ganworks.files.tables.numbers import shortest
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import load_arrays
 from ganworks.files.listings import FolderListing, ZipListing, read_whole, unreadable
-from ganworks.files.rasters.decode import printable
 from ganworks.files.rows import check_cells
 from ganworks.files.tables.cells import commas_in
 from ganworks.files.tables.header import Header, find_header, remarks

@@ -22,9 +22,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files.listings import read_whole
-from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, header, printable
+from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, header
 from ganworks.files.sources import FileSource, labels_of, listing_of, natural_key, stamp_of
 
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")

@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganworks.core.console.text import printable
 from ganworks.core.machine import memory
-from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header, printable
+from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header
 from ganworks.files.rasters.film import decoder_of, pyav, shown
 from ganworks.kinds.video.data.clips import ClipError, Opened
 
