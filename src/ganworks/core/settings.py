@@ -96,7 +96,8 @@ class Train:
     """How the engine runs.
 
     batch: examples in one step.
-    budget: how long to train: a time ("90s", "10m", "2h") or a number of examples ("200k", "1M").
+    budget: how long to train: a time ("90s", "10m", "2h"), kept by doing fewer examples where steps are slower than
+        measured, or a number of examples ("200k", "1M").
     until: stop when a score is reached, e.g. "fd<5" or "coverage>0.9"; "" for never.
     seed: the seed of all random draws of the training.
     device: "cpu", "cuda", "mps", or "auto" for the best one that is available.
