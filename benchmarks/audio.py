@@ -54,7 +54,7 @@ def judged(waves: np.ndarray, labels: np.ndarray, heard: Any, train: Any, test: 
     found: dict[str, Any] = heard.measure(heard.standard(audio.features(waves, rate)), labels)
     found["loudness"] = np.median(audio.loudness(waves)) / np.median(audio.loudness(unseen))
     found["pitch"] = audio.pitch_distance(audio.pitch(waves, rate), audio.pitch(unseen, rate))
-    return {name: float(np.mean(value)) for name, value in found.items()}
+    return {name: audio.middle(value) for name, value in found.items()}
 
 
 def references(heard: Any, train: Any, test: Any) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def test_a_zip_member_without_a_name_is_left_out(tmp_path):
 
 
 def test_a_label_beyond_the_limit_of_a_cell_is_refused():
-    from ganworks.files.sources import read_labels
+    from ganworks.files.tables.labels import labels_in
 
     with pytest.raises(UsageError, match=r"labels.csv of .x. cannot be read"):
-        read_labels(b"file,label\na.png," + b"x" * 200_000, "x")
+        labels_in("labels.csv", b"file,label\na.png," + b"x" * 200_000, "x", (".png",))

@@ -43,6 +43,34 @@ def test_equal_gaussians_have_the_published_values():
     assert said.dense.mean() == pytest.approx(1.0, abs=0.06)
 
 
+def test_real_data_with_copies_stands_by_itself():
+    """Each row five times, or half of all rows a usual one: the radius of a ball is that of distinct rows."""
+    noise = 1e-9 * gauss(12, 1500)
+
+    def half(x):
+        return np.concatenate([x, np.repeat(x[[np.square(x).sum(1).argmin()]], len(x), 0)])
+
+    for repeated in (lambda x: np.tile(x, (5, 1)), half):
+        real, other = repeated(gauss(13, 300)), repeated(gauss(14, 300))
+        said = overlap(Manifold.of(real + noise[: len(real)]), other)
+        for values in (said.precise, said.recalled, said.covered):
+            assert values.mean() > 0.8
+        assert 0.5 < said.dense.mean() < 4
+    plain = Manifold.of(gauss(13, 300))
+    assert np.allclose(Manifold.of(np.tile(gauss(13, 300), (2, 1))).radius[:300], plain.radius)
+    assert len(set(neighbours.copies(real + noise[:600]))) == 300
+    line = np.random.default_rng(0).random((20_000, 1))  # close numbers are no copies
+    assert len(set(neighbours.copies(line))) == 20_000 and len(set(neighbours.copies(np.tile(line, (2, 1))))) == 20_000
+
+
+def test_a_generator_of_few_things_does_not_reach_the_space_between_them():
+    real, few = gauss(15, 300), np.repeat(gauss(16, 10), 30, 0)
+    said = overlap(Manifold.of(real), few)
+    assert not said.recalled.any() and said.covered.mean() < 0.3
+    nothing = overlap(Manifold.of(np.ones((20, 8))), np.ones((20, 8)))
+    assert not nothing.precise.any() and np.isfinite(nothing.gap).all()
+
+
 def test_dropping_a_mode_lowers_coverage_and_recall_but_not_precision():
     modes = np.concatenate([gauss(s, 100, 4, shift=20 * s) for s in range(4)])
     fake = np.concatenate([gauss(s + 50, 133, 4, shift=20 * s) for s in range(3)])
@@ -80,9 +108,13 @@ def test_held_out_examples_are_authentic_about_half_the_time_as_defined():
 
 
 def test_a_copy_of_a_duplicated_example_is_not_authentic():
-    train = np.concatenate([gauss(9, 50), gauss(9, 1)])  # the last row equals the first
+    train = np.concatenate([gauss(9, 50), gauss(9, 50)])
     index = Index(train)
-    assert not authentic(index.nearest(train[:1]), index).any()
+    assert not authentic(index.nearest(train[:50]), index).any()
+    assert not authentic(index.nearest(train[:50] + 1e-3), index).any()
+    assert (
+        authentic(index.nearest(gauss(8, 50)), index) == authentic(nearest(gauss(8, 50), train[:50]), Index(train[:50]))
+    ).all()
 
 
 def test_copied_share_is_the_quantile_for_real_data_and_one_for_copies():

@@ -104,6 +104,25 @@ def test_copies_beat_the_floor_but_are_flagged(data, judge, real):
     assert report.metrics["fd"].ratio < 1.5
 
 
+def test_repeated_real_data_stands_at_the_floor_and_is_said(data, judge):
+    """Every picture four times: training and held-out pictures still cover each other."""
+    few = SimpleNamespace(**vars(data))
+    few.fingerprint, few.train, few.held = "ef" * 32, np.tile(data.train[:100], 4), np.tile(data.held[:60], 4)
+    report = judged(few, judge, Reference.of(few, judge), np.tile(blobs(18, 60)[0], (4, 1, 1, 1)))
+    for name in ("precision", "recall", "density", "coverage"):
+        assert report.metrics[name].floor > 0.7 and report.metrics[name].value > 0.7, name
+    assert any("180 of 240 held-out examples repeat others" in said for said in report.warnings)
+
+
+def test_few_held_out_examples_say_nothing_of_copying(data, judge):
+    few = SimpleNamespace(**vars(data))
+    few.held = data.held[:12]
+    report = judged(few, judge, Reference.of(few, judge), blobs(19, 300)[0])
+    assert not report.memorisation["flagged"] and "Too few examples" in report.memorisation["sentence"]
+    copied = judged(few, judge, Reference.of(few, judge), data.raw(data.train[:300]))
+    assert copied.memorisation["flagged"]
+
+
 def test_wrong_labels_lower_agreement_alone(data, judge, real):
     x, y = blobs(12, 600)
     report = judged(data, judge, real, x, (y + (np.arange(600) % 2)) % 4)

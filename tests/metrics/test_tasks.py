@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, metric_over, metrics_of
+from ganworks.metrics.estimate import Estimate
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, clustered, metric, metric_over, metrics_of
 
 
 def test_metrics_carry_their_floor_and_meaning():
@@ -14,6 +15,19 @@ def test_metrics_carry_their_floor_and_meaning():
     assert repr(found["l1"]) == repr(metric([1.0, 3.0], 4.0, better="lower", meaning="An error."))
     assert (found["l1"].value, found["l1"].floor, found["l1"].ratio) == (2.0, 4.0, 0.5)
     assert (found["ssim"].better, found["ssim"].meaning, found["ssim"].ratio) == ("higher", "A likeness.", None)
+
+
+def test_estimates_bring_their_intervals():
+    found = metric(Estimate(0.5, 0.4, 0.6), Estimate(1.0, 0.9, 1.1), better="higher")
+    assert (found.value, found.low, found.high, found.floor, found.floor_low, found.floor_high, found.ratio) == (
+        0.5, 0.4, 0.6, 1.0, 0.9, 1.1, 0.5)  # fmt: skip
+
+
+def test_examples_that_are_alike_do_not_narrow_an_interval():
+    once = np.random.default_rng(0).normal(size=20)
+    found, alone = clustered(np.repeat(once, 4), np.repeat(np.arange(20), 4)), metric(once)
+    assert np.allclose([found.value, found.low, found.high], [alone.value, alone.low, alone.high])
+    assert math.isnan(clustered(once, np.zeros(20, int)).low)
 
 
 def test_numbers_that_are_not_finite_are_left_out():

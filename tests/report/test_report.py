@@ -19,7 +19,7 @@ from PIL import Image
 from report_page import page_of
 
 from ganworks.core.errors import UsageError
-from ganworks.report import advice, words
+from ganworks.report import advice, glossary, grades, words
 from ganworks.report.page.model_card import card
 from ganworks.report.page.pictures import choose_frames, embed
 from ganworks.report.read import as_event, frames, read_run
@@ -146,39 +146,74 @@ def test_what_is_no_run_is_refused_with_a_sentence(tmp_path: Path) -> None:
     ("authenticity", 0.7, 0.51, "excellent"), ("fd", 1.0, math.nan, "unknown"), ("fd", math.nan, 1.0,
     "unknown"), ("kid", 0.1, -0.001, "unknown"), ("copied", 0.03, 0.01, "excellent"),
         ("copied", 0.3, 0.01, "poor"),
-        ("kd", -0.002, -0.001, "excellent"), ("density", 1.2, 1.0,
+        ("kd", -0.002, -0.001, "unknown"), ("density", 1.2, 1.0,
     "excellent"), ("something", 1.0, 1.0, "unknown"),
 ])  # fmt: skip
 def test_verdicts_follow_the_floor(key: str, value: float, floor: float, grade: str) -> None:
-    score = words.Score(words.metric_for(key), value, floor)
-    assert words.verdict_on(score).grade == grade
-    at, edges = words.position(score)
+    score = grades.Score(glossary.metric_for(key), value, floor, value, value)
+    assert grades.verdict_on(score).grade == grade
+    at, edges = grades.position(score)
     assert math.isnan(at) or (0 <= at <= 1 and list(edges) == sorted(edges))
 
 
 def test_a_difference_within_chance_is_no_difference() -> None:
-    score = words.Score(words.metric_for("fd"), 2.0, 1.0, low=1.1, high=2.9, floor_low=0.6, floor_high=1.4)
-    assert words.verdict_on(score).grade == "excellent"
+    score = grades.Score(glossary.metric_for("fd"), 1.05, 1.0, low=0.9, high=1.2, floor_low=0.9, floor_high=1.1)
+    assert grades.verdict_on(score) == grades.Verdict(
+        "excellent", "No difference from real data beyond chance at this number of examples."
+    )
+
+
+@pytest.mark.parametrize(("key", "value", "low", "high", "grade"), [
+    ("fd", 2.0, 0.6, 3.6, "unknown"),  # excellent to fair
+    ("fd", 1.4, 1.3, 1.6, "good"),  # excellent or good
+    ("coverage", 0.96, 0.6, 1.0, "unknown"), ("coverage", 0.96, 0.9, 0.99, "good"),
+    ("authenticity", 0.95, 0.92, 0.99, "excellent"), ("authenticity", 0.8, 0.5, 0.95, "unknown"),
+    ("copied", 0.03, 0.02, 0.1, "fair"), ("fd", 1.0, math.nan, math.nan, "unknown"),
+])  # fmt: skip
+def test_a_grade_holds_for_the_whole_interval(key: str, value: float, low: float, high: float, grade: str) -> None:
+    floor = 0.01 if key == "copied" else 1.0
+    score = grades.Score(glossary.metric_for(key), value, floor, low, high)
+    assert grades.verdict_on(score).grade == grade
+    uncertain = grades.Score(glossary.metric_for("precision"), 0.9, 0.9, 0.9, 0.9, floor_low=0.5, floor_high=1.0)
+    assert grades.verdict_on(uncertain).grade == "good"  # of a floor that is hardly known
 
 
 def test_the_gauge_and_the_grade_agree() -> None:
     for value in np.linspace(1.0, 30.0, 60):
-        score = words.Score(words.metric_for("fd"), float(value), 1.0)
-        at, edges = words.position(score)
+        score = grades.Score(glossary.metric_for("fd"), float(value), 1.0, float(value), float(value))
+        at, edges = grades.position(score)
         zone = sum(at >= edge - 1e-9 for edge in edges)
-        assert words.GRADES[3 - zone] == words.verdict_on(score).grade
+        assert grades.GRADES[3 - zone] == grades.verdict_on(score).grade
+
+
+def sharp(**values: tuple[float, float]) -> list[grades.Score]:
+    """Scores (value, floor) by name, with intervals of no width."""
+    return [grades.Score(glossary.metric_for(name), v, floor, v, v) for name, (v, floor) in values.items()]
+
+
+def test_the_harsher_of_two_scores_of_one_question_decides() -> None:
+    fine = {"fd": (1.0, 1.0), "precision": (0.9, 0.9), "coverage": (0.9, 0.9), "recall": (0.9, 0.9)}
+    assert words.headline(sharp(**fine)).grade == "excellent"
+    for name, value, grade in (("precision", 0.2, "poor"), ("recall", 0.6, "fair"), ("fd", 4.0, "fair")):
+        assert words.headline(sharp(**fine | {name: (value, fine[name][1])})).grade == grade, name
+    labels = words.headline(sharp(**fine, agreement=(0.3, 0.95)))
+    assert labels.grade == "poor" and "class that it is asked for" in labels.text
+
+
+def test_scores_of_copying_agree() -> None:
+    scores = sharp(authenticity=(0.5, 0.5), copied=(0.09, 0.01), precision=(0.9, 0.9))
+    found = grades.verdicts(scores)
+    assert [v.grade for v in found] == ["fair", "fair", "excellent"] and "near copies shows one" in found[0].text
+    assert "suspiciously close" in words.headline([*scores, *sharp(fd=(1.0, 1.0), coverage=(0.9, 0.9))]).text
 
 
 def test_copying_overrules_a_perfect_distance() -> None:
-    report = {"scores": {"fd": 0.0, "coverage": 0.97, "authenticity": 0.0},
-              "floor": {"fd": 1.0, "coverage": 0.93, "authenticity": 0.51}}  # fmt: skip
-    verdict = words.headline(words.from_report(report))
+    verdict = words.headline(sharp(fd=(0.0, 1.0), coverage=(0.97, 0.93), authenticity=(0.0, 0.51)))
     assert verdict.grade == "poor" and "repeats its training data" in verdict.text
 
 
 def test_missing_kinds_and_an_absent_evaluation_are_said() -> None:
-    report = {"scores": {"fd": 2.0, "coverage": 0.3}, "floor": {"fd": 1.0, "coverage": 0.9}}
-    assert "leaves kinds of data out" in words.headline(words.from_report(report)).text
+    assert "leaves kinds of data out" in words.headline(sharp(fd=(2.0, 1.0), coverage=(0.3, 0.9))).text
     assert words.headline([]).grade == "unknown"
     assert words.headline(words.from_report({"scores": {"fd": 2.0}})).grade == "unknown"
 
@@ -200,6 +235,16 @@ def test_advice_follows_what_was_found(tmp_path: Path) -> None:
     import shlex
 
     assert f"data=/data/{fake_run.HOSTILE}" in shlex.split(next(t for t in texts if t.startswith("ganworks train")))
+
+
+def test_a_run_that_could_not_be_scored_says_why(tmp_path: Path) -> None:
+    run = fake_run.build(tmp_path, evaluated=False, lines=fake_run.events(scored=0))
+    assert "has not been evaluated yet" in page_of(run)[1]
+    why = "Only 3 recordings are held out; scores need 8."
+    (run / "eval.json").write_text(json.dumps({"metrics": {}, "baselines": {}, "warnings": [why]}))
+    text = page_of(run)[1]
+    assert f"It could not be scored. {why}" in text and "has not been evaluated yet" not in text
+    assert f"ganworks eval {run}" not in text and "No verdict" in text and why in card(read_run(run))
 
 
 def test_a_run_that_has_hardly_begun_is_not_blamed_for_it(tmp_path: Path) -> None:

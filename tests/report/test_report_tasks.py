@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import fake_run
@@ -16,7 +18,7 @@ from standins import publish
 
 from ganworks.cli.evaluate import print_report
 from ganworks.metrics import tasks as measured
-from ganworks.report import advice, words
+from ganworks.report import advice, glossary, grades
 from ganworks.report.glossary import title_of
 from ganworks.report.page.model_card import card
 from ganworks.report.read import read_run
@@ -102,13 +104,15 @@ def test_damaged_network_files_do_not_stop_the_report(tmp_path: Path) -> None:
 
 
 def test_directions_decide_what_is_better() -> None:
-    lower = words.Score(words.stated("l1", {"better": "lower"}), 0.1, beside=(("a", 0.2), ("b", 0.05), ("c", 0.1)))
-    assert words.comparison(lower) == "Better than a (0.200). Level with c (0.100). Behind b (0.050)."
-    higher = words.Score(words.stated("psnr", {"better": "higher"}), 0.1, beside=(("a", 0.2), ("b", 0.05)))
-    assert words.comparison(higher) == "Better than b (0.050). Behind a (0.200)."
-    near = words.Score(words.stated("share", {"better": "floor"}), 0.1, beside=(("a", 0.2),))
-    assert words.comparison(near) == "" and words.verdict_on(near).grade == "unknown"
-    assert words.stated("fd", {"meaning": "of patches"}).title == "Fréchet distance"
+    beside = (("a", 0.2), ("b", 0.05), ("c", 0.11))
+    lower = grades.Score(glossary.stated("l1", {"better": "lower"}), 0.1, low=0.08, high=0.12, beside=beside)
+    assert grades.comparison(lower) == "Better than a (0.200). Level with c (0.110). Behind b (0.050)."
+    assert "without an interval that would tell them apart: b (0.050), c" in grades.comparison(replace(lower, low=nan))
+    higher = grades.Score(glossary.stated("psnr", {"better": "higher"}), 0.1, low=0.1, high=0.1, beside=beside[:2])
+    assert grades.comparison(higher) == "Better than b (0.050). Behind a (0.200)."
+    near = grades.Score(glossary.stated("share", {"better": "floor"}), 0.1, beside=(("a", 0.2),))
+    assert grades.comparison(near) == "" and grades.verdict_on(near).grade == "unknown"
+    assert glossary.stated("fd", {"meaning": "of patches"}).title == "Fréchet distance"
     assert [title_of(n) for n in ("l1", "miou", "gradient_energy", "psnr_y")] == [
         "L1",
         "mIoU",

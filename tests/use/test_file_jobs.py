@@ -127,6 +127,12 @@ def test_inputs_and_strangers_are_never_overwritten(run, photos, tmp_path):
     os.link(photos / "a.png", tmp_path / "other.png")
     with pytest.raises(UsageError, match="input itself"):
         apply_files(model, photos / "a.png", tmp_path / "other.png")
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    with pytest.raises(UsageError, match="nothing says that ganworks wrote it"):
+        apply_files(model, photos / "a.png", tmp_path / "mine.png")
+    assert (tmp_path / "mine.png").read_bytes() == b"mine"
+    for mark, seed in ((False, 0), (False, 0), (True, 0)):  # of the same bytes, or with our note
+        apply_files(model, photos / "a.png", tmp_path / f"{mark}.png", mark=mark, seed=seed)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.png").write_bytes(b"mine")
     done = apply_files(model, photos, tmp_path / "mine")

@@ -1,5 +1,9 @@
 """`ganworks data` for every kind of data, and where `ganworks sample` puts what it makes."""
 
+import os
+import shlex
+from pathlib import Path
+
 import doc_folders
 import pytest
 
@@ -125,3 +129,74 @@ def test_options_of_the_model_are_passed_on_and_others_refused():
         with_options(Stub(Maker()), {"wher": "x"})
     with pytest.raises(UsageError, match=r'"temperature".*no options of its own'):
         with_options(Stub(), {"temperature": "0.8"})
+
+
+def below(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["photos", "sounds", "clips", "captions.txt", "people.csv", "readings.csv", "ring8"])
+def test_nothing_is_written_where_nobody_asked(name, place, monkeypatch, capsys):
+    before = below(place)
+    said = look(place, [name], monkeypatch, capsys)
+    assert below(place) == before
+    written = [Path(line.partition(": ")[2].strip().split(" (")[0]) for line in said.split("\n")
+               if line.startswith(("Contact", "Picture", "Examples"))]  # fmt: skip
+    assert all(Path(os.environ["GANWORKS_CACHE"]) in path.parents and path.exists() for path in written)
+    assert bool(written) == (name not in ("captions.txt", "people.csv", "readings.csv"))
+
+
+@pytest.mark.parametrize("kind", ["flat", "classes"])
+def test_looking_twice_finds_the_same(kind, tmp_path, monkeypatch, capsys):
+    doc_folders.pictures(tmp_path / "d" / ("cat" if kind == "classes" else "."), 8, 1)
+    if kind == "classes":
+        doc_folders.pictures(tmp_path / "d" / "dog", 8, 2)
+    said = [look(tmp_path / "d", [".", "out=sheet.png"], monkeypatch, capsys) for _ in range(2)]
+    assert said[0] == said[1] and ("cat 8, dog 8" in said[0]) == (kind == "classes")
+
+
+def test_a_file_of_somebody_else_is_not_overwritten(tmp_path, monkeypatch, capsys):
+    doc_folders.pictures(tmp_path / "d", 8, 1)
+    doc_folders.people(tmp_path / "people.csv")
+    before = below(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for words in (["d", "out=d/3.png"], ["people.csv", "out=people.csv"]):
+        assert cli.main(["data", *words]) == 2
+        assert "is there already, and nothing says that ganworks wrote it" in capsys.readouterr().err
+    assert below(tmp_path) == before
+    doc_folders.sounds(tmp_path / "sounds")
+    for rate in ("8000", "4000"):
+        look(tmp_path, ["sounds", "out=heard", f"rate={rate}"], monkeypatch, capsys)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "3.wav").write_bytes(b"mine")
+    assert cli.main(["data", "sounds", "out=mine"]) == 2
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["3.wav"]
+
+
+def test_what_stops_a_training_is_said(tmp_path, monkeypatch, capsys):
+    doc_folders.pictures(tmp_path / "d", 8, 1)
+    (tmp_path / "d" / "bad.png").write_bytes(b"no picture")
+    said = look(tmp_path, ["d"], monkeypatch, capsys)
+    assert "A training stops at what cannot be read." in said and said.endswith("data=d domain.on_corrupt=skip\n")
+    said = look(tmp_path, ["d", "on_corrupt=skip"], monkeypatch, capsys)
+    assert "A training stops" not in said and said.endswith("data=d domain.on_corrupt=skip\n")
+
+
+@pytest.mark.parametrize("recipe", ["inpaint", "superres", "restore", "classify", "stargan", "sincut"])
+def test_every_recipe_of_pictures_reads_for_itself(recipe, tmp_path, monkeypatch, capsys):
+    names = "AB" if recipe == "sincut" else ("cat", "dog")
+    for seed, name in enumerate(names):
+        doc_folders.pictures(tmp_path / "d" / name, 1 if recipe == "sincut" else 9, seed)
+    said = look(tmp_path, ["d", f"recipe={recipe}"], monkeypatch, capsys)
+    classes = "classes: 2: " if recipe in ("classify", "stargan") else "classes: none"
+    assert classes in said and "Contact sheet: " in said and said.endswith(f"ganworks train {recipe} data=d\n")
+
+
+def test_the_command_can_be_pasted(tmp_path, monkeypatch, capsys):
+    doc_folders.pictures(tmp_path / "my photos", 8, 1, wide=64)
+    said = look(tmp_path, ["my photos", "size=[8,16]", "recipe=image"], monkeypatch, capsys)
+    words = shlex.split(said.strip().split("\n")[-1].partition("ganworks ")[2])
+    assert words == ["train", "image", "data=my photos", "domain.size=[8,16]"]
+    said = look(tmp_path, ["my photos"], monkeypatch, capsys)
+    other = next(line for line in said.split("\n") if line.startswith("If ")).partition("ganworks ")[2]
+    assert shlex.split(other)[-1] == "data=my photos"

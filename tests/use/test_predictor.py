@@ -17,10 +17,11 @@ import ganworks as gw
 from ganworks.cli import main as cli
 from ganworks.core.config import to_dict
 from ganworks.core.errors import UsageError
+from ganworks.core.machine.places import TakenError
 from ganworks.files.weights import write
 from ganworks.metrics.estimate import wilson
 from ganworks.runs.published import header
-from ganworks.use.predictor import Predictor
+from ganworks.use.predictor import Predictions, Predictor
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 
@@ -155,3 +156,17 @@ def test_names_of_strangers_act_nowhere(run, photos, tmp_path, monkeypatch, caps
     assert cli.main(["predict", str(run), str(photos / "red"), "out=p.json"]) == 0
     raw = Path("p.json").read_text()
     assert json.loads(raw)["classes"] == list(hostile) and all(c.isprintable() or c == "\n" for c in raw)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_a_file_of_somebody_else_is_not_overwritten(suffix, tmp_path):
+    path = tmp_path / f"out{suffix}"
+    path.write_bytes(b"mine")
+    found = Predictions(("a", "b"), ("1.png",), np.array([[0.2, 0.8]]), np.array([-1]))
+    with pytest.raises(TakenError, match="nothing says that ganworks wrote it"):
+        found.save(path)
+    assert path.read_bytes() == b"mine"
+    path.unlink()
+    found.save(path)
+    Predictions(("c", "d"), ("1.png",), np.array([[0.2, 0.8]]), np.array([0])).save(path)
+    assert "truth" in path.read_text()

@@ -20,6 +20,7 @@ from ganworks.runs.lock import FolderLock
 from ganworks.runs.published import save_generator
 from ganworks.use.bulk import generate
 from ganworks.use.model import Model
+from ganworks.use.samples import Samples
 
 SPEC = Spec("words", (4,), low=-1.0, high=1.0, dtype="float32")
 
@@ -239,3 +240,17 @@ def test_without_out_every_setting_gets_a_folder_of_its_own(tmp_path, monkeypatc
     assert len(list(Path("samples").glob("*.png"))) == 5
     for wrong in ("out=", "out=" + "a" * 300):
         assert cli.main(["sample", "g.safetensors", wrong]) == 2
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".webp", ".apng", ".npz", ".zip"])
+@pytest.mark.parametrize("mark", [True, False], ids=["marked", "unmarked"])
+def test_a_file_of_somebody_else_is_not_overwritten(suffix, mark, tmp_path):
+    path = tmp_path / f"out{suffix}"
+    path.write_bytes(b"mine")
+    made = [Samples(np.full((2, 3, 8, 8), k, np.uint8), Spec("images", (3, 8, 8)), k, np.arange(2)) for k in (1, 2)]
+    with pytest.raises(TakenError, match="is there already, and nothing says that ganworks wrote it"):
+        made[0].save(path, mark=mark)
+    assert path.read_bytes() == b"mine" and [p.name for p in tmp_path.iterdir()] == [path.name]
+    path.unlink()
+    for samples in made:
+        samples.save(path, mark=mark)

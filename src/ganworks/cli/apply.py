@@ -13,7 +13,7 @@ from ganworks.core.machine.places import place
 from ganworks.core.schema.plain import parse
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier
-from ganworks.use.file_jobs import apply_files, pairs_of
+from ganworks.use.file_jobs import EDITED, apply_files, pairs_of
 
 OWN = ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse")  # the other options are the model's
 _SHOWN = 20  # failures named on the screen
@@ -52,10 +52,10 @@ def apply(places: list[str], options: Options) -> None:
     print_outcome(done)
     if sheet is not None:
         from ganworks.files.rasters.sheet import sheet_of
-        from ganworks.files.rasters.write import save_picture
+        from ganworks.files.rasters.write import save_sheet
 
         if pairs := list(pairs_of(done)):
-            save_picture(sheet_of(pairs), sheet)
+            save_sheet(sheet_of(pairs), sheet, EDITED)
             say(f"Before and after of {len(pairs)} of them: {sheet}")
     refuse_failures(done)
 

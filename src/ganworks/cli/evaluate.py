@@ -46,11 +46,14 @@ def printing_unkept() -> Iterator[None]:
 
 def print_report(found: dict[str, Any], use: str = "apply") -> None:
     """Print the metrics of an eval.json, each beside that of real data or, for a task, the best possible value."""
+    if not found["metrics"]:
+        say("There is no score.", *found["warnings"])
+        return
     by = f"Judged by {found['extractor']} on" if found.get("extractor") else "Judged on"
     task = "baselines" in found and use != "sample"
     real = "'best' is the best possible value" if task else "'real' is held-out real data"
     say(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.", "")
-    wide = max(14, *(len(name) for name in found["metrics"])) if found["metrics"] else 14
+    wide = max(14, *(len(name) for name in found["metrics"]))
     say(f"{'':{wide}} {'value':>9} {'95 % interval':>19} {'best' if task else 'real':>9}")
     for name, m in found["metrics"].items():
         value, floor = (f"{m[part]:.4g}" if m[part] is not None else "" for part in ("value", "floor"))

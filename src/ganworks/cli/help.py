@@ -142,8 +142,8 @@ ganworks data PATH [recipe=NAME] [domain settings as for train] [out=PATH]
 Look at data before you train. Says what PATH holds and which recipe fits it; how many examples, of which classes,
 duplicates, what cannot be read and why, and what the recipe's reader noticed. Of pictures also sizes, modes, near
 duplicates and a contact sheet; of others some examples as the networks get them, to listen to, watch or read. Nothing
-is changed.
-recipe=NAME reads it for another recipe than the one that was recognised.
+is changed or written but these examples: into the cache, or where out= says.
+recipe=NAME reads it as a training of that recipe would, and refuses what it would refuse.
 """
 
 _PAGES = {

@@ -80,8 +80,7 @@ def _packages(package: Any) -> Iterator[Any]:
 def _of_plugin(kind: Kind, plugin: str, package: str) -> Kind:
     """A plugin's kind with its package and plugin filled in, and full ids for its own domains."""
     recipes = {name: (where, _full(domain, plugin, kind.parts)) for name, (where, domain) in kind.recipes.items()}
-    looks = _full(kind.looks, plugin, kind.parts)
-    return kind._replace(package=package, plugin=plugin, recipes=recipes, looks=looks)
+    return kind._replace(package=package, plugin=plugin, recipes=recipes)
 
 
 def _full(id_: str, plugin: str, own: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -17,9 +17,9 @@ from PIL import Image
 from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import is_idx_name
-from ganworks.files.listings import FolderListing, ZipListing
+from ganworks.files.listings import FolderListing, ZipListing, order_key
 from ganworks.files.rasters.decode import FORMATS, SUFFIXES, DecodeError, decode, header
-from ganworks.files.sources import _inside_zip
+from ganworks.files.sources import SPLITS, _inside_zip
 
 NAMES, NAMES_EACH, FOLDERS, ENTRIES = (
     400,
@@ -27,8 +27,9 @@ NAMES, NAMES_EACH, FOLDERS, ENTRIES = (
     200,
     5000,
 )  # most names, names per folder, folders, directory entries visited
+T = TypeVar("T")
 HEAD, WHOLE, PIXELS = 1 << 20, 4 << 20, 4_000_000  # bytes of a head; bytes and pixels of an image that is decoded
-PICTURES, DECODED = 16, 6
+PICTURES, DECODED = 60, 6
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "picture": SUFFIXES,
@@ -39,37 +40,55 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "array": (".npy", ".npz"),
     "archive": (".zip", ".tar", ".7z", ".rar"),
 }
-_ABOUT = ("readme", "license", "licence", "copying", "description", "dataset_description", "notes", "classes", "labels")
+_ABOUT = (
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "description",
+    "dataset_description",
+    "notes",
+    "classes",
+    "labels",
+    "metadata",
+)
 
 
 class Head(NamedTuple):
-    """Width and height in pixels, and number of frames (1 for a still), from the header of an image file."""
+    """Width and height in pixels, number of frames (1 for a still) and name, from the header of an image file."""
 
     width: int
     height: int
     frames: int
+    name: str = ""
 
 
 class _FirstFiles(FolderListing):
-    """The first files of a folder, breadth first. The work is bounded, however large the folder is."""
+    """Some files of a folder, breadth first, of each folder evenly chosen ones. The work is bounded."""
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
         todo, found, folders = deque([""]), 0, 0
         while todo and found < NAMES and folders < FOLDERS:
-            base, here, folders = todo.popleft(), 0, folders + 1
-            try:
-                entries = os.scandir(self.root / base)
-            except OSError:
+            base, folders = todo.popleft(), folders + 1
+            entries = self._entries(base)
+            if self._is_run(base, entries):
                 continue
-            with entries:
-                for _, entry in zip(range(ENTRIES), entries, strict=False):
-                    if entry.name.startswith(".") or entry.name == "__MACOSX":
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        todo.append(f"{base}{entry.name}/")
-                    elif here < NAMES_EACH and (facts := self._facts(entry)) is not None:
-                        here, found = here + 1, found + 1
-                        yield f"{base}{entry.name}", facts
+            inner = [entry.is_dir(follow_symlinks=False) for entry in entries]
+            todo += [f"{base}{entry.name}/" for entry, is_dir in zip(entries, inner, strict=True) if is_dir]
+            for entry in evenly([e for e, is_dir in zip(entries, inner, strict=True) if not is_dir], NAMES_EACH):
+                if (facts := self._facts(entry)) is not None:
+                    found += 1
+                    yield f"{base}{entry.name}", facts
+
+    def _entries(self, base: str) -> list[os.DirEntry[str]]:
+        """The entries of a folder in the order of their names, the first ENTRIES that the system lists."""
+        try:
+            with os.scandir(self.root / base) as entries:
+                some = [entry for _, entry in zip(range(ENTRIES), entries, strict=False)]
+        except OSError:
+            return []
+        seen = [entry for entry in some if not entry.name.startswith(".") and entry.name != "__MACOSX"]
+        return sorted(seen, key=lambda entry: order_key(entry.name))
 
 
 class _SingleFile:
@@ -88,8 +107,9 @@ class _SingleFile:
 class Clues:
     """What a quick look at a path shows.
 
-    name: the last part of the path. kind: "folder", "zip" or "file". names: at most NAMES of its files. Raises
-    UsageError when the path does not exist, or for a zip with suspicious members.
+    name: the last part of the path. kind: "folder", "zip" or "file". names: at most NAMES of its files, without results
+    of ganworks and without those of test and validation folders beside a training folder, which do not tell what the
+    data is for. Raises UsageError when the path does not exist, or for a zip with suspicious members.
     """
 
     def __init__(self, path: str | Path):
@@ -100,7 +120,14 @@ class Clues:
         except OSError as error:
             raise UsageError(f'"{printable(str(path))}" cannot be opened: {error.strerror or error}.') from error
         self._index = {name: k for k, name in enumerate(self._listing.names)}
-        self.names = _some(self._listing.names) if self.kind == "zip" else list(self._listing.names)
+        names = _voting(self._without_results())
+        self.names = _some(names) if self.kind == "zip" else names
+
+    def _without_results(self) -> list[str]:
+        """The names without those of results of ganworks, where any others are of a known kind."""
+        names, results = self._listing.names, getattr(self._listing, "results", ())
+        own = [name for k, name in enumerate(names) if k not in results]
+        return own if any(family_of(name) and not _is_about(name) for name in own) else list(names)
 
     def _open(self, path: Path, inside: str) -> FolderListing | ZipListing | _SingleFile:
         self.kind = "folder"
@@ -136,7 +163,7 @@ class Clues:
 
     @cached_property
     def heads(self) -> list[Head]:
-        """The headers of up to 16 images, evenly chosen; unreadable ones are left out."""
+        """The headers of up to PICTURES images, evenly chosen; unreadable ones are left out."""
         chosen = evenly(self.of("picture"), PICTURES)
         return [head for name in chosen if (head := self._head_of(name))]
 
@@ -145,7 +172,7 @@ class Clues:
             data = self.head(name, most)
             try:
                 image = header(data, name)
-                return Head(*image.size, _frames(image))
+                return Head(*image.size, _frames(image), name)
             except (DecodeError, UsageError, EOFError, OSError, SyntaxError, ValueError):
                 if len(data) < most:
                     return None
@@ -179,10 +206,25 @@ def suffixes(names: list[str]) -> str:
     return ", ".join(suffix for suffix, _ in counted.most_common(3) if suffix)
 
 
-def evenly(items: list[str], most: int) -> list[str]:
+def evenly(items: list[T], most: int) -> list[T]:
     """At most `most` of the items, evenly spaced."""
     step = max(1.0, len(items) / most)
     return [items[int(k * step)] for k in range(min(len(items), most))]
+
+
+def _voting(names: list[str]) -> list[str]:
+    """The names without those below test and validation folders that lie beside a training folder."""
+    split = {name: [(base, part[:5] == "train") for base, part in _splits(name)] for name in names}
+    trained = {base for found in split.values() for base, trains in found if trains}
+    return [name for name, found in split.items() if all(trains or base not in trained for base, trains in found)]
+
+
+def _splits(name: str) -> Iterator[tuple[str, str]]:
+    """(folder above, own name in lower case) of each folder in a path whose name is that of a part of a split."""
+    *folders, _ = name.split("/")
+    for k, folder in enumerate(folders):
+        if folder.lower() in SPLITS:
+            yield "/".join(folders[:k]), folder.lower()
 
 
 def _some(names: list[str]) -> list[str]:

@@ -14,19 +14,47 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
+from ganworks.files import provenance
 from ganworks.files.array_files import check_ratio, file_mark, zip_count
 from ganworks.files.rasters.decode import MAX_BYTES, DecodeError
 
 MAX_COUNT = 2_000_000
+_LOOKED_AT = 2_000  # entries of a folder; with more, its pictures are not looked at for notes of provenance
 
 
-class FolderListing:
-    """The regular files below a folder. names: relative POSIX paths in a fixed order; sizes: in bytes; digest: a hash
-    of names, sizes and times.
+class _Chooses:
+    """What the listings of folders and zips share. results: indices of files that ganworks itself wrote."""
+
+    names: list[str]
+    notes: list[str]
+    results: frozenset[int] = frozenset()
+
+    def chosen(self, suffixes: tuple[str, ...]) -> list[int]:
+        """Indices of the files whose names end in one of `suffixes`; results of ganworks only if there are no others.
+
+        A note says how many of these were left out.
+        """
+        found = [i for i, name in enumerate(self.names) if name.lower().endswith(suffixes)]
+        kept = [i for i in found if i not in self.results]
+        if not kept:
+            self.results = frozenset()  # here they are the data
+        if not kept or len(kept) == len(found):
+            return found
+        first = self.names[next(i for i in found if i in self.results)]
+        note = f"{len(found) - len(kept):,} files that ganworks made were left out, the first {printable(first)}"
+        if note not in self.notes:
+            self.notes.append(note)
+        return kept
+
+
+class FolderListing(_Chooses):
+    """The regular files below a folder, without those of runs. names: relative POSIX paths in a fixed order; sizes: in
+    bytes. results: indices of those in folders of samples below it, and of those at its top that say that ganworks made
+    them. Raises UsageError for a folder that cannot be read, or is a run itself.
     """
 
     kind = "folder"
@@ -35,7 +63,9 @@ class FolderListing:
         self.root, self.notes = root.resolve(), []
         self.names: list[str] = []
         self.sizes: list[int] = []
-        self.digest = hashlib.blake2b(os.fsencode(self.root), digest_size=16)
+        self._times: list[int] = []
+        self._results: list[str] = []
+        self._runs = 0
         links = 0
         found = []
         for name, entry_stat in self._walk():
@@ -46,9 +76,23 @@ class FolderListing:
         for name, size, when in _sorted(found):
             self.names.append(name)
             self.sizes.append(size)
-            self.digest.update(b"%b\0%d\0%d\n" % (os.fsencode(name), size, when))
+            self._times.append(when)
+        if self._results:
+            folders, files = tuple(n for n in self._results if n.endswith("/")), set(self._results)
+            self.results = frozenset(i for i, n in enumerate(self.names) if n in files or n.startswith(folders))
+        if self._runs:
+            self.notes.append(f"{self._runs} runs of ganworks were left out")
         if links:
             self.notes.append(f"{links} links out of the folder, pipes or devices were left out")
+
+    @property
+    def digest(self) -> Any:
+        """A hash of the names, sizes and times of the files, without results of ganworks that are not taken as data."""
+        digest = hashlib.blake2b(os.fsencode(self.root), digest_size=16)
+        for i, (name, size, when) in enumerate(zip(self.names, self.sizes, self._times, strict=True)):
+            if i not in self.results:
+                digest.update(b"%b\0%d\0%d\n" % (os.fsencode(name), size, when))
+        return digest
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
         """(name, (size, time)) of each file; (name, None) for links out of the folder, pipes and devices."""
@@ -62,6 +106,8 @@ class FolderListing:
                 raise UsageError(
                     f'The folder "{printable(str(self.root / base))}" cannot be read: {error.strerror}.'
                 ) from error
+            if self._is_run(base, entries):
+                continue
             for entry in entries:
                 name = f"{base}{entry.name}"
                 if entry.name.startswith(".") or entry.name == "__MACOSX":
@@ -73,6 +119,24 @@ class FolderListing:
                 if count > MAX_COUNT:
                     raise UsageError(f'"{printable(str(self.root))}" holds more than {MAX_COUNT:,} files.')
                 yield name, self._facts(entry)
+
+    def _is_run(self, base: str, entries: list[os.DirEntry]) -> bool:
+        """Whether a folder is a run; of others it is noted which entries are results. base: ends in "/", or is ""."""
+        names = {entry.name for entry in entries}
+        if provenance.is_run(names):
+            if not base:
+                raise UsageError(
+                    f'"{printable(str(self.root))}" is a run of ganworks, not data: `ganworks info` says what it holds.'
+                )
+            self._runs += 1
+            return True
+        if base and provenance.is_result_folder(self.root / base, names):
+            self._results.append(base)
+        elif not base and len(names) <= _LOOKED_AT and not provenance.is_result_folder(self.root, names):
+            for entry in entries:
+                if self._facts(entry) and provenance.is_result(Path(entry.path), names):
+                    self._results.append(entry.name)
+        return False
 
     def _facts(self, entry: os.DirEntry) -> tuple[int, int] | None:
         try:
@@ -117,7 +181,7 @@ def order_key(name: str) -> tuple[bytes, bytes]:
     )
 
 
-class ZipListing:
+class ZipListing(_Chooses):
     """The files in a zip, read in place. Raises UsageError for suspicious members: see `_check_members`."""
 
     kind = "zip"
@@ -190,7 +254,7 @@ def _check_members(path: Path, infos: list[zipfile.ZipInfo]) -> None:
         raise UsageError(f'The members of "{printable(str(path))}" overlap: a decompression bomb, which is not opened.')
 
 
-class FileListing:
+class FileListing(_Chooses):
     """A single file as a listing. most: `read` returns at most so many bytes, unless told; above a caller's limit."""
 
     kind = "file"

@@ -1,27 +1,32 @@
 """Chooses the recipe for data at a path and says why in one sentence, from file names and headers, without torch.
 
-The `recognise` module of each kind of data brings RULES, pairs of a rank and a function from `Clues` to `Found` or
-None, and OBJECT_RULES, the same for Python objects. The rules of all kinds are tried in the order of their ranks, and
-the first that returns a `Found` decides. They are not used when the user names a recipe.
+The `recognise` module of each kind of data brings RULES, pairs of a rank and a function from `Clues` to `Found`,
+`Nearly` or None, and OBJECT_RULES, the same for Python objects. The rules of all kinds are tried in the order of their
+ranks, and the first that returns a `Found` decides; what nearly applied before it is named as another meaning. They are
+not used when the user names a recipe.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import shlex
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ganworks.core import registry
+from ganworks.core.console.text import printable
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import shapes
-from ganworks.files.glance import Clues, suffixes
+from ganworks.files.glance import Clues, Head, suffixes
 from ganworks.files.rows import Rows, parse, table
 from ganworks.files.tables.index import indexed
+
+MOST, CLOSE = 0.8, 0.4  # share of what was looked at that decides; share from which another meaning is named
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,13 @@ class Found:
         return f"{self.because} {self.otherwise}".rstrip()
 
 
+@dataclass(frozen=True)
+class Nearly:
+    """What a rule returns that does not apply, but nearly: the command for that meaning of the data."""
+
+    otherwise: str
+
+
 def recognise(data: Any) -> Found:
     """The recipe for a path, "digits", "hub:NAME", an array, a list of texts or a DataFrame.
 
@@ -48,21 +60,25 @@ def recognise(data: Any) -> Found:
     name = str(data)
     if built_in := _built_in(name):
         return built_in
-    clues = Clues(name)
+    clues, otherwise = Clues(name), ""
     for rule in rules("RULES"):
-        if found := rule(clues):
-            return found
-    raise UsageError(f"{_seen(clues)} Say which recipe to train, as in `ganworks train image data={name}`: {_known()}.")
+        found = rule(clues)
+        if isinstance(found, Nearly):
+            otherwise = otherwise or found.otherwise
+        elif found:
+            return replace(found, otherwise=found.otherwise or otherwise)
+    example = f"ganworks train image {shlex.quote(f'data={name}')}"
+    raise UsageError(f"{_seen(clues)} Say which recipe to train, as in `{example}`: {_known()}.")
 
 
 @cache
-def rules(name: str) -> tuple[Callable[[Any], Found | None], ...]:
+def rules(name: str) -> tuple[Callable[[Any], Found | Nearly | None], ...]:
     """The functions under this name (RULES or OBJECT_RULES) of all kinds, in the order of their ranks."""
     found = [ranked for kind in registry.kinds().values() for ranked in _rules_of(kind, name)]
     return tuple(rule for _, rule in sorted(found, key=lambda ranked: ranked[0]))
 
 
-def _rules_of(kind: registry.Kind, name: str) -> tuple[tuple[float, Callable[[Any], Found | None]], ...]:
+def _rules_of(kind: registry.Kind, name: str) -> tuple[tuple[float, Callable[[Any], Found | Nearly | None]], ...]:
     """The ranked rules of one kind; those of a plugin that cannot be imported are left out with a warning."""
     if not kind.recognise:
         return ()
@@ -103,7 +119,7 @@ def _of_object(data: Any) -> Found:
     if hasattr(data, "tolist") and hasattr(data, "iloc") and not hasattr(data, "columns"):
         data = data.tolist()  # a pandas Series
     for rule in rules("OBJECT_RULES"):
-        if found := rule(data):
+        if isinstance(found := rule(data), Found):
             return found
     raise UsageError(f"What a {type(data).__name__} holds is not recognised. Say which recipe to train: {_known()}.")
 
@@ -126,7 +142,20 @@ def concluded(clues: Clues, what: str, recipe: str, why: str = "", otherwise: st
 
 def instead(clues: Clues, when: str, recipe: str) -> str:
     """The sentence with the command for another meaning of the data."""
-    return f"If {when}: ganworks train {recipe} data={clues.path}"
+    return command(when, recipe, clues.path)
+
+
+def command(when: str, recipe: str, path: Any) -> str:
+    """The sentence with the command that trains a recipe on a path, to be pasted into a shell."""
+    return f"If {when}: ganworks train {recipe} {shlex.quote(f'data={path}')}"
+
+
+def most(clues: Clues, fits: Callable[[Head], bool]) -> tuple[float, str]:
+    """(share of the pictures looked at whose headers fit, words that name the others; "" if there are none)."""
+    others = [head.name for head in clues.heads if not fits(head)]
+    share = 1 - len(others) / max(1, len(clues.heads)) if clues.heads else 0.0
+    some = ", ".join(map(printable, others[:3])) + (", ..." if len(others) > 3 else "")
+    return share, f" (but not {len(others)} of the {len(clues.heads)} looked at: {some})" if others else ""
 
 
 def leads(clues: Clues, family: str) -> bool:

@@ -7,9 +7,7 @@ left out and counted. A zip with a suspicious member is refused as a whole.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import os
 import re
 import unicodedata
@@ -26,6 +24,7 @@ from ganworks.files.array_files import from_idx, from_npy, from_npz, idx_in_fold
 from ganworks.files.arrays import ArraySource, Source, WithLabels, digits, from_array
 from ganworks.files.listings import FileListing, FolderListing, ZipListing, order_key, read_whole, unreadable
 from ganworks.files.rasters.decode import SUFFIXES
+from ganworks.files.tables import labels as label_files
 
 SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
 
@@ -135,10 +134,11 @@ def stamp_of(head: str, arrays: Iterable[np.ndarray], labels: np.ndarray | None)
 class FileSource(WithLabels):
     """Encoded images in a folder or zip, with the labels that follow from its layout.
 
-    Labels come from labels.csv (columns: file name, label) if there is one; otherwise each top sub-folder is a class;
-    otherwise there are none. Outer folders that contain nothing but one folder are skipped. Of train/ and test/ folders
-    only train/ is used, and a note says so. For other files, subclass it with their `suffixes` and `what` they are
-    called in messages.
+    Labels come from labels.csv (columns: file name, label) or a label file of another program if there is one, see
+    `files.tables.labels`; otherwise each top sub-folder is a class, though numbered folders beside such a file are not;
+    otherwise there are none. Outer folders that contain nothing but one folder are skipped. Of train/ and test/
+    folders only train/ is used, and a note says so. For other files, subclass it with their `suffixes` and `what` they
+    are called in messages.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
@@ -146,9 +146,10 @@ class FileSource(WithLabels):
 
     def __init__(self, path: Path, listing: FolderListing | ZipListing, labels: bool = True):
         self.path, self.listing, self.kind = printable(str(path)), listing, listing.kind
+        wanted = listing.chosen(self.suffixes)
         self.notes = list(listing.notes)
-        wanted = [i for i, n in enumerate(listing.names) if n.lower().endswith(self.suffixes)]
-        others = len(listing.names) - len(wanted) - sum(n.lower().endswith("labels.csv") for n in listing.names)
+        read = {*wanted, *listing.results}
+        others = sum(i not in read and not _label_file(name) for i, name in enumerate(listing.names))
         if others:
             self.notes.append(f"{others} files are no {self.what} by their names and were left out")
         if not wanted:
@@ -156,7 +157,7 @@ class FileSource(WithLabels):
         self.base, wanted = self._descend(wanted)
         self.indices = np.array(wanted, np.int64)
         self.bytes = sum(listing.sizes[i] for i in wanted)
-        self._table = self._labels_table()
+        self._tables = self._label_files()
         self._use_labels = labels
 
     def _descend(self, wanted: list[int]) -> tuple[str, list[int]]:
@@ -178,38 +179,57 @@ class FileSource(WithLabels):
             else:
                 return base, wanted
 
-    def _labels_table(self) -> int | None:
-        """The index of labels.csv, which lies beside the classes or in an outer folder; None if there is none."""
-        found = [i for i, n in enumerate(self.listing.names) if n.rpartition("/")[2].lower() == "labels.csv"]
-        near = [i for i in found if self.base.startswith(self.listing.names[i][: -len("labels.csv")])]
-        return max(near, key=lambda i: len(self.listing.names[i]), default=None)
+    def _label_files(self) -> list[int]:
+        """The indices of label files that lie beside the classes or in an outer folder, the nearest first."""
+        folders = {i: name.rpartition("/")[0] for i, name in enumerate(self.listing.names) if _label_file(name)}
+        near = [i for i, folder in folders.items() if not folder or self.base.startswith(f"{folder}/")]
+        order = list(label_files.READERS)
+        return sorted(near, key=lambda i: (-len(folders[i]), order.index(_label_file(self.listing.names[i]))))
+
+    def _given_labels(self, names: list[str]) -> list[str] | None:
+        """The label of each file by the first label file that has some; None if there is none."""
+        for table in self._tables:
+            folder, _, file = self.listing.names[table].rpartition("/")
+            content = read_whole(self.listing, table, failed=unreadable)
+            given = label_files.labels_in(file.lower(), content, self.path, self.suffixes)
+            if given is None:
+                continue
+            found = [_look_up(given, name, folder) for name in names]
+            if file.lower() != label_files.OWN and all(label is None for label in found):
+                continue  # a file of another program may be about other things
+            if missing := [name for name, f in zip(names, found, strict=True) if f is None]:
+                raise UsageError(
+                    f'{file} of "{self.path}" has no line for {len(missing):,} {self.what}, the first '
+                    f'"{printable(missing[0])}". Add them, move the {self.what} away, or give labels=off.'
+                )
+            return [str(f) for f in found]
+        return None
 
     @cached_property
     def _labelled(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
         if not self._use_labels:
             return None, ()
         names = [self.listing.names[i] for i in self.indices]
-        if self._table is not None:
-            given = read_labels(read_whole(self.listing, self._table, failed=unreadable), self.path, self.suffixes)
-            folder = self.listing.names[self._table].rpartition("/")[0]
-            found = [_look_up(given, n, folder) for n in names]
-            missing = [n for n, f in zip(names, found, strict=True) if f is None]
-            if missing:
-                raise UsageError(
-                    f'labels.csv of "{self.path}" has no line for {len(missing):,} {self.what}, the first '
-                    f'"{printable(missing[0])}". Add them, move the {self.what} away, or give labels=off.'
-                )
-        else:
-            rest = [n[len(self.base) :] for n in names]
-            if all("/" not in r for r in rest):
-                return None, ()
-            if any("/" not in r for r in rest):
-                self.notes.append(f"{self.what} lie beside sub-folders, so the sub-folders were not taken for classes")
-                return None, ()
-            found = [r.partition("/")[0] for r in rest]
-        classes = sorted({str(f) for f in found}, key=natural_key)
+        found = self._given_labels(names) or self._folders([name[len(self.base) :] for name in names])
+        if found is None:
+            return None, ()
+        classes = sorted(set(found), key=natural_key)
         number = {c: k for k, c in enumerate(classes)}
-        return np.array([number[str(f)] for f in found], np.int64), tuple(printable(c) for c in classes)
+        return np.array([number[f] for f in found], np.int64), tuple(printable(c) for c in classes)
+
+    def _folders(self, names: list[str]) -> list[str] | None:
+        """The top sub-folder of each file as its class; None where the folders are no classes."""
+        if all("/" not in name for name in names):
+            return None
+        if any("/" not in name for name in names):
+            self.notes.append(f"{self.what} lie beside sub-folders, so the sub-folders were not taken for classes")
+            return None
+        found = [name.partition("/")[0] for name in names]
+        if self._tables and all(folder.isdecimal() for folder in found):
+            file = self.listing.names[self._tables[0]].rpartition("/")[2]
+            self.notes.append(f"{file} gives no labels, and the numbered folders beside it were not taken for classes")
+            return None
+        return found
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -233,39 +253,10 @@ def natural_key(name: str) -> tuple:
     return tuple((int(p), "") if k % 2 and len(p) < 19 else (-1, p) for k, p in enumerate(parts)), order_key(name)
 
 
-def read_labels(data: bytes, where: str, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, str]:
-    """labels.csv -> {file name: label}. The first line is a header if its first cell is not a name with one of the
-    suffixes. Raises UsageError.
-    """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f'labels.csv of "{printable(where)}" is not UTF-8: {error.reason} at byte {error.start}.'
-        ) from error
-    dialect: Any = csv.excel
-    if text.partition("\n")[0].count(",") == 0:
-        dialect = csv.excel_tab if "\t" in text.partition("\n")[0] else csv.excel
-        dialect = _Semicolon if ";" in text.partition("\n")[0] else dialect
-    try:
-        rows = [[c.strip() for c in row] for row in csv.reader(io.StringIO(text), dialect) if row]
-    except csv.Error as error:
-        raise UsageError(f'labels.csv of "{printable(where)}" cannot be read: {error}.') from error
-    if not rows or any(len(r) < 2 for r in rows):
-        raise UsageError(f'labels.csv of "{printable(where)}" needs two columns in each line: file name and label.')
-    name, label = 0, 1
-    if not rows[0][0].lower().endswith(suffixes):
-        head = [c.lower() for c in rows.pop(0)]
-        name = next(
-            (k for k, c in enumerate(head) if c in ("file", "filename", "file_name", "name", "image", "path")),
-            0,
-        )
-        label = next((k for k, c in enumerate(head) if c in ("label", "class", "target", "y")), 1 if name == 0 else 0)
-    return {r[name].replace("\\", "/").removeprefix("./"): r[label] for r in rows if len(r) > max(name, label)}
-
-
-class _Semicolon(csv.excel):
-    delimiter = ";"
+def _label_file(name: str) -> str:
+    """The name, in lower case, of a label file, whatever its folder; "" for other files."""
+    file = name.rpartition("/")[2].lower()
+    return file if file in label_files.READERS else ""
 
 
 def _look_up(given: dict[str, str], name: str, folder: str) -> str | None:

@@ -5,6 +5,9 @@ density, coverage   Naeem et al. 2020, eq. 5 and 6, k = 5 (as `prdc`: radii leav
 authenticity        Alaa et al. 2022, section 3.3, as a share in 0..1 (0 = all is copied)
 copied              share of samples that are nearer to a training example than 1 % of held-out examples are
 
+Equal rows, such as the same picture twice, count as one neighbour: else the ball around each of k + 1 copies would have
+radius 0, and real data would get 0 against itself.
+
 Distances are Euclidean. Large searches run in float32 on centred features; the distances to the neighbours found are
 then computed in float64 from the differences, so that an exact copy has distance 0.
 """
@@ -12,12 +15,14 @@ then computed in float64 from the differences, so that an exact copy has distanc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 CHUNK = 1024
+REPEATS = 0.8  # share of the distinct rows of real data, from which samples are as varied in this sense
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,29 @@ def _squared(queries: Tensor, base: Tensor, base_norms: Tensor) -> Tensor:
     return crossed.add_(queries.square().sum(1, keepdim=True))
 
 
+def copies(rows: np.ndarray) -> np.ndarray:
+    """For each row [n, d] the number of its content, int64 [n] from 0: rows of one content have equal numbers.
+
+    Rows nearer than 1e-6 of the spread are equal, as features of one picture may differ by rounding; one or two numbers
+    are values themselves, close ones are common, and only the same ones are equal. Equal rows are neighbours in their
+    order along a random direction.
+    """
+    x = np.asarray(rows, np.float64)
+    x = x - x.mean(axis=0)
+    near = 1e-6 * float(np.sqrt((x * x).sum(1).mean())) if x.shape[1] > 2 else 0.0
+    order = np.argsort(x @ np.random.default_rng(0).normal(size=x.shape[1]), kind="stable")
+    apart = np.sqrt((np.diff(x[order], axis=0) ** 2).sum(1)) > near
+    out = np.zeros(len(x), np.int64)
+    out[order[1:]] = np.cumsum(apart)
+    return out
+
+
 class Index:
     """A nearest-neighbour search over rows [m, d], which are centred once."""
 
     def __init__(self, base: np.ndarray):
         wide = np.asarray(base, np.float64)
+        self.base = base
         self.centre = wide.mean(axis=0)
         self.exact = torch.from_numpy(wide - self.centre)
         self.rough = self.exact.float()
@@ -69,12 +92,37 @@ class Index:
         return Neighbours(torch.cat(index).numpy(), torch.cat(found).numpy())
 
     def spacing(self, rows: np.ndarray) -> np.ndarray:
-        """Distance [n] from each of these rows [n] to its nearest other row; cached."""
+        """Distance [n] from each of these rows [n] to its nearest row of other content; cached."""
         missing = np.unique(rows[np.isnan(self._spacing[rows])])
         if len(missing):
             queries = self.exact[torch.from_numpy(missing)].numpy() + self.centre
-            self._spacing[missing] = self.nearest(queries, own=missing).distance[:, 0]
+            self._spacing[missing] = self._distinct(queries, missing)
         return self._spacing[rows]
+
+    @property
+    def contents(self) -> np.ndarray:
+        """The number of the content of each row; see `copies`."""
+        return self._contents[0]
+
+    @cached_property
+    def _contents(self) -> tuple[np.ndarray, Index | None]:
+        """(number of the content of each row, an index of one row of each; None where all rows differ)."""
+        content = copies(self.base)
+        first = np.unique(content, return_index=True)[1]
+        return content, None if len(first) == len(content) else Index(np.asarray(self.base)[first])
+
+    def _distinct(self, queries: np.ndarray, own: np.ndarray, k: int = 1) -> np.ndarray:
+        """Distance [n] from rows `own`, given as queries, to the k-th nearest content; 0 where there is no other."""
+        content, others = self._contents
+        if others is None:
+            return self.nearest(queries, k, own).distance[:, -1]
+        if len(others.exact) < 2:
+            return np.zeros(len(queries))
+        return others.nearest(queries, k, content[own]).distance[:, -1]
+
+    def radii(self, k: int) -> np.ndarray:
+        """Distance [m] from each row to its k-th nearest other content, or to the furthest where there are fewer."""
+        return self._distinct(np.asarray(self.base), np.arange(len(self.exact)), k)
 
 
 def nearest(queries: np.ndarray, base: np.ndarray, k: int = 1, own: np.ndarray | None = None) -> Neighbours:
@@ -84,20 +132,24 @@ def nearest(queries: np.ndarray, base: np.ndarray, k: int = 1, own: np.ndarray |
 
 @dataclass(frozen=True)
 class Manifold:
-    """Real features [n, d] with the distance [n] to the k-th (3rd) and to the wide-th (5th) nearest other row."""
+    """Real features [n, d] with the distance [n] to the k-th (3rd) and to the wide-th (5th) nearest other content.
+
+    first [n] bool: one row of each content.
+    """
 
     features: np.ndarray
     radius: np.ndarray
     wide_radius: np.ndarray
+    first: np.ndarray
     k: int = 3
     wide: int = 5
 
     @staticmethod
     def of(features: np.ndarray, k: int = 3, wide: int = 5) -> Manifold:
         """k is for precision and recall, wide for density and coverage."""
-        found = nearest(features, features, max(k, wide), own=np.arange(len(features))).distance
-        last = found.shape[1] - 1
-        return Manifold(features, found[:, min(k - 1, last)], found[:, min(wide - 1, last)], k, wide)
+        index, first = Index(features), np.zeros(len(features), bool)
+        first[np.unique(index.contents, return_index=True)[1]] = True
+        return Manifold(features, index.radii(k), index.radii(wide), first, k, wide)
 
 
 @dataclass(frozen=True)
@@ -119,13 +171,20 @@ class Overlap:
 
 
 def overlap(real: Manifold, fake: np.ndarray) -> Overlap:
-    """Compare samples [f, d] with a real manifold of r rows; the metrics are meant for f = r."""
-    own = nearest(fake, fake, real.k, own=np.arange(len(fake))).distance[:, -1]
+    """Compare samples [f, d] with a real manifold of r rows; the metrics are meant for f = r.
+
+    Samples that repeat themselves clearly more often than real rows do are taken with their copies: a generator that
+    makes few things must not reach the space between them.
+    """
+    reached = Index(fake)
+    alike = len(np.unique(reached.contents)) >= REPEATS * real.first.sum() * min(1.0, len(fake) / len(real.first))
+    own = reached.radii(real.k) if alike else nearest(fake, fake, real.k, own=np.arange(len(fake))).distance[:, -1]
     reach = torch.from_numpy(own).square()
     centre = np.asarray(real.features, np.float64).mean(axis=0)
     a = torch.from_numpy(np.asarray(real.features, np.float64) - centre)
     b = torch.from_numpy(np.asarray(fake, np.float64) - centre)
     norms = b.square().sum(1)
+    first = torch.from_numpy(real.first)
     small, large = torch.from_numpy(real.radius).square(), torch.from_numpy(real.wide_radius).square()
     precise, dense = torch.zeros(len(b), dtype=torch.bool), torch.zeros(len(b), dtype=torch.int64)
     recalled, closest = [], []
@@ -133,7 +192,7 @@ def overlap(real: Manifold, fake: np.ndarray) -> Overlap:
         rows = slice(start, start + CHUNK)
         squared = _squared(a[rows], b, norms).clamp_(min=0)
         precise |= (squared < small[rows, None]).any(0)
-        dense += (squared < large[rows, None]).sum(0)
+        dense += ((squared < large[rows, None]) & first[rows, None]).sum(0)
         recalled.append((squared < reach).any(1))
         closest.append(squared.min(1).values.sqrt())
     gap = torch.cat(closest).numpy()
@@ -149,8 +208,8 @@ def overlap(real: Manifold, fake: np.ndarray) -> Overlap:
 def authentic(found: Neighbours, training: Index) -> np.ndarray:
     """Which queries are farther from their nearest training row than that row is from its nearest other one: [n] bool.
 
-    found: `training.nearest(queries)`. Equal training rows have distance 0 from each other, so a query equal to them is
-    not authentic either. About half of held-out real examples are authentic.
+    found: `training.nearest(queries)`. Copies of that training row do not count, so that a query near a row that the
+    training set holds twice is not authentic. About half of held-out real examples are authentic.
     """
     return found.distance[:, 0] > training.spacing(found.index[:, 0])
 

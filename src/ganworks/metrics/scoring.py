@@ -238,12 +238,15 @@ def _classes(dataset: MetricDataset, real: Reference, made: SampleFeatures, foun
 
 def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str, Any]:
     own = metrics["authenticity"]
-    flagged = own.value < own.floor - ALARM
+    flagged = own.value < own.floor - ALARM and own.high < own.floor_low
+    unsure = own.floor_high - own.floor_low > 3 * ALARM
     says = f"Authenticity is {own.value:.2f}; unseen real data has {own.floor:.2f}. "
     says += (
         "The generator repeats training examples: look at the nearest neighbours, train on more data, "
         "add augmentation or stop earlier."
         if flagged
+        else "Too few examples are held out to say whether the generator copies."
+        if unsure
         else "Nothing here points to copying; this is no proof of privacy."
     )
     distance = found.near.distance[:, 0]
@@ -263,6 +266,8 @@ def _warnings(dataset: MetricDataset, extractor: FeatureExtractor, real: Referen
         said.append(f"Only {n} examples for {extractor.dim} features: fd is mostly bias; trust kid instead.")
     if n < 1000:
         said.append(f"Only {n} held-out examples: intervals are wide and small differences mean nothing.")
+    if twice := n - int(real.manifold(n).first.sum()):
+        said.append(f"{twice} of {n} held-out examples repeat others; as neighbours, copies count once.")
     if len(real.train) < len(dataset.train):
         said.append(f"Copies were searched in {len(real.train)} of {len(dataset.train)} training examples.")
     if isinstance(extractor, Classifier) and not extractor.accuracy >= 0.9:

@@ -16,6 +16,7 @@ from PIL import Image
 from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.files.rasters.write import save_picture
+from ganworks.metrics.estimate import Estimate
 from ganworks.metrics.scoring import Measurement, plain
 
 _DRAWS = 1000
@@ -26,7 +27,8 @@ class TaskReport:
     """The result of the full evaluation of a task; `to_dict` is the content of eval.json.
 
     metrics: name -> Measurement. baselines: name -> {metric: value}, of simple methods and upper bounds on the same
-    examples. tables: {"title", "columns": [...], "rows": [[...]]}. pictures: title -> file name. count: examples.
+    examples. tables: {"title", "columns": [...], "rows": [[...]]}. pictures: title -> file name. count: examples. real:
+    how many real examples they were compared with; 0: those that are held out.
     """
 
     metrics: dict[str, Measurement]
@@ -39,6 +41,7 @@ class TaskReport:
     extractor: str = ""
     about: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    real: int = 0
 
     @classmethod
     def of_nothing(
@@ -52,28 +55,40 @@ class TaskReport:
         return plain(asdict(self))
 
 
+def too_few(held: int, needed: int, what: str = "examples") -> str:
+    """The sentence that says how many held-out examples scores need, and what to do. what: their name, plural."""
+    many = f"Only {held}" if held else "No"
+    return f"{many} {what} are held out; scores need {needed}. Train on more data, or with a larger held_out."
+
+
 def metric(
-    values: Sequence[float] | np.ndarray | float,
-    floor: float | None = None,
+    values: Sequence[float] | np.ndarray | float | Estimate,
+    floor: float | Estimate | None = None,
     *,
     better: str = "lower",
     meaning: str = "",
 ) -> Measurement:
     """The mean of one value per example with a 95 % bootstrap interval over examples; a single number gets no interval.
 
+    An `Estimate` brings its own interval, as a value and as a floor.
     floor: the value of real data, or the best attainable one. better: "lower", "higher" or "floor" (as near to it as
     possible).
     """
+    found, real = _estimate(values), _estimate(float("nan") if floor is None else floor)
+    ratio = found.value / real.value if real.value > 0 else None
+    return Measurement(found.value, found.low, found.high, real.value, real.low, real.high, ratio, better, meaning)
+
+
+def _estimate(values: Sequence[float] | np.ndarray | float | Estimate) -> Estimate:
+    if isinstance(values, Estimate):
+        return values
     items = np.atleast_1d(np.asarray(values, np.float64))
-    value = float(items.mean())
     low, high = interval(items) if len(items) > 1 else (float("nan"), float("nan"))
-    known = float("nan") if floor is None else float(floor)
-    ratio = value / known if floor is not None and known > 0 else None
-    return Measurement(value, low, high, known, float("nan"), float("nan"), ratio, better, meaning)
+    return Estimate(float(items.mean()), low, high)
 
 
 def metrics_of(
-    found: Mapping[str, Any], floors: Mapping[str, float | None], meanings: Mapping[str, tuple[str, str]]
+    found: Mapping[str, Any], floors: Mapping[str, float | Estimate | None], meanings: Mapping[str, tuple[str, str]]
 ) -> dict[str, Measurement]:
     """`metric` of each of the values found, by name. meanings: name -> (better, meaning)."""
     return {
@@ -92,6 +107,15 @@ def metric_over(rows: Sequence[Mapping[str, float]], name: str, floor: float | N
 def interval(items: np.ndarray) -> tuple[float, float]:
     """95 % percentile bootstrap interval of the mean of items [n]; the same numbers give the same interval."""
     return bootstrap(len(items), lambda rows: items[rows].mean())
+
+
+def clustered(values: np.ndarray, group: np.ndarray) -> Estimate:
+    """The mean of values [n] with a 95 % bootstrap interval over groups [n], the examples of each being alike."""
+    sums, counts = np.bincount(group, values), np.bincount(group)
+    value = float(np.mean(values))
+    if len(counts) < 2:
+        return Estimate(value, float("nan"), float("nan"))
+    return Estimate(value, *bootstrap(len(counts), lambda rows: sums[rows].sum() / counts[rows].sum()))
 
 
 def bootstrap(count: int, statistic: Callable[[np.ndarray], float], draws: int = _DRAWS) -> tuple[float, float]:

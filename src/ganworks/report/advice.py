@@ -8,6 +8,7 @@ import shlex
 from typing import NamedTuple
 
 from ganworks.report import units, words
+from ganworks.report.grades import RATIO_STEPS, verdicts
 from ganworks.report.read import RunView, as_float, mapping
 
 
@@ -35,6 +36,7 @@ def commands(run: RunView) -> list[Command]:
         found.append(Command(train_command(run), "go on exactly where it stopped"))
     if run.state != "empty":
         found.append(_using(run, folder, picture))
+    if run.state != "empty" and not words.unscored(run):
         found.append(
             Command(
                 f"ganworks eval {folder}",
@@ -154,12 +156,12 @@ _EARLY_END = 20_000  # examples: below this a poor score means little
 def findings(run: RunView) -> list[Finding]:
     """What the alarms and scores say, worst first."""
     scores = {s.metric.name: s for s in words.scores_of(run)}
-    grades = {name: words.verdict_on(score).grade for name, score in scores.items()}
+    grades = {name: v.grade for name, v in zip(scores, verdicts(list(scores.values())), strict=True)}
     weak = ("fair", "poor")
     found = _from_alarms(run)
     if grades.get("authenticity") in weak or grades.get("copied") in weak:
         found.append(_COPIES)
-    if run.seen < _EARLY_END and grades.get("frechet") == "poor":
+    if run.seen < _EARLY_END and "frechet" in scores and scores["frechet"].ratio > RATIO_STEPS[-1]:
         return [*found, _EARLY]
     if grades.get("coverage") in weak or grades.get("recall") == "poor":
         found.append(_MISSING)
@@ -167,7 +169,8 @@ def findings(run: RunView) -> list[Finding]:
         found.append(_CLASSES)
     found += _from_curve(run, grades.get("frechet", "unknown"))
     if run.state == "finished" and not scores:
-        found.append(_UNJUDGED)
+        why = words.unscored(run)
+        found.append(_UNJUDGED if not why else Finding("note", "It could not be scored", why))
     if not found and "excellent" in (grades.get("frechet"), grades.get("kernel")):
         found.append(_FINE)
     return found

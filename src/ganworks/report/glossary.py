@@ -10,7 +10,12 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class MetricText:
-    """One metric. better: whether "lower" or "higher" values, or those "near" the floor, are better."""
+    """One metric. better: whether "lower" or "higher" values, or those "near" the floor, are better.
+
+    share: shown in per cent. judged: a classifier's opinion, whose floor is how often that is right on real data.
+    scale: its values for what cannot be told from real data and for what always is, where they are known. rival: one of
+    the scores of a run that ask how far all of it is from real data, of which the harshest leads its verdict.
+    """
 
     name: str
     title: str
@@ -18,6 +23,9 @@ class MetricText:
     short: str
     long: str
     share: bool = False
+    judged: bool = False
+    scale: tuple[float, float] | None = None
+    rival: bool = False
 
 
 METRICS: dict[str, MetricText] = {
@@ -31,6 +39,7 @@ METRICS: dict[str, MetricText] = {
             "Both sets are turned into features and summarised by their average and spread; this is the "
             "distance between the two summaries. It notices blur, wrong colours, noise and missing kinds of "
             "data. It does not notice copying.",
+            rival=True,
         ),
         MetricText(
             "kernel",
@@ -39,6 +48,7 @@ METRICS: dict[str, MetricText] = {
             "The same question, asked in a way that is fair for few samples.",
             "Compares all pairs of features instead of a summary, so it has no bias when there are few "
             "samples. Values slightly below zero are normal and mean: no difference found.",
+            rival=True,
         ),
         MetricText(
             "precision",
@@ -89,6 +99,7 @@ METRICS: dict[str, MetricText] = {
             "A classifier that was trained on real data names each sample; this is how often it names the "
             "class that the generator was asked to make.",
             share=True,
+            judged=True,
         ),
         MetricText(
             "copied",
@@ -132,6 +143,7 @@ _CALLED: dict[str, tuple[str, bool]] = {
     "divergence_2": ("Divergence of pairs of tokens", False),
     "pairs": ("Pairs of columns", False),
     "shapes": ("Single columns", False),
+    "relations": ("Relations between columns", False),
     "detection": ("Told from real rows", False),
     "attack": ("Membership attack", False),
     "told_by_gru": ("Told apart by a network", False),
@@ -154,13 +166,18 @@ _CALLED: dict[str, tuple[str, bool]] = {
 }
 
 
+_JUDGED = ("recognised",)
+_SCALES = {"told_by_gru": (0.0, 0.5), "told_by_trees": (0.0, 0.5), "told_apart": (0.0, 0.5), "detection": (0.5, 1.0)}
+_RIVALS = (*_SCALES, "pairs", "relations", "clip_kd", "frame_kd", "stats")
+
+
 def metric_for(key: str) -> MetricText:
     """The metric that a key such as "fd/clf-mnist@ab12" names; an unknown one is shown without a grade."""
     base = key.split("/", maxsplit=1)[0].split("@", maxsplit=1)[0].strip().lower().replace(" ", "_").replace("-", "_")
     if known := METRICS.get(_ALIASES.get(base, base)):
         return known
     title, share = _CALLED.get(base, (title_of(key), False))
-    return MetricText(base, title, "near", "", "", share)
+    return MetricText(base, title, "near", "", "", share, base in _JUDGED, _SCALES.get(base), base in _RIVALS)
 
 
 _SHORT = {"l1", "l2", "kid", "fid", "psnr", "ssim", "lpips", "ece", "mae", "rmse", "bleu", "f1", "auc", "f0", "stft",

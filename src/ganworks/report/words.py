@@ -1,180 +1,25 @@
-"""Verdicts on scores in plain words, for the report, the terminal and the model card alike.
+"""Verdicts on a run in plain words, for the report, the terminal and the model card alike.
 
 A score means nothing alone. Every verdict compares it with its floor: the same score of held-out real data, computed by
-the same code at the same count.
+the same code at the same count. `grades.py` has the rules for single scores.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from ganworks.report.glossary import METRICS, MetricText, metric_for, stated
+from ganworks.report.glossary import METRICS, metric_for, stated
+from ganworks.report.grades import GRADES, Score, Verdict, comparison, score_text, verdicts
 from ganworks.report.read import RunView, as_float, mapping
-from ganworks.report.units import percent, short_number, times
+from ganworks.report.units import count
 
-Grade = Literal["excellent", "good", "fair", "poor", "unknown"]
-GRADES: tuple[Grade, ...] = ("excellent", "good", "fair", "poor")
-RATIO_STEPS = (1.5, 3.0, 8.0)  # distances over their floor: excellent, good, fair up to here
-SHARE_STEPS = (0.95, 0.8, 0.55)  # shares over their floor: excellent, good, fair from here
-GAP_STEPS = (0.1, 0.25)  # shortfall of authenticity below its floor: no sign, some sign of copying up to here
-_WORST_RATIO, _WORST_GAP = 24.0, 0.5  # the far ends of the gauges
-
-
-@dataclass(frozen=True)
-class Score:
-    """A metric's value beside its floor. low, high: 95 % interval; NaN where not known.
-
-    beside: (name, value) of simple methods and ceilings on the same examples, where a task measures them.
-    """
-
-    metric: MetricText
-    value: float
-    floor: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    floor_low: float = math.nan
-    floor_high: float = math.nan
-    extractor: str = ""
-    beside: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def ratio(self) -> float:
-        """value / floor for a positive floor, else NaN."""
-        return self.value / self.floor if self.floor > 0 and math.isfinite(self.value) else math.nan
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A grade and the sentence that explains it."""
-
-    grade: Grade
-    text: str
-
-
-def verdict_on(score: Score) -> Verdict:
-    """The verdict on one score (rules in docs/numbers.md). Without a floor there is none."""
-    if not math.isfinite(score.value):
-        return Verdict("unknown", "This could not be computed.")
-    if score.metric.name not in METRICS:
-        return Verdict("unknown", comparison(score))
-    if not math.isfinite(score.floor):
-        return Verdict("unknown", "There is no held-out value to compare with.")
-    if score.metric.better == "near":
-        return _verdict_on_copying(score)
-    return _verdict_on_distance(score) if score.metric.better == "lower" else _verdict_on_share(score)
-
-
-def comparison(score: Score, most: int = 4) -> str:
-    """Which simple methods a score beats, and which it does not; "" when there are none."""
-    if score.metric.better == "near" or not math.isfinite(score.value):
-        return ""
-    sign = 1 if score.metric.better == "lower" else -1
-    named = sorted(score.beside, key=lambda pair: sign * pair[1])
-    parts = []
-    groups = (("Better than", [p for p in named if sign * p[1] > sign * score.value]),
-              ("Level with", [p for p in named if p[1] == score.value]),
-              ("Behind", [p for p in reversed(named) if sign * p[1] < sign * score.value]))  # fmt: skip
-    for text, kept in groups:
-        shown = [f"{name} ({score_text(score.metric, value)})" for name, value in kept[:most]]
-        more = [f"{len(kept) - most} more"] if len(kept) > most else []
-        parts += [f"{text} {', '.join([*shown, *more])}."] if kept else []
-    return " ".join(parts)
-
-
-def _verdict_on_distance(score: Score) -> Verdict:
-    """Distances by their ratio to the floor; 1.5, 3 and 8 are the bounds between the four grades.
-
-    Measured on digits: faint noise gives a ratio of 1.2, one missing class 2.4 to 6, blur or five missing
-    classes 8 to 70. The floor of the kernel distance is about zero by construction, so it has no ratio: it
-    is graded only when chance explains it.
-    """
-    if score.low <= score.floor_high or score.value <= max(score.floor, 0.0):
-        return Verdict("excellent", "No difference from real data beyond chance.")
-    if score.metric.name == "kernel" or not math.isfinite(score.ratio):
-        beyond = math.isfinite(score.low) and score.low > score.floor
-        return Verdict(
-            "unknown",
-            "A difference from real data that is beyond chance."
-            if beyond
-            else "Close to zero is best; compare it between runs of the same data.",
-        )
-    text = f"{times(score.ratio)} the distance of real data itself."
-    hints = {
-        "excellent": "Hard to tell from real data by this measure.",
-        "good": "Small differences: a little noise or blur, or a rare kind missing.",
-        "fair": "Clear differences: softness, artefacts or a kind of data that is missing.",
-        "poor": "Far from real data: an early stage, or a training that went wrong.",
-    }
-    grade = _grade(sum(score.ratio > step for step in RATIO_STEPS))
-    return Verdict(grade, f"{text} {hints[grade]}")
-
-
-def _grade(steps: int) -> Grade:
-    return GRADES[steps]
-
-
-def _verdict_on_share(score: Score) -> Verdict:
-    """Shares by their ratio to the floor; 95, 80 and 55 per cent are the bounds between the four grades."""
-    if score.floor <= 0:
-        return Verdict("unknown", "Real data itself gets 0 here, so there is nothing to compare with.")
-    part = score.value / score.floor
-    grade = _grade(sum(part < step for step in SHARE_STEPS))
-    text = "As high as real data." if part >= 0.995 else f"{percent(part)} of what real data gets."
-    hints = {
-        "recall": "Kinds of data are missing.",
-        "coverage": "Kinds of data are missing.",
-        "agreement": "It does not always make the class that it is asked for.",
-    }
-    if grade in ("fair", "poor"):
-        text += " " + hints.get(score.metric.name, "Many samples do not look like real data.")
-    return Verdict(grade, text)
-
-
-def _verdict_on_copying(score: Score) -> Verdict:
-    """Copying: authenticity up to 0.1 below its floor, or near copies up to 0.05 above, are no sign of it."""
-    gap = _gap(score)
-    if gap <= GAP_STEPS[0]:
-        return Verdict("excellent", "No sign of copying: as new as real data that it has never seen.")
-    if gap <= GAP_STEPS[1]:
-        return Verdict("fair", "Some samples are closer to training examples than new real data would be.")
-    return Verdict("poor", "Many samples nearly repeat training examples. Look at the nearest neighbours before use.")
-
-
-def _gap(score: Score) -> float:
-    """How far authenticity lies below its floor; near copies count double, as their floor is only 1 %."""
-    return 2 * (score.value - score.floor) if score.metric.name == "copied" else score.floor - score.value
-
-
-def position(score: Score) -> tuple[float, tuple[float, ...]]:
-    """(place of a score from far off (0) to real data (1), places of the bounds between grades); NaN: none.
-
-    Every grade takes an equal part of the scale; distances are logarithmic.
-    """
-    if verdict_on(score).grade == "unknown" or score.metric.name == "kernel":
-        return math.nan, ()
-    if score.metric.better == "lower":
-        if not math.isfinite(score.ratio):
-            return math.nan, ()
-        bounds = [-math.log(step) for step in (_WORST_RATIO, *reversed(RATIO_STEPS), 1.0)]
-        return _place(-math.log(max(score.ratio, 1.0)), bounds)
-    if score.metric.better == "higher":
-        return _place(score.value / score.floor, [0.0, *reversed(SHARE_STEPS), 1.0])
-    return _place(-_gap(score), [-_WORST_GAP, *(-step for step in reversed(GAP_STEPS)), 0.0])
-
-
-def _place(value: float, bounds: list[float]) -> tuple[float, tuple[float, ...]]:
-    """Where a value lies among rising bounds, each step as wide as the others, and the inner bounds."""
-    steps = len(bounds) - 1
-    edges = tuple(i / steps for i in range(1, steps))
-    at = max((i for i in range(steps) if value >= bounds[i]), default=0)
-    return _clip((at + (value - bounds[at]) / (bounds[at + 1] - bounds[at])) / steps), edges
-
-
-def _clip(part: float) -> float:
-    return min(1.0, max(0.0, part))
+FEW_HELD_OUT = 50  # real examples below which there is no grade
+FEW_COMPARED = 20  # real examples below which a task is not compared with simple methods
+_NOTHING = 0.05  # share of what real data gets, up to which next to nothing is reached
+_ALWAYS = 0.95  # shortfall from which next to everything is told apart
 
 
 def scores_of(run: RunView) -> list[Score]:
@@ -182,10 +27,21 @@ def scores_of(run: RunView) -> list[Score]:
     found = from_report(run.evaluation)
     if not found and (best := run.best):
         found = from_report(best)
+    if few := _few(run):
+        found = [replace(score, ungraded=few) for score in found]
     if run.task:
         return found
     order = list(METRICS)
     return sorted(found, key=lambda s: order.index(s.metric.name) if s.metric.name in METRICS else 99)
+
+
+def _few(run: RunView) -> str:
+    """Why there are too few real examples for any verdict; "" if there are enough, or if it is not known."""
+    held, used = (as_float(part) for part in (mapping(run.plan.get("data")).get("held"), run.evaluation.get("real")))
+    held = used if used > 0 else held
+    if not held < (FEW_COMPARED if run.task else FEW_HELD_OUT):
+        return ""
+    return f"Only {held:.0f} examples are held out, too few for a verdict: look at what it makes."
 
 
 def from_report(report: Mapping[str, Any]) -> list[Score]:
@@ -208,48 +64,65 @@ def from_report(report: Mapping[str, Any]) -> list[Score]:
 
 
 _FIELDS = ("value", "low", "high", "floor", "floor_low", "floor_high")
+_LIKE, _VARIETY = ("frechet", "precision", "density"), ("coverage", "recall")
 
 
 def headline(scores: list[Score]) -> Verdict:
-    """The verdict on the whole: the worse of likeness and variety; copying overrules both."""
-    by_name = {s.metric.name: verdict_on(s) for s in reversed(scores)}
-    like = by_name.get("frechet") or by_name.get("kernel") or Verdict("unknown", "")
-    variety = by_name.get("coverage") or by_name.get("recall") or Verdict("unknown", "")
-    copying = by_name.get("authenticity") or by_name.get("copied") or Verdict("unknown", "")
-    graded = [v.grade for v in (like, variety) if v.grade != "unknown"]
-    if not graded:
-        return Verdict("unknown", "Not judged yet: there is no evaluation with a held-out value to compare with.")
-    worst = max(graded, key=GRADES.index)
-    if copying.grade == "poor":
+    """The verdict on the whole: the worst of likeness, variety and labels; copying overrules them."""
+    by_name = {s.metric.name: v.grade for s, v in zip(reversed(scores), reversed(verdicts(scores)), strict=True)}
+    graded = {name: grade for name, grade in by_name.items() if grade != "unknown"}
+    like, variety = (_worst([graded[name] for name in names if name in graded]) for names in (_LIKE, _VARIETY))
+    mains = [next((by_name[name] for name in names if name in by_name), "unknown") for names in (_LIKE, _VARIETY)]
+    copying = graded.get("authenticity") or graded.get("copied") or "unknown"
+    if copying == "poor":
         return Verdict("poor", "The generator repeats its training data, so its other scores cannot be trusted.")
+    worst = _worst([grade for grade in (like, variety) if grade != "unknown"])
+    if worst == "unknown" or ("unknown" in mains and worst in ("excellent", "good")):
+        return Verdict("unknown", _undecided(scores))
+    labels = graded.get("agreement", "excellent")
     text = {
         "excellent": "By these measures the samples are very hard to tell from real data, and as varied.",
         "good": "The samples are close to real data, with small differences that a careful look finds.",
         "fair": "The samples are recognisable, but clearly different from real data.",
         "poor": "The samples are still far from real data.",
     }[worst]
-    if like.grade in ("excellent", "good") and variety.grade in ("fair", "poor"):
+    if like in ("excellent", "good") and variety in ("fair", "poor"):
         text = "Single samples look right, but the generator leaves kinds of data out."
-    if copying.grade == "fair":
+    if GRADES.index(labels) > GRADES.index(worst):
+        worst, text = labels, f"{text} But it does not always make the class that it is asked for."
+    if copying == "fair":
         text += " Some of them are suspiciously close to training examples."
     return Verdict(worst, text)
 
 
-FEW_HELD_OUT = 50  # held-out examples below which there is no verdict
+def _worst(grades: list[Any]) -> Any:
+    return max(grades, key=GRADES.index) if grades else "unknown"
+
+
+def _undecided(scores: list[Score]) -> str:
+    """Why there is no verdict on scores."""
+    if not any(math.isfinite(score.floor) for score in scores):
+        return "Not judged yet: there is no evaluation with a held-out value to compare with."
+    if not any(score.bounded for score in scores):
+        return "Not judged yet: the quick scores have no intervals. The full evaluation has them."
+    return "The intervals are too wide for a verdict: evaluate more samples, or hold more examples out."
 
 
 def verdict(run: RunView) -> Verdict:
-    """The verdict on a run: `headline`, unless too few real examples or untrained features make it unreliable."""
+    """The verdict on a run. Its first sentence says when the model saw too little or has reached next to nothing."""
     scores = scores_of(run)
-    if run.task and scores:
-        main = scores[0]
-        text = comparison(main) or "Compare it with other runs on the same data."
-        real = f", real data {score_text(main.metric, main.floor)}" if math.isfinite(main.floor) else ""
-        on = real if run.use == "sample" else " on held-out data"
-        return Verdict("unknown", f"{main.metric.title} {score_text(main.metric, main.value)}{on}. {text}")
-    found, held = headline(scores), as_float(mapping(run.plan.get("data")).get("held"))
-    if scores and held < FEW_HELD_OUT:
-        return Verdict("unknown", f"Only {held:.0f} examples are held out, too few for a verdict: look at pictures.")
+    found = _on_task(run, scores) if run.task and scores else _on_samples(run, scores)
+    first = [said for said in (_hardly_trained(run), _bottom(scores)) if said]
+    return replace(found, text=" ".join([*first, found.text])) if scores else found
+
+
+def _on_samples(run: RunView, scores: list[Score]) -> Verdict:
+    """`headline`, unless too few real examples or untrained features make it unreliable."""
+    if not scores and (why := unscored(run)):
+        return Verdict("unknown", why)
+    if scores and (few := _few(run)):
+        return Verdict("unknown", few)
+    found = headline(scores)
     untrained = any(score.extractor.startswith("randconv") for score in scores)
     if untrained and found.grade in ("excellent", "good"):
         return Verdict(
@@ -260,8 +133,63 @@ def verdict(run: RunView) -> Verdict:
     return found
 
 
-def score_text(metric: MetricText, value: float) -> str:
-    """A score as people read it: shares in per cent, all others with three digits."""
-    if not metric.share or not math.isfinite(value):
-        return short_number(value)
-    return f"{value * 100:.{1 if 0.0005 <= value < 0.02 or 0.98 < value < 0.9995 else 0}f} %"
+def unscored(run: RunView) -> str:
+    """Why an evaluation that was made has no scores; "" when it has some, or when there is none."""
+    said = run.evaluation.get("warnings")
+    if not run.evaluation or from_report(run.evaluation) or not isinstance(said, list):
+        return ""
+    return " ".join(str(line) for line in said)
+
+
+def _on_task(run: RunView, scores: list[Score]) -> Verdict:
+    """The harshest of the scores that ask how far all of it is from real data, beside simple methods."""
+    main, milder = _leading(scores)
+    text = comparison(main) or "Compare it with other runs on the same data."
+    real = f", real data {score_text(main.metric, main.floor)}" if math.isfinite(main.floor) else ""
+    on = real if run.use == "sample" else " on held-out data"
+    more = [f"{score.metric.title} {score_text(score.metric, score.value)}" for score in milder[:2]]
+    kinder = f" Kinder: {', '.join(more)}." if more and not main.unsure else ""
+    said = f"{main.metric.title} {score_text(main.metric, main.value)}{on}. {text}{kinder}"
+    return Verdict("unknown", said)
+
+
+def _leading(scores: list[Score]) -> tuple[Score, list[Score]]:
+    """(the score that leads the verdict on a task: the first, or the harshest of its rivals; the other rivals)."""
+    rivals = [score for score in scores if score.metric.rival and math.isfinite(score.shortfall)]
+    if not scores[0].metric.rival or not rivals:
+        return scores[0], []
+    rivals.sort(key=lambda score: -score.shortfall)
+    return rivals[0], rivals[1:]
+
+
+def _hardly_trained(run: RunView) -> str:
+    """Says when the network that is judged saw each example less than once; "" otherwise."""
+    given, data = mapping(run.plan.get("given")), mapping(run.plan.get("data"))
+    seen = as_float(mapping(run.evaluation.get("about")).get("seen"))
+    seen, train = seen if seen > 0 else run.seen, as_float(data.get("train"))
+    if given.get("init") or given.get("train.init") or not 0 < seen < train:
+        return ""
+    return f"It saw each example less than once ({count(seen)} of {count(train)}), so this says little yet."
+
+
+def _bottom(scores: list[Score]) -> str:
+    """Says when scores are as bad as can be, or no better than the worst simple method; "" otherwise."""
+    for score in scores:
+        if score.unsure or not score.bounded:
+            continue
+        name, text = score.metric.title, score_text(score.metric, score.value)
+        if score.metric.scale and score.shortfall >= _ALWAYS:
+            return f"It is told from real data nearly every time ({name.lower()}: {text})."
+        if score.metric.name in (*_LIKE[1:], *_VARIETY) and score.high <= _NOTHING * score.floor:
+            return f"It reaches next to nothing of real data ({name.lower()}: {text})."
+    return _beaten(_leading(scores)[0]) if scores else ""
+
+
+def _beaten(main: Score) -> str:
+    """Says when a score is not better, beyond its interval, than any simple method beside it; "" otherwise."""
+    if main.unsure or not main.bounded or not main.simple:
+        return ""
+    sign = 1 if main.metric.better == "lower" else -1
+    worst = main.high if sign > 0 else main.low
+    beaten = main.metric.better == "near" or any(sign * value > sign * worst for _, value in main.simple)
+    return "" if beaten else "It is no better than any of the simple methods beside it."

@@ -26,7 +26,6 @@ from ganworks.core.order import Order
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
-from ganworks.files import weights
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
 from ganworks.layers.mixing import mixing
@@ -40,6 +39,7 @@ from ganworks.training.health import Watch
 from ganworks.training.pacing import Pacing
 from ganworks.training.privacy.promise import promised, refuse_leaks
 from ganworks.training.session import Session, Weights
+from ganworks.training.warm_start import begin_from
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Builder:
     ):
         self.config, self.data, self.source, self.modules, self.work = config, dataset, source, modules, work
         self.told = told  # a note that the user has read
-        self.passed_over: list[str] = []  # what was wrong with the run whose weights it begins from
+        self.passed_over: list[str] = []  # notes on the run whose weights it begins from
         self.device = devices.pick_device(config.train.device)
         if config.train.threads:
             devices.use_threads(config.train.threads)
@@ -110,7 +110,7 @@ class Builder:
             averaged=tuple(self.makes),
         )
         if self.config.train.init and not resumes:
-            self.passed_over = begin_from(engine, self.config.train.init)
+            self.passed_over = begin_from(engine, self.config, self.data.spec, self.config.train.init)
         return engine
 
     def _as_taken(self) -> list[str]:
@@ -138,7 +138,7 @@ class Builder:
         )
         self.config = replace(self.config, train=train)
         engine = self.engine(pace.bf16, plan.total)
-        few = f"Only {len(self.data.held)} examples are held out, too few to score with: no scores."
+        few = f"Only {len(self.data.held)} examples are held out, too few to choose by scores: the newest is published."
         notes = (
             *self.config.notes,
             *self._as_taken(),
@@ -298,29 +298,6 @@ class Builder:
             return None
         pace = plan["pace"]
         return Pacing(self.budget.seconds, phases_of(engine.game), pace["costs"], pace["looking"], plan["total"])
-
-
-def begin_from(engine: Engine, source: str) -> list[str]:
-    """Warm start: all players from a run's newest state, or one from a published file such as generator.safetensors.
-
-    Optimisers and counters start anew. Returns what was wrong with newer states of the run. Raises UsageError when the
-    networks are not the same.
-    """
-    path = Path(source)
-    if path.is_dir():
-        found = Run.open(path).load_state()
-        if found is None:
-            raise UsageError(f"init={source}: this run has no saved state yet.")
-        engine.load_weights(found[0], source)
-        return found[2]
-    tensors, texts = weights.read(path)
-    player = published.read_card(texts, path).get("player", "G") if "ganworks" in texts else "G"
-    if player not in engine.nets:
-        raise UsageError(f"init={source} holds {player}; this game has {', '.join(engine.nets)}.")
-    weights.load_into(engine.nets[player], tensors)
-    if player in engine.averaged:
-        engine.restart_averages(player)
-    return []
 
 
 def _alone() -> None:

@@ -37,7 +37,7 @@ from ganworks.use.samples import make_folder
 
 STILLS = (*PICTURES, ".apng")
 KNOWN = (*STILLS, ".npy", *video.SUFFIXES)
-_EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
+EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
 _SAME_WORDS = 8  # after so many failures with one message and no success, the command is wrong, not the inputs
 
 Progress = Callable[[str, int, int], None] | None
@@ -109,7 +109,7 @@ class Job:
         """The provenance mark of an output; None when it stays unmarked."""
         about = {name: value for name, value in facts.items() if name != "marked"}
         recipe = self.model.info.get("recipe")
-        return provenance.note(recipe=recipe, **about, edited=True, digitalSourceType=_EDITED) if self.mark else None
+        return provenance.note(recipe=recipe, **about, edited=True, digitalSourceType=EDITED) if self.mark else None
 
     def mask_of(self, name: str) -> Path | None:
         """The mask of an input: the file that was given, or NAME or NAME_mask.png in the folder that was given."""
@@ -266,7 +266,9 @@ def _make(
             raise UsageError(f"{target} is there already and was not made by `ganworks apply`. Choose another folder.")
     make_folder(target.parent)
     if film:
-        if record is not None:
+        if record is None:
+            provenance.refuse_strange(target)
+        else:
             record.add(name, facts, None)  # begun: after a kill, the file there counts as ours
         missing = _convert(job, item, target, mask, facts, on_progress)
         outcome.said += [(item.name, said) for said in missing]
@@ -275,8 +277,10 @@ def _make(
         return False
     made, told_now = _made(job, item, data, target, mask, facts, on_progress)
     outcome.said += [(item.name, said) for said in told_now]
-    if record is not None:
-        record.add(name, facts, hashlib.sha256(made).hexdigest())
+    if record is None:
+        provenance.replace_result(target, made)
+        return False
+    record.add(name, facts, hashlib.sha256(made).hexdigest())
     atomic.replace_file(target, made)
     return False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,32 +13,37 @@ import numpy as np
 from ganworks.core import registry
 from ganworks.core.config import find_class, override
 from ganworks.core.console.stop import told
+from ganworks.core.console.text import json_text
 from ganworks.core.console.voice import say
 from ganworks.core.contracts import LooksAtData, MakesFiles, ShowsExamples, SkipsUnreadable, labels_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine.places import place
+from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Draw, key
 from ganworks.files.atomic import replace_file
-from ganworks.files.rasters.write import save_picture
+from ganworks.files.packing.cache import cache_folder
+from ganworks.files.provenance import refuse_strange, replace_result
+from ganworks.files.rasters.write import save_sheet
 from ganworks.files.recognise import Found, recognise
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.findings import Findings, choose, describe_any
 from ganworks.use.samples import Samples, make_folder, preview_lines
 
 _FILES, _PICTURED = 8, 500  # files to listen to or watch; points in a picture
+_RECORD = "examples.json"
 
 
 def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | None) -> list[str]:
     """Print what there is, write some examples, and return the lines that say where they are and how to train.
 
-    recipe: None recognises it. options: settings of the recipe's domain. out: where the examples go; None: a place
-    named by their kind. Raises UsageError.
+    recipe: None recognises it. options: settings of the recipe's domain. out: where the examples go; None: the cache.
+    Raises UsageError.
     """
     if out is not None:
         place(out)
     found = recognise(path) if recipe is None else Found(recipe, "")
     settings = {name.removeprefix("domain."): value for name, value in options.items()}
-    asked = "".join(f" domain.{name}={value}" for name, value in settings.items())
+    asked = "".join(f" {shlex.quote(f'domain.{name}={value}')}" for name, value in settings.items())
     domain = kind_of(found.recipe)
     named = f" {found.recipe}" if recipe is not None or found.otherwise else ""
     lines = [line for line in (found.because, found.otherwise) if line]
@@ -44,13 +51,26 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
     with told(lambda: "Interrupted while the data was read; nothing was written. The same command starts again."):
         there = open_any(path, domain, settings)
     say(*there.lines)
-    return ["", *_examples(there, out), f"Train on it:   ganworks train{named} data={path}{asked}"]
+    left = "" if "on_corrupt" in settings else _left_out(there, domain)
+    if left:
+        say(f"A training stops at what cannot be read.{left} leaves it out.")
+    return [
+        "",
+        *_examples(there, path, found.recipe, out),
+        f"Train on it:   ganworks train{named} {shlex.quote(f'data={path}')}{asked}{left}",
+    ]
+
+
+def _left_out(there: Findings, domain_id: str) -> str:
+    """The setting without which a training would refuse the data for what cannot be read; "" if none is needed."""
+    domain = find_class(domain_id)()
+    stops = isinstance(domain, SkipsUnreadable) and domain.on_corrupt == "error"
+    return " domain.on_corrupt=skip" if stops and there.facts.get("corrupt") else ""
 
 
 def kind_of(recipe: str) -> str:
-    """The id of the domain that opens the data of a recipe: the one that its kind `looks` with, else its own."""
-    found = registry.find_recipe(recipe)
-    return found.kind.looks or found.domain
+    """The id of the domain that opens the data of a recipe."""
+    return registry.find_recipe(recipe).domain
 
 
 def open_any(path: Any, domain_id: str, settings: Mapping[str, Any]) -> Findings:
@@ -69,17 +89,17 @@ def open_any(path: Any, domain_id: str, settings: Mapping[str, Any]) -> Findings
     return Findings({**data.summary, "domain": domain}, describe_any(data.summary), None, data)
 
 
-def _examples(found: Findings, out: str | None) -> list[str]:
+def _examples(found: Findings, path: Any, recipe: str, out: str | None) -> list[str]:
     """Show or write some examples, evenly of all classes; the lines that say where they are."""
+
+    def target(suffix: str) -> Path:
+        return _in_cache(path, recipe, suffix) if out is None else Path(out)
+
     if found.sheet is not None:
-        sheet = Path(out or "contact-sheet.png")
-        save_picture(found.sheet, sheet)
-        return [f"Contact sheet: {sheet}"]
+        return [f"Contact sheet: {save_sheet(found.sheet, target('.png'))}"]
     data, domain = found.data, found.facts["domain"]
     if drawn := _drawn(data, domain):
-        target = Path(out or "examples.png")
-        save_picture(drawn, target)
-        return [f"Picture:       {target}"]
+        return [f"Picture:       {save_sheet(drawn, target('.png'))}"]
     if not isinstance(domain, MakesFiles):
         return []
     x, _ = _some(data, domain, _FILES)
@@ -89,13 +109,35 @@ def _examples(found: Findings, out: str | None) -> list[str]:
         say("", "Some examples, as the networks get them:", *preview_lines(items))
         if out is None:
             return []
-        replace_file(Path(out), domain.encode(samples, Path(out).suffix.lower(), False))
+        replace_result(Path(out), domain.encode(samples, Path(out).suffix.lower(), False))
         return [f"Examples:      {out}"]
-    folder = Path(out or "examples")
-    make_folder(folder)
-    for k in range(len(samples)):
-        replace_file(folder / f"{k}{domain.each}", domain.encode(samples[k], domain.each, False))
+    folder = target("")
+    _fill(folder, {f"{k}{domain.each}": domain.encode(samples[k], domain.each, False) for k in range(len(samples))})
     return [f"Examples:      {folder}/ ({len(samples)} {domain.each}, as the networks get them)"]
+
+
+def _in_cache(path: Any, recipe: str, suffix: str) -> Path:
+    """Where examples of this data go in the cache: the same place each time, and free."""
+    where = Path(path).expanduser().absolute()
+    name = f"{where.stem[:40] or 'data'}-{recipe}-{key(str(where), recipe) % 16**8:08x}{suffix}"
+    folder = cache_folder(None)[0] / "looks"
+    make_folder(folder)
+    if (folder / name).is_dir():
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / name).unlink(missing_ok=True)
+    return folder / name
+
+
+def _fill(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files into a folder, with a record of them, which tells the next time whose they are."""
+    make_folder(folder)
+    record = folder / _RECORD
+    own = read_json(record.read_bytes(), str(record)).get("files", []) if record.is_file() else []
+    for name in (_RECORD, *files):
+        refuse_strange(folder / name, True if name in own or (own and name == _RECORD) else None)
+    replace_file(record, json_text({"software": "ganworks", "files": list(files)}))
+    for name, content in files.items():
+        replace_file(folder / name, content)
 
 
 def _drawn(data: Any, domain: Any) -> Any:

@@ -26,6 +26,7 @@ from ganworks.core.machine.devices import pick_device
 from ganworks.core.machine.places import place
 from ganworks.files.arrays import Source
 from ganworks.files.atomic import replace_file
+from ganworks.files.provenance import refuse_strange
 from ganworks.files.rasters.decode import SUFFIXES, DecodeError
 from ganworks.files.sources import open_source
 from ganworks.files.tables.write import csv_text
@@ -36,6 +37,7 @@ from ganworks.use.model import own_randomness
 FILE = "classifier.safetensors"
 _ROWS = 64  # pictures per batch
 _DIGITS = 6  # of a probability in files
+_BEGINS = (b"file,class,probability", b'{\n "classes": [')  # files of predictions
 
 Progress = Callable[[int, int], None] | None
 
@@ -93,6 +95,7 @@ class Predictions:
         writers = {".csv": self._csv, ".json": self._json}
         if path.suffix.lower() not in writers:
             raise UsageError(f"Predictions are written as .csv or .json, not {path.suffix or path.name!r}.")
+        refuse_strange(path, path.is_file() and path.read_bytes().startswith(_BEGINS))
         replace_file(path, writers[path.suffix.lower()]())
         return path
 

@@ -19,6 +19,7 @@ from ganworks.metrics.classifier import extractor_for
 from ganworks.metrics.features import FeatureExtractor, choices, score_key
 from ganworks.metrics.reference import FEWEST, Reference
 from ganworks.metrics.scoring import Report, evaluate, score
+from ganworks.metrics.tasks import TaskReport, too_few
 from ganworks.use.model import Model
 
 _GRID = 64  # samples on a progress grid
@@ -116,8 +117,10 @@ class SampleEvaluator:
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
-    ) -> Report:
-        """The full evaluation on `count` samples; its pictures go to a folder."""
+    ) -> Report | TaskReport:
+        """The full evaluation on `count` samples; its pictures go to a folder. Too few held-out examples: no score."""
+        if not self.ready:
+            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST), about)
         extractor, reference = self.measured
         model = self.model(nets)
         return evaluate(

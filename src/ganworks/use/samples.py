@@ -26,6 +26,7 @@ from ganworks.core.schema.plain import as_json, read_json
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
+from ganworks.files.provenance import replace_result
 from ganworks.files.rasters.arrange import Frame, arrange
 from ganworks.runs.lock import WRITTEN, FolderLock
 
@@ -139,12 +140,12 @@ class Samples:
             return self._save_folder(path, mark)
         make_folder(path.parent)
         if suffix == ".npz":
-            replace_file(path, npz_bytes(self, mark))
+            replace_result(path, npz_bytes(self, mark))
         elif suffix == ".zip":
             lists = [(LIST, _list(self, mark, _rows(self))), *_mark(self, mark)]
-            replace_file(path, zip_bytes([*self.files(mark), *lists]))
+            replace_result(path, zip_bytes([*self.files(mark), *lists]))
         else:
-            replace_file(path, maker.encode(self, suffix, mark, **options))
+            replace_result(path, maker.encode(self, suffix, mark, **options))
         if suffix == ".zip" or (mark and not marked_beside(maker, suffix)):
             return [path]
         marked, unmarked = (path.with_name(f"{path.name}.{word}.json") for word in ("mark", "unmarked"))

@@ -110,6 +110,24 @@ def test_series_that_end_are_compared_by_what_they_have():
     assert 0 <= judges.trees(one, one) <= 0.5 and 0 <= judges.gru(one, one, steps=5) <= 0.5
 
 
+def test_steps_between_grids_are_told_by_their_differences():
+    """Values on three grids of step 0.22, a series on one of them: the same values, drawn from all grids, are told."""
+    rng = np.random.default_rng(3)
+    steps = rng.integers(-1, 2, (400, 12, 1)).cumsum(1)
+    real = 0.22 * steps + rng.integers(0, 3, (400, 1, 1)) * 0.07
+    hops = 0.22 * steps + rng.integers(0, 3, (400, 12, 1)) * 0.07
+    one, two, made = bunch(real[:200]), bunch(real[200:]), bunch(hops[200:])
+    assert judges.trees(one, made) > 0.3 and judges.trees(one, two) < 0.15
+    assert alike.marginal_error(one, made) < 0.1
+
+
+def test_judges_have_the_interval_of_their_accuracy():
+    sure, chance = judges.margin(0.45, 400), judges.margin(0.0, 40)
+    assert sure.value == 0.45 and 0.41 < sure.low < 0.45 < sure.high < 0.48
+    assert (chance.low, chance.value) == (0.0, 0.0) and 0.14 < chance.high < 0.16
+    assert judges.gru_tested(100) == 20 and judges.gru_tested(1) == 0
+
+
 def test_an_evaluation_stands_beside_floors_and_real_data(tmp_path, monkeypatch):
     monkeypatch.setattr(judges, "gru", lambda real, made, seed=0: 0.1)
     at = np.arange(500)[:, None] / np.array([4.0, 7.0])
@@ -119,5 +137,7 @@ def test_an_evaluation_stands_beside_floors_and_real_data(tmp_path, monkeypatch)
     report = gw.evaluate(tmp_path / "run", data, count=60)
     assert {"told_by_gru", "told_by_trees", "acf_error", "cross_error", "marginal_ks"} <= set(report.metrics)
     assert {"real training series", "Gaussian", "copula", "time-shuffled"} <= set(report.baselines)
+    told = report.metrics["told_by_trees"]
+    assert told.low <= told.value <= told.high and report.real == report.count > 20
     with Image.open(tmp_path / "run" / "eval" / report.pictures["Real and generated"]) as image:
         assert image.width > 400

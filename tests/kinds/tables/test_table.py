@@ -89,8 +89,10 @@ def test_the_judge_ranks_the_model_between_its_floors_and_real_data(run):
     pairs, floors = report.metrics["pairs"].value, report.baselines
     assert floors["each column by itself"]["pairs"] < pairs <= floors["real data"]["pairs"] + 0.02
     assert report.metrics["detection"].value < floors["each column by itself"]["detection"] - 0.1
-    assert "tstr_f1" in report.metrics and len(report.tables) == 3
-    assert {row[0].split(", ")[1] for row in report.tables[2]["rows"]} == {"boosting", "linear", "forest"}
+    relations = [floors["each column by itself"]["relations"], report.metrics["relations"].value]
+    assert relations[0] < relations[1] - 0.1 and report.metrics["relations"].floor == floors["real data"]["relations"]
+    assert "tstr_f1" in report.metrics and len(report.tables) == 4
+    assert {row[0].split(", ")[1] for row in report.tables[3]["rows"]} == {"boosting", "linear", "forest"}
     said = " ".join([*report.protocol, *report.warnings]).lower()
     assert "does not make the rows private" in said
 

@@ -134,6 +134,9 @@ def test_the_panel_ranks_real_lines_above_shuffled_ones():
     assert repeated["self_bleu_4"] > real["self_bleu_4"] and repeated["unique"] < 0.01
     assert repeated["backward_bleu_4"] < real["backward_bleu_4"]
     assert repeated["balance"] < shuffled["balance"] < real["balance"]
+    found = panel.balanced(panel.items(panel.real_lines()))
+    assert found.value == pytest.approx(real["balance"]) and 0.005 < found.high - found.low < 0.1
+    assert found.low < found.value < found.high
     assert set(panel.quick(every[:100])) == {"balance", "bleu_4", "self_bleu_4", "backward_bleu_4"}
 
 

@@ -202,6 +202,23 @@ def test_the_judge_tells_movement_and_looks(tmp_path):
     assert json.dumps(report.to_dict())
 
 
+@pytest.mark.parametrize(("held", "scored"), [(61, True), (15, False)])
+def test_few_held_out_clips_give_wide_intervals_or_say_how_many_are_needed(tmp_path, held, scored):
+    dataset = opened(260)
+    dataset.held = dataset.held[:held]
+    config = type("Config", (), {"recipe": "video", "train": type("Train", (), {"seed": 0})})
+    evaluator = VideoEvaluator(dataset, config, lambda *_: None)
+    nets = {"G": Fakes(dataset.raw(dataset.held))}
+    report = evaluator.evaluate(nets, count=130, seed=0, pictures=tmp_path, progress=lambda *_: None, about={})
+    assert (report.metrics != {}) == scored
+    if scored:
+        fd = report.metrics["fd"]
+        assert fd.value < 2 * fd.floor and fd.low < fd.high and fd.floor_low < fd.floor < fd.floor_high
+        assert "groups of 61 clips" in report.protocol[1] and not evaluator.ready
+    else:
+        assert report.warnings[0].startswith("Only 15 clips are held out; scores need 16.")
+
+
 def test_other_features_can_be_plugged_in():
     class Mean:
         name, sha256, dim = "mean", "0" * 64, 3

@@ -21,8 +21,7 @@ class Kind(NamedTuple):
     package; ":Class" is in the package itself.
     default: the recipe that recognition suggests; "" for none. noun: what the kind learns from, in one or two words.
     recognise: the module that holds RULES and OBJECT_RULES, see `files.recognise`; "" for none.
-    built_in: names of data that come with the package -> recipe. looks: id of the domain that `ganworks data` opens
-    data with, "" for the recipe's own.
+    built_in: names of data that come with the package -> recipe.
     example: "shape" of one example and "facts" of a `Spec`, for which `ganworks recipes NAME format=json` shows what a
     recipe chooses; the shape is (3, 64, 64) unless said.
     group, remark: the list of recipes in help that its recipes stand in ("" for its title), and what is said of them
@@ -42,7 +41,6 @@ class Kind(NamedTuple):
     noun: str = ""
     recognise: str = ""
     built_in: Mapping[str, str] = _NONE
-    looks: str = ""
     example: Mapping[str, Any] = _NONE
     group: str = ""
     remark: str = ""

@@ -23,6 +23,7 @@ from ganworks.files.arrays import Source
 from ganworks.files.packing.cache import cache_folder, open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import FORMAT, Packed, open_pack
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
+from ganworks.files.rasters.decode import DecodeError
 
 _COPIES = 4  # of an example while it is converted
 
@@ -49,13 +50,14 @@ def pack(
     on_corrupt: str = "error",
     held_out: float = 0.1,
     on_progress: Progress | None = None,
+    error: type[DecodeError] = DecodeError,
 ) -> Packed:
     """Open the pack of a source; it is written first if there is none.
 
     plan: called only to write a pack; it may look at the data. settings: plain values that decide the result; they are
     part of the key. held_out: share of the examples that is never trained on. on_progress(done, total) is called while
-    packing. Raises UsageError for an unreadable item (on_corrupt "error"), an empty source, a cache that cannot be
-    written and a full disk.
+    packing. error: what an item that cannot be used is reported as. Raises UsageError for an unreadable item
+    (on_corrupt "error"), an empty source, a cache that cannot be written and a full disk.
     """
     if not len(source):
         raise UsageError(f'"{source.path}" holds no images.')
@@ -65,7 +67,7 @@ def pack(
 
     key = [FORMAT, source.stamp(), settings]
     ready = open_or_pack(source.path, key, lambda folder: open_pack(folder, held_out), write, cache=cache)[1]
-    refuse_corrupt(ready.facts, on_corrupt)
+    refuse_corrupt(ready.facts, on_corrupt, error)
     return ready
 
 

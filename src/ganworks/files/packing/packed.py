@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ class Packed:
         self.hashes = load_npy(folder / "hash.npy")
         self.labels: np.ndarray | None = load_npy(folder / "y.npy") if self.spec.classes else None
         self._check(mapped)
+        self.labels, classes, empty = present(self.labels, self.spec.classes)
+        self.spec = replace(self.spec, classes=classes)
         self._x = np.asarray(mapped)
         self._middle = (self.spec.high + self.spec.low) / 2
         self._half = (self.spec.high - self.spec.low) / 2
@@ -68,6 +71,7 @@ class Packed:
         self._row = max(FAULT, self._x[0].nbytes) if self._x.nbytes > RELEASE_AFTER else 0
         self.fingerprint = self._fingerprint()
         self.train, self.held, self.duplicates, self._notes = split(self.hashes, held_out)
+        self._notes += empty
 
     def _check(self, x: np.ndarray) -> None:
         count = self.facts["count"]
@@ -125,6 +129,26 @@ def split(hashes: np.ndarray, held_out: float) -> tuple[np.ndarray, np.ndarray, 
     if count > 1 and first.sum() == 1:
         notes.append("all images are identical")
     return np.sort(order[cut:]), np.sort(order[:cut]), int(count - first.sum()), notes
+
+
+def present(
+    labels: np.ndarray | None, classes: tuple[str, ...]
+) -> tuple[np.ndarray | None, tuple[str, ...], list[str]]:
+    """Labels [N] and class names without the classes of which there is no example, and notes that name these.
+
+    With fewer than two classes left there are none: (None, (), notes).
+    """
+    if labels is None:
+        return None, (), []
+    has = np.bincount(labels, minlength=len(classes)) > 0
+    if has.all():
+        return labels, classes, []
+    gone = ", ".join(name for name, there in zip(classes, has, strict=True) if not there)
+    notes = [f"no class, as it has no example that can be used: {gone}"]
+    if has.sum() < 2:
+        return None, (), notes
+    left = tuple(name for name, there in zip(classes, has, strict=True) if there)
+    return (np.cumsum(has) - 1)[labels], left, notes
 
 
 def class_counts(labels: np.ndarray | None, classes: tuple[str, ...]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Describes a set of pictures for a person: sizes, modes, near duplicates, corrupt files, a contact sheet."""
+"""Describes a set of pictures for a person: sizes, modes, near duplicates, corrupt files, a sheet of examples."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ganworks.core.spec import Draw, key
+from ganworks.files.rasters.pixels import to_image, viewable
+from ganworks.files.rasters.sheet import side_by_side
 from ganworks.use.findings import Findings, byte_count, choose, class_counts, top
 
 NEAR_AMONG, NEAR_RMS, NEAR_BITS, MAX_PAIRS = 20_000, 0.03, 3, 200_000
+SHOWN = 12  # examples on a sheet of what is given and what is wanted
 
 
 def look(
@@ -29,6 +33,28 @@ def look(
     return Findings(facts, describe(facts), contact_sheet(data, domain), data)
 
 
+def look_given(
+    path: Any,
+    domain: Any,
+    what: str,
+    on_progress: Callable[[int, int], None] | None = None,
+    pictured: Callable[[Any, dict[str, torch.Tensor]], tuple[torch.Tensor, torch.Tensor]] | None = None,
+) -> Findings:
+    """As `look`, for a domain whose networks are given a picture: the sheet shows what is given beside what is wanted.
+
+    what: its examples, in the plural. pictured(data, batch): what is given and what is wanted, [B, C, H, W] in [-1, 1]
+    each; None: `src` and `x` of the batch. Raises UsageError where a training would refuse the data as a whole.
+    """
+    data = replace(domain, on_corrupt="skip").open(path, on_progress=on_progress)
+    facts = {**data.summary, "near": []}
+    some = data.train[choose(None, len(data.train), SHOWN)]
+    batch = domain.batch(data, some, Draw(key("examples"), len(some), slice(None)))
+    both = pictured(data, batch) if pictured else (batch["src"], batch["x"])
+    sides = [[to_image(x).convert("RGB") for x in viewable(side)] for side in both]
+    sheet = side_by_side([("given, wanted", *pair) for pair in zip(*sides, strict=True)]) if len(some) else None
+    return Findings(facts, describe(facts, what), sheet, data)
+
+
 def contact_sheet(data: Any, domain: Any, count: int = 64) -> Any:
     """A grid of up to `count` items, spread evenly over the classes; the choice is the same every time."""
     chosen = choose(data.labels, len(data), count)
@@ -37,11 +63,11 @@ def contact_sheet(data: Any, domain: Any, count: int = 64) -> Any:
     return domain.show(x, labels=names)
 
 
-def describe(facts: dict[str, Any]) -> list[str]:
-    """The facts as lines of text."""
+def describe(facts: dict[str, Any], what: str = "images") -> list[str]:
+    """The facts as lines of text. what: the examples, in the plural."""
     classes, count = facts["classes"], facts["count"]
     lines = [
-        f"{count:,} images from {facts['source']} ({facts['kind']}, {byte_count(facts['bytes'])})",
+        f"{count:,} {what} from {facts['source']} ({facts['kind']}, {byte_count(facts['bytes'])})",
         f"sizes (height x width): {top(facts['sizes'], facts['distinct_sizes'])}",
         f"pixels: {top(facts['modes'], len(facts['modes']))}",
         f"becomes: {' x '.join(map(str, (facts['channels'], *facts['size'])))} {facts['dtype']}",
@@ -56,7 +82,7 @@ def describe(facts: dict[str, Any]) -> list[str]:
         lines.append(f"near duplicates: {len(facts['near']):,} pairs (rows {pairs}{more})")
     lines.append(f"corrupt: {facts['corrupt']:,}")
     lines += [f"  {name}" for name in facts["corrupt_names"]]
-    lines += [f"warning: {text} ({times:,} images)" for text, times in facts["warnings"].items()]
+    lines += [f"warning: {text} ({times:,} {what})" for text, times in facts["warnings"].items()]
     return lines + [f"note: {text}" for text in facts["notes"]]
 
 

@@ -7,14 +7,7 @@ from typing import Any
 
 from ganworks.core.errors import UsageError
 from ganworks.files.glance import Clues, suffixes
-from ganworks.files.recognise import (
-    Found,
-    array_shape,
-    concluded,
-    instead,
-    leads,
-    shape_of,
-)
+from ganworks.files.recognise import Found, array_shape, concluded, leads, shape_of
 
 _IDX = re.compile(r"[^/]*images[^/]*")
 
@@ -32,11 +25,7 @@ def _pictures(clues: Clues) -> Found | None:
             f'"{clues.name}" is one picture; give the folder or zip that holds many of them. `sincut` learns from two '
             "pictures, in folders A/ and B/."
         )
-    ratios = {head.width / max(1, head.height) for head in clues.heads}
-    otherwise = instead(clues, "each holds a pair side by side", "pix2pix") if ratios == {2.0} else ""
-    if len(ratios) == 1 and min(ratios) in (4.0, 5.0):
-        otherwise = instead(clues, "each holds frames side by side", "video")
-    return concluded(clues, f"holds pictures ({suffixes(clues.of('picture'))})", "image", otherwise=otherwise)
+    return concluded(clues, f"holds pictures ({suffixes(clues.of('picture'))})", "image")
 
 
 def _array(clues: Clues) -> Found | None:

@@ -7,6 +7,7 @@ from typing import Any
 from ganworks.files.glance import Clues
 from ganworks.files.recognise import (
     Found,
+    command,
     concluded,
     leads,
     rows_of,
@@ -34,7 +35,7 @@ def _series(clues: Clues) -> Found | None:
 
 def _of_steps(name: str, rows: Rows, path: str = "") -> Found | None:
     """Rows that are steps in time, by a column of regular stamps, else by the similarity of neighbouring rows."""
-    otherwise = f"If its rows stand for themselves: ganworks train table data={path}" if path else ""
+    otherwise = command("its rows stand for themselves", "table", path) if path else ""
     if clock := rows.clock():
         column, step = clock
         because = f'{name} has the column "{column}" that goes on in steps of {step}'

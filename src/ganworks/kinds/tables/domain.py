@@ -35,7 +35,7 @@ class Table:
     numbers: how numbers are coded: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
     ids: columns (a,b) of ids, for which new unique values are made.
     categories: columns of numbers that are categories.
-    rules: what every row must meet: "age >= 18; start <= end; a + b = 100".
+    rules: what every row must meet: "age >= 18; start <= end; a + b = 100; city follows station".
     target: the column that models predict in the evaluation; default: the last one with few values.
     balanced: whether training rows are chosen by value, rare values more often (CTGAN).
     """
@@ -91,11 +91,11 @@ class Table:
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator, restricted to rows that meet the rules and `where`."""
         columns = spec.facts["columns"]
-        asked, orders, _ = table_rules.rules(spec.facts.get("rules", ""), columns)
+        rules = table_rules.rules(spec.facts.get("rules", ""), columns)
         where = options.get("where") or ""
         if not isinstance(where, str):
             raise UsageError(f"where is a text such as \"income='>50K' and age>=30\", not {type(where).__name__}.")
-        keeps = table_rules.RowFilter(columns, [*asked, *table_rules.conditions(where, columns)], orders)
+        keeps = table_rules.RowFilter(columns, [*rules.asked, *table_rules.conditions(where, columns)], rules.orders)
         return ConditionedGenerator(net, keeps) if keeps else net
 
     def decode(self, samples: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from ganworks.core.errors import UsageError
 from ganworks.files.glance import Clues
 from ganworks.files.recognise import (
     Found,
+    command,
     concluded,
     leads,
     rows_of,
@@ -22,7 +24,7 @@ def _one_table(clues: Clues) -> Found | None:
     if clues.kind == "file" or not names or not leads(clues, "table"):
         return None
     raise UsageError(f'"{clues.name}" holds tables ({", ".join(names[:5])}{", ..." if len(names) > 5 else ""}); say '
-                     f"which to learn from: ganworks train data={clues.path / names[0]}")  # fmt: skip
+                     f"which to learn from: ganworks train {shlex.quote(f'data={clues.path / names[0]}')}")  # fmt: skip
 
 
 def _table(clues: Clues) -> Found | None:
@@ -35,7 +37,7 @@ def _table(clues: Clues) -> Found | None:
 def _of_rows(name: str, rows: Rows, path: str = "") -> Found:
     kinds = [f"{len(rows.of(kind))} of {kind}s" for kind in ("number", "word", "date") if rows.of(kind)]
     steps = path and (len(kinds) == 1 or rows.of("date"))
-    otherwise = f"If its rows are steps in time: ganworks train series data={path}" if steps else ""
+    otherwise = command("its rows are steps in time", "series", path) if steps else ""
     because = f"{name} has {rows.wide} columns ({', '.join(kinds)}) and rows that do not follow from each other"
     return Found("table", f"{because}, so the recipe is `table`.", otherwise)
 

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from typing import Any
 
-from ganworks.report import advice, units, words
+from ganworks.report import advice, glossary, units, words
 from ganworks.report.page import media
 from ganworks.report.page.charts import Chart, Floor, Line, line_chart
 from ganworks.report.page.pictures import choose_frames
@@ -107,7 +107,7 @@ def _score_chart(run: RunView) -> Chart | None:
     wide = bool(values) and min(values) > 0 and max(values) > 10 * min(values)
     floor = Floor("held-out real data", floors[name]) if math.isfinite(floors[name]) else None
     return line_chart(
-        [Line(words.metric_for(name).title, lines[name], marks=len(values) < 30)],
+        [Line(glossary.metric_for(name).title, lines[name], marks=len(values) < 30)],
         floor=floor,
         log=wide,
         title=_SCORE[run.task][0],

@@ -38,6 +38,7 @@ def render(run: RunView) -> str:
         trained=sections.trained(run),
         pairs=tasks.pairs(run),
         good=scores.good(run),
+        unscored=words.unscored(run),
         went=course.went(run),
         commands=sections.next_steps(run),
         details=sections.details(run),

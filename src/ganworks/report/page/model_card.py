@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ganworks.report import advice, units, words
+from ganworks.report import advice, grades, units, words
 from ganworks.report.page import fill
 from ganworks.report.page.fill import Markdown
 from ganworks.report.page.sections import example
@@ -99,21 +99,20 @@ def _training(run: RunView) -> dict[str, Any]:
 def _scores(run: RunView) -> dict[str, Any]:
     scores, count = words.scores_of(run), as_float(run.evaluation.get("count"))
     return {
-        "scores": [_score_row(score) for score in scores],
+        "scores": [_score_row(s, v) for s, v in zip(scores, grades.verdicts(scores), strict=True)],
         "features": sorted({s.extractor for s in scores if s.extractor}),
         "count": units.count(count) if math.isfinite(count) else "",
     }
 
 
-def _score_row(score: words.Score) -> dict[str, str]:
+def _score_row(score: grades.Score, verdict: grades.Verdict) -> dict[str, str]:
     value, floor, low, high = (
-        words.score_text(score.metric, v) for v in (score.value, score.floor, score.low, score.high)
+        grades.score_text(score.metric, v) for v in (score.value, score.floor, score.low, score.high)
     )
-    grade = words.verdict_on(score).grade
     return {
         "title": score.metric.title,
         "value": value,
         "span": f"{low} to {high}" if math.isfinite(score.low) and math.isfinite(score.high) else "",
         "floor": floor,
-        "grade": "" if grade == "unknown" else grade,
+        "grade": "" if verdict.grade == "unknown" else verdict.grade,
     }

@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ganworks.report import words
+from ganworks.report import glossary, grades, words
+from ganworks.report.grades import Score, Verdict
 from ganworks.report.page import media, tasks
 from ganworks.report.read import SHOWN, RunView, as_float, mapping
-from ganworks.report.words import Score
 
 _PICTURE_BYTES, _PICTURES = 450_000, 6
 _ALL_BYTES, _LEAST_BYTES, _FILES = 3_500_000, 40_000, 30  # of all that the evaluation made; of one when much is there
@@ -27,6 +27,7 @@ def good(run: RunView) -> dict[str, Any] | None:
     scores = words.scores_of(run)
     if not scores:
         return None
+    judged = grades.verdicts(scores)
     source = (
         "From the full evaluation."
         if words.from_report(run.evaluation)
@@ -38,12 +39,12 @@ def good(run: RunView) -> dict[str, Any] | None:
     return {
         "about": "floor" if not run.task else "samples" if run.use == "sample" else "task",
         "sampled": run.use == "sample",
-        "rows": [_score_row(s) for s in scores],
+        "rows": [_score_row(s, v) for s, v in zip(scores, judged, strict=True)],
         "source": source,
         "warnings": _warnings(run),
         "beside": tasks.beside(run) if "baselines" in run.evaluation else None,
         "meanings": [(s.metric.title, s.metric.long) for s in scores if s.metric.long],
-        "graded": any(words.verdict_on(score).grade != "unknown" for score in scores),
+        "graded": any(verdict.grade != "unknown" for verdict in judged),
         "classes": _classes(run),
         "pictures": _evaluation_pictures(run),
     }
@@ -69,8 +70,8 @@ def _cell(entry: dict[str, object], title: str, key: str, beside: str) -> tuple[
     """(title of the column, value, value of real data or "")."""
     raw = entry.get(key)
     value, real = as_float(mapping(raw).get("value", raw)), as_float(entry.get(beside))
-    share = words.METRICS["coverage"]
-    return title, words.score_text(share, value), words.score_text(share, real) if math.isfinite(real) else ""
+    share = glossary.METRICS["coverage"]
+    return title, grades.score_text(share, value), grades.score_text(share, real) if math.isfinite(real) else ""
 
 
 _COPYING = {"excellent": "Clear", "fair": "Doubtful", "poor": "Copies"}
@@ -79,8 +80,7 @@ _COPYING = {"excellent": "Clear", "fair": "Doubtful", "poor": "Copies"}
 _ARROWS = {"lower": "(lower is better)", "higher": "(higher is better)", "near": ""}
 
 
-def _score_row(score: Score) -> dict[str, Any]:
-    verdict = words.verdict_on(score)
+def _score_row(score: Score, verdict: Verdict) -> dict[str, Any]:
     name = _COPYING.get(verdict.grade) if score.metric.better == "near" else verdict.grade.capitalize()
     return {
         "title": score.metric.title,
@@ -90,15 +90,15 @@ def _score_row(score: Score) -> dict[str, Any]:
         "grade": verdict.grade,
         "pill": name if verdict.grade != "unknown" else "",
         "verdict": verdict.text,
-        "gauge": _gauge(score),
+        "gauge": _gauge(score) if verdict.grade != "unknown" else None,
     }
 
 
 def _with_interval(score: Score, value: float, low: float, high: float) -> tuple[str, str]:
     """(the value, its interval or "")."""
     known = math.isfinite(low) and math.isfinite(high)
-    interval = f"{words.score_text(score.metric, low)} to {words.score_text(score.metric, high)}" if known else ""
-    return words.score_text(score.metric, value), interval
+    interval = f"{grades.score_text(score.metric, low)} to {grades.score_text(score.metric, high)}" if known else ""
+    return grades.score_text(score.metric, value), interval
 
 
 def _gauge(score: Score) -> dict[str, Any] | None:
@@ -106,12 +106,12 @@ def _gauge(score: Score) -> dict[str, Any] | None:
 
     zones: (grade, left, width) and mark: the score's place, in the units of a scale 120 wide.
     """
-    at, edges = words.position(score)
+    at, edges = grades.position(score)
     if not math.isfinite(at):
         return None
     stops = [0.0, *edges, 1.0]
-    grades = words.GRADES[::-1] if len(edges) == 3 else ("poor", "fair", "excellent")
-    steps = zip(grades, stops[:-1], stops[1:], strict=True)
+    zoned = (grades.GRADES if len(edges) == 3 else grades.COPYING)[::-1]
+    steps = zip(zoned, stops[:-1], stops[1:], strict=True)
     zones = [(grade, f"{4 + 112 * a:.1f}", f"{112 * (b - a) - 2:.1f}") for grade, a, b in steps]
     return {"zones": zones, "mark": f"{4 + 112 * at:.1f}"}
 

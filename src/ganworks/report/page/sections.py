@@ -31,7 +31,8 @@ STATES = {
 def hero(run: RunView) -> dict[str, Any]:
     """Name, verdict in one sentence, the latest samples, and the few numbers that matter most."""
     verdict = words.verdict(run)
-    unknown = "Measured" if run.task and words.scores_of(run) else "Not judged yet"
+    scores = words.scores_of(run)
+    unknown = "Measured" if scores and run.task else "No verdict" if scores or run.evaluation else "Not judged yet"
     return {
         "what": _what(run),
         "grade": verdict.grade,
@@ -105,7 +106,7 @@ def _tiles(run: RunView) -> Rows:
     if run.seconds > 0 and run.seen:
         tiles.append(("Speed", f"{units.short_number(run.seen / run.seconds)}/s"))
     main = next((s for s in words.scores_of(run) if s.metric.name in ("frechet", "kernel")), None)
-    if main and math.isfinite(main.ratio):
+    if main and math.isfinite(main.ratio) and not main.unsure:
         tiles.append(("Distance to real data", f"{main.ratio:.{1 if main.ratio < 9.95 else 0}f}× the floor"))
     return tiles
 

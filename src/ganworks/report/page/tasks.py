@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganworks.report import words
+from ganworks.report import grades, units, words
 from ganworks.report.page.pictures import EmbeddedPicture, embed
 from ganworks.report.read import RunView, as_float, mapping
 
@@ -35,9 +35,9 @@ def baselines(run: RunView) -> TextTable | None:
     if not scores:
         return None
     names = list(dict.fromkeys(name for score in scores for name, _ in score.beside))[:_ROWS]
-    rows = [["This model", *(words.score_text(s.metric, s.value) for s in scores)]]
+    rows = [["This model", *(grades.score_text(s.metric, s.value) for s in scores)]]
     for name in names:
-        rows.append([name, *(words.score_text(s.metric, dict(s.beside).get(name, math.nan)) for s in scores)])
+        rows.append([name, *(grades.score_text(s.metric, dict(s.beside).get(name, math.nan)) for s in scores)])
     arrows = {"lower": " (lower is better)", "higher": " (higher is better)", "near": ""}
     head = ["Method", *(f"{s.metric.title}{arrows[s.metric.better]}" for s in scores)]
     return TextTable(head, rows, "classes beside")
@@ -62,7 +62,7 @@ def _cell(value: Any) -> str:
         return "" if value is None else str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return words.short_number(as_float(value)) if isinstance(value, float) else str(value)
+    return units.short_number(as_float(value)) if isinstance(value, float) else str(value)
 
 
 def protocol(run: RunView) -> list[str]:

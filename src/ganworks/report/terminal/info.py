@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 from ganworks.core.console.text import plain, shown
-from ganworks.report import advice, units, words
+from ganworks.report import advice, grades, units, words
 from ganworks.report.read import RunView, as_float, mapping, read_run, size_on_disk
 from ganworks.report.terminal.screen import Screen, bar, clip
 from ganworks.report.terminal.sparkline import sparkline
@@ -102,17 +102,18 @@ def _losses(run: RunView, width: int, unicode: bool) -> Rows:
 
 def _scores(run: RunView) -> Rows:
     rows = []
-    for score in words.scores_of(run):
-        verdict = words.verdict_on(score)
-        value = words.score_text(score.metric, score.value)
+    scores = words.scores_of(run)
+    for score, verdict in zip(scores, grades.verdicts(scores), strict=True):
+        value = grades.score_text(score.metric, score.value)
         if math.isfinite(score.low) and math.isfinite(score.high):
-            low, high = (words.score_text(score.metric, v) for v in (score.low, score.high))
+            low, high = (grades.score_text(score.metric, v) for v in (score.low, score.high))
             value += f" ({low} to {high})"
         if math.isfinite(score.floor):
-            value += f", {'real data' if run.use == 'sample' else 'best'} {words.score_text(score.metric, score.floor)}"
+            floor = grades.score_text(score.metric, score.floor)
+            value += f", {'real data' if run.use == 'sample' else 'best'} {floor}"
         grade = "" if verdict.grade == "unknown" else f": {verdict.grade}"
         rows.append((score.metric.title, value + grade))
-    if rows:
+    if rows or words.unscored(run):
         rows.append(("Verdict", words.verdict(run).text))
     return rows
 

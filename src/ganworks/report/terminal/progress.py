@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import IO, Self, TypeVar
 
-from ganworks.report import words
+from ganworks.report import grades, words
 from ganworks.report.read import Event, as_float, mapping
 from ganworks.report.terminal.heartbeat import Heartbeat
 from ganworks.report.terminal.listener import Listener
@@ -181,9 +181,9 @@ def _losses(event: Event) -> list[str]:
     return [f"{_NAMES.get(name, name)} {short_number(terms[name])}" for name in order]
 
 
-def _score_text(score: words.Score) -> str:
-    text = f"{score.metric.title} {words.score_text(score.metric, score.value)}"
-    real = words.score_text(score.metric, score.floor)
+def _score_text(score: grades.Score) -> str:
+    text = f"{score.metric.title} {grades.score_text(score.metric, score.value)}"
+    real = grades.score_text(score.metric, score.floor)
     return f"{text} (real data {real})" if math.isfinite(score.floor) else text
 
 

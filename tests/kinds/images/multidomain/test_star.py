@@ -138,11 +138,14 @@ def test_batches_and_judge_of_squares(tmp_path):
     assert scores[Idle]["structure"] == pytest.approx(1)
     settings = {"count": 100, "seed": 0, "pictures": tmp_path / "eval", "progress": None, "about": {}}
     report = evaluator.evaluate({"G": Painter()}, **settings).to_dict()
-    assert report["metrics"]["agreement"]["value"] > 0.9
+    agreement = report["metrics"]["agreement"]
+    assert agreement["value"] > 0.9 and agreement["floor_low"] < agreement["floor"]
     assert report["metrics"]["kid"]["value"] < 0.2 * report["baselines"]["unchanged image"]["kid"]
     assert report["baselines"]["unchanged image"]["agreement"] < 0.1
     assert sum(row[1] for row in report["tables"][0]["rows"]) == report["count"] == len(data.held)
     assert (tmp_path / "eval" / "classes.png").exists()
+    data.held = data.held[:7]
+    assert "Only 7 images are held out" in evaluator.evaluate({"G": Painter()}, **settings).warnings[0]
 
 
 def test_apply_by_name_or_number_at_any_size(tmp_path):

@@ -21,7 +21,7 @@ from ganworks.core.spec import Spec
 from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.joined import contents, read_facts
-from ganworks.files.packing.packed import MappedPages, class_counts, split
+from ganworks.files.packing.packed import MappedPages, class_counts, present, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.long import LongSound
@@ -129,10 +129,11 @@ class Sounds:
         self.lengths = np.diff(self._at) // self.channels
         self.rows = _pieces(self.lengths, piece)
         own = load_npy(folder / "y.npy") if facts["classes"] else None
-        self.labels: np.ndarray | None = None if own is None else own[self.rows[:, 0]]
-        self.classes: tuple[str, ...] = tuple(facts["classes"])
+        labels = None if own is None else own[self.rows[:, 0]]
+        self.labels, self.classes, empty = present(labels, tuple(facts["classes"]))
         self.piece, self._pages = piece, MappedPages(self._map)
         self.train, self.held, self.duplicates, self._notes = split(contents(self.hashes, self.rows), held_out)
+        self._notes += empty
         self.spec = spec or Spec(
             "sounds",
             (self.channels, min(65536, int(self.lengths.max()))),

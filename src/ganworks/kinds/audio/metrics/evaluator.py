@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
 from ganworks.kinds.audio.pitch import pitch
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
+from ganworks.metrics.estimate import wilson
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of, too_few
 
-FEWEST = 20  # held-out recordings below which nothing is scored
-LEAST = 4  # training recordings, likewise
+FEWEST, LEAST = 20, 8  # recordings on each side below which nothing is scored in training, and at all
 _SCORED, _SHOWN, _WATCHED, _TOGETHER = 200, 30, 32, 32
 _MOST = 2000  # samples of a full evaluation, and real recordings of each kind
 
@@ -65,8 +64,8 @@ class AudioEvaluator(TimedByTrial):
         """A difference in kd within chance: half the width of the interval of real recordings; None without scores."""
         if not self.ready:
             return None
-        _, low, high = self.reference.kd(self.reference.seen)
-        return (high - low) / 2
+        found = self.reference.kd(self.reference.seen)
+        return (found.high - found.low) / 2
 
     @cached_property
     def _some(self) -> tuple[np.ndarray, np.ndarray]:
@@ -136,8 +135,8 @@ class AudioEvaluator(TimedByTrial):
         waves, y = self.made(nets, _SCORED, seed=1)
         x = self.reference.standard(audio.features(waves, self.rate))
         scores = {
-            "kd": self.reference.kd(x)[0],
-            "spread": audio.spread(x, y) / max(1e-12, audio.spread(self.reference.unseen, self.reference.test_y)),
+            "kd": self.reference.kd(x).value,
+            "spread": self.reference.spread(x, y),
         }
         if self.reference.recogniser is not None and y is not None:
             scores["recognised"] = float((self.reference.recogniser(x) == y).mean())
@@ -160,10 +159,8 @@ class AudioEvaluator(TimedByTrial):
         start, data = time.monotonic(), self.data
         pictures.mkdir(parents=True, exist_ok=True)
         files = self._files(nets, pictures)
-        if not self.ready:
-            some = f"{len(data.held)} recordings are held out and {len(data.train)} trained on"
-            few = f"Only {some}: too few for scores. Listen to the samples."
-            return TaskReport.of_nothing(few, about, pictures=files)
+        if min(len(data.held), len(data.train)) < LEAST:
+            return TaskReport.of_nothing(too_few(len(data.held), LEAST, "recordings"), about, pictures=files)
         count = min(count, len(self._some[0]))
         parts, labels = [], []
         for k in range(0, count, 256):
@@ -182,9 +179,8 @@ class AudioEvaluator(TimedByTrial):
         found["loudness"] = float(np.median(audio.loudness(waves)) / max(1e-9, np.median(audio.loudness(real))))
         found["pitch"] = audio.pitch_distance(pitches[0], pitches[1])
         own |= {"loudness": 1.0, "pitch": audio.pitch_distance(pitches[2], pitches[1])}
-        metrics = metrics_of({n: v for n, v in found.items() if np.isfinite(np.mean(v))}, own, MEANING)
-        _, low, high = self.reference.kd(self.reference.standard(audio.features(waves, self.rate)))
-        metrics["kd"] = replace(metrics["kd"], low=low, high=high)
+        sure = {"recognised": wilson(own["recognised"], len(real))} if "recognised" in own else {}
+        metrics = metrics_of({n: v for n, v in found.items() if np.isfinite(audio.middle(v))}, {**own, **sure}, MEANING)
         return TaskReport(
             metrics,
             count,

@@ -17,6 +17,7 @@ from ganworks.core.spec import key
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.spectral import mel_bank, stft
 from ganworks.metrics import frechet
+from ganworks.metrics.estimate import Estimate
 from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.neighbours import Index, copied
 
@@ -140,10 +141,9 @@ class ReferenceFeatures:
         """Distance of each unseen recording to the nearest training recording."""
         return self.index.nearest(self.unseen).distance[:, 0]
 
-    def kd(self, x: np.ndarray) -> tuple[float, float, float]:
-        """Kernel distance of standardised features to the unseen recordings, with its interval."""
-        found = kernel_distance(x, self.unseen)
-        return found.value, found.low, found.high
+    def kd(self, x: np.ndarray) -> Estimate:
+        """Kernel distance of standardised features to the unseen recordings."""
+        return kernel_distance(x, self.unseen)
 
     def fd(self, x: np.ndarray) -> float:
         """Frechet distance of standardised features to the unseen recordings, at equal count, in 32 principal
@@ -155,13 +155,13 @@ class ReferenceFeatures:
         real = frechet.moments(self.unseen @ self._basis.T)
         return float(np.mean([frechet.distance(real, frechet.moments(x[g] @ self._basis.T)) for g in groups]))
 
-    def measure(self, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray | float]:
+    def measure(self, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray | float | Estimate]:
         """All measures of standardised features [n, 480] with classes y [n]; one value a sample where possible."""
         nearest = self.index.nearest(x).distance[:, 0]
-        out: dict[str, np.ndarray | float] = {
-            "kd": self.kd(x)[0],
+        out: dict[str, np.ndarray | float | Estimate] = {
+            "kd": self.kd(x),
             "fd": self.fd(x),
-            "spread": spread(x, y) / max(1e-12, spread(self.unseen, self.test_y)),
+            "spread": self.spread(x, y),
             "copied": copied(nearest, self.apart).astype(float),
             "nearest": nearest / float(np.median(self.apart)),
         }
@@ -171,10 +171,18 @@ class ReferenceFeatures:
                 out["accuracy_score"] = (Recogniser(x, y)(self.unseen) == self.test_y).astype(float)
         return out
 
+    def spread(self, x: np.ndarray, y: np.ndarray | None) -> float:
+        """`spread` relative to the unseen recordings; NaN where no class has two of them."""
+        unseen = spread(self.unseen, self.test_y)
+        return spread(x, y) / unseen if unseen > 0 else float("nan")
+
     def own(self) -> dict[str, float]:
         """The scores of real recordings: recognition is that of unseen ones, distances those of training ones."""
-        seen, out = self.seen, {"kd": self.kd(self.seen)[0], "fd": self.fd(self.seen), "copied": 0.01, "nearest": 1.0}
-        out["spread"] = spread(seen, self.train_y) / max(1e-12, spread(self.unseen, self.test_y))
+        seen, out = (
+            self.seen,
+            {"kd": self.kd(self.seen).value, "fd": self.fd(self.seen), "copied": 0.01, "nearest": 1.0},
+        )
+        out["spread"] = self.spread(seen, self.train_y)
         if self.recogniser is not None and self.test_y is not None:
             out["recognised"] = out["accuracy_score"] = float((self.recogniser(self.unseen) == self.test_y).mean())
         return out
@@ -182,7 +190,12 @@ class ReferenceFeatures:
     def gaussians(self, labels: np.ndarray | None, count: int, seed: int = 0) -> dict[str, float]:
         """The scores of the class Gaussians of the training features."""
         made = class_gaussians(self.seen, self.train_y, labels, count, seed)
-        return {name: float(np.mean(value)) for name, value in self.measure(made, labels).items()}
+        return {name: middle(value) for name, value in self.measure(made, labels).items()}
+
+
+def middle(value: np.ndarray | float | Estimate) -> float:
+    """The one number of a measure: its value, or the mean over samples."""
+    return value.value if isinstance(value, Estimate) else float(np.mean(value))
 
 
 def spread(x: np.ndarray, y: np.ndarray | None) -> float:

@@ -128,6 +128,8 @@ class VocoderEvaluator(tasks.TimedByTrial):
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> tasks.TaskReport:
         """The full evaluation: up to `count` held-out recordings, resynthesised by G and by Griffin-Lim."""
+        if not len(self.data.held):
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "recordings"), about)
         start, held = time.perf_counter(), self.data.held[:count]
         guess = self.classifier()
         rows: dict[str, list[dict[str, float]]] = {"": [], f"Griffin-Lim {ROUNDS}": []}

@@ -19,6 +19,5 @@ KIND = Kind(
         "game/acgan": "acgan_game:AuxiliaryClasses",
     },
     group="classes",
-    looks="domain/images",
     about={"classify": "few labels suffice"},
 )

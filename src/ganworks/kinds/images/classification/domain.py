@@ -24,7 +24,9 @@ from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.classification.evaluator import ClassEvaluator, probabilities
 from ganworks.kinds.images.domain import Images
+from ganworks.kinds.images.look import contact_sheet, describe, near_duplicates
 from ganworks.kinds.images.shared.reading import Reading
+from ganworks.use.findings import Findings
 
 UNLABELLED = ("unlabelled", "unlabeled", "_", "", "-1", "nan", "none")  # class names that stand for no label
 _NONE = -1
@@ -146,6 +148,12 @@ class Partial(Reading):
                 "those without a label into one called unlabelled, or write labels.csv with empty cells."
             )
         return PartialData(packed, self)
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a contact sheet of all classes, those without labels among them."""
+        data = replace(self, on_corrupt="skip").open(path, on_progress=on_progress)
+        facts = {**data.summary, "near": near_duplicates(data.packed)}
+        return Findings(facts, describe(facts), contact_sheet(data.packed, self), data)
 
     def keep(self, labels: np.ndarray, given: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Those of the labelled images `given` (indices) whose labels are used; in any order. labels: int64 [N].

@@ -14,7 +14,6 @@ KIND = Kind(
     },
     group="pictures to pictures",
     remark="of photos",
-    looks="domain/images",
     options=("tile=256        work in parts of this side: less memory",),
     examples=("ganworks apply runs/photos-inpaint-1 scans/ mask=scratches/ out=clean/ format=png",),
 )

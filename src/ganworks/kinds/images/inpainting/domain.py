@@ -17,9 +17,11 @@ from ganworks.core.errors import UsageError, pixels
 from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.images.inpainting.masks import Masks
+from ganworks.kinds.images.look import look_given
 from ganworks.kinds.images.shared.photo_pack import LEAST, Photos
 from ganworks.kinds.images.shared.reading import FromPhotos, Size, both_sides, check_size
 from ganworks.kinds.images.shared.tiles import tiled
+from ganworks.use.findings import Findings
 
 DEFAULT_SIDE = 64
 CONTEXT = 64  # pixels around a hole, and around a tile's own part, that the network sees
@@ -78,6 +80,10 @@ class Holes(FromPhotos):
             notes.append(f"{photos.smaller(size)} photos are smaller than a crop: reflected at their borders")
         channels = photos.spec.shape[0]
         return photos.describe(*notes, kind="holes", shape=(channels, *size), source=(channels + 1, *size))
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a sheet of what is given and what is wanted; see `look_given`."""
+        return look_given(path, self, "photos", on_progress, lambda _, batch: (batch["src"][:, :-1], batch["x"]))
 
     def batch(self, data: Photos, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x [B, C, H, W], the photo; mask [B, 1, H, W], 1 = hole; src [B, C + 1, H, W], x with 0 in the hole, and mask.

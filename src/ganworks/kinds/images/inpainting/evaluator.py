@@ -126,6 +126,8 @@ class InpaintingEvaluator(tasks.TimedByTrial):
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> tasks.TaskReport:
         """Evaluate every measure with its interval, beside mean fill and harmonic fill; a table by area of the hole."""
+        if not len(self.data.held):
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "photos"), about)
         start = time.perf_counter()
         count = min(count, max(_SCORED, 4 * len(self.data.held)))
         progress("Filling", 0, 2)
@@ -135,7 +137,8 @@ class InpaintingEvaluator(tasks.TimedByTrial):
         progress("Measuring", 1, 2)
         values, fills = holes.measure(made, real, mask), self._baselines(real, mask)
         ratios = {name: holes.energy_ratio(made, real, mask, name == "seams") for name in ("energy", "seams")}
-        found = {name: ratios[name] if name in ratios else values[name] for name in MEANING}
+        photo = np.arange(count) % len(self.data.held)
+        found = {n: ratios[n] if n in ratios else tasks.clustered(values[n], photo) for n in MEANING}
         metrics = tasks.metrics_of(found, dict.fromkeys(ratios, 1.0), MEANING)
         files = tasks.save_pictures(pictures, {"With hole, filled, truth": ("filled.png", self.show(nets))})
         progress("Measuring", 2, 2)
@@ -149,7 +152,8 @@ class InpaintingEvaluator(tasks.TimedByTrial):
                 f"The middle squares of {len(self.data.held)} held-out photos at {self.side} x {self.side} pixels, "
                 f"{count} masks as in training ({self.domain.masks}, {self.domain.area[0]:.0%} to "
                 f"{self.domain.area[1]:.0%} of the area).",
-                "hole_l1, hole_psnr and energy are measured in the hole alone; known pixels are kept exactly.",
+                "hole_l1, hole_psnr and energy are measured in the hole alone; known pixels are kept exactly. "
+                "Intervals are over photos.",
                 "A blur does well on L1 and PSNR and badly on energy; invented texture does the opposite.",
             ],
             warnings=[] if len(self.data.held) >= 20 else [f"Only {len(self.data.held)} photos are held out."],

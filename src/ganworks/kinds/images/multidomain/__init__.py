@@ -14,6 +14,5 @@ KIND = Kind(
     },
     group="pictures to pictures",
     remark="of classes",
-    looks="domain/images",
     options=("label=NAME      the class to make", "tile=256        work in parts of this side: less memory"),
 )

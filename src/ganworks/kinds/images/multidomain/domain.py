@@ -23,9 +23,10 @@ from ganworks.kinds.images.shared import fidelity
 from ganworks.kinds.images.shared.tiles import tiled
 from ganworks.kinds.images.unpaired.measures import structure
 from ganworks.metrics.classifier import Classifier, classifier_of
+from ganworks.metrics.estimate import wilson
 from ganworks.metrics.features import score_key
 from ganworks.metrics.kernel import unbiased_mmd
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, save_pictures, spaced
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, save_pictures, spaced, too_few
 
 _QUICK, _FULL, _SHOWN, _COLUMNS = 64, 1000, 8, 8
 _FEWEST = 8  # held-out examples below which nothing is scored
@@ -147,14 +148,18 @@ class MultiEvaluator(TimedByTrial):
     ) -> TaskReport:
         """Evaluate translations of the held-out images (at most `count` and 1,000) to other classes in turn."""
         where = spaced(self.data.held, min(count, _FULL))
-        if not len(where):
-            raise UsageError("No image is held out, so nothing can be evaluated. Train with held_out above 0.")
+        if not self.ready:
+            return TaskReport.of_nothing(too_few(len(where), _FEWEST, "images"), about)
         asked = self.others(where, seed)
         values, made = self.measured(nets, where, asked)
         accuracy = self.classifier.accuracy
         metrics = {
             name: metric(values[name], floor, better="lower" if name == "cycle" else "higher", meaning=MEANING[name])
-            for name, floor in {"agreement": accuracy, "cycle": 0.0, "structure": 1.0}.items()
+            for name, floor in {
+                "agreement": wilson(accuracy, len(self.data.held)),
+                "cycle": 0.0,
+                "structure": 1.0,
+            }.items()
         }
         before = self.data.raw(where)
         coloured = self._coloured(before, asked)

@@ -23,7 +23,6 @@ KIND = Kind(
     recognise="recognise",
     group="pictures to pictures",
     remark="of pairs",
-    looks="domain/images",
     reads=("pairs: side by side in one image, or folders A/ and B/ with equal names.",),
     often=("direction=BtoA    pairs and two sets: from the right side, or from B, to the left, or to A",),
     options=("native=on      at the picture's own scale instead of the training's",),

@@ -18,17 +18,20 @@ from ganworks.core.errors import UsageError, switch
 from ganworks.core.schema.declare import OnCorrupt, Share, Sparing, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
-from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
+from ganworks.files.rasters.decode import DecodeError, Notes, decode
 from ganworks.files.rasters.pixels import change_channels, grid, resize
 from ganworks.kinds.images.domain import shift as shifted
+from ganworks.kinds.images.look import look_given
 from ganworks.kinds.images.pairs.evaluator import PairEvaluator
+from ganworks.kinds.images.pairs.halves import UNEVEN, Halves, PairError
 from ganworks.kinds.images.pairs.reading import PairSource, open_pairs
 from ganworks.kinds.images.shared.label_maps import Palette, find_palette, index_of, majority, parse_palette
 from ganworks.kinds.images.shared.noise import silent
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, one_hot, paint
 from ganworks.kinds.images.shared.reading import MAX_SIDE, Size, check_size
+from ganworks.use.findings import Findings
 
-DEFAULT_SIDE, LOOK, LOOK_SIZES, UNEVEN = 256, 32, 500, 0.02
+DEFAULT_SIDE, LOOK = 256, 32
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Pairs:
         """Pack the pairs (or open their pack). path: whatever `reading.open_pairs` takes."""
         source = open_pairs(path)
         settings = {
-            "domain": "pairs 1", "size": self.size, "labels": self.labels, "palette": self.palette, "fit": self.fit,
+            "domain": "pairs 2", "size": self.size, "labels": self.labels, "palette": self.palette, "fit": self.fit,
             "side": self.direction if self.palette or self.labels not in ("auto", "off", False) else "",
         }  # fmt: skip
         packed = pack(
@@ -90,8 +93,13 @@ class Pairs:
             on_corrupt=self.on_corrupt,
             held_out=self.held_out,
             on_progress=on_progress,
+            error=PairError,
         )
-        return PairData(packed, self.direction)
+        return PairData(packed, self.direction, _without_held(source, packed))
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a sheet of what is given and what is wanted; see `look_given`."""
+        return look_given(path, self, "pairs", on_progress)
 
     def batch(self, data: PairData, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x (target) and src (source), [B, C, H, W] in [-1, 1]; both flipped, shifted and magnified alike."""
@@ -171,13 +179,14 @@ class PairData:
     """Packed pairs, to be translated in one direction.
 
     spec: shape is that of the target, source that of the source; facts: direction, and source_palette or
-    target_palette for a side that is a label map. train, held: int64 indices. See `Packed` for the rest.
+    target_palette for a side that is a label map. train, held: int64 indices. without_held: all pairs that the data
+    holds out were left out. See `Packed` for the rest.
     """
 
     labels: np.ndarray | None = None
 
-    def __init__(self, packed: Packed, direction: str):
-        self.packed = packed
+    def __init__(self, packed: Packed, direction: str, without_held: bool = False):
+        self.packed, self.without_held = packed, without_held
         facts = packed.spec.facts
         self._sides = [dict(facts["A"]), dict(facts["B"])]
         a = 1 if self._sides[0]["palette"] else self._sides[0]["channels"]
@@ -228,6 +237,9 @@ class PairData:
         if self.packed.labels is not None:
             notes = [note for note in notes if not note.startswith("held out")]
             notes.append(f"{len(self.held)} pairs from a folder of their own are held out for evaluation")
+        if self.without_held:
+            notes = [note for note in notes if not note.startswith("no class")]
+            notes.append("no pair of the folder for evaluation can be used: some of the others are held out")
         if self.leaked:
             notes.append(f"{self.leaked} held-out pairs are also trained on, byte for byte")
         first, second = ("A", "B") if self._source == 0 else ("B", "A")
@@ -237,11 +249,13 @@ class PairData:
 
 def _plan(domain: Pairs, source: PairSource) -> Conversion:
     """Look at the pairs and choose size, channels and palettes."""
-    some = [_decoded(source, int(i)) for i in np.unique(np.linspace(0, len(source) - 1, LOOK).round())]
-    notes: list[str] = []
+    halves, held = Halves.of(source), _held_names(source)
+    some = _decoded(source, halves)
+    notes = [note] if (note := halves.note()) else []
     if domain.size is None:
-        size, note = _look_at_sizes(source)
-        notes.append(note)
+        side = int(max(8, min(DEFAULT_SIDE, np.median([min(shape) for shape in halves.shapes]))))
+        size = (side, side)
+        notes.append(f"made {side} x {side} (size= chooses another)")
     else:
         size = (domain.size, domain.size) if isinstance(domain.size, int) else domain.size
     facts: dict[str, Any] = {}
@@ -257,6 +271,7 @@ def _plan(domain: Pairs, source: PairSource) -> Conversion:
     def convert(data: Any, name: str) -> ConvertedItem:
         found = Notes()
         a, b = _both(data, found)
+        halves.check(a.shape[1:], name, name in held)
         parts = [_row(array, size, domain.fit, facts[side]) for array, side in ((a, "A"), (b, "B"))]
         return ConvertedItem(np.concatenate(parts), a.shape[1:], found.mode, tuple(found.warnings))
 
@@ -288,22 +303,49 @@ def _explained(maps: list[np.ndarray], palette: Palette) -> bool:
     return float(np.mean(far)) < 0.2
 
 
-def _decoded(source: PairSource, index: int) -> list[np.ndarray]:
-    return list(_both(source.get(index), Notes()))
+def _decoded(source: PairSource, halves: Halves) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(A, B) of some pairs, spread evenly, without those that cannot be used. Raises DecodeError when none can."""
+    found, error = [], None
+    for index in np.unique(np.linspace(0, len(source) - 1, LOOK).round().astype(int)).tolist():
+        try:
+            pair = _both(source.get(index), Notes())
+            halves.check(pair[0].shape[1:], source.name(index), False)
+            found.append(pair)
+        except DecodeError as problem:
+            error = error or problem
+    if error is not None and not found:
+        raise error
+    return found
+
+
+def _held_names(source: PairSource) -> set[str]:
+    """Names of the pairs that the data holds out."""
+    return set() if source.labels is None else {source.name(int(k)) for k in np.flatnonzero(source.labels == 1)}
+
+
+def _without_held(source: PairSource, packed: Packed) -> bool:
+    """Whether all pairs that the data holds out were left out. Raises UsageError when all others were."""
+    if source.labels is None or packed.labels is not None:
+        return False
+    left, held = {name for name, _ in packed.facts["corrupt"]}, _held_names(source)
+    if all(source.name(k) in held | left for k in range(len(source))):
+        name, reason = next((n, r) for n, r in packed.facts["corrupt"] if n not in held)
+        raise UsageError(f'"{source.path}": none of the pairs for training can be used. {PairError(name, reason)}')
+    return True
 
 
 def _both(data: list[tuple[str, bytes]], notes: Notes) -> tuple[np.ndarray, np.ndarray]:
-    """(A, B), uint8 [C, H, W] each; DecodeError for an odd width or for sides of different proportions."""
+    """(A, B), uint8 [C, H, W] each; PairError for an odd width or for sides of different proportions."""
     arrays = [decode(encoded, name, notes=notes) for name, encoded in data]
     if len(arrays) == 1:
         (whole,), (name, _) = arrays, data[0]
         if whole.shape[2] % 2:
-            raise DecodeError(name, f"it is {whole.shape[2]} pixels wide, which cannot be two images side by side.")
+            raise PairError(name, f"it is {whole.shape[2]} pixels wide, which cannot be two images side by side.")
         half = whole.shape[2] // 2
         return whole[:, :, :half], whole[:, :, half:]
     (a, b), (first, second) = arrays, [name for name, _ in data]
     if abs(np.log(a.shape[1] * b.shape[2] / (a.shape[2] * b.shape[1]))) > UNEVEN:
-        raise DecodeError(
+        raise PairError(
             first,
             f'it is {a.shape[2]} x {a.shape[1]}, but its partner "{second}" is {b.shape[2]} x '
             f"{b.shape[1]}: another shape.",
@@ -322,19 +364,3 @@ def _row(array: np.ndarray, size: tuple[int, int], fit: str, side: dict[str, Any
     tall, wide = (min(height, size[0] / scale), min(width, size[1] / scale)) if fit == "crop" else (height, width)
     box = ((width - wide) / 2, (height - tall) / 2, (width + wide) / 2, (height + tall) / 2)
     return majority(index_of(array, side["palette"]), size, box, len(side["palette"]))[None]
-
-
-def _look_at_sizes(source: PairSource) -> tuple[tuple[int, int], str]:
-    """Size for both images of a pair, the median short side but at most 256, and a note that says so."""
-    sides = []
-    for index in np.unique(np.linspace(0, len(source) - 1, LOOK_SIZES).round().astype(int)):
-        try:
-            name, encoded = source.get(int(index))[0]
-            height, width = upright_size(encoded, name)
-        except DecodeError:
-            continue
-        sides.append(min(height, width // 2 if source.side_by_side else width))
-    if not sides:
-        raise UsageError(f'"{source.path}": none of the images looked at can be read.')
-    side = int(max(8, min(DEFAULT_SIDE, np.median(sides))))
-    return (side, side), f"made {side} x {side} (size= chooses another)"

@@ -133,6 +133,8 @@ class PairEvaluator(tasks.TimedByTrial):
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Any, about: dict[str, Any]
     ) -> tasks.TaskReport:
         """Evaluate on up to `count` held-out pairs; pictures show the first, the best and the worst of them."""
+        if not len(self.data.held):
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "pairs"), about)
         began = time.perf_counter()
         held = self._held(count)
         progress("translating held-out pairs", 0, len(held))

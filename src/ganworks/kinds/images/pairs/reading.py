@@ -109,11 +109,12 @@ def open_pairs(data: Any) -> PairSource:
                 f'"{source.path}" has folders A and B, but {len(lost):,} images lie in neither, the first is '
                 f'"{lost[0]}". Move them away.'
             )
-        return _matched(source.path, *_sides(places), [])
+        return _matched(source.path, *_sides(places), source.listing.notes)
     named = _named_folders(places)
     if named:
-        return _matched(source.path, *_sides(named[1]), [f'A is "{named[0][0]}", B is "{named[0][1]}": same names'])
-    notes = ["one image per pair: A is its left half, B its right half"]
+        same = f'A is "{named[0][0]}", B is "{named[0][1]}": same names'
+        return _matched(source.path, *_sides(named[1]), [*source.listing.notes, same])
+    notes = [*source.listing.notes, "one image per pair: A is its left half, B its right half"]
     return PairSource(source.path, [(place,) for place in places], notes)
 
 
@@ -133,8 +134,7 @@ def _files(path: Any) -> FileSource:
     source = open_source(path, labels=False)
     if not isinstance(source, FileSource):
         raise UsageError(f'"{source.path}" holds arrays; pairs come from image files, side by side or in two folders.')
-    wanted = [i for i, name in enumerate(source.listing.names) if name.lower().endswith(SUFFIXES)]
-    source.indices = np.array(wanted, np.int64)
+    source.indices = np.array(source.listing.chosen(SUFFIXES), np.int64)
     return source
 
 

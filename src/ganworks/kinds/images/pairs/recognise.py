@@ -5,23 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ganworks.files.glance import Clues
-from ganworks.files.recognise import (
-    Found,
-    concluded,
-    instead,
-    leads,
-)
+from ganworks.files.recognise import CLOSE, MOST, Found, Nearly, concluded, instead, leads, most
 
 SEAM = 3.0  # step between the halves over the steps near it: about 1 in a photo, more where two pictures meet
 
 
-def _side_by_side(clues: Clues) -> Found | None:
-    doubles = clues.heads and all(head.width == 2 * head.height for head in clues.heads)
-    if not leads(clues, "picture") or clues.kind == "file" or not doubles or _seam(clues.pixels) < SEAM:
+def _side_by_side(clues: Clues) -> Found | Nearly | None:
+    if not leads(clues, "picture") or clues.kind == "file":
         return None
+    share, others = most(clues, lambda head: head.width == 2 * head.height)
+    if share < CLOSE:
+        return None
+    if share < MOST or _seam([x for x in clues.pixels if x.shape[2] == 2 * x.shape[1]]) < SEAM:
+        return Nearly(instead(clues, "each holds a pair side by side", "pix2pix"))
     otherwise = instead(clues, "each is one picture", "image")
-    return concluded(clues, "holds pictures twice as wide as tall", "pix2pix",
-               " whose halves do not go on into each other, pairs side by side", otherwise)  # fmt: skip
+    why = f" whose halves do not go on into each other, pairs side by side{others}"
+    return concluded(clues, "holds pictures twice as wide as tall", "pix2pix", why, otherwise)
 
 
 def _seam(pictures: list[np.ndarray]) -> float:

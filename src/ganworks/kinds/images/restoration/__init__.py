@@ -18,7 +18,6 @@ KIND = Kind(
     },
     group="pictures to pictures",
     remark="of photos",
-    looks="domain/images",
     often=("scale=2           superres: how many times larger;   degrade=noise=25   restore: what to undo",),
     options=("tile=256        work in parts of this side: less memory",),
     examples=("ganworks apply runs/superres-1 old.jpg out=large.png",),

@@ -16,10 +16,12 @@ from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, pixels, switch
 from ganworks.core.schema.declare import within
 from ganworks.core.spec import Draw, Spec
+from ganworks.kinds.images.look import look_given
 from ganworks.kinds.images.restoration.degrade import Degrade, to_grey
 from ganworks.kinds.images.shared.photo_pack import Photos
 from ganworks.kinds.images.shared.reading import FromPhotos
 from ganworks.kinds.images.shared.tiles import tiled
+from ganworks.use.findings import Findings
 
 TILE = 256  # side of a tile in pixels of the input
 OVERLAP = 64  # pixels at most; with a larger receptive field the cross-fade hides the difference
@@ -81,6 +83,10 @@ class Restore(FromPhotos):
         notes = [note] if small else []
         facts = {"scale": self.scale, "degrade": self.degrade}
         return photos.describe(*notes, kind="restore", shape=(channels, side, side), source=source, facts=facts)
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a sheet of what is given and what is wanted; see `look_given`."""
+        return look_given(path, self, "photos", on_progress)
 
     def batch(self, data: Photos, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x [B, C, size, size], random crops, and src [B, C', size / scale, size / scale], the same degraded.

@@ -132,6 +132,8 @@ class RestorationEvaluator(tasks.TimedByTrial):
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
     ) -> tasks.TaskReport:
         """Evaluate on every held-out photo as a whole, and compare with simple methods on the same inputs."""
+        if not len(self.data.held):
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "photos"), about)
         start, held = time.perf_counter(), self.data.held[:count]
         rows: dict[str, list[dict[str, float]]] = {}
         triples = []

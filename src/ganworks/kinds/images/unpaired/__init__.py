@@ -26,7 +26,6 @@ KIND = Kind(
     recognise="recognise",
     group="pictures to pictures",
     remark="of two sets",
-    looks="domain/images",
     reads=("two sets of pictures: trainA/ and trainB/.",),
     often=("direction=BtoA    pairs and two sets: from the right side, or from B, to the left, or to A",),
     options=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,10 +26,12 @@ from ganworks.files.rasters.decode import Notes, decode
 from ganworks.files.rasters.pixels import resize
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import Images
+from ganworks.kinds.images.look import look_given
 from ganworks.kinds.images.shared.label_maps import find_palette, index_of, majority
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
 from ganworks.kinds.images.shared.reading import MAX_SIDE, Fit, Size
 from ganworks.metrics.tasks import spaced
+from ganworks.use.findings import Findings
 
 TRAIN = ("trainA", "trainB"), ("train/A", "train/B"), ("A", "B")
 TEST = ("testA", "testB"), ("test/A", "test/B"), ("valA", "valB"), ("val/A", "val/B")
@@ -121,6 +124,10 @@ class Unpaired:
     def draws(self) -> str:
         """The sides are drawn independently."""
         return "images of the two sides are drawn apart. A translation without pairs cannot be trained so."
+
+    def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
+        """What a source holds for this domain, with a sheet of what is given and what is wanted; see `look_given`."""
+        return look_given(path, self, "images", on_progress, _coloured)
 
     def batch(self, data: Sides, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """src [B, C, H, W] of the source side and x of the target side, drawn independently, in [-1, 1]."""
@@ -235,6 +242,9 @@ class Sides:
         notes += ["held-out files have the same names on both sides: each has a truth"] if self.paired else []
         held = len(self.held)
         both = {key: a[key] + b[key] for key in ("count", "bytes", "duplicates", "corrupt", "corrupt_names")}
+        for counted in ("sizes", "modes", "warnings"):
+            both[counted] = dict((Counter(a[counted]) + Counter(b[counted])).most_common())
+        both["distinct_sizes"] = max(a["distinct_sizes"], b["distinct_sizes"], len(both["sizes"]))
         return {
             **b,
             **both,
@@ -245,6 +255,15 @@ class Sides:
             "notes": [*notes, *a["notes"], *b["notes"]],
             "fingerprint": self.fingerprint,
         }
+
+
+def _coloured(data: Sides, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """(source, target) of a batch as pictures [B, C, H, W] in [-1, 1]: class planes in the colours of their palette."""
+    given, made = (
+        paint(x.argmax(1), colour_table(palette)) if palette else x
+        for x, palette in zip((batch["src"], batch["x"]), data.palettes, strict=True)
+    )
+    return given, made
 
 
 def find_sides(path: Any) -> tuple[tuple[Any, Any], tuple[Any, Any] | None]:

@@ -14,13 +14,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganworks.core.contracts import Nets
-from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.pixels import grid
 from ganworks.kinds.images.shared import fidelity
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour, paint, palettes_of, planes
 from ganworks.kinds.images.unpaired import measures as unpaired
 from ganworks.metrics import tasks
+from ganworks.metrics.estimate import Estimate
 from ganworks.metrics.features import RandomConv, score_key, to_unit
 from ganworks.metrics.kernel import kernel_distance
 
@@ -124,21 +124,21 @@ class UnpairedEvaluator(tasks.TimedByTrial):
         """(quick scores on up to 200 held-out images a side, floors of real data, the extractor's key)."""
         values = self._measure(nets, _SCORED)
         floors = self._real(_SCORED)
-        scores = {name: float(np.mean(value)) for name, value in values.items()}
+        scores = {name: tasks.metric(value).value for name, value in values.items()}
         return scores, floors, score_key(self._extractors[0])
 
-    def _measure(self, nets: Nets, count: int) -> dict[str, np.ndarray | float]:
-        """For each score its values per image, or one number."""
+    def _measure(self, nets: Nets, count: int) -> dict[str, np.ndarray | float | Estimate]:
+        """For each score its values per image, an estimate, or one number."""
         (a, b), (ahead, behind) = (held[:count] for held in self._held), self._extractors
         made = self.forth(nets, a)
-        out: dict[str, np.ndarray | float] = {
-            "kid": kernel_distance(ahead(made), ahead(b)).value,
+        out: dict[str, np.ndarray | float | Estimate] = {
+            "kid": kernel_distance(ahead(made), ahead(b)),
             "stats": unpaired.statistics_distance(made, b, independent=True),
             "structure": unpaired.structure(a, made),
         }
         if "G_back" in nets:
             returned = self.backwards(nets, b)
-            out["kid_back"] = kernel_distance(behind(returned), behind(a)).value
+            out["kid_back"] = kernel_distance(behind(returned), behind(a))
             there = (
                 translate(nets["G"], a, self.spec, nets["G_back"]),
                 translate(nets["G_back"], b, self.back, nets["G"]),
@@ -180,13 +180,10 @@ class UnpairedEvaluator(tasks.TimedByTrial):
     ) -> tasks.TaskReport:
         """Evaluate every score with its interval, floors and simple baselines; a picture shows both directions.
 
-        Raises UsageError when fewer than FEWEST images are held out on a side.
+        There is no score when fewer than FEWEST images are held out on a side.
         """
         if not self.ready:
-            raise UsageError(
-                f"Evaluating translations needs at least {FEWEST} held-out images on each side; this data has "
-                f"{len(self.data.held)}. Add images: a tenth of them is held out."
-            )
+            return tasks.TaskReport.of_nothing(tasks.too_few(len(self.data.held), FEWEST, "images of a side"), about)
         start = time.perf_counter()
         progress("Evaluating", 0, 2)
         values, floors = self._measure(nets, len(self._held[0])), self._real(len(self._held[0]))

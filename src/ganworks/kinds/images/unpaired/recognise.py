@@ -7,11 +7,7 @@ from pathlib import PurePosixPath
 
 from ganworks.files.glance import Clues
 from ganworks.files.rasters.decode import SUFFIXES
-from ganworks.files.recognise import (
-    Found,
-    concluded,
-    instead,
-)
+from ganworks.files.recognise import CLOSE, MOST, Found, concluded, instead
 
 _SIDE = re.compile(r"(train|training|test|testing|val|valid|validation)?[_-]?([ab])")
 
@@ -26,8 +22,11 @@ def _two_sets(clues: Clues) -> Found | None:
         return None
     if len(sides["a"]) == len(sides["b"]) == 1:
         return concluded(clues, "holds one picture A and one picture B", "sincut")
-    if not _same_names(clues, sides["a"]):
-        return concluded(clues, "holds folders A and B with different names", "cyclegan", ", two sets without pairs")
+    alike = _same_names(clues, sides["a"])
+    if alike < MOST:
+        otherwise = instead(clues, "those of the same name are pairs", "pix2pix") if alike >= CLOSE else ""
+        found = "with different names" if alike < CLOSE else f"of which {100 * alike:.0f} % have the same name"
+        return concluded(clues, f"holds folders A and B {found}", "cyclegan", ", two sets without pairs", otherwise)
     if all(PurePosixPath(name).stem.isdigit() for name in sides["a"]) and "train" in str(clues.names).lower():
         otherwise = instead(clues, "the pictures of one number belong together", "pix2pix")
         return concluded(clues, "holds folders trainA and trainB of numbered pictures", "cyclegan", otherwise=otherwise)
@@ -35,10 +34,10 @@ def _two_sets(clues: Clues) -> Found | None:
     return concluded(clues, "holds folders A and B with the same names", "pix2pix", ", which makes pairs", otherwise)
 
 
-def _same_names(clues: Clues, names: list[str]) -> bool:
-    """Whether nearly all pictures of A have one of the same name in B."""
+def _same_names(clues: Clues, names: list[str]) -> float:
+    """The share of the pictures of A that have one of the same name in B."""
     some = names[:: max(1, len(names) // 20)]
-    return sum(any(map(clues.has, _twins(name))) for name in some) >= 0.8 * len(some)
+    return sum(any(map(clues.has, _twins(name))) for name in some) / len(some)
 
 
 def _twins(name: str) -> list[str]:

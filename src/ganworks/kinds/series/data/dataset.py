@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.packing.packed import class_counts, split
+from ganworks.files.packing.packed import class_counts, present, split
 from ganworks.files.tables.numbers import decimal_places
 from ganworks.kinds.series.data.clock import calendar
 from ganworks.kinds.series.data.code import encode
@@ -193,7 +193,9 @@ class SeriesSet:
         if not 2 <= len(names) <= MAX_VALUES:
             raise UsageError(f"labels={self.label}: {len(names)} different values; 2 to {MAX_VALUES} can be classes.")
         codes = np.array([names.index(v) for v in texts], np.int64)
-        return tuple(name or "missing" for name in names), codes[self.starts[:, 0]]
+        labels, classes, empty = present(codes[self.starts[:, 0]], tuple(name or "missing" for name in names))
+        self.notes += empty
+        return classes, labels
 
     def _layout(self, classes: tuple[str, ...]) -> SeriesLayout:
         found, rows = self.found, self.starts[self.train]

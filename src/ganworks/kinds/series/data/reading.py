@@ -193,7 +193,7 @@ def _read_arrays(path: Path, name: str) -> Raw:
 def _many(source: str, listing: FolderListing | ZipListing, header: str) -> Raw:
     """The tables of a folder or zip: those with the commonest header are series, others may hold attributes of them."""
     names = listing.names
-    chosen = [i for i, n in enumerate(names) if Path(n).suffix.lower() in SUFFIXES and not _is_about(n)]
+    chosen = [i for i in listing.chosen(tuple(SUFFIXES)) if not _is_about(names[i])]
     if not chosen:
         raise UsageError(f'"{source}" holds no table ({", ".join(SUFFIXES)}).')
     if len(chosen) > MAX_SERIES:

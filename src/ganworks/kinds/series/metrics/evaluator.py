@@ -21,7 +21,7 @@ from ganworks.kinds.series.metrics import measures as alike
 from ganworks.kinds.series.metrics import posthoc
 from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.kinds.series.metrics.pictures import acf_picture, length_picture, small_multiples
-from ganworks.metrics.estimate import ks
+from ganworks.metrics.estimate import Estimate, ks
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
 
 FEWEST, QUICK, MOST, SHOWN = 20, 600, 2000, 64
@@ -108,7 +108,8 @@ class SeriesEvaluator(TimedByTrial):
         """The full evaluation, on at most 2,000 series a side; pictures are written to a folder."""
         start = time.monotonic()
         if not self.ready:
-            return TaskReport.of_nothing(f"Fewer than {FEWEST} series: an evaluation is not possible.", about)
+            few = f"There are {len(self.data.train)} training series; scores need {FEWEST}. Give more of them."
+            return TaskReport.of_nothing(few, about)
         real = self.real(min(count, MOST), seed)
         many = self.made(nets, max(len(real), MOST), seed + 3)
         made = many[: len(real)]
@@ -116,16 +117,23 @@ class SeriesEvaluator(TimedByTrial):
         found = self.measured(real, made, held, seed, progress) | self.shares(real, many)
         ceiling = self.ceiling(real, held, seed)
         report = TaskReport(
-            metrics_of(found, ceiling, MEANING),
+            metrics_of({**found, **self.told(found, len(real), held)}, ceiling, MEANING),
             len(made),
             {"real training series": ceiling, **self.floors(real, held, seed, progress)},
             about=about,
             protocol=self.protocol(len(real), held),
             warnings=self.warnings(held, found),
+            real=len(real),
         )
         self.draw(report, real, made, pictures)
         report.seconds = time.monotonic() - start
         return report
+
+    def told(self, found: dict[str, float], count: int, held: DecodedSeries | None) -> dict[str, Estimate]:
+        """The scores of the judges with intervals, from the number of series that each was tested on."""
+        tested = {"told_by_gru": posthoc.gru_tested(count), "told_by_trees": count - count // 2}
+        tested["told_apart"] = min(count - count // 2, 0 if held is None else len(held))
+        return {name: posthoc.margin(found[name], 2 * n) for name, n in tested.items() if name in found}
 
     def measured(
         self, real: DecodedSeries, made: DecodedSeries, held: DecodedSeries | None, seed: int, progress: Work

@@ -20,6 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ganworks.core.settings import Config, Optimizer, Train
 from ganworks.core.spec import Draw, key
 from ganworks.kinds.series.metrics.measures import DecodedSeries
+from ganworks.metrics.estimate import Estimate, wilson
 from ganworks.training.engine import Engine
 
 GRU_STEPS, GRU_HIDDEN, GRU_BATCH = 1000, 16, 128
@@ -71,6 +72,12 @@ def trees(
     return abs(float(right) - 0.5)
 
 
+def margin(value: float, tested: int) -> Estimate:
+    """|accuracy - 0.5| of a judge tested on so many series, with Wilson's interval of its accuracy."""
+    found = wilson(0.5 + value, tested)
+    return Estimate(value, max(0.0, found.low - 0.5), min(0.5, found.high - 0.5))
+
+
 class GRUClassifier(nn.Module):
     """A GRU over the steps, then one logit: (x [B, T, F], length [B]) -> [B]."""
 
@@ -105,6 +112,11 @@ def sequences(decoded: DecodedSeries, mean: np.ndarray, scale: np.ndarray, categ
     return torch.from_numpy((np.concatenate([numbers, *parts], 2) * steps).astype(np.float32))
 
 
+def gru_tested(count: int) -> int:
+    """How many of `count` series on each side `gru` tests."""
+    return count - max(1, int(0.8 * count))
+
+
 def gru(real: DecodedSeries, made: DecodedSeries, seed: int = 0, steps: int = 0) -> float:
     """|accuracy - 0.5| of a GRU, trained on 80 % of the examples and tested on 20 %. steps: 0 means GRU_STEPS."""
     n = min(len(real), len(made))
@@ -114,7 +126,7 @@ def gru(real: DecodedSeries, made: DecodedSeries, seed: int = 0, steps: int = 0)
     categories = [int(max(real.codes[..., j].max(), made.codes[..., j].max())) + 1 for j in range(real.codes.shape[2])]
     x = torch.stack([sequences(part, mean, scale, categories) for part in (real[r], made[m])])
     length = torch.from_numpy(np.stack([real.lengths[r], made.lengths[m]]).astype(np.int64))
-    cut = max(1, int(0.8 * n))
+    cut = n - gru_tested(n)
     y = torch.tensor([1.0, 0.0])[:, None].expand(2, n)
 
     def feed(start: int, draw: Draw) -> dict[str, Tensor]:

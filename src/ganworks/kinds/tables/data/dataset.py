@@ -15,9 +15,11 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
 from ganworks.kinds.tables.data import columns as table_columns
+from ganworks.kinds.tables.data import dependence
 from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data import taken as table_taken
 from ganworks.kinds.tables.data.layout import TableLayout
+from ganworks.kinds.tables.data.proposals import proposals
 from ganworks.kinds.tables.data.reading import pandas
 from ganworks.kinds.tables.data.types import id_column, reading_of, settle, writes_commas
 
@@ -55,9 +57,11 @@ class TableSet:
             notes.append(f"images repeat by nature ({different:,} different ones): they are held out one by one")
         self.facts["notes"] += [n.replace("images", "rows") for n in notes]
         columns = self._fit(numbers, ids, categories)
-        asked, orders, sums = table_rules.rules(rules, columns)
-        self._check_rules(columns, asked, orders, sums, rules)
-        for k, terms in sums.items():
+        wanted = table_rules.rules(rules, columns)
+        self._check_rules(columns, wanted, rules)
+        if not rules and (kept := "; ".join(proposals(frame, columns))):
+            self.facts["notes"].append(f'every row keeps {kept}; so do generated ones with domain.rules="{kept}"')
+        for k, terms in wanted.sums.items():
             whole = {"kind": "sum", "of": columns[k]["kind"], "sum": terms, "sizes": [], "scalar": False}
             columns[k] = {**columns[k], **whole}
         for column in columns:
@@ -108,31 +112,29 @@ class TableSet:
                 column["shares"] = _shares(column, self.frame[names[k]].iloc[self.train])
         return columns
 
-    def _check_rules(
-        self,
-        columns: list[dict[str, Any]],
-        asked: list[table_rules.Condition],
-        orders: list[table_rules.ColumnOrder],
-        sums: dict[int, dict[str, Any]],
-        text: str,
-    ) -> None:
-        """Raise UsageError if rows of the table itself break a rule."""
-        table_rules.allowed(asked, columns)
+    def _check_rules(self, columns: list[dict[str, Any]], rules: table_rules.Rules, text: str) -> None:
+        """Raise UsageError if rows of the table itself break a rule; columns that follow from others get "follows"."""
+        table_rules.allowed(rules.asked, columns)
 
         def numbers(k: int) -> np.ndarray:
             return table_columns.as_numbers(columns[k], self.frame[columns[k]["name"]])
 
         good = np.ones(len(self.frame), bool)
-        for condition in asked:
+        for condition in rules.asked:
             column = columns[condition.column]
             if column["kind"] != "category":
                 good &= table_rules.compare(numbers(condition.column), condition)
-        for order in orders:
+        for order in rules.orders:
             good &= table_rules.ordered(numbers(order.left), order.how, numbers(order.right))
-        for k, terms in sums.items():
+        for k, terms in rules.sums.items():
             made = table_columns.total({**columns[k], "sum": terms}, lambda n: numbers(table_rules.find(n, columns)))
             away = np.abs(made - numbers(k))
             good &= np.isnan(away) | (away <= table_rules.SLACK * max(1.0, abs(columns[k]["high"])) + 1e-9)
+        for k, of in rules.follows.items():
+            x, y = (dependence.codes_of(columns[j], self.frame[columns[j]["name"]]) for j in (of, k))
+            aim = dependence.usual(x, y, int(np.prod(columns[of]["sizes"])))
+            good &= (x < 0) | (y < 0) | (aim[x] == y)
+            columns[k]["follows"] = {"column": columns[of]["name"], "codes": aim.tolist()}
         if not good.all():
             raise UsageError(
                 f"rules={text!r}: {int((~good).sum())} of {len(good)} rows of the table break them, first row "

@@ -1,8 +1,8 @@
 """Conditions on rows: those requested for samples (`where`), and rules that every row must meet (`rules`).
 
 A condition compares a column with a value: income='>50K', age >= 30, city in ('Rome', 'Paris'), date is missing;
-several are joined by `and`. A rule is a condition, a comparison of two columns (start <= end) or a sum (a + b = 100,
-net + tax = gross); several are separated by `;`.
+several are joined by `and`. A rule is a condition, a comparison of two columns (start <= end), a sum (a + b = 100,
+net + tax = gross) or a dependence (city follows station); several are separated by `;`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ganworks.core.errors import UsageError, nearest
 from ganworks.files.tables.dates import DateForm, moments
 from ganworks.files.tables.numbers import NumberForm
 from ganworks.kinds.tables.data import columns as table_columns
+from ganworks.kinds.tables.data import dependence
 from ganworks.kinds.tables.data.layout import TableLayout
 from ganworks.kinds.tables.data.reading import pandas
 
@@ -51,6 +52,16 @@ class ColumnOrder:
     left: int
     how: str
     right: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What `rules` ask for. sums: column -> its terms. follows: column -> the one from which its value follows."""
+
+    asked: list[Condition]
+    orders: list[ColumnOrder]
+    sums: dict[int, dict[str, Any]]
+    follows: dict[int, int]
 
 
 def conditions(text: str, columns: Sequence[dict[str, Any]]) -> list[Condition]:
@@ -250,9 +261,10 @@ class RowFilter:
         self.asked, self.orders = list(asked), list(orders)
         self.codes = allowed(asked, columns)
         self.sums = [k for k, c in enumerate(columns) if c["kind"] == "sum"]
+        self.follows = [k for k, c in enumerate(columns) if "follows" in c]
 
     def __bool__(self) -> bool:
-        return bool(self.asked or self.orders or self.sums)
+        return bool(self.asked or self.orders or self.sums or self.follows)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         codes, positions = self.layout.read(x)
@@ -263,11 +275,16 @@ class RowFilter:
                 return table_columns.total(column, lambda name: numbers(find(name, self.columns)))
             return table_columns.numbers_of(column, *self.layout.column(k, codes, positions))
 
+        def code_of(k: int) -> np.ndarray:
+            return table_columns.combined(self.columns[k], codes[:, self.layout.blocks(k)])
+
         good = np.ones(len(x), bool)
+        for k in self.follows:
+            good &= dependence.kept(self.columns, k, code_of)
         for condition in self.asked:
             column = self.columns[condition.column]
             if column["kind"] == "category":
-                code = table_columns.combined(column, codes[:, self.layout.blocks(condition.column)])
+                code = code_of(condition.column)
                 names = len(column["values"]) + column["other"] + column["missing"]
                 good &= self.codes[condition.column][code % names]
             else:
@@ -289,24 +306,32 @@ def ordered(left: np.ndarray, how: str, right: np.ndarray) -> np.ndarray:
 # Rules ----------------------------------------------------------------------------------------------
 
 
-def rules(
-    text: str, columns: list[dict[str, Any]]
-) -> tuple[list[Condition], list[ColumnOrder], dict[int, dict[str, Any]]]:
-    """(conditions, orders of two columns, sums: column -> its terms) of `rules`; raises UsageError if it cannot be
-    parsed.
-    """
-    asked, orders, sums = [], [], {}
+def rules(text: str, columns: list[dict[str, Any]]) -> Rules:
+    """What `rules` ask for; raises UsageError if it cannot be parsed."""
+    asked, orders, sums, follows = [], [], {}, {}
     for part in _parts(text, r"\s*;\s*"):
         match = re.match(r"^(.+?)(<=|>=|==|=|<|>)(.+)$", part)
         sides = [match[1], match[3]] if match else []
-        if match and match[2] in ("=", "==") and re.search(r"\s\+\s|\w\+\w", sides[0]):
+        depends = None if match else re.match(r"^(.+?)\s+follows(?:\s+from)?\s+(.+)$", part)
+        if depends:
+            follows[_exact(depends[1], columns)] = _exact(depends[2], columns)
+        elif match and match[2] in ("=", "==") and re.search(r"\s\+\s|\w\+\w", sides[0]):
             k, terms = _sum(sides[0], sides[1], columns)
             sums[k] = terms
         elif match and match[2] in ("<", "<=", ">", ">=") and _is_column(sides[1], columns):
             orders.append(ColumnOrder(_numeric(sides[0], columns), match[2], _numeric(sides[1], columns)))
         else:
             asked.append(_condition(part, columns))
-    return asked, orders, sums
+    return Rules(asked, orders, sums, follows)
+
+
+def _exact(text: str, columns: list[dict[str, Any]]) -> int:
+    k = find(_bare(text), columns)
+    if not dependence.exact(columns[k]):
+        raise UsageError(
+            f'rules: only columns of few values follow from each other, and "{columns[k]["name"]}" has many.'
+        )
+    return k
 
 
 def _is_column(text: str, columns: list[dict[str, Any]]) -> bool:

@@ -22,8 +22,9 @@ from ganworks.files.tables.write import frame_csv
 from ganworks.kinds.tables.data.layout import to_frame
 from ganworks.kinds.tables.metrics import measures as likeness
 from ganworks.kinds.tables.metrics import privacy as table_privacy
+from ganworks.kinds.tables.metrics.relations import Relations
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, too_few
 
 FEWEST, QUICK, WATCHED, SHOWN = 20, 3000, 256, 8
 CHUNK, TRIES = 1024, 4
@@ -157,7 +158,7 @@ class TableEvaluator(TimedByTrial):
         """The full evaluation, on as many generated rows as training rows (at most 10 times `count`)."""
         start = time.monotonic()
         if not self.ready:
-            return TaskReport.of_nothing("Too few rows are held out for an evaluation.", about)
+            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST, "rows"), about)
         if self.ill_divided():
             return TaskReport.of_nothing(
                 "The held-out rows are unlike the training rows, so that real data would get a poor score: no verdict.",
@@ -174,6 +175,12 @@ class TableEvaluator(TimedByTrial):
             rivals[f"each column by itself within {target}"] = within
         metrics, tables = self._likeness(made)
         baselines = {name: self.measure(frame, self.held) for name, frame in rivals.items()}
+        related = Relations(self.coder, self.train).judge(
+            made, self.held, {n: f for n, f in rivals.items() if n != "real data"}
+        )
+        metrics, tables = {**metrics, **related.metrics}, [*tables, *related.tables]
+        for name, value in related.values.items():
+            baselines[name]["relations"] = value
         progress("Training models on generated rows", 2, 4)
         if task is not None:
             tables.append(self._models(task, made, rivals, metrics, baselines))
@@ -194,7 +201,7 @@ class TableEvaluator(TimedByTrial):
             tables,
             {"Columns": "columns.png", "Made rows": "rows.csv"},
             self.protocol(len(made), target, found),
-            self.warnings(found),
+            [*related.warnings, *self.warnings(found)],
             about=about,
             seconds=time.monotonic() - start,
         )
@@ -257,8 +264,11 @@ class TableEvaluator(TimedByTrial):
         out = [
             f"{made:,} generated rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
             "Pairs: numbers in at most ten quantile bins of the training rows, values of 5 % of the rows or more in "
-            "bins of their own, at most 200 values of a category, mean of all pairs. Intervals of pairs and shapes are "
-            "over pairs and columns.",
+            "bins of their own, at most 200 values of a category, mean of all pairs. Intervals of pairs, relations and "
+            "shapes are over pairs and columns.",
+            "Relations: of columns a and b, the distributions of a - b and a + b (standardised unless of one size) and "
+            "the rows beyond their usual range; a <= b, and b following from a, where nearly all training rows do; "
+            "of as many rows as are held out. A pair counts by its least like relation.",
             "Detection: gradient boosting, equal numbers of real and generated rows, tested on 30 % of them.",
         ]
         if target:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.files.listings import FolderListing
 from ganworks.kinds.text.data.raw import LONGEST_ROW, MAX_BYTES, TableLines, count_filled, lines, unpacked
 from ganworks.kinds.text.data.texts import Texts
 
@@ -129,18 +130,22 @@ def _from_path(path: Path, labels: bool) -> Lines:
 
 def _from_folder(folder: Path, labels: bool) -> Lines:
     """Lines of the files in a folder or its sub-folders; the name of the file or sub-folder is the class."""
-    groups = {p.name: sorted(f for f in p.rglob("*") if f.is_file() and is_text(f)) for p in sorted(folder.iterdir())
-              if p.is_dir() and not p.is_symlink()}  # fmt: skip
-    groups = {name: files for name, files in groups.items() if files}
-    flat = sorted(f for f in folder.iterdir() if f.is_file() and is_text(f))
-    if not groups and not flat:
+    listing = FolderListing(folder)
+    endings = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
+    paths = sorted(folder / listing.names[i] for i in listing.chosen(endings))
+    if not paths:
         raise UsageError(f'"{folder}" holds no .txt, .csv or .tsv file.')
+    flat = [path for path in paths if path.parent == folder]
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        if path.parent != folder:
+            groups.setdefault(path.relative_to(folder).parts[0], []).append(path)
     if groups and flat:
         groups[""] = flat
     elif flat:
         groups = {_stem(f): [f] for f in flat}
     classed = labels and len(groups) > 1 and "" not in groups
-    found = Lines(str(folder), "folder", labels=[] if classed else None)
+    found = Lines(str(folder), "folder", labels=[] if classed else None, notes=list(listing.notes))
     if labels and "" in groups:
         found.notes.append("there are files beside the sub-folders, so these were not taken for classes")
     for name, files in groups.items():

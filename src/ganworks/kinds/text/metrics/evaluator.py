@@ -20,8 +20,9 @@ from ganworks.kinds.text.metrics.measures import bleu, self_bleu
 from ganworks.kinds.text.metrics.models import NaiveBayes
 from ganworks.kinds.text.metrics.panel import BLEU_SAMPLES, MEANING, SET_SAMPLES, Panel, cut, rivals
 from ganworks.kinds.text.metrics.pictures import curve
+from ganworks.metrics.estimate import wilson
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, too_few
 from ganworks.use.model import Model
 
 FEWEST = 20  # held-out texts below which nothing is scored
@@ -98,7 +99,7 @@ class TextEvaluator(TimedByTrial):
         made = self.model(net).sample(count, seed=seed)
         right = known(cut(made.items, self.characters)) == made.labels
         meaning = "Share of samples that a classifier of training texts assigns to the class asked for."
-        return metric(right, float(held.mean()), better="higher", meaning=meaning)
+        return metric(right, wilson(float(held.mean()), len(held)), better="higher", meaning=meaning)
 
     def temperatures(self, net: nn.Module, name: str, seed: int) -> Curve:
         """Quality against diversity: BLEU-4 and self-BLEU-4 of 1,000 samples at each temperature."""
@@ -118,7 +119,7 @@ class TextEvaluator(TimedByTrial):
         """The full evaluation, on at most 5,000 samples; a plot of the curves and texts go to the folder `pictures`."""
         start, panel = time.monotonic(), self.panel
         if not self.ready:
-            return TaskReport.of_nothing("Too few texts are held out for scores.", about)
+            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST, "texts"), about)
         count = min(count, SET_SAMPLES)
         warm = nets.get("G_warm")
         lists = {OURS: self._cut(nets["G"], count, seed + 1, progress, OURS)}
@@ -142,7 +143,7 @@ class TextEvaluator(TimedByTrial):
         save_picture(curve(curves, points), pictures / "curve.png")
         replace_file(pictures / "texts.txt", self._texts(nets, seed))
         files = {"Quality against diversity over temperature": "curve.png", "Texts": "texts.txt"}
-        verdict = [] if warm is None else self.verdict(nets, found, curves)
+        verdict = [] if warm is None else self.verdict(nets, found, curves, metrics["balance"])
         return TaskReport(
             metrics,
             count,
@@ -164,7 +165,8 @@ class TextEvaluator(TimedByTrial):
         return cut(texts, self.characters)
 
     def _metrics(self, sentences: list[list[str]], found: dict[str, dict[str, float]]) -> dict[str, Measurement]:
-        each, out = self.panel.items(sentences), {}
+        items, out = self.panel.items(sentences), {}
+        each = {**items, "balance": self.panel.balanced(items)}
         for name, (better, meaning) in MEANING.items():
             if name in found[OURS]:
                 values = each.get(name, found[OURS][name])
@@ -181,8 +183,14 @@ class TextEvaluator(TimedByTrial):
                 parts.append(f"# {title}\n{lines}")
         return "\n".join(parts)
 
-    def verdict(self, nets: Nets, found: dict[str, dict[str, float]], curves: dict[str, Curve]) -> list[str]:
-        """One sentence that says whether adversarial training helped, from scores under the same protocol."""
+    def verdict(
+        self, nets: Nets, found: dict[str, dict[str, float]], curves: dict[str, Curve], balance: Measurement
+    ) -> list[str]:
+        """One sentence that says whether adversarial training helped, from scores under the same protocol.
+
+        balance: of the adversarial generator; its interval is the least difference that counts.
+        """
+        sure = max(SURE, (balance.high - balance.low) / 2)
         ours, warm = found[OURS], found[WARM]
         if self.same_weights(nets):
             return [
@@ -194,7 +202,7 @@ class TextEvaluator(TimedByTrial):
         same = at(curves[WARM], ours["self_bleu_4"])
         far = warm["balance"] - ours["balance"] if same is None else same - ours["bleu_4"]
         covers = ours["backward_bleu_4"] - warm["backward_bleu_4"]
-        better, worse = far < -SURE and covers > -SURE, far > SURE or covers < -SURE
+        better, worse = far < -sure and covers > -sure, far > sure or covers < -sure
         word = "helped" if better else "did not help" if worse else "made no difference beyond chance"
         beside = "" if same is None else f" At that self_bleu_4, maximum likelihood has bleu_4 {same:.3f}."
         return [f"Adversarial training {word}: {numbers} of maximum likelihood at temperature 1.{beside}"]

@@ -24,7 +24,9 @@ from ganworks.kinds.text.metrics.measures import (
     unique_share,
 )
 from ganworks.kinds.text.metrics.models import SentenceVectors, TrigramModel
+from ganworks.metrics.estimate import Estimate
 from ganworks.metrics.kernel import kernel_distance
+from ganworks.metrics.tasks import bootstrap
 
 BLEU_SAMPLES, SET_SAMPLES = 1000, 5000  # sentences for scores of single sentences; for scores of a whole model
 _LARGEST = 64 << 20  # bytes of one file of another system
@@ -122,6 +124,17 @@ class Panel:
         """
         excess = max(0.0, values["self_bleu_4"] - self.alike)
         return harmonic(values["bleu_4"], values["backward_bleu_4"]) - excess
+
+    def balanced(self, each: dict[str, np.ndarray]) -> Estimate:
+        """`balance` of the values of single sentences (`items`), with a bootstrap interval over them."""
+        names = ("bleu_4", "self_bleu_4", "backward_bleu_4")
+        count = max(len(each[name]) for name in names)
+
+        def of(rows: np.ndarray) -> float:
+            return self.balance({name: float(each[name][rows * len(each[name]) // count].mean()) for name in names})
+
+        value = self.balance({name: float(each[name].mean()) for name in names})
+        return Estimate(value, *bootstrap(count, of))
 
     def measure(self, sentences: Sequence[Sentence]) -> dict[str, float]:
         """All measures of MEANING; `items` gives the values of which some are the means."""

@@ -25,7 +25,7 @@ from ganworks.core.spec import Spec
 from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.joined import contents, read_facts
-from ganworks.files.packing.packed import MappedPages, class_counts, split
+from ganworks.files.packing.packed import MappedPages, class_counts, present, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.video.data.clips import ClipError, Opened
 from ganworks.kinds.video.data.reading import FrameReading
@@ -134,10 +134,12 @@ class ClipSet:
                 f"takes; the longest has {int(self.frames.max())}. Set domain.length= or domain.stride= lower."
             )
         own = load_npy(folder / "y.npy") if facts["classes"] else None
-        self.labels: np.ndarray | None = None if own is None else own[self.rows[:, 0]]
+        labels = None if own is None else own[self.rows[:, 0]]
+        self.labels, classes, empty = present(labels, tuple(facts["classes"]))
         self.train, self.held, self.duplicates, self._notes = split(contents(self.hashes, self.rows), held_out)
+        self._notes += empty
         facts_of = {"stride": stride, "fps": round((rate or 12.0) / stride, 3)}
-        self.spec = Spec("video", (length, *self._x.shape[1:]), tuple(facts["classes"]), facts=facts_of)
+        self.spec = Spec("video", (length, *self._x.shape[1:]), classes, facts=facts_of)
 
     @cached_property
     def fingerprint(self) -> str:

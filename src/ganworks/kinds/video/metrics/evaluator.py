@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,13 +30,13 @@ from ganworks.metrics.estimate import Estimate, wilson
 from ganworks.metrics.features import FeatureExtractor, score_key
 from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.scoring import Measurement
-from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric
+from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, too_few
 from ganworks.use.model import Model
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
-FEWEST = 64  # held-out clips below which nothing is scored
+FEWEST, LEAST = 64, 16  # held-out clips below which nothing is scored in training, and at all
 SCORED, SHOWN, MOST = 256, 12, 2048
 FITTED = 600  # training clips that the features are fitted to
 _FRAMES = 4  # frames of each clip that are compared as images
@@ -140,7 +141,7 @@ class VideoEvaluator(TimedByTrial):
         """All metrics of clips uint8 [n, T, C, H, W] against training clips. asked: the classes asked for [n]."""
         seen = self.features(clips)
         found = {
-            "fd": frechet.sample_distance(seen, frechet.moments(self.known), min(len(seen), SCORED)),
+            "fd": frechet.sample_distance(seen, frechet.moments(self.known), min(len(self.data.held), SCORED)),
             "clip_kd": kernel_distance(seen, self.known, subsets=20),
             "frame_kd": kernel_distance(self._pictures(clips), self._pictures(self.train), subsets=20),
         }
@@ -170,9 +171,8 @@ class VideoEvaluator(TimedByTrial):
         count = min(count, MOST)
         made = self.model(nets).sample(count, seed=seed + 1)
         files = self._draw(made.data, data.raw(data.held[:SHOWN]), pictures, made.note())
-        if not self.ready:
-            note = f"Only {len(data.held)} clips are held out, too few for numbers ({FEWEST} are needed)."
-            return TaskReport.of_nothing(note, about, count=count, pictures=files)
+        if len(data.held) < LEAST:
+            return TaskReport.of_nothing(too_few(len(data.held), LEAST, "clips"), about, count, files)
         held = data.raw(data.held[:MOST])
         labels = None if data.labels is None else data.labels[data.held[:MOST]]
         real = self.numbers(held, labels)
@@ -181,7 +181,7 @@ class VideoEvaluator(TimedByTrial):
         baselines = {name: _values(self.numbers(clips, labels)) for name, clips in floors.items()}
         baselines["real clips, held out"] = _values(real)
         found = self.numbers(made.data, made.labels)
-        metrics = {name: _metric(name, value, real[name].value) for name, value in found.items()}
+        metrics = {name: _metric(name, value, real[name]) for name, value in found.items()}
         if getattr(nets["G"], "predicts", False):
             metrics |= self.going_on(nets["G"])
         about = {**about, "generator": self.model(nets).fingerprint}
@@ -222,7 +222,7 @@ class VideoEvaluator(TimedByTrial):
         """Sentences that describe the protocol."""
         return [
             f"{count:,} generated and {held:,} held-out clips, each compared with {len(self.train):,} training clips.",
-            f"fd: groups of {SCORED} clips; 95 % intervals over bootstrap samples, Wilson's for shares.",
+            f"fd: groups of {min(held, SCORED)} clips; 95 % intervals over bootstrap samples, Wilson's for shares.",
             f"Features of clips: {score_key(self.features)}; of frames: {score_key(self.frames)}.",
             "still: the first frame of real clips, repeated; shuffled: their frames in a random order.",
         ]
@@ -256,9 +256,6 @@ def _values(found: dict[str, Estimate]) -> dict[str, float]:
     return {name: value.value for name, value in found.items()}
 
 
-def _metric(name: str, found: Estimate, real: float) -> Measurement:
-    ratio = found.value / real if real > 0 and name == "fd" else None
-    nan = float("nan")
-    return Measurement(
-        found.value, found.low, found.high, real, nan, nan, ratio, _BETTER.get(name, "lower"), MEANINGS[name]
-    )
+def _metric(name: str, found: Estimate, real: Estimate) -> Measurement:
+    made = metric(found, real, better=_BETTER.get(name, "lower"), meaning=MEANINGS[name])
+    return made if name == "fd" else replace(made, ratio=None)
