@@ -12,6 +12,7 @@ from torch import nn
 from ganworks.core import registry
 from ganworks.core.config import from_dict
 from ganworks.core.console.stop import told
+from ganworks.core.console.text import counted
 from ganworks.core.console.voice import hold_descriptors
 from ganworks.core.contracts import Work, uses_of
 from ganworks.core.errors import UsageError
@@ -139,7 +140,7 @@ def fit(
     finally:
         job.run.close()
     if isinstance(last, Finished) and last.reason == "interrupted":
-        with told(lambda: f"Saved at {last.seen:,} examples in {folder}; the same command goes on."):
+        with told(lambda: f"Saved at {counted(last.seen, 'example')} in {folder}; the same command goes on."):
             write_pages(folder, job.run)
             raise KeyboardInterrupt
     with told(lambda: f"The training is finished and saved in {folder}; the same command goes on with its evaluation."):

@@ -10,7 +10,10 @@ import pytest
 from PIL import Image, ImageFile
 
 from ganworks.core.console.text import printable
+from ganworks.files.glance import family_of
 from ganworks.files.rasters.decode import DecodeError, Notes, decode, upright_size
+from ganworks.files.rasters.write import save_picture
+from ganworks.files.sources import open_source
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (6, 9, 3), np.uint8)
@@ -96,9 +99,11 @@ def test_floats_have_a_stated_range():
     assert np.array_equal(decode(encode(Image.fromarray(unit), "TIFF"), notes=notes)[0], np.rint(unit * 255))
     assert any("float" in w for w in notes.warnings)
     assert np.array_equal(decode(encode(Image.fromarray(unit * 255), "TIFF"))[0], np.rint(unit * 255))
-    for bad in (unit * 1e5, unit - 1, unit * np.nan):
-        with pytest.raises(DecodeError):
-            decode(encode(Image.fromarray(bad.astype(np.float32)), "TIFF"))
+    for wide in (unit * 1e5, unit * 4000 - 1000):  # heights: their own smallest and largest value
+        assert np.array_equal(decode(encode(Image.fromarray(wide), "TIFF"))[0], np.rint(unit * 255))
+    assert decode(encode(Image.fromarray(unit - 1), "TIFF")).max() == 128  # -1..1
+    with pytest.raises(DecodeError, match="not finite"):
+        decode(encode(Image.fromarray(unit * np.nan), "TIFF"))
 
 
 def test_cmyk():
@@ -243,3 +248,12 @@ def test_names_are_printable():
     assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
     assert printable("\udcff.png") == r"\udcff.png"
     assert printable("Käse 🐱") == "Käse 🐱"
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JFIF"])
+def test_other_names_of_jpeg(tmp_path, suffix):
+    image = Image.fromarray(np.full((8, 8), 90, np.uint8))
+    (tmp_path / f"a{suffix}").write_bytes(encode(image, "JPEG"))
+    assert len(open_source(tmp_path)) == 1 and family_of(f"a{suffix}") == "picture"
+    with Image.open(save_picture(image, tmp_path / f"b{suffix}")) as made:
+        assert made.format == "JPEG"

@@ -52,7 +52,7 @@ def opened(source):
 def test_flat_folder(tmp_path):
     source = open_source(fill(tmp_path, "b.png", "a.PNG", "c.jpeg", "notes.txt", ".hidden.png"))
     assert opened(source) == [("a.PNG", None), ("b.png", None), ("c.jpeg", None)]
-    assert source.get(0) == png(1) and any("1 files are no images" in n for n in source.notes)
+    assert source.get(0) == png(1) and any("1 file is none of the images" in n for n in source.notes)
 
 
 def test_folder_per_class_and_naturally_sorted_classes(tmp_path):

@@ -29,7 +29,7 @@ def test_marks_may_be_most_of_a_column_and_are_told():
     found = read_column(["?"] * 30 + [str(k) for k in range(10)], "age")
     assert found.kind == "number" and found.notes("age") == ["age: 30 '?' as marks for missing values"]
     odd = read_column([str(k) for k in range(40)] + ["about 5"], "age")
-    assert odd.kind == "number" and odd.notes("age") == ["age: 1 words among numbers ('about 5') count as missing"]
+    assert odd.kind == "number" and odd.notes("age") == ["age: 1 word among numbers ('about 5') counts as missing"]
     assert read_column([str(k) for k in range(10)] + ["about 5"]).kind == "word"
 
 

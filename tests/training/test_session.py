@@ -139,11 +139,12 @@ def test_a_module_in_place_of_a_name(tmp_path):
 
 
 def test_an_array_as_data_and_few_examples(tmp_path):
-    """Fewer examples than a batch, no labels, odd size: it trains, says that it cannot judge, and samples."""
-    x = np.random.default_rng(0).integers(0, 255, (20, 9, 7), np.uint8)
+    """Fewer examples than a batch, dark, no labels, odd size: it trains, says what is wrong with them, and samples."""
+    x = np.random.default_rng(0).integers(0, 20, (20, 9, 7), np.uint8)
     out = tmp_path / "run"
     events = list(gw.train("mlp", data=x, out=out, **SETTINGS))
     assert any("too few" in note for note in events[0].notes) and not any(isinstance(e, Scored) for e in events)
+    assert any("less than a tenth of the range" in note for note in events[0].notes)
     assert gw.load(out, device="cpu").sample(3).numpy().shape == (3, 1, 9, 7)
 
 

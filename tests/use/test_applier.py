@@ -17,8 +17,9 @@ import ganworks as gw
 from ganworks.cli import main as cli
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.files import provenance
-from ganworks.files.rasters.read import ImageMetadata, Raster, read
-from ganworks.files.rasters.write import encode
+from ganworks.files.rasters.read import ImageMetadata, read
+from ganworks.files.rasters.stored import Raster
+from ganworks.files.rasters.write import encode, picture
 from ganworks.use import job_record as applying_files
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files
@@ -87,7 +88,69 @@ def test_alpha_goes_beside_the_network_and_grows_with_it(tmp_path):
     apply_files(Applier.load(run), tmp_path / "in.png", tmp_path / "out.png")
     found = pixels(tmp_path / "out.png")
     assert found.shape == (16, 16, 4) and (found[:6, :, 3] == 255).all() and (found[-6:, :, 3] == 0).all()
-    assert np.abs(found[::2, ::2, :3].astype(int) - array[..., :3] - 25.5).max() <= 1
+    assert np.abs(found[:8:2, ::2, :3].astype(int) - array[:4, :, :3] - 25.5).max() <= 1
+
+
+class Blur(torch.nn.Module):
+    """Mixes each pixel with those around it, as every network does."""
+
+    def forward(self, x):
+        return torch.nn.functional.avg_pool2d(torch.nn.functional.pad(x, (2, 2, 2, 2), "replicate"), 5, 1)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16], ids=["8", "16"])
+@pytest.mark.parametrize("scale", [1, 4])
+def test_the_colour_of_transparent_pixels_shows_in_no_visible_one(tmp_path, scale, depth):
+    model = Applier.load(publish(tmp_path / "run", scale=scale))
+    model.net = Blur()
+    top = np.iinfo(depth).max
+    y, x = np.mgrid[:24, :24] - 11.5
+    alpha = (np.hypot(y, x) < 8).astype(depth) * depth(top)
+    for hidden in (0, 99):
+        colour = np.where(alpha > 0, depth(top), depth(hidden))[None].repeat(3, 0)
+        made = model.raster(Raster(colour, alpha, float(top)))
+        assert made.bits == depth().itemsize * 8 and made.size == (24 * scale, 24 * scale)
+        assert np.asarray(picture(made, alpha=False)).min() == 255  # white on white
+    shade = (np.arange(24) * 5 + 60).astype(depth)[None, None].repeat(3, 0).repeat(24, 1)
+    dark, bright = (model.raster(Raster(np.where(alpha > 0, shade, depth(h)), alpha, float(top))) for h in (0, top))
+    shown = dark.alpha > 0
+    assert np.array_equal(dark.colour[:, shown], bright.colour[:, shown])
+
+
+@pytest.mark.parametrize("suffix", ["webp", "png", "gif"])
+def test_transparent_colours_of_an_animation_show_nowhere(tmp_path, suffix):
+    model = Applier.load(publish(tmp_path / "run"))
+    model.net = Blur()
+    frames = []
+    for k in range(3):
+        array = np.zeros((20, 20, 4), np.uint8)
+        array[4 + k : 14 + k, 4:14] = 255
+        frames.append(Image.fromarray(array))
+    frames[0].save(tmp_path / f"in.{suffix}", save_all=True, append_images=frames[1:], lossless=True, disposal=2)
+    apply_files(model, tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}", mark=False)
+    found = read((tmp_path / f"out.{suffix}").read_bytes())
+    assert len(found.frames) == 3
+    assert all(np.asarray(picture(frame, alpha=False)).min() >= 254 for frame in found.frames)
+
+
+def test_files_without_a_range_are_read_as_in_the_training(tmp_path):
+    model = Applier.load(publish(tmp_path / "run", channels=1))
+    heights = np.linspace(200, 1000, 48, dtype=np.float32).reshape(6, 8)
+    Image.fromarray(heights).save(tmp_path / "in.tif")
+    seen, _ = [], model.fingerprint  # of the network that the next line hides
+    model.net = lambda x: seen.append(x) or x
+    for known, ends in ((None, (-1, 1)), ((-1000, 3000), (-0.4, 0))):
+        model.known = known
+        done = apply_files(model, tmp_path / "in.tif", tmp_path / "out.tif")
+        assert [said for _, said in done.said] == ([] if known else ["read with 200 as black and 1000 as white"])
+        assert np.allclose((seen[-1].min(), seen[-1].max()), ends, atol=1e-6)
+        assert np.allclose(np.asarray(Image.open(tmp_path / "out.tif")), heights, atol=1e-3)
+
+
+def test_twelve_bits_in_sixteen_are_said(run, tmp_path):
+    Image.fromarray((np.arange(64, dtype=np.uint16) * 65).reshape(8, 8)).save(tmp_path / "in.png")
+    done = apply_files(Applier.load(run), tmp_path / "in.png", tmp_path / "out.png")
+    assert ["0 to 4095 of 0 to 65535" in said for _, said in done.said] == [True]
 
 
 def test_grey_stays_grey_and_colour_meets_a_grey_model_as_luma(tmp_path):
@@ -209,7 +272,7 @@ def test_unknown_options_and_wrong_files_are_sentences(run, tmp_path):
 def test_masks_are_binary_and_must_fit(run, tmp_path):
     model, array = Applier.load(run), noise(4, 6, 3) // 2 + 64
     mask = np.zeros((4, 6), np.uint8)
-    mask[1, 2], mask[2, 3] = 128, 127
+    mask[1, 2], mask[2, 3], mask[3, 3] = 255, 127, 1
     for kind in (mask, Image.fromarray(mask), mask >= 128):
         out = model.apply(array, mask=kind)
         hole = (out == 0).all(-1)

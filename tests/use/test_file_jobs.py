@@ -28,11 +28,13 @@ def test_a_folder_of_masks(run, tmp_path):
     (tmp_path / "masks").mkdir()
     for name in ("a", "b", "c"):
         Image.fromarray(np.full((4, 4, 3), 200, np.uint8)).save(tmp_path / "in" / f"{name}.png")
-    Image.fromarray(np.full((4, 4), 255, np.uint8)).save(tmp_path / "masks" / "a.png")
+    left = np.repeat([[255, 255, 0, 0]], 4, 0).astype(np.uint8)
+    Image.fromarray(left).save(tmp_path / "masks" / "a.png")
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "masks" / "b_mask.png")
     done = apply_files(Applier.load(run), tmp_path / "in", tmp_path / "out", mask=tmp_path / "masks")
-    assert (pixels(tmp_path / "out" / "a.png") == 0).all() and (pixels(tmp_path / "out" / "b.png") == 200).all()
-    assert [name for name, _ in done.failed] == ["c.png"] and "c_mask.png" in done.failed[0][1]
+    assert (pixels(tmp_path / "out" / "a.png")[..., 0] == np.where(left, 0, 200)).all()
+    assert [name for name, _ in done.failed] == ["b.png", "c.png"] and "c_mask.png" in done.failed[1][1]
+    assert "b_mask.png marks nothing" in done.failed[0][1] and not (tmp_path / "out" / "b.png").exists()
     shutil.copy(tmp_path / "masks" / "a.png", tmp_path / "in" / "a_mask.png")  # masks beside their pictures
     done = apply_files(Applier.load(run), tmp_path / "in", tmp_path / "beside", mask=tmp_path / "in")
     assert [b.name for _, b in done.pairs] == ["a.png"] and len(done.failed) == 2

@@ -158,6 +158,15 @@ def test_names_of_strangers_act_nowhere(run, photos, tmp_path, monkeypatch, caps
     assert json.loads(raw)["classes"] == list(hostile) and all(c.isprintable() or c == "\n" for c in raw)
 
 
+def test_a_picture_of_sixteen_bits_in_memory_is_scaled_not_clipped(run):
+    deep = (np.arange(64, dtype=np.uint16) * 1000).reshape(8, 8)
+    model, seen = Predictor.load(run), []
+    net, model.net = model.net, lambda x: seen.append(x[0]) or net(x)
+    model.predict(Image.fromarray(deep))
+    model.predict(Image.fromarray(np.rint(deep / 257).astype(np.uint8)))
+    assert torch.equal(*seen) and len(seen[0].unique()) == 64
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
 def test_a_file_of_somebody_else_is_not_overwritten(suffix, tmp_path):
     path = tmp_path / f"out{suffix}"

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, whole
+from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
 from ganworks.core.limits import check_seed
@@ -67,13 +68,15 @@ def print_outcome(done: Any) -> None:
     else:
         say(f"{len(done.pairs):,} done, in {done.out}")
         if done.kept:
-            say(f"{done.kept:,} of them were finished before, from the same inputs and model, and were kept.")
+            kept = counted(done.kept, "of them was", "of them were")
+            say(f"{kept} finished before, from the same inputs and model, and kept.")
     if done.left:
         pictures = ".png" in done.takes
-        others = "neither pictures nor videos" if pictures else f"not among what it takes ({', '.join(done.takes)})"
-        say(f"{done.left:,} other files in the folder are {others}.")
+        others = "no picture and no video" if pictures else f"not among what it takes ({', '.join(done.takes)})"
+        say(f"{counted(done.left, 'other file in the folder is', 'other files in the folder are')} {others}.")
     for said, count in Counter(said for _, said in done.said).most_common(_SHOWN):
-        say(f"{said[0].upper()}{said[1:]}{f' ({count:,} files)' if len(done.pairs) > 1 else ''}.")
+        often = f" ({counted(count, 'file')})" if len(done.pairs) > 1 else ""
+        say(f"{said[0].upper()}{said[1:]}{often}.")
 
 
 def refuse_failures(done: Any) -> None:

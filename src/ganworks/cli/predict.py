@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ganworks.cli.words import Options, import_own, only, whole
+from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.machine.places import place
@@ -53,7 +54,10 @@ def print_predictions(found: Any, top: int, most: int) -> None:
         say(f"... and {len(found) - most:,} more")
     if len(found) > 1:
         counts = Counter(found.classes[k] for k in found.labels)
-        say("", f"{len(found):,} pictures: " + ", ".join(f"{n:,} {label}" for label, n in counts.most_common(20)))
+        say(
+            "",
+            f"{counted(len(found), 'picture')}: " + ", ".join(f"{n:,} {label}" for label, n in counts.most_common(20)),
+        )
     if found.accuracy is not None:
         value, low, high = found.accuracy
         say(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ganworks.cli.words import Options, decimal, import_own, whole
 from ganworks.core.console.stop import told
+from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
 from ganworks.core.contracts import sampling_options
 from ganworks.core.errors import UsageError, nearest, switch
@@ -58,7 +59,10 @@ def sample(places: list[str], options: Options) -> None:
         if model.maker is not None and not model.maker.each:
             say(*preview_lines(samples[:5].items), "")
         written, out = free_place(options, out, lambda out: samples.save(out, mark=mark))
-    say(f"{n:,} samples of seed {seed} are in {written[0] if len(written) == 1 else out}.")
+    say(
+        f"{counted(n, f'sample of seed {seed} is', f'samples of seed {seed} are')} in "
+        f"{written[0] if len(written) == 1 else out}."
+    )
 
 
 def with_options(model: Any, options: Options) -> Any:
@@ -106,7 +110,7 @@ def in_bulk(model: Any, n: int, options: Options, out: Path, mark: bool, facts: 
 
         made = functools.partial(generate, model, n, seed=seed, form=form, mark=mark, on_progress=tell, **facts)
         out = free_place(options, out, lambda out: made(out=out))[1]
-    say(f"{n:,} samples of seed {seed} are in {out}.")
+    say(f"{counted(n, f'sample of seed {seed} is', f'samples of seed {seed} are')} in {out}.")
 
 
 def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError, nearest
 
 VERBS = {  # verb -> "module:function"; the function takes the places and the options
@@ -54,7 +55,8 @@ def one(places: list[str], what: str, verb: str) -> str:
     """The only word, or a UsageError that says what the verb needs."""
     if len(places) != 1:
         raise UsageError(
-            f"`ganworks {verb}` needs {what}; it got {len(places)} words. `ganworks {verb} --help` shows how."
+            f"`ganworks {verb}` needs {what}; it got {counted(len(places), 'word')}. `ganworks {verb} "
+            "--help` shows how."
         )
     return places[0]
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 
 RELEASE_AFTER = 64 << 20
@@ -177,7 +178,7 @@ def number_labels(values: np.ndarray, count: int, where: str) -> tuple[np.ndarra
         values = values.argmax(1)
     if values.shape != (count,):
         raise UsageError(
-            f'"{where}" holds {count} images but labels of shape {values.shape}; give one label per image.'
+            f'"{where}" holds {counted(count, "image")} but labels of shape {values.shape}; give one label per image.'
         )
     if values.dtype.kind == "f":
         if not np.isfinite(values).all() or (values != np.rint(values)).any():

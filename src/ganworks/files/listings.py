@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.errors import UsageError
 from ganworks.files import provenance
 from ganworks.files.array_files import check_ratio, file_mark, zip_count
@@ -83,7 +83,9 @@ class FolderListing(_Chooses):
         if self._runs:
             self.notes.append(f"{self._runs} runs of ganworks were left out")
         if links:
-            self.notes.append(f"{links} links out of the folder, pipes or devices were left out")
+            what = "link out of the folder, pipe or device was"
+            said = counted(links, what, "links out of the folder, pipes or devices were")
+            self.notes.append(f"{said} left out")
 
     @property
     def digest(self) -> Any:

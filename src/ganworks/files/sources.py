@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import from_idx, from_npy, from_npz, idx_in_folder, is_idx_name
 from ganworks.files.arrays import ArraySource, Source, WithLabels, digits, from_array
@@ -118,7 +118,7 @@ def labels_of(given: Any, count: int, what: str) -> tuple[np.ndarray, tuple[str,
     Raises UsageError unless there is one label for each example.
     """
     if len(given) != count:
-        raise UsageError(f"{count} {what} but {len(given)} labels.")
+        raise UsageError(f"{count:,} {what} but {counted(len(given), 'label')}.")
     names, numbers = np.unique(np.asarray(given).astype(str), return_inverse=True)
     return numbers.reshape(-1).astype(np.int64), tuple(names.tolist())
 
@@ -151,7 +151,8 @@ class FileSource(WithLabels):
         read = {*wanted, *listing.results}
         others = sum(i not in read and not _label_file(name) for i, name in enumerate(listing.names))
         if others:
-            self.notes.append(f"{others} files are no {self.what} by their names and were left out")
+            left = counted(others, "file is", "files are")
+            self.notes.append(f"{left} none of the {self.what} by name: left out")
         if not wanted:
             raise UsageError(f'"{self.path}" holds no {self.what}; their names end in {", ".join(self.suffixes)}.')
         self.base, wanted = self._descend(wanted)

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.metrics.estimate import Estimate, around
 
 
@@ -41,7 +42,9 @@ def moments(features: np.ndarray, weights: np.ndarray | None = None) -> Moments:
     n, d = x.shape
     if weights is None:
         if n < d + 1:
-            warnings.warn(f"{n} examples are too few for {d} features: FD needs {d + 1}.", stacklevel=2)
+            warnings.warn(
+                f"{counted(n, 'example is', 'examples are')} too few for {d} features: FD needs {d + 1}.", stacklevel=2
+            )
         centre = x.mean(axis=0)
         x = x - centre
         return Moments(centre, x.T @ x / max(n - 1, 1), n)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.metrics.classifier import Classifier
 from ganworks.metrics.features import FeatureExtractor, Progress
@@ -55,7 +56,8 @@ def sample_features(
     bad = int((~np.isfinite(made.features)).any(1).sum())
     if bad:
         raise UsageError(
-            f"{bad} of {count} samples hold values that are not finite: this generator has "
+            f"{bad:,} of {counted(count, 'sample holds', 'samples hold')} values that are not finite: this "
+            "generator has "
             "diverged. Evaluate an earlier snapshot."
         )
     return made

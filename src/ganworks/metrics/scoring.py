@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.metrics.classifier import Classifier
 from ganworks.metrics.estimate import Estimate, untouched_random_state, wilson
@@ -27,7 +28,7 @@ from ganworks.metrics.samples import Sample, SampleFeatures, sample_features
 from ganworks.metrics.sheets import draw_all
 
 PROTOCOL = (
-    "All comparisons use {n} examples on each side; {groups} group(s) of {n} samples are averaged.",
+    "All comparisons use {n} examples on each side; mean over groups of {n} samples: {groups}.",
     "fd and kid compare with {train} training examples; floor: held-out examples against them.",
     "precision, recall, density and coverage compare with {n} held-out examples; floor: training examples.",
     "authenticity and copied search {train} training examples; floor: held-out examples.",
@@ -263,13 +264,16 @@ def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str,
 def _warnings(dataset: MetricDataset, extractor: FeatureExtractor, real: Reference, n: int) -> list[str]:
     said = []
     if n < extractor.dim + 1:
-        said.append(f"Only {n} examples for {extractor.dim} features: fd is mostly bias; trust kid instead.")
+        said.append(f"Only {counted(n, 'example')} for {extractor.dim} features: fd is mostly bias; trust kid instead.")
     if n < 1000:
-        said.append(f"Only {n} held-out examples: intervals are wide and small differences mean nothing.")
+        said.append(f"Only {counted(n, 'held-out example')}: intervals are wide and small differences mean nothing.")
     if twice := n - int(real.manifold(n).first.sum()):
-        said.append(f"{twice} of {n} held-out examples repeat others; as neighbours, copies count once.")
+        among = counted(n, "held-out example")
+        said.append(f"{twice:,} of {among} repeat others; as neighbours, copies count once.")
     if len(real.train) < len(dataset.train):
-        said.append(f"Copies were searched in {len(real.train)} of {len(dataset.train)} training examples.")
+        said.append(
+            f"Copies were searched in {len(real.train):,} of {counted(len(dataset.train), 'training example')}."
+        )
     if isinstance(extractor, Classifier) and not extractor.accuracy >= 0.9:
         said.append(
             f"The classifier is right on only {extractor.accuracy:.0%} of held-out examples: read agreement with care."
@@ -279,7 +283,9 @@ def _warnings(dataset: MetricDataset, extractor: FeatureExtractor, real: Referen
 
 def _enough(count: int) -> None:
     if count < FEWEST:
-        raise UsageError(f"{count} samples are too few to evaluate; request at least {FEWEST}, better 2000.")
+        raise UsageError(
+            f"{counted(count, 'sample is', 'samples are')} too few to evaluate; request at least {FEWEST}, better 2000."
+        )
 
 
 def _versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.files.rasters.write import save_picture
@@ -55,10 +56,10 @@ class TaskReport:
         return plain(asdict(self))
 
 
-def too_few(held: int, needed: int, what: str = "examples") -> str:
-    """The sentence that says how many held-out examples scores need, and what to do. what: their name, plural."""
-    many = f"Only {held}" if held else "No"
-    return f"{many} {what} are held out; scores need {needed}. Train on more data, or with a larger held_out."
+def too_few(held: int, needed: int, one: str = "example", many: str = "examples") -> str:
+    """The sentence that says how many held-out examples scores need, and what to do. one, many: their name."""
+    few = f"Only {counted(held, f'{one} is', f'{many} are')}" if held else f"No {many} are"
+    return f"{few} held out; scores need {needed}. Train on more data, or with a larger held_out."
 
 
 def metric(

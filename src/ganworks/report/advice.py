@@ -7,6 +7,7 @@ import re
 import shlex
 from typing import NamedTuple
 
+from ganworks.core.console.text import counted
 from ganworks.report import units, words
 from ganworks.report.grades import RATIO_STEPS, verdicts
 from ganworks.report.read import RunView, as_float, mapping
@@ -83,7 +84,9 @@ def _sampling(run: RunView, folder: str) -> Command:
     form = ".png" if pictures else next(iter(run.forms), ".npz")
     many, what = ("64", "as one picture") if pictures else ("1000", "in one file")
     out = shlex.quote(f"{run.folder}{form}")
-    return Command(f"ganworks sample {folder} {many} seed=0 out={out}", f"make {int(many):,} new samples {what}")
+    return Command(
+        f"ganworks sample {folder} {many} seed=0 out={out}", f"make {counted(int(many), 'new sample')} {what}"
+    )
 
 
 def train_command(run: RunView, longer: bool = False) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_json, read_yaml
 
@@ -329,7 +330,7 @@ def _lines(path: Path, tail: int | None, problems: list[str]) -> Iterator[Event]
             continue
         yield mapping(event)
     if damaged:
-        problems.append(f"{path.name}: {damaged} damaged line{'s' * (damaged != 1)} left out.")
+        problems.append(f"{path.name}: {counted(damaged, 'damaged line')} left out.")
 
 
 def assert_event(event: object) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ganworks.core.console.text import counted
 from ganworks.report.glossary import METRICS, metric_for, stated
 from ganworks.report.grades import GRADES, Score, Verdict, comparison, score_text, verdicts
 from ganworks.report.read import RunView, as_float, mapping
@@ -41,7 +42,8 @@ def _few(run: RunView) -> str:
     held = used if used > 0 else held
     if not held < (FEW_COMPARED if run.task else FEW_HELD_OUT):
         return ""
-    return f"Only {held:.0f} examples are held out, too few for a verdict: look at what it makes."
+    few = counted(round(held), "example is", "examples are")
+    return f"Only {few} held out, too few for a verdict: look at what it makes."
 
 
 def from_report(report: Mapping[str, Any]) -> list[Score]:

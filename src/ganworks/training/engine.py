@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets, Terms
 from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
@@ -222,7 +223,7 @@ class Engine:
             if not math.isfinite(float(grad.sum())) and not torch.isfinite(grad).all():
                 last = {n: round(float(v[-1]), 4) for n, v in self.terms.items() if v}
                 raise NonFiniteError(
-                    f"The loss or gradient of {name} is not finite at {self.clock.seen} examples; "
+                    f"The loss or gradient of {name} is not finite at {counted(self.clock.seen, 'example')}; "
                     f"the last losses were {last}."
                 )
         for name in players:

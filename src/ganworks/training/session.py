@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ganworks.core.console.stop import Stop
+from ganworks.core.console.text import counted
 from ganworks.core.errors import GanworksError
 from ganworks.core.events import Alarm, Event, Finished, Round, Saved, Scored, Shown, Started
 from ganworks.core.settings import UNTIL
@@ -241,14 +242,14 @@ class Session:
             yield from self._keep(Alarm(seen, "non-finite", str(error), what_to_try, fatal=True))
             raise GanworksError(
                 f"{error} It came back after {_RETRIES} attempts from the last good state "
-                f"({counters['seen']} examples), which is kept. {what_to_try}"
+                f"({counted(counters['seen'], 'example')}), which is kept. {what_to_try}"
             )
         self.engine.clock.retries, self.engine.clock.lr_scale = retries, scale
         yield from self._keep(
             Alarm(
                 seen,
                 "non-finite",
-                f"{error} Went back to {counters['seen']} examples (attempt {retries}).",
+                f"{error} Went back to {counted(counters['seen'], 'example')} (attempt {retries}).",
                 what_to_try,
             )
         )

@@ -18,6 +18,7 @@ from torch import nn
 import ganworks
 from ganworks.core import registry
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, phases_of, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
@@ -114,9 +115,12 @@ class Builder:
         return engine
 
     def _as_taken(self) -> list[str]:
-        """What the data are taken for, where that is decided by looking at them, and the notes of their reading."""
+        """What the data are taken for, where that is decided by looking at them, and what was odd in reading them."""
         facts = self.data.summary
-        return [*(f"Taken for {line}" for line in facts["taken"]), *facts["notes"][:12]] if facts.get("taken") else []
+        taken = [*(f"Taken for {line}" for line in facts["taken"]), *facts["notes"][:12]] if facts.get("taken") else []
+        return taken + [
+            f"{text} ({counted(times, 'time')})" for text, times in list(facts.get("warnings", {}).items())[:12]
+        ]
 
     def fresh(self, folder: Path, given: Mapping[str, Any]) -> TrainingJob:
         """Calibrate, write the plan, and create the run.
@@ -138,14 +142,15 @@ class Builder:
         )
         self.config = replace(self.config, train=train)
         engine = self.engine(pace.bf16, plan.total)
-        few = f"Only {len(self.data.held)} examples are held out, too few to choose by scores: the newest is published."
+        held = counted(len(self.data.held), "example is", "examples are")
+        few = f"Only {held} held out, too few to choose by scores: the newest is published."
         notes = (
             *self.config.notes,
             *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
             *self._sliced(engine),
             *promised(self.config, len(self.data.train), plan.total, plan.total),
-            f"{pace.name} on {self.device.type} ({pace.threads} thread{'s' * (pace.threads > 1)}): "
+            f"{pace.name} on {self.device.type} ({counted(pace.threads, 'thread')}): "
             f"{pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
         )

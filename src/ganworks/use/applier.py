@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganworks.core.config import from_dict
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.contracts import (
     ChangesArrays,
     ChangesFiles,
@@ -33,13 +33,14 @@ from ganworks.core.limits import check_seed
 from ganworks.core.machine import memory
 from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import key
-from ganworks.files.rasters.decode import decode
-from ganworks.files.rasters.read import Raster, read, still
+from ganworks.files.rasters.masks import file_bytes, mask_tensor
+from ganworks.files.rasters.pixels import luma
+from ganworks.files.rasters.read import Picture, read, still
+from ganworks.files.rasters.stored import Raster, range_of
 from ganworks.files.rasters.write import picture, resized
+from ganworks.layers.fill import smooth_fill
 from ganworks.runs.published import FILE, Published, file_of, load_net
 from ganworks.use.model import fingerprint, own_randomness
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32).reshape(3, 1, 1)  # ITU-R BT.601
 
 
 class Applier:
@@ -55,6 +56,7 @@ class Applier:
         self.info = {**found.card, "path": str(found.file)}
         back = found.card.get("player") == "G_back"  # it makes what the other network is given
         self.spec = replace(found.spec, shape=found.spec.source, source=found.spec.shape) if back else found.spec
+        self.known = range_of(found.spec.facts, "target_range" if back else "range")
         self.domain = from_dict(Any, found.card.get("domain"), f"{found.file}: domain")
         if not isinstance(self.domain, ChangesPictures | ChangesFiles):
             raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot be applied to anything.")
@@ -152,41 +154,49 @@ class Applier:
         return out.clamp(-1, 1)
 
     def raster(self, raster: Raster, seed: int = 0, **options: Any) -> Raster:
-        """A raster -> a raster of the same depth. Alpha bypasses the network and is resized when the size changes.
+        """A raster -> a raster of the same depth. Alpha bypasses the network and is resized when the size changes; the
+        colour of fully transparent pixels is replaced first, so that it shows in no visible one.
 
         A model of grey pictures gets the luma (BT.601) of colour ones. A grey picture stays grey when the domain
         says that results show the same picture (`keeps_grey`).
         """
         planes, alpha = self._planes(raster)
-        x = torch.from_numpy(planes / np.float32(raster.top / 2) - np.float32(1))[None]
+        half = np.float32((raster.top - raster.low) / 2)
+        x = torch.from_numpy((planes - np.float32(raster.low)) / half - np.float32(1))[None]
         out = self.run(x, seed, **options)[0].numpy()
         if len(out) not in (1, 2, 3, 4):
-            raise UsageError(f"This model makes {len(out)} channels, which is no picture; use run() on arrays.")
-        values = (out + np.float32(1)) * np.float32(raster.top / 2)
+            raise UsageError(
+                f"This model makes {counted(len(out), 'channel')}, which is no picture; use run() on arrays."
+            )
+        values = (out + np.float32(1)) * half + np.float32(raster.low)
         if raster.colour.dtype != np.float32:
             values = np.rint(values).astype(raster.colour.dtype)
         if len(values) in (2, 4):
             values, alpha = values[:-1], values[-1]
         grey = isinstance(self.domain, KeepsGrey) and self.domain.keeps_grey
         if len(values) == 3 and len(raster.colour) == 1 and grey:
-            values = _luma(values)
-        alpha = None if alpha is None else resized(alpha, values.shape[1:], raster.top)
-        return Raster(values, alpha, raster.top)
+            values = luma(values)
+        alpha = None if alpha is None else resized(alpha, values.shape[1:], raster.low, raster.top)
+        return Raster(values, alpha, raster.top, raster.low)
 
     def _planes(self, raster: Raster) -> tuple[np.ndarray, np.ndarray | None]:
         """(input of the network [C, H, W] float32 in 0..top, alpha that bypasses it or None)."""
-        colour = raster.colour
-        wanted = len(colour) if self.channels is None else self.channels
+        wanted = len(raster.colour) if self.channels is None else self.channels
         if wanted not in (1, 2, 3, 4):
-            raise UsageError(f"This model takes {wanted} channels, not a picture; use run() on arrays.")
+            raise UsageError(f"This model takes {counted(wanted, 'channel')}, not a picture; use run() on arrays.")
+        colour = _without_hidden(raster) if wanted in (1, 3) else raster.colour
         if wanted <= 2 and len(colour) == 3:
-            colour = _luma(colour)
+            colour = luma(colour)
         elif wanted >= 3 and len(colour) == 1:
             colour = colour.repeat(3, 0)
         if wanted in (1, 3):
             return colour.astype(np.float32), raster.alpha
         alpha = np.full(raster.size, raster.top) if raster.alpha is None else raster.alpha
         return np.concatenate([colour, alpha[None]]).astype(np.float32), None
+
+    def read(self, data: bytes, name: str) -> Picture:
+        """An encoded picture, its pixels taken for black and white as in the training (`stored`)."""
+        return read(data, name, known=self.known)
 
     def apply(self, image: Any, seed: int = 0, **options: Any) -> Any:
         """One picture through the network.
@@ -209,7 +219,10 @@ class Applier:
             out = self.raster(raster, seed, **self.ready(options, raster.size))
             planes = [*out.colour] if out.alpha is None else [*out.colour, out.alpha]
             return planes[0] if image.ndim == 2 and len(planes) == 1 else np.stack(planes, -1)
-        raster = still(image) if isinstance(image, Image.Image) else read(_bytes(image), str(image)).frames[0]
+        if isinstance(image, Image.Image):
+            raster = still(image, self.known)
+        else:
+            raster = self.read(file_bytes(image), str(image)).frames[0]
         return picture(self.raster(raster, seed, **self.ready(options, raster.size)))
 
     def _changed(self, given: Any, seed: int, options: dict[str, Any]) -> Any:
@@ -217,7 +230,7 @@ class Applier:
         if isinstance(given, str | Path):
             if not str(given).lower().endswith(self.takes):
                 raise UsageError(f"This model takes files whose names end in {', '.join(self.takes)}, not {given}.")
-            return self.change(_bytes(given), Path(given).name, seed, **options)[0]
+            return self.change(file_bytes(given), Path(given).name, seed, **options)[0]
         if not isinstance(self.domain, ChangesArrays):
             raise UsageError(f"This model changes files ({', '.join(self.takes)}): give the path of one.")
         self._check(options)
@@ -236,7 +249,8 @@ class Applier:
         planes = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0) if last else array
         if self.channels not in (None, len(planes)):
             raise UsageError(
-                f"This model takes {self.channels} channels; the array {list(array.shape)} has {len(planes)}."
+                f"This model takes {counted(self.channels or 0, 'channel')}; the array {list(array.shape)} has "
+                f"{len(planes)}."
             )
         whole = array.dtype.kind == "u"
         low, high = (0.0, float(np.iinfo(array.dtype).max)) if whole else (self.spec.low, self.spec.high)
@@ -255,39 +269,15 @@ class Applier:
         return {**options, "mask": mask_tensor(options["mask"], size)}
 
 
-def mask_tensor(mask: Any, size: tuple[int, int]) -> Tensor:
-    """A mask [1, 1, H, W] of 0 and 1 (1 = hole) from a path, an image, an array [H, W] or a tensor; white is a hole.
-
-    Files and images: holes from 128 of 255 on; arrays: True, or from half of the type's largest value on. Raises
-    UsageError when the size is not that of the picture.
-    """
-    if isinstance(mask, Tensor):
-        hole = (mask.float() > 0.5).cpu().numpy().reshape(mask.shape[-2:])
-    elif isinstance(mask, np.ndarray):
-        half = np.iinfo(mask.dtype).max / 2 if mask.dtype.kind in "iu" else 0.5
-        hole = mask.reshape(mask.shape[:2]) > half
-    elif isinstance(mask, Image.Image):
-        hole = np.asarray(picture(still(mask), alpha=False).convert("L")) >= 128
-    else:
-        hole = decode(_bytes(mask), str(mask), channels=1, background="black")[0] >= 128
-    if hole.shape != size:
-        name = mask if isinstance(mask, str | Path) else "the mask"
-        have, want = f"{hole.shape[1]} x {hole.shape[0]}", f"{size[1]} x {size[0]}"
-        raise UsageError(f"{name} has {have} pixels, its picture {want} (upright). A mask must fit pixel by pixel.")
-    return torch.from_numpy(hole.astype(np.float32))[None, None]
-
-
-def _bytes(path: Any) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (OSError, TypeError) as error:
-        raise UsageError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
-
-
-def _luma(colour: np.ndarray) -> np.ndarray:
-    """RGB [3, H, W] -> [1, H, W] of the same type; equal channels stay what they are."""
-    grey = (colour.astype(np.float32) * _LUMA).sum(0, keepdims=True)
-    return grey if colour.dtype == np.float32 else np.rint(grey).astype(colour.dtype)
+def _without_hidden(raster: Raster) -> np.ndarray:
+    """The colour of a raster, that of fully transparent pixels filled smoothly from those that can be seen."""
+    hidden = np.zeros(0) if raster.alpha is None else raster.alpha <= raster.low
+    if not hidden.any() or hidden.all():
+        return raster.colour
+    colour = torch.from_numpy(raster.colour.astype(np.float32))[None]
+    filled = smooth_fill(colour, torch.from_numpy(hidden.astype(np.float32))[None, None])[0].numpy()
+    filled = filled.clip(raster.low, raster.top) if raster.bits == 32 else np.rint(filled)
+    return np.where(hidden, filled.astype(raster.colour.dtype), raster.colour)
 
 
 def _of_array(array: np.ndarray) -> Raster:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.config import difference
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed, check_truncation
 from ganworks.core.machine import memory
@@ -211,7 +212,8 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
     except KeyboardInterrupt as interrupt:
         finish()  # what was being written is whole
         raise KeyboardInterrupt(
-            f"Interrupted. {done + made:,} of {count:,} samples are in {job.folder}; the same command goes on."
+            f"Interrupted. {done + made:,} of {counted(count, 'sample is', 'samples are')} in {job.folder}; "
+            "the same command goes on."
         ) from interrupt
     return made
 
@@ -232,7 +234,9 @@ def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suff
     entries = {line["shard"]: line for line in lines[1:] if "shard" in line}
     if any(line["stop"] > count for line in entries.values()):
         most = max(line["stop"] for line in entries.values())
-        raise UsageError(f"{folder} already holds {most} samples, more than count={count}. Choose another folder.")
+        raise UsageError(
+            f"{folder} already holds {counted(most, 'sample')}, more than count={count}. Choose another folder."
+        )
     whole = {n for n, line in entries.items() if line["stop"] == min(count, (n + 1) * shard)}
     return {n for n in whole if _digest(folder, settings["form"], entries[n], suffix) == entries[n]["sha256"]}
 

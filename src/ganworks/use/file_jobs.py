@@ -28,10 +28,12 @@ from ganworks.files.array_files import load_npy
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError
-from ganworks.files.rasters.read import Picture, Raster, read
+from ganworks.files.rasters.masks import mask_tensor
+from ganworks.files.rasters.read import Picture
+from ganworks.files.rasters.stored import Raster, reading_of
 from ganworks.files.rasters.write import encode, form_of, lost
 from ganworks.runs.lock import WRITTEN, FolderLock
-from ganworks.use.applier import Applier, mask_tensor
+from ganworks.use.applier import Applier
 from ganworks.use.job_record import Item, Record, find_items, places, read_file, refuse_overwriting
 from ganworks.use.samples import make_folder
 
@@ -300,8 +302,10 @@ def _made(
 def _picture(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
 ) -> tuple[bytes, list[str]]:
-    """The encoded output of one picture or animation, and what its format loses."""
-    found = read(data, printable(item.name))
+    """The encoded output of one picture or animation; how its pixels were read where that may surprise, and what its
+    format loses.
+    """
+    found = job.model.read(data, printable(item.name))
     options = _with_mask(job, mask, found)
     frames = []
     for done, frame in enumerate(found.frames):
@@ -309,7 +313,8 @@ def _picture(
         if on_progress:
             on_progress(printable(item.name), done + 1, len(found.frames))
     about = replace(found.about, form=form_of(target.suffix or f".{found.about.form.lower()}"))
-    return encode(frames, about, job.note(facts)), lost(frames, about.form)
+    said = [reading_of(found.frames[0], job.model.known), *lost(frames, about.form)]
+    return encode(frames, about, job.note(facts)), [sentence for sentence in said if sentence]
 
 
 def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.spec import key
 
 
@@ -43,7 +44,9 @@ _SHOWN_APART = (*_COUNTED, "source", "kind", "bytes", "classes", "notes", "warni
 def describe_any(facts: dict[str, Any]) -> list[str]:
     """The summary of any data set as lines of text: the counts, what only this kind has, and the notes."""
     size = f", {byte_count(facts['bytes'])}" if isinstance(facts.get("bytes"), int | float) else ""
-    lines = [f"{facts.get('count', 0):,} examples from {facts.get('source', '?')} ({facts.get('kind', '?')}{size})"]
+    lines = [
+        f"{counted(facts.get('count', 0), 'example')} from {facts.get('source', '?')} ({facts.get('kind', '?')}{size})"
+    ]
     if "train" in facts and "held" in facts:
         lines.append(f"split: {facts['train']:,} to train on, {facts['held']:,} held out")
     lines += [f"exact duplicates: {facts['duplicates']:,}"] if "duplicates" in facts else []
@@ -60,7 +63,7 @@ def describe_any(facts: dict[str, Any]) -> list[str]:
     lines += [f"  {name}" for name in facts.get("corrupt_names", [])]
     warned = facts.get("warnings")
     warned = warned if isinstance(warned, dict) else {}
-    lines += [f"warning: {text} ({times:,} times)" for text, times in warned.items()]
+    lines += [f"warning: {text} ({counted(times, 'time')})" for text, times in warned.items()]
     return lines + [f"note: {text}" for text in facts.get("notes", [])]
 
 

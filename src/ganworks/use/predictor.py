@@ -28,6 +28,8 @@ from ganworks.files.arrays import Source
 from ganworks.files.atomic import replace_file
 from ganworks.files.provenance import refuse_strange
 from ganworks.files.rasters.decode import SUFFIXES, DecodeError
+from ganworks.files.rasters.read import still
+from ganworks.files.rasters.write import picture
 from ganworks.files.sources import open_source
 from ganworks.files.tables.write import csv_text
 from ganworks.metrics.estimate import wilson
@@ -238,4 +240,4 @@ class _File:
 
 
 def _single(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))[None]
+    return np.asarray(picture(still(image), alpha=False))[None]

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from ganworks.core.config import difference
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.machine.places import TakenError, explain, place
@@ -319,7 +320,7 @@ def preview_lines(items: Any, most: int = 5) -> list[str]:
         elif hasattr(item, "to_string"):
             lines += [*preview_lines(item, 4), ""]
         elif getattr(item, "ndim", 0) == 2:
-            lines.append(f"  {len(item)} steps, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
+            lines.append(f"  {counted(len(item), 'step')}, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
         else:
             lines.append(f"  {str(item)[:200]}")
     return lines

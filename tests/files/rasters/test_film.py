@@ -199,3 +199,19 @@ def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch, caps
         cli.main(["apply", str(publish(tmp_path / "run")), str(tmp_path / "in.mp4"), f"out={tmp_path / 'o.mp4'}"]) == 2
     )
     assert "ganworks[video]" in capsys.readouterr().err and not (tmp_path / "o.mp4").exists()
+
+
+def test_what_is_transparent_in_a_film_shows_the_background(tmp_path):
+    array = np.zeros((32, 32, 4), np.uint8)
+    array[8:24, 8:24] = (40, 80, 120, 255)  # on transparent black
+    with av.open(str(tmp_path / "clear.mov"), "w") as made:
+        stream = made.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "rgba"
+        for packet in [*stream.encode(av.VideoFrame.from_ndarray(array, format="rgba")), *stream.encode()]:
+            made.mux(packet)
+    (frame,) = video.frames(tmp_path / "clear.mov")
+    assert (frame[:, 0, 0] == 255).all() and frame[:, 12, 12].tolist() == [40, 80, 120]
+    with av.open(str(tmp_path / "clear.mov")) as film:
+        assert (
+            video.shown(next(film.decode(video=0)), film.streams.video[0], "#000900")[0][:, 0, 0] == [0, 9, 0]
+        ).all()

@@ -127,7 +127,11 @@ def test_resampling_keeps_a_tone_removes_what_cannot_be_kept_and_rounds_the_leng
 
 def test_mix_normalize_fit_trim():
     x = np.array([[0.2, 0.4], [0.0, -0.4]], np.float32)
-    assert np.allclose(mix(x, 1), [[0.1, 0.0]])
+    said = Counter()
+    assert np.allclose(mix(x, 1, said), [[0.1, 0.0]]) and list(said) == [
+        "several channels mixed down to one, their mean"
+    ]
+    assert mix(x[:1], 1, said) is not None and said.total() == 1
     assert (mix(x[:1], 3) == x[:1]).all() and mix(x[:1], 3).shape == (3, 2)
     assert (mix(np.concatenate([x, x]), 2) == x).all()
     with pytest.raises(UsageError, match="2 channels cannot become 5"):
@@ -252,8 +256,9 @@ def test_channels_in_opposite_phase_are_no_silence(tmp_path, near):
     made, _ = LongSound(lambda: (tmp_path / "a.wav").open("rb"), "a.wav").converted(8000, 1, "off", tmp_path, met)
     assert np.array_equal(made, to_int16(mix(both.T, 1)))
     independent = np.random.default_rng(0).normal(0, 0.1, (64, 4000)).astype(np.float32)
-    assert np.array_equal(mix(independent, 1, met), independent.mean(0, keepdims=True)) and met.total() == 2
-    assert not mix(np.zeros((2, 5), np.float32), 1, met).any() and met.total() == 2
+    assert np.array_equal(mix(independent, 1, met), independent.mean(0, keepdims=True))
+    assert not mix(np.zeros((2, 5), np.float32), 1, met).any()
+    assert met["channels in opposite phase, which cancel each other: the loudest one was used"] == 2
 
 
 def test_a_long_recording_that_is_cut_short_is_refused(tmp_path):

@@ -12,6 +12,7 @@ from ganworks.files.rasters.pixels import change_channels, resize, to_image
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.look import look
+from ganworks.kinds.images.shared.photo_pack import open_photos
 from ganworks.use.findings import choose
 
 RNG = np.random.default_rng(3)
@@ -221,3 +222,25 @@ def test_a_sheet_shows_all_classes():
         or np.bincount(labels[choose(labels, 1032, 64)])[2] == 2
     )
     assert len(choose(None, 10, 64)) == 10
+
+
+def test_files_of_a_set_share_one_range_which_the_spec_keeps(tmp_path):
+    for k, (low, high) in enumerate(((0, 1), (-50, 350))):
+        save(tmp_path / "heights", f"{k}.tif", np.linspace(low, high, 64, dtype=np.float32).reshape(8, 8))
+    data = Images(held_out=0).open(tmp_path / "heights")
+    assert data.spec.facts["range"] == [-50, 350] and data.spec.dtype == "uint8"
+    assert sorted(data.raw([0, 1]).max((1, 2, 3)).tolist()) == [33, 255]
+    assert any("-50 is black and 350 is white" in note for note in data.summary["notes"])
+    photos = open_photos(tmp_path / "heights").describe(kind="restore", facts={"scale": 2})
+    assert photos.spec.facts == {"range": [-50, 350], "scale": 2}
+    save(tmp_path / "other", "0.png", np.eye(8, dtype=np.uint8))
+    assert Images().open(tmp_path / "other").spec.facts == {}
+
+
+@pytest.mark.parametrize("opened", [Images(held_out=0).open, open_photos], ids=["images", "photos"])
+def test_a_set_that_uses_little_of_its_range_is_told(tmp_path, opened):
+    for name, factor in (("twelve", 1), ("sixteen", 16)):
+        save(tmp_path / name, "0.png", (np.arange(64, dtype=np.uint16) * 64).reshape(8, 8) * np.uint16(factor))
+    few, all_ = (opened(tmp_path / name).summary["warnings"] for name in ("twelve", "sixteen"))
+    assert any("from 0 to 16 of 0 to 255, less than a tenth" in text and "12 bits in 16" in text for text in few)
+    assert not any("tenth" in text for text in all_)

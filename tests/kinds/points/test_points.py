@@ -109,7 +109,7 @@ def test_wrong_sources_are_refused_with_the_reason(tmp_path):
             Points().open(tmp_path / name)
     with pytest.raises(UsageError, match="grid25"):
         Points().open("grid")
-    with pytest.raises(UsageError, match="1 labels"):
+    with pytest.raises(UsageError, match="1 label"):
         Points().open((np.zeros((3, 2)), np.zeros(1)))
     with pytest.raises(UsageError, match="count"):
         Points(count=1)

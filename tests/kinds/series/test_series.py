@@ -125,7 +125,7 @@ def test_duplicate_and_unordered_stamps(tmp_path):
     tables, _, notes = in_order(table, find_time([table], "date"), "auto", "mean", 3)
     only, first = tables[0]
     assert only["load"].tolist() == [1.0, 2.0, 4.0] and len(notes) == 2 and first == read_stamps(["2020-01-01"])[0]
-    with pytest.raises(UsageError, match="repeat the stamp"):
+    with pytest.raises(UsageError, match="repeats the stamp"):
         in_order(table, find_time([table], "date"), "auto", "error", 3)
 
 

@@ -28,9 +28,9 @@ def test_what_cannot_be_used_is_counted(tmp_path):
     told = " | ".join(found.told)
     for part in (
         "2 empty lines",
-        "1 lines that are no UTF-8, the first is line 4",
-        "1 lines with NUL",
-        "1 lines longer",
+        "1 line in no UTF-8, the first is line 4",
+        "1 line with NUL",
+        "1 line longer",
     ):
         assert part in told, told
 
@@ -67,7 +67,7 @@ def test_a_gzip_bomb_stays_below_the_cap(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("given", [5, [1, 2], ["a", None], (["a", "b"], ["x"])])
 def test_wrong_objects_are_refused(given):
-    with pytest.raises(UsageError, match=r"list of str|2 texts and 1 labels"):
+    with pytest.raises(UsageError, match=r"list of str|2 texts and 1 label"):
         read_lines(given)
 
 

@@ -104,7 +104,7 @@ def test_too_short_clips_are_left_out_and_counted(tmp_path):
     strip(numbered(5)).save(folder / "up" / "short.png")
     data = Video(length=8, stride=1).open(folder)
     assert len(data) == 6 and data.summary["short"] == 1
-    assert any("1 clips of fewer than 8 frames" in note for note in data.summary["notes"])
+    assert any("1 clip of fewer than 8 frames" in note for note in data.summary["notes"])
     with pytest.raises(UsageError, match=r"no clip has the 16 frames .* the longest has 12.*domain\.length"):
         Video(length=16, stride=1).open(folder)
 
@@ -246,7 +246,7 @@ def test_arrays_with_labels():
     for bad, why in (([], "no clips"), ([clips[0] * 2], "floats from 0 to 1"), ([clips[0][0, 0]], "it must be")):
         with pytest.raises(UsageError, match=why):
             ClipArrays(bad)
-    with pytest.raises(UsageError, match="4 clips but 1 labels"):
+    with pytest.raises(UsageError, match="4 clips but 1 label"):
         ClipArrays((clips, ["a"]))
 
 
@@ -279,3 +279,15 @@ def test_nothing_to_open(tmp_path):
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(UsageError, match="holds no clips"):
         Video().open(tmp_path)
+
+
+def test_frames_without_a_range_share_one(tmp_path):
+    for clip, top in (("a", 100.0), ("b", 400.0)):
+        (tmp_path / "d" / clip).mkdir(parents=True)
+        for k in range(4):
+            values = np.linspace(0, top, 64, dtype=np.float32).reshape(8, 8) + np.float32(k / 100)
+            Image.fromarray(values).save(tmp_path / "d" / clip / f"{k}.tif")
+    data = Video(size=8, length=4, stride=1, held_out=0, labels="off").open(tmp_path / "d", cache=tmp_path / "cache")
+    tops = sorted({int(clip.max()) for clip in data.raw(np.arange(len(data)))})
+    assert tops[0] == 64 and tops[-1] == 255
+    assert any("0 is black and 400.03 is white" in note for note in data.summary["notes"])

@@ -28,6 +28,14 @@ def printable(name: str) -> str:
     return "".join(c if c.isprintable() else _escape(c) for c in name)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with the words that agree with it: "1 file is", "1,200 files are".
+
+    one: the words after 1, "file is". many: those after any other count; by default, an s is added.
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def on_page(text: str) -> str:
     """Text for a page, with its tabs and ends of lines; in place of what is unsafe stands U+FFFD."""
     return _UNSAFE_ON_PAGE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError, nearest, show
 from ganworks.core.machine import groups, memory
 
@@ -67,7 +68,8 @@ def use_threads(count: int) -> None:
             started += 1
     except RuntimeError as error:
         raise UsageError(
-            f"train.threads={count}: this process may not start more than {started} threads. More than the {cores()} "
+            f"train.threads={count}: this process may not start more than {counted(started, 'thread')}. More "
+            f"than the {cores()} "
             "of its processor cores are no faster."
         ) from error
     finally:

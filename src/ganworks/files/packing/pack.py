@@ -22,6 +22,7 @@ from ganworks.core.spec import Spec
 from ganworks.files.arrays import Source
 from ganworks.files.packing.cache import cache_folder, open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import FORMAT, Packed, open_pack
+from ganworks.files.packing.used import RangeUsed, of_colours
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.files.rasters.decode import DecodeError
 
@@ -33,12 +34,13 @@ class Conversion:
     """How items become rows of a pack.
 
     convert(item, name): a `ConvertedItem` whose array has `spec.shape` and `spec.dtype`. notes: sentences about choices
-    that were made.
+    that were made. groups: channels of brightness that belong together, see `RangeUsed`; None: all colours.
     """
 
     spec: Spec
     convert: Callable[[Any, str], ConvertedItem]
     notes: list[str] = field(default_factory=list)
+    groups: tuple[slice, ...] | None = None
 
 
 def pack(
@@ -79,7 +81,10 @@ def _write(
     memory.check_bytes(_COPIES * row, f'"{source.path}": one example of shape {spec.shape}')
     _check_space(writer, row * len(source))
 
+    used = RangeUsed(of_colours(spec.shape[0]) if conversion.groups is None else conversion.groups)
+
     def accept(index: int, data: np.ndarray) -> None:
+        used.add(data)
         if data.shape != spec.shape or data.dtype != spec.dtype:
             raise ValueError(f"item {index} became {data.dtype} {data.shape}, not {spec.dtype} {spec.shape}")
 
@@ -95,7 +100,7 @@ def _write(
         "sizes": dict(writer.sizes.most_common(50)),
         "distinct_sizes": len(writer.sizes),
         "modes": dict(writer.modes.most_common()),
-        "warnings": dict(writer.warnings.most_common(50)),
+        "warnings": dict(writer.warnings.most_common(50)) | dict.fromkeys(used.warnings, writer.rows),
         "notes": [*source.notes, *notes, *conversion.notes],
     }
     writer.finish(facts, source.labels if spec.classes else None, indent=1)

@@ -18,7 +18,7 @@ from ganworks.core.spec import Spec
 from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.arrays import release
 
-FORMAT = 1
+FORMAT = 2  # 2: 16-bit colours are rounded, no longer cut
 MAX_HELD = 10_000
 RELEASE_AFTER = 256 << 20
 FAULT = 64 << 10

@@ -13,6 +13,8 @@ from torch import Tensor
 from ganworks.files.rasters.arrange import Frame, arrange, shortened
 from ganworks.files.rasters.decode import MODES, colour
 
+LUMA = np.array([0.299, 0.587, 0.114]).reshape(3, 1, 1)  # ITU-R BT.601
+
 
 def to_image(array: np.ndarray) -> Image.Image:
     """uint8 [C, H, W], C in 1..4 -> PIL image in mode L, LA, RGB or RGBA."""
@@ -23,7 +25,7 @@ def resize(array: np.ndarray, size: tuple[int, int], fit: str, background: str =
     """uint8 or float32 [C, H, W] -> [C, *size]: cut or padded to the aspect ratio (`fit`), then Lanczos with
     antialiasing.
 
-    An image that already has the size is returned unchanged. Alpha is handled premultiplied.
+    An image that already has the size is returned unchanged. Alpha of uint8 images is handled premultiplied.
     """
     if array.shape[1:] == size:
         return array
@@ -72,11 +74,20 @@ def change_channels(array: np.ndarray, channels: int, background: str) -> np.nda
         back = np.asarray(colour(background)).reshape(3, 1, 1) / 255
         shown = shown * alpha + (back if len(shown) == 3 else back.mean(0, keepdims=True)) * (1 - alpha)
     if channels <= 2 and len(shown) == 3:
-        shown = (shown * np.array([0.299, 0.587, 0.114]).reshape(3, 1, 1)).sum(0, keepdims=True)  # ITU-R BT.601
+        shown = (shown * LUMA).sum(0, keepdims=True)
     elif channels >= 3 and len(shown) == 1:
         shown = shown.repeat(3, 0)
     out = np.concatenate([shown, alpha]) if channels in (2, 4) else shown
     return np.rint(out * scale).astype(np.uint8) if array.dtype == np.uint8 else out.astype(array.dtype)
+
+
+def luma(colour: np.ndarray) -> np.ndarray:
+    """[C, H, W], grey or RGB -> [1, H, W] of the same type (ITU-R BT.601); equal channels stay what they are."""
+    if len(colour) == 1:
+        return colour
+    kind = colour.dtype if colour.dtype.kind == "f" else np.dtype(np.float32)
+    grey = (colour.astype(kind) * LUMA.astype(kind)).sum(0, keepdims=True)
+    return grey if colour.dtype == kind else np.rint(grey).astype(colour.dtype)
 
 
 def viewable(x: Tensor | np.ndarray) -> np.ndarray:

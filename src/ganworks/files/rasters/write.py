@@ -16,10 +16,12 @@ from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters import deep
-from ganworks.files.rasters.read import ImageMetadata, Raster
+from ganworks.files.rasters.read import ImageMetadata
+from ganworks.files.rasters.stored import Raster, eight_bits, scaled
 
 FORMS = {
-    ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF",
+    ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG",
+    ".webp": "WEBP", ".gif": "GIF",
     ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM",
 }  # fmt: skip
 _MOVING = ("PNG", "WEBP", "GIF")
@@ -68,12 +70,12 @@ def encoded(image: Image.Image, form: str, mark: dict[str, Any] | None = None) -
     return buffer.getvalue()
 
 
-def resized(plane: np.ndarray, size: tuple[int, int], top: float) -> np.ndarray:
-    """A plane [H, W] at another (H, W): bicubic with antialiasing, values clipped to [0, top]."""
+def resized(plane: np.ndarray, size: tuple[int, int], low: float, top: float) -> np.ndarray:
+    """A plane [H, W] at another (H, W): bicubic with antialiasing, values clipped to [low, top]."""
     if plane.shape == size:
         return plane
     image = Image.fromarray(plane.astype(np.float32)).resize((size[1], size[0]), Image.Resampling.BICUBIC)
-    values = np.asarray(image).clip(0, top)
+    values = np.asarray(image).clip(low, top)
     return values if plane.dtype == np.float32 else np.rint(values).astype(plane.dtype)
 
 
@@ -118,17 +120,9 @@ def _at_size(about: ImageMetadata, raster: Raster) -> ImageMetadata:
     return about if about.icc is None or about.icc[16:20] == space else replace(about, icc=None)
 
 
-def _scaled(array: np.ndarray, top: float, new: int) -> np.ndarray:
-    """Values in 0..top as integers in 0..new."""
-    dtype = np.uint8 if new == 255 else np.uint16
-    if array.dtype == dtype and top == new:
-        return array
-    return np.rint(array.astype(np.float64).clip(0, top) * (new / top)).astype(dtype)
-
-
 def _sixteen(raster: Raster, about: ImageMetadata, mark: dict[str, Any] | None) -> bytes:
     planes = [raster.colour] if raster.alpha is None else [raster.colour, raster.alpha[None]]
-    array = _scaled(np.concatenate(planes), raster.top, 65535)
+    array = scaled(np.concatenate(planes), raster.low, raster.top, 65535)
     if about.form == "TIFF":
         if len(array) == 2:  # grey with alpha of 16 bits is a TIFF that few programs open
             array = array[[0, 0, 0, 1]]
@@ -145,15 +139,11 @@ def _sixteen(raster: Raster, about: ImageMetadata, mark: dict[str, Any] | None) 
 
 def picture(raster: Raster, alpha: bool = True) -> Image.Image:
     """A raster as an 8-bit PIL image: L, LA, RGB or RGBA; with alpha=False it is composited on white."""
-    colour = _scaled(raster.colour, raster.top, 255)
-    if raster.alpha is None:
-        return Image.fromarray(colour[0] if len(colour) == 1 else np.ascontiguousarray(colour.transpose(1, 2, 0)))
-    opacity = _scaled(raster.alpha, raster.top, 255)[None]
-    image = Image.fromarray(np.ascontiguousarray(np.concatenate([colour, opacity]).transpose(1, 2, 0)))
-    if alpha:
+    image = eight_bits(raster)
+    if alpha or raster.alpha is None:
         return image
     back = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(back, image.convert("RGBA")).convert("L" if len(colour) == 1 else "RGB")
+    return Image.alpha_composite(back, image.convert("RGBA")).convert("L" if len(raster.colour) == 1 else "RGB")
 
 
 def _pillow(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any] | None) -> bytes:
@@ -190,7 +180,7 @@ def _image(raster: Raster, form: str) -> Image.Image:
     if raster.bits == 32 and form == "TIFF" and raster.alpha is None and len(raster.colour) == 1:
         return Image.fromarray(raster.colour[0])
     if raster.bits == 16 and form == "PPM" and len(raster.colour) == 1 and raster.alpha is None:
-        return Image.fromarray(_scaled(raster.colour, raster.top, 65535)[0])
+        return Image.fromarray(scaled(raster.colour, raster.low, raster.top, 65535)[0])
     return picture(raster, form in _ALPHA)
 
 

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.files.tables.dates import DateForm, find_date_forms
 from ganworks.files.tables.numbers import NumberForm, comma_decimals, find_number_form
 
@@ -89,8 +90,9 @@ class Reading:
             out.append(f"{name}: {_counted(self.marks)} as marks for missing values")
         if self.odd:
             what = {"number": "numbers", "date": "dates", "time": "times"}[self.kind]
-            some = ", ".join(map(repr, sorted(self.odd)[:3]))
-            out.append(f"{name}: {sum(self.odd.values()):,} words among {what} ({some}) count as missing")
+            which = f"among {what} ({', '.join(map(repr, sorted(self.odd)[:3]))})"
+            words = counted(sum(self.odd.values()), f"word {which} counts", f"words {which} count")
+            out.append(f"{name}: {words} as missing")
         if self.other and self.date:
             out.append(
                 f"{name}: read as {self.date.spoken}; the values would also fit {self.other.spoken}. Write them as "

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check
@@ -23,6 +23,7 @@ from ganworks.files.arrays import ArraySource, Source, stored_range
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, resize
+from ganworks.files.rasters.stored import Range, common_range, files_of, range_facts, range_notes
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.shared.reading import MAX_SIDE, Reading, both_sides, check_size
 from ganworks.metrics.classifier import extractor_for
@@ -54,6 +55,19 @@ class Images(Reading):
 
     def open(self, path: Any, cache: str | Path | None = None, on_progress: Progress | None = None) -> Packed:
         """Pack the data (or open its pack) and return it. path: whatever `open_source` takes."""
+        return self.packed(path, None, cache, on_progress)
+
+    def packed(
+        self,
+        path: Any,
+        known: Range | None,
+        cache: str | Path | None = None,
+        on_progress: Progress | None = None,
+    ) -> Packed:
+        """`open`, with black and white of files whose numbers have no range of their own (see `stored`) given.
+
+        None: they are found in the data.
+        """
         source = open_source(path, self.labelled)
         settings = {
             "domain": "images",
@@ -62,10 +76,11 @@ class Images(Reading):
             "labels": self.labelled,
             "fit": self.fit,
             "background": colour(self.background),
+            **({} if known is None else {"range": known}),
         }
         return pack(
             source,
-            lambda: self.plan(source),
+            lambda: self.plan(source, known),
             settings,
             cache=cache,
             on_corrupt=self.on_corrupt,
@@ -79,14 +94,14 @@ class Images(Reading):
 
         return look(path, self, on_progress=on_progress)
 
-    def plan(self, source: Source) -> Conversion:
-        """Look at a source and choose size, channels and range."""
+    def plan(self, source: Source, known: Range | None = None) -> Conversion:
+        """Look at a source and choose size, channels and range; known: see `packed`."""
         classes = source.classes if self.labelled else ()
         if len(classes) < 2:
             classes = ()
         if isinstance(source, ArraySource):
             return _plan_arrays(self, source, classes)
-        return _plan_files(self, source, classes)
+        return _plan_files(self, source, classes, known or common_range(files_of(source)))
 
     def batch(self, data: Packed, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """The examples of these indices: x [B, C, H, W], augmented, and, with labels, y [B]."""
@@ -123,8 +138,9 @@ class Images(Reading):
         return grid(x, columns, labels)
 
 
-def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conversion:
-    notes: list[str] = []
+def _plan_files(domain: Images, source: Any, classes: tuple[str, ...], known: Range | None) -> Conversion:
+    notes = range_notes(known)
+    how = {"channels": domain.channels, "background": domain.background, "known": known}
     size = both_sides(domain.size)
     if size is None:
         size, note = _look_at_sizes(source)
@@ -138,7 +154,7 @@ def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conver
 
     def convert(data: bytes, name: str) -> ConvertedItem:
         found = Notes()
-        array = decode(data, name, channels=domain.channels, background=domain.background, near=size, notes=found)
+        array = decode(data, name, near=size, notes=found, **how)
         if len(array) != channels:
             if channels == 1 and (array != array[:1]).any():
                 found.warnings["colour image made grey (channels=3 keeps colour)"] += 1
@@ -146,7 +162,7 @@ def _plan_files(domain: Images, source: Any, classes: tuple[str, ...]) -> Conver
         array = resize(array, size, domain.fit, domain.background)
         return ConvertedItem(array, found.size, found.mode, tuple(found.warnings))
 
-    return Conversion(Spec("images", (channels, *size), classes), convert, notes)
+    return Conversion(Spec("images", (channels, *size), classes, **range_facts(known)), convert, notes)
 
 
 def _some(source: Source, count: int) -> np.ndarray:
@@ -178,9 +194,11 @@ def _plan_arrays(domain: Images, source: ArraySource, classes: tuple[str, ...]) 
     size = both_sides(domain.size) or (own[1], own[2])
     channels = domain.channels or own[0]
     if channels != own[0] and not (channels in MODES and own[0] in MODES):
-        raise UsageError(f'"{source.path}" has {own[0]} channels; channels={channels} cannot be made from them.')
+        raise UsageError(
+            f'"{source.path}" has {counted(own[0], "channel")}; channels={channels} cannot be made from them.'
+        )
     to_stored, spec_range, notes = stored_range(source)
-    mode = f"{source.dtype} with {own[0]} channel{'s' * (own[0] > 1)}"
+    mode = f"{source.dtype} with {counted(own[0], 'channel')}"
 
     def convert(data: np.ndarray, name: str) -> ConvertedItem:
         if data.dtype.kind == "f" and not np.isfinite(data).all():

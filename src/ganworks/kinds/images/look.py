@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ganworks.core.console.text import counted
 from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import to_image, viewable
 from ganworks.files.rasters.sheet import side_by_side
@@ -65,9 +66,9 @@ def contact_sheet(data: Any, domain: Any, count: int = 64) -> Any:
 
 def describe(facts: dict[str, Any], what: str = "images") -> list[str]:
     """The facts as lines of text. what: the examples, in the plural."""
-    classes, count = facts["classes"], facts["count"]
+    classes, one = facts["classes"], what.removesuffix("s")
     lines = [
-        f"{count:,} {what} from {facts['source']} ({facts['kind']}, {byte_count(facts['bytes'])})",
+        f"{counted(facts['count'], one, what)} from {facts['source']} ({facts['kind']}, {byte_count(facts['bytes'])})",
         f"sizes (height x width): {top(facts['sizes'], facts['distinct_sizes'])}",
         f"pixels: {top(facts['modes'], len(facts['modes']))}",
         f"becomes: {' x '.join(map(str, (facts['channels'], *facts['size'])))} {facts['dtype']}",
@@ -79,10 +80,10 @@ def describe(facts: dict[str, Any], what: str = "images") -> list[str]:
     if facts["near"]:
         pairs = ", ".join(f"{a} ~ {b}" for a, b in facts["near"][:5])
         more = ", ..." if len(facts["near"]) > 5 else ""
-        lines.append(f"near duplicates: {len(facts['near']):,} pairs (rows {pairs}{more})")
+        lines.append(f"near duplicates: {counted(len(facts['near']), 'pair')} (rows {pairs}{more})")
     lines.append(f"corrupt: {facts['corrupt']:,}")
     lines += [f"  {name}" for name in facts["corrupt_names"]]
-    lines += [f"warning: {text} ({times:,} {what})" for text, times in facts["warnings"].items()]
+    lines += [f"warning: {text} ({counted(times, one, what)})" for text, times in facts["warnings"].items()]
     return lines + [f"note: {text}" for text in facts["notes"]]
 
 

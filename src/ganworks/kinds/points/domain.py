@@ -20,6 +20,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
@@ -176,13 +177,14 @@ class Points:
         bad = ~np.isfinite(x).all(1)
         if bad.any():
             raise UsageError(
-                f"{source}: {int(bad.sum())} of {len(x)} rows hold missing or infinite values, "
+                f"{source}: {int(bad.sum()):,} of {counted(len(x), 'row holds', 'rows hold')} missing or "
+                "infinite values, "
                 f"first row {int(bad.argmax())} (counted from 0). Remove or fill them."
             )
         labels, classes = None, ()
         if y is not None and str(self.labels).lower() not in ("off", "false", "no"):
             if len(y) != len(x):
-                raise UsageError(f"{source}: {len(x)} points but {len(y)} labels.")
+                raise UsageError(f"{source}: {counted(len(x), 'point')} but {counted(len(y), 'label')}.")
             names, labels = np.unique(y, return_inverse=True)
             classes = tuple(str(n) for n in names) if len(names) > 1 else ()
             labels = labels.reshape(-1).astype(np.int64)

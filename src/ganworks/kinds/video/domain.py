@@ -20,6 +20,8 @@ from ganworks.files import provenance
 from ganworks.files.array_files import load_npy
 from ganworks.files.rasters.decode import DecodeError, decode
 from ganworks.files.rasters.pixels import change_channels, resize
+from ganworks.files.rasters.read import still
+from ganworks.files.rasters.write import picture
 from ganworks.kinds.video.data.clips import open_clips
 from ganworks.kinds.video.data.dataset import ClipSet, Progress, clip_facts, pack_clips
 from ganworks.kinds.video.data.reading import FrameReading
@@ -180,7 +182,7 @@ class Video:
     def frame(self, given: Any, spec: Spec) -> np.ndarray:
         """An image (path, PIL image or uint8 [C, H, W]) as a frame of the model: float32 [C, H, W] in [-1, 1]."""
         if isinstance(given, Image.Image):
-            given = np.asarray(given.convert("RGB")).transpose(2, 0, 1)
+            given = np.atleast_3d(np.asarray(picture(still(given)))).transpose(2, 0, 1)
         if not isinstance(given, np.ndarray):
             path = Path(str(given)).expanduser()
             if not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganworks.core.console.text import counted
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.kinds.video.game import ClipGame
 from ganworks.kinds.video.networks.motion_content import MotionContent, Volume
@@ -43,5 +44,7 @@ def _config(name: str, facts: Facts, networks: MotionContent | Volume, game: Cli
     adam = Optimizer(lr=_LR, lr_end=_LR / 50, betas=(0.0, 0.99), beta2_start=0.9, warmup=0.02)
     train = Train(batch=16, ema=(_FOREVER,), ema_ramp=0.03)
     length, stride = facts.spec.shape[0], facts.spec.facts.get("stride", 1)
-    notes = (f"clips of {length} frames, one of every {stride} (domain.length and domain.stride set others)",)
+    notes = (
+        f"clips of {counted(length, 'frame')}, one of every {stride} (domain.length and domain.stride set others)",
+    )
     return Config(name, facts.domain, networks, game, g=adam, d=adam, train=train, notes=notes)

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ganworks.core.console.text import counted
 from ganworks.report import advice, grades, units, words
 from ganworks.report.page import fill
 from ganworks.report.page.fill import Markdown
@@ -90,7 +91,7 @@ def _training(run: RunView) -> dict[str, Any]:
     notes = run.plan.get("notes")
     return {
         "recipe": run.config.get("recipe"),
-        "seen": f"{run.seen:,} examples seen in {units.duration(run.seconds)}" if run.seen else "",
+        "seen": f"{counted(run.seen, 'example')} seen in {units.duration(run.seconds)}" if run.seen else "",
         "surroundings": surroundings,
         "notes": notes if isinstance(notes, list) else [],
     }

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganworks.core.console.text import counted
 from ganworks.report import advice, units, words
 from ganworks.report.page import media
 from ganworks.report.read import RunView, as_float, frames, mapping
@@ -78,7 +79,7 @@ def example(kind: str, shape: list[object], facts: dict[str, object]) -> str:
         words = {"first": sides[0], "third": [*sides, 0, 0][2], "last": sides[-1], "rate": rate}
         return _KINDS[kind][1].format(**words, seconds=sides[-1] / rate if rate > 0 else math.nan)
     if len(sides) == 3:
-        colours = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(sides[0], f"{sides[0]} channels")
+        colours = {1: "grey", 3: "colour", 4: "colour with transparency"}.get(sides[0], counted(sides[0], "channel"))
         return f"{sides[2]} × {sides[1]} pixels, {colours}"
     return " × ".join(str(n) for n in shape)
 

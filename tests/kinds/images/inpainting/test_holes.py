@@ -9,8 +9,8 @@ from ganworks.core.spec import Draw, key
 from ganworks.kinds.images.inpainting import measures as holes
 from ganworks.kinds.images.inpainting.domain import Holes, with_hole
 from ganworks.kinds.images.inpainting.evaluator import InpaintingEvaluator
-from ganworks.kinds.images.inpainting.fill import smooth_fill
 from ganworks.kinds.images.inpainting.networks import Inpaint
+from ganworks.layers.fill import smooth_fill
 
 
 def some_photos(n=12, h=40, w=52, c=3):

@@ -8,10 +8,10 @@ from recipe_checks import check_recipe
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec, key
 from ganworks.games.losses import loss
-from ganworks.kinds.images.inpainting.fill import smooth_fill
 from ganworks.kinds.images.inpainting.game import Inpainting, in_hole, matching, texture
 from ganworks.kinds.images.inpainting.masks import Masks
 from ganworks.kinds.images.inpainting.networks import Fourier, Inpaint, SpectralTransform
+from ganworks.layers.fill import smooth_fill
 
 SMALL = {"width": 8, "blocks": 2, "d_width": 8}
 

@@ -6,8 +6,8 @@ import torch
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, key
-from ganworks.kinds.images.inpainting.fill import harmonic_fill, smooth_fill
 from ganworks.kinds.images.inpainting.masks import KINDS, Masks
+from ganworks.layers.fill import harmonic_fill, smooth_fill
 
 
 def draw(rows=12, seed=0, part=slice(None)):

@@ -126,7 +126,7 @@ def test_mistakes_are_explained(tmp_path):
         opened(tmp_path / "twice", tmp_path)
     save(tmp_path / "stray" / "A" / "1.png", photo(0))
     save(tmp_path / "stray" / "1.png", photo(0))
-    with pytest.raises(UsageError, match="lie in neither"):
+    with pytest.raises(UsageError, match="1 image lies in neither"):
         opened(tmp_path / "stray", tmp_path)
     for wrong in ({"direction": "ab"}, {"size": 4}, {"labels": "some"}, {"crop": -1}, {"palette": ("red",)}):
         with pytest.raises(UsageError):
@@ -247,3 +247,16 @@ def test_tint_changes_the_source_alone(tmp_path):
     batch, (src, x) = domain.batch(data, np.arange(4), Draw(1, 4, slice(None))), data.pairs(np.arange(4))
     assert torch.equal(batch["x"], x) and not torch.equal(batch["src"], src)
     assert batch["src"].abs().max() <= 1 and (batch["src"] - src).abs().mean() < 0.5
+
+
+def test_either_side_has_a_range_of_its_own_and_label_maps_have_none(tmp_path):
+    for k in range(4):
+        save(tmp_path / "d" / "A" / f"{k}.tif", np.linspace(-50, 350 - k, 256, dtype=np.float32).reshape(16, 16))
+        save(tmp_path / "d" / "B" / f"{k}.png", (photo(k)[..., 0] // 16).astype(np.uint8))
+    data = opened(tmp_path / "d", tmp_path)
+    assert data.spec.facts == {"direction": "AtoB", "range": [-50, 350]}
+    assert opened(tmp_path / "d", tmp_path, direction="BtoA").spec.facts["target_range"] == [-50, 350]
+    assert data.pairs(np.arange(4))[0].max(1).values.amax((1, 2)).tolist() == pytest.approx([1.0] * 4, abs=0.02)
+    assert any("from 0 to 15" in text for text in data.summary["warnings"])
+    maps = opened(tmp_path / "d", tmp_path, labels="auto")
+    assert "target_palette" in maps.spec.facts and not any("tenth" in text for text in maps.summary["warnings"])

@@ -82,6 +82,20 @@ def test_direction_swaps_the_sides_and_the_fingerprint(seasons):
     assert len(there.source) == 12 and len(back.source) == 9 and len(there.train) == len(back.train) == 12
 
 
+def test_a_range_of_the_training_set_holds_for_the_test_set_and_in_use(tmp_path):
+    for folder, ends in (("trainA", (0, 400)), ("testA", (0, 200)), ("trainB", (0, 255)), ("testB", (0, 255))):
+        (tmp_path / folder).mkdir()
+        for k in range(3):
+            values = np.linspace(*ends, 64, dtype=np.float32).reshape(8, 8) + k / 100
+            Image.fromarray(values if folder.endswith("A") else values.astype(np.uint8)).save(
+                tmp_path / folder / f"{k}.{'tif' if folder.endswith('A') else 'png'}"
+            )
+    data = Unpaired(size=8).open(tmp_path)
+    assert data.spec.facts["range"] == pytest.approx([0, 400.02]) and "target_range" not in data.spec.facts
+    assert data.unseen("source").max() == 128  # 200 of 400
+    assert "target_range" in Unpaired(size=8, direction="BtoA").open(tmp_path).spec.facts
+
+
 def test_size_is_looked_up_and_grey_beside_colour_becomes_colour(tmp_path):
     fill(tmp_path, {"A": 3, "B": 3})
     for path in (tmp_path / "A").glob("*.png"):

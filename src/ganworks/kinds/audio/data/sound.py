@@ -5,7 +5,7 @@
 | WAV (RIFF, RIFX, RF64), FLAC, OGG (Vorbis, Opus) | float32, full scale = 1 |
 | 8, 16, 24, 32 bits, mu-law, A-law, float32, float64 | by the bit depth that the file states |
 | float samples above full scale | scaled down as a whole to a peak of 1, with a warning |
-| several channels to one | their mean; where they cancel (opposite phase), the loudest one, with a warning |
+| several channels to one | their mean, with a warning; where they cancel (opposite phase), the loudest, likewise |
 | one channel to several | copies; several to fewer: the first ones, with a warning |
 | any rate from 100 to 768,000 Hz | resampled (soxr, "HQ") to round(n * to / from) samples |
 | a WAV that does not state its size (streamed) | read to its end, with a warning |
@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import DecodeError
@@ -95,7 +95,7 @@ def sound_blocks(data: BinaryIO, name: str, most: int) -> Iterator[np.ndarray]:
     if not length:
         raise SoundError(name, "it has no samples.")
     if length < file.frames < 1 << 62:
-        raise SoundError(name, f"it is cut short: {length:,} of {file.frames:,} samples can be read.")
+        raise SoundError(name, f"it is cut short: {length:,} of {counted(file.frames, 'sample')} can be read.")
 
 
 def sound_facts(data: BinaryIO, name: str = "recording", warnings: Counter[str] | None = None) -> tuple[int, int]:
@@ -192,7 +192,7 @@ def full_scale(peak: float, bad: int, count: int, name: str, warnings: Counter[s
     peak: their largest magnitude. bad: how many of `count` are not finite, for which SoundError is raised.
     """
     if bad:
-        raise SoundError(name, f"{bad:,} of {count:,} samples are not finite (NaN or infinite).")
+        raise SoundError(name, f"{bad:,} of {counted(count, 'sample is', 'samples are')} not finite (NaN or infinite).")
     if peak <= 1:
         return np.float32(1)
     warnings["samples above full scale: scaled down to a peak of 1"] += 1
@@ -212,9 +212,9 @@ def mix(x: np.ndarray, channels: int, warnings: Counter[str] | None = None) -> n
         return np.repeat(x, channels, 0)
     if len(x) > channels:
         if warnings is not None:
-            warnings[f"more than {channels} channels: the first {channels} were used"] += 1
+            warnings[f"only the first {counted(channels, 'channel was', 'channels were')} used"] += 1
         return x[:channels]
-    raise UsageError(f"{len(x)} channels cannot become {channels}; give channels=1 or channels={len(x)}.")
+    raise UsageError(f"{counted(len(x), 'channel')} cannot become {channels}; give channels=1 or channels={len(x)}.")
 
 
 def powers(x: np.ndarray) -> tuple[np.ndarray, float]:
@@ -231,6 +231,7 @@ def loudest(each: np.ndarray, mean: float) -> int | None:
 def mono(x: np.ndarray, channel: int | None, warnings: Counter[str]) -> np.ndarray:
     """[C, n] -> [1, n]: the mean, or with a warning one channel where the others cancel it."""
     if channel is None:
+        warnings["several channels mixed down to one, their mean"] += 1
         return x.mean(0, keepdims=True, dtype=np.float32)
     warnings["channels in opposite phase, which cancel each other: the loudest one was used"] += 1
     return x[channel : channel + 1]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.sources import FileSource, labels_of, listing_of, natural_key, stamp_of
@@ -126,7 +126,7 @@ def from_arrays(given: Any) -> SoundArrays:
 def _as_float(x: np.ndarray, number: int) -> np.ndarray:
     """[C, n] as float32: integers divided by their range, floats unchanged; UsageError for too many channels."""
     if len(x) > sound.MAX_CHANNELS:
-        raise UsageError(f"recording {number} has {len(x)} channels; arrays are [C, n], the channels first.")
+        raise UsageError(f"recording {number} has {counted(len(x), 'channel')}; arrays are [C, n], the channels first.")
     half = 2.0 ** (8 * x.dtype.itemsize - 1)
     if x.dtype.kind == "u":
         return (x / half - 1).astype(np.float32)

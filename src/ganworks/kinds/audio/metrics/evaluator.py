@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.files.atomic import replace_file
@@ -80,7 +81,7 @@ class AudioEvaluator(TimedByTrial):
         train, held = self._some
         found = []
         for rows, label in ((train, "training"), (held, "held-out")):
-            self.work(f"Computing features of {len(rows):,} {label} recordings", 0, len(rows))
+            self.work(f"Computing features of {counted(len(rows), f'{label} recording')}", 0, len(rows))
             found.append(
                 np.concatenate(
                     [
@@ -160,7 +161,9 @@ class AudioEvaluator(TimedByTrial):
         pictures.mkdir(parents=True, exist_ok=True)
         files = self._files(nets, pictures)
         if min(len(data.held), len(data.train)) < LEAST:
-            return TaskReport.of_nothing(too_few(len(data.held), LEAST, "recordings"), about, pictures=files)
+            return TaskReport.of_nothing(
+                too_few(len(data.held), LEAST, "recording", "recordings"), about, pictures=files
+            )
         count = min(count, len(self._some[0]))
         parts, labels = [], []
         for k in range(0, count, 256):
@@ -238,7 +241,8 @@ class AudioEvaluator(TimedByTrial):
     def _protocol(self, count: int) -> list[str]:
         train, held = (len(rows) for rows in self._some)
         return [
-            f"{count:,} samples, the classes in turn, against {held:,} held-out and {train:,} training recordings.",
+            f"{counted(count, 'sample')}, the classes in turn, against {held:,} held-out and "
+            f"{counted(train, 'training recording')}.",
             f"Features: {audio.name(self.rate)}, standardised by the training recordings.",
             "recognised: by a support vector machine trained on the training recordings. accuracy_score: of one "
             "trained on the samples, on the held-out recordings.",
@@ -249,7 +253,9 @@ class AudioEvaluator(TimedByTrial):
     def _warnings(self, metrics: dict[str, Any]) -> list[str]:
         out = []
         if len(self.data.held) < 200:
-            out.append(f"Only {len(self.data.held)} recordings are held out: distances are rough.")
+            out.append(
+                f"Only {counted(len(self.data.held), 'recording is', 'recordings are')} held out: distances are rough."
+            )
         if (ratio := metrics["loudness"].value) < 0.5 or ratio > 2:
             out.append(f"The samples are {ratio:.2g} times as loud as recordings.")
         if metrics["copied"].value > 0.1:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.write import save_picture
@@ -129,7 +130,7 @@ class VocoderEvaluator(tasks.TimedByTrial):
     ) -> tasks.TaskReport:
         """The full evaluation: up to `count` held-out recordings, resynthesised by G and by Griffin-Lim."""
         if not len(self.data.held):
-            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "recordings"), about)
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "recording", "recordings"), about)
         start, held = time.perf_counter(), self.data.held[:count]
         guess = self.classifier()
         rows: dict[str, list[dict[str, float]]] = {"": [], f"Griffin-Lim {ROUNDS}": []}
@@ -155,7 +156,9 @@ class VocoderEvaluator(tasks.TimedByTrial):
             baselines=baselines,
             pictures=self._files(triples, pictures) if triples else {},
             protocol=self._protocol(len(held)),
-            warnings=[] if len(held) >= 10 else [f"Only {len(held)} recordings are held out: the intervals are wide."],
+            warnings=[]
+            if len(held) >= 10
+            else [f"Only {counted(len(held), 'recording is', 'recordings are')} held out: the intervals are wide."],
             about=about,
             seconds=time.perf_counter() - start,
         )
@@ -215,7 +218,7 @@ class VocoderEvaluator(tasks.TimedByTrial):
         f = self.data.spec.facts
         bands = f"{f['mels']} mel bands, {f['low']:g} to {f['high']:g} Hz, n_fft {f['n_fft']}, hop {f['hop']}"
         return [
-            f"{count} held-out recordings (or pieces of 10 s) at {self.rate} Hz, resynthesised from {bands}.",
+            f"{counted(count, 'held-out recording')} (or pieces of 10 s) at {self.rate} Hz, made from {bands}.",
             f"Spectrograms at n_fft {', '.join(map(str, SIZES))}, hop a quarter, Hann window; magnitudes above 1e-3.",
             f"Griffin-Lim: pseudo-inverse of the mel filters, {ROUNDS} rounds, momentum 0.99, random initial phases.",
             "Pitch by autocorrelation, 60 to 1,000 Hz; a frame has a pitch where the correlation is above 0.5.",

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check, within
@@ -22,6 +23,7 @@ from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.arrays import Source
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.pixels import grid
+from ganworks.files.rasters.stored import range_of
 from ganworks.kinds.images.classification.evaluator import ClassEvaluator, probabilities
 from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.look import contact_sheet, describe, near_duplicates
@@ -84,11 +86,12 @@ class PartialData:
         low, high = int(self.counts.min()), int(self.counts.max())
         each = f"{low}" if low == high else f"{low} to {high}"
         out = [
-            f"{len(self.known):,} of {len(self.train):,} training images have a label, {each} per class; "
+            f"{len(self.known):,} of "
+            f"{counted(len(self.train), 'training image has', 'training images have')} a label, {each} per class; "
             f"{len(self.held):,} other labelled images are held out for evaluation"
         ]
         if len(self.held) < 100:
-            out.append(f"held out: {len(self.held)} labelled images; an accuracy on so few is rough")
+            out.append(f"held out: {counted(len(self.held), 'labelled image')}; an accuracy on so few is rough")
         return out
 
     @property
@@ -209,7 +212,7 @@ class Partial(Reading):
             fit=self.fit,
             background=self.background,
         )
-        return reader.plan(source).convert
+        return reader.plan(source, range_of(spec.facts)).convert
 
     def predict(self, net: nn.Module, x: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1], of the spec's size and channels -> probabilities float32 [N, K]."""
@@ -228,7 +231,10 @@ def shares(counts: np.ndarray, total: int) -> np.ndarray:
     By the largest remainders. Raises UsageError when `total` is above the number of labels or below that of classes.
     """
     if not len(counts) <= total <= counts.sum():
-        raise UsageError(f"labels={total}: there are {counts.sum():,} labels in {len(counts)} classes to choose from.")
+        raise UsageError(
+            f"labels={total}: choose from {counted(int(counts.sum()), 'label')} in "
+            f"{counted(len(counts), 'class', 'classes')}."
+        )
     exact = counts * (total / counts.sum())
     found = np.maximum(np.minimum(np.floor(exact).astype(np.int64), counts), 1)
     while found.sum() != total:

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.order import Order
 from ganworks.core.spec import key
@@ -235,7 +236,7 @@ class ClassEvaluator(TimedByTrial):
         known = len(self.data.known)
         return [
             f"{count:,} held-out labelled images; 95 % intervals: Wilson's for the accuracy, else bootstrap.",
-            f"Trained with {known:,} labels and {len(self.data.train) - known:,} images without one.",
+            f"Trained with {counted(known, 'label')} and {counted(len(self.data.train) - known, 'image')} without one.",
             "The baseline is the same network with the same optimiser and augmentation on the labels alone, for at "
             f"most {ALONE:,} examples.",
             "The held-out labels did not choose the weights: those of the end of the training are evaluated.",
@@ -245,7 +246,7 @@ class ClassEvaluator(TimedByTrial):
         """What makes the numbers uncertain, in sentences."""
         missing = [n for n, row in zip(names, table, strict=True) if not row.sum()]
         out = [f"No image of {', '.join(missing)} is held out: nothing is known of these classes."] if missing else []
-        return out + ([f"Only {count} held-out images: the interval is wide."] if count < 200 else [])
+        return out + ([f"Only {counted(count, 'held-out image')}: the interval is wide."] if count < 200 else [])
 
 
 def per_class(table: np.ndarray, names: list[str]) -> dict[str, Any]:

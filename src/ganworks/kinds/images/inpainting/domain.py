@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, pixels
 from ganworks.core.schema.declare import within
@@ -77,7 +78,10 @@ class Holes(FromPhotos):
             size = (side, side)
             notes.append(f"crops of {side} x {side} pixels (size= chooses another)")
         if photos.smaller(size):
-            notes.append(f"{photos.smaller(size)} photos are smaller than a crop: reflected at their borders")
+            notes.append(
+                f"{counted(photos.smaller(size), 'photo is', 'photos are')} smaller than a crop: reflected "
+                "at the borders"
+            )
         channels = photos.spec.shape[0]
         return photos.describe(*notes, kind="holes", shape=(channels, *size), source=(channels + 1, *size))
 

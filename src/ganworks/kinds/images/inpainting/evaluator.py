@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, key
@@ -127,7 +128,7 @@ class InpaintingEvaluator(tasks.TimedByTrial):
     ) -> tasks.TaskReport:
         """Evaluate every measure with its interval, beside mean fill and harmonic fill; a table by area of the hole."""
         if not len(self.data.held):
-            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "photos"), about)
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "photo", "photos"), about)
         start = time.perf_counter()
         count = min(count, max(_SCORED, 4 * len(self.data.held)))
         progress("Filling", 0, 2)
@@ -149,14 +150,17 @@ class InpaintingEvaluator(tasks.TimedByTrial):
             tables=[_by_area(values)],
             pictures=files,
             protocol=[
-                f"The middle squares of {len(self.data.held)} held-out photos at {self.side} x {self.side} pixels, "
-                f"{count} masks as in training ({self.domain.masks}, {self.domain.area[0]:.0%} to "
+                f"The middle squares of {counted(len(self.data.held), 'held-out photo')} at {self.side} x "
+                f"{self.side} pixels, "
+                f"{counted(count, 'mask')} as in training ({self.domain.masks}, {self.domain.area[0]:.0%} to "
                 f"{self.domain.area[1]:.0%} of the area).",
                 "hole_l1, hole_psnr and energy are measured in the hole alone; known pixels are kept exactly. "
                 "Intervals are over photos.",
                 "A blur does well on L1 and PSNR and badly on energy; invented texture does the opposite.",
             ],
-            warnings=[] if len(self.data.held) >= 20 else [f"Only {len(self.data.held)} photos are held out."],
+            warnings=[]
+            if len(self.data.held) >= 20
+            else [f"Only {counted(len(self.data.held), 'photo is', 'photos are')} held out."],
             about=about,
             seconds=time.perf_counter() - start,
         )

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ganworks.core.errors import UsageError
-from ganworks.kinds.images.inpainting.fill import harmonic_fill
 from ganworks.kinds.images.shared.fidelity import MOST_DB, RANGE, ssim
+from ganworks.layers.fill import harmonic_fill
 
 
 def _checked(filled: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -18,11 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
-from ganworks.kinds.images.inpainting.fill import smooth_fill
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
+from ganworks.layers.fill import smooth_fill
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
@@ -191,7 +192,8 @@ class Filler(nn.Module):
         The gradient of the grain does not reach the layers that make the fill.
         """
         if src.shape[1] != self.channels + 1:
-            raise UsageError(f"This network fills pictures of {self.channels} channels and needs the mask as one more, "
+            raise UsageError(f"This network fills pictures of {counted(self.channels, 'channel')} and needs "
+            "the mask as one more, "
                              f"not {src.shape[1]} in all.")  # fmt: skip
         height, width = src.shape[2:]
         picture, hole = src[:, : self.channels].float(), src[:, self.channels :].float()

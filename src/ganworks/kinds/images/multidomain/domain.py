@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Progress
 from ganworks.core.errors import UsageError, nearest, pixels
 from ganworks.core.spec import Draw, Spec
@@ -149,7 +150,7 @@ class MultiEvaluator(TimedByTrial):
         """Evaluate translations of the held-out images (at most `count` and 1,000) to other classes in turn."""
         where = spaced(self.data.held, min(count, _FULL))
         if not self.ready:
-            return TaskReport.of_nothing(too_few(len(where), _FEWEST, "images"), about)
+            return TaskReport.of_nothing(too_few(len(where), _FEWEST, "image", "images"), about)
         asked = self.others(where, seed)
         values, made = self.measured(nets, where, asked)
         accuracy = self.classifier.accuracy
@@ -177,11 +178,13 @@ class MultiEvaluator(TimedByTrial):
             tables=[{"title": "By class", "columns": ["class", "asked", "agreement", "kid"], "rows": rows}],
             pictures=save_pictures(pictures, sheet),
             protocol=[
-                f"{len(where)} held-out images, each translated to one other class.",
+                f"{counted(len(where), 'held-out image')}, each translated to one other class.",
                 f"The classifier was trained on the real training images; it is right on {accuracy:.1%} of the "
                 "held-out ones.",
             ],
-            warnings=[f"Only {len(where)} images are held out: the numbers say little."] if len(where) < 50 else [],
+            warnings=[f"Only {counted(len(where), 'image is', 'images are')} held out: the numbers say little."]
+            if len(where) < 50
+            else [],
             extractor=score_key(self.classifier),
             about=about,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, switch
 from ganworks.core.schema.declare import OnCorrupt, Share, Sparing, check, within
@@ -20,6 +22,7 @@ from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import DecodeError, Notes, decode
 from ganworks.files.rasters.pixels import change_channels, grid, resize
+from ganworks.files.rasters.stored import Range, common_range, range_notes
 from ganworks.kinds.images.domain import shift as shifted
 from ganworks.kinds.images.look import look_given
 from ganworks.kinds.images.pairs.evaluator import PairEvaluator
@@ -196,6 +199,8 @@ class PairData:
         about: dict[str, Any] = {"direction": direction}
         for name, side in (("source_palette", source), ("target_palette", target)):
             about |= {name: side["palette"]} if side["palette"] else {}
+        for name, side in (("range", source), ("target_range", target)):
+            about |= {name: side["range"]} if side.get("range") else {}
         size = packed.spec.shape[1:]
         self.spec = Spec("pairs", (target["channels"], *size), source=(source["channels"], *size), facts=about)
         self._tables = {n: colour_table(s["palette"]) for n, s in enumerate(self._sides) if s["palette"]}
@@ -236,12 +241,14 @@ class PairData:
         notes: list[str] = list(self.packed.summary["notes"])
         if self.packed.labels is not None:
             notes = [note for note in notes if not note.startswith("held out")]
-            notes.append(f"{len(self.held)} pairs from a folder of their own are held out for evaluation")
+            notes.append(f"{counted(len(self.held), 'pair is', 'pairs are')} held out for evaluation, by their folder")
         if self.without_held:
             notes = [note for note in notes if not note.startswith("no class")]
             notes.append("no pair of the folder for evaluation can be used: some of the others are held out")
         if self.leaked:
-            notes.append(f"{self.leaked} held-out pairs are also trained on, byte for byte")
+            notes.append(
+                f"{counted(self.leaked, 'held-out pair is', 'held-out pairs are')} also trained on, byte for byte"
+            )
         first, second = ("A", "B") if self._source == 0 else ("B", "A")
         notes.append(f"{first} is the source, {second} the target")
         return {**out, "channels": self.spec.shape[0], "notes": notes, "fingerprint": self.fingerprint}
@@ -249,9 +256,11 @@ class PairData:
 
 def _plan(domain: Pairs, source: PairSource) -> Conversion:
     """Look at the pairs and choose size, channels and palettes."""
+    ranges = [common_range(source.files(side)) for side in (0, -1)]
     halves, held = Halves.of(source), _held_names(source)
-    some = _decoded(source, halves)
+    some = _decoded(source, halves, ranges)
     notes = [note] if (note := halves.note()) else []
+    notes += [note for known in dict.fromkeys(ranges) for note in range_notes(known)]
     if domain.size is None:
         side = int(max(8, min(DEFAULT_SIDE, np.median([min(shape) for shape in halves.shapes]))))
         size = (side, side)
@@ -264,18 +273,21 @@ def _plan(domain: Pairs, source: PairSource) -> Conversion:
         maps = [pair[n] if grey else change_channels(pair[n], 3, "white") for pair in some]
         palette = _palette(domain, maps, target=side == domain.direction[-1])
         facts[side] = {"channels": 1 if grey else 3, "palette": palette}
+        facts[side] |= {"range": list(ranges[n])} if ranges[n] else {}  # pyrefly: ignore
         if palette:
             notes.append(f"{side} is a label map of {len(palette)} colours (labels=off takes it for a picture)")
-    rows = sum(1 if facts[side]["palette"] else facts[side]["channels"] for side in "AB")
+    first, second = (1 if facts[side]["palette"] else facts[side]["channels"] for side in "AB")
+    places = {"A": slice(0, first), "B": slice(first, None)}
+    groups = tuple(place for side, place in places.items() if not facts[side]["palette"])
 
     def convert(data: Any, name: str) -> ConvertedItem:
         found = Notes()
-        a, b = _both(data, found)
+        a, b = _both(data, found, ranges)
         halves.check(a.shape[1:], name, name in held)
         parts = [_row(array, size, domain.fit, facts[side]) for array, side in ((a, "A"), (b, "B"))]
         return ConvertedItem(np.concatenate(parts), a.shape[1:], found.mode, tuple(found.warnings))
 
-    return Conversion(Spec("pairs", (rows, *size), source.classes, facts=facts), convert, notes)
+    return Conversion(Spec("pairs", (first + second, *size), source.classes, facts=facts), convert, notes, groups)
 
 
 def _palette(domain: Pairs, maps: list[np.ndarray], target: bool) -> Palette | None:
@@ -303,12 +315,12 @@ def _explained(maps: list[np.ndarray], palette: Palette) -> bool:
     return float(np.mean(far)) < 0.2
 
 
-def _decoded(source: PairSource, halves: Halves) -> list[tuple[np.ndarray, np.ndarray]]:
+def _decoded(source: PairSource, halves: Halves, ranges: Sequence[Range | None]) -> list[tuple[np.ndarray, np.ndarray]]:
     """(A, B) of some pairs, spread evenly, without those that cannot be used. Raises DecodeError when none can."""
     found, error = [], None
     for index in np.unique(np.linspace(0, len(source) - 1, LOOK).round().astype(int)).tolist():
         try:
-            pair = _both(source.get(index), Notes())
+            pair = _both(source.get(index), Notes(), ranges)
             halves.check(pair[0].shape[1:], source.name(index), False)
             found.append(pair)
         except DecodeError as problem:
@@ -334,9 +346,13 @@ def _without_held(source: PairSource, packed: Packed) -> bool:
     return True
 
 
-def _both(data: list[tuple[str, bytes]], notes: Notes) -> tuple[np.ndarray, np.ndarray]:
-    """(A, B), uint8 [C, H, W] each; PairError for an odd width or for sides of different proportions."""
-    arrays = [decode(encoded, name, notes=notes) for name, encoded in data]
+def _both(data: list[tuple[str, bytes]], notes: Notes, ranges: Sequence[Range | None]) -> tuple[np.ndarray, np.ndarray]:
+    """(A, B), uint8 [C, H, W] each; PairError for an odd width or for sides of different proportions.
+
+    ranges: black and white of either side, where its numbers have no range of their own.
+    """
+    both = zip(data, ranges, strict=False)  # one file holds both sides, whose ranges are then the same
+    arrays = [decode(encoded, name, notes=notes, known=known) for (name, encoded), known in both]
     if len(arrays) == 1:
         (whole,), (name, _) = arrays, data[0]
         if whole.shape[2] % 2:

@@ -20,6 +20,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
 from ganworks.core.spec import key
 from ganworks.kinds.images.pairs import measures as paired
@@ -134,7 +135,7 @@ class PairEvaluator(tasks.TimedByTrial):
     ) -> tasks.TaskReport:
         """Evaluate on up to `count` held-out pairs; pictures show the first, the best and the worst of them."""
         if not len(self.data.held):
-            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "pairs"), about)
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "pair", "pairs"), about)
         began = time.perf_counter()
         held = self._held(count)
         progress("translating held-out pairs", 0, len(held))
@@ -156,7 +157,9 @@ class PairEvaluator(tasks.TimedByTrial):
         return report
 
     def _warnings(self, held: np.ndarray) -> list[str]:
-        said = [f"Only {len(held)} held-out pairs: small differences mean nothing."] if len(held) < 50 else []
+        said = (
+            [f"Only {counted(len(held), 'held-out pair')}: small differences mean nothing."] if len(held) < 50 else []
+        )
         leaked = getattr(self.data, "leaked", 0)
         return said + ([f"{leaked} of the held-out pairs were also trained on."] if leaked else [])
 
@@ -177,7 +180,7 @@ class PairEvaluator(tasks.TimedByTrial):
                 "ssim": float(ssim(images, true).mean()), "patch_fd": patches.distance(images),
             }  # fmt: skip
         protocol = [
-            f"{len(true)} held-out pairs at {true.shape[3]} x {true.shape[2]} pixels, 8 bits, all channels.",
+            f"{counted(len(true), 'held-out pair')} at {true.shape[3]} x {true.shape[2]} pixels, 8 bits, all channels.",
             "patch_fd compares 80 features of 8x8 patches, whitened by the true images; its floor is the value of "
             "other real images.",
         ]
@@ -206,7 +209,8 @@ class PairEvaluator(tasks.TimedByTrial):
         ]
         columns = ["colour", "share of pixels", "found", "intersection over union"]
         table = {"title": "Classes", "columns": columns, "rows": rows}
-        protocol = [f"{len(true)} held-out pairs at {true.shape[3]} x {true.shape[2]} pixels; classes are the nearest "
+        protocol = [f"{counted(len(true), 'held-out pair')} at {true.shape[3]} x {true.shape[2]} pixels; "
+        "classes are the nearest "
                     "colours of the palette."]  # fmt: skip
         return tasks.TaskReport(metrics, len(true), baselines, [table], protocol=protocol)
 

@@ -11,12 +11,15 @@ import hashlib
 import os
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import SUFFIXES
 from ganworks.files.sources import SPLITS, FileSource, natural_key, open_source
@@ -83,6 +86,11 @@ class PairSource:
         """[(name, encoded bytes)] of a pair: one file or two."""
         return [(place.name, place.source.get(place.index)) for place in self.pairs[index]]
 
+    def files(self, side: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """(name, function that reads it) of the files of A (0) or B (-1)."""
+        places = (pair[side] for pair in self.pairs)
+        return ((place.name, partial(place.source.get, place.index)) for place in places)
+
     def stamp(self) -> str:
         """Changes when a file is added, removed or changed."""
         sources = {id(p.source): p.source for p in self.pairs[0]}
@@ -106,7 +114,8 @@ def open_pairs(data: Any) -> PairSource:
         lost = [place.name for place in places if not place.side]
         if lost:
             raise UsageError(
-                f'"{source.path}" has folders A and B, but {len(lost):,} images lie in neither, the first is '
+                f'"{source.path}" has folders A and B, but {counted(len(lost), "image lies", "images lie")} '
+                "in neither, the first is "
                 f'"{lost[0]}". Move them away.'
             )
         return _matched(source.path, *_sides(places), source.listing.notes)
@@ -179,7 +188,8 @@ def _matched(path: str, a: list[Place], b: list[Place], notes: list[str]) -> Pai
     lost += [(place, "A") for key, place in sides[1].items() if key not in sides[0]]
     if lost:
         raise UsageError(
-            f'"{path}": {len(lost):,} images have no partner; the first is "{lost[0][0].name}", which has none of '
+            f'"{path}": {counted(len(lost), "image has", "images have")} no partner; the first is '
+            f'"{lost[0][0].name}", which has none of '
             f"that name on side {lost[0][1]}. Both sides need the same names; their endings may differ."
         )
     keys = sorted(sides[0], key=lambda key: [natural_key(part) for part in key])

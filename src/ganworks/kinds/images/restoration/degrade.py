@@ -33,6 +33,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Draw
 
@@ -120,7 +121,7 @@ class Degrade:
         """Channels of the result for `given` channels. Raises UsageError where a step cannot work on that number."""
         for step in self.steps:
             if step.name == "grey" and given != 3:
-                raise UsageError(f"degrade=grey makes grey of RGB images; these have {given} channels.")
+                raise UsageError(f"degrade=grey makes grey of RGB images; these have {counted(given, 'channel')}.")
             if step.name in ("jpeg", "realistic") and given not in (1, 3):
                 raise UsageError(f"degrade={step.name}: JPEG holds 1 or 3 channels, not {given}.")
             given = 1 if step.name == "grey" else given

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, pixels, switch
 from ganworks.core.schema.declare import within
@@ -79,7 +80,7 @@ class Restore(FromPhotos):
             raise UsageError("degrade=jpeg needs 8-bit images; these are floats with a range of their own.")
         source = (self.chain.channels(channels), side // self.scale, side // self.scale)
         small = photos.smaller((side, side))
-        note = f"{small} of {len(photos)} photos are smaller than a crop and reflected at their borders"
+        note = f"{small:,} of {counted(len(photos), 'photo')} smaller than a crop: reflected at the borders"
         notes = [note] if small else []
         facts = {"scale": self.scale, "degrade": self.degrade}
         return photos.describe(*notes, kind="restore", shape=(channels, side, side), source=source, facts=facts)
@@ -159,7 +160,7 @@ def _with_channels(run: Callable[[Tensor], Tensor], x: Tensor, inputs: int, outp
         return run(to_grey(x))
     if inputs == outputs == 3 and given == 1:  # a grey image stays grey
         return to_grey(run(x.expand(-1, 3, -1, -1)))
-    raise UsageError(f"This network works on images with {inputs} channel{'s' * (inputs > 1)}; this one has {given}.")
+    raise UsageError(f"This network works on images with {counted(inputs, 'channel')}; this one has {given}.")
 
 
 def _ensemble(net: nn.Module, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import Draw, key
 from ganworks.files.rasters.pixels import grid, to_image, viewable
@@ -133,7 +134,7 @@ class RestorationEvaluator(tasks.TimedByTrial):
     ) -> tasks.TaskReport:
         """Evaluate on every held-out photo as a whole, and compare with simple methods on the same inputs."""
         if not len(self.data.held):
-            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "photos"), about)
+            return tasks.TaskReport.of_nothing(tasks.too_few(0, 1, "photo", "photos"), about)
         start, held = time.perf_counter(), self.data.held[:count]
         rows: dict[str, list[dict[str, float]]] = {}
         triples = []
@@ -158,7 +159,9 @@ class RestorationEvaluator(tasks.TimedByTrial):
             baselines={n: {k: float(np.nanmean([r[k] for r in v])) for k in NAMES} for n, v in rows.items() if n},
             pictures={"Input, output, original (held-out photos)": "restored.png"} if triples else {},
             protocol=self._protocol(len(held)),
-            warnings=[] if len(held) >= 10 else [f"Only {len(held)} photos are held out: the intervals are wide."],
+            warnings=[]
+            if len(held) >= 10
+            else [f"Only {counted(len(held), 'photo is', 'photos are')} held out: the intervals are wide."],
             about=about,
             seconds=time.perf_counter() - start,
         )
@@ -179,7 +182,8 @@ class RestorationEvaluator(tasks.TimedByTrial):
         channels = "BT.601 luma (16 to 235)" if self.luma else "all channels"
         border = f"{self.scale} pixels of border cut off" if self.scale > 1 else "no border cut off"
         return [
-            f"{count} held-out photos, whole, degraded by {self.domain.chain.text}, scale {self.scale}; 8-bit results.",
+            f"{counted(count, 'held-out photo')}, whole, degraded by {self.domain.chain.text}, scale "
+            f"{self.scale}; 8-bit results.",
             f"PSNR, SSIM and L1 on {channels}, {border}; SSIM with an 11x11 Gaussian window of sigma 1.5.",
             f"High frequencies: luma above the Nyquist frequency of the image {max(2, self.scale)} times smaller.",
             f"Grid: spectrum at the multiples of 1/{max(2, self.scale)} cycles per pixel over that beside them.",

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_json
@@ -25,11 +26,13 @@ from ganworks.files.array_files import load_npy, map_npy
 from ganworks.files.arrays import ArraySource, Source, stored_range
 from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.packed import RELEASE_AFTER, MappedPages, plain_facts, split
+from ganworks.files.packing.used import RangeUsed, of_colours
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.files.rasters.decode import DecodeError, Notes, all_grey, colour, decode
+from ganworks.files.rasters.stored import Range, common_range, files_of, range_facts, range_notes
 from ganworks.files.sources import open_source
 
-FORMAT = "photos 1"
+FORMAT = "photos 2"
 LEAST = 8  # pixels a side
 LOOK = 128  # images that are read to find out whether all are grey
 
@@ -105,7 +108,8 @@ class Photos:
         return len(self.shapes)
 
     def describe(self, *notes: str, **changes: Any) -> Photos:
-        """Set fields of `spec` (kind, shape, source, facts, ...) to those of the domain's examples, and add notes."""
+        """Set fields of `spec` (kind, shape, source, ...) to those of the domain's examples; add facts and notes."""
+        changes["facts"] = {**self.spec.facts, **changes.get("facts", {})}
         self.spec = replace(self.spec, **changes)
         self._notes = [*self._notes, *notes]
         return self
@@ -170,16 +174,22 @@ class _Plan:
         if isinstance(source, ArraySource):
             own = source.item_shape[0]
             if channels not in (None, own):
-                raise UsageError(f'"{source.path}" has {own} channels; channels={channels} cannot be made from them.')
+                raise UsageError(
+                    f'"{source.path}" has {counted(own, "channel")}; channels={channels} cannot be made from them.'
+                )
             self.to_stored, spec_range, self.notes = stored_range(source)
-            self.channels, self.mode = own, f"{source.dtype} with {own} channel{'s' * (own > 1)}"
+            self.channels, self.mode = own, f"{source.dtype} with {counted(own, 'channel')}"
+            self.known: Range | None = None
         else:
             if channels is not None and channels > 4:
                 raise UsageError(f"channels={channels}: image files have 1 to 4; give arrays (.npy, .npz) for more.")
-            spec_range = {}
+            self.known = common_range(files_of(source))
+            spec_range = range_facts(self.known)
+            self.notes = range_notes(self.known)
             self.channels = channels or (1 if all_grey(source, background, LOOK) else 3)
             if channels is None:
-                self.notes = [["all images are grey: one channel", "colour images: three channels"][self.channels > 1]]
+                found = "all images are grey: one channel" if self.channels == 1 else "colour images: three channels"
+                self.notes.append(found)
         self.spec = Spec("photos", (self.channels, LEAST, LEAST), **spec_range)
 
     def convert(self, data: Any, name: str) -> ConvertedItem:
@@ -189,7 +199,8 @@ class _Plan:
                 raise DecodeError(name, "it holds values that are not finite.")
             array, size, mode = self.to_stored(data), data.shape[1:], self.mode
         else:
-            array = decode(data, name, channels=self.channels, background=self.background, notes=found)
+            how = {"channels": self.channels, "background": self.background, "known": self.known}
+            array = decode(data, name, notes=found, **how)
             size, mode = found.size, found.mode
         if min(array.shape[1:]) < LEAST:
             raise DecodeError(name, f"{size[1]} x {size[0]} pixels; it needs at least {LEAST} x {LEAST}.")
@@ -200,7 +211,12 @@ def _write(writer: PackWriter, plan: _Plan, notes: list[str], on_corrupt: str, o
     """pixels.npy, shapes.npy, hash.npy and, last, fingerprint.json."""
     shapes: list[tuple[int, ...]] = []
     how = {"chunk": 32, "on_corrupt": on_corrupt, "on_progress": on_progress, "hash_shape": True}
-    accept = lambda index, data: shapes.append(data.shape)  # noqa: E731
+    used = RangeUsed(of_colours(plan.channels))
+
+    def accept(index: int, data: np.ndarray) -> None:
+        used.add(data)
+        shapes.append(data.shape)
+
     writer.write("pixels.npy", (), plan.spec.dtype, plan.convert, accept=accept, **how)
     writer.save("shapes.npy", np.array(shapes, np.int64))
     facts = {
@@ -211,7 +227,7 @@ def _write(writer: PackWriter, plan: _Plan, notes: list[str], on_corrupt: str, o
         "distinct_sizes": len(writer.sizes),
         "sizes": dict(writer.sizes.most_common(50)),
         "modes": dict(writer.modes.most_common(50)),
-        "warnings": dict(writer.warnings.most_common(50)),
+        "warnings": dict(writer.warnings.most_common(50)) | dict.fromkeys(used.warnings, len(shapes)),
         "notes": [*writer.source.notes, *notes, *plan.notes],
     }
     writer.finish(facts, indent=1)

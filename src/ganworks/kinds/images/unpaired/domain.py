@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, number, switch
 from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
@@ -24,6 +25,7 @@ from ganworks.files.packing.pack import Conversion, ConvertedItem, pack
 from ganworks.files.packing.packed import Packed
 from ganworks.files.rasters.decode import Notes, decode
 from ganworks.files.rasters.pixels import resize
+from ganworks.files.rasters.stored import range_of
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.look import look_given
@@ -102,15 +104,17 @@ class Unpaired:
         size = _common_size([plan.shape[1:] for plan in plans])
         stored = tuple(min(MAX_SIDE, round(self.zoom * side)) for side in size)
 
+        ranges = [range_of(plan.facts) for plan in plans]
+
         def packs(paths: tuple[Any, Any] | None, of: tuple[int, ...], held: float) -> list[Packed] | None:
             domain = replace(self.images(of, channels), held_out=held)  # pyrefly: ignore
             if paths is None:
                 return None
             return [
-                domain.open(p, cache, on_progress)
+                domain.packed(p, known, cache, on_progress)
                 if palette is None
                 else pack_maps(domain, p, palette, cache, on_progress)
-                for p, palette in zip(paths, palettes, strict=True)
+                for p, palette, known in zip(paths, palettes, ranges, strict=True)
             ]
 
         trained, tested = packs(train, stored, 0.0 if test else self.held_out), packs(test, size, 0.0)
@@ -199,6 +203,8 @@ class Sides:
             for side, palette in zip(trained, palettes, strict=True)
         )
         facts: dict[str, Any] = {"direction": direction, "short_side": min(size)}
+        ranges = (range_of(side.spec.facts) for side in trained)
+        facts |= {name: list(r) for name, r in zip(("range", "target_range"), ranges, strict=True) if r}
         if any(palettes):
             facts |= {"palettes": list(palettes), "given": list(given)}
         self.spec = replace(self.target.spec, kind="unpaired", shape=made, source=given, facts=facts)
@@ -238,12 +244,15 @@ class Sides:
     def summary(self) -> dict[str, Any]:
         """The facts about both sides, their packs and splits as plain values."""
         a, b = self.source.summary, self.target.summary
-        notes = [f"given: {a['count']:,} images of {a['source']}", f"made: {b['count']:,} images of {b['source']}"]
+        notes = [
+            f"given: {counted(a['count'], 'image')} of {a['source']}",
+            f"made: {counted(b['count'], 'image')} of {b['source']}",
+        ]
         notes += ["held-out files have the same names on both sides: each has a truth"] if self.paired else []
         held = len(self.held)
         both = {key: a[key] + b[key] for key in ("count", "bytes", "duplicates", "corrupt", "corrupt_names")}
-        for counted in ("sizes", "modes", "warnings"):
-            both[counted] = dict((Counter(a[counted]) + Counter(b[counted])).most_common())
+        for name in ("sizes", "modes", "warnings"):
+            both[name] = dict((Counter(a[name]) + Counter(b[name])).most_common())
         both["distinct_sizes"] = max(a["distinct_sizes"], b["distinct_sizes"], len(both["sizes"]))
         return {
             **b,
@@ -381,6 +390,7 @@ def pack_maps(domain: Images, path: Any, palette: list[list[int]], cache: Any, o
         return ConvertedItem(index[None], notes.size, notes.mode, tuple(notes.warnings))
 
     settings = {"domain": "unpaired maps", "size": size, "palette": palette, "fit": domain.fit}
-    plan = lambda: Conversion(Spec("images", (1, *size)), convert, [f"a label map of {len(palette)} colours"])  # noqa: E731
+    notes = [f"a label map of {len(palette)} colours"]
+    plan = lambda: Conversion(Spec("images", (1, *size)), convert, notes, groups=())  # noqa: E731
     how = {"cache": cache, "on_corrupt": domain.on_corrupt, "held_out": domain.held_out, "on_progress": on_progress}
     return pack(source, plan, settings, **how)

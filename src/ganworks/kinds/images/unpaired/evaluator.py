@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
 from ganworks.core.spec import Spec
 from ganworks.files.rasters.pixels import grid
@@ -183,7 +184,9 @@ class UnpairedEvaluator(tasks.TimedByTrial):
         There is no score when fewer than FEWEST images are held out on a side.
         """
         if not self.ready:
-            return tasks.TaskReport.of_nothing(tasks.too_few(len(self.data.held), FEWEST, "images of a side"), about)
+            return tasks.TaskReport.of_nothing(
+                tasks.too_few(len(self.data.held), FEWEST, "image of a side", "images of a side"), about
+            )
         start = time.perf_counter()
         progress("Evaluating", 0, 2)
         values, floors = self._measure(nets, len(self._held[0])), self._real(len(self._held[0]))
@@ -205,7 +208,9 @@ class UnpairedEvaluator(tasks.TimedByTrial):
                 "A translation must be near the target set (kid, stats) and preserve its input (structure, cycle): "
                 "the input itself is perfect in the second, any target image in the first.",
             ],
-            warnings=[] if min(a, b) >= 50 else [f"Only {min(a, b)} held-out images: distances are uncertain."],
+            warnings=[]
+            if min(a, b) >= 50
+            else [f"Only {counted(min(a, b), 'held-out image')}: distances are uncertain."],
             extractor=score_key(self._extractors[0]),
             about=about,
             seconds=time.perf_counter() - start,

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.files.tables.cells import read_column
 from ganworks.files.tables.clock import MERGED, Clock, ClockColumn, find_clock, named
@@ -80,8 +81,10 @@ def _repeats(clock: Clock, twice: int, keys: Sequence[str]) -> str:
     known = int(np.isfinite(clock.seconds).sum())
     each = f" It looks as if {' or '.join(keys)} did: domain.series={keys[0]}." if keys else ""
     return (
-        f"{clock.name} would be the time, but {twice:,} of {known:,} rows repeat the stamp of another, and "
-        f"{len(clock.seconds) - known:,} have none. If rows belong to several series, name the column that tells them "
+        f"{clock.name} would be the time, but {twice:,} of {counted(known, 'row repeats', 'rows repeat')} "
+        "the stamp of another, and "
+        f"{counted(len(clock.seconds) - known, 'has', 'have')} none. If rows belong to several series, "
+        "name the column that tells them "
         f"apart with domain.series=NAME.{each} Otherwise domain.duplicates=mean merges rows of the same stamp to their "
         "mean, and domain.time=off takes each row as a step."
     )
@@ -130,7 +133,8 @@ def in_order(
     clock = TimeColumn(name, step if single.all() else 0.0, _stamp(seconds[0], stamps.dated))
     if not len(distance) or single.all():
         return [(rest, float(seconds[0]))], clock, notes
-    told = f"{name}: {int((~single).sum()):,} of {len(distance):,} distances are not the usual step of {_span(step)}"
+    others = f"{int((~single).sum()):,} of {counted(len(distance), 'distance is', 'distances are')}"
+    told = f"{name}: {others} not the usual step of {_span(step)}"
     if gaps == "error":
         raise UsageError(f"{told}. gaps=fill fills them, gaps=rows takes each row as a step.")
     regular = single.mean() >= REGULAR and whole.mean() >= REGULAR
@@ -138,15 +142,19 @@ def in_order(
         notes.append(f"{told}: each row counts as one step (gaps=fill puts them on a regular grid)")
         return [(rest, float(seconds[0]))], clock, notes
     tables, filled = _filled(rest, seconds, step, max_gap)
-    parts = f"; {len(tables) - 1} longer gaps end a series there" if len(tables) > 1 else ""
-    notes.append(f"{told}: {filled:,} stamps filled by straight lines{parts}")
+    parts = (
+        f"; {counted(len(tables) - 1, 'longer gap ends', 'longer gaps end')} a series there" if len(tables) > 1 else ""
+    )
+    notes.append(f"{told}: {counted(filled, 'stamp')} filled by straight lines{parts}")
     return tables, TimeColumn(name, step, clock.start), notes
 
 
 def _sorted(rest: Columns, seconds: np.ndarray, name: str, notes: list[str]) -> tuple[Columns, np.ndarray]:
     known = np.isfinite(seconds)
     if not known.all():
-        notes.append(f"{name}: {int((~known).sum()):,} rows without a stamp were left out")
+        notes.append(
+            f"{name}: {counted(int((~known).sum()), 'row without a stamp was', 'rows without a stamp were')} left out"
+        )
     order = np.flatnonzero(known)[np.argsort(seconds[known], kind="stable")]
     if (np.diff(seconds[known]) < 0).any():
         notes.append(f"{name}: the rows were not in order; sorted")
@@ -160,10 +168,11 @@ def _merged(rest: Columns, seconds: np.ndarray, name: str, rule: str, notes: lis
         return rest, seconds
     if rule == "error" or (rule == "auto" and twice > MERGED * len(seconds)):
         raise UsageError(
-            f"{name}: {twice:,} rows repeat the stamp of another. If they belong to several series, name the column "
+            f"{name}: {counted(twice, 'row repeats', 'rows repeat')} the stamp of another. If they belong to "
+            "several series, name the column "
             "that tells them apart with domain.series=NAME; domain.duplicates=mean merges them."
         )
-    notes.append(f"{name}: {twice:,} rows repeat the stamp of another; merged to their mean")
+    notes.append(f"{name}: {counted(twice, 'row repeats', 'rows repeat')} the stamp of another; merged to their mean")
     out: Columns = {}
     for key, values in rest.items():
         if values.dtype == object:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.errors import UsageError
 from ganworks.files.tables.clock import Clock, ClockColumn, counters
 from ganworks.files.tables.numbers import decimal_places
@@ -252,17 +252,23 @@ def _sort_out(
             found.attributes[name] = [text_of(p[0]) for p in parts]
             continue
         if missing and wish.missing == "error":
-            raise UsageError(f"{name}: {missing:,} of {total:,} values are missing; missing=interpolate fills them.")
+            raise UsageError(
+                f"{name}: {missing:,} of {counted(total, 'value is', 'values are')} missing; "
+                "missing=interpolate fills them."
+            )
         if missing > MOST_MISSING * total:
             raise UsageError(
-                f"{name}: {missing:,} of {total:,} values are missing, too many to fill. Leave the column out with "
+                f"{name}: {missing:,} of {counted(total, 'value is', 'values are')} missing, too many to "
+                "fill. Leave the column out with "
                 f"domain.columns={','.join(n for n in chosen if n != name)[:200]}."
             )
         middle = float(np.nanmedian(np.concatenate(parts))) if missing else 0.0
         filled += missing
         numbers[name] = [grids[name].nearest(fill(p, middle)) for p in parts]
     if filled:
-        found.notes.append(f"{filled:,} missing or infinite values filled by straight lines within their series")
+        found.notes.append(
+            f"{counted(filled, 'missing or infinite value')} filled by straight lines within their series"
+        )
     _finish(numbers, texts, found, len(tables), [len(next(iter(t.values()))) for t in tables])
 
 
@@ -306,7 +312,9 @@ def _finish(
     for name in list(texts):
         values = sorted({str(v) for p in texts[name] for v in p})
         if len(values) > MAX_VALUES:
-            found.notes.append(f"{printable(name)}: {len(values):,} different texts, left out ({MAX_VALUES} at most)")
+            found.notes.append(
+                f"{printable(name)}: {counted(len(values), 'different text')}, left out ({MAX_VALUES} at most)"
+            )
             del texts[name]
         elif len(values) == 1:
             found.constants[name] = values[0]

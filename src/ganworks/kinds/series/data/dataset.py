@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import class_counts, present, split
@@ -110,7 +111,7 @@ class SeriesSet:
             raise UsageError(f"length must be 2 or more steps (0: chosen), not {self.wish.length}.")
         if self.wish.length:
             if longest < self.wish.length:
-                raise UsageError(f"length={self.wish.length}, but the longest series has {longest} steps.")
+                raise UsageError(f"length={self.wish.length}, but the longest series has {counted(longest, 'step')}.")
             return self.wish.length
         if len(self.found.numbers) == 1 or longest > LONG:
             return min(WINDOW, max(2, longest // 4))
@@ -153,12 +154,13 @@ class SeriesSet:
             hashes = np.frombuffer(b"".join(self._digest(s) for s in whole), "<u8").reshape(-1, 2)
             held = np.array(list(whole))[split(hashes, held_out)[1]]
             apart = np.isin(self.starts[:, 0], held)
-            self.notes.append(f"{len(held)} whole series are held out")
+            self.notes.append(f"{counted(len(held), 'whole series is', 'whole series are')} held out")
             return everything[~apart], everything[apart]
         state = np.concatenate([self._stretches(s) for s in whole])
         lost = int((state < 0).sum())
         self.notes.append(
-            f"stretches of time are held out ({int((state == 1).sum()):,} windows); {lost:,} windows that overlap both "
+            f"stretches of time are held out ({counted(int((state == 1).sum()), 'window')}); "
+            f"{counted(lost, 'window that overlaps', 'windows that overlap')} both "
             "sides are dropped"
         )
         return everything[state == 0], everything[state == 1]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganworks.core.console.text import counted
 from ganworks.kinds.series.data.columns import FoundSeries, is_category
 from ganworks.kinds.series.data.layout import SeriesColumn, SeriesLayout, quantiles, to_uniform
 
@@ -35,7 +36,7 @@ def attribute_columns(found: FoundSeries, notes: list[str]) -> tuple[tuple[Serie
         try:
             values = np.array([float(t) if t else np.nan for t in texts])
         except ValueError:
-            notes.append(f"{name}: {len(distinct)} different texts for {len(texts)} series, left out")
+            notes.append(f"{name}: {counted(len(distinct), 'different text')} for {len(texts):,} series, left out")
             continue
         values = np.where(np.isfinite(values), values, np.nanmedian(values))
         whole = bool((values == np.round(values)).all())

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.errors import UsageError
 from ganworks.files.array_files import load_arrays
 from ganworks.files.listings import FolderListing, ZipListing, read_whole, unreadable
@@ -155,7 +155,7 @@ def _parquet(path: Path, name: str) -> dict[str, Any]:
     try:
         rows, columns = check_fits(path, f'"{name}"')
         if rows > MAX_ROWS or columns > MAX_COLUMNS:
-            raise UsageError(f'"{name}" has {rows:,} rows and {columns:,} columns: too many.')
+            raise UsageError(f'"{name}" has {counted(rows, "row")} and {counted(columns, "column")}: too many.')
         table = parquet.read_table(path)
     except (OSError, ValueError) as error:
         raise UsageError(f'"{name}" is not a readable Parquet file: {str(error)[:200]}.') from error
@@ -180,12 +180,12 @@ def _read_arrays(path: Path, name: str) -> Raw:
     if "columns" in held:
         names = unique_names([str(v) for v in held["columns"].reshape(-1)])
         if len(names) != x.shape[-1]:
-            raise UsageError(f'"{name}" has {len(names)} names for {x.shape[-1]} columns.')
+            raise UsageError(f'"{name}" has {counted(len(names), "name")} for {counted(x.shape[-1], "column")}.')
         tables = [dict(zip(names, t.values(), strict=True)) for t in tables]
     raw = Raw(path.name, path.suffix[1:], tables, [str(k) for k in range(len(tables))])
     if "y" in held:
         if len(held["y"]) != len(tables):
-            raise UsageError(f'"{name}": {len(tables)} series but {len(held["y"])} labels.')
+            raise UsageError(f'"{name}": {len(tables):,} series but {counted(len(held["y"]), "label")}.')
         raw.attributes = [{"label": _plain(v)} for v in held["y"].reshape(-1)]
     return raw
 

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.files.rasters.write import save_picture
@@ -233,7 +234,10 @@ class SeriesEvaluator(TimedByTrial):
         if held is None or len(held) < FEWEST:
             out.append(f"Fewer than {FEWEST} examples are held out: copies and predictions are not evaluated.")
         elif len(held) < 100 and "label_accuracy" in found:
-            out.append(f"Only {len(held)} held-out series: the accuracy of the label is imprecise.")
+            out.append(
+                f"Only {counted(len(held), 'held-out series', 'held-out series')}: the accuracy of the label "
+                "is imprecise."
+            )
         if found.get("copied", 0) > 0.05:
             out.append(
                 f"{found['copied']:.0%} of the samples are nearer to a training series than unseen real ones are."

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.files.tables.cells import Reading
 from ganworks.files.tables.dates import DateForm
 from ganworks.files.tables.numbers import NumberForm
@@ -92,7 +93,7 @@ def _fit_category(
         share = sum(n for n, _, _ in order[kept:]) / max(1, counts.sum())
         notes = [
             *notes,
-            f"{column['name']}: {len(order):,} values; the {kept:,} most frequent are kept, the others "
+            f"{column['name']}: {counted(len(order), 'value')}; the {kept:,} most frequent are kept, the others "
             f"({share:.1%} of the rows) are made as {OTHER!r}",
         ]
         if column["dtype"].lower().startswith(("int", "uint")):  # which cannot hold OTHER

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.packed import split
@@ -137,7 +138,8 @@ class TableSet:
             columns[k]["follows"] = {"column": columns[of]["name"], "codes": aim.tolist()}
         if not good.all():
             raise UsageError(
-                f"rules={text!r}: {int((~good).sum())} of {len(good)} rows of the table break them, first row "
+                f"rules={text!r}: {int((~good).sum()):,} of "
+                f"{counted(len(good), 'row of the table breaks', 'rows of the table break')} them, first row "
                 f"{int((~good).argmax())} (counted from 0). Correct the rows, or the rule."
             )
 

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
 from ganworks.files.rows import CELL_BYTES
@@ -59,7 +60,9 @@ def read(source: Any, encoding: str = "utf-8", header: str = "auto") -> tuple[An
         frame, facts = _read_file(source, encoding, header)
     _check_names([str(name) for name in frame.columns], facts["source"])
     if len(frame) < FEWEST:
-        raise UsageError(f"{facts['source']} has {len(frame)} rows; a table needs at least {FEWEST} to learn from.")
+        raise UsageError(
+            f"{facts['source']} has {counted(len(frame), 'row')}; a table needs at least {FEWEST} to learn from."
+        )
     _check_size(len(frame), frame.shape[1], facts["source"])
     return frame, facts
 
@@ -227,7 +230,7 @@ def _check_names(names: list[str], where: str) -> None:
         seen.add(name)
     if twice:
         raise UsageError(
-            f"{where} has {len(twice)} duplicate column name{'s' * (len(twice) > 1)}: "
+            f"{where} has {counted(len(twice), 'duplicate column name')}: "
             f"{', '.join(repr(n) for n in twice[:5])}. Give every column a name of its own."
         )
 

@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.files.atomic import replace_file
@@ -158,7 +159,7 @@ class TableEvaluator(TimedByTrial):
         """The full evaluation, on as many generated rows as training rows (at most 10 times `count`)."""
         start = time.monotonic()
         if not self.ready:
-            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST, "rows"), about)
+            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST, "row", "rows"), about)
         if self.ill_divided():
             return TaskReport.of_nothing(
                 "The held-out rows are unlike the training rows, so that real data would get a poor score: no verdict.",
@@ -262,7 +263,8 @@ class TableEvaluator(TimedByTrial):
     def protocol(self, made: int, target: str, attack: dict[str, Any]) -> list[str]:
         """How the evaluation was done, in sentences."""
         out = [
-            f"{made:,} generated rows against {len(self.held):,} held-out ones; ids and constant columns are left out.",
+            f"{counted(made, 'generated row')} against {len(self.held):,} held-out ones; ids and constant "
+            "columns are left out.",
             "Pairs: numbers in at most ten quantile bins of the training rows, values of 5 % of the rows or more in "
             "bins of their own, at most 200 values of a category, mean of all pairs. Intervals of pairs, relations and "
             "shapes are over pairs and columns.",
@@ -285,7 +287,11 @@ class TableEvaluator(TimedByTrial):
 
     def warnings(self, attack: dict[str, Any]) -> list[str]:
         """What a reader must know to interpret the numbers."""
-        out = [f"Only {len(self.held)} rows are held out: the numbers are imprecise."] if len(self.held) < 500 else []
+        out = (
+            [f"Only {counted(len(self.held), 'row is', 'rows are')} held out: the numbers are imprecise."]
+            if len(self.held) < 500
+            else []
+        )
         if attack and attack["low"] > 0.55:
             out.append(
                 f"The attack finds training rows (AUC {attack['attack']:.2f}): these rows give away who is in the "

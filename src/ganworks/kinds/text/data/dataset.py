@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
 from ganworks.core.spec import Spec
@@ -87,7 +88,10 @@ class TextSet:
                 "from the training texts alone"
             )
         if self.cut:
-            self.notes.append(f"{self.cut:,} texts are longer than {self.ids.shape[1]} tokens and are cut there")
+            self.notes.append(
+                f"{counted(self.cut, 'text is longer', 'texts are longer')} than {self.ids.shape[1]} tokens "
+                "and cut there"
+            )
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.files.listings import FolderListing
 from ganworks.kinds.text.data.raw import LONGEST_ROW, MAX_BYTES, TableLines, count_filled, lines, unpacked
@@ -61,7 +62,8 @@ class Lines:
     @property
     def told(self) -> list[str]:
         """The notes, and the counts of lines left out."""
-        return [*self.notes, *(f"left out: {count:,} {reason}" for reason, count in self.dropped.items())]
+        words = ((count, reason.replace("lines", "line", 1), reason) for reason, count in self.dropped.items())
+        return [*self.notes, *(f"left out: {counted(*each)}" for each in words)]
 
 
 def is_text(path: Path) -> bool:
@@ -94,7 +96,7 @@ def _check_classes(found: Lines) -> None:
         found.notes.append("all lines carry the same label, so it was not used")
     elif classes > MAX_CLASSES:
         raise UsageError(
-            f'"{found.source}" has {classes:,} classes, at most {MAX_CLASSES:,} are possible; say labels=off.'
+            f'"{found.source}" has {classes:,} classes; at most {MAX_CLASSES:,} are possible; say labels=off.'
         )
 
 
@@ -108,7 +110,9 @@ def _from_objects(data: Any, labels: bool) -> Lines:
         raise UsageError(f"Texts are a list of str; number {wrong} (counted from 0) is {type(texts[wrong]).__name__}.")
     names = None if given is None or not labels else [str(name) for name in given]
     if names is not None and len(names) != len(texts):
-        raise UsageError(f"There are {len(texts)} texts and {len(names)} labels.")
+        raise UsageError(
+            f"Texts and labels differ in number: {counted(len(texts), 'text')} and {counted(len(names), 'label')}."
+        )
     found = Lines("<list>", "list", bytes=sum(len(text) for text in texts))
     keeper = _Keeper(found, names is not None)
     for k, text in enumerate(texts):
@@ -208,10 +212,11 @@ def _decoded(raw: bytearray, found: Lines) -> Iterator[tuple[int, str]]:
             continue
         yield start, text
     if bad > count / 2:
-        raise UsageError(f'"{found.source}" is no UTF-8 text: {bad:,} of {count:,} lines cannot be read as such, the '
+        raise UsageError(f'"{found.source}" is no UTF-8 text: {bad:,} of {counted(count, "line")} cannot be '
+        'read as such, the '
                          f"first is line {first}. Convert it to UTF-8.")  # fmt: skip
     if bad:
-        found.dropped[f"lines that are no UTF-8, the first is line {first}"] += bad
+        found.dropped[f"lines in no UTF-8, the first is line {first}"] += bad
 
 
 def _has_labels(raw: bytearray, found: Lines) -> bool:
@@ -307,7 +312,7 @@ class _Keeper:
         """Add a text of a class; False when there are MAX_LINES of them already."""
         found = self.found
         if text.startswith(GENERATED):
-            found.dropped["line that says that ganworks generated this"] += 1
+            found.dropped["lines with a note that ganworks generated this"] += 1
             return True
         cleaned = clean(text) if len(text) <= MAX_LINE else ""
         reason = _reason(text, cleaned)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.files.atomic import replace_file
@@ -119,7 +120,7 @@ class TextEvaluator(TimedByTrial):
         """The full evaluation, on at most 5,000 samples; a plot of the curves and texts go to the folder `pictures`."""
         start, panel = time.monotonic(), self.panel
         if not self.ready:
-            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST, "texts"), about)
+            return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST, "text", "texts"), about)
         count = min(count, SET_SAMPLES)
         warm = nets.get("G_warm")
         lists = {OURS: self._cut(nets["G"], count, seed + 1, progress, OURS)}
@@ -220,10 +221,12 @@ class TextEvaluator(TimedByTrial):
         what = "characters" if self.characters else 'Texygen\'s tokens (lower case, "." and "," apart)'
         held = len(self.data.held)
         return [
-            f"BLEU is the mean sentence BLEU of {min(count, BLEU_SAMPLES):,} samples against {held:,} held-out texts, "
+            f"BLEU is the mean sentence BLEU of {counted(min(count, BLEU_SAMPLES), 'sample')} against "
+            f"{counted(held, 'held-out text')}, "
             f"smoothing method 1, of {what}. It grows with the number of references: compare under the same one.",
             f"Self-BLEU: {min(count, BLEU_SAMPLES):,} samples against each other. Backward BLEU: "
-            f"{min(held, BLEU_SAMPLES):,} held-out texts against {count:,} samples. Real: training texts as samples.",
+            f"{counted(min(held, BLEU_SAMPLES), 'held-out text')} against {counted(count, 'sample')}. Real: "
+            "training texts as samples.",
             "The maximum likelihood generator samples at temperature 1, the adversarial one at its own temperature.",
             "The trigram model is interpolated with weights fitted to a tenth of the training texts.",
         ]
@@ -233,7 +236,10 @@ class TextEvaluator(TimedByTrial):
         ours, real = found[OURS], found["real"]
         out = []
         if len(self.data.held) < 500:
-            out.append(f"Only {len(self.data.held)} texts are held out: with few references BLEU is low and rough.")
+            out.append(
+                f"Only {counted(len(self.data.held), 'text is', 'texts are')} held out: with few references "
+                "BLEU is low and rough."
+            )
         if ours["self_bleu_4"] > real["self_bleu_4"] + 0.1:
             out.append("The samples repeat each other far more than real texts do (self_bleu_4).")
         if ours["copied"] > 0.05 + 2 * copied_by_chance(self.panel):

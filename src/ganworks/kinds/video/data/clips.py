@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.errors import UsageError
 from ganworks.files.listings import read_whole
 from ganworks.files.rasters.decode import MAX_BYTES, SUFFIXES, DecodeError, header
@@ -92,10 +92,12 @@ class ClipFiles(FileSource):
         return forms.most_common(1)[0][0] if forms else "frames"
 
     def _said(self, folders: int, moving: int) -> str:
-        films = [f"{moving:,} films or animations"] if moving else []
+        films = [f"{counted(moving, 'film or animation', 'films or animations')}"] if moving else []
         others = len(self.indices) - moving
         if folders:
-            return " and ".join([*films, f"{folders:,} folders of frames ({others:,} pictures)"])
+            return " and ".join(
+                [*films, f"{counted(folders, 'folder of frames', 'folders of frames')} ({counted(others, 'picture')})"]
+            )
         what = {"strip": "strips of frames", "moving": "animations"}[self.form]
         return " and ".join([*films, *([f"{others:,} {what}"] if others else [])])
 
@@ -133,6 +135,10 @@ class ClipFiles(FileSource):
             return Opened("strip", self._bytes(group[0]))
         return Opened("frames", [(self.listing.names[i], self._reader(i)) for i in group])
 
+    def files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """(name, function that reads it) of every file."""
+        return ((self.listing.names[i], self._reader(i)) for i in self.indices.tolist())
+
     def _reader(self, at: int) -> Callable[[], bytes]:
         return lambda: self._bytes(at)
 
@@ -160,6 +166,10 @@ class ClipArrays:
     def name(self, index: int) -> str:
         """The name of a clip in messages."""
         return f"clip {index}"
+
+    def files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """None: arrays come from no files."""
+        return iter(())
 
     def get(self, index: int) -> Opened:
         """A clip as it was given."""

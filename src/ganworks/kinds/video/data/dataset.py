@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
@@ -27,10 +29,11 @@ from ganworks.files.packing.cache import open_or_pack, refuse_corrupt
 from ganworks.files.packing.joined import contents, read_facts
 from ganworks.files.packing.packed import MappedPages, class_counts, present, split
 from ganworks.files.packing.writer import ConvertedItem, PackWriter
+from ganworks.files.rasters.stored import common_range, range_notes
 from ganworks.kinds.video.data.clips import ClipError, Opened
 from ganworks.kinds.video.data.reading import FrameReading
 
-FORMAT = 2
+FORMAT = 2  # 2: frames of 16-bit colours are rounded, no longer cut; pixels are square, transparent ones composited
 _ROOM = 64 << 20  # bytes of decoded clips in memory at a time
 
 
@@ -76,6 +79,8 @@ def _write(
 ) -> None:
     """Decode and write every clip; the mode of an item is the frame rate of its clip."""
     at, source = [0], writer.source
+    reading = replace(reading, known=common_range(source.files()))  # pyrefly: ignore
+    notes = [*notes, *range_notes(reading.known)]
 
     def convert(clip: Opened, name: str) -> ConvertedItem:
         met: Counter[str] = Counter()
@@ -130,7 +135,8 @@ class ClipSet:
         self.rows = clip_pieces(self.frames, self.span)
         if not len(self.rows):
             raise UsageError(
-                f'"{facts["source"]}": no clip has the {self.span} frames that length={length} with stride={stride} '
+                f'"{facts["source"]}": no clip has the {counted(self.span, "frame")} that length={length} '
+                f"with stride={stride} "
                 f"takes; the longest has {int(self.frames.max())}. Set domain.length= or domain.stride= lower."
             )
         own = load_npy(folder / "y.npy") if facts["classes"] else None
@@ -174,7 +180,7 @@ class ClipSet:
         """Plain facts about the source, the conversion and the split."""
         facts = self.facts
         short = int((self.frames < self.span).sum())
-        notes = [f"{short:,} clips of fewer than {self.span} frames left out"] if short else []
+        notes = [f"{counted(short, 'clip')} of fewer than {self.span} frames left out"] if short else []
         return {
             **{k: facts[k] for k in ("source", "kind", "bytes", "sizes", "distinct_sizes", "warnings")},
             "count": len(self),
@@ -188,7 +194,7 @@ class ClipSet:
             "size": list(self.spec.shape[2:]),
             "channels": self.spec.shape[1],
             "dtype": "uint8",
-            "modes": {f"{self.spec.shape[1]} channels": len(self.frames)},
+            "modes": {f"{counted(self.spec.shape[1], 'channel')}": len(self.frames)},
             "classes": class_counts(self.labels, self.spec.classes),
             "train": len(self.train),
             "held": len(self.held),

@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganworks.core.console.text import printable
+from ganworks.core.console.text import counted, printable
 from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header
 from ganworks.files.rasters.film import decoder_of, pyav, shown
+from ganworks.files.rasters.stored import Range, Stored, eight_bits
 from ganworks.kinds.video.data.clips import ClipError, Opened
 
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlists, which could open other files
@@ -38,7 +39,8 @@ Timed = Iterator[tuple[float, Frame]]  # seconds since the start; nan: unknown
 @dataclass
 class FrameReading:
     """How clips are read. limit: largest number of frames. fps: frames per second, 0 for all frames. strip: frames in a
-    strip, 0 for square ones. background: the colour behind transparent pixels. fit: applied to each frame.
+    strip, 0 for square ones. background: the colour behind transparent pixels. fit: applied to each frame. known: black
+    and white of pictures whose numbers have no range of their own, see `files.rasters.stored`.
     """
 
     limit: int
@@ -46,6 +48,7 @@ class FrameReading:
     strip: int = 0
     background: str = "white"
     fit: Callable[[Frame], Frame] = lambda frame: frame
+    known: Range | None = None
 
     def read(self, clip: Opened, name: str, met: Counter[str]) -> tuple[np.ndarray, float, tuple[int, int]]:
         """(frames [F, C, H, W], frames per second or 0, (H, W) as stored). met: counts warnings. Raises ClipError."""
@@ -142,11 +145,10 @@ def _moving(reading: FrameReading, payload: bytes, name: str, met: Counter[str])
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 image.seek(index)
-                image.load()
-                grey = image.mode in ("1", "L")
-                shown = (
-                    image.convert("L") if grey else Image.alpha_composite(back, image.convert("RGBA")).convert("RGB")
-                )
+                stored = Stored.of(image, None, name)
+                seen = eight_bits(stored.raster()) if stored.deep else image
+                grey = seen.mode in ("1", "L")
+                shown = seen.convert("L") if grey else Image.alpha_composite(back, seen.convert("RGBA")).convert("RGB")
         except EOFError:
             return
         except Exception as error:  # a decoder may raise anything on hostile bytes
@@ -158,11 +160,11 @@ def _moving(reading: FrameReading, payload: bytes, name: str, met: Counter[str])
 
 
 def _strip(reading: FrameReading, payload: bytes, name: str, met: Counter[str]) -> Timed:
-    whole = decode(payload, name, background=reading.background)
+    whole = decode(payload, name, background=reading.background, known=reading.known)
     _, tall, wide = whole.shape
     count = reading.strip or wide // tall
     if count < 1 or wide % count or (not reading.strip and wide % tall):
-        parts = f"{reading.strip} frames" if reading.strip else "square frames"
+        parts = f"{counted(reading.strip, 'frame')}" if reading.strip else "square frames"
         raise ClipError(name, f"{wide} x {tall} pixels do not divide into {parts} (domain.strip= says how many).")
     for frame in np.split(whole, count, axis=2):
         yield math.nan, frame
@@ -173,7 +175,7 @@ def _frames(
 ) -> Timed:
     size = None
     for label, read in payload:
-        frame = decode(read(), printable(label), background=reading.background)
+        frame = decode(read(), printable(label), background=reading.background, known=reading.known)
         size = size or frame.shape[1:]
         if frame.shape[1:] != size:
             raise ClipError(printable(label), f"a frame of {frame.shape[1:]} among frames of {size} (height, width).")

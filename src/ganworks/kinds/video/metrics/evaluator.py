@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
 from ganworks.files import provenance
@@ -172,7 +173,7 @@ class VideoEvaluator(TimedByTrial):
         made = self.model(nets).sample(count, seed=seed + 1)
         files = self._draw(made.data, data.raw(data.held[:SHOWN]), pictures, made.note())
         if len(data.held) < LEAST:
-            return TaskReport.of_nothing(too_few(len(data.held), LEAST, "clips"), about, count, files)
+            return TaskReport.of_nothing(too_few(len(data.held), LEAST, "clip", "clips"), about, count, files)
         held = data.raw(data.held[:MOST])
         labels = None if data.labels is None else data.labels[data.held[:MOST]]
         real = self.numbers(held, labels)
@@ -221,7 +222,8 @@ class VideoEvaluator(TimedByTrial):
     def protocol(self, count: int, held: int) -> list[str]:
         """Sentences that describe the protocol."""
         return [
-            f"{count:,} generated and {held:,} held-out clips, each compared with {len(self.train):,} training clips.",
+            f"{count:,} generated and {held:,} held-out clips, each compared with "
+            f"{counted(len(self.train), 'training clip')}.",
             f"fd: groups of {min(held, SCORED)} clips; 95 % intervals over bootstrap samples, Wilson's for shares.",
             f"Features of clips: {score_key(self.features)}; of frames: {score_key(self.frames)}.",
             "still: the first frame of real clips, repeated; shuffled: their frames in a random order.",
@@ -229,7 +231,9 @@ class VideoEvaluator(TimedByTrial):
 
     def warnings(self, found: dict[str, Estimate]) -> list[str]:
         """Warnings about few clips and about copies."""
-        out = [f"Only {len(self.data.held)} clips are held out: the intervals are wide."] * (len(self.data.held) < 200)
+        out = [f"Only {counted(len(self.data.held), 'clip is', 'clips are')} held out: the intervals are wide."] * (
+            len(self.data.held) < 200
+        )
         if found["nearness"].value < 0.5:
             out.append("Generated clips are much nearer to training clips than held-out ones are: they may be copies.")
         return out
