@@ -17,8 +17,10 @@ import yaml
 from safetensors.numpy import load_file
 
 import ganworks as gw
+from ganworks.core.errors import UsageError
 
 ROUNDED = ("series", "timegan", "ctgan")  # the fingerprint of their data holds statistics, to the last bit
+REREAD = ("text", "seqgan", "relgan")  # their words carried no blanks
 ITERATED = ("audio", "specgan")  # sound from spectrograms by iteration, which enlarges rounding
 RUNS = sorted((Path(__file__).parent / "fixtures" / "runs_0_1_0").glob("*.zip"))
 
@@ -58,7 +60,8 @@ def test_every_recipe_has_a_run():
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
 def test_a_run_of_0_1_0_loads_and_goes_on(path, tmp_path, monkeypatch):
     """The networks in the end differ by rounding alone. (Where data are known by statistics, 0.1.0 itself refuses to go
-    on with a run on another processor; there, this test stops at what the network makes.)
+    on with a run on another processor; there, this test stops at what the network makes. Texts in words are read
+    otherwise since: their networks make what they made, and to go on with them is refused.)
 
     An Adam step is about lr long whatever the gradient's size, so where a gradient is all rounding, its sign and with
     it the step may differ: by 2 lr in each of the steps that are left, and early steps may be somewhat longer than lr.
@@ -76,6 +79,10 @@ def test_a_run_of_0_1_0_loads_and_goes_on(path, tmp_path, monkeypatch):
     if recipe in ROUNDED and any(here[part] != there[part] for part in ("cpu", "kernels", "numpy", "torch")):
         pytest.skip("made on another processor")
 
+    if recipe in REREAD:
+        with pytest.raises(UsageError, match="the version that began it read them otherwise"):
+            list(gw.train(recipe, data=CASES.data_for(recipe, tmp_path), out="run", **CASES.SETTINGS[recipe]))
+        return
     settings, middle = CASES.SETTINGS[recipe], {f.name: flat(load_file(f)) for f in Path("run").glob("*.safetensors")}
     list(gw.train(recipe, data=CASES.data_for(recipe, tmp_path), out="run", **settings))
     assert CASES.newest_state(tmp_path / "run").stem == f"{settings['budget']:012d}"

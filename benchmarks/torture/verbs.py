@@ -58,7 +58,7 @@ VERBS = {
     "predict": Verb("classify", ("predict", "run", "data", "out=made.csv"), "run", printed=r"class-\d \d+\.\d %"),
     "eval": Verb("points", ("eval", "run", "count=200"), "run", printed=r"95 % interval"),
     "report": Verb("points", ("report", "run"), "run"),
-    "data": Verb("image", ("data", "data", "size=12", "out=made.png"), printed=r"\b40\b"),
+    "data": Verb("image", ("data", "data", "size=12", "out=made.png"), printed=r"\d+ images from data"),
 }
 
 

@@ -129,6 +129,7 @@ def fit(
         _promise(job, returns)
         with (
             told(lambda: f"Ended at once. {folder} is as it was last saved; the same command goes on from there."),
+            meters,
             Display() as display,
             mirror(folder) if tensorboard else nullcontext(display) as second,
         ):

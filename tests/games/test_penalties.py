@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from recipe_checks import clamps_between, no_clamp_below_penalties
 from torch import nn
 
 from ganworks.core.spec import Draw
 from ganworks.games import penalties
 from ganworks.games.penalties import LabelledCritic, Probe, gradient_penalty, logits_and_gradient_norms, zero_centred
+from ganworks.kinds.audio.augment import louder
 
 torch.set_num_threads(1)
 
@@ -146,3 +148,22 @@ def test_clip_weights():
     penalties.clip_weights(D, 0.01)
     assert max(p.abs().max().item() for p in D.parameters()) <= 0.01 + 1e-9
     assert all(p.requires_grad for p in D.parameters())
+
+
+def test_a_penalty_through_a_clamp_is_found():
+    """At the bounds of a clamp the gradient depends on the version of torch: 1 up to 2.13, 0 since."""
+    x = torch.tensor([[1.0, -1.0, 0.5]])
+    with no_clamp_below_penalties():
+        zero_centred(lambda v: v.square().sum(1) + x.clamp(-1, 1).sum(1), x, 1.0)
+        with pytest.raises(AssertionError, match="ClampBackward"):
+            zero_centred(lambda v: v.clamp(-1, 1).square().sum(1), x, 1.0)
+    leaf = torch.ones(3, requires_grad=True)
+    assert clamps_between(nn.functional.hardtanh(leaf).sum(), [leaf]) and not clamps_between(leaf.relu().sum(), leaf)
+
+
+def test_louder_silence_has_the_gradient_of_silence():
+    x = torch.tensor([-1.0, -0.95, -0.5, 1.0]).view(1, 1, 1, 4).requires_grad_()
+    made = louder(x, torch.tensor([0.2]))
+    assert made.flatten().tolist() == pytest.approx([-1.0, -0.85, -0.3, 1.2])
+    (found,) = torch.autograd.grad(made.sum(), x)
+    assert found.flatten().tolist() == pytest.approx([0.0, 3.0, 1.0, 1.0]) and not clamps_between(made, x)

@@ -6,8 +6,8 @@ from torch import nn
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.games.adversarial import mixes_examples
 from ganworks.layers.minibatch_deviation import MinibatchDeviation, class_deviation
+from ganworks.layers.mixing import mixing
 from ganworks.networks.compact import Compact
 
 
@@ -145,7 +145,7 @@ def test_a_crowd_lets_d_see_a_class_that_is_one_example_over_and_over(crowd):
 def test_with_a_crowd_d_mixes_examples_of_one_class_only():
     torch.manual_seed(0)
     D = Compact(width=4, crowd=True).build(spec(1, 16, 16, classes=3))["D"]
-    assert mixes_examples(D) and not mixes_examples(Compact(width=4).build(spec(1, 16, 16, classes=3))["D"])
+    assert mixing(D) == ["MinibatchDeviation"] and not mixing(Compact(width=4).build(spec(1, 16, 16, classes=3))["D"])
     nn.init.normal_(D.crowd.enter.weight)
     x, y = torch.randn(6, 1, 16, 16), torch.tensor([0, 0, 1, 1, 2, 2])
     before = D(x, y)

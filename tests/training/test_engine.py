@@ -119,8 +119,8 @@ def test_accumulation_equals_the_whole_batch():
 
 def test_two_processes_would_see_the_rows_of_one():
     """Rank r of w draws and fetches exactly the global rows r, r+w, ...; the mean gradient is then the same."""
-    alone = engine()._batch(0, 0)
-    parts = [engine(group=Group(rank, 2))._batch(0, 0) for rank in range(2)]
+    alone = engine().batch_at(0, 0)
+    parts = [engine(group=Group(rank, 2)).batch_at(0, 0) for rank in range(2)]
     z, both = alone.draw.normal(3), [p.draw.normal(3) for p in parts]
     for rank in range(2):
         assert torch.equal(z[rank::2], both[rank])

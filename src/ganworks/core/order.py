@@ -43,6 +43,11 @@ class Order:
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
+    def chance(self, at: int, size: float) -> np.ndarray:
+        """Places int64, rising: each of 0..n-1 with probability size / n on its own (Poisson sampling), keyed by at."""
+        draw = np.random.Generator(np.random.PCG64(key(self.seed, "chance", at)))
+        return np.flatnonzero(draw.random(self.n) < size / self.n)
+
     def _block(self, epoch: int, number: int) -> np.ndarray:
         at = (epoch, number)
         if at not in self._blocks:

@@ -35,8 +35,8 @@ class Optimizer:
     burn_in: the fraction of the budget over which learning rate and second beta move.
     warmup: the fraction of the budget over which the learning rate grows from 0, in a straight line.
     clip_each: for DP-SGD (arXiv 1607.00133), the norm that each example's gradient is clipped to (0: not clipped).
-    noise: for DP-SGD, the standard deviation of the added noise, in units of `clip_each`
-        (`metrics/dp_accountant.py` gives epsilon).
+    noise: for DP-SGD, the standard deviation of the added noise, in units of `clip_each`; the training and its
+        evaluation state the resulting epsilon.
     """
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
@@ -96,12 +96,14 @@ class Train:
     """How the engine runs.
 
     batch: examples in one step.
-    budget: how long to train: a time ("90s", "10m", "2h") or a number of examples ("200k", "1M").
+    budget: how long to train: a time ("90s", "10m", "2h"), kept by doing fewer examples where steps are slower than
+        measured, or a number of examples ("200k", "1M").
     until: stop when a score is reached, e.g. "fd<5" or "coverage>0.9"; "" for never.
     seed: the seed of all random draws of the training.
     device: "cpu", "cuda", "mps", or "auto" for the best one that is available.
     precision: "fp32", "bf16" for mixed precision, or "auto" for the faster one.
-    accumulate: slices of a batch over which gradients are accumulated, to save memory.
+    accumulate: slices of a batch over which gradients are accumulated, to save memory. They add up to the whole batch,
+        but where layers look at several examples at a time, such as batch norm: these see a slice.
     ema: half-lives of the averaged generators that are kept.
     ema_ramp: each half-life is held below this share of the examples seen so far.
     score: examples between two scores; 0: chosen from the budget.

@@ -31,6 +31,7 @@ from ganworks.games.penalties import (
     logits_and_gradient_norms,
     one_centred,
 )
+from ganworks.layers.mixing import mixing
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,6 @@ class DiscriminatorView:
             y=None if self.y is None or other.y is None else torch.cat([self.y, other.y]),
             numbers=None if self.numbers is None or other.numbers is None else torch.cat([self.numbers, other.numbers]),
         )
-
-
-def mixes_examples(D: nn.Module) -> bool:
-    """Whether D's logit of one example depends on the others in its batch.
-
-    It does with batch norm, and with any module whose attribute `mixes_examples` is true, such as minibatch
-    standard deviation. Real and generated examples are then scored in separate calls, as published.
-    """
-    return any(
-        isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "mixes_examples", False) for m in D.modules()
-    )
 
 
 @dataclass(frozen=True)
@@ -210,7 +200,7 @@ class Adversarial:
         """
         weights = [0.5 * gamma for gamma in self.gammas(batch.progress)]
         asked = [bool(self.r1), bool(self.r2)]
-        if asked[0] != asked[1] or mixes_examples(views[0].D):
+        if asked[0] != asked[1] or mixing(views[0].D):  # such a D scores each kind by itself, as published
             return [
                 self._score(view, x, self._probe(x, batch), weight if on else None)
                 for view, x, weight, on in zip(views, (real, fake), weights, asked, strict=True)

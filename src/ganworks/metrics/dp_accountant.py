@@ -2,9 +2,8 @@
 Gaussian.
 
 Mironov, Talwar, Zhang 2019 (arXiv 1908.10530), section 3.3, integer orders; the conversion to epsilon is that of Balle
-et al. 2020 (arXiv 1905.09982), theorem 21. The bound assumes Poisson sampling: every example is in a batch
-independently at random. Training takes batches of fixed size from a shuffled order; to account for them as Poisson
-batches is common practice, not a proof.
+et al. 2020 (arXiv 1905.09982), theorem 21. Two data sets are neighbours when one has one example more. The bound is for
+Poisson sampling: every example is in a batch with the same probability, on its own.
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ def finished(folder: Path, plan: Mapping[str, Any]) -> bool:
     """True when the newest saved state has used the whole budget, reached its target, or cannot be read."""
     try:
         counters = Run.open(folder).counters()
-        return counters is not None and bool(counters["reached"] or counters["seen"] >= plan["total"])
+        return counters is not None and bool(
+            counters["reached"] or counters["seen"] >= counters.get("total", plan["total"])
+        )
     except (UsageError, KeyError, TypeError):
         return True
 

@@ -107,7 +107,9 @@ class Run:
         plan = self.plan()
         lines = difference(plan["given"], as_json(to_dict(dict(given))))
         if plan["data"]["fingerprint"] != fingerprint:
-            lines.append("the data: its contents changed since the run began")
+            lines.append(
+                "the data: its contents changed since the run began, or the version that began it read them otherwise"
+            )
         if lines:
             raise UsageError(
                 f"{self.folder} was trained with other settings:\n  "

@@ -34,15 +34,26 @@ class _Versions(TypedDict):
     torch: str
 
 
-class Plan(TypedDict):
-    """plan.json: what the start decided; `given` is what the user asked for."""
+class _Pace(TypedDict):
+    costs: list[float]
+    looking: float
 
+
+class _Plan(TypedDict):
     notes: list[str]
     total: int
     given: dict[str, Any]
     bf16: bool
     data: _Data
     versions: _Versions
+
+
+class Plan(_Plan, total=False):
+    """plan.json: what the start decided; `given` is what the user asked for. pace: seconds for an example in each phase
+    of the game, and for all scores and pictures.
+    """
+
+    pace: _Pace
 
 
 class _Counters(TypedDict):
@@ -58,6 +69,8 @@ class Counters(_Counters, total=False):
     lr_scale: float
     best: float
     reached: bool
+    total: int
+    turned: list[float]
 
 
 class _Card(TypedDict):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import mul
 
 import torch
 
@@ -18,11 +19,14 @@ from ganworks.training.trial import phases
 
 @dataclass(frozen=True)
 class Pace:
-    """Measured examples per second in one precision with one number of threads."""
+    """Measured examples per second in one precision with one number of threads. costs: seconds for an example in each
+    phase of the game.
+    """
 
     bf16: bool
     speed: float
     threads: int = 1
+    costs: tuple[float, ...] = ()
 
     @property
     def name(self) -> Precision:
@@ -37,8 +41,8 @@ def measure(engine: Engine, threads: int, seconds: float) -> Pace:
     """
     torch.set_num_threads(threads)
     each = seconds / len(phases_of(engine.game))
-    cost = sum(share / _speed(engine, each) for share in phases(engine))
-    return Pace(engine.bf16, 1 / cost, threads)
+    shares, costs = zip(*((share, 1 / _speed(engine, each)) for share in phases(engine)), strict=True)
+    return Pace(engine.bf16, 1 / sum(map(mul, shares, costs)), threads, costs)
 
 
 def _speed(engine: Engine, seconds: float) -> float:
@@ -94,12 +98,15 @@ def choose(make: Callable[[bool], Engine], precision: Precision, threads: int, c
 
 @dataclass(frozen=True)
 class BudgetPlan:
-    """total: examples to train on. score, show: examples between scores and sample grids. seconds: expected time."""
+    """total: examples to train on. score, show: examples between scores and sample grids. seconds: expected time, of
+    which `looking` are for these.
+    """
 
     total: int
     score: int
     show: int
     seconds: float
+    looking: float
 
 
 def plan(budget: Budget, pace: Pace, batch: int, scoring: float, showing: float, lives: int) -> BudgetPlan:
@@ -115,4 +122,4 @@ def plan(budget: Budget, pace: Pace, batch: int, scoring: float, showing: float,
     examples = budget.examples or max(batch, int((0.93 * seconds - looking) * pace.speed))
     total = max(1, round(examples / batch)) * batch
     every = [max(batch, -(-total // n // batch) * batch) for n in (scores, shows)]
-    return BudgetPlan(total, every[0], every[1], total / pace.speed + looking)
+    return BudgetPlan(total, every[0], every[1], total / pace.speed + looking, looking)

@@ -10,18 +10,19 @@ import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets
+from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets, Terms
 from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
-from ganworks.training.dp_sgd import add_clipped, add_noise
 from ganworks.training.flat_buffer import FlatBuffer, FlatOptimizer
+from ganworks.training.privacy.dp_sgd import add_clipped, add_noise
 from ganworks.training.processes import Group
 
 
@@ -29,6 +30,15 @@ class Feed(Protocol):
     """Where batches come from: (global positions, this rank's rows, randomness) -> tensors on the device."""
 
     def __call__(self, start: int, draw: Draw) -> dict[str, Tensor]: ...
+
+
+@runtime_checkable
+class SampledFeed(Protocol):
+    """A feed whose batches may be any places: chance(at, size) is a Poisson sample of places, some(count) a few."""
+
+    def at(self, places: np.ndarray, draw: Draw) -> dict[str, Tensor]: ...
+    def chance(self, at: int, size: float) -> np.ndarray: ...
+    def some(self, count: int) -> np.ndarray: ...
 
 
 class NonFiniteError(GanworksError):
@@ -76,6 +86,7 @@ class Engine:
                 f"batch={self.batch} cannot be shared by {self.group.world} processes x {self.slices} slices."
             )
         self.clock = Counters()
+        self.turned = 0, 0.0  # examples seen, and progress, when the total last changed
         for net in self.nets.values():
             net.to(self.device).train()
         convolutional = any(p.dim() == 4 for net in self.nets.values() for p in net.parameters())
@@ -92,23 +103,30 @@ class Engine:
         self.logits: dict[str, Tensor] = {}
         self._focus: tuple[str, ...] = ()
         self.private = {name for name in self.nets if self.config.optimizer(name).clip_each}
-        self._examples = 0  # clipped in this turn, over all slices
 
     @property
     def progress(self) -> float:
-        """Fraction of the budget that is spent, 0 to 1."""
-        return min(1.0, self.clock.seen / self.total)
+        """Fraction of the budget that is spent, 0 to 1; it goes on from where it was when the total changed."""
+        seen, done = self.turned
+        return min(1.0, done + (1.0 - done) * (self.clock.seen - seen) / (self.total - seen))
+
+    def retime(self, total: int) -> None:
+        """Train for `total` examples in all, more than are seen; what is left of schedules is spread on the rest."""
+        self.turned, self.total = (self.clock.seen, self.progress), total
 
     def step(self) -> None:
         """All turns of one step. Raises NonFiniteError before any update of the turn that failed."""
         clock = self.clock
-        self._seed_layers(key(self.config.train.seed, "layers", clock.steps, clock.retries, self.group.rank))
+        self.seed_layers(key(self.config.train.seed, "layers", clock.steps, clock.retries, self.group.rank))
         for turn, (players, loss) in enumerate(self.game.turns(clock.steps, self.progress)):
-            self._freeze_all_but(players)
+            self.freeze_all_but(players)
             for name in players:
                 self.flats[name].grad.zero_()
+            places = self.sampled.chance(clock.position, self.batch) if self.private.intersection(players) else None
             for part in range(self.slices):
-                self._backward(loss, self._batch(turn, part))
+                batch = self.batch_at(turn, part, places)
+                if batch.size:
+                    self._backward(loss, batch)
             if self.private:
                 self._add_noise(players, turn)
             self._update(players)
@@ -117,35 +135,43 @@ class Engine:
         clock.seen += self.batch
         self._average()
 
-    def _seed_layers(self, seed: int) -> None:
+    @property
+    def sampled(self) -> SampledFeed:
+        """The feed, of which Poisson samples are taken."""
+        assert isinstance(self.feed, SampledFeed)
+        return self.feed
+
+    def seed_layers(self, seed: int) -> None:
         """For layers that draw themselves (dropout). torch.manual_seed would queue a CUDA call on every step."""
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
-    def _batch(self, turn: int, part: int) -> Batch:
+    def batch_at(self, turn: int, part: int, places: np.ndarray | None = None) -> Batch:
+        """A slice of this turn's batch: of the stretch of the order that is due, or of these places."""
         clock, stride = self.clock, self.group.world * self.slices
+        count = self.batch if places is None else len(places)
         rows = slice(self.group.rank * self.slices + part, None, stride)
         salt = (self.config.train.seed, clock.steps, turn, clock.retries)
-        draw = Draw(key(*salt), self.batch, rows, self.device)
+        draw = Draw(key(*salt), count, rows, self.device)
         start, data_draw = clock.position, None
 
         def load() -> dict[str, Tensor]:
             nonlocal data_draw
-            data_draw = Draw(key(*salt, "data"), self.batch, rows, self.device)
+            data_draw = Draw(key(*salt, "data"), count, rows, self.device)
             with torch.autocast(self.device.type, enabled=False):  # coordinates of a warp need float32
-                return self.feed(start, data_draw)
+                return self.feed(start, data_draw) if places is None else self.sampled.at(places, data_draw)
 
         return Batch(
             load,
             draw,
-            size=self.batch // stride,
+            size=len(range(count)[rows]),
             seen=clock.seen,
             progress=self.progress,
             num_classes=self.num_classes,
         )
 
-    def _freeze_all_but(self, players: tuple[str, ...]) -> None:
+    def freeze_all_but(self, players: tuple[str, ...]) -> None:
         if players == self._focus:
             return
         for name, flat in self.flats.items():
@@ -153,14 +179,17 @@ class Engine:
                 p.requires_grad_(name in players)
         self._focus = players
 
+    def losses(self, loss: LossFn, batch: Batch) -> Terms:
+        """The terms of a loss, in the precision of this training."""
+        with torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext():
+            return loss(self.nets, batch)
+
     def _backward(self, loss: LossFn, batch: Batch) -> None:
-        context = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
-        with context:
-            terms = loss(self.nets, batch)
+        terms = self.losses(loss, batch)
         means = {name: term.float().mean() for name, term in terms.items() if not name.startswith("_")}
         total = torch.stack(list(means.values())).sum() if len(means) > 1 else next(iter(means.values()))
         if self.private.intersection(self._focus):
-            self._clip([term for name, term in terms.items() if not name.startswith("_")])
+            self._clip([term for name, term in terms.items() if not name.startswith("_")], batch.size)
         else:
             (total / self.slices if self.slices > 1 else total).backward()
         if not math.isfinite(float(total.detach())):  # shared with every process through the gradient
@@ -172,21 +201,20 @@ class Engine:
             if name.startswith("_"):
                 self.logits[name] = term.detach()
 
-    def _clip(self, terms: list[Tensor]) -> None:
-        """Accumulate the clipped gradients of a DP-SGD turn."""
+    def _clip(self, terms: list[Tensor], size: int) -> None:
+        """Accumulate the clipped gradients of a DP-SGD turn, over the number of examples that is drawn on average."""
         if not self.private.issuperset(self._focus) or len(self._focus) > 1:
             raise GanworksError(f"clip_each works on turns of one player; {', '.join(self._focus)} move together here.")
         limit = self.config.optimizer(self._focus[0]).clip_each
-        self._examples += add_clipped(terms, self.flats[self._focus[0]].params, limit, 1 / self.slices)
+        add_clipped(terms, self.flats[self._focus[0]].params, limit, size, self.batch / self.group.world)
 
     def _add_noise(self, players: tuple[str, ...], turn: int) -> None:
         """Add noise to the gradients of a DP-SGD turn, the same in every process."""
-        count, self._examples = self._examples * self.group.world, 0
         for name in self.private.intersection(players):
             settings, clock = self.config.optimizer(name), self.clock
             self.group.mean_(self.flats[name].grad)
             seed = key(self.config.train.seed, "private", clock.steps, turn, clock.retries)
-            add_noise(self.flats[name].grad, settings.clip_each, settings.noise, count, seed)
+            add_noise(self.flats[name].grad, settings.clip_each, settings.noise, self.batch, seed)
 
     def _update(self, players: tuple[str, ...]) -> None:
         for name in players:

@@ -18,6 +18,7 @@ from ganworks.core.settings import UNTIL
 from ganworks.runs.run import Run
 from ganworks.training.engine import Engine, NonFiniteError
 from ganworks.training.health import Watch, advice
+from ganworks.training.pacing import Pacing
 
 _RETRIES = 3
 _CHECKS = 200  # health checks in a training
@@ -35,7 +36,8 @@ class Session:
     scorer(weights) -> (scores, floor, extractor); None: no scores. header(player, seen, half_life) -> the header of a
     published file. sample(weights) -> a few samples for the collapse check, or None. objective: the score that the
     published snapshot minimises, or with "-" before it maximises; "": the newest is published. noise: differences up
-    to this one are chance, and the longer trained snapshot is published; None: a tenth of the best score.
+    to this one are chance, and the longer trained snapshot is published; None: a tenth of the best score. pacing: what
+    keeps a budget of time; None: the number of examples is fixed.
     """
 
     engine: Engine
@@ -51,6 +53,7 @@ class Session:
     stop: Stop = field(default_factory=Stop)
     seconds: float = 0.0
     round_every: float = 0.5
+    pacing: Pacing | None = None
 
     def __post_init__(self) -> None:
         train, total = self.engine.config.train, self.engine.total
@@ -102,6 +105,7 @@ class Session:
             if now - mark >= self.round_every or done or crossed:
                 self.seconds += now - mark
                 speed = (clock.seen - seen_at_mark) / max(now - mark, 1e-9)
+                self._keep_pace(clock.seen - seen_at_mark, now - mark)
                 yield from self._keep(Round(clock.seen, engine.total, self.seconds, speed, engine.means()))
                 mark, seen_at_mark = time.monotonic(), clock.seen
             yield from self._look(before, done)
@@ -111,6 +115,20 @@ class Session:
             if time.monotonic() - last_save >= engine.config.train.save:
                 yield from self._save()
                 last_save = time.monotonic()
+
+    def _keep_pace(self, examples: int, seconds: float) -> None:
+        """Change the number of examples where the budget of time asks for it. examples took so many seconds."""
+        engine, clock = self.engine, self.engine.clock
+        if self.pacing is None:
+            return
+        self.pacing.took(engine.progress, examples, seconds)
+        total = self.pacing.total(clock.seen, engine.total, engine.progress, self.seconds, engine.batch)
+        if total != engine.total:
+            scale = (total - clock.seen) / (engine.total - clock.seen)
+            self.show_every, self.score_every = (
+                max(engine.batch, round(every * scale)) for every in (self.show_every, self.score_every)
+            )
+            engine.retime(total)
 
     def _look(self, before: int, done: bool) -> Iterator[Event]:
         """Health check, sample grid and score, each when it is due."""
@@ -200,13 +218,17 @@ class Session:
         tensors, counters = self._good
         if not self.run.has_published:
             self._publish(0)
-        path = self.run.save_state(tensors, counters | {"seconds": self.seconds})
+        timed = {"seconds": self.seconds, "total": self.engine.total, "turned": list(self.engine.turned)}
+        path = self.run.save_state(tensors, counters | timed)
         yield from self._keep(Saved(clock.seen, str(path)))
 
     def resume(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
         """Go on from a saved state."""
         self.seconds = float(counters.get("seconds", 0.0))
         self.engine.load(tensors, counters)
+        self.engine.total = int(counters.get("total", self.engine.total))
+        seen, done = counters.get("turned", self.engine.turned)
+        self.engine.turned = int(seen), float(done)
         self._good, self._saved_at = self.engine.state(), self.engine.clock.seen
 
     def _roll_back(self, error: NonFiniteError) -> Iterator[Event]:

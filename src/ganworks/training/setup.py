@@ -19,7 +19,7 @@ import ganworks
 from ganworks.core import registry
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, uses_of
+from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, phases_of, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.core.machine.places import place
@@ -29,6 +29,7 @@ from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
+from ganworks.layers.mixing import mixing
 from ganworks.networks.building import build
 from ganworks.runs import published
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
@@ -36,6 +37,8 @@ from ganworks.runs.run import Run
 from ganworks.training import calibration, parts, speed, trial
 from ganworks.training.engine import Engine
 from ganworks.training.health import Watch
+from ganworks.training.pacing import Pacing
+from ganworks.training.privacy.promise import promised, refuse_leaks
 from ganworks.training.session import Session, Weights
 from ganworks.training.warm_start import begin_from
 
@@ -138,12 +141,15 @@ class Builder:
             threads=pace.threads,
         )
         self.config = replace(self.config, train=train)
+        engine = self.engine(pace.bf16, plan.total)
         held = counted(len(self.data.held), "example is", "examples are")
         few = f"Only {held} held out, too few to choose by scores: the newest is published."
         notes = (
             *self.config.notes,
             *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
+            *self._sliced(engine),
+            *promised(self.config, len(self.data.train), plan.total, plan.total),
             f"{pace.name} on {self.device.type} ({counted(pace.threads, 'thread')}): "
             f"{pace.speed:,.0f} examples/s measured, so "
             f"{plan.total:,} examples take about {plan.seconds:,.0f} s.",
@@ -153,6 +159,7 @@ class Builder:
             "total": plan.total,
             "given": given_plainly(given),
             "bf16": pace.bf16,
+            "pace": {"costs": pace.costs, "looking": plan.looking},
             "data": {**self.data.summary, "fingerprint": self.data.fingerprint},
             "machine": devices.describe(self.device),
             "versions": {
@@ -162,11 +169,21 @@ class Builder:
             },
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        engine = self.engine(pace.bf16, plan.total)
         run = Run.create(folder, self.config, self.data.spec, record)
         return TrainingJob(
             self.session(engine, run, [*notes, *self.passed_over]), run, self.config, self.data, self.evaluator.ready
         )
+
+    def _sliced(self, engine: Engine) -> list[str]:
+        """A note where the slices of a batch (train.accumulate) do not add up to the whole."""
+        found = {name: mixing(net) for name, net in engine.nets.items()} if engine.slices > 1 else {}
+        layers = ", ".join(f"{' and '.join(kinds)} in {name}" for name, kinds in found.items() if kinds)
+        if not layers:
+            return []
+        return [
+            f"accumulate={engine.slices}: {layers} take together the {engine.batch // engine.slices} examples of a "
+            f"slice, not the {engine.batch} of a batch, so that the training differs from that of whole batches."
+        ]
 
     def _refuse_unusable(self) -> None:
         if not len(self.data.train):
@@ -194,6 +211,7 @@ class Builder:
     def _measure(self) -> tuple[float, float, calibration.Pace]:
         """Seconds of one score and of one picture, and the speed of the training; UsageError for a batch too large."""
         train, probe = self.config.train, self.engine(False, 10**9)
+        refuse_leaks(probe)
         need, batch = trial.attempt(probe), train.batch
         if need is not None:
             trial.refuse_too_large(need, probe)
@@ -204,9 +222,13 @@ class Builder:
             engine.batch, engine.slices = batch, train.accumulate if batch == train.batch else 1
             return engine
 
+        self.work("Trying a score", 0, 1)
         judging, showing = self._costs(probe)
+        self.work("Trying a score", 1, 1)
         cores = devices.cores() if self.device.type == "cpu" else torch.get_num_threads()
+        self.work("Measuring the speed", 0, 1)
         pace = calibration.choose(part, train.precision, train.threads, cores, self.budget)
+        self.work("Measuring the speed", 1, 1)
         trial.refuse_too_slow(train.batch, pace.speed, self.budget)
         return judging, showing, pace
 
@@ -238,6 +260,12 @@ class Builder:
             run.write({name: content})
             return name
 
+        def score(weights: Weights) -> Any:
+            self.work("Scoring", 0, 1)
+            found = evaluator.score(load(weights))
+            self.work("Scoring", 1, 1)
+            return found
+
         def header(player: str, seen: int, half_life: float) -> dict[str, str]:
             facts = {
                 "recipe": self.config.recipe,
@@ -259,13 +287,22 @@ class Builder:
             run,
             tuple(note for note in notes if note != self.told),
             show if run else None,
-            (lambda weights: evaluator.score(load(weights))) if self.config.train.judge and evaluator.ready else None,
+            score if self.config.train.judge and evaluator.ready else None,
             header,
             lambda weights: evaluator.sample(load(weights)),
             None if real is None else Watch(real, self.config),
             evaluator.objective,
             evaluator.noise,
+            pacing=self._pacing(engine, run),
         )
+
+    def _pacing(self, engine: Engine, run: Run | None) -> Pacing | None:
+        """What keeps a budget of time; None where the budget is in examples, or their number is accounted for."""
+        plan = run.plan() if run is not None and self.budget.seconds and not engine.private else None
+        if plan is None or "pace" not in plan:
+            return None
+        pace = plan["pace"]
+        return Pacing(self.budget.seconds, phases_of(engine.game), pace["costs"], pace["looking"], plan["total"])
 
 
 def _alone() -> None:

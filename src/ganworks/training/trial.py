@@ -112,7 +112,7 @@ def _measured(engine: Engine, few: int) -> Need:
     for _ in phases(engine):
         one, two = _peak(engine, few), _peak(engine, 2 * few)
         smaller, larger = (one, two) if two > larger else (smaller, larger)
-    with _batch_of(engine, few):
+    with batch_of(engine, few):
         start = time.perf_counter()
         engine.step()
         seconds = time.perf_counter() - start
@@ -122,13 +122,14 @@ def _measured(engine: Engine, few: int) -> Need:
 
 def _peak(engine: Engine, rows: int) -> int:
     """Bytes of tensors in a step of so many examples: the first step, in which every penalty is due."""
-    with _batch_of(engine, rows), _Peak() as peak:
+    with batch_of(engine, rows), _Peak() as peak:
         engine.step()
     return peak.most
 
 
 @contextmanager
-def _batch_of(engine: Engine, rows: int) -> Iterator[None]:
+def batch_of(engine: Engine, rows: int) -> Iterator[None]:
+    """Inside, the engine takes steps of so many examples."""
     kept = engine.batch, engine.slices
     engine.batch, engine.slices, engine.clock.steps = rows, 1, 0
     try:

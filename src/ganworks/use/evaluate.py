@@ -15,6 +15,7 @@ from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.limits import check_count, check_seed
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
+from ganworks.training.privacy.promise import promised
 from ganworks.use.before_after import draw_pairs
 
 
@@ -57,7 +58,8 @@ def evaluate_run(
     if opened.fingerprint != plan["data"]["fingerprint"]:
         raise UsageError(
             "This is not the data that the run was trained on (its fingerprint differs), so held-out and "
-            "training examples cannot be told apart. Name the original with data=PATH."
+            "training examples cannot be told apart. Name the original with data=PATH; where it is the original, the "
+            "version that trained the run read it otherwise: train anew."
         )
     found = published(folder)
     main = next(iter(found.values())).card
@@ -75,6 +77,7 @@ def evaluate_run(
         )
         if (shown := found.get("G")) is not None and shown.use == "apply":
             draw_pairs(shown, config.domain, opened, drawn)
+        report.protocol += promised(config, len(opened.train), int(about["seen"] or plan["total"]), plan["total"])
         pictures = {f"eval/{path.name}": path.read_bytes() for path in sorted(drawn.glob("[!.]*.*"))}
     with keeping(report, folder):
         run.write({**pictures, "eval.json": json.dumps(report.to_dict(), indent=1)})

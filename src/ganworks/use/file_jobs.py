@@ -31,7 +31,7 @@ from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.rasters.masks import mask_tensor
 from ganworks.files.rasters.read import Picture
 from ganworks.files.rasters.stored import Raster, reading_of
-from ganworks.files.rasters.write import encode, form_of
+from ganworks.files.rasters.write import encode, form_of, lost
 from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.applier import Applier
 from ganworks.use.job_record import Item, Record, find_items, places, read_file, refuse_overwriting
@@ -272,12 +272,13 @@ def _make(
             provenance.refuse_strange(target)
         else:
             record.add(name, facts, None)  # begun: after a kill, the file there counts as ours
-        _convert(job, item, target, mask, facts, on_progress)
+        missing = _convert(job, item, target, mask, facts, on_progress)
+        outcome.said += [(item.name, said) for said in missing]
         if record is not None:
             record.add(name, facts, atomic.sha256(target))
         return False
-    made, said = _made(job, item, data, target, mask, facts, on_progress)
-    outcome.said += [(item.name, said)] if said else []
+    made, told_now = _made(job, item, data, target, mask, facts, on_progress)
+    outcome.said += [(item.name, said) for said in told_now]
     if record is None:
         provenance.replace_result(target, made)
         return False
@@ -288,19 +289,22 @@ def _make(
 
 def _made(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
-) -> tuple[bytes, str]:
-    """The content of one output, and a sentence for the user or ""."""
+) -> tuple[bytes, list[str]]:
+    """The content of one output, and sentences for the user."""
     if job.model.takes:
-        return job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
+        made, said = job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
+        return made, [said] if said else []
     if item.name.lower().endswith(".npy"):
-        return _array(job, item, data, target, mask), ""
+        return _array(job, item, data, target, mask), []
     return _picture(job, item, data, target, mask, facts, on_progress)
 
 
 def _picture(
     job: Job, item: Item, data: bytes, target: Path, mask: Path | None, facts: dict[str, Any], on_progress: Progress
-) -> tuple[bytes, str]:
-    """The encoded output of one picture or animation, and how its pixels were read where that may surprise."""
+) -> tuple[bytes, list[str]]:
+    """The encoded output of one picture or animation; how its pixels were read where that may surprise, and what its
+    format loses.
+    """
     found = job.model.read(data, printable(item.name))
     options = _with_mask(job, mask, found)
     frames = []
@@ -309,7 +313,8 @@ def _picture(
         if on_progress:
             on_progress(printable(item.name), done + 1, len(found.frames))
     about = replace(found.about, form=form_of(target.suffix or f".{found.about.form.lower()}"))
-    return encode(frames, about, job.note(facts)), reading_of(found.frames[0], job.model.known)
+    said = [reading_of(found.frames[0], job.model.known), *lost(frames, about.form)]
+    return encode(frames, about, job.note(facts)), [sentence for sentence in said if sentence]
 
 
 def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -> bytes:
@@ -337,8 +342,8 @@ def _convert(
     mask: Path | None,
     facts: dict[str, Any],
     on_progress: Progress,
-) -> None:
-    """One video, written frame by frame."""
+) -> list[str]:
+    """One video, written frame by frame; what it lost, in sentences."""
     ready: dict[tuple[int, int], dict[str, Any]] = {}
 
     def run(frame: Any) -> Any:
@@ -354,7 +359,8 @@ def _convert(
 
     note = job.note(facts)
     with atomic.replacing(target) as file:
-        video.convert(item.path, file, target.suffix, run, note=json.dumps(note) if note else "", on_frame=progress)
+        text = json.dumps(note) if note else ""
+        return video.convert(item.path, file, target.suffix, run, note=text, on_frame=progress)
 
 
 def pairs_of(outcome: Outcome, most: int = 12) -> Iterator[tuple[Path, Path]]:

@@ -13,6 +13,7 @@ from recipe_checks import check_recipe
 
 import ganworks as gw
 from ganworks.core.errors import UsageError
+from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.files import provenance
 from ganworks.files.wav import read_note, wav_bytes
@@ -317,12 +318,7 @@ def test_class_gaussians_are_recognised_though_they_are_no_sound(heard):
     assert heard.gaussians(np.arange(24) % 2, 24) == found
 
 
-def test_pitch_of_harmonic_tones_and_of_noise():
-    t = np.arange(4000) / 8000
-    waves = np.stack([sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 6)) for hz in (110, 190)])[:, None]
-    assert np.abs(audio.pitch(waves.astype(np.float32), 8000) - [110, 190]).max() < 2
-    noise = np.random.default_rng(0).standard_normal((1, 1, 4000)).astype(np.float32)
-    assert np.isnan(audio.pitch(noise, 8000)).all()
+def test_distances_of_pitches():
     assert audio.pitch_distance(np.array([100.0]), np.array([200.0, np.nan])) == pytest.approx(12)
     assert math.isnan(audio.pitch_distance(np.array([np.nan]), np.array([100.0])))
 
@@ -382,3 +378,21 @@ def test_the_report_has_sounds_pictures_and_numbers_beside_floors(recordings, tm
     assert (tmp_path / "run" / "eval" / "sound-0.wav").exists() and "Real recordings" in report.pictures
     low = Model.load(tmp_path / "run").sample(2, labels="low")
     assert len(low.items) == 2 and low.items[0].dtype == np.float32 and low.items[0].shape[0] == 1
+
+
+@pytest.mark.parametrize("held", [0.0, 0.1], ids=["none-held-out", "all-equal"])
+def test_recordings_without_a_held_out_part_are_trained_on_and_not_scored(tmp_path, held):
+    """The defect: features of no recordings at all. Equal recordings are all on one side of the split."""
+    wave = (0.3 * np.sin(np.arange(600) * 0.3)).astype(np.float32)
+    waves = [wave * (1 - held)] * 30 if held else [wave * (1 - k / 60) for k in range(30)]
+    domain = Audio(held_out=held)
+    data = domain.open((waves, RATE), cache=tmp_path / "cache")
+    assert len(data.held) == 0
+    judge = AudioEvaluator(data, Config("audio", domain, None, None), lambda *_: None)
+    assert not judge.ready and judge.noise is None
+
+
+def test_few_training_recordings_are_not_scored(opened):
+    parts = SimpleNamespace(held=opened.held[:1].repeat(40), train=opened.train[:3], spec=opened.spec)
+    judge = AudioEvaluator(parts, Config("audio", Audio(), None, None), lambda *_: None)
+    assert not judge.ready and judge.noise is None

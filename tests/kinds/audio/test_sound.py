@@ -244,6 +244,23 @@ def test_a_long_recording_is_converted_in_blocks_to_the_samples_of_the_whole(tmp
     assert "samples above full scale: scaled down to a peak of 1" in met
 
 
+@pytest.mark.parametrize("near", [0.0, 0.02], ids=["exact", "nearly"])
+def test_channels_in_opposite_phase_are_no_silence(tmp_path, near):
+    """The defect: they were mixed to nothing, and the recording was called silent."""
+    wave = tone(seconds=0.5)[:, :1].astype(np.float32)
+    both = np.concatenate([wave, (near - 1) * wave], 1)
+    met = Counter()
+    assert np.array_equal(mix(both.T, 1, met), wave.T)
+    assert list(met) == ["channels in opposite phase, which cancel each other: the loudest one was used"]
+    (tmp_path / "a.wav").write_bytes(encoded(both, subtype="FLOAT"))
+    made, _ = LongSound(lambda: (tmp_path / "a.wav").open("rb"), "a.wav").converted(8000, 1, "off", tmp_path, met)
+    assert np.array_equal(made, to_int16(mix(both.T, 1)))
+    independent = np.random.default_rng(0).normal(0, 0.1, (64, 4000)).astype(np.float32)
+    assert np.array_equal(mix(independent, 1, met), independent.mean(0, keepdims=True))
+    assert not mix(np.zeros((2, 5), np.float32), 1, met).any()
+    assert met["channels in opposite phase, which cancel each other: the loudest one was used"] == 2
+
+
 def test_a_long_recording_that_is_cut_short_is_refused(tmp_path):
     path = tmp_path / "long.wav"
     path.write_bytes(encoded(tone(seconds=20))[:-2000])

@@ -11,7 +11,7 @@ import ganworks as gw
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.settings import Optimizer
 from ganworks.metrics.dp_accountant import Releases, epsilon, renyi
-from ganworks.training.dp_sgd import add_clipped, add_noise
+from ganworks.training.privacy.dp_sgd import add_clipped, add_noise
 
 
 def net():
@@ -32,7 +32,7 @@ def clipped(model, x, limit, defect=False):
     if defect:  # the gradient of the batch cut as a whole: one row still moves it by as much as it likes
         whole = grads(model, x)
         return whole * min(1.0, limit / float(whole.norm()))
-    add_clipped([model(x)[:, 0].square()], params, limit, 1.0)
+    add_clipped([model(x)[:, 0].square()], params, limit, len(x), len(x))
     return torch.cat([p.grad.flatten() for p in params])
 
 
@@ -60,10 +60,10 @@ def test_the_penalty_of_a_critic_can_be_cut_too():
     gradient = torch.autograd.grad(model(x).sum(), x, create_graph=True)[0]
     for p in model.parameters():
         p.grad = torch.zeros_like(p)
-    add_clipped([(gradient.norm(dim=1) - 1) ** 2, model(x)[:, 0]], list(model.parameters()), 0.5, 1.0)
+    add_clipped([(gradient.norm(dim=1) - 1) ** 2, model(x)[:, 0]], list(model.parameters()), 0.5, 6, 6)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
-    with pytest.raises(GanworksError, match="one loss per example"):
-        add_clipped([model(x)[:, 0], model(x)[:3, 0]], list(model.parameters()), 0.5, 1.0)
+    with pytest.raises(GanworksError, match="one loss for each of 6 examples"):
+        add_clipped([model(x)[:, 0], model(x)[:3, 0]], list(model.parameters()), 0.5, 6, 6)
 
 
 def test_noise_has_the_size_that_it_is_accounted_for():
@@ -116,11 +116,13 @@ def test_private_trainings_say_their_epsilon_and_resume(tmp_path):
     list(gw.train("table", frame, out, **settings))
     first, second = ((tmp_path / n / "generator.safetensors") for n in ("straight", "run"))
     assert gw.load(first).fingerprint == gw.load(second).fingerprint
-    said = [s for s in gw.evaluate(out, frame).protocol if "epsilon" in s]
+    (said,) = [s for s in gw.evaluate(out, frame).protocol if "epsilon" in s]
     delta, rate = 1e-4, 50 / 450
-    assert f"epsilon {epsilon([Releases(rate, 2.0, 6)], delta):.2f} at delta 0.0001" in said[0]
+    assert f"epsilon {epsilon([Releases(rate, 2.0, 6)], delta):.2f} at delta 0.0001" in said
+    assert "one example more or less" in said
     adversarial = {**SMALL, **D, "game.likelihood": 0.0, "game.adversarial_from": 0.0, "train.judge": False}
-    list(gw.train("ctgan", frame, tmp_path / "d", **adversarial, **{"domain.balanced": False}))
+    begun, *_ = gw.train("ctgan", frame, tmp_path / "d", **adversarial, **{"domain.balanced": False})
+    assert any(f"epsilon {epsilon([Releases(rate, 1.0, 6)], delta):.2f}" in note for note in begun.notes)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_private_trainings_say_their_epsilon_and_resume(tmp_path):
     [
         ("table", {**D}, "g.clip_each"),
         ("ctgan", {**D, "domain.balanced": True}, "domain.balanced=off"),
-        ("ctgan", {**D, "networks.pac": 5}, "networks.pac=1"),
+        ("ctgan", {**D, "networks.pac": 5, "domain.balanced": False}, "networks.pac=1"),
     ],
 )
 def test_what_would_not_be_private_is_refused(tmp_path, recipe, more, said):

@@ -21,9 +21,12 @@ class FeedData(Protocol):
 
 
 class FeedOrder(Protocol):
-    """An endless, keyed order of the training examples; take(start, count) gives places in it as int64 [count]."""
+    """An endless, keyed order of the training examples: take(start, count) gives places in it as int64 [count], and
+    chance(at, size) a Poisson sample of `size` places on average.
+    """
 
     def take(self, start: int, count: int) -> np.ndarray: ...
+    def chance(self, at: int, size: float) -> np.ndarray: ...
 
 
 @dataclass
@@ -40,8 +43,20 @@ class DataFeed:
     rows: Callable[[Any, np.ndarray, Draw], dict[str, Tensor]]
     device: torch.device
 
+    def chance(self, at: int, size: float) -> np.ndarray:
+        """A Poisson sample of places, of `size` on average."""
+        return self.order.chance(at, size)
+
+    def some(self, count: int) -> np.ndarray:
+        """The first `count` places of the order."""
+        return self.order.take(0, count)
+
     def __call__(self, start: int, draw: Draw) -> dict[str, Any]:
-        places = self.order.take(start, draw.total)[draw.rows]
+        return self.at(self.order.take(start, draw.total), draw)
+
+    def at(self, places: np.ndarray, draw: Draw) -> dict[str, Any]:
+        """The batch of this process's rows of these places."""
+        places = places[draw.rows]
         own = Draw(draw.generator.initial_seed(), draw.total, draw.rows)  # on the CPU, where the data is
         batch = self.rows(self.data, self.data.train[places], own)
         return {name: _laid_out(value).to(self.device, non_blocking=True) for name, value in batch.items()}

@@ -1,8 +1,11 @@
 """Reads films frame by frame, passes the frames through a function and writes films: by PyAV (extra `video`), that is
 FFmpeg.
 
-Time stamps, frame rate and sound are kept. Frames have 8 bits per channel; transparent ones are laid on white. H.264
-and VP9 store colour at half resolution, so a side of odd length grows by one pixel, which repeats the last one.
+One rule holds for all containers: frames are read upright, with square pixels (the sample aspect ratio enlarges one
+side) and opaque: transparent pixels are composited. Films are written so; what that loses is said.
+
+Time stamps, frame rate and sound are kept. Frames have 8 bits per channel. H.264 and VP9 store colour at half
+resolution, so a side of odd length grows by one pixel, which repeats the last one.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ _USUAL = (
 )  # mbtree makes bytes differ between runs
 _SAME: dict[str, Any] = {"options": {"fflags": "+bitexact"}}  # no random ids: the same bytes each time
 _MAX_SIDE = 16_384
+_SEE_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders that read the alpha of WebM, which the usual ones skip
+_NARROWEST = Fraction(1, 8)  # sample aspect ratio that is believed; and 8
 
 
 def pyav() -> Any:
@@ -55,15 +60,34 @@ def note_of(film: bytes | Path) -> str:
         raise UsageError(f"This film cannot be read: {printable(str(error))[:160]}.") from error
 
 
-def upright(frame: Any, background: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
-    """A frame of PyAV as uint8 [3, H, W], upright; what is transparent shows the background."""
-    clear = any(component.is_alpha for component in frame.format.components)
-    array = frame.to_ndarray(format="rgba" if clear else "rgb24")
-    if clear:
-        alpha = array[..., 3:].astype(np.float32) / 255
-        array = np.rint(array[..., :3] * alpha + np.array(background, np.float32) * (1 - alpha)).astype(np.uint8)
+def decoder_of(av: Any, stream: Any) -> Callable[[Any], list[Any]]:
+    """What decodes the packets of a video stream, alpha included."""
+    name = _SEE_ALPHA.get(stream.codec_context.name) if stream.metadata.get("alpha_mode") == "1" else None
+    if name is None:
+        return lambda packet: packet.decode()
+    decode: Callable[[Any], list[Any]] = av.CodecContext.create(name, "r").decode
+    return decode
+
+
+def shown(frame: Any, stream: Any, background: str = "white") -> tuple[np.ndarray, bool]:
+    """(a decoded frame as a player shows it, uint8 [3, H, W] with square pixels; whether pixels were transparent).
+
+    Transparent pixels are composited on `background`.
+    """
+    from ganworks.files.rasters.pixels import change_channels, resize  # torch, which reading a note does not need
+
+    array, clear = frame.to_ndarray(format="rgb24").transpose(2, 0, 1), False
+    if any(part.is_alpha for part in frame.format.components):
+        full = frame.to_ndarray(format="rgba").transpose(2, 0, 1)
+        clear = bool((full[3] < 255).any())
+        array = change_channels(full, 3, background) if clear else array
+    ratio = Fraction(stream.sample_aspect_ratio or 1)
+    if ratio != 1 and _NARROWEST <= ratio <= 1 / _NARROWEST:
+        tall, wide = array.shape[1:]
+        size = (tall, round(wide * ratio)) if ratio > 1 else (round(tall / ratio), wide)
+        array = resize(np.ascontiguousarray(array), size, "stretch")
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(array, turns).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.rot90(array, turns, (1, 2))), clear
 
 
 def convert(
@@ -74,8 +98,9 @@ def convert(
     *,
     note: str = "",
     on_frame: Callable[[int, int], None] | None = None,
-) -> int:
-    """Pass every frame of a film through `run` (uint8 [3, H, W] -> uint8 [3, H', W']); returns the number of frames.
+) -> list[str]:
+    """Pass every frame of a film through `run` (uint8 [3, H, W] -> uint8 [3, H', W']); returns what was lost, in
+    sentences without a capital and a stop.
 
     target: an open, seekable file. suffix: its format, one of SUFFIXES. note: written to the comment of the file.
     on_frame(done, count): count is 0 if the file does not state it. Raises DecodeError, GanworksError for frames that
@@ -88,7 +113,9 @@ def convert(
                 raise DecodeError(printable(source.name), "it holds no video.")
             if note:
                 made.metadata["comment"] = note
-            return _FilmConversion(av, film, made, run, on_frame).all()
+            conversion = _FilmConversion(av, film, made, run, on_frame)
+            conversion.all()
+            return conversion.lost(suffix.lower())
     except av.error.FFmpegError as error:
         raise DecodeError(printable(source.name), f"FFmpeg: {printable(str(error))[:160]}.") from error
 
@@ -100,17 +127,29 @@ class _FilmConversion:
         self.av, self.film, self.made, self.run, self.on_frame = av, film, made, run, on_frame
         self.picture = film.streams.video[0]
         self.picture.thread_type = "AUTO"
+        self.decode = decoder_of(av, self.picture)
         self.stream: Any = cast(Any, None)
         self.sound = _copied_sound(film, made)
-        self.done, self.last = 0, -1
+        self.done, self.last, self.clear = 0, -1, False
 
-    def all(self) -> int:
-        """Convert frames and copy sound in the order of the file; returns the number of frames."""
+    def lost(self, suffix: str) -> list[str]:
+        """What of the film is not in the result, in sentences without a capital and a stop."""
+        streams, said = self.film.streams, []
+        if self.clear:
+            said.append(f"transparent pixels are shown on white: {suffix} films are written without transparency")
+        if streams.audio and self.sound is None:
+            said.append(f"the sound is left out: {suffix} does not hold {streams.audio[0].codec_context.name}")
+        more = {"sound tracks": streams.audio[1:], "pictures": streams.video[1:], "subtitles": streams.subtitles}
+        beside = [f"{len(found)} more {what}" for what, found in more.items() if found]
+        return [*said, *([f"left out: {', '.join(beside)}"] if beside else [])]
+
+    def all(self) -> None:
+        """Convert frames and copy sound in the order of the file."""
         waiting = []
         inputs = [self.picture, *([self.film.streams.audio[0]] if self.sound is not None else [])]
         for packet in self.film.demux(*inputs):
             if packet.stream is self.picture:
-                for frame in packet.decode():
+                for frame in self.decode(packet):
                     self._frame(frame)
             elif packet.dts is not None:
                 waiting.append(packet)
@@ -121,7 +160,6 @@ class _FilmConversion:
         self._sound(waiting)
         for packet in self.stream.encode():
             self.made.mux(packet)
-        return self.done
 
     def _sound(self, packets: list[Any]) -> None:
         for packet in packets:
@@ -130,7 +168,9 @@ class _FilmConversion:
         packets.clear()
 
     def _frame(self, frame: Any) -> None:
-        out = self.run(upright(frame))
+        array, clear = shown(frame, self.picture)
+        self.clear |= clear
+        out = self.run(array)
         out = _even(np.repeat(out, 3, 0) if len(out) == 1 else out[:3])
         if not self.done:
             self._begin(out.shape[2], out.shape[1], frame)
@@ -180,11 +220,14 @@ def _even(array: np.ndarray) -> np.ndarray:
 
 
 def frames(path: Path) -> Iterator[np.ndarray]:
-    """The frames of a video as uint8 [3, H, W], upright. Raises DecodeError, or UsageError without PyAV."""
+    """The frames of a video as uint8 [3, H, W], see `shown`. Raises DecodeError, or UsageError without PyAV."""
     av = pyav()
     try:
         with av.open(str(path)) as film:
-            for frame in film.decode(video=0):
-                yield upright(frame)
+            stream = film.streams.video[0]
+            decode = decoder_of(av, stream)
+            for packet in film.demux(stream):
+                for frame in decode(packet):
+                    yield shown(frame, stream)[0]
     except av.error.FFmpegError as error:
         raise DecodeError(printable(path.name), f"FFmpeg: {printable(str(error))[:160]}.") from error

@@ -99,6 +99,17 @@ def encode(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any] 
         raise GanworksError(f"A picture of {width} x {height} cannot be written as {about.form}: {error}.") from error
 
 
+def lost(frames: Sequence[Raster], form: str) -> list[str]:
+    """What of the frames a format does not keep, in sentences without a capital and a stop."""
+    alphas = [frame.alpha for frame in frames if frame.alpha is not None and (frame.alpha < frame.top).any()]
+    if alphas and form not in _ALPHA:
+        return [f"transparent pixels are shown on white: {form} keeps no transparency"]
+    top = frames[0].top
+    if form == "GIF" and any(((a > 0) & (a < top)).any() for a in alphas):
+        return ["half-transparent pixels become opaque or transparent: GIF keeps nothing between"]
+    return []
+
+
 def _at_size(about: ImageMetadata, raster: Raster) -> ImageMetadata:
     """Metadata that fit the raster: EXIF states its size, and a profile for another colour space is dropped."""
     if about.exif is not None and (table := about.exif.get(0x8769)):

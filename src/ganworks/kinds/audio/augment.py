@@ -74,7 +74,9 @@ def _lines(size: int, factor: Tensor, shift: Tensor, x: Tensor) -> Tensor:
 
 def louder(x: Tensor, gain: Tensor) -> Tensor:
     """x [B, C, F, T] plus `gain` [B] (in the units of x) wherever there is sound; silence stays silence."""
-    return F.relu(x + 1 + gain[:, None, None, None] * ((x + 1) / 0.1).clamp(0, 1)) - 1
+    share = (x + 1) / 0.1
+    share = torch.where((share > 0) & (share < 1), share, (share >= 1).to(x.dtype))
+    return F.relu(x + 1 + gain[:, None, None, None] * share) - 1
 
 
 def masked(x: Tensor, u: Tensor, on: Tensor) -> Tensor:

@@ -72,6 +72,11 @@ class Table:
         ids, words = ([n.strip() for n in text.split(",") if n.strip()] for text in (self.ids, self.categories))
         return TableSet(frame, facts, self.held_out, self.numbers, ids, words, self.rules, self.target)
 
+    @property
+    def draws(self) -> str:
+        """Whether rows are drawn by value."""
+        return "rows are drawn by value: say domain.balanced=off." if self.balanced else ""
+
     def batch(self, data: TableSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x [B, D]. If balanced, the rows are drawn by value, and `asked` int64 [B, 2] holds (choice, code)."""
         if not self.balanced:

@@ -301,6 +301,7 @@ class TableCritic(nn.Module):
     def __init__(self, width: int, pac: int, hidden: int, extra: int = 0, dropout: float = 0.0, depth: int = 2):
         super().__init__()
         self.pac, layers = pac, []
+        self.mixes_examples = "networks.pac=1" if pac > 1 else ""
         sizes = [pac * (width + extra), *[hidden] * depth]
         for a, b in itertools.pairwise(sizes):
             layers += [nn.Linear(a, b), nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]

@@ -10,10 +10,11 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import IO, TypeVar
+from typing import IO, Self, TypeVar
 
 from ganworks.report import grades, words
 from ganworks.report.read import Event, as_float, mapping
+from ganworks.report.terminal.heartbeat import Heartbeat
 from ganworks.report.terminal.listener import Listener
 from ganworks.report.terminal.screen import Screen, bar
 from ganworks.report.units import count, duration, short_number
@@ -56,6 +57,22 @@ class Display(Listener):
         self._speed = math.nan
         self._score = ""
         self._alarms: dict[str, int] = {}
+        self._amount, self._begun = "", -math.inf  # what was done at the last event, and when that was
+        self._heart = Heartbeat(self.beat)
+
+    def __enter__(self) -> Self:
+        self._heart.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._heart.stop()
+        self.close()
+
+    def __call__(self, event: object) -> None:
+        """Handle one event."""
+        with Screen.lock:
+            super().__call__(event)
+            self._begun = self._clock()
 
     def close(self) -> None:
         """Remove the live lines; printed lines stay."""
@@ -86,6 +103,14 @@ class Display(Listener):
                 *([self._score] if self._score else []),
             ]
             self.screen.say(self._join(parts))
+        self._amount = _amount(event)
+
+    def beat(self) -> None:
+        """Say that a step, or what stands between two, is still going on, where nothing was shown for a while."""
+        with Screen.lock:
+            quiet = self._clock() - max(self._begun, Screen.spoke)
+            if self._begun > -math.inf and quiet >= self._every:
+                self.screen.say(self._join([self._amount, f"nothing new for {duration(self._clock() - self._begun)}"]))
 
     def _on_shown(self, event: Event) -> None:
         if not self.screen.live:
@@ -199,14 +224,22 @@ class Meter:
         self.done = done
         self.total = self.total if total is None else total
         now = self._clock()
-        if now < self._due:
-            return
+        if now >= self._due:
+            self._show(now, self._left(now))
+
+    def beat(self) -> None:
+        """Show how long it takes, where nothing was reported since it was last due."""
+        now = self._clock()
+        if now >= self._due:
+            self._show(now, f", {duration(now - self._start)} so far")
+
+    def _show(self, now: float, time: str) -> None:
         self._spoke = True
         self._due = now + (0.1 if self.screen.live else self._every)
         if self.screen.live:
-            self.screen.paint([self._line(now)])
+            self.screen.paint([self._line(f"{self._amount()}{time}")])
         else:
-            self.screen.say(f"{self.label}: {self._amount()}{self._left(now)}")
+            self.screen.say(f"{self.label}: {self._amount()}{time}")
 
     def close(self, complete: bool = True) -> None:
         """End it, with one line if anything was shown."""
@@ -225,8 +258,7 @@ class Meter:
             return ""
         return f", {duration((now - self._start) * max(0.0, self.total / self.done - 1))} left"
 
-    def _line(self, now: float) -> str:
-        text = f"{self._amount()}{self._left(now)}"
+    def _line(self, text: str) -> str:
         if not self.total:
             return f"{self.label}  {text}"
         room = self.screen.width - len(self.label) - len(text) - 5

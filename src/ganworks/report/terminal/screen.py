@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, ClassVar, cast
 
 from ganworks.core.console.text import plain
 from ganworks.core.console.voice import Voice
@@ -48,6 +50,8 @@ class Screen(Closing):
     """
 
     _painting: list[Screen] = []  # noqa: RUF012 - the screens whose lines are on the terminal now
+    lock: ClassVar[threading.RLock] = threading.RLock()  # held by whoever shows something
+    spoke: ClassVar[float] = 0.0  # when a line was last written or painted, by the clock of `time.monotonic`
 
     def __init__(self, stream: IO[str] | None = None, *, unicode: bool | None = None, width: int | None = None):
         self.stream = sys.stderr if stream is None else stream
@@ -70,27 +74,32 @@ class Screen(Closing):
 
     def say(self, text: str, style: str = "") -> None:
         """One or more lines that stay."""
-        for line in text.split("\n"):
-            self._print(plain(line, self.unicode), style)
+        with Screen.lock:
+            Screen.spoke = time.monotonic()
+            for line in text.split("\n"):
+                self._print(plain(line, self.unicode), style)
 
     def paint(self, lines: Sequence[str]) -> None:
         """These lines at the bottom, in place of the last ones."""
         if not self.live or not lines:
             return
         self._lines = [clip(plain(line, self.unicode), self.width - 1, self.unicode) for line in lines]
-        if self not in Screen._painting:
-            Screen._painting.append(self)
-        (self._owner() or self)._repaint()
+        with Screen.lock:
+            Screen.spoke = time.monotonic()
+            if self not in Screen._painting:
+                Screen._painting.append(self)
+            (self._owner() or self)._repaint()
 
     def close(self) -> None:
         """Remove the painted lines."""
-        if self in Screen._painting:
-            Screen._painting.remove(self)
-        if self._live:
-            live, self._live = self._live, None
-            live.stop()
-        elif owner := self._owner():
-            owner._repaint()
+        with Screen.lock:
+            if self in Screen._painting:
+                Screen._painting.remove(self)
+            if self._live:
+                live, self._live = self._live, None
+                live.stop()
+            elif owner := self._owner():
+                owner._repaint()
 
     def _owner(self) -> Screen | None:
         """The screen that paints on this stream now."""

@@ -13,8 +13,8 @@ from recipe_checks import check_recipe
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Batch, Draw, Spec
+from ganworks.kinds.audio.pitch import pitch_track
 from ganworks.kinds.audio.spectral import mel_bank
-from ganworks.kinds.audio.vocoder import measures as metrics
 from ganworks.kinds.audio.vocoder import networks
 from ganworks.kinds.audio.vocoder.discriminators import PeriodDiscriminator, ScaleDiscriminator, VocoderDiscriminators
 from ganworks.kinds.audio.vocoder.domain import VocoderDomain
@@ -116,11 +116,11 @@ def test_pulses_have_their_pitch_and_power_for_hours():
     for pitch in (80.0, 200.0):
         x = networks.pulse_train(torch.full((1, 200), pitch), RATE, 64)
         assert abs(float(x.square().mean()) - 1) < 0.1
-        found, sure = metrics.pitch_track(x[0], RATE, 64)
+        found, sure = pitch_track(x[0], RATE, 64)
         assert (found[5:-8] / pitch - 1).abs().max() < 0.01
         assert (sure[5:-8] > 0.9).all()
     late = networks.pulse_train(torch.full((1, 40_000), 123.0), RATE, 64)[0, -8000:]
-    found, _ = metrics.pitch_track(late, RATE, 64)
+    found, _ = pitch_track(late, RATE, 64)
     assert (found[5:-8] / 123 - 1).abs().max() < 0.01
 
 

@@ -18,6 +18,7 @@ from ganworks.cli import main as cli
 from ganworks.core.errors import UsageError
 from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.wav import read_note, wav_bytes
+from ganworks.kinds.audio.pitch import VOICED, pitch_track
 from ganworks.kinds.audio.vocoder import measures as metrics
 from ganworks.kinds.audio.vocoder.domain import VocoderDomain
 from ganworks.kinds.audio.vocoder.mel import frames_of, log_mel
@@ -156,8 +157,8 @@ def test_distances_are_zero_for_the_same_and_grow_with_damage():
 
 def test_pitch_is_found_and_octaves_are_not_mistaken():
     for pitch in (90.0, 140.0, 260.0):
-        found, sure = metrics.pitch_track(torch.from_numpy(tone(0.5, pitch)), RATE, 64)
-        assert (found[5:-8] / pitch - 1).abs().max() < 0.02 and (sure[5:-8] > metrics.VOICED).all()
+        found, sure = pitch_track(torch.from_numpy(tone(0.5, pitch)), RATE, 64)
+        assert (found[5:-8] / pitch - 1).abs().max() < 0.02 and (sure[5:-8] > VOICED).all()
     a, b = (torch.from_numpy(tone(0.5, p)) for p in (150.0, 159.0))
     apart, voicing = metrics.pitch_errors(a, b, RATE, 64)
     assert abs(apart - math.log(159 / 150)) < 0.02 and voicing < 0.1

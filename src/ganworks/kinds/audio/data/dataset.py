@@ -26,7 +26,7 @@ from ganworks.files.packing.writer import ConvertedItem, PackWriter
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.long import LongSound
 
-FORMAT = 1
+FORMAT = 2
 FEW = 20  # with fewer recordings, their pieces are split into training and held-out parts, not whole recordings
 
 

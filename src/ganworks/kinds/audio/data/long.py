@@ -39,12 +39,12 @@ class LongSound:
         """
         with self._opened() as file:
             own, had = sound.sound_facts(file, self.name, warnings)
-        length, scale = self._measured(had, warnings)
+        length, scale, channel = self._measured(had, warnings)
         wanted = sound.resampled_length(length, channels, own, rate, MOST) if own != rate else length
 
         def blocks(met: Counter[str]) -> Iterator[np.ndarray]:
             at = 0
-            for block in _resampled(self._mixed(scale, channels, met), own, rate, channels):
+            for block in _resampled(self._mixed(scale, channels, channel, met), own, rate, channels):
                 yield block[:, : wanted - at]
                 at += block.shape[1]
 
@@ -73,19 +73,27 @@ class LongSound:
         with self._opened() as file:
             yield from sound.sound_blocks(file, self.name, MOST)
 
-    def _measured(self, channels: int, warnings: Counter[str]) -> tuple[int, np.float32]:
-        """(samples of a channel, what they are divided by)."""
+    def _measured(self, channels: int, warnings: Counter[str]) -> tuple[int, np.float32, int | None]:
+        """(samples of a channel, what they are divided by, the channel to take where all together cancel)."""
         length, bad, peak = 0, 0, 0.0
+        each, mean = np.zeros(channels), 0.0
         for block in self._decoded():
             length += len(block)
             bad += int((~np.isfinite(block)).sum())
             peak = max(peak, float(np.abs(block).max()))
-        return length, sound.full_scale(peak, bad, length * channels, self.name, warnings)
+            found = sound.powers(np.ascontiguousarray(block.T))
+            each, mean = each + found[0], mean + found[1]
+        scale = sound.full_scale(peak, bad, length * channels, self.name, warnings)
+        return length, scale, sound.loudest(each, mean)
 
-    def _mixed(self, scale: np.float32, channels: int, warnings: Counter[str]) -> Iterator[np.ndarray]:
+    def _mixed(
+        self, scale: np.float32, channels: int, channel: int | None, warnings: Counter[str]
+    ) -> Iterator[np.ndarray]:
         for block in self._decoded():
             x = np.ascontiguousarray(block.T)
-            yield sound.mix(x if scale == 1 else x / scale, channels, warnings)
+            x = x if scale == 1 else x / scale
+            one = channels == 1 and len(x) > 1
+            yield sound.mono(x, channel, warnings) if one else sound.mix(x, channels, warnings)
 
 
 def _resampled(blocks: Iterator[np.ndarray], rate: int, to: int, channels: int) -> Iterator[np.ndarray]:

@@ -5,7 +5,8 @@
 | WAV (RIFF, RIFX, RF64), FLAC, OGG (Vorbis, Opus) | float32, full scale = 1 |
 | 8, 16, 24, 32 bits, mu-law, A-law, float32, float64 | by the bit depth that the file states |
 | float samples above full scale | scaled down as a whole to a peak of 1, with a warning |
-| several channels to one | their mean, with a warning; one to several: copies; else the first ones, with a warning |
+| several channels to one | their mean, with a warning; where they cancel (opposite phase), the loudest, likewise |
+| one channel to several | copies; several to fewer: the first ones, with a warning |
 | any rate from 100 to 768,000 Hz | resampled (soxr, "HQ") to round(n * to / from) samples |
 | a WAV that does not state its size (streamed) | read to its end, with a warning |
 
@@ -38,6 +39,7 @@ MAX_VALUES = 1 << 27  # samples x channels of one recording: 46 minutes of mono 
 RATES = (100, 768_000)
 MAX_CHANNELS = 64
 QUIETEST = 1e-4  # a recording with a smaller peak counts as silence and is not amplified
+CANCELLED = 0.05  # power of the mean of N channels, over theirs by N: 1 where they are independent, N where equal
 PEAK = 0.95  # of a recording that is normalised by its peak
 _BLOCK = 1 << 16
 _CHECKED = 1 << 24  # values between two looks at the memory
@@ -198,16 +200,14 @@ def full_scale(peak: float, bad: int, count: int, name: str, warnings: Counter[s
 
 
 def mix(x: np.ndarray, channels: int, warnings: Counter[str] | None = None) -> np.ndarray:
-    """[C, n] -> [channels, n]: their mean for one, copies of one, else the first ones; what is lost is warned of.
+    """[C, n] -> [channels, n]: for one channel see `mono`, copies of one channel, else the first ones with a warning.
 
     Raises UsageError where several channels would have to become more.
     """
     if len(x) == channels:
         return x
     if channels == 1:
-        if warnings is not None:
-            warnings["several channels mixed down to one, their mean"] += 1
-        return x.mean(0, keepdims=True, dtype=np.float32)
+        return mono(x, loudest(*powers(x)), Counter() if warnings is None else warnings)
     if len(x) == 1:
         return np.repeat(x, channels, 0)
     if len(x) > channels:
@@ -215,6 +215,26 @@ def mix(x: np.ndarray, channels: int, warnings: Counter[str] | None = None) -> n
             warnings[f"only the first {counted(channels, 'channel was', 'channels were')} used"] += 1
         return x[:channels]
     raise UsageError(f"{counted(len(x), 'channel')} cannot become {channels}; give channels=1 or channels={len(x)}.")
+
+
+def powers(x: np.ndarray) -> tuple[np.ndarray, float]:
+    """The sums of squares of the channels of [C, n], float64 [C], and that of their mean."""
+    mean = x.mean(0, dtype=np.float32)
+    return np.array([np.dot(c, c) for c in x], np.float64), float(np.dot(mean, mean))
+
+
+def loudest(each: np.ndarray, mean: float) -> int | None:
+    """The loudest channel where the mean of all is next to nothing beside them; else None. The arguments: `powers`."""
+    return int(each.argmax()) if mean < CANCELLED * each.mean() / len(each) else None
+
+
+def mono(x: np.ndarray, channel: int | None, warnings: Counter[str]) -> np.ndarray:
+    """[C, n] -> [1, n]: the mean, or with a warning one channel where the others cancel it."""
+    if channel is None:
+        warnings["several channels mixed down to one, their mean"] += 1
+        return x.mean(0, keepdims=True, dtype=np.float32)
+    warnings["channels in opposite phase, which cancel each other: the loudest one was used"] += 1
+    return x[channel : channel + 1]
 
 
 def resample(x: np.ndarray, rate: int, to: int, quality: str = "HQ") -> np.ndarray:

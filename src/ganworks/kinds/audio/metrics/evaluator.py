@@ -21,10 +21,11 @@ from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
+from ganworks.kinds.audio.pitch import pitch
 from ganworks.metrics.estimate import wilson
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of, too_few
 
-FEWEST, LEAST = 20, 8  # held-out recordings below which nothing is scored in training, and at all
+FEWEST, LEAST = 20, 8  # recordings on each side below which nothing is scored in training, and at all
 _SCORED, _SHOWN, _WATCHED, _TOGETHER = 200, 30, 32, 32
 _MOST = 2000  # samples of a full evaluation, and real recordings of each kind
 
@@ -57,11 +58,13 @@ class AudioEvaluator(TimedByTrial):
     @property
     def ready(self) -> bool:
         """Whether enough recordings are held out for an evaluation."""
-        return len(self.data.held) >= FEWEST
+        return len(self.data.held) >= FEWEST and len(self.data.train) >= LEAST
 
     @cached_property
-    def noise(self) -> float:
-        """A difference in kd within chance: half the width of the interval of real recordings."""
+    def noise(self) -> float | None:
+        """A difference in kd within chance: half the width of the interval of real recordings; None without scores."""
+        if not self.ready:
+            return None
         found = self.reference.kd(self.reference.seen)
         return (found.high - found.low) / 2
 
@@ -157,7 +160,7 @@ class AudioEvaluator(TimedByTrial):
         start, data = time.monotonic(), self.data
         pictures.mkdir(parents=True, exist_ok=True)
         files = self._files(nets, pictures)
-        if len(data.held) < LEAST:
+        if min(len(data.held), len(data.train)) < LEAST:
             return TaskReport.of_nothing(
                 too_few(len(data.held), LEAST, "recording", "recordings"), about, pictures=files
             )
@@ -174,7 +177,7 @@ class AudioEvaluator(TimedByTrial):
         real = data.raw(self._some[1])
         own, pitches = (
             dict(self._own),
-            [audio.pitch(v, self.rate) for v in (waves, real, data.raw(self._some[0][:500]))],
+            [pitch(v, self.rate) for v in (waves, real, data.raw(self._some[0][:500]))],
         )
         found["loudness"] = float(np.median(audio.loudness(waves)) / max(1e-9, np.median(audio.loudness(real))))
         found["pitch"] = audio.pitch_distance(pitches[0], pitches[1])

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ganworks.core.spec import key
+from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.spectral import mel_bank, stft
 from ganworks.metrics import frechet
 from ganworks.metrics.estimate import Estimate
@@ -24,7 +25,6 @@ MELS, PARTS, FLOOR = 40, 12, 1e-4
 COMPONENTS = 32  # principal components of the features, for the Frechet distance
 GAUSSIAN = 60  # principal components of the features, for the class Gaussians
 MOST = 5000  # recordings that a recogniser is trained on
-VOICE = (60.0, 400.0)  # Hz, of the fundamental
 _CHUNK = 64
 
 
@@ -42,12 +42,17 @@ def features(waves: np.ndarray, rate: int) -> np.ndarray:
     """Waves [n, C, N] -> float64 [n, 480]: log magnitudes (full-scale tone: 1, floor: 1e-4), not standardised."""
     n_fft, parts = window_of(rate), [np.zeros((0, MELS * PARTS))]
     for start in range(0, len(waves), _CHUNK):
-        x = torch.from_numpy(np.ascontiguousarray(waves[start : start + _CHUNK])).float().mean(1)
+        x = _mono(waves[start : start + _CHUNK])
         x = F.pad(x, (0, max(0, PARTS * n_fft // 4 - x.shape[1])))
         bands = mel_bank(rate, n_fft, MELS) @ (stft(x, n_fft, n_fft // 4).abs() * (4 / n_fft))
         log = bands.clamp_min(FLOOR).log()
         parts.append(F.adaptive_avg_pool1d(log, PARTS).flatten(1).double().numpy())
     return np.concatenate(parts)
+
+
+def _mono(waves: np.ndarray) -> torch.Tensor:
+    """Waves [n, C, N] as one channel each, float32 [n, N]."""
+    return torch.from_numpy(np.stack([sound.mix(wave, 1)[0] for wave in waves]).astype(np.float32, copy=False))
 
 
 class Recogniser:
@@ -204,43 +209,6 @@ def loudness(waves: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(waves, dtype=np.float64).mean((1, 2)))
 
 
-def pitch(waves: np.ndarray, rate: int) -> np.ndarray:
-    """Median fundamental frequency of each wave [n, C, N] in Hz over its voiced frames; NaN where no frame is voiced.
-
-    The fundamental is the largest peak of the normalised autocorrelation of 40 ms frames between 60 and 400 Hz. A frame
-    is voiced if the peak is above 0.6 and its power within 25 dB of the loudest frame (after Boersma 1993, without its
-    path search).
-    """
-    size = round(0.04 * rate)
-    short, long = int(rate / VOICE[1]), min(size - 1, int(rate / VOICE[0]))
-    x = torch.from_numpy(np.ascontiguousarray(waves)).float().mean(1)
-    out = np.full(len(x), np.nan)
-    if x.shape[1] < size or long <= short:
-        return out
-    shape = torch.hann_window(size)
-    own = _autocorrelation(shape)[: long + 1].clamp_min(1e-3)
-    for k, wave in enumerate(x):
-        frames = wave.unfold(0, size, size // 4)
-        frames = (frames - frames.mean(1, keepdim=True)) * shape
-        power = frames.square().sum(1)
-        loud = frames[power > max(1e-8, float(power.max()) * 10**-2.5)]
-        if not len(loud):
-            continue
-        found = _autocorrelation(loud)[:, : long + 1]
-        height, lag = (found / found[:, :1].clamp_min(1e-12) / own)[:, short:].max(1)
-        voiced = rate / (lag[height > 0.6] + short).double()
-        if len(voiced) >= 2:
-            out[k] = float(voiced.median())
-    return out
-
-
-def _autocorrelation(x: torch.Tensor) -> torch.Tensor:
-    """[..., n] -> autocorrelation [..., n]; that of a window [n] is divided by its value at lag 0."""
-    n = x.shape[-1]
-    found = torch.fft.irfft(torch.fft.rfft(x, 2 * n).abs().square(), 2 * n)[..., :n]
-    return found / found[:1] if x.dim() == 1 else found
-
-
 def pitch_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Wasserstein-1 distance of two sets of fundamentals in semitones (12 log2 Hz); NaN if one is all NaN."""
     a, b = (12 * np.log2(v[np.isfinite(v)]) for v in (a, b))
@@ -256,7 +224,7 @@ def multi_resolution_stft(made: np.ndarray, real: np.ndarray, sizes: tuple[int, 
     Yamamoto et al. 2020 (arXiv 1910.11480), equation 6: the mean over window sizes (hop: a quarter) of the spectral
     convergence plus the mean absolute difference of log magnitudes.
     """
-    a, b = (torch.from_numpy(np.ascontiguousarray(v)).float().mean(1) for v in (made, real))
+    a, b = _mono(made), _mono(real)
     total = torch.zeros(len(a))
     for size in sizes:
         p, q = (stft(v, size, size // 4).abs() * (4 / size) for v in (a, b))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from ganworks.kinds.audio.data.sound import mix
 from ganworks.kinds.audio.metrics.measures import window_of
 from ganworks.kinds.audio.spectral import stft
 
@@ -30,7 +31,7 @@ def colours(values: np.ndarray) -> np.ndarray:
 def spectrogram(wave: np.ndarray, rate: int, width: int = WIDE, height: int = TALL) -> Image.Image:
     """The spectrogram of a wave [C, n]: 0 Hz at the bottom, half the rate at the top, 70 dB from dark to bright."""
     size = window_of(rate)
-    x = torch.from_numpy(np.ascontiguousarray(wave)).float().mean(0)
+    x = torch.from_numpy(np.ascontiguousarray(mix(wave, 1)[0])).float()
     magnitude = stft(x, size, max(2, size // 8)).abs().numpy() * (4 / size)
     decibels = 20 * np.log10(np.maximum(magnitude, 1e-7))
     top = max(float(decibels.max()), -60.0)
@@ -42,7 +43,7 @@ def cell(wave: np.ndarray, rate: int) -> Image.Image:
     """The outline of a wave [C, n], at full scale, above its spectrogram."""
     image = Image.new("RGB", (WIDE, WAVE + TALL), "white")
     pen = ImageDraw.Draw(image)
-    mono = wave.mean(0)
+    mono = mix(wave, 1)[0]
     edges = np.linspace(0, len(mono), WIDE + 1).astype(int)
     middle = (WAVE - 3) / 2
     for k, (a, b) in enumerate(pairwise(edges.tolist())):

@@ -33,9 +33,10 @@ from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
 from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
+from ganworks.kinds.audio.pitch import VOICED, pitch_track
 from ganworks.kinds.audio.vocoder.evaluator import VocoderEvaluator
-from ganworks.kinds.audio.vocoder.measures import VOICED, pitch_track
 from ganworks.kinds.audio.vocoder.mel import frames_of, margin_of
+from ganworks.kinds.audio.vocoder.networks import HIGHEST
 
 HIGHEST_RATE = 48_000  # the highest rate that is chosen without `rate`
 PIECE = 10  # seconds
@@ -139,7 +140,7 @@ class VocoderDomain:
         wave = torch.from_numpy(np.stack(rows))
         inner = slice(margin // hop, margin // hop + length // hop)
         src = frames_of(wave, facts)[:, :, inner]
-        hertz, sure = pitch_track(wave, facts["rate"], hop)
+        hertz, sure = pitch_track(wave, facts["rate"], hop, HIGHEST)
         found = torch.where(sure > VOICED, hertz, 0.0)[:, inner]
         x = wave[:, None, margin : margin + length]
         return {"x": x.contiguous(), "src": src.contiguous(), "pitch": found.float().contiguous()}

@@ -221,7 +221,7 @@ class VocoderEvaluator(tasks.TimedByTrial):
             f"{counted(count, 'held-out recording')} (or pieces of 10 s) at {self.rate} Hz, made from {bands}.",
             f"Spectrograms at n_fft {', '.join(map(str, SIZES))}, hop a quarter, Hann window; magnitudes above 1e-3.",
             f"Griffin-Lim: pseudo-inverse of the mel filters, {ROUNDS} rounds, momentum 0.99, random initial phases.",
-            "Pitch by autocorrelation, 60 to 500 Hz; a frame has a pitch where the correlation is above 0.5.",
+            "Pitch by autocorrelation, 60 to 1,000 Hz; a frame has a pitch where the correlation is above 0.5.",
         ]
 
 

@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.kinds.audio.pitch import VOICED, pitch_track
 from ganworks.kinds.audio.spectral import griffin_lim, stft
 from ganworks.kinds.audio.vocoder.mel import log_mel, mel_pinv
 
 SIZES = (128, 256, 512)  # n_fft of `spectra`; hop n_fft / 4, Hann
 FLOOR = 1e-3  # smaller magnitudes count as silence
-LOWEST, HIGHEST = 60.0, 500.0  # Hz, of the pitch
-VOICED = 0.5  # a frame has a pitch where its normalised autocorrelation is larger
 _EPS = 1e-9
 
 
@@ -42,44 +41,6 @@ def mel_distance(real: Tensor, made: Tensor, rate: int, n_fft: int, hop: int, me
     """Mean absolute difference of log10 mel bands over all frequencies (1 is a factor of ten)."""
     r, m = (log_mel(x, rate, n_fft, hop, mels) for x in (real, made))
     return float((r - m).abs().mean()) / math.log(10)
-
-
-def pitch_track(x: Tensor, rate: int, hop: int) -> tuple[Tensor, Tensor]:
-    """Sounds [..., n] -> (F0 in Hz, normalised autocorrelation at its lag), both [..., ceil(n / hop)].
-
-    Frame t is centred on sample (t + 1/2) hop and spans 1.5 to 2.5 of the longest periods. The lag is the peak of the
-    cross-correlation over the energies of both parts (as in RAPT, Talkin 1995), refined by a parabola. The correlation
-    is 0 for silence.
-    """
-    longest, shortest = int(rate / LOWEST), max(2, int(rate / HIGHEST))
-    window, count = longest * 3 // 2, -(-x.shape[-1] // hop)
-    left = max(0, (window + longest // 2 - hop) // 2)
-    size = 1 << (window + longest + 1).bit_length()
-    padded = torch.nn.functional.pad(x.double(), (left, window + longest + 2 + hop))
-    frames = padded.unfold(-1, window + longest + 2, hop)[..., :count, :]
-    spectrum = torch.fft.rfft(frames, size) * torch.fft.rfft(frames[..., :window], size).conj()
-    products = torch.fft.irfft(spectrum, size)[..., : longest + 2]
-    sums = torch.nn.functional.pad(frames.square().cumsum(-1), (1, 0))
-    energy = sums[..., window : window + longest + 2] - sums[..., : longest + 2]
-    norm = (energy[..., :1] * energy).sqrt()
-    curve = torch.where(norm > 1e-6 * window, products / norm.clamp_min(_EPS), 0.0)
-    value, place = _first_high(curve[..., shortest : longest + 1])
-    at = place + shortest
-    a, b, c = (curve.gather(-1, (at + k)[..., None])[..., 0] for k in (-1, 0, 1))
-    bend = a - 2 * b + c
-    shift = torch.where(bend < -_EPS, 0.5 * (a - c) / bend, 0.0).clamp(-0.5, 0.5)
-    return rate / (at + shift), value
-
-
-def _first_high(curve: Tensor) -> tuple[Tensor, Tensor]:
-    """(value, place) of the first local peak within 10 % of the highest one, else of the highest: this avoids octave
-    errors."""
-    before, after = curve.roll(1, -1), curve.roll(-1, -1)
-    before[..., 0] = after[..., -1] = -math.inf
-    best, where = curve.max(-1)
-    good = (curve >= before) & (curve >= after) & (curve >= 0.9 * best[..., None]) & (best[..., None] > 0)
-    first = torch.where(good.any(-1), good.int().argmax(-1), where)
-    return curve.gather(-1, first[..., None])[..., 0], first
 
 
 def pitch_errors(real: Tensor, made: Tensor, rate: int, hop: int) -> tuple[float, float]:

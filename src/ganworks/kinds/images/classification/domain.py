@@ -179,6 +179,11 @@ class Partial(Reading):
             )
         return kept
 
+    @property
+    def draws(self) -> str:
+        """Labelled images are drawn more often than others."""
+        return "images with labels are drawn more often than those without. A classifier cannot be trained so."
+
     def batch(self, data: PartialData, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """A batch of all images and of labelled ones.
 

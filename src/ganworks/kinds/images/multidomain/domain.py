@@ -60,8 +60,8 @@ class Multi(Images):
         data = super().open(path, cache, on_progress)
         if data.spec.num_classes < 2:
             raise UsageError(
-                f'"{path}" has no classes to translate between. Put the images of each class in a folder of its own, '
-                "or add a labels.csv with the columns file and label."
+                f'"{data.summary["source"]}" has no classes to translate between. Put the images of each class in a '
+                "folder of its own, or add a labels.csv with the columns file and label."
             )
         data.spec = replace(data.spec, kind="multi", source=data.spec.shape)
         return data

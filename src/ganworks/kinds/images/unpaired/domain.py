@@ -124,6 +124,11 @@ class Unpaired:
             trained, tested, palettes = trained[::-1], tested and tested[::-1], palettes[::-1]
         return Sides(trained, tested, size, self.direction, paired, palettes)
 
+    @property
+    def draws(self) -> str:
+        """The sides are drawn independently."""
+        return "images of the two sides are drawn apart. A translation without pairs cannot be trained so."
+
     def look(self, path: Any, on_progress: Progress | None = None) -> Findings:
         """What a source holds for this domain, with a sheet of what is given and what is wanted; see `look_given`."""
         return look_given(path, self, "images", on_progress, _coloured)

@@ -6,14 +6,11 @@ differential privacy (`d.clip_each`, `d.noise`) bounds all attacks.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from ganworks.core.errors import UsageError
 from ganworks.kinds.tables.metrics.measures import Coder, auc, auc_interval, numbers
-from ganworks.metrics.dp_accountant import Releases, epsilon
 
 MOST = 2000  # most members, with as many non-members
 REFERENCES = 10_000
@@ -98,42 +95,3 @@ def audit(coder: Coder, train: Any, held: Any, made: Any, seed: int = 0) -> dict
     scored = np.stack([np.repeat([1.0, 0.0], count), np.concatenate(scores)], 1)
     low, high = auc_interval(scored)
     return {"attack": auc(scored), "low": low, "high": high, "copies": same[0], "held_copies": same[1], "count": count}
-
-
-def check_private(config: Any) -> None:
-    """Raise UsageError if training is to be differentially private and a network would learn from rows without it."""
-    clipped = {name: getattr(config, name).clip_each > 0 for name in ("g", "d")}
-    if not any(clipped.values()):
-        return
-    game, needed = config.game, []
-    if getattr(game, "likelihood", 0) and not clipped["g"]:
-        needed.append("g.clip_each and g.noise (the generator itself learns from rows), or game.likelihood=0")
-    if getattr(game, "adversarial_from", 0) < 1 and not clipped["d"]:
-        needed.append("d.clip_each and d.noise, or game.adversarial_from=1")
-    if getattr(game, "adversarial_from", 0) < 1 and config.networks.pac != 1:
-        needed.append("networks.pac=1, so that a row has one gradient of its own")
-    if getattr(config.domain, "balanced", False):
-        needed.append("domain.balanced=off, so that every row is drawn equally often")
-    if needed:
-        raise UsageError(f"Differentially private training of tables needs {'; '.join(needed)}.")
-
-
-def promised(config: Any, count: int, seen: int) -> list[str]:
-    """A sentence with the privacy guarantee after `seen` of `count` rows; empty if differential privacy is off."""
-    steps, game = -(-seen // config.train.batch), config.game
-    rate, start = config.train.batch / count, getattr(game, "adversarial_from", 0.0)
-    releases = []
-    if config.g.clip_each and game.likelihood:
-        releases.append(Releases(rate, config.g.noise, steps))
-    if config.d.clip_each and start < 1:
-        releases.append(Releases(rate, config.d.noise, math.ceil((1 - start) * steps) * game.n_critic))
-    if not releases:
-        return []
-    delta = 10.0 ** math.floor(-math.log10(count) - 0.5)
-    spent = epsilon(releases, delta)
-    return [
-        f"Differential privacy: epsilon {spent:.2f} at delta {delta:g}, for {sum(r.steps for r in releases):,} noisy "
-        f"updates of {rate:.2%} of the rows (Renyi accounting, as if batches were drawn by chance; they come from a "
-        "shuffled order). It covers the networks. The columns' values, limits and shares are taken from the data as "
-        "they are, and so is the choice of the best snapshot."
-    ]

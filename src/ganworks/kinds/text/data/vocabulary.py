@@ -10,7 +10,7 @@ import heapq
 import itertools
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -23,7 +23,9 @@ END, UNKNOWN, FIRST = 0, 1, 2
 LONGEST = 60  # characters of one token
 LARGEST = 60_000
 Pair = tuple[str, str]
-SPACE = "▁"  # begins a token that follows a space
+BLANK = " "  # begins a word that follows a blank
+SPACE = "▁"  # the same in byte pairs
+_PLAIN = "\0"  # stands in byte pairs for SPACE as a letter: no text that is read holds it
 _CHECKED = 200_000  # new tokens between two looks at the memory
 _BYTES = {"words": 300, "characters": 200, "pairs": 2500}  # for each different token (of pairs: word) while learning
 
@@ -34,28 +36,27 @@ def _is_mark(character: str) -> bool:
     return unicodedata.category(character)[0] in "PS"
 
 
-def words(text: str) -> list[tuple[str, bool]]:
-    """(token, whether a space precedes it) of a text: words, and each punctuation mark or symbol by itself.
+def words(text: str) -> list[str]:
+    """The tokens of a text: words, and each punctuation mark or symbol by itself.
 
-    Apostrophes and hyphens between letters stay inside their word.
+    A token that follows a blank, or begins the text, begins with a blank. So the tokens together are a blank and the
+    text, wherever its blanks are. Apostrophes and hyphens between letters stay inside their word; what is longer than
+    a token may be is cut.
     """
-    found: list[tuple[str, bool]] = []
-    for part in text.split():
-        if part.isalnum():
-            found.append((part, True))
-            continue
-        spaced, start = True, 0
-        for k, c in enumerate(part):
-            if not _is_mark(c) or (c in "'’-" and 0 < k < len(part) - 1 and _inner(part[k - 1], part[k + 1])):
-                continue
-            if k > start:
-                found.append((part[start:k], spaced))
-                spaced = False
-            found.append((c, spaced))
-            spaced, start = False, k + 1
-        if start < len(part):
-            found.append((part[start:], spaced))
-    return found
+    return [token for part in text.split() for token in _tokens_of(part)]
+
+
+def _tokens_of(part: str) -> list[str]:
+    """The tokens of what stands between two blanks."""
+    if part.isalnum() and len(part) < LONGEST:
+        return [f"{BLANK}{part}"]
+    edges = {0, len(part)}
+    for k, c in enumerate(part):
+        if _is_mark(c) and not (c in "'’-" and 0 < k < len(part) - 1 and _inner(part[k - 1], part[k + 1])):
+            edges |= {k, k + 1}
+    pieces = [part[a:b] for a, b in itertools.pairwise(sorted(edges))]
+    short = [piece[k : k + LONGEST - 1] for piece in pieces for k in range(0, len(piece), LONGEST - 1)]
+    return [f"{BLANK}{short[0]}", *short[1:]]
 
 
 def _inner(before: str, after: str) -> bool:
@@ -76,8 +77,10 @@ def best_kind(texts: Sequence[str]) -> tuple[str, str]:
 class Vocabulary:
     """Tokens with their numbers: `tokens[k]` has the number k + 2.
 
-    glued: tokens that mostly follow without a space, such as "."; opening: tokens mostly followed by no space, such as
-    "(". merges: the pairs of byte-pair encoding, in the order in which they were learned.
+    Words carry their blanks: " to", and "." where it follows without one. merges: the pairs of byte-pair encoding, in
+    the order in which they were learned.
+    guessed: the words are those of release 0.1, which carry no blanks; where they stand is a guess. glued: its tokens
+    that mostly follow without a space, such as "."; opening: those mostly followed by no space, such as "(".
     """
 
     kind: str
@@ -85,6 +88,7 @@ class Vocabulary:
     glued: frozenset[str] = frozenset()
     opening: frozenset[str] = frozenset()
     merges: tuple[tuple[str, str], ...] = ()
+    guessed: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens) + FIRST
@@ -103,7 +107,7 @@ class Vocabulary:
         if self.kind == "characters":
             return list(text)
         if self.kind == "words":
-            return [token for token, _ in words(text)]
+            return [token.removeprefix(BLANK) for token in words(text)] if self.guessed else words(text)
         return [piece for word in text.split() for piece in self._pieces(word)]
 
     def encode(self, text: str) -> list[int]:
@@ -121,10 +125,11 @@ class Vocabulary:
         if self.kind == "characters":
             return "".join(tokens)
         if self.kind == "pairs":
-            return "".join(tokens).replace(SPACE, " ").strip()
-        return self._joined(tokens)
+            return "".join(tokens).replace(SPACE, " ").strip().replace(_PLAIN, SPACE)
+        return self._joined(tokens) if self.guessed else "".join(tokens).removeprefix(BLANK)
 
     def _joined(self, tokens: Sequence[str]) -> str:
+        """The text of tokens of release 0.1."""
         text = ""
         for k, token in enumerate(tokens):
             near = token in self.glued or (k > 0 and tokens[k - 1] in self.opening)
@@ -138,7 +143,7 @@ class Vocabulary:
     def _pieces(self, word: str) -> list[str]:
         found = self._known.get(word)
         if found is None:
-            found = merged([SPACE, *word[: 4 * LONGEST]], self._ranks)
+            found = [piece for part in _parts(word) for piece in merged(part, self._ranks)]
             if len(self._known) < 200_000:
                 self._known[word] = found
         return found
@@ -146,14 +151,17 @@ class Vocabulary:
     def facts(self) -> dict[str, Any]:
         """As plain JSON."""
         known = {"kind": self.kind, "tokens": list(self.tokens), "glued": sorted(self.glued)}
-        return known | {"opening": sorted(self.opening), "merges": [list(pair) for pair in self.merges]}
+        known |= {"opening": sorted(self.opening), "merges": [list(pair) for pair in self.merges]}
+        return known | ({"blanks": "carried"} if self.kind == "words" and not self.guessed else {})
 
     @staticmethod
     def of(facts: dict[str, Any]) -> Vocabulary:
         """The inverse of `facts`; UsageError for damaged facts."""
         try:
             tokens, merges = tuple(map(str, facts["tokens"])), tuple((str(a), str(b)) for a, b in facts["merges"])
-            made = Vocabulary(facts["kind"], tokens, frozenset(facts["glued"]), frozenset(facts["opening"]), merges)
+            guessed = facts["kind"] == "words" and facts.get("blanks") != "carried"
+            glued, opening = frozenset(facts["glued"]), frozenset(facts["opening"])
+            made = Vocabulary(facts["kind"], tokens, glued, opening, merges, guessed)
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"The vocabulary in this file is damaged ({error!r}).") from error
         if made.kind not in KINDS or not 0 < len(made) <= LARGEST + FIRST:
@@ -163,11 +171,9 @@ class Vocabulary:
     @staticmethod
     def learn(texts: Sequence[str], kind: str, size: int) -> Vocabulary:
         """A vocabulary of the `size` most frequent tokens of training texts; ties are in alphabetical order."""
-        if kind == "words":
-            return _learn_words(texts, size)
-        if kind == "characters":
-            return Vocabulary("characters", most_frequent(_count_all(texts, kind, list), size))
-        return _learn_pairs(texts, size)
+        if kind == "pairs":
+            return _learn_pairs(texts, size)
+        return Vocabulary(kind, most_frequent(_count_all(texts, kind, words if kind == "words" else list), size))
 
 
 def most_frequent(counts: Counter[str], size: int) -> tuple[str, ...]:
@@ -187,22 +193,6 @@ def _count_all(texts: Sequence[str], kind: str, tokens: Callable[[str], Iterable
     return counts
 
 
-def _learn_words(texts: Sequence[str], size: int) -> Vocabulary:
-    near, before = Counter[str](), Counter[str]()
-
-    def counted(text: str) -> Iterator[str]:
-        found = words(text)
-        near.update(token for token, spaced in found[1:] if not spaced)
-        before.update(a for (a, _), (_, spaced) in itertools.pairwise(found) if not spaced)
-        return (token for token, _ in found)
-
-    counts = _count_all(texts, "words", counted)
-    tokens = most_frequent(counts, size)
-    marks = [token for token in tokens if len(token) == 1 and _is_mark(token)]
-    opening = frozenset(t for t in marks if 2 * before[t] > counts[t] and 2 * near[t] <= counts[t])
-    return Vocabulary("words", tokens, frozenset(t for t in marks if 2 * near[t] > counts[t]), opening)
-
-
 def merged(parts: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
     """Merge neighbouring parts in the order of `ranks`, the lowest first (Sennrich et al. 2016, 1508.07909)."""
     while len(parts) > 1:
@@ -213,11 +203,17 @@ def merged(parts: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
     return parts
 
 
+def _parts(word: str) -> list[list[str]]:
+    """The letters of a word, SPACE before them; a long word in several parts, since merging takes their square."""
+    letters, most = [SPACE, *(_PLAIN if c == SPACE else c for c in word)], 4 * LONGEST + 1
+    return [letters[k : k + most] for k in range(0, len(letters), most)]
+
+
 def _learn_pairs(texts: Sequence[str], size: int) -> Vocabulary:
     """Byte-pair encoding over characters: the most frequent pair of neighbours is merged into a token, repeatedly."""
-    counts = _count_all(texts, "pairs", lambda text: (word[: 4 * LONGEST] for word in text.split()))
-    parts = {word: [SPACE, *word] for word in counts}
-    letters = most_frequent(Counter({SPACE: counts.total()}) + _letters(counts), size)
+    counts = _count_all(texts, "pairs", lambda text: ("".join(part) for word in text.split() for part in _parts(word)))
+    parts = {word: list(word) for word in counts}
+    letters = most_frequent(_letters(counts), size)
     where, pairs = defaultdict[Pair, set[str]](set), Counter[Pair]()
     for word, n in counts.items():
         _count(parts[word], n, word, pairs, where)

@@ -28,6 +28,7 @@ from ganworks.use.model import Model
 
 FEWEST = 20  # held-out texts below which nothing is scored
 SHOWN, SCORED = 40, 1000
+TOGETHER = 512  # texts written between two looks at the progress
 TEMPERATURES = (0.7, 0.8, 0.9, 1.0, 1.1)
 NOISE = 0.005  # difference in balance between two sets of 1,000 samples
 SURE = 0.01  # a difference in bleu_4 or backward_bleu_4 beyond chance
@@ -105,11 +106,12 @@ class TextEvaluator(TimedByTrial):
         """Quality against diversity: BLEU-4 and self-BLEU-4 of 1,000 samples at each temperature."""
         points = []
         for k, t in enumerate(TEMPERATURES):
+            self.work(f"Temperatures, {name}", k, len(TEMPERATURES))
             some = cut(self.written(net, BLEU_SAMPLES, seed, temperature=t), self.characters)
             points.append(
                 (t, float(self_bleu(some, (4,)).mean()), float(bleu(some, self.panel.references, (4,)).mean()))
             )
-            self.work(f"Temperatures, {name}", k + 1, len(TEMPERATURES))
+        self.work(f"Temperatures, {name}", len(TEMPERATURES), len(TEMPERATURES))
         return points
 
     def evaluate(
@@ -126,7 +128,11 @@ class TextEvaluator(TimedByTrial):
             lists[WARM] = self._cut(warm, count, seed + 1, progress, WARM, temperature=1.0)
         lists |= {"trigram model": panel.trigrams.sample(count, key(seed, "trigrams")), "real": panel.real_lines(seed)}
         lists |= rivals(self.config.domain.rivals, self.characters)
-        found = {name: panel.measure(some) for name, some in lists.items()}
+        found = {}
+        for k, (name, some) in enumerate(lists.items()):
+            progress("Measuring the texts", k, len(lists))
+            found[name] = panel.measure(some)
+        progress("Measuring the texts", len(lists), len(lists))
         curves = {OURS: self.temperatures(nets["G"], OURS, seed + 2)}
         if warm is not None:
             curves[WARM] = self.temperatures(warm, WARM, seed + 2)
@@ -152,7 +158,10 @@ class TextEvaluator(TimedByTrial):
         )
 
     def _cut(self, net: nn.Module, count: int, seed: int, progress: Work, name: str, **options: Any) -> list[list[str]]:
-        texts = self.written(net, count, seed, **options)
+        model, texts = self.model(net, **options), []
+        for k in range(0, count, TOGETHER):
+            progress(f"Writing, {name}", k, count)
+            texts += model.sample(min(TOGETHER, count - k), seed=seed, start=k).items
         progress(f"Writing, {name}", count, count)
         return cut(texts, self.characters)
 

@@ -33,7 +33,7 @@ from ganworks.files.rasters.stored import common_range, range_notes
 from ganworks.kinds.video.data.clips import ClipError, Opened
 from ganworks.kinds.video.data.reading import FrameReading
 
-FORMAT = 2  # 2: frames of 16-bit colours are rounded, no longer cut
+FORMAT = 2  # 2: frames of 16-bit colours are rounded, no longer cut; pixels are square, transparent ones composited
 _ROOM = 64 << 20  # bytes of decoded clips in memory at a time
 
 

@@ -23,7 +23,7 @@ from PIL import Image
 from ganworks.core.console.text import counted, printable
 from ganworks.core.machine import memory
 from ganworks.files.rasters.decode import MAX_PIXELS, DecodeError, colour, decode, header
-from ganworks.files.rasters.film import pyav, upright
+from ganworks.files.rasters.film import decoder_of, pyav, shown
 from ganworks.files.rasters.stored import Range, Stored, eight_bits
 from ganworks.kinds.video.data.clips import ClipError, Opened
 
@@ -124,13 +124,13 @@ def _film(reading: FrameReading, payload: Path | bytes, name: str, met: Counter[
             wide, tall = stream.codec_context.width, stream.codec_context.height
             if wide * tall > MAX_PIXELS:
                 raise ClipError(name, f"{wide} x {tall} is more than {MAX_PIXELS:,} pixels.")
-            begin = None
-            for frame in film.decode(stream):
+            begin, decode = None, decoder_of(av, stream)
+            for frame in (frame for packet in film.demux(stream) for frame in decode(packet)):
                 if frame.width * frame.height > MAX_PIXELS:
                     raise ClipError(name, f"a frame of {frame.width} x {frame.height} pixels.")
                 time = math.nan if frame.pts is None else float(frame.pts * frame.time_base)
                 begin = time if begin is None else begin
-                yield time - begin, upright(frame, colour(reading.background))
+                yield time - begin, shown(frame, stream, reading.background)[0]
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ClipError(name, f"FFmpeg: {printable(str(error))[:160]}.") from error
 
