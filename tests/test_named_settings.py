@@ -17,7 +17,7 @@ SOURCE = Path(ganworks.__file__).parent
 PAGES = [*SOURCE.rglob("*.md"), *(SOURCE.parents[1] / "docs").glob("*.md"), SOURCE.parents[1] / "README.md"]
 VERBS = {
     *("data", "out", "evaluate", "tensorboard", "plugin", "format", "mark", "seed", "labels", "device", "count"),
-    *("truncation", "interpolate", "steps", "mask", "sheet", "top", "extractor", "recipe", "cache"),
+    *("truncation", "interpolate", "steps", "mask", "sheet", "top", "features", "extractor", "recipe", "cache"),
 }
 MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "reverse", "overlap", "balanced"}
 PYTHON = {"allow_nonfinite", "weights_only", "info", "returns", "key"}

@@ -35,6 +35,10 @@ SOURCE = Path(__file__).parents[2] / "src"
         (["apply", "run", "fol"], ["folder/"], []),
         (["apply", "run", "mask=folder/p"], ["mask=folder/picture.png"], []),
         (["help", "au"], ["audio"], []),
+        (["features", ""], ["get", "add"], []),
+        (["features", "get", "sq"], ["squeezenet1_1-b8a52dc0"], ["alexnet-owt-7be5be79"]),
+        (["features", "add", "fol"], ["folder/"], []),
+        (["eval", "run", "fe"], ["features="], []),
         (["completion", ""], ["bash", "zsh", "fish"], []),
     ],
 )

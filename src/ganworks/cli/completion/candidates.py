@@ -12,6 +12,7 @@ from ganworks.cli.words import VERBS
 from ganworks.core import registry
 from ganworks.core.console.text import shown
 from ganworks.core.console.voice import say
+from ganworks.pretrained.known import KNOWN
 
 _SHELLS = ("bash", "zsh", "fish")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -58,6 +59,8 @@ def candidates(words: list[str]) -> list[str]:
         return _fitting(_SHELLS, word)
     if verb == "recipes":
         return _fitting(registry.recipes(), word)
+    if verb == "features" and before[1:] in ([], ["get"]):
+        return _fitting([known.name for known in KNOWN] if before[1:] else ("get", "add"), word)
     name, sign, value = word.partition("=")
     if sign:
         return [f"{name}={found}" for found in _values(verb, name, value, before)]
