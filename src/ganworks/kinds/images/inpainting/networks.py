@@ -24,6 +24,7 @@ from ganworks.core.schema.declare import Count, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.shared.patchgan import PatchGAN, fitting_layers
 from ganworks.layers.fill import smooth_fill
+from ganworks.layers.strided import Pointwise
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
@@ -39,7 +40,9 @@ def act(x: Tensor) -> Tensor:
 
 def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, dilation: int = 1, gain: float = GAIN) -> nn.Conv2d:
     """A convolution that keeps the size (at stride 1); weights N(0, gain^2 / fan-in), biases 0 (He et al. 2015)."""
-    layer = nn.Conv2d(inputs, outputs, size, stride, dilation * (size - 1) // 2, dilation)
+    padding = dilation * (size - 1) // 2
+    one = size == 1
+    layer = Pointwise(inputs, outputs, stride) if one else nn.Conv2d(inputs, outputs, size, stride, padding, dilation)
     nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
