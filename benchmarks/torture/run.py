@@ -3,7 +3,7 @@
     python benchmarks/torture [CLASS ...] [--log FOLDER] [--limit N] [--only TEXT] [--part 1/4] [--again] [--list]
 
 Each try is written down in LOG/CLASS.jsonl as soon as it is done, so that the same command goes on where it stopped:
-what was survived is not tried again, what failed is. A class that was tried to its end gets a row of
+what was survived is not tried again, what failed is. A class, or a part of it, that was tried to its end gets a row of
 results/torture.json: tried, survived, seconds, machine. Exit code 1 when anything failed.
 """
 
@@ -122,7 +122,8 @@ def main() -> int:
             continue
         row = try_all(attack, cases, Log(given.log / f"{attack.NAME}.jsonl", given.again))
         rows.append(row)
-        if given.limit is None and parts == 1 and not given.only:
+        if given.limit is None and not given.only:
+            row |= {"part": given.part} if parts > 1 else {}
             others = [other for other in common.load(RESULT) if other["class"] != row["class"]]
             common.save(RESULT, sorted([*others, row | common.machine()], key=lambda other: other["class"]))
     if rows:

@@ -96,7 +96,7 @@ def judged(tmp_path_factory):
     settings = {"budget": 12_000, "labels": 50, "domain.held_out": 0.5, "networks.width": 16}
     settings |= {"train.precision": "fp32", "train.threads": 1, "networks.generator": "dense"}
     gw.fit("classify", "digits", out, evaluate=False, **settings)
-    return out, gw.evaluate(out)
+    return out, gw.evaluate(out, count=10_000)
 
 
 def test_the_report_of_a_training(judged):
