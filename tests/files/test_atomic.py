@@ -130,7 +130,7 @@ def _writes(tree: ast.AST) -> set[str]:
 
 
 def test_every_file_is_written_through_one_module():
-    """packing/writer.py and fetch.py write into new temporary folders; PyAV encodes videos into the file it is given."""
+    """packing/writer.py and fetch.py write into new temporary folders; PyAV encodes into the file it is given."""
     own = {"files/atomic.py", "files/packing/writer.py", "files/rasters/film.py", "kinds/video/data/writing.py"}
     own |= {"pretrained/fetch.py"}
     for path in SOURCE.rglob("*.py"):
