@@ -28,7 +28,7 @@ def tried(common: Any, classes: dict[str, Any]) -> str:
     rows: list[Iterable[Any]] = []
     for row in (row for row in common.load("torture") if row["class"] != "soak"):
         what = (classes[row["class"]].__doc__ or "").split("\n")[0].rstrip(".") if row["class"] in classes else ""
-        what += f"; of every {row['part'].partition('/')[2]} cases one" if "part" in row else ""
+        what += f"; there are {row['of']:,}" if row.get("of", row["tried"]) != row["tried"] else ""
         rows.append((f"`{row['class']}`", what, f"{row['tried']:,}", f"{row['survived']:,}"))
     for row in common.load("soak"):
         what = f"{row['minutes']:g} minutes: {row['saves']:,} saves seen, {row['commands']:,} commands beside them"

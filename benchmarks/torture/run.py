@@ -98,6 +98,15 @@ def try_all(attack: Attack, cases: Iterator[Case], log: Log) -> dict[str, Any]:
     }
 
 
+def whole(attack: Attack, log: Log) -> dict[str, Any]:
+    """What a row says after a part: all cases that were tried so far, of how many."""
+    every = [json.dumps(case) for case in attack.tries()]
+    lines = [log.lines[case] for case in every if case in log.lines]
+    survived = sum(line["failure"] is None for line in lines)
+    seconds = round(sum(line["seconds"] for line in lines))
+    return {"tried": len(lines), "of": len(every), "survived": survived, "seconds": seconds}
+
+
 def main() -> int:
     """The command line."""
     known = attacks()
@@ -120,10 +129,11 @@ def main() -> int:
         if given.list:
             print("\n".join(f"{attack.NAME} {json.dumps(case)}" for case in cases))
             continue
-        row = try_all(attack, cases, Log(given.log / f"{attack.NAME}.jsonl", given.again))
+        log = Log(given.log / f"{attack.NAME}.jsonl", given.again)
+        row = try_all(attack, cases, log)
         rows.append(row)
         if given.limit is None and not given.only:
-            row |= {"part": given.part} if parts > 1 else {}
+            row |= whole(attack, log) if parts > 1 else {}
             others = [other for other in common.load(RESULT) if other["class"] != row["class"]]
             common.save(RESULT, sorted([*others, row | common.machine()], key=lambda other: other["class"]))
     if rows:
