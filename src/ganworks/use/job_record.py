@@ -89,10 +89,17 @@ class Record:
             return False
 
     def add(self, name: str, facts: dict[str, Any], digest: str | None) -> None:
-        """Write down an output, before it is put into its place."""
+        """Write down an output, before it is put into its place; what a kill left half written goes."""
         line = {"output": name, "facts": facts, "sha256": digest}
-        before, self.torn = b"\n" if self.torn else b"", True  # until it is written whole
-        atomic.append(self.path, before + json.dumps(line).encode() + b"\n")
+        if self.lines.get(name) == line and not self.torn:
+            return
+        text = json.dumps(line).encode() + b"\n"
+        if self.torn and not self.path.is_symlink():  # which `append` refuses
+            whole, end, _ = self.path.read_bytes().rpartition(b"\n")
+            atomic.replace_file(self.path, whole + end + text)
+        else:
+            self.torn = True  # until it is written whole
+            atomic.append(self.path, text)
         self.torn, self.lines[name] = False, line
 
 
