@@ -98,8 +98,7 @@ class Order:
         """How often the order is broken in other rows."""
         x, y = table.numbers[self.a], table.numbers[self.b]
         there = np.isfinite(x) & np.isfinite(y)
-        share = float((x[there] > y[there]).mean()) if there.any() else 0.0
-        return Found(_kept(self.expected, share, int(there.sum())), share)
+        return _found(self.expected, x[there] > y[there])
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,7 @@ class Follows:
         """How often b has another value in other rows whose a is known."""
         x, y = table.codes[self.a], table.codes[self.b]
         there = x >= 0
-        share = float((y[there] != self.usual[x[there]]).mean()) if there.any() else 0.0
-        return Found(_kept(self.expected, share, int(there.sum())), share)
+        return _found(self.expected, y[there] != self.usual[x[there]])
 
 
 Relation = Blend | Order | Follows
@@ -223,6 +221,12 @@ def _blend(
 ) -> np.ndarray:
     both = (x - shift[0]) / scale[0] + sign * (y - shift[1]) / scale[1]
     return both[np.isfinite(both)]
+
+
+def _found(expected: float, wrong: np.ndarray) -> Found:
+    """What rows make of a relation that an expected share breaks. wrong: bool [rows], whether each breaks it."""
+    share = float(wrong.mean()) if len(wrong) else 0.0
+    return Found(_kept(expected, share, len(wrong)), share)
 
 
 def _kept(expected: float, share: float, count: int) -> float:
