@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.adam import adam
 
+from ganworks.core.chance import untouched_random_state
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Spec, key
 from ganworks.files import weights
-from ganworks.metrics.estimate import untouched_random_state
 from ganworks.metrics.features import (
     NEEDS,
     FeatureExtractor,

@@ -1,17 +1,11 @@
-"""Values with their uncertainty (`Estimate`), intervals of shares and means, the KS distance, and protection of random
-states.
-"""
+"""Values with their uncertainty (`Estimate`), intervals of shares and means, and the KS distance."""
 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 Z95 = 1.959963984540054
 
@@ -57,15 +51,3 @@ def ks(a: np.ndarray, b: np.ndarray) -> float:
     at = np.concatenate([a, b])
     gap = np.searchsorted(a, at, "right") / len(a) - np.searchsorted(b, at, "right") / len(b)
     return float(np.abs(gap).max())
-
-
-@contextmanager
-def untouched_random_state() -> Iterator[None]:
-    """Context manager: restores the global random states of Python, NumPy and torch after the block."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)

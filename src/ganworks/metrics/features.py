@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganworks.core.chance import untouched_random_state
 from ganworks.core.spec import Spec, key
-from ganworks.metrics.estimate import untouched_random_state
 
 Progress = Callable[[str, int, int], None]
 BATCH = 512

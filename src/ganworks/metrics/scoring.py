@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganworks.core.chance import untouched_random_state
 from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
 from ganworks.metrics.classifier import Classifier
-from ganworks.metrics.estimate import Estimate, untouched_random_state, wilson
+from ganworks.metrics.estimate import Estimate, wilson
 from ganworks.metrics.features import FeatureExtractor, MetricDataset, Progress, score_key, score_name
 from ganworks.metrics.reference import FEWEST, Measured, Reference
 from ganworks.metrics.samples import Sample, SampleFeatures, sample_features

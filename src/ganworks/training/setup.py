@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import ganworks
 from ganworks.core import registry
+from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, phases_of, uses_of
@@ -86,8 +87,7 @@ class Builder:
 
     def nets(self) -> dict[str, nn.Module]:
         """New players, initialised from the seed; copies of the caller's own modules take the place of theirs."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(key(self.config.train.seed, "init"))
+        with seeded(self.config.train.seed, "init"):
             nets = build(self.config.networks, self.data.spec, self._most, lambda: trial.too_large(self.config.train))
         unknown = set(self.modules) - set(nets)
         if unknown:
@@ -254,7 +254,8 @@ class Builder:
 
         def show(weights: Weights, seen: int) -> str:
             assert run is not None
-            shown = evaluator.show(load(weights))
+            with seeded("show"):
+                shown = evaluator.show(load(weights))
             suffix, content = shown if isinstance(shown, tuple) else (".png", encoded(shown, "PNG"))
             name = f"samples/{seen:012d}{suffix}"
             run.write({name: content})
@@ -262,9 +263,14 @@ class Builder:
 
         def score(weights: Weights) -> Any:
             self.work("Scoring", 0, 1)
-            found = evaluator.score(load(weights))
+            with seeded("score"):
+                found = evaluator.score(load(weights))
             self.work("Scoring", 1, 1)
             return found
+
+        def sample(weights: Weights) -> Tensor | None:
+            with seeded("watch"):
+                return evaluator.sample(load(weights))
 
         def header(player: str, seen: int, half_life: float) -> dict[str, str]:
             facts = {
@@ -289,7 +295,7 @@ class Builder:
             show if run else None,
             score if self.config.train.judge and evaluator.ready else None,
             header,
-            lambda weights: evaluator.sample(load(weights)),
+            sample,
             None if real is None else Watch(real, self.config),
             evaluator.objective,
             evaluator.noise,

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.chance import seeded
 from ganworks.core.contracts import ChangesPictures, HasUnseen
 from ganworks.core.spec import Draw, Spec, key
 from ganworks.files.rasters.pixels import to_image, viewable
@@ -73,8 +74,7 @@ def _pair(
         options["label"] = spec.classes[(int(batch["y"][row]) + 1) % spec.num_classes]
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
     options = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in options.items()}
-    with torch.inference_mode(), torch.random.fork_rng([]):
-        torch.manual_seed(key("before-after", row))
+    with torch.inference_mode(), seeded("before-after", row):
         made = domain.apply(net, x.to(device, torch.float32), spec, options)
     return _image(given), _image(made)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ganworks.core.chance import seeded
 from ganworks.core.contracts import ChoosesExtractor, Evaluator, Work
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.limits import check_count, check_seed
@@ -66,7 +67,7 @@ def evaluate_run(
     about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
     evaluator = config.domain.evaluator(opened, source, config, work)
     evaluator = _by(evaluator, features, config.recipe) if features else evaluator
-    with _workplace() as drawn:
+    with _workplace() as drawn, seeded(seed, "evaluate"):
         report = evaluator.evaluate(
             {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
             count=count,

@@ -76,6 +76,18 @@ def test_same_seed_same_bytes_alone_in_a_folder_or_in_chunks(run, tmp_path):
     assert read_note((tmp_path / "parts.wav").read_bytes()) is None
 
 
+def test_an_evaluation_depends_on_its_seed_alone(run):
+    """The network draws noise from the global random state, which other work has moved before."""
+    first = gw.evaluate(run)
+    torch.rand(3)
+    before = torch.get_rng_state()
+    again = gw.evaluate(run)
+    assert torch.equal(before, torch.get_rng_state())
+    timeless = [{k: repr(v) for k, v in report.metrics.items() if k != "speed"} for report in (first, again)]
+    assert timeless[0] == timeless[1]
+    assert gw.evaluate(run, seed=1).metrics["stft"] != first.metrics["stft"]
+
+
 def test_mel_arrays_become_sound(run, tmp_path, data):
     x = torch.from_numpy(tone(0.5))
     mel = frames_of(x, data.spec.facts).numpy()

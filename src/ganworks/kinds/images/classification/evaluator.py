@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.chance import seeded
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.order import Order
@@ -164,9 +165,7 @@ class ClassEvaluator(TimedByTrial):
         seen: examples that the published one has seen; the baseline sees as many, but at most 100,000.
         """
         config = replace(self.config, game=self.config.game.alone())
-        seed = key(config.train.seed, "init")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(config.train.seed, "init"):
             net = config.networks.build(self.data.spec)["C"]
         order = Order(len(self.data.train), key(config.train.seed, "order"))
         feed = DataFeed(self.data, order, config.domain.batch, torch.device("cpu"))

@@ -20,15 +20,14 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganworks.core.chance import seeded
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
-from ganworks.core.spec import key
 from ganworks.kinds.images.pairs import measures as paired
 from ganworks.kinds.images.shared import lpips
 from ganworks.kinds.images.shared.fidelity import l1, psnr, ssim
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour
 from ganworks.metrics import tasks
-from ganworks.metrics.estimate import untouched_random_state
 
 QUICK, BATCH, SHOWN, DRAWS, SMALL = 128, 16, 6, 300, 16
 
@@ -74,8 +73,7 @@ class PairEvaluator(tasks.TimedByTrial):
         G = nets["G"]
         device = next(G.parameters()).device
         out = []
-        with untouched_random_state(), torch.inference_mode():
-            torch.manual_seed(key(seed, "translate"))
+        with seeded(seed, "translate"), torch.inference_mode():
             for start in range(0, len(indices), BATCH):
                 src = self.data.pairs(indices[start : start + BATCH])[0]
                 out.append(to_bytes(G(src.to(device, memory_format=torch.channels_last))))

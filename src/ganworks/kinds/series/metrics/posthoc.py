@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ganworks.core.chance import seeded
 from ganworks.core.settings import Config, Optimizer, Train
 from ganworks.core.spec import Draw, key
 from ganworks.kinds.series.metrics.measures import DecodedSeries
@@ -133,8 +134,7 @@ def gru(real: DecodedSeries, made: DecodedSeries, seed: int = 0, steps: int = 0)
         side, row = draw.integers(2), draw.integers(cut)
         return {"x": x[side, row], "length": length[side, row], "y": y[side, row]}
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key(seed, "gru"))
+    with seeded(seed, "gru"):
         net = GRUClassifier(x.shape[3], GRU_HIDDEN)
         learn = Optimizer(lr=5e-3, lr_end=1e-5, betas=(0.9, 0.999))
         train = Train(batch=GRU_BATCH, seed=seed, ema=(0.0,))

@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
+from ganworks.core.chance import seeded
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.spec import key
@@ -44,8 +45,7 @@ def generated_frame(net: nn.Module, spec: Any, count: int, seed: int) -> Any:
     draw = torch.Generator().manual_seed(key(seed, "judge"))
     device = next(net.parameters()).device
     rows = []
-    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key(seed, "judge", "noise"))
+    with torch.inference_mode(), seeded(seed, "judge", "noise"):
         for first in range(0, count, CHUNK):
             z = torch.randn(min(CHUNK, count - first), net.z_dim, generator=draw)  # pyrefly: ignore
             rows.append(net(z.to(device)).float().cpu().numpy())
