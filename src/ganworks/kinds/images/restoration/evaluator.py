@@ -71,7 +71,8 @@ class RestorationEvaluator(tasks.TimedByTrial):
     def __init__(self, domain: Any, data: Any, config: Any):
         self.domain, self.data, self.seed = domain, data, config.train.seed
         self.scale = domain.scale
-        self.objective = "-psnr" if getattr(config.game, "adversarial_from", 1.0) == 1.0 else ""
+        alone = getattr(config.game, "adversarial_from", 1.0) == 1.0 and not getattr(config.game, "features", "")
+        self.objective = "-psnr" if alone else ""  # a perceptual term costs PSNR, as an adversarial one does
         grey_input = data.spec.source[0] != data.spec.shape[0]
         self.luma = data.spec.shape[0] in (1, 3) and not grey_input  # colours are what colourisation is about
 

@@ -1,0 +1,39 @@
+"""Optional hooks of a game that learns from published networks; the other contracts are in `core.contracts`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ganworks.core.spec import Spec
+
+
+@runtime_checkable
+class LearnsFromNetworks(Protocol):
+    """A game that learns from published networks, whose files stay the user's: a run holds their hashes alone."""
+
+    def taught_by(self, spec: Spec) -> dict[str, str]:
+        """Key ("mobilenet_v2:b0353104") -> SHA-256 of the file of each network.
+
+        Raises UsageError when one is missing, or does not look at such data.
+        """
+
+
+@runtime_checkable
+class BringsPlayers(Protocol):
+    """A game with players of its own, beside those of the networks, or in the place of one of the same name."""
+
+    def players(self, spec: Spec) -> dict[str, nn.Module]:
+        """New players by name, initialised as those of `Networks.build`; a run does not publish them."""
+
+
+def taught_by(game: Any, spec: Spec) -> dict[str, str]:
+    """Key -> SHA-256 of the published networks that a game learns from; by default there are none."""
+    return game.taught_by(spec) if isinstance(game, LearnsFromNetworks) else {}
+
+
+def players_of(game: Any, spec: Spec) -> dict[str, nn.Module]:
+    """New players that a game brings itself; by default there are none."""
+    return game.players(spec) if isinstance(game, BringsPlayers) else {}
