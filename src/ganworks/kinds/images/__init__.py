@@ -19,6 +19,7 @@ KIND = Kind(
         "wgan": ("classic:wgan", "domain/images"),
         "wgan-gp": ("classic:wgan_gp", "domain/images"),
         "lsgan": ("classic:lsgan", "domain/images"),
+        "projected": ("recipes:projected", "domain/images"),
     },
     parts={
         "domain/images": "domain:Images",
