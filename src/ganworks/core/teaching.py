@@ -1,4 +1,4 @@
-"""Optional hooks of a game that learns from published networks; the other contracts are in `core.contracts`."""
+"""Optional hooks for published networks: teachers of a game, and lenses on data. Others are in `core.contracts`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import nn
 
+    from ganworks.core.contracts import Progress
     from ganworks.core.spec import Spec
 
 
@@ -27,6 +28,14 @@ class BringsPlayers(Protocol):
 
     def players(self, spec: Spec) -> dict[str, nn.Module]:
         """New players by name, initialised as those of `Networks.build`; a run does not publish them."""
+
+
+@runtime_checkable
+class LooksThroughNetworks(Protocol):
+    """A domain that can look at its data through a published network: `ganworks data PATH features=NAME`."""
+
+    def look_through(self, path: Any, features: str, on_progress: Progress | None = None) -> Any:
+        """The `use.findings.Findings` of a source, with what is odd in it. features: a network's name or file."""
 
 
 def taught_by(game: Any, spec: Spec) -> dict[str, str]:
