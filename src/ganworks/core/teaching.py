@@ -43,6 +43,11 @@ def taught_by(game: Any, spec: Spec) -> dict[str, str]:
     return game.taught_by(spec) if isinstance(game, LearnsFromNetworks) else {}
 
 
+def keeps_teachers(game: Any) -> bool:
+    """Whether what a game publishes holds the networks that it learns from."""
+    return bool(getattr(game, "keeps_teachers", False))
+
+
 def players_of(game: Any, spec: Spec) -> dict[str, nn.Module]:
     """New players that a game brings itself; by default there are none."""
     return game.players(spec) if isinstance(game, BringsPlayers) else {}

@@ -10,10 +10,17 @@ from ganworks.core.spec import Spec
 from ganworks.core.teaching import taught_by
 
 
-def notes(taught: Mapping[str, str]) -> list[str]:
-    """The sentence of a plan on the networks (key -> SHA-256) that the training learns from; none without them."""
+def notes(taught: Mapping[str, str], kept: bool = False) -> list[str]:
+    """The sentence of a plan on the networks (key -> SHA-256) that the training learns from; none without them.
+
+    kept: whether they become part of what is published.
+    """
     if not taught:
         return []
+    if kept:
+        return [
+            f"Looks through {' and '.join(taught)}, whose weights are published with the result: mind their licence."
+        ]
     one = len(taught) == 1
     return [
         f"Learns from {' and '.join(taught)}: judge it by other features as well. {'Its' if one else 'Their'} weights "

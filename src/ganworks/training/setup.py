@@ -28,7 +28,7 @@ from ganworks.core.order import Order
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
-from ganworks.core.teaching import players_of, taught_by
+from ganworks.core.teaching import keeps_teachers, players_of, taught_by
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
 from ganworks.layers.mixing import mixing
@@ -149,7 +149,7 @@ class Builder:
         few = f"Only {held} held out, too few to choose by scores: the newest is published."
         notes = (
             *self.config.notes,
-            *taught.notes(teachers),
+            *taught.notes(teachers, keeps_teachers(self.config.game)),
             *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
             *self._sliced(engine),

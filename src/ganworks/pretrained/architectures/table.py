@@ -16,3 +16,8 @@ ARCHITECTURES: tuple[type[Backbone], ...] = (
     *(EfficientNetB0, EfficientNetLite0, InceptionV3, ConvNeXtTiny, DINOv2Small),
 )
 KERAS: dict[type[Backbone], type[Backbone]] = {MobileNetV2: KerasMobileNetV2}  # the same weights in Keras's form
+
+
+def named() -> dict[str, type[Backbone]]:
+    """The architectures by name."""
+    return {kind.architecture: kind for kind in ARCHITECTURES}
