@@ -249,10 +249,11 @@ def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str,
     near = close.value > close.floor + NEAR and close.low > close.floor_high
     seen = f"{close.value:.0%} of the samples are near copies of a training example, {close.floor:.0%} of "
     seen += "unseen real examples are."
+    unsure = close.floor_high - close.floor_low > WIDE or close.high - close.low > WIDE
     if few or near:
         says = f"{seen} The generator repeats training examples: look at the nearest neighbours, train on more data, "
         says += "add augmentation or stop earlier."
-    elif unsure := close.floor_high - close.floor_low > WIDE or close.high - close.low > WIDE:
+    elif unsure:
         says = "There is not enough real data, or there are too few samples, to tell whether the generator copies."
     else:
         says = f"{seen} Nothing here points to copying; this is no proof of privacy."
