@@ -103,8 +103,20 @@ def test_turns_terms_and_gradients(file):
             assert all(v.shape == (4,) for v in shown.values())
             torch.stack([v.mean() for v in shown.values()]).sum().backward()
             assert all(p.grad is not None for p in nets[players[0]].parameters())
-        assert set(shown) == ({"g_loss", "p_g_loss"} if own else {"p_g_loss"})
+        assert set(shown) == ({"g_loss", "p_g_loss", "range"} if own else {"p_g_loss", "range"})
     assert next(iter(game.taught_by(spec))).startswith("squeezenet1_1:")
+
+
+def test_g_is_called_back_from_beyond_black_and_white(file):
+    game = Projected(features=file, side=32)
+    spec = Spec("images", (3, 12, 9))
+    batch = Batch(dict, Draw(0, 2, slice(None)), size=2)
+    fake = torch.full((2, 3, 12, 9), 0.5)
+    fake[1] = 3.0
+    terms = game.generator_terms({**game.players(spec)}, batch, fake.requires_grad_())
+    assert terms["range"].tolist() == [0.0, 40.0]
+    (slope,) = torch.autograd.grad(terms["range"].sum(), fake)
+    assert (slope[0] == 0).all() and (slope[1] > 0).all()
 
 
 def test_a_network_of_equal_stages_works_too():

@@ -26,6 +26,10 @@ from ganworks.games.teachers import keys_of, load_all, maps
 from ganworks.layers.projections import ProjectedDiscriminator
 from ganworks.pretrained.load import Loaded
 
+_RANGE = (
+    10.0  # weight of what lies beyond black and white: a network sees no such pictures, and no penalty forbids them
+)
+
 
 @dataclass(frozen=True)
 class Projected(Adversarial):
@@ -82,7 +86,8 @@ class Projected(Adversarial):
         return [maps(teacher.net, x, self.side or teacher.net.size) for teacher in self._teachers]
 
     def _judged(self, judge: nn.Module, x: Tensor, batch: Batch) -> list[Tensor]:
-        """Its logits on pictures, augmented anew in every call."""
+        """Its logits on pictures as a file would hold them, augmented anew in every call."""
+        x = x.clamp(-1, 1)
         augment = self._augment
         if augment is not None:
             x = augment(x, augment.draw(batch.draw), self.augment_p)
@@ -109,7 +114,8 @@ class Projected(Adversarial):
         return {"p_loss": discriminator_terms(loss("hinge"), r, f), **shown}
 
     def generator_terms(self, nets: Nets, batch: Batch, fake: Tensor) -> Terms:
-        """G's terms [B]: those against D where it judges, and p_g_loss."""
+        """G's terms [B]: those against D where it judges, p_g_loss, and range."""
         f = self._judged(nets[self.player], fake, batch)
-        terms = {"p_g_loss": self.weight * generator_terms(loss("hinge"), None, f)}
+        beyond = (fake.float().abs() - 1).relu().square().flatten(1).mean(1)
+        terms = {"p_g_loss": self.weight * generator_terms(loss("hinge"), None, f), "range": _RANGE * beyond}
         return {**super().generator_terms(nets, batch, fake), **terms} if self.own else terms
