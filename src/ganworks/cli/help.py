@@ -127,6 +127,7 @@ top=3    how many classes to print for each picture.   device=auto|cpu|cuda|mps
 
 _EVAL = """\
 ganworks eval RUN [data=PATH] [count=10000] [seed=0] [features=NAME|FILE]
+ganworks eval REAL MADE [out=FOLDER] [count=10000] [seed=0] [features=NAME|FILE] [size=64 ...]
 
 Evaluates the generator on held-out real data, which it never saw: Frechet and kernel distance, precision, recall,
 density, coverage, agreement with the asked label, and whether it copies its training data. Every number stands beside
@@ -137,6 +138,13 @@ the usual choice where there are some), random (untrained convolutions), identit
 published network that has seen many pictures, by its name or its file (`ganworks features` lists them). Scores of
 different features cannot be compared; each is written down with the name and hash of its own, such as
 kid[mobilenet_v2:b0353104].
+
+With two sets of pictures or points (folders, zips, arrays), whoever made them, it judges the second beside the first:
+half of the real examples take the place of training data, the others of unseen data. out= keeps eval.json and pictures
+in a new folder; settings of the data, such as size=64, are those of a training. Folders of the same classes in both are
+compared by class.
+
+  ganworks eval photos/ made-elsewhere.zip out=judged
 """
 
 _DATA = """\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,11 @@ class Images(Reading):
     def evaluator(self, data: Packed, source: Any, config: Any, work: Any) -> SampleEvaluator:
         """What evaluates samples against held-out images."""
         return SampleEvaluator(data, source, config, work)
+
+    def alike(self, spec: Spec) -> Images:
+        """The domain that opens other pictures in this form, all of them as training examples."""
+        channels, height, width = spec.shape
+        return replace(self, size=(height, width), channels=channels, held_out=0.0)
 
     def extractor(
         self,
