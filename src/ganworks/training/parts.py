@@ -24,6 +24,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     A loss of a plugin gets its full id; the module of a loss of the user's own, "module:name", is imported.
     """
     made = {name: _part(name, values[name]) for name in own.HOOKS if name in values}
+    if "networks.body" in values:  # networks that are made of a family of others
+        made["networks.body"] = _part("networks", values["networks.body"])
     rest = {name: value for name, value in values.items() if name not in made}
     if isinstance(word := rest.get("game.loss"), str):
         rest["game.loss"] = _loss(word)
