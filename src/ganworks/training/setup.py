@@ -161,6 +161,7 @@ class Builder:
             "bf16": pace.bf16,
             "pace": {"costs": pace.costs, "looking": plan.looking},
             "data": {**self.data.summary, "fingerprint": self.data.fingerprint},
+            "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in engine.nets.items()},
             "machine": devices.describe(self.device),
             "versions": {
                 "ganworks": ganworks.__version__,

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work, labels_of, showing_of
 from ganworks.core.encoding import MeasuresExamples, joined_of
 from ganworks.core.spec import Batch, Draw, key
@@ -27,6 +28,7 @@ from ganworks.use.model import Model
 
 _GRID = 64  # samples on a progress grid
 _SCORED = 1000  # samples of a score during training
+_QUICK, _WHOLE = 250, 2000  # held-out examples that an encoder describes, during a training and after it
 _PAIRS, _SHEET = 24, "reconstructions.png"  # held-out examples that are shown beside their reconstructions
 _ERROR = ("lower", "Root mean squared difference from the reconstruction, as a share of the range of values.")
 _RELABELLED = 200_000  # examples up to which data is packed again with its labels, to train an extractor on them
@@ -106,7 +108,7 @@ class SampleEvaluator:
         scores, floor = score(
             lambda start, n: rows(model, start, n), self.data, extractor, count=_SCORED, reference=reference
         )
-        described = {name: float(values.mean()) for name, (values, _) in self.described(nets, _SCORED).items()}
+        described = {name: float(values.mean()) for name, (values, _) in self.described(nets, _QUICK).items()}
         return {**scores, **described}, floor, score_key(extractor)
 
     def described(self, nets: Nets, count: int) -> dict[str, tuple[np.ndarray, tuple[str, str]]]:
@@ -156,7 +158,10 @@ class SampleEvaluator:
         extractor, _ = self.measured
         start = time.perf_counter()
         extractor(samples.numpy().astype(self.data.spec.dtype))
-        return (made + time.perf_counter() - start) * _SCORED / len(samples) + 0.2, made
+        seen = time.perf_counter()
+        self.described(nets, _GRID)
+        described = (time.perf_counter() - seen) * _QUICK / _GRID
+        return (made + seen - start) * _SCORED / len(samples) + described + 0.2, made
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
@@ -177,8 +182,12 @@ class SampleEvaluator:
             progress=progress,
             about={**about, "generator": model.fingerprint, "truncation": 1.0},
         )
-        for name, (values, (better, meaning)) in self.described(nets, count).items():
+        described = self.described(nets, min(count, _WHOLE))
+        for name, (values, (better, meaning)) in described.items():
             report.metrics[name] = metric(values, better=better, meaning=meaning)
+        if described:
+            many = len(next(iter(described.values()))[0])
+            report.protocol.append(f"{', '.join(described)}: mean over {counted(many, 'held-out example')}.")
         if (sheet := self._reconstructed(nets)) is not None:
             drawn = save_pictures(pictures, {"Held-out examples, above what became of them": (_SHEET, sheet)})
             report.pictures = {**drawn, **report.pictures}
