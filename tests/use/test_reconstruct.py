@@ -81,7 +81,11 @@ def test_scores_of_held_out_examples_and_the_sheet_of_them(run):
     assert 0.2 < error.value < 0.4, "noise from 0 to 1 has a deviation of 0.29"
     assert Image.open(run / "eval" / "reconstructions.png").width > 400
     page = (run / "report.html").read_text("utf-8")
-    assert "Held-out examples, above what became of them" in page and "Bound on the log-likelihood" in page
+    assert (
+        "ganworks apply" in page
+        and "Held-out examples, above what became of them" in page
+        and "Bound on the log-likelihood" in page
+    )
 
 
 @pytest.mark.parametrize("recipe", ["vae", "infogan"])
