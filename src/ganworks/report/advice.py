@@ -12,7 +12,6 @@ from ganworks.report import units, words
 from ganworks.report.grades import RATIO_STEPS, verdicts
 from ganworks.report.read import RunView, as_float, mapping
 
-
 _ENCODER = "encoder.safetensors"  # published beside a generator that it is the inverse of
 
 
