@@ -77,12 +77,27 @@ def test_the_encoder_of_vae_gan_does_not_know_what_d_says():
 
 
 def test_gamma_weighs_the_features_in_g_alone():
+    """In G their error is a share of its mean, at first exactly; in E it is over twice the learned variance."""
     nets = players(Autoencoder(body=BODY, judge="examples"))
-    one, two = (VAEGAN(gamma=g) for g in (1.0, 0.25))
-    assert torch.allclose(
-        two.generator_turn(nets, batch())["features"], 0.25 * one.generator_turn(nets, batch())["features"]
-    )
-    assert torch.equal(two.encoder_turn(nets, batch())["e_features"], one.encoder_turn(nets, batch())["e_features"])
+    first = VAEGAN(gamma=0.25).generator_turn(nets, batch())["features"]
+    assert float(first.detach().mean()) == pytest.approx(0.25, rel=1e-5)
+    alone = VAEGAN(gamma=0.25).encoder_turn(nets, batch())["e_features"]
+    assert torch.equal(alone, VAEGAN(gamma=9.0).encoder_turn(nets, batch())["e_features"])
+    variance = float(nets["E"].variance)
+    nets["E"].variance.mul_(4.0)
+    assert variance > 0 and torch.allclose(4 * VAEGAN().encoder_turn(nets, batch())["e_features"], alone)
+
+
+def test_the_scale_of_the_features_does_not_matter():
+    """Features ten times as large have the same losses, with the variance that belongs to them."""
+    losses = []
+    for scale in (1.0, 10.0):
+        nets, game = players(Autoencoder(body=BODY, judge="examples")), VAEGAN()
+        plain = nets["D"].features
+        nets["D"].features = lambda x, y=None, plain=plain, scale=scale: scale * plain(x, y)
+        made = game.generator_turn(nets, batch())["features"]
+        losses.append(torch.cat([made, game.encoder_turn(nets, batch())["e_features"]]))
+    assert torch.allclose(*losses, rtol=1e-4)
 
 
 def test_d_of_vae_gan_sees_both_kinds_of_fakes():

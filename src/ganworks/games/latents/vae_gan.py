@@ -17,7 +17,7 @@ from torch import Tensor
 from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.schema.declare import Weight, check
 from ganworks.core.spec import Batch
-from ganworks.games.latents.gaussian import squared_error
+from ganworks.games.latents.gaussian import learn_variance, squared_error
 from ganworks.games.losses import Loss, unpaired
 
 
@@ -26,12 +26,16 @@ class VAEGAN:
     """Settings of the game.
 
     loss: adversarial loss, a name from `games.losses.LOSSES` that does not compare pairs.
-    gamma: weight of the error of the features in G's loss, against the adversarial terms; E's has weight 1.
+    gamma: weight in G's loss of the squared error of the features, as a share of its mean, against the adversarial
+        terms; E has no such weight.
     beta: weight of the KL term in E's loss.
+
+    The Gaussian of the features has a learned variance (2006.13202) in place of 1: networks, sizes and a training that
+    goes on have features of very different scales, and of small ones an error of variance 1 would teach E nothing.
     """
 
     loss: str = "non-saturating"
-    gamma: Weight = 1e-3
+    gamma: Weight = 1.0
     beta: Weight = 1.0
 
     def __post_init__(self) -> None:
@@ -76,19 +80,22 @@ class VAEGAN:
         with torch.no_grad():
             wanted = D.features(x, y)
         f, m = D(G(of_prior, y), y), D.judge(seen, y)
+        error, size = squared_error(wanted, seen), wanted[0].numel()
+        learn_variance(nets["E"], error, size)
         return {
-            "features": self.gamma * 0.5 * squared_error(wanted, seen),
+            "features": self.gamma * error / (size * nets["E"].variance.clone()),
             "g_prior": 0.5 * self._loss.generator(None, f),
             "g_reconstruction": 0.5 * self._loss.generator(None, m),
         }
 
     def encoder_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """E's terms, each [B]: the KL term and the error of the features (their Gaussian NLL of variance 1, 1512.09300,
-        equation 7, without its constant); nothing adversarial.
+        """E's terms, each [B]: the KL term and the error of the features (their Gaussian negative log-likelihood,
+        1512.09300, equation 7, without its constant); nothing adversarial.
         """
         G, E, D, x, y = nets["G"], nets["E"], nets["D"], batch["x"], batch.y
         posterior = E(x, y)
         seen = D.features(G(posterior.sample(batch.draw.normal(G.z_dim)), y), y)
         with torch.no_grad():
             wanted = D.features(x, y)
-        return {"kl": self.beta * posterior.kl().sum(1), "e_features": 0.5 * squared_error(wanted, seen)}
+        error = squared_error(wanted, seen) / (2 * nets["E"].variance.clone())
+        return {"kl": self.beta * posterior.kl().sum(1), "e_features": error}

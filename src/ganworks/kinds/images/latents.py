@@ -38,8 +38,8 @@ def vae_gan(facts: Facts) -> Config:
     """VAE-GAN: an encoder beside a GAN, with reconstructions that are compared in the features of D, not in pixels.
 
     Paper: Larsen et al. 2016 (arXiv 1512.09300): batch 64, learning rate 3e-4, latent of 128. Different here: Adam with
-    beta1 0.5 in place of RMSprop; both kinds of fakes count half in the adversarial loss, and gamma is 1e-3 for the sum
-    of squared differences of the last map of a DCGAN discriminator (the authors' code has 1e-5 to 1e-2, by data set).
+    beta1 0.5 in place of RMSprop; both kinds of fakes count half in the adversarial loss; the features are the last map
+    of D, and their variance is learned, so that gamma is 1 (the authors' code has 1e-5 to 1e-2, by data set).
     """
     networks = Autoencoder(body=_dcgan(facts, z_dim=128), judge="examples")
     return _classical("vae-gan", facts, networks, VAEGAN(), lr=3e-4)
