@@ -110,6 +110,9 @@ def test_d_of_vae_gan_sees_both_kinds_of_fakes():
     changed = game.discriminator_turn(other, batch())
     assert torch.equal(terms["d_prior"], changed["d_prior"])
     assert not torch.equal(terms["d_reconstruction"], changed["d_reconstruction"])
+    first, second = (game.generator_turn(n, batch()) for n in (nets, other))
+    assert torch.equal(first["g_prior"], second["g_prior"])
+    assert not torch.equal(first["g_reconstruction"], second["g_reconstruction"])
 
 
 def test_an_adversarial_autoencoder_judges_codes_alone():
@@ -118,6 +121,10 @@ def test_an_adversarial_autoencoder_judges_codes_alone():
     assert reached(nets, game.reconstruction_turn(nets, batch())) == {"G", "E"}
     assert reached(nets, game.discriminator_turn(nets, batch())) == {"D"}
     assert reached(nets, game.encoder_turn(nets, batch())) == {"E", "D"}  # D is frozen in E's turn, G has no part
+    judged = game.discriminator_turn(nets, batch())
+    prior = nets["D"](Draw(0, 6, slice(None)).normal(5))
+    assert torch.allclose(judged["_real"], prior) and not torch.allclose(judged["_fake"], prior)
+    assert torch.allclose(judged["d_loss"], softplus(-judged["_real"]) + softplus(judged["_fake"]))
     x = batch()["x"]
     error = (nets["G"](nets["E"](x)) - x).square().flatten(1).mean(1)
     assert torch.allclose(game.reconstruction_turn(nets, batch())["reconstruction"], 10 * error, rtol=1e-5)

@@ -137,11 +137,11 @@ def test_kl_and_likelihood_by_hand():
 
 
 def test_free_bits_are_free_of_gradient_below_and_the_plain_sum_above():
-    kl = torch.tensor([[0.1, 2.0], [0.3, 4.0]], requires_grad=True)
-    found = with_free_bits(kl, 0.5)
-    assert found.tolist() == pytest.approx([0.5 + 3.0] * 2)
+    kl = torch.tensor([[0.1, 0.2, 2.0], [0.3, 1.6, 4.0]], requires_grad=True)
+    found = with_free_bits(kl, 0.5)  # means over the batch: 0.2, 0.9, 3
+    assert found.tolist() == pytest.approx([0.5 + 0.9 + 3.0] * 2)
     found.mean().backward()
-    assert kl.grad.tolist() == [[0.0, 0.5], [0.0, 0.5]]
+    assert kl.grad.tolist() == [[0.0, 0.5, 0.5], [0.0, 0.5, 0.5]]
     assert torch.equal(with_free_bits(kl, 0.0), kl.sum(1))
 
 
