@@ -35,7 +35,7 @@ def test_a_discriminator_is_its_two_parts(body, classes):
 
 
 @pytest.mark.parametrize("classes", [0, 3])
-@pytest.mark.parametrize("judge", ["none", "examples", "codes", "pairs"])
+@pytest.mark.parametrize("judge", ["none", "examples", "codes", "both"])
 @pytest.mark.parametrize("body", FAMILIES, ids=lambda body: type(body).__name__)
 def test_every_parameter_of_an_autoencoder_learns(body, judge, classes):
     torch.manual_seed(0)
@@ -47,7 +47,7 @@ def test_every_parameter_of_an_autoencoder_learns(body, judge, classes):
     assert made.shape == x.shape and posterior.mean.shape == posterior.kl().shape == (4, 5)
     loss = (made - x).square().sum() + posterior.kl().sum()
     if judge != "none":
-        logits = {"examples": (made, y), "codes": (z, y), "pairs": (made, z, y)}[judge]
+        logits = {"examples": (made, y), "codes": (z, y), "both": (made, z, y)}[judge]
         logits = nets["D"](*logits)
         assert logits.shape == (4,) and logits.dtype == torch.float32
         loss = loss + logits.square().sum()

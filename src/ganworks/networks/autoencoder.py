@@ -128,13 +128,13 @@ class Autoencoder:
 
     body: the family, networks of G and D.
     posterior: what E says of an example: a "gaussian" over its codes, or one "point".
-    judge: what D sees: "examples" (VAE-GAN), "codes" (adversarial autoencoder), "pairs" of both (BiGAN); "none": no D.
+    judge: what D sees: "examples" (VAE-GAN), "codes" (adversarial autoencoder), "both" (BiGAN); "none": no D.
     hidden: units of the layers of D that see codes.
     """
 
     body: Any = field(default_factory=Compact)
     posterior: Literal["gaussian", "point"] = "gaussian"
-    judge: Literal["none", "examples", "codes", "pairs"] = "none"
+    judge: Literal["none", "examples", "codes", "both"] = "none"
     hidden: tuple[Count, ...] = (256, 256)
     makes: ClassVar[dict[str, str]] = {"G": "sample", "E": "apply"}
 
@@ -153,7 +153,7 @@ class Autoencoder:
         nets: dict[str, nn.Module] = {"G": G, "E": encoder(self.body.build(spec)["D"], spec, G.z_dim)}
         if self.judge == "examples":
             nets["D"] = D
-        elif self.judge == "pairs":
+        elif self.judge == "both":
             nets["D"] = PairDiscriminator(D, spec, G.z_dim, self.hidden)
         elif self.judge == "codes":
             nets["D"] = MLP(d_hidden=self.hidden).build(Spec("codes", (G.z_dim,), spec.classes))["D"]

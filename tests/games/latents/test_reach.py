@@ -132,7 +132,7 @@ def test_an_adversarial_autoencoder_judges_codes_alone():
 
 @pytest.mark.parametrize("posterior", ["point", "gaussian"])
 def test_bigan_exchanges_the_labels(posterior):
-    nets, game = players(Autoencoder(body=BODY, judge="pairs", posterior=posterior)), BiGAN()
+    nets, game = players(Autoencoder(body=BODY, judge="both", posterior=posterior)), BiGAN()
     found = game.discriminator_turn(nets, batch())
     r, f = found["_real"], found["_fake"]
     assert torch.allclose(found["d_loss"], softplus(-r) + softplus(f))
@@ -201,7 +201,7 @@ def test_games_run_by_class_and_in_every_family(body):
     for networks, game in (
         (Autoencoder(body=body, judge="examples"), VAEGAN()),
         (Autoencoder(body=body, judge="codes"), AAE()),
-        (Autoencoder(body=body, judge="pairs"), BiGAN()),
+        (Autoencoder(body=body, judge="both"), BiGAN()),
         (InfoNetworks(body=body, categories=3, continuous=1), InfoGAN()),
         (BEGANNetworks(body=body), BEGAN()),
     ):
