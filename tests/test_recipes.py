@@ -8,6 +8,7 @@ import ganworks as gw
 from ganworks.core import registry
 from ganworks.core.errors import UsageError
 
+OF_A_FAMILY = ("vae", "vae-gan", "aae", "bigan", "infogan", "began")  # their networks are made of others
 IMAGES = [name for name, entry in registry.recipes().items() if entry.domain == "domain/images"]
 
 
@@ -19,6 +20,8 @@ def data(classes: int):
 
 def narrow(name: str) -> dict:
     """The recipe's own networks, small enough for a test."""
+    if name in OF_A_FAMILY:
+        return {"networks.body.width": 8}
     return {"networks.hidden": [16]} if name == "mlp" else {"networks.width": 16 if name == "r3gan" else 8}
 
 

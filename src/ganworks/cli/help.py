@@ -166,7 +166,12 @@ _PAGES = {
     "data": _DATA,
     "info": "ganworks info RUN\n\nWhere a run stands: budget, losses, scores beside real data, files.\n",
     "report": "ganworks report RUN\n\nWrites RUN/report.html anew: one page, no network needed, for any reader.\n",
-    "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n",
+    "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n\n"
+    "ganworks compare RECIPE RECIPE [...] data=PATH budget=2m [seeds=0,1,2] [key=value ...]\n\n"
+    "Trains each recipe on the same data with the same budget and seeds, evaluates it, and prints one table: scores\n"
+    "with their intervals beside those of real data, speed, parameters. Writes the runs, comparison.csv and\n"
+    "comparison.png into out=FOLDER (runs/<data>-comparison). The same command again goes on where it stopped.\n\n"
+    "  ganworks compare image vae vae-gan data=photos budget=2m\n",
     "recipes": "ganworks recipes [NAME [format=json]]\n\nWhat can be trained; with a NAME: its paper, claim and "
     "settings.\nformat=json prints the JSON Schema of its settings.\n",
     "features": "ganworks features [get NAME | add FILE]\n\nLists the published networks that are known: what for, "

@@ -1,3 +1,11 @@
 """Games that several kinds of data use: which player moves when, and what each player minimises."""
 
-PARTS = {"game/adversarial": "adversarial:Adversarial"}
+PARTS = {
+    "game/adversarial": "adversarial:Adversarial",
+    "game/vae": "latents.vae:VAE",
+    "game/vae-gan": "latents.vae_gan:VAEGAN",
+    "game/aae": "latents.aae:AAE",
+    "game/bigan": "latents.bigan:BiGAN",
+    "game/infogan": "latents.infogan:InfoGAN",
+    "game/began": "latents.began:BEGAN",
+}

@@ -21,6 +21,7 @@ from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, phases_of, uses_of
+from ganworks.core.encoding import options_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.core.machine.places import place
@@ -161,6 +162,7 @@ class Builder:
             "bf16": pace.bf16,
             "pace": {"costs": pace.costs, "looking": plan.looking},
             "data": {**self.data.summary, "fingerprint": self.data.fingerprint},
+            "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in engine.nets.items()},
             "machine": devices.describe(self.device),
             "versions": {
                 "ganworks": ganworks.__version__,
@@ -273,16 +275,18 @@ class Builder:
                 return evaluator.sample(load(weights))
 
         def header(player: str, seen: int, half_life: float) -> dict[str, str]:
+            use = self.makes.get(player, "sample")
             facts = {
                 "recipe": self.config.recipe,
                 "networks": to_dict(self.config.networks),
                 "player": player,
-                "use": self.makes.get(player, "sample"),
+                "use": use,
                 "main": player == next(iter(self.makes)),
                 "seen": seen,
                 "half_life": half_life,
                 "domain": to_dict(self.config.domain),
                 **facts_for_card(self.config.domain),
+                **({"options": options_of(self.config.domain, engine.nets[player])} if use == "sample" else {}),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
             }
             return published.header(self.data.spec, facts)

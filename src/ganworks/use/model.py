@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.config import from_dict
-from ganworks.core.contracts import MakesFiles, PreparesNetwork, sampling_options
+from ganworks.core.contracts import MakesFiles, PreparesNetwork
+from ganworks.core.encoding import options_of, own_options
 from ganworks.core.errors import GanworksError, UsageError, nearest, show
 from ganworks.core.limits import check_count, check_index, check_seed, check_truncation
 from ganworks.core.machine import memory
@@ -69,14 +70,18 @@ class Model:
         """Prepare the generator for these options of the domain."""
         self.options = options
         domain = self.domain
-        made = domain.prepare(self.net, self.spec, options) if isinstance(domain, PreparesNetwork) else self.net
+        net: Any = self.net
+        own = {name: value for name, value in options.items() if name in own_options(net)}
+        made = net.prepared(own) if own else net
+        if isinstance(domain, PreparesNetwork):
+            made = domain.prepare(made, self.spec, {name: v for name, v in options.items() if name not in own})
         self.generator = made.to(self.device).eval().requires_grad_(False)
         self.z_dim = int(self.generator.z_dim)  # pyrefly: ignore
         self.chunk = self._choose_chunk()
 
     def prepared(self, **options: Any) -> Model:
         """This model under options of its domain, e.g. temperature=0.8; raises UsageError for one it does not have."""
-        known = sampling_options(self.domain)
+        known = options_of(self.domain, self.net)
         for name in options:
             if name not in known:
                 raise UsageError(f'This model has no option "{name}". {nearest(name, known or ("none",))}')

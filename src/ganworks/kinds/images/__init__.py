@@ -19,6 +19,12 @@ KIND = Kind(
         "wgan": ("classic:wgan", "domain/images"),
         "wgan-gp": ("classic:wgan_gp", "domain/images"),
         "lsgan": ("classic:lsgan", "domain/images"),
+        "vae": ("latents:vae", "domain/images"),
+        "vae-gan": ("latents:vae_gan", "domain/images"),
+        "aae": ("latents:aae", "domain/images"),
+        "bigan": ("latents:bigan", "domain/images"),
+        "infogan": ("latents:infogan", "domain/images"),
+        "began": ("latents:began", "domain/images"),
     },
     parts={
         "domain/images": "domain:Images",
@@ -29,7 +35,10 @@ KIND = Kind(
     noun="pictures",
     recognise="recognise",
     built_in={"digits": "image", "hub:": "image"},
-    about={"image": "looks at data and budget, chooses the rest"},
+    about={
+        "image": "looks at data and budget, chooses the rest",
+        "vae": "likelihood in place of a discriminator: the baseline of the GANs",
+    },
     reads=(
         "images: a folder (flat, a sub-folder per class, or with labels.csv), a .zip of one, .npy or .npz, IDX files,",
         "  digits (built in), hub:NAME (extra `hub`).",
