@@ -180,6 +180,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
         "degrade",
         "device",
         "direction",
+        "features",
         "init",
         "labels",
         "loss",

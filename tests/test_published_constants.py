@@ -48,6 +48,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "wgan-gp": {"lr": 1e-4, "betas": (0.0, 0.9), "train.batch": 64, "game.loss": "wasserstein", "game.gp": 10.0,
                 "game.n_critic": 5, "game.clip": 0.0, "networks.norm": "none"},
     "lsgan": {"lr": 2e-4, "betas": (0.5, 0.999), "train.batch": 64, "game.loss": "least-squares"},
+    "projected": {"lr": 2e-4, "betas": (0.0, 0.99), "train.batch": 64, "game.loss": "hinge", "game.r1": 0.0,
+                  "game.r2": 0.0, "game.augment": "color,translation,cutout", "game.side": 0, "game.feature_width": 64},
     "image": {"game.loss": "relativistic", "game.n_critic": 1},
     "vae": {"game.variance": 0.0, "game.beta": 1.0, "game.free_bits": 0.0, "networks.posterior": "gaussian"},
     "vae-gan": {"lr": 3e-4, "betas": (0.5, 0.999), "train.batch": 64, "networks.body.z_dim": 128, "game.beta": 1.0,

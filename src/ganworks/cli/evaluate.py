@@ -79,7 +79,12 @@ def print_report(found: dict[str, Any], use: str = "apply") -> None:
     by = f"Judged by {found['extractor']} on" if found.get("extractor") else "Judged on"
     task = "baselines" in found and use != "sample"
     real = "'best' is the best possible value" if task else "'real' is held-out real data"
-    say(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.", "")
+    judge = found.get("about", {}).get("judge")
+    say(
+        f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.",
+        *([judge] if judge else []),
+        "",
+    )
     wide = max(14, *(len(name) for name in found["metrics"]))
     say(f"{'':{wide}} {'value':>9} {'95 % interval':>19} {'best' if task else 'real':>9}")
     for name, m in found["metrics"].items():

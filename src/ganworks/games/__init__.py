@@ -7,5 +7,6 @@ PARTS = {
     "game/aae": "latents.aae:AAE",
     "game/bigan": "latents.bigan:BiGAN",
     "game/infogan": "latents.infogan:InfoGAN",
+    "game/projected": "projected:Projected",
     "game/began": "latents.began:BEGAN",
 }

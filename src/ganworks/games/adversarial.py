@@ -170,10 +170,13 @@ class Adversarial:
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """G's terms on examples that it makes for this turn."""
+        G = nets["G"]
+        return self.generator_terms(nets, batch, G(batch.draw.normal(G.z_dim), batch.y))
+
+    def generator_terms(self, nets: Nets, batch: Batch, fake: Tensor) -> Terms:
         """G's term g_loss [B]; _fake holds the logits. With a paired loss D scores real examples as well."""
-        G, D = nets["G"], nets["D"]
-        fake = G(batch.draw.normal(G.z_dim), batch.y)
-        on_real, on_fake = self._views(D, batch)
+        on_real, on_fake = self._views(nets["D"], batch)
         r = None
         if self._loss.paired:
             with torch.no_grad():

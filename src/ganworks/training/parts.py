@@ -15,6 +15,7 @@ from ganworks.core.schema.document import example
 from ganworks.core.schema.words import expand
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
+from ganworks.core.teaching import players_of
 from ganworks.games.losses import LOSSES
 from ganworks.networks.building import build
 from ganworks.training.trial import most_numbers, too_large
@@ -71,7 +72,8 @@ def refuse_misfits(config: Config, spec: Spec, words: Mapping[str, str]) -> None
     if "networks" not in words and "game" not in words:
         return
     try:
-        makes = list(build(config.networks, spec, most_numbers(config.train), lambda: too_large(config.train)))
+        made = build(config.networks, spec, most_numbers(config.train), lambda: too_large(config.train))
+        makes = list({**made, **players_of(config.game, spec)})
     except GanworksError as error:
         reads, made_for = registry.family(type(config.domain)), registry.family(type(config.networks))
         if not made_for or made_for == reads:

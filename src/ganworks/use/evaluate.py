@@ -16,6 +16,7 @@ from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.limits import check_count, check_seed
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
+from ganworks.runs.taught import judged_by_teacher
 from ganworks.training.privacy.promise import promised
 from ganworks.use.before_after import draw_pairs
 
@@ -78,11 +79,18 @@ def evaluate_run(
         )
         if (shown := found.get("G")) is not None and shown.use == "apply":
             draw_pairs(shown, config.domain, opened, drawn)
+        report.about |= _on_judge(plan, report)
         report.protocol += promised(config, len(opened.train), int(about["seen"] or plan["total"]), plan["total"])
         pictures = {f"eval/{path.name}": path.read_bytes() for path in sorted(drawn.glob("[!.]*.*"))}
     with keeping(report, folder):
         run.write({**pictures, "eval.json": json.dumps(report.to_dict(), indent=1)})
     return report
+
+
+def _on_judge(plan: dict[str, Any], report: Any) -> dict[str, str]:
+    """{"judge": what readers have to know of the judge before any number}; empty where there is nothing to say."""
+    said = judged_by_teacher(plan, report.extractor, getattr(report, "extractor_sha256", ""))
+    return {"judge": said} if said else {}
 
 
 @contextmanager

@@ -25,6 +25,7 @@ KIND = Kind(
         "bigan": ("latents:bigan", "domain/images"),
         "infogan": ("latents:infogan", "domain/images"),
         "began": ("latents:began", "domain/images"),
+        "projected": ("recipes:projected", "domain/images"),
     },
     parts={
         "domain/images": "domain:Images",

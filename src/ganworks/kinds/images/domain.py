@@ -98,6 +98,14 @@ class Images(Reading):
 
         return look(path, self, on_progress=on_progress)
 
+    def look_through(self, path: Any, features: str, on_progress: Progress | None = None) -> Findings:
+        """`look`, with near duplicates, outliers and doubtful labels by a published network."""
+        from ganworks.kinds.images.oddities import look_through
+        from ganworks.pretrained.store import named
+
+        teacher = named(features)
+        return look_through(self.look(path, on_progress), self, path, teacher, on_progress)
+
     def plan(self, source: Source, known: Range | None = None) -> Conversion:
         """Look at a source and choose size, channels and range; known: see `packed`."""
         classes = source.classes if self.labelled else ()
