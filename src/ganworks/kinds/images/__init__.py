@@ -13,7 +13,8 @@ KIND = Kind(
     title="pictures",
     recipes={
         "image": ("recipes:image", "domain/images"),
-        "r3gan": ("recipes:r3gan", "domain/images"),
+        "r3gan": ("presets:r3gan", "domain/images"),
+        "stylegan2": ("presets:stylegan2", "domain/images"),
         "dcgan": ("classic:dcgan", "domain/images"),
         "mlp": ("classic:mlp", "domain/images"),
         "wgan": ("classic:wgan", "domain/images"),
@@ -23,6 +24,7 @@ KIND = Kind(
     parts={
         "domain/images": "domain:Images",
         "networks/r3gan": "r3gan:R3GAN",
+        "networks/stylegan2": "stylegan2:StyleGAN2",
         "networks/residual": "shared.translator:ResidualTranslator",
     },
     default="image",
