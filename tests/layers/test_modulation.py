@@ -59,7 +59,7 @@ def test_the_filter_is_the_written_out_one(pad, gain):
 
 
 def test_convolutions_that_resample_are_the_written_out_ones():
-    """1912.04958's resampled convolutions: the filtered map reaches one pixel over the border before the 3x3 weights."""
+    """The filtered map reaches one pixel over the border before the 3x3 weights, as in StyleGAN2's public code."""
     x, weight, bias = random(3, 4, 6), random(2, 3, 3, 3, seed=1), random(2, seed=2)
     up = np.stack([upfirdn(m, 2, 1, 3, 2, 4.0) for m in x])
     wanted = convolve(up, weight[:, :, ::-1, ::-1])

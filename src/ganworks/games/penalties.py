@@ -163,7 +163,7 @@ def gradient_penalty(
 
 
 def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-    """|J^T y| of each example [B], in the type of the noise: how far images go for a step of the styles they were made from.
+    """|J^T y| of each example [B], in the type of the noise: how far images go for a step of their styles.
 
     Karras et al. 2020 (1912.04958), section 3.2, equation 4. images [B, C, H, W], made from w [B, layers, w_dim];
     noise y ~ N(0, 1) [B, C, H, W], divided here by sqrt(H W), so that lengths do not depend on the image size. The
