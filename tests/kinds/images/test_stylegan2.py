@@ -51,9 +51,10 @@ def test_the_widths_are_the_papers():
 
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (4, 33, 20), (2, 5, 17), (13, 16, 64), (1, 1, 3)])
-def test_any_size_trains_and_every_parameter_gets_a_gradient(shape, classes):
+@pytest.mark.parametrize("other", [{}, {"noise": False, "residual": False, "group": 0}], ids=["paper", "plain"])
+def test_any_size_trains_and_every_parameter_gets_a_gradient(shape, classes, other):
     torch.manual_seed(0)
-    nets = StyleGAN2(**SMALL).build(spec(*shape, classes=classes))
+    nets = StyleGAN2(**SMALL, **other).build(spec(*shape, classes=classes))
     y = torch.tensor([0, 2]) if classes else None
     fake = nets["G"](torch.randn(2, 6), y)
     assert fake.shape == (2, *shape)

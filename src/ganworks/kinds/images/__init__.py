@@ -41,6 +41,7 @@ KIND = Kind(
         "ganworks train ./cats size=64 budget=30m domain.flip=on",
         "ganworks train dcgan mnist/ labels=off budget=200k loss=hinge d.lr=4e-4",
         "ganworks train r3gan photos.zip game.augment=color,translation,cutout",
+        "ganworks train stylegan2 photos.zip networks.width=512",
         "ganworks sample runs/photos-image-1 64 out=grid.png",
     ),
 )

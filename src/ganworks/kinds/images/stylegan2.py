@@ -68,20 +68,22 @@ class StyleLayer(nn.Module):
 
     size: (H, W). up: (H, W) is twice the size of x. The noise is one value for each pixel, times a learned strength
     that begins at 0. It is drawn anew in training; in use it is a map that was drawn with the weights, so that a latent
-    has one image.
+    has one image. size None: no noise.
     """
 
-    def __init__(self, inputs: int, outputs: int, w_dim: int, size: tuple[int, int], *, up: bool = False):
+    def __init__(self, inputs: int, outputs: int, w_dim: int, size: tuple[int, int] | None, *, up: bool = False):
         super().__init__()
         self.conv = ModulatedConv(inputs, outputs, 3, w_dim, up=up)
-        self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.register_buffer("noise", torch.randn(*size))
+        self.strength = nn.Parameter(torch.zeros(())) if size else None
+        self.register_buffer("noise", torch.randn(*size) if size else None)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         x = self.conv(x, w)
-        noise = torch.randn(len(x), 1, *x.shape[2:], device=x.device) if self.training else self.noise
-        return scaled_leaky(x + (noise * self.strength).to(x.dtype) + self.bias.to(x.dtype)[:, None, None])
+        if self.strength is not None:
+            noise = torch.randn(len(x), 1, *x.shape[2:], device=x.device) if self.training else self.noise
+            x = x + (noise * self.strength).to(x.dtype)
+        return scaled_leaky(x + self.bias.to(x.dtype)[:, None, None])
 
 
 class ToImage(nn.Module):
@@ -112,9 +114,9 @@ class StyleGenerator(nn.Module):
         self.z_dim, self.decay, self.count = cfg.z_dim, cfg.w_decay, 2 * len(widths)
         self.mapping = Mapping(cfg.z_dim, spec.num_classes, cfg.w_dim, cfg.mapping)
         self.basis = nn.Parameter(torch.randn(widths[0], rows, columns))
-        self.layers = nn.ModuleList([StyleLayer(widths[0], widths[0], cfg.w_dim, (rows, columns))])
-        for k, (before, now) in enumerate(pairwise(widths), 1):
-            size = rows * 2**k, columns * 2**k
+        sizes = [(rows * 2**k, columns * 2**k) if cfg.noise else None for k in range(len(widths))]
+        self.layers = nn.ModuleList([StyleLayer(widths[0], widths[0], cfg.w_dim, sizes[0])])
+        for before, now, size in zip(widths, widths[1:], sizes[1:], strict=False):
             self.layers.append(StyleLayer(before, now, cfg.w_dim, size, up=True))
             self.layers.append(StyleLayer(now, now, cfg.w_dim, size))
         self.to_images = nn.ModuleList(ToImage(width, channels, cfg.w_dim) for width in widths)
@@ -215,6 +217,7 @@ class StyleGAN2:
     w_dim: size of a style.
     mapping: layers of the mapping network: 8 in the paper, 2 for small images in 2006.06676.
     w_decay: decay rate of the mean of all styles, towards which `truncation` moves a sample, at each pass.
+    noise: whether each convolution of G is followed by noise of a learned strength.
     residual: whether the blocks of D have a residual path (2006.06676 leaves it out for CIFAR-10).
     group: examples that minibatch standard deviation compares in D; 0: it is left out.
     """
@@ -225,6 +228,7 @@ class StyleGAN2:
     w_dim: Count = 512
     mapping: Count = 8
     w_decay: Chance = 0.998
+    noise: bool = True
     residual: bool = True
     group: Size = 4
 
