@@ -95,7 +95,8 @@ def test_stylegan2_on_a_cpu_is_small_and_says_so_and_takes_the_published_width_w
         made, _ = config("stylegan2", budget=budget)
         widths.append(made.networks.width)
         assert f"small form, {made.networks.width} wide" in made.notes[0] and "networks.width=512" in made.notes[0]
-        assert (made.train.batch, made.networks.z_dim, made.networks.mapping) == (32, 64, 2)
+        assert (made.train.batch, made.networks.z_dim, made.networks.mapping) == (16, 64, 2)
+        assert not made.networks.noise and made.networks.residual and made.g.lr_end == pytest.approx(made.g.lr / 10)
     assert widths[:3] == sorted(widths[:3]) and widths[0] < widths[2] <= 128 and widths[3] == 32
     asked, spec = config("stylegan2", networks_width=512, classes=10)
     assert millions(asked, spec) == (20.22, 23.09) and asked.notes == ("The published networks: preset cifar.",)

@@ -80,7 +80,7 @@ class StyleLayer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         x = self.conv(x, w)
-        if self.strength is not None:
+        if self.strength is not None and self.noise is not None:
             noise = torch.randn(len(x), 1, *x.shape[2:], device=x.device) if self.training else self.noise
             x = x + (noise * self.strength).to(x.dtype)
         return scaled_leaky(x + self.bias.to(x.dtype)[:, None, None])
