@@ -13,7 +13,8 @@ KIND = Kind(
     title="pictures",
     recipes={
         "image": ("recipes:image", "domain/images"),
-        "r3gan": ("recipes:r3gan", "domain/images"),
+        "r3gan": ("presets:r3gan", "domain/images"),
+        "stylegan2": ("presets:stylegan2", "domain/images"),
         "dcgan": ("classic:dcgan", "domain/images"),
         "mlp": ("classic:mlp", "domain/images"),
         "wgan": ("classic:wgan", "domain/images"),
@@ -30,6 +31,7 @@ KIND = Kind(
     parts={
         "domain/images": "domain:Images",
         "networks/r3gan": "r3gan:R3GAN",
+        "networks/stylegan2": "stylegan2:StyleGAN2",
         "networks/residual": "shared.translator:ResidualTranslator",
     },
     default="image",
@@ -49,6 +51,7 @@ KIND = Kind(
         "ganworks train ./cats size=64 budget=30m domain.flip=on",
         "ganworks train dcgan mnist/ labels=off budget=200k loss=hinge d.lr=4e-4",
         "ganworks train r3gan photos.zip game.augment=color,translation,cutout",
+        "ganworks train stylegan2 photos.zip networks.width=512",
         "ganworks sample runs/photos-image-1 64 out=grid.png",
     ),
 )
