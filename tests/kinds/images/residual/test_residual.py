@@ -179,3 +179,10 @@ def test_orthogonality_leaves_out_the_classes():
     net = nn.ModuleList([nn.Linear(3, 4), nn.Embedding(5, 3), nn.ConvTranspose2d(2, 3, 2), nn.BatchNorm2d(2)])
     wanted = off_diagonal(net[0].weight) + off_diagonal(net[2].weight.transpose(0, 1))
     assert torch.allclose(orthogonality(net), wanted)
+
+
+def test_classes_are_alike_at_first():
+    """A gain of 1 and a bias of 0 for each class, as SNGAN's authors begin: no class has a colour of its own."""
+    G = VARIANTS["sngan"].build(images((3, 16, 16), 3))["G"].eval()
+    z = torch.randn(1, G.z_dim)
+    assert torch.equal(G(z, torch.tensor([0])), G(z, torch.tensor([2])))

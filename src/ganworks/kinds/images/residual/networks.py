@@ -62,7 +62,7 @@ def attended(sizes: Sequence[tuple[int, int]], longest: int) -> int:
 
 @torch.no_grad()
 def fill(net: nn.Module, init: str) -> None:
-    """Fill the weights of convolutions, linear layers and tables; biases 0.
+    """Fill the weights of convolutions, linear layers and embeddings; biases 0, and the norms' tables for classes.
 
     orthogonal: Saxe et al. 2014 (1312.6120). normal: N(0, 0.02). glorot: uniform, with the gain sqrt(2) in 3x3
     convolutions, as SNGAN's authors have it.
@@ -79,6 +79,9 @@ def fill(net: nn.Module, init: str) -> None:
             nn.init.xavier_uniform_(layer.weight, math.sqrt(2) if wide else 1.0)
         if not isinstance(layer, nn.Embedding) and layer.bias is not None:
             nn.init.zeros_(layer.bias)
+    for norm in (m for m in net.modules() if isinstance(m, ConditionalNorm)):
+        for table in norm.tables:  # Glorot's distribution would tell few classes apart by colour from the start
+            nn.init.zeros_(table.weight)
 
 
 class ResNetGenerator(nn.Module):

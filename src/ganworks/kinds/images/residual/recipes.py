@@ -1,7 +1,7 @@
 """Recipes of the residual GANs. On a GPU they are as published; on a CPU they are narrower and learn faster.
 
 The small form, for minutes on a CPU: the widest networks that the budget feeds (`sizing.py`), batch 64, one turn of D
-for each of G with SAGAN's ratio of learning rates, and an average over the last twentieth of the training.
+for each of G at a higher learning rate, and an average over the last twentieth of the training.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ganworks.kinds.images.residual.sizing import Form, alike, doublings, form
 
 _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
 _STEPS = 6931  # steps in which an average with the decay 0.9999 forgets half
-SMALL_G, SMALL_D = 5e-4, 2e-3  # learning rates of the small form
+_SNGAN = 64  # its width
+SMALL = 5e-4  # learning rate of G in the small form
 
 
 def sngan(facts: Facts) -> Config:
@@ -25,16 +26,18 @@ def sngan(facts: Facts) -> Config:
 
     Papers: Miyato, Kataoka, Koyama, Yoshida 2018 (arXiv 1802.05957), Miyato and Koyama 2018 (arXiv 1802.05637): Adam
     2e-4, betas (0, 0.9), batch 64; 4.28 M and 1.05 M parameters for CIFAR-10. Different here: the learning rate falls
-    along a half cosine, not a straight line, and the generator is averaged.
+    along a half cosine, not a straight line, and the generator is averaged. With minutes on a CPU: narrower, one turn
+    of D.
     """
 
-    def networks(width: int) -> ResNetGAN:  # D is half as wide for CIFAR-10, as wide from 64 pixels on
-        return ResNetGAN(width=width, d_width=width // 2 if alike(facts.spec) else 0, spectral="D", d_inner="in")
+    def networks(width: int) -> ResNetGAN:
+        half = width == _SNGAN and alike(facts.spec)  # published for CIFAR-10; from 64 pixels on D is as wide as G
+        return ResNetGAN(width=width, d_width=width // 2 if half else 0, spectral="D", d_inner="in")
 
-    chosen = form(facts, 64, 1, networks)
+    chosen = form(facts, _SNGAN, 1, networks)
     adam = Optimizer(lr=2e-4, lr_end=0.0, betas=(0.0, 0.9))
     game = Adversarial(loss="hinge", r1=0.0, r2=0.0, n_critic=5)
-    return _sized(Config("sngan", facts.domain, networks(chosen.width), game, g=adam, d=adam), chosen)
+    return _sized(Config("sngan", facts.domain, networks(chosen.width), game, g=adam, d=adam), chosen, 2)
 
 
 def sagan(facts: Facts) -> Config:
@@ -42,6 +45,7 @@ def sagan(facts: Facts) -> Config:
 
     Paper: Zhang, Goodfellow, Metaxas, Odena 2019 (arXiv 1805.08318): attention at 64 pixels (32 for images below 128),
     Adam 1e-4 for G and 4e-4 for D, betas (0, 0.9), batch 256, one turn each. Different here: the generator is averaged.
+    With minutes on a CPU: narrower, batch 64.
     """
     attention = 64 if max(facts.spec.shape[1:]) >= 128 else 32
 
@@ -51,7 +55,7 @@ def sagan(facts: Facts) -> Config:
     chosen = form(facts, 64, 1, networks)
     g, d = (Optimizer(lr=lr, betas=(0.0, 0.9)) for lr in (1e-4, 4e-4))
     game, train = Adversarial(loss="hinge", r1=0.0, r2=0.0), Train(batch=256)
-    return _sized(Config("sagan", facts.domain, networks(chosen.width), game, g=g, d=d, train=train), chosen)
+    return _sized(Config("sagan", facts.domain, networks(chosen.width), game, g=g, d=d, train=train), chosen, 4)
 
 
 def biggan(facts: Facts) -> Config:
@@ -60,7 +64,7 @@ def biggan(facts: Facts) -> Config:
     Paper: Brock, Donahue, Simonyan 2019 (arXiv 1809.11096): width 96, 70.4 M and 88.0 M parameters at 128 pixels; Adam
     5e-5 for G and 2e-4 for D, betas (0, 0.999), two turns of D, decay 0.9999. Different here: batch 256 (paper: 2048,
     train.batch=2048 train.accumulate=8). Below 64 pixels: the rates of the authors' code for CIFAR-10, width 64, 2e-4,
-    four turns of D, batch 64 (theirs is 50), without attention. `sample` takes truncation=0.5.
+    four turns of D, batch 64 (theirs is 50), without attention. With minutes on a CPU: narrower, one turn of D.
     """
     slots = doublings(facts.spec) + 1  # 20 numbers of z for the first layer and for each stage
 
@@ -95,17 +99,17 @@ def _big(name: str, facts: Facts, published: int, networks: Any) -> Config:
     game = OrthogonalGame(loss="hinge", r1=0.0, r2=0.0, n_critic=4 if cifar else 2)
     batch = 64 if cifar else 256
     train = Train(batch=batch, ema=(float(_STEPS * batch),))
-    return _sized(Config(name, facts.domain, networks(chosen.width), game, g=g, d=d, train=train), chosen)
+    return _sized(Config(name, facts.domain, networks(chosen.width), game, g=g, d=d, train=train), chosen, 4)
 
 
-def _sized(config: Config, chosen: Form) -> Config:
-    """The published configuration, or its small form."""
+def _sized(config: Config, chosen: Form, ratio: int) -> Config:
+    """The published configuration, or its small form. ratio: of D's learning rate to G's in the small form."""
     if chosen.published:
         return replace(config, notes=chosen.notes)
-    g, d = (Optimizer(lr=lr, lr_end=lr / 20, betas=(0.0, 0.99)) for lr in (SMALL_G, SMALL_D))
+    g, d = (Optimizer(lr=lr, lr_end=lr / 20, betas=(0.0, 0.99)) for lr in (SMALL, ratio * SMALL))
     note = (
         "Small form: batch 64, one turn of D for each of G, learning rates "
-        f"{SMALL_G:g} for G and {SMALL_D:g} for D, falling twentyfold."
+        f"{SMALL:g} for G and {ratio * SMALL:g} for D, falling twentyfold."
     )
     return replace(
         config,
