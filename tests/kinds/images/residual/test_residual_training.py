@@ -172,7 +172,7 @@ def test_small_forms_grow_with_the_budget_and_say_so(name: str):
 
 def test_the_width_that_is_chosen_sees_enough():
     asked = facts(32, "1h")
-    chosen = form(asked, 64, 1, lambda width: ResNetGAN(width=width))
+    chosen = form(asked, 64, lambda width: ResNetGAN(width=width))
     g, d = gflops(ResNetGAN(width=chosen.width), asked.spec)
     assert 3600 * 100 * 0.3 / (4 * g + 8 * d) >= NEED * chosen.width
 

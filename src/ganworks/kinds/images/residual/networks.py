@@ -80,7 +80,7 @@ def fill(net: nn.Module, init: str) -> None:
         if not isinstance(layer, nn.Embedding) and layer.bias is not None:
             nn.init.zeros_(layer.bias)
     for norm in (m for m in net.modules() if isinstance(m, ConditionalNorm)):
-        for table in norm.tables.parameters():  # Glorot's distribution would tell few classes apart by colour from the start
+        for table in norm.tables.parameters():  # drawn ones would give each of few classes a colour of its own
             nn.init.zeros_(table)
 
 

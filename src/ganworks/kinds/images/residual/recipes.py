@@ -34,7 +34,7 @@ def sngan(facts: Facts) -> Config:
         half = width == _SNGAN and alike(facts.spec)  # published for CIFAR-10; from 64 pixels on D is as wide as G
         return ResNetGAN(width=width, d_width=width // 2 if half else 0, spectral="D", d_inner="in")
 
-    chosen = form(facts, _SNGAN, 1, networks)
+    chosen = form(facts, _SNGAN, networks)
     adam = Optimizer(lr=2e-4, lr_end=0.0, betas=(0.0, 0.9))
     game = Adversarial(loss="hinge", r1=0.0, r2=0.0, n_critic=5)
     return _sized(Config("sngan", facts.domain, networks(chosen.width), game, g=adam, d=adam), chosen, 2)
@@ -52,7 +52,7 @@ def sagan(facts: Facts) -> Config:
     def networks(width: int) -> ResNetGAN:
         return ResNetGAN(width=width, spectral="both", attention=attention)
 
-    chosen = form(facts, 64, 1, networks)
+    chosen = form(facts, 64, networks)
     g, d = (Optimizer(lr=lr, betas=(0.0, 0.9)) for lr in (1e-4, 4e-4))
     game, train = Adversarial(loss="hinge", r1=0.0, r2=0.0), Train(batch=256)
     return _sized(Config("sagan", facts.domain, networks(chosen.width), game, g=g, d=d, train=train), chosen, 4)
@@ -93,7 +93,7 @@ def _biggan(facts: Facts, width: int) -> ResNetGAN:
 
 
 def _big(name: str, facts: Facts, published: int, networks: Any) -> Config:
-    chosen = form(facts, published, 1, networks)
+    chosen = form(facts, published, networks)
     cifar = alike(facts.spec)
     g, d = (Optimizer(lr=lr, betas=(0.0, 0.999)) for lr in ((2e-4, 2e-4) if cifar else (5e-5, 2e-4)))
     game = OrthogonalGame(loss="hinge", r1=0.0, r2=0.0, n_critic=4 if cifar else 2)

@@ -55,20 +55,20 @@ def _block(low: int, high: int, networks: ResNetGAN) -> float:
     return 9 * (low * high + high**2) * networks.blocks
 
 
-def form(facts: Facts, published: int, n_critic: int, make: Callable[[int], ResNetGAN]) -> Form:
+def form(facts: Facts, published: int, make: Callable[[int], ResNetGAN]) -> Form:
     """The published width, or on a CPU the widest one that sees enough examples within a budget of time.
 
-    published: the paper's width. n_critic: turns of D for each of G. make: networks of a width. A budget in examples
-    says nothing of the time: the width is then the published one, or 8 for small runs on a CPU.
+    published: the paper's width. make: networks of a width. The small form has one turn each. A budget in examples
+    says nothing of the time: the width is then the published one, or 8 for small runs.
     """
     pixels = facts.spec.shape[1] * facts.spec.shape[2]
-    if facts.budget.examples:
+    if facts.budget.examples or facts.device != "cpu":
         full = facts.device != "cpu" or facts.budget.examples * pixels > _LONG
         return Form(published if full else min(8, published), full)
 
     def reachable(width: int) -> int:
         g, d = gflops(make(width), facts.spec)
-        cost = n_critic * (g + 6 * d) + 3 * g + 2 * d  # backward passes cost twice a forward one
+        cost = 4 * g + 8 * d  # of a turn of each: backward passes cost twice a forward one
         return int(facts.budget.seconds * facts.gflops * UTILISATION / max(cost, 1e-9))
 
     widths = [w for w in WIDTHS if w < published] + [published]
