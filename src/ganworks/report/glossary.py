@@ -106,9 +106,8 @@ METRICS: dict[str, MetricText] = {
             "Near copies",
             "near",
             "The share of samples that almost repeat a training example.",
-            "A sample counts when it lies nearer to a training example than all but 1 % of unseen real data "
-            "do. "
-            "It should be about 1 %.",
+            "A sample counts when it lies nearer to a training example than halfway to that example's nearest "
+            "other one, where no mixture of the two lies. It should be as rare as among real data.",
             share=True,
         ),
     )
