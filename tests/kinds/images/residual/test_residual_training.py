@@ -198,7 +198,7 @@ def test_gflops_are_those_of_the_convolutions():
 
 def test_the_resnet_of_wgan_gp(tmp_path):
     """No batch norm in D, so that the penalty may be taken for each example; it resumes bit for bit."""
-    data = np.random.default_rng(0).integers(0, 255, (40, 3, 16, 16), np.uint8)
+    data = np.random.default_rng(0).integers(0, 255, (40, 3, 8, 8), np.uint8)
     check_recipe("wgan-gp", data, tmp_path, networks="resnet", **{"networks.width": 4, "budget": 32})
     D = ResNetGAN(width=4).build(images((3, 16, 16), 0))["D"]
     x = torch.randn(4, 3, 16, 16, requires_grad=True)
