@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from ganworks.layers.equalised import EqualConv, EqualLinear, pixel_norm, scaled_leaky
 from ganworks.layers.minibatch_deviation import GroupDeviation, group_deviation
 from ganworks.layers.mixing import mixing
-from ganworks.layers.modulation import ModulatedConv
 from ganworks.layers.resample import down2_conv, smooth, up2_conv
+from ganworks.layers.weights.equalised import EqualConv, EqualLinear, pixel_norm, scaled_leaky
+from ganworks.layers.weights.modulation import ModulatedConv
 
 TAPS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 

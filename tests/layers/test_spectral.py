@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganworks.layers.spectral import Layers, Spectral, settle
+from ganworks.layers.weights.spectral import Layers, Spectral, settle
 
 LAYERS = Layers(spectral=True)
 MADE = {

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ganworks.core import registry
+from ganworks.core.abilities.teaching import players_of
 from ganworks.core.config import class_name, find_class, override
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.plugins import own
@@ -15,7 +16,6 @@ from ganworks.core.schema.document import example
 from ganworks.core.schema.words import expand
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
-from ganworks.core.teaching import players_of
 from ganworks.games.losses import LOSSES
 from ganworks.networks.building import build
 from ganworks.training.trial import most_numbers, too_large

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 import ganworks
 from ganworks.core import registry
+from ganworks.core.abilities.encoding import options_of
+from ganworks.core.abilities.teaching import keeps_teachers, players_of, taught_by
 from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, phases_of, uses_of
-from ganworks.core.encoding import options_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.core.machine.places import place
@@ -29,7 +30,6 @@ from ganworks.core.order import Order
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
-from ganworks.core.teaching import keeps_teachers, players_of, taught_by
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
 from ganworks.layers.mixing import mixing

@@ -16,15 +16,15 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.abilities.encoding import Truncates, options_of, own_options
 from ganworks.core.config import from_dict
 from ganworks.core.contracts import MakesFiles, PreparesNetwork
-from ganworks.core.encoding import options_of, own_options
 from ganworks.core.errors import GanworksError, UsageError, nearest, show
 from ganworks.core.limits import check_count, check_index, check_seed, check_truncation
 from ganworks.core.machine import memory
@@ -40,15 +40,6 @@ _COPIES = 6  # of samples on their way into a file: as numbers, as pictures, as 
 
 # A class for all, several that repeat, or None for all classes in turn.
 Labels = None | int | str | Sequence[int | str] | np.ndarray | Tensor
-
-
-@runtime_checkable
-class Truncates(Protocol):
-    """A generator with a truncation of its own, in place of narrower latents."""
-
-    def truncated(self, z: Tensor, y: Tensor | None, truncation: float) -> Tensor:
-        """z [B, z_dim] as drawn, y [B] int64 or None -> [B, *spec.shape]; 1: as trained, less: more typical."""
-        ...
 
 
 class Model:

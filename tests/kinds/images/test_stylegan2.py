@@ -5,12 +5,13 @@ import pytest
 import torch
 
 import ganworks as gw
+from ganworks.core.abilities.encoding import Truncates
 from ganworks.core.config import to_dict
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.games.styles import HasStyles
 from ganworks.kinds.images.stylegan2 import StyleGAN2, StyleLayer
-from ganworks.use.model import Model, Truncates
+from ganworks.use.model import Model
 
 CIFAR = 10
 SMALL = {"width": 8, "z_dim": 6, "w_dim": 5, "mapping": 2}

@@ -22,11 +22,11 @@ from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Chance, Count, Size, Width, check, within
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.r3gan import base_map, stages
-from ganworks.layers.equalised import EqualConv, EqualLinear, pixel_norm, scaled_leaky
 from ganworks.layers.minibatch_deviation import GroupDeviation
-from ganworks.layers.modulation import ModulatedConv
 from ganworks.layers.resample import down2, down2_conv, up2
 from ganworks.layers.strided import center_crop, center_pad
+from ganworks.layers.weights.equalised import EqualConv, EqualLinear, pixel_norm, scaled_leaky
+from ganworks.layers.weights.modulation import ModulatedConv
 
 MAPPING_RATE = 0.01  # learning rate of mapping networks relative to all other layers (StyleGAN, 1812.04948, appendix C)
 D_MAPPING = 8  # layers that map the class for D (2006.06676: as many as its generators had)

@@ -12,7 +12,7 @@ from ganworks.core.errors import UsageError
 from ganworks.kinds.images.residual.blocks import ConditionalNorm, DeepDownBlock, DownBlock, SelfAttention, UpBlock
 from ganworks.kinds.images.residual.game import off_diagonal, orthogonality
 from ganworks.kinds.images.residual.networks import ResNetGAN, attended
-from ganworks.layers.spectral import Layers
+from ganworks.layers.weights.spectral import Layers
 
 PLAIN = Layers(spectral=False)
 

@@ -19,7 +19,7 @@ from ganworks.kinds.images.residual import recipes
 from ganworks.kinds.images.residual.game import OrthogonalGame, orthogonality
 from ganworks.kinds.images.residual.networks import ResNetGAN
 from ganworks.kinds.images.residual.sizing import NEED, form, gflops
-from ganworks.layers.spectral import Spectral
+from ganworks.layers.weights.spectral import Spectral
 from ganworks.training.engine import Engine
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganworks.layers.spectral import Layers
+from ganworks.layers.weights.spectral import Layers
 
 Stride = tuple[int, int]  # (rows, columns), each 1 or 2
 STILL: Stride = (1, 1)

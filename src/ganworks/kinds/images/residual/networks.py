@@ -31,8 +31,8 @@ from ganworks.kinds.images.residual.blocks import (
     Stride,
     UpBlock,
 )
-from ganworks.layers.spectral import Layers, settle
 from ganworks.layers.strided import SizePlan, center_crop, center_pad, size_plan
+from ganworks.layers.weights.spectral import Layers, settle
 
 # Channels of the maps in units of the width, from the smallest map up, by the number of doublings (1809.11096, tables
 # 4 to 9). Up to 63 pixels, with three doublings at most, all maps are alike, as for CIFAR-10.

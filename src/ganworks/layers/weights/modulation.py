@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganworks.layers.equalised import EqualLinear
 from ganworks.layers.resample import up2_conv
+from ganworks.layers.weights.equalised import EqualLinear
 
 EPS = 1e-8  # under the root of equation 3
 
