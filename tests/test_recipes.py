@@ -12,6 +12,7 @@ from ganworks.core import registry
 from ganworks.core.errors import UsageError
 from ganworks.pretrained.architectures.plain import SqueezeNet
 
+OF_A_FAMILY = ("vae", "vae-gan", "aae", "bigan", "infogan", "began")  # their networks are made of others
 IMAGES = [name for name, entry in registry.recipes().items() if entry.domain == "domain/images"]
 
 
@@ -26,6 +27,8 @@ def narrow(name: str, folder: Path) -> dict:
     if name == "projected":
         save_file(SqueezeNet().state_dict(), folder / "net.safetensors")
         return {"networks.width": 8, "features": str(folder / "net.safetensors"), "game.side": 32}
+    if name in OF_A_FAMILY:
+        return {"networks.body.width": 8}
     return {"networks.hidden": [16]} if name == "mlp" else {"networks.width": 16 if name == "r3gan" else 8}
 
 

@@ -127,6 +127,7 @@ top=3    how many classes to print for each picture.   device=auto|cpu|cuda|mps
 
 _EVAL = """\
 ganworks eval RUN [data=PATH] [count=10000] [seed=0] [features=NAME|FILE]
+ganworks eval REAL MADE [out=FOLDER] [count=10000] [seed=0] [features=NAME|FILE] [size=64 ...]
 
 Evaluates the generator on held-out real data, which it never saw: Frechet and kernel distance, precision, recall,
 density, coverage, agreement with the asked label, and whether it copies its training data. Every number stands beside
@@ -138,6 +139,13 @@ published network that has seen many pictures, by its name or its file (`ganwork
 restored and filled pictures and frames take a published network beside their own scores. Scores of different features
 cannot be compared; each is written down with the name and hash of its own, such as kid[mobilenet_v2:b0353104]. A judge
 that taught the run is named as such.
+
+With two sets of pictures or points (folders, zips, arrays), whoever made them, it judges the second beside the first:
+half of the real examples take the place of training data, the others of unseen data. out= keeps eval.json and pictures
+in a new folder; settings of the data, such as size=64, are those of a training. Folders of the same classes in both are
+compared by class.
+
+  ganworks eval photos/ made-elsewhere.zip out=judged
 """
 
 _DATA = """\
@@ -161,7 +169,12 @@ _PAGES = {
     "data": _DATA,
     "info": "ganworks info RUN\n\nWhere a run stands: budget, losses, scores beside real data, files.\n",
     "report": "ganworks report RUN\n\nWrites RUN/report.html anew: one page, no network needed, for any reader.\n",
-    "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n",
+    "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n\n"
+    "ganworks compare RECIPE RECIPE [...] data=PATH budget=2m [seeds=0,1,2] [key=value ...]\n\n"
+    "Trains each recipe on the same data with the same budget and seeds, evaluates it, and prints one table: scores\n"
+    "with their intervals beside those of real data, speed, parameters. Writes the runs, comparison.csv and\n"
+    "comparison.png into out=FOLDER (runs/<data>-comparison). The same command again goes on where it stopped.\n\n"
+    "  ganworks compare image vae vae-gan data=photos budget=2m\n",
     "recipes": "ganworks recipes [NAME [format=json]]\n\nWhat can be trained; with a NAME: its paper, claim and "
     "settings.\nformat=json prints the JSON Schema of its settings.\n",
     "features": "ganworks features [get NAME | add FILE]\n\nLists the published networks that are known: what for, "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ganworks.core.abilities.teaching import taught_by
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.core.teaching import taught_by
 
 
 def notes(taught: Mapping[str, str], kept: bool = False) -> list[str]:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 import ganworks
 from ganworks.core import registry
+from ganworks.core.abilities.encoding import options_of
+from ganworks.core.abilities.teaching import keeps_teachers, players_of, taught_by
 from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
@@ -28,7 +30,6 @@ from ganworks.core.order import Order
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
-from ganworks.core.teaching import keeps_teachers, players_of, taught_by
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
 from ganworks.layers.mixing import mixing
@@ -165,6 +166,7 @@ class Builder:
             "bf16": pace.bf16,
             "pace": {"costs": pace.costs, "looking": plan.looking},
             "data": {**self.data.summary, "fingerprint": self.data.fingerprint},
+            "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in engine.nets.items()},
             **({"teachers": teachers} if teachers else {}),
             "machine": devices.describe(self.device),
             "versions": {
@@ -280,16 +282,18 @@ class Builder:
                 return evaluator.sample(load(weights))
 
         def header(player: str, seen: int, half_life: float) -> dict[str, str]:
+            use = self.makes.get(player, "sample")
             facts = {
                 "recipe": self.config.recipe,
                 "networks": to_dict(self.config.networks),
                 "player": player,
-                "use": self.makes.get(player, "sample"),
+                "use": use,
                 "main": player == next(iter(self.makes)),
                 "seen": seen,
                 "half_life": half_life,
                 "domain": to_dict(self.config.domain),
                 **facts_for_card(self.config.domain),
+                **({"options": options_of(self.config.domain, engine.nets[player])} if use == "sample" else {}),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
                 **({"teachers": teachers} if teachers else {}),
             }

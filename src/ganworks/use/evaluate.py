@@ -68,7 +68,7 @@ def evaluate_run(
     about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
     evaluator = config.domain.evaluator(opened, source, config, work)
     evaluator = _by(evaluator, features, config.recipe) if features else evaluator
-    with _workplace() as drawn, seeded(seed, "evaluate"):
+    with workplace() as drawn, seeded(seed, "evaluate"):
         report = evaluator.evaluate(
             {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
             count=count,
@@ -94,7 +94,7 @@ def _on_judge(plan: dict[str, Any], report: Any) -> dict[str, str]:
 
 
 @contextmanager
-def _workplace() -> Iterator[Path]:
+def workplace() -> Iterator[Path]:
     """A folder for pictures that are being drawn, outside of the run, which may be read-only or written by others."""
     try:
         folder = tempfile.mkdtemp(prefix="ganworks-eval-")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.core import registry
+from ganworks.core.abilities.teaching import LooksThroughNetworks
 from ganworks.core.config import find_class, override
 from ganworks.core.console.stop import told
 from ganworks.core.console.text import json_text
@@ -20,7 +21,6 @@ from ganworks.core.errors import UsageError
 from ganworks.core.machine.places import place
 from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Draw, key
-from ganworks.core.teaching import LooksThroughNetworks
 from ganworks.files.atomic import replace_file
 from ganworks.files.packing.cache import cache_folder
 from ganworks.files.provenance import refuse_strange, replace_result

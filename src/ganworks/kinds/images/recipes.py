@@ -1,4 +1,4 @@
-"""The image recipes on modern networks: `image` chooses its settings from data and budget, `r3gan` is the paper's."""
+"""The recipe `image`, which chooses its settings from the data and the budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.games.adversarial import Adversarial
 from ganworks.games.projected import Projected
 from ganworks.kinds.images import sizing
-from ganworks.kinds.images.r3gan import R3GAN
 from ganworks.networks.compact import Compact
 
 _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
@@ -60,21 +59,6 @@ def image(facts: Facts) -> Config:
     )
     train = Train(batch=chosen["batch"], precision=chosen["precision"], ema=(_FOREVER,), ema_ramp=chosen["ema_ramp"])
     return Config("image", facts.domain, networks, game, g=adam, d=adam, train=train, notes=tuple(reasons))
-
-
-def r3gan(facts: Facts) -> Config:
-    """R3GAN with the paper's networks and schedules; the penalties' gamma follows the image size.
-
-    Paper: Huang, Gokaslan, Kuleshov, Tompkin 2024 (arXiv 2501.05441): CIFAR-10 FID 1.96 after 250 M images on
-    8 GPUs for 4 days. On a small machine use `image`.
-    """
-    size = max(facts.spec.shape[1:])
-    small = size <= 32
-    gamma = 0.05 if small else 2.0 * (size / 64) ** 2
-    adam = Optimizer(lr=2e-4, lr_end=5e-5, betas=(0.0, 0.99), beta2_start=0.9, burn_in=0.1)
-    game = Adversarial(loss="relativistic", r1=gamma, r2=gamma, r1_end=gamma / 10, r2_end=gamma / 10, burn_in=0.1)
-    train = Train(batch=512 if small else 256, ema=(5_000_000.0 if small else 500_000.0,))
-    return Config("r3gan", facts.domain, R3GAN(), game, g=adam, d=adam, train=train)
 
 
 def projected(facts: Facts) -> Config:

@@ -17,12 +17,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.core.abilities.teaching import players_of
 from ganworks.core.chance import seeded
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work
 from ganworks.core.order import Order
 from ganworks.core.spec import key
-from ganworks.core.teaching import players_of
 from ganworks.files.packing.feed import DataFeed
 from ganworks.kinds.images.classification import pictures as pictures_of
 from ganworks.kinds.images.classification.probe import ProbeClassifier

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Progress
-from ganworks.core.errors import UsageError, nearest, pixels
+from ganworks.core.errors import UsageError, pixels
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Packed, cache_folder
 from ganworks.files.rasters.pixels import grid, viewable
 from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.shared import fidelity
+from ganworks.kinds.images.shared.reading import class_number
 from ganworks.kinds.images.shared.tiles import tiled
 from ganworks.kinds.images.unpaired.measures import structure
 from ganworks.metrics.classifier import Classifier, classifier_of
@@ -86,20 +87,6 @@ class Multi(Images):
         tile = pixels("tile", options.get("tile", _TILE))
         y = torch.tensor([class_number(spec, options.get("label"))], device=x.device)
         return tiled(lambda part: net(part, y.expand(len(part))), x, tile, _OVERLAP)
-
-
-def class_number(spec: Spec, label: Any) -> int:
-    """The number of the class that a user gives by name or number; UsageError for a missing or unknown one."""
-    some = ", ".join(spec.classes[:20]) + (", ..." if spec.num_classes > 20 else "")
-    if label is None or str(label) == "":
-        raise UsageError(f"Say which class to make: label=NAME, one of {some}.")
-    names = [name.casefold() for name in spec.classes]
-    wanted = str(label).strip().casefold()
-    if wanted in names:
-        return names.index(wanted)
-    if wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
-    raise UsageError(f"There is no class {str(label)!r}. {nearest(wanted, spec.classes)}")
 
 
 class MultiEvaluator(JudgedByNetworks, TimedByTrial):
