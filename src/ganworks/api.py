@@ -275,6 +275,21 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
     return found
 
 
+def evaluate_sets(
+    real: Any, made: Any, out: str | Path | None = None, *, on_work: Work = _silent, **options: Any
+) -> Any:
+    """Judge a set of pictures or points beside a real one, whoever made it. See `ganworks eval REAL MADE`.
+
+    out: a new folder for eval.json and pictures. options: count=, seed=, features=, settings= of the domain. Returns a
+    `metrics.scoring.Report`. Raises UsageError.
+    """
+    from ganworks.use.judging.sets import evaluate_sets, evaluate_sets_into
+
+    if out is None:
+        return evaluate_sets(real, made, work=on_work, **options)
+    return evaluate_sets_into(Path(out), real, made, work=on_work, **options)
+
+
 def look(path: str | Path, recipe: str | None = None, **settings: Any) -> Any:
     """What a data source holds: count, classes, duplicates, what cannot be read, notes. See `ganworks data`.
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ganworks.core.encoding import SharesFeatures, own_options
+from ganworks.core.abilities.encoding import SharesFeatures, own_options
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.r3gan import R3GAN

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ganworks.cli.words import Options, decimal, import_own, whole
+from ganworks.core.abilities.encoding import options_of
 from ganworks.core.console.stop import told
 from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
-from ganworks.core.encoding import options_of
 from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.core.limits import check_count, check_seed, check_truncation
 from ganworks.core.machine.places import TakenError, place

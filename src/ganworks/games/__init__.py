@@ -2,10 +2,12 @@
 
 PARTS = {
     "game/adversarial": "adversarial:Adversarial",
+    "game/styles": "styles:StyleAdversarial",
     "game/vae": "latents.vae:VAE",
     "game/vae-gan": "latents.vae_gan:VAEGAN",
     "game/aae": "latents.aae:AAE",
     "game/bigan": "latents.bigan:BiGAN",
     "game/infogan": "latents.infogan:InfoGAN",
+    "game/projected": "projected:Projected",
     "game/began": "latents.began:BEGAN",
 }

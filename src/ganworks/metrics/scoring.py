@@ -247,7 +247,9 @@ def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str,
     own, close = metrics["authenticity"], metrics["copied"]
     few = own.value < ALARM * own.floor and own.high < own.floor_low
     near = close.value > close.floor + NEAR and close.low > close.floor_high
-    seen = f"{close.value:.0%} of the samples are near copies of a training example, {close.floor:.0%} of "
+    seen = (
+        f"{100 * close.value:.0f} % of the samples are near copies of a training example, {100 * close.floor:.0f} % of "
+    )
     seen += "unseen real examples are."
     unsure = close.floor_high - close.floor_low > WIDE or close.high - close.low > WIDE
     if few or near:

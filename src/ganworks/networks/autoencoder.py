@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.abilities.encoding import SharesFeatures
 from ganworks.core.contracts import Nets, Networks
-from ganworks.core.encoding import SharesFeatures
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Count, check
 from ganworks.core.spec import Spec

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganworks.core.abilities.encoding import SharesFeatures
 from ganworks.core.contracts import Networks
-from ganworks.core.encoding import SharesFeatures
 from ganworks.core.errors import UsageError, show
 from ganworks.core.schema.declare import Count, Size, check, within
 from ganworks.core.spec import Spec

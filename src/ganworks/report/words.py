@@ -115,7 +115,8 @@ def verdict(run: RunView) -> Verdict:
     """The verdict on a run. Its first sentence says when the model saw too little or has reached next to nothing."""
     scores = scores_of(run)
     found = _on_task(run, scores) if run.task and scores else _on_samples(run, scores)
-    first = [said for said in (_hardly_trained(run), _bottom(scores)) if said]
+    judge = str(mapping(run.evaluation.get("about")).get("judge") or "")
+    first = [said for said in (judge, _hardly_trained(run), _bottom(scores)) if said]
     return replace(found, text=" ".join([*first, found.text])) if scores else found
 
 

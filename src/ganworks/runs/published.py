@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganworks.core.abilities.encoding import JoinsPlayers
 from ganworks.core.config import from_dict, to_dict
 from ganworks.core.contracts import Networks, uses_of
-from ganworks.core.encoding import JoinsPlayers
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.schema.plain import read_json, shaped
 from ganworks.core.spec import Spec

@@ -7,6 +7,7 @@ tensors and a handful of counters is enough to resume bit for bit.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,22 @@ class SampledFeed(Protocol):
     def at(self, places: np.ndarray, draw: Draw) -> dict[str, Tensor]: ...
     def chance(self, at: int, size: float) -> np.ndarray: ...
     def some(self, count: int) -> np.ndarray: ...
+
+
+@runtime_checkable
+class FollowsWeights(Protocol):
+    """A layer that keeps something computed from its weights, such as spectral norm."""
+
+    def weights_changed(self) -> None:
+        """Called once after each update of the player that holds the layer."""
+
+
+@runtime_checkable
+class MeasuresItself(Protocol):
+    """A player whose buffers hold measurements, such as statistics of batch norm, that an average of them is not."""
+
+    def measure(self, seed: int) -> None:
+        """Measure them anew for the present weights. Called on a copy with averaged weights, for use and scores."""
 
 
 class NonFiniteError(GanworksError):
@@ -99,6 +116,10 @@ class Engine:
         }
         self.ema_moving = {n: [[b.clone() for b in self.moving[n].values()] for _ in train.ema] for n in self.averaged}
         self.after = self.game.after if isinstance(self.game, ActsAfterTurns) else None
+        self.following = {
+            n: [m for m in net.modules() if isinstance(m, FollowsWeights)] for n, net in self.nets.items()
+        }
+        self._measured: dict[tuple[str, int], dict[str, Tensor]] = {}
         self.terms: dict[str, list[Tensor]] = {}
         self.logits: dict[str, Tensor] = {}
         self._focus: tuple[str, ...] = ()
@@ -117,6 +138,7 @@ class Engine:
     def step(self) -> None:
         """All turns of one step. Raises NonFiniteError before any update of the turn that failed."""
         clock = self.clock
+        self._measured = {}
         self.seed_layers(key(self.config.train.seed, "layers", clock.steps, clock.retries, self.group.rank))
         for turn, (players, loss) in enumerate(self.game.turns(clock.steps, self.progress)):
             self.freeze_all_but(players)
@@ -228,6 +250,8 @@ class Engine:
                 )
         for name in players:
             self.steppers[name].step(self.progress, self.clock.lr_scale)
+            for layer in self.following[name]:
+                layer.weights_changed()
         if self.after is not None:
             self.after(self.nets, players)
 
@@ -251,13 +275,25 @@ class Engine:
         return out
 
     def average(self, which: int = 0, player: str | None = None) -> dict[str, Tensor]:
-        """State dict of the averaged generator of one half-life, averaged buffers included; tensors are copies."""
+        """State dict of the averaged generator of one half-life, averaged or
+        measured buffers included; tensors are copies."""
         player = player or self.averaged[0]
         named = self.flats[player].named(self.ema[player][which])
         named |= dict(zip(self.moving[player], self.ema_moving[player][which], strict=True))
+        if isinstance(self.nets[player], MeasuresItself):
+            named |= self._measure(player, which, named)
         return {
             k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in self.nets[player].state_dict().items()
         }
+
+    def _measure(self, player: str, which: int, named: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The buffers of a player as measured with its averaged weights; once for each step."""
+        if (player, which) not in self._measured:
+            twin = copy.deepcopy(self.nets[player])
+            twin.load_state_dict(named, strict=False)
+            twin.measure(key(self.config.train.seed, "measure"))
+            self._measured[player, which] = dict(twin.named_buffers())
+        return self._measured[player, which]
 
     def averages(self, which: int = 0) -> dict[str, dict[str, Tensor]]:
         """State dicts of all averaged players of one half-life."""
@@ -305,6 +341,7 @@ class Engine:
             raise GanworksError(
                 f"{where} does not fit these networks: {', '.join(wrong[:8])} is missing or of another shape."
             )
+        self._measured = {}
         with torch.no_grad():
             for name, flat in self.flats.items():
                 flat.data.copy_(tensors[f"param/{name}"])

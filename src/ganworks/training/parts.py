@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ganworks.core import registry
+from ganworks.core.abilities.teaching import players_of
 from ganworks.core.config import class_name, find_class, override
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.plugins import own
@@ -71,7 +72,8 @@ def refuse_misfits(config: Config, spec: Spec, words: Mapping[str, str]) -> None
     if "networks" not in words and "game" not in words:
         return
     try:
-        makes = list(build(config.networks, spec, most_numbers(config.train), lambda: too_large(config.train)))
+        made = build(config.networks, spec, most_numbers(config.train), lambda: too_large(config.train))
+        makes = list({**made, **players_of(config.game, spec)})
     except GanworksError as error:
         reads, made_for = registry.family(type(config.domain)), registry.family(type(config.networks))
         if not made_for or made_for == reads:

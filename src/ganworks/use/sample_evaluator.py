@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.abilities.encoding import MeasuresExamples, joined_of
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Work, labels_of, showing_of
-from ganworks.core.encoding import MeasuresExamples, joined_of
 from ganworks.core.spec import Batch, Draw, key
 from ganworks.files.packing.pack import cache_folder
 from ganworks.metrics.classifier import extractor_for

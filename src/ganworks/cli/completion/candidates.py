@@ -23,7 +23,7 @@ _OPTIONS = {
     "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse"),
     "predict": ("out", "top", "device"),
     "eval": ("data", "count", "seed", "features"),
-    "data": ("recipe", "out"),
+    "data": ("recipe", "features", "out"),
 }
 _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -98,6 +98,14 @@ class Images(Reading):
 
         return look(path, self, on_progress=on_progress)
 
+    def look_through(self, path: Any, features: str, on_progress: Progress | None = None) -> Findings:
+        """`look`, with near duplicates, outliers and doubtful labels by a published network."""
+        from ganworks.kinds.images.oddities import look_through
+        from ganworks.pretrained.store import named
+
+        teacher = named(features)
+        return look_through(self.look(path, on_progress), self, path, teacher, on_progress)
+
     def plan(self, source: Source, known: Range | None = None) -> Conversion:
         """Look at a source and choose size, channels and range; known: see `packed`."""
         classes = source.classes if self.labelled else ()
@@ -121,6 +129,11 @@ class Images(Reading):
     def evaluator(self, data: Packed, source: Any, config: Any, work: Any) -> SampleEvaluator:
         """What evaluates samples against held-out images."""
         return SampleEvaluator(data, source, config, work)
+
+    def alike(self, spec: Spec) -> Images:
+        """The domain that opens other pictures in this form, all of them as training examples."""
+        channels, height, width = spec.shape
+        return replace(self, size=(height, width), channels=channels, held_out=0.0)
 
     def extractor(
         self,

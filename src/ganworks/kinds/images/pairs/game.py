@@ -33,6 +33,7 @@ from ganworks.games.patches import (
     per_example,
 )
 from ganworks.games.penalties import logits_and_gradient_norms
+from ganworks.games.teachers import Taught
 from ganworks.kinds.images.shared.palette import mixed, nearest_colour
 
 WATCHED = 512
@@ -53,7 +54,7 @@ class PairView:
 
 
 @dataclass(frozen=True)
-class PairedTranslation:
+class PairedTranslation(Taught):
     """Settings of paired translation.
 
     loss: a name from `games.losses.LOSSES`.
@@ -61,6 +62,7 @@ class PairedTranslation:
     l1: weight of the mean absolute difference in the range [-1, 1], as published.
     ce: weight of the cross-entropy in nats per pixel, for networks with logits; above 0 it replaces their L1 term.
     fm: weight of feature matching.
+    perceptual: weight of the perceptual term, where `features` is given: the size of L1's share at its own weight.
     r1: gamma of the gradient penalty on real targets (0: off).
     n_critic: D turns per G turn.
     augment: DiffAugment operations on what D sees, source and target alike: "translation,cutout"; "" for none.
@@ -71,6 +73,7 @@ class PairedTranslation:
     l1: Weight = 100.0
     ce: Weight = 0.0
     fm: Weight = 0.0
+    perceptual: Weight = 10.0
     r1: Weight = 0.0
     n_critic: Annotated[int, within(1, 1000)] = 1
     augment: str = ""
@@ -82,7 +85,7 @@ class PairedTranslation:
             raise UsageError(
                 "augment may be translation and cutout: colours of a source and a target have nothing in common."
             )
-        if not self.gan and not self.l1 and not self.ce:
+        if not self.gan and not self.l1 and not self.ce and not (self.features and self.perceptual):
             raise UsageError("gan, l1 and ce are all 0: there is nothing to train G on.")
 
     @cached_property
@@ -117,7 +120,7 @@ class PairedTranslation:
         return {**terms, "_real": _some(real), "_fake": _some(fake)}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms, each [B]: g_loss, features and l1 or ce, where weighted; _fake are logits of patches."""
+        """G's terms, each [B]: g_loss, features, perceptual and l1 or ce, where weighted; _fake: logits of patches."""
         G = nets["G"]
         src, x = batch["src"], batch["x"]
         terms: Terms = {}
@@ -130,6 +133,7 @@ class PairedTranslation:
             made = G(src)
             if self.l1:
                 terms["l1"] = self.l1 * distance(made, x)
+        terms |= self.perceptual_terms(made, x, batch)
         return {**terms, **self._adversarial(nets["D"], made, batch)} if self.gan else terms
 
     def _adversarial(self, D: nn.Module, made: Tensor, batch: Batch) -> Terms:

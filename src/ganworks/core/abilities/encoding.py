@@ -71,6 +71,14 @@ class PreparesItself(Protocol):
         """A generator under these options; this one is not changed. Raises UsageError for values out of range."""
 
 
+@runtime_checkable
+class Truncates(Protocol):
+    """A generator with a truncation of its own, in place of narrower latents."""
+
+    def truncated(self, z: Tensor, y: Tensor | None, truncation: float) -> Tensor:
+        """z [B, z_dim] as drawn, y [B] int64 or None -> [B, *spec.shape]; 1: as trained, less: more typical."""
+
+
 def options_of(domain: Any, generator: Any) -> dict[str, str]:
     """Name -> meaning of the options for sampling that a domain or its generator takes."""
     return {**sampling_options(domain), **own_options(generator)}

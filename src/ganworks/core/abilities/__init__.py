@@ -1,0 +1,1 @@
+"""Contracts of parts that can do more than every training asks for: encode, teach, truncate."""

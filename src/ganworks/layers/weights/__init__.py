@@ -1,0 +1,1 @@
+"""Layers whose weights are not the parameters themselves: scaled, modulated, divided by their norm."""
