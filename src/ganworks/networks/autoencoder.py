@@ -1,7 +1,7 @@
 """Autoencoders from any family of networks: its G is the decoder, the trunk of its D is the encoder.
 
 So an encoder has the sizes, the initialisation and the image shapes of its family, and a family needs nothing but a
-discriminator in two parts (`core.encoding.SharesFeatures`). Labels reach the encoder through an embedding that is
+discriminator in two parts (`SharesFeatures`). Labels reach the encoder through an embedding that is
 appended to its features: q(z | x, y), for a decoder p(x | z, y) (Sohn et al. 2015, conditional VAE).
 """
 

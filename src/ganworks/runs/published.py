@@ -101,7 +101,7 @@ def load_applied(path: str | Path) -> Published:
     """
     path = Path(path)
     cards = {} if not path.is_dir() else {n: read_card(weights.read_texts(path / n), path / n) for n in names(path)}
-    fitting = sorted((n for n in cards if cards[n].get("use") == "apply"), key=lambda n: not cards[n].get("main"))
+    fitting = sorted((n for n in cards if cards[n].get("use") == "apply"), key=lambda n: n != FILE)
     found = load_net(path, fitting[0] if fitting else FILE)
     networks = from_dict(Any, found.card["networks"], f"{found.file}: networks")
     if found.use != "apply" or not isinstance(networks, JoinsPlayers):
