@@ -21,6 +21,7 @@ from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets, Terms
 from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
+from ganworks.layers.spectral import settled
 from ganworks.training.flat_buffer import FlatBuffer, FlatOptimizer
 from ganworks.training.privacy.dp_sgd import add_clipped, add_noise
 from ganworks.training.processes import Group
@@ -255,9 +256,9 @@ class Engine:
         player = player or self.averaged[0]
         named = self.flats[player].named(self.ema[player][which])
         named |= dict(zip(self.moving[player], self.ema_moving[player][which], strict=True))
-        return {
-            k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in self.nets[player].state_dict().items()
-        }
+        live = self.nets[player].state_dict()
+        named |= settled(self.nets[player], {**live, **self.flats[player].named(self.ema[player][which])})
+        return {k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in live.items()}
 
     def averages(self, which: int = 0) -> dict[str, dict[str, Tensor]]:
         """State dicts of all averaged players of one half-life."""
