@@ -7,6 +7,8 @@ networks are tiny (`benchmarks/overhead.py`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
@@ -18,12 +20,17 @@ _ALIGN = 16  # elements: every parameter starts on a cache line
 
 
 class FlatBuffer:
-    """A player's parameters and gradients as flat float32 buffers that the module's tensors are views of."""
+    """A player's parameters and gradients as flat float32 buffers that the module's tensors are views of.
 
-    def __init__(self, module: nn.Module, channels_last: bool):
+    without: parts of the module that are players of their own, whose parameters are in their buffers.
+    """
+
+    def __init__(self, module: nn.Module, channels_last: bool, without: Sequence[nn.Module] = ()):
         self.module = module
-        self.names = [name for name, _ in module.named_parameters()]
-        self.params = params = list(module.parameters())
+        others = {id(p) for part in without for p in part.parameters()}
+        own = {name: p for name, p in module.named_parameters() if id(p) not in others}
+        self.names = list(own)
+        self.params = params = list(own.values())
         starts, total = [], 0
         for p in params:
             starts.append(total)
