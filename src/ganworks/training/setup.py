@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import ganworks
 from ganworks.core import registry
 from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, phases_of, uses_of
+from ganworks.core.contracts import Evaluator, Nets, Watched, Work, facts_for_card, phases_of, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.core.machine.places import place
@@ -268,7 +268,7 @@ class Builder:
             self.work("Scoring", 1, 1)
             return found
 
-        def sample(weights: Weights) -> Tensor | None:
+        def sample(weights: Weights) -> Watched | None:
             with seeded("watch"):
                 return evaluator.sample(load(weights))
 
@@ -296,7 +296,7 @@ class Builder:
             score if self.config.train.judge and evaluator.ready else None,
             header,
             sample,
-            None if real is None else Watch(real, self.config),
+            None if real is None else Watch(real, self.config, self.data.spec.classes),
             evaluator.objective,
             evaluator.noise,
             pacing=self._pacing(engine, run),

@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganworks.core.contracts import Nets, Work, labels_of, showing_of
+from ganworks.core.contracts import Nets, Watched, Work, labels_of, showing_of
 from ganworks.files.packing.pack import cache_folder
 from ganworks.metrics.classifier import extractor_for
 from ganworks.metrics.features import FeatureExtractor, choices, score_key
 from ganworks.metrics.reference import FEWEST, Reference
+from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.scoring import Report, evaluate, score
 from ganworks.metrics.tasks import TaskReport, too_few
 from ganworks.use.model import Model
@@ -77,15 +78,16 @@ class SampleEvaluator:
             self._model.net.load_state_dict(nets["G"].state_dict())
         return self._model
 
-    def examples(self) -> Tensor:
-        """64 real examples for the collapse check."""
-        train = self.data.train
-        few = train[np.linspace(0, len(train) - 1, min(_GRID, len(train))).astype(int)]
-        return torch.from_numpy(self.data.raw(few).astype(np.float32))
+    def examples(self) -> Watched:
+        """64 real examples for the collapse check, or eight of each class."""
+        train, classes = self.data.train, self.data.spec.num_classes
+        few = train[np.linspace(0, len(train) - 1, min(watched(_GRID, classes), len(train))).astype(int)]
+        return by_class(_floats(self.data.raw(few)), np.asarray(self.data.labels)[few] if classes else None)
 
-    def sample(self, nets: Nets) -> Tensor:
-        """64 samples for the collapse check."""
-        return torch.from_numpy(rows(self.model(nets), 0, _GRID, seed=0)[0].astype(np.float32))
+    def sample(self, nets: Nets) -> Watched:
+        """64 samples for the collapse check, or eight of each class."""
+        made, labels = rows(self.model(nets), 0, watched(_GRID, self.data.spec.num_classes), seed=0)
+        return by_class(_floats(made), labels)
 
     def show(self, nets: Nets) -> Image.Image:
         """A grid of samples, with a column for each class."""
@@ -106,13 +108,13 @@ class SampleEvaluator:
     def costs(self, nets: Nets) -> tuple[float, float]:
         """Seconds of one score and of one sample grid, from the time of a grid of samples."""
         start = time.perf_counter()
-        samples = self.sample(nets)
+        samples = rows(self.model(nets), 0, _GRID, seed=0)[0].astype(np.float32)
         made = time.perf_counter() - start
         if not self.ready or not self.config.train.judge:
             return 0.0, made
         extractor, _ = self.measured
         start = time.perf_counter()
-        extractor(samples.numpy().astype(self.data.spec.dtype))
+        extractor(samples.astype(self.data.spec.dtype))
         return (made + time.perf_counter() - start) * _SCORED / len(samples) + 0.2, made
 
     def evaluate(
@@ -134,6 +136,10 @@ class SampleEvaluator:
             progress=progress,
             about={**about, "generator": model.fingerprint, "truncation": 1.0},
         )
+
+
+def _floats(x: np.ndarray) -> Tensor:
+    return torch.from_numpy(x.astype(np.float32))
 
 
 def seen_by(domain: Any, data: Any, work: Work, name: str = "") -> tuple[FeatureExtractor, Reference]:
