@@ -74,6 +74,14 @@ class ActsAfterTurns(Protocol):
 
 
 @runtime_checkable
+class KeepsInNetworks(Protocol):
+    """A game that remembers something, such as a running mean, from turn to turn."""
+
+    def equip(self, nets: Nets) -> None:
+        """Add buffers to the networks of a new training, before its state is read; they are saved with it."""
+
+
+@runtime_checkable
 class HasPhases(Protocol):
     """A game whose turns change with progress; see `phases_of`."""
 

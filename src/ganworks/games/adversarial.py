@@ -167,7 +167,14 @@ class Adversarial:
             backend = "func" if self.penalty_backend == "func" else "exact"
             norms = logits_and_gradient_norms(views[0], interpolate(real, fake, batch.draw), backend)[1]
             terms["gp"] = one_centred(norms, self.gp)
+        terms |= self.regularised(nets, batch, views[0], (real, fake), (r, f))
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
+
+    def regularised(
+        self, nets: Nets, batch: Batch, view: DiscriminatorView, x: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor]
+    ) -> Terms:
+        """Further terms of D, each [B]. x: real and generated examples; logits: what D says of them, [B] each."""
+        return {}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """G's term g_loss [B]; _fake holds the logits. With a paired loss D scores real examples as well."""

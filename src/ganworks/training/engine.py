@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets, Terms
+from ganworks.core.contracts import ActsAfterTurns, Game, KeepsInNetworks, LossFn, Nets, Terms
 from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
@@ -89,6 +89,8 @@ class Engine:
             raise GanworksError(
                 f"batch={self.batch} cannot be shared by {self.group.world} processes x {self.slices} slices."
             )
+        if isinstance(self.game, KeepsInNetworks):
+            self.game.equip(self.nets)
         self.clock = Counters()
         self.turned = 0, 0.0  # examples seen, and progress, when the total last changed
         for net in self.nets.values():
