@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from toys import SPEC, engine, run, same
 
+import ganworks as gw
 from ganworks.core.errors import UsageError
 from ganworks.core.settings import Optimizer
 from ganworks.core.spec import Batch, Draw, Spec
@@ -180,3 +181,49 @@ def test_optimistic_training_resumes_bit_for_bit():
     first, second = run(engine(optimizer=settings), 5), engine(optimizer=settings)
     second.load(*first.state())
     assert same(run(engine(optimizer=settings), 9), run(second, 4))
+
+
+def test_packs_are_examples_side_by_side():
+    """Each pack is judged as one; R1 is that of D as a function of the whole pack, against autograd in float64."""
+    game = Regularised(**{**PLAIN, "r1": 2.0}, pack=2)
+    torch.manual_seed(0)
+    players = {"G": nets()["G"], "D": MLP(hidden=(16,), z_dim=4).build(Spec("points", (4,)))["D"].double().float()}
+    terms = game.discriminator_turn(players, batch(9))
+    x = batch(9)["x"][:8].reshape(4, 4)
+    assert terms["d_loss"].shape == terms["r1"].shape == (4,)
+    torch.testing.assert_close(terms["_real"], players["D"](x).detach())
+    copy = MLP(hidden=(16,), z_dim=4).build(Spec("points", (4,)))["D"].double()
+    copy.load_state_dict(players["D"].state_dict())
+    points = x.double().requires_grad_()
+    (gradient,) = torch.autograd.grad(copy(points).sum(), points)
+    torch.testing.assert_close(terms["r1"].double(), gradient.square().sum(1), rtol=1e-4, atol=1e-7)
+    g = game.generator_turn(players, batch(8))
+    g["g_loss"].mean().backward()
+    assert g["g_loss"].shape == (4,) and all(p.grad.abs().sum() > 0 for p in players["G"].parameters())
+
+
+def test_packs_of_any_recipe(tmp_path):
+    """D is built for packs, G for examples; the run resumes and samples as others do."""
+    settings = {
+        "budget": 128,
+        "batch": 32,
+        "labels": False,
+        "train.judge": False,
+        "networks.hidden": [8],
+        "train.threads": 1,
+    }
+    list(gw.train("mlp", data="digits", out=tmp_path / "run", game="regularised", **settings, **{"game.pack": 2}))
+    assert gw.load(tmp_path / "run").sample(3).numpy().shape == (3, 1, 8, 8)
+    with pytest.raises(UsageError, match="without classes"):
+        list(
+            gw.train(
+                "mlp",
+                data="digits",
+                out=tmp_path / "b",
+                game="regularised",
+                **{**settings, "labels": True},
+                **{"game.pack": 2},
+            )
+        )
+    with pytest.raises(UsageError, match="augment"):
+        Regularised(pack=2, augment="cutout")

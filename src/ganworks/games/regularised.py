@@ -10,17 +10,65 @@ from functools import cached_property
 from typing import Annotated
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.core.contracts import Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Weight, within
-from ganworks.core.spec import Batch
+from ganworks.core.spec import Batch, Draw
 from ganworks.games.adversarial import Adversarial, DiscriminatorView
 from ganworks.games.penalties import consistency, dragan, latent_contrast, lecam, orthogonal, top
 
 _MEANS = "logit_means"  # buffer of D: sums of the running means of both kinds of logits, and of their weights
+
+
+class PackedGenerator(nn.Module):
+    """G(z, y) on packs: latents [B, pack * z_dim] -> packs of examples [B, pack * C, ...]."""
+
+    def __init__(self, G: nn.Module, pack: int):
+        super().__init__()
+        self.net, self.pack = G, pack
+        self.z_dim = pack * int(G.z_dim)  # pyrefly: ignore
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return joined(self.net(z.reshape(len(z) * self.pack, -1), y), self.pack)
+
+
+class FewerDraws(Draw):
+    """The first rows of another draw."""
+
+    def __init__(self, draw: Draw, count: int):
+        self.draw, self.count, self.total = draw, count, draw.total
+        self.generator, self.rows, self.device = draw.generator, draw.rows, draw.device
+
+    def _keep(self, values: Tensor) -> Tensor:
+        return self.draw._keep(values)[: self.count]
+
+
+def joined(x: Tensor, pack: int) -> Tensor:
+    """Examples [B, C, ...] -> packs [B // pack, pack * C, ...]; what is left of the last pack is not used."""
+    count = len(x) // pack
+    return x[: count * pack].reshape(count, pack * x.shape[1], *x.shape[2:])
+
+
+def packed(nets: Nets, batch: Batch, pack: int) -> tuple[Nets, Batch]:
+    """Players and a batch whose examples are packs. Raises UsageError for labelled data and too small batches."""
+    if pack == 1:
+        return nets, batch
+    if batch.num_classes:
+        raise UsageError("game.pack is for training without classes: give labels=off, or networks.crowd=on instead.")
+    if batch.size < pack:
+        raise UsageError(f"A batch of {batch.size} holds no pack of {pack} examples; give a larger batch=.")
+    count = batch.size // pack
+    packs = Batch(
+        lambda: {"x": joined(batch["x"], pack)},
+        FewerDraws(batch.draw, count),
+        size=count,
+        seen=batch.seen,
+        progress=batch.progress,
+    )
+    return {**nets, "G": PackedGenerator(nets["G"], pack)}, packs
 
 
 @dataclass(frozen=True)
@@ -39,6 +87,8 @@ class Regularised(Adversarial):
     ortho: weight of orthogonal regularisation of G (BigGAN, 1809.11096: 1e-4).
     top_k: share of the fakes that G learns from at the end, those that D takes for the most real (2002.06224: 0.5).
     top_k_by: fraction of the budget in which the share falls from 1 to `top_k` in a straight line.
+    pack: examples that D is given at a time, joined along the first axis, such as the channels of pictures: PacGAN
+        (1712.04086; 2 to 4). D sees whether examples repeat. Goes without classes and without `augment`.
     every: steps from one time with dragan, cr, cr_fake and zcr to the next, which then have so many times the weight.
     """
 
@@ -54,12 +104,16 @@ class Regularised(Adversarial):
     ortho: Weight = 0.0
     top_k: Annotated[float, within(above=0, most=1)] = 1.0
     top_k_by: Annotated[float, within(above=0, most=1)] = 0.5
+    pack: Annotated[int, within(1, 64, unit="examples")] = 1
     every: Annotated[int, within(1, 1000, unit="steps")] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.cr or self.cr_fake) and not self._same.names:
             raise UsageError('game.cr needs changes under which D should say the same: game.same="translation".')
+
+        if self.pack > 1 and self.augment:
+            raise UsageError("game.pack goes without game.augment: a pack is not augmented example by example.")
 
     @cached_property
     def _same(self) -> DiffAugment:
@@ -69,6 +123,10 @@ class Regularised(Adversarial):
         """Give D the running means of LeCam's regulariser, where it is on."""
         if self.lecam and _MEANS not in dict(nets["D"].named_buffers()):
             nets["D"].register_buffer(_MEANS, torch.zeros(3))
+
+    def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """As in `Adversarial`, each term [B], or with packs [B / pack]."""
+        return super().discriminator_turn(*packed(nets, batch, self.pack))
 
     def regularised(
         self, nets: Nets, batch: Batch, view: DiscriminatorView, x: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor]
@@ -93,6 +151,7 @@ class Regularised(Adversarial):
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """G's terms, each [B]: g_loss, of the best fakes alone with `top_k`, and zcr_g and ortho where they are on."""
+        nets, batch = packed(nets, batch, self.pack)
         terms = super().generator_turn(nets, batch)
         share = 1 - (1 - self.top_k) * min(1.0, batch.progress / self.top_k_by)
         count = max(1, round(share * batch.size))
@@ -104,14 +163,14 @@ class Regularised(Adversarial):
             terms["ortho"] = orthogonal(nets["G"], self.ortho).expand(batch.size)
         return terms
 
-    def _near(self, G: torch.nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _near(self, G: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """What G makes of latents and of near ones."""
         z = batch.draw.normal(G.z_dim)  # pyrefly: ignore
         other = z + self.near * batch.draw.normal(G.z_dim)  # pyrefly: ignore
         return G(z, batch.y), G(other, batch.y)
 
     @torch.no_grad()
-    def _means(self, D: torch.nn.Module, r: Tensor, f: Tensor) -> tuple[Tensor, Tensor]:
+    def _means(self, D: nn.Module, r: Tensor, f: Tensor) -> tuple[Tensor, Tensor]:
         """The running means of both kinds of logits, these included; their sums are divided by that of the weights."""
         sums = dict(D.named_buffers())[_MEANS]
         new = torch.stack([r.mean(), f.mean(), torch.ones_like(r.mean())]).to(sums)

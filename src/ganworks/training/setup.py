@@ -20,14 +20,14 @@ from ganworks.core import registry
 from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Evaluator, Nets, Watched, Work, facts_for_card, phases_of, uses_of
+from ganworks.core.contracts import Evaluator, Nets, Watched, Work, facts_for_card, packs_of, phases_of, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.core.machine.places import place
 from ganworks.core.order import Order
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
-from ganworks.core.spec import key
+from ganworks.core.spec import Spec, key
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
 from ganworks.layers.mixing import mixing
@@ -88,13 +88,19 @@ class Builder:
     def nets(self) -> dict[str, nn.Module]:
         """New players, initialised from the seed; copies of the caller's own modules take the place of theirs."""
         with seeded(self.config.train.seed, "init"):
-            nets = build(self.config.networks, self.data.spec, self._most, lambda: trial.too_large(self.config.train))
+            nets = self._built(self.data.spec)
+            if (pack := packs_of(self.config.game)) > 1 and "D" in nets:
+                first, *rest = self.data.spec.shape
+                nets["D"] = self._built(replace(self.data.spec, shape=(pack * first, *rest)))["D"]
         unknown = set(self.modules) - set(nets)
         if unknown:
             raise UsageError(f"{sorted(unknown)} are no players of this game; it has {sorted(nets)}.")
         for name, module in self.modules.items():
             nets[name] = copy.deepcopy(module)
         return nets
+
+    def _built(self, spec: Spec) -> dict[str, nn.Module]:
+        return build(self.config.networks, spec, self._most, lambda: trial.too_large(self.config.train))
 
     def engine(self, bf16: bool, total: int, resumes: bool = False) -> Engine:
         """A new engine for a budget of `total` examples. resumes: a saved state takes the place of its weights."""
