@@ -6,13 +6,16 @@ code which cannot change its output, and are left out here: biases in front of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 import torch
+from published_sources import SOURCES
 from torch import nn
 
+from ganworks.core import registry
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.multidomain.networks import StarNetworks
 from ganworks.kinds.images.pairs.pix2pixhd import Pix2PixHD
@@ -61,3 +64,15 @@ def test_published_sizes(size: Size):
         net = size.build()[size.player]
     dead = sum(m.channels for m in net.modules() if isinstance(m, InstanceNorm)) if size.dead else 0
     assert sum(p.numel() for p in net.parameters()) == size.count - dead
+
+
+def test_the_published_constants_of_every_recipe_name_their_source():
+    assert set(registry.recipes()) <= set(SOURCES)
+
+
+@pytest.mark.parametrize("name", registry.recipes())
+def test_a_recipe_that_names_a_paper_is_checked_against_that_paper(name: str):
+    """The first arXiv number of a source, or a name, stands in the docstring as well."""
+    numbers = re.findall(r"\d{4}\.\d{5}", SOURCES[name])
+    said = registry.describe(name)
+    assert not numbers or any(number in said for number in numbers), f"{numbers} is not in the docstring of {name}"

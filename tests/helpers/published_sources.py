@@ -1,0 +1,42 @@
+"""Where the values of each recipe in `test_published_constants` are from: paper (arXiv number), or the authors' code.
+
+"own" are values of this package, which its benchmarks chose; the recipe's docstring says where they differ from papers.
+"""
+
+SOURCES: dict[str, str] = {
+    "dcgan": "1511.06434, section 4; loss 1406.2661, section 3",
+    "mlp": "1406.2661 for the loss; sizes own; Adam of DCGAN",
+    "wgan": "1701.07875, algorithm 1; networks 1511.06434",
+    "wgan-gp": "1704.00028, algorithm 1; Adam (0, 0.9), five critic turns, no norm in D",
+    "lsgan": "1611.04076, equation 9; networks and Adam 1511.06434",
+    "image": "2501.05441 for loss and penalties; sizes and rates own",
+    "r3gan": "2501.05441, appendix: presets of the authors' code, FFHQ and CIFAR-10",
+    "points": "2501.05441 for loss and penalties; gammas own",
+    "pix2pix": "1611.07004, section 3.3 and 6.1: L1 x100, Adam 2e-4 (0.5, 0.999), batch 1, dropout 0.5, 64 channels",
+    "pix2pixhd": "1711.11585 and NVIDIA/pix2pixHD at 14b3b3c: options lambda_feat, lr, beta1, batchSize, ngf, num_D",
+    "spade": "1903.07291 and NVlabs/SPADE at fecacc9: options lambda_feat, lr with TTUR, beta1, beta2, ngf; L1 own",
+    "cyclegan": "1703.10593, section 4 and appendix: cycle 10, identity 5, pool of 50, Adam 2e-4 (0.5, 0.999), batch 1",
+    "dualgan": "1704.02510 and duxingren14/DualGAN: lambda 500, WGAN-GP; Adam own (published RMSProp 5e-5)",
+    "cut": "2007.15651 and taesungp/contrastive-unpaired-translation at b3ac297: cut_model options",
+    "fastcut": "2007.15651, section 4.1, and the same code: CUT_mode FastCUT",
+    "sincut": "2007.15651 and sincut_model of the same code for NCE x4 and negatives of the batch; the rest own",
+    "stargan": "1711.09020 and yunjey/stargan at 94dd002: options of main.py",
+    "classify": "2001.07685: threshold 0.95, weight 1",
+    "acgan": "1610.09585 for the two heads; rates own",
+    "inpaint": "own: hinge loss, in the last quarter",
+    "superres": "own: the paired relativistic loss, in the last tenth",
+    "restore": "own: no adversarial stage by default",
+    "audio": "2501.05441 for loss and penalties; the rest own",
+    "wavegan": "1802.04208, appendix D: Adam 1e-4 (0.5, 0.9), batch 64, five turns, phase shuffle 2, penalty 10",
+    "specgan": "1802.04208, section 3.2 and appendix D",
+    "vocoder": "2010.05646: weights 1, 2 and 45, Adam (0.8, 0.99), 80 mels of 1024 and 256; stages own",
+    "text": "own: likelihood alone",
+    "seqgan": "1609.05473 for the reward; rollouts and core own",
+    "relgan": "Nie, Narodytska and Patel, ICLR 2019: memory of one slot, two heads of 256, sharpness 100, D of 64 views",
+    "video": "2501.05441 for loss and penalties; gammas own",
+    "video3d": "as video, without a discriminator of frames",
+    "table": "own: likelihood alone; packs of 10 as in CTGAN",
+    "ctgan": "1907.00503 and sdv-dev/CTGAN: defaults of its synthesizer",
+    "series": "own: likelihood alone; auxiliary weight 1 of 1909.13403",
+    "timegan": "Yoon et al. 2019 and jsyoon0823/TimeGAN at 8f6181c: timegan.py, main_timegan.py",
+}
