@@ -32,7 +32,7 @@ SOURCES: dict[str, str] = {
     "vocoder": "2010.05646: weights 1, 2 and 45, Adam (0.8, 0.99), 80 mels of 1024 and 256; stages own",
     "text": "own: likelihood alone",
     "seqgan": "1609.05473 for the reward; rollouts and core own",
-    "relgan": "Nie, Narodytska and Patel, ICLR 2019: memory of one slot, two heads of 256, sharpness 100, D of 64 views",
+    "relgan": "Nie, Narodytska and Patel, ICLR 2019: memory of one slot, two heads of 256, sharpness 100, 64 views",
     "video": "2501.05441 for loss and penalties; gammas own",
     "video3d": "as video, without a discriminator of frames",
     "table": "own: likelihood alone; packs of 10 as in CTGAN",
