@@ -1,13 +1,18 @@
 """Every recipe on an odd little data set: it trains, resumes exactly, publishes a generator that samples alone."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from recipe_checks import check_recipe
+from safetensors.torch import save_file
 
 import ganworks as gw
 from ganworks.core import registry
 from ganworks.core.errors import UsageError
+from ganworks.pretrained.architectures.plain import SqueezeNet
 
+OF_A_FAMILY = ("vae", "vae-gan", "aae", "bigan", "infogan", "began")  # their networks are made of others
 IMAGES = [name for name, entry in registry.recipes().items() if entry.domain == "domain/images"]
 
 
@@ -17,15 +22,20 @@ def data(classes: int):
     return x if not classes else (x, np.arange(40) % classes)
 
 
-def narrow(name: str) -> dict:
-    """The recipe's own networks, small enough for a test."""
+def narrow(name: str, folder: Path) -> dict:
+    """The recipe's own networks, small enough for a test; a made-up network in a file where it needs one."""
+    if name == "projected":
+        save_file(SqueezeNet().state_dict(), folder / "net.safetensors")
+        return {"networks.width": 8, "features": str(folder / "net.safetensors"), "game.side": 32}
+    if name in OF_A_FAMILY:
+        return {"networks.body.width": 8}
     return {"networks.hidden": [16]} if name == "mlp" else {"networks.width": 16 if name == "r3gan" else 8}
 
 
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("name", IMAGES)
 def test_image_recipes(name, classes, tmp_path):
-    check_recipe(name, data(classes), tmp_path, **narrow(name))
+    check_recipe(name, data(classes), tmp_path, **narrow(name, tmp_path))
     samples = gw.load(tmp_path / "generator.safetensors", device="cpu").sample(5, seed=1)
     assert samples.numpy().shape == (5, 3, 12, 9) and samples.numpy().dtype == np.uint8
 

@@ -1,8 +1,8 @@
 """ganworks: train a GAN on your data, know how good it is, use it anywhere.
 
-The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `apply`, `predict`, `evaluate`, `look`; and
-what `fit` and `load` return: `Model`, `Applier`, `Predictor`. Nothing else is promised. They are imported when first
-used, so that `import ganworks` is instant.
+The verbs: `train` (events), `fit` (a progress bar and a model), `load`, `apply`, `predict`, `evaluate`, `look`,
+`compare`; and what `fit` and `load` return: `Model`, `Applier`, `Predictor`. Nothing else is promised. They are
+imported when first used, so that `import ganworks` is instant.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganworks.api import Applier, Model, Predictor, apply, evaluate, fit, load, look, predict, train
+    from ganworks.api import Applier, Model, Predictor, apply, compare, evaluate, fit, load, look, predict, train
     from ganworks.kinds.tables.estimator import TableModel
 
 # Idle threads of the OpenMP runtime in torch spin; when another program takes a core, all threads spin until the one
@@ -28,6 +28,7 @@ __all__ = [
     "TableModel",
     "__version__",
     "apply",
+    "compare",
     "evaluate",
     "fit",
     "load",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -20,12 +20,15 @@ from ganworks.core.events import Event, Finished
 from ganworks.core.settings import Config, Facts
 from ganworks.files import weights
 from ganworks.files.recognise import Found, is_source, recognise
+from ganworks.report.contest import Contest
 from ganworks.report.page.pages import write_pages
 from ganworks.report.terminal.meters import Meters
 from ganworks.report.terminal.progress import Display
 from ganworks.runs import published
+from ganworks.runs.folders import describe_data
 from ganworks.runs.published import Published, file_of, load_net, read_card
 from ganworks.runs.run import Run
+from ganworks.training.parts import refuse_unlike
 from ganworks.training.setup import TrainingJob, assemble
 from ganworks.use.applier import Applier
 from ganworks.use.model import Model
@@ -39,6 +42,10 @@ _USES: dict[type, str] = {Model: "sample", Applier: "apply", Predictor: "predict
 
 def _silent(label: str, done: int, total: int) -> None:
     """Report nothing about preparation."""
+
+
+def _quiet(recipe: str, folder: Path) -> None:
+    """Say nothing about a training that begins."""
 
 
 def _job(recipe: str | Recipe | Found | None, data: Any, out: Any, settings: dict[str, Any], work: Work) -> TrainingJob:
@@ -201,6 +208,36 @@ def _main(path: Path) -> Published:
     return load_net(path)
 
 
+def compare(
+    recipes: Sequence[str],
+    data: Any,
+    out: str | Path | None = None,
+    *,
+    seeds: Sequence[int] = (0,),
+    on_run: Callable[[str, Path], None] = _quiet,
+    **settings: Any,
+) -> Contest:
+    """Train recipes with the same budget and seeds on the same data, and put them side by side.
+
+    out: a folder for the runs, comparison.csv and comparison.png; by default runs/<data>-comparison. settings: as for
+    `train`, for all recipes. on_run(recipe, folder) is told of each training. Calling it again goes on. Raises
+    UsageError for recipes of different kinds of data, before anything is trained.
+    """
+    refuse_unlike(recipes, {name: value for name, value in settings.items() if name not in ("evaluate", "tensorboard")})
+    stem = Path(describe_data(data)).name.split(".")[0].strip("<>") or "data"
+    whole = Path(f"runs/{stem.replace(':', '-')}-comparison" if out is None else out)
+    runs: dict[str, list[Path]] = {}
+    for recipe in recipes:
+        for seed in seeds:
+            folder = whole / (recipe if len(seeds) == 1 else f"{recipe}-{seed}")
+            on_run(recipe, folder)
+            fit(recipe, data, folder, seed=seed, **settings)
+            runs.setdefault(recipe, []).append(folder)
+    contest = Contest(runs)
+    contest.write(whole)
+    return contest
+
+
 def apply(run: str | Path, image: Any, out: str | Path | None = None, *, seed: int = 0, **options: Any) -> Any:
     """Apply a trained translator, restorer or vocoder; no training data is needed.
 
@@ -236,6 +273,21 @@ def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **op
         with keeping(found, opened.folder):
             write_pages(opened.folder, opened)
     return found
+
+
+def evaluate_sets(
+    real: Any, made: Any, out: str | Path | None = None, *, on_work: Work = _silent, **options: Any
+) -> Any:
+    """Judge a set of pictures or points beside a real one, whoever made it. See `ganworks eval REAL MADE`.
+
+    out: a new folder for eval.json and pictures. options: count=, seed=, features=, settings= of the domain. Returns a
+    `metrics.scoring.Report`. Raises UsageError.
+    """
+    from ganworks.use.judging.sets import evaluate_sets, evaluate_sets_into
+
+    if out is None:
+        return evaluate_sets(real, made, work=on_work, **options)
+    return evaluate_sets_into(Path(out), real, made, work=on_work, **options)
 
 
 def look(path: str | Path, recipe: str | None = None, **settings: Any) -> Any:

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from ganworks.metrics import neighbours
-from ganworks.metrics.neighbours import Index, Manifold, authentic, copied, nearest, overlap
+from ganworks.metrics.neighbours import (
+    Index,
+    Manifold,
+    authentic,
+    closeness,
+    closeness_of_others,
+    copied,
+    nearest,
+    overlap,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -117,12 +126,36 @@ def test_a_copy_of_a_duplicated_example_is_not_authentic():
     ).all()
 
 
-def test_copied_share_is_the_quantile_for_real_data_and_one_for_copies():
-    train, held, more = gauss(10, 800), gauss(11, 2000), gauss(12, 2000)
+def test_closeness_is_a_share_of_the_way_to_the_next_row():
+    train = np.array([[0.0, 0], [4, 0], [4, 0], [0, 10]])
     index = Index(train)
-    away = index.nearest(held).distance[:, 0]
-    assert copied(index.nearest(more).distance[:, 0], away).mean() == pytest.approx(0.01, abs=0.008)
-    assert copied(index.nearest(train[:20]).distance[:, 0], away).all()
+    asked = np.array([[1.0, 0], [2, 0], [4, 1], [4, 0], [0, 7]])
+    assert closeness(index.nearest(asked), index) == pytest.approx([0.25, 0.5, 0.25, 0, 0.3])
+    assert copied(closeness(index.nearest(asked), index)).tolist() == [True, False, True, True, True]
+
+
+def test_each_row_as_if_it_were_unseen_is_as_close_as_without_it():
+    train = np.concatenate([gauss(10, 120), gauss(10, 30)])  # thirty rows twice
+    wanted = []
+    for row in range(120):
+        rest = Index(np.delete(train[:120], row, 0))
+        wanted.append(closeness(rest.nearest(train[row : row + 1]), rest)[0])
+    assert sorted(closeness_of_others(Index(train))) == pytest.approx(sorted(wanted))
+    assert len(closeness_of_others(Index(train), 50)) == 50 and len(closeness_of_others(Index(train[:2]))) == 0
+
+
+def test_near_copies_are_found_and_what_lies_between_is_none():
+    train, more = gauss(10, 800), gauss(12, 2000)
+    index = Index(train)
+    noise = 0.05 * gauss(13, 800)
+    between = (train + train[nearest(train, train, 2, np.arange(800)).index[:, 1]]) / 2
+
+    def share(x):
+        return copied(closeness(index.nearest(x), index)).mean()
+
+    assert share(train + noise) > 0.95 and share(between) == 0
+    unseen = copied(closeness_of_others(index)).mean()
+    assert share(more) == pytest.approx(unseen, abs=0.02)
 
 
 def test_few_rows_lower_k_and_none_is_refused():

@@ -101,6 +101,8 @@ def test_copies_beat_the_floor_but_are_flagged(data, judge, real):
     report = judged(data, judge, real, copies)
     assert report.metrics["authenticity"].value == 0 and report.metrics["copied"].value == 1
     assert report.memorisation["flagged"] and "repeats training examples" in report.memorisation["sentence"]
+    some = judged(data, judge, real, np.concatenate([copies[:100], blobs(20, 500)[0]]))
+    assert some.memorisation["flagged"], "a sixth of the samples are copies"
     assert report.metrics["fd"].ratio < 1.5
 
 
@@ -114,13 +116,17 @@ def test_repeated_real_data_stands_at_the_floor_and_is_said(data, judge):
     assert any("180 of 240 held-out examples repeat others" in said for said in report.warnings)
 
 
-def test_few_held_out_examples_say_nothing_of_copying(data, judge):
+def test_few_held_out_examples_are_helped_by_training_examples_and_too_few_of_both_say_nothing(data, judge):
     few = SimpleNamespace(**vars(data))
     few.held = data.held[:12]
     report = judged(few, judge, Reference.of(few, judge), blobs(19, 300)[0])
-    assert not report.memorisation["flagged"] and "Too few examples" in report.memorisation["sentence"]
+    assert report.memorisation["sure"] and not report.memorisation["flagged"]
+    assert report.metrics["copied"].floor_high < 0.05
     copied = judged(few, judge, Reference.of(few, judge), data.raw(data.train[:300]))
-    assert copied.memorisation["flagged"]
+    assert copied.memorisation["flagged"] and copied.memorisation["sure"]
+    few.train, few.fingerprint = data.train[:12], "aa" * 32
+    unsure = judged(few, judge, Reference.of(few, judge), blobs(19, 300)[0]).memorisation
+    assert not unsure["flagged"] and not unsure["sure"] and "not enough real data" in unsure["sentence"]
 
 
 def test_wrong_labels_lower_agreement_alone(data, judge, real):

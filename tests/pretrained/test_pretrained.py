@@ -22,6 +22,7 @@ from ganworks.pretrained.load import KERAS_FORM, load, told
 PARAMETERS = {
     "mobilenet_v2": 3_504_872 - 1_281_000,
     "vgg16": 138_357_544 - (25_088 * 4096 + 4096) - (4096 * 4096 + 4096) - 4_097_000,
+    "vgg19": 20_024_384,
     "squeezenet1_1": 1_235_496 - 513_000,
     "alexnet": 61_100_840 - (9216 * 4096 + 4096) - (4096 * 4096 + 4096) - 4_097_000,
     "resnet18": 11_689_512 - 513_000,
@@ -70,6 +71,17 @@ def test_stages_get_coarser_and_pooled_features_have_the_stated_width(kind):
         stages, pooled = net.stages(torch.zeros(1, 3, side, side)), net(torch.zeros(1, 3, side, side))
     sides = [stage.shape[2] for stage in stages]
     assert len(stages) >= 4 and sides == sorted(sides, reverse=True) and pooled.shape == (1, kind.dim)
+    assert tuple(stage.shape[1] for stage in stages) == kind.channels and len(kind.names) == len(stages)
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES, ids=lambda kind: kind.architecture)
+def test_pictures_of_any_size_are_taken_at_their_own(kind):
+    net = kind().eval()
+    with torch.no_grad():
+        assert len(net.stages(net.at_least(torch.rand(1, 1, 20, 30)))) == len(kind.names)
+    height, width = 3 * 14 * 8, 4 * 14 * 8
+    assert net.at_least(torch.rand(1, 4, height, width)).shape == (1, 3, height, width)
+    assert min(net.at_least(torch.rand(1, 3, 50, 70), 112).shape[2:]) == 112
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES, ids=lambda kind: kind.architecture)

@@ -167,7 +167,7 @@ def test_a_difference_within_chance_is_no_difference() -> None:
     ("fd", 2.0, 0.6, 3.6, "unknown"),  # excellent to fair
     ("fd", 1.4, 1.3, 1.6, "good"),  # excellent or good
     ("coverage", 0.96, 0.6, 1.0, "unknown"), ("coverage", 0.96, 0.9, 0.99, "good"),
-    ("authenticity", 0.95, 0.92, 0.99, "excellent"), ("authenticity", 0.8, 0.5, 0.95, "unknown"),
+    ("authenticity", 0.95, 0.92, 0.99, "excellent"), ("authenticity", 0.8, 0.45, 0.95, "unknown"),
     ("copied", 0.03, 0.02, 0.1, "fair"), ("fd", 1.0, math.nan, math.nan, "unknown"),
 ])  # fmt: skip
 def test_a_grade_holds_for_the_whole_interval(key: str, value: float, low: float, high: float, grade: str) -> None:

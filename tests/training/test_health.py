@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import ganworks as gw
 from ganworks.core.config import from_dict, override, to_dict
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_yaml
@@ -103,3 +104,23 @@ def test_many_collapsed_classes_are_counted():
     watch = Watch(real, config_of(R3GAN))
     watch.samples(1, rows([0.0] * 12, classes=12))
     assert "0, 1, 2, 3, 4 and 7 other classes" in watch.samples(2, rows([0.0] * 12, classes=12))[0].message
+
+
+def test_a_measure_of_convergence_that_rises_for_long_is_an_alarm():
+    config = config_of(R3GAN)
+    watch = Watch(torch.rand(8, 3), config, patience=3)
+    found = [watch.convergence(seen, value) for seen, value in enumerate((1.0, 0.4, 0.5, 0.9, 0.9, 0.7, 0.9, 0.9, 0.9))]
+    assert [len(alarms) for alarms in found] == [0, 0, 0, 0, 0, 0, 0, 0, 1], "0.7 is below twice the lowest, 0.4"
+    assert found[-1][0].kind == "divergence" and "is 0.9, more" in found[-1][0].message
+    assert not watch.convergence(9, 0.9), "told once, until it has passed"
+
+
+def test_the_session_looks_at_the_measure_of_began(tmp_path):
+    """A D whose error starts to grow: the measure of the last step reaches the watch."""
+    x = torch.rand(64, 1, 8, 8).mul(255).byte().numpy()
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Watch, "convergence", lambda self, at, value: seen.append(value) or [])
+        settings = {"budget": 64, "batch": 16, "train.judge": False, "networks.body.width": 4, "train.threads": 1}
+        list(gw.train("began", data=x, out=tmp_path / "run", **settings))
+    assert len(seen) == 4 and all(0 < value < 5 for value in seen)

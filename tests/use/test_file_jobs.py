@@ -21,7 +21,7 @@ from ganworks.use import file_jobs
 from ganworks.use import job_record as applying_files
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files
-from ganworks.use.job_record import Record
+from ganworks.use.job_record import RECORD, Record
 
 
 def test_a_folder_of_masks(run, tmp_path):
@@ -177,19 +177,19 @@ def test_a_zip_is_read_in_place(run, photos, tmp_path):
 
 
 def test_a_record_holds_each_line_once_and_nothing_torn(tmp_path):
-    facts, record = {"seed": 0}, Record(tmp_path)
+    facts, record, path = {"seed": 0}, Record(tmp_path), tmp_path / RECORD
     for name in ("a.png", "b.png"):
         record.add(name, facts, "1")
-    whole = record.path.read_bytes()
+    whole = path.read_bytes()
     Record(tmp_path).add("b.png", facts, "1")
-    assert record.path.read_bytes() == whole
-    record.path.write_bytes(whole[:-9])
+    assert path.read_bytes() == whole
+    path.write_bytes(whole[:-9])
     again = Record(tmp_path)
     assert again.owns("a.png") and not again.owns("b.png")
     again.add("b.png", facts, "1")
-    assert record.path.read_bytes() == whole
-    record.path.write_bytes(b'{"outp')
+    assert path.read_bytes() == whole
+    path.write_bytes(b'{"outp')
     fresh = Record(tmp_path)
     for name in ("a.png", "b.png"):
         fresh.add(name, facts, "1")
-    assert record.path.read_bytes() == whole
+    assert path.read_bytes() == whole

@@ -10,14 +10,18 @@ from typing import Any
 from ganworks import api
 from ganworks.cli.words import Options, import_own, one, only, whole
 from ganworks.core.console.voice import say
+from ganworks.core.errors import UsageError
 from ganworks.report.read import use_of
 from ganworks.report.terminal.meters import Meters
 
 
 def evaluate(places: list[str], options: Options) -> None:
-    """ganworks eval RUN key=value ..."""
+    """ganworks eval RUN key=value ..., or ganworks eval REAL MADE key=value ..."""
     import_own(options)
-    run = one(places, "a run folder", "eval")
+    if len(places) == 2:
+        _sets(places[0], places[1], options)
+        return
+    run = one(places, "a run folder, or two sets of examples", "eval")
     only(options, ("data", "count", "seed", "features", "extractor"), "eval")
     with printing_unkept(), Meters() as meters:
         report = api.evaluate(
@@ -31,6 +35,28 @@ def evaluate(places: list[str], options: Options) -> None:
         )
     print_report(report.to_dict(), use_of(Path(run)))
     say("", f"Pictures {run}/eval/   Report {run}/report.html")
+
+
+def _sets(real: str, made: str, options: Options) -> None:
+    """Judge one set beside another."""
+    for path in (real, made):
+        if (Path(path) / "manifest.json").is_file():
+            raise UsageError(f"{path} is a run. Evaluate it alone, or sample from it and name the folder of samples.")
+    own = {"count", "seed", "features", "out"}
+    settings = {name.removeprefix("domain."): value for name, value in options.items() if name not in own}
+    with Meters() as meters:
+        report = api.evaluate_sets(
+            real,
+            made,
+            options.get("out"),
+            on_work=meters,
+            count=whole(options.get("count", "10000"), "count"),
+            seed=whole(options.get("seed", "0"), "seed"),
+            features=options.get("features", ""),
+            settings=settings,
+        )
+    print_report(report.to_dict(), "sample")
+    say("", f"Pictures {options['out']}/" if "out" in options else "out=FOLDER keeps the scores, with pictures.")
 
 
 @contextmanager
@@ -53,7 +79,12 @@ def print_report(found: dict[str, Any], use: str = "apply") -> None:
     by = f"Judged by {found['extractor']} on" if found.get("extractor") else "Judged on"
     task = "baselines" in found and use != "sample"
     real = "'best' is the best possible value" if task else "'real' is held-out real data"
-    say(f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.", "")
+    judge = found.get("about", {}).get("judge")
+    say(
+        f"{by} {found['count']:,} {'held-out examples' if task else 'samples'}; {real}.",
+        *([judge] if judge else []),
+        "",
+    )
     wide = max(14, *(len(name) for name in found["metrics"]))
     say(f"{'':{wide}} {'value':>9} {'95 % interval':>19} {'best' if task else 'real':>9}")
     for name, m in found["metrics"].items():

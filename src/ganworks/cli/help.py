@@ -19,7 +19,7 @@ ganworks: train a GAN on your data, know how good it is, use it anywhere.
   ganworks data PATH                                   look at a data set before you train
   ganworks info RUN        ganworks report RUN         where a run stands; its page, report.html
   ganworks compare A B     ganworks recipes [NAME]     runs side by side; what can be trained
-  ganworks features                                    published networks to judge by, and how to get one
+  ganworks features                                    published networks to judge and teach, and how to get one
 
 {path}
 A first try, with nothing to download (about a minute and a half):
@@ -128,6 +128,7 @@ top=3    how many classes to print for each picture.   device=auto|cpu|cuda|mps
 
 _EVAL = """\
 ganworks eval RUN [data=PATH] [count=10000] [seed=0] [features=NAME|FILE]
+ganworks eval REAL MADE [out=FOLDER] [count=10000] [seed=0] [features=NAME|FILE] [size=64 ...]
 
 Evaluates the generator on held-out real data, which it never saw: Frechet and kernel distance, precision, recall,
 density, coverage, agreement with the asked label, and whether it copies its training data. Every number stands beside
@@ -135,19 +136,29 @@ the value that real data gets. Writes eval.json, pictures under eval/, and the p
 data: needed only when the data has moved since the training.
 features: what to measure with, for recipes that make images or points from nothing: classifier (trained on the labels;
 the usual choice where there are some), random (untrained convolutions), identity (the values themselves), or a
-published network that has seen many pictures, by its name or its file (`ganworks features` lists them). Scores of
-different features cannot be compared; each is written down with the name and hash of its own, such as
-kid[mobilenet_v2:b0353104].
+published network that has seen many pictures, by its name or its file (`ganworks features` lists them). Translated,
+restored and filled pictures and frames take a published network beside their own scores. Scores of different features
+cannot be compared; each is written down with the name and hash of its own, such as kid[mobilenet_v2:b0353104]. A judge
+that taught the run is named as such.
+
+With two sets of pictures or points (folders, zips, arrays), whoever made them, it judges the second beside the first:
+half of the real examples take the place of training data, the others of unseen data. out= keeps eval.json and pictures
+in a new folder; settings of the data, such as size=64, are those of a training. Folders of the same classes in both are
+compared by class.
+
+  ganworks eval photos/ made-elsewhere.zip out=judged
 """
 
 _DATA = """\
-ganworks data PATH [recipe=NAME] [domain settings as for train] [out=PATH]
+ganworks data PATH [recipe=NAME] [domain settings as for train] [features=NAME|FILE] [out=PATH]
 
 Look at data before you train. Says what PATH holds and which recipe fits it; how many examples, of which classes,
 duplicates, what cannot be read and why, and what the recipe's reader noticed. Of pictures also sizes, modes, near
 duplicates and a contact sheet; of others some examples as the networks get them, to listen to, watch or read. Nothing
 is changed or written but these examples: into the cache, or where out= says.
 recipe=NAME reads it as a training of that recipe would, and refuses what it would refuse.
+features=NAME|FILE looks at pictures through a published network, too (`ganworks features`): near duplicates (crops,
+mirror images, saved again), outliers, and labels that may be wrong, with pictures.
 """
 
 _PAGES = {
@@ -159,7 +170,12 @@ _PAGES = {
     "data": _DATA,
     "info": "ganworks info RUN\n\nWhere a run stands: budget, losses, scores beside real data, files.\n",
     "report": "ganworks report RUN\n\nWrites RUN/report.html anew: one page, no network needed, for any reader.\n",
-    "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n",
+    "compare": "ganworks compare RUN RUN [...]\n\nScores, cost and settings of several runs side by side.\n\n"
+    "ganworks compare RECIPE RECIPE [...] data=PATH budget=2m [seeds=0,1,2] [key=value ...]\n\n"
+    "Trains each recipe on the same data with the same budget and seeds, evaluates it, and prints one table: scores\n"
+    "with their intervals beside those of real data, speed, parameters. Writes the runs, comparison.csv and\n"
+    "comparison.png into out=FOLDER (runs/<data>-comparison). The same command again goes on where it stopped.\n\n"
+    "  ganworks compare image vae vae-gan data=photos budget=2m\n",
     "recipes": "ganworks recipes [NAME [format=json]]\n\nWhat can be trained; with a NAME: its paper, claim and "
     "settings.\nformat=json prints the JSON Schema of its settings.\n",
     "features": "ganworks features [get NAME | add FILE]\n\nLists the published networks that are known: what for, "

@@ -11,7 +11,7 @@ from ganworks.cli.words import Options, decimal, import_own, whole
 from ganworks.core.console.stop import told
 from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
-from ganworks.core.contracts import sampling_options
+from ganworks.core.encoding import options_of
 from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.core.limits import check_count, check_seed, check_truncation
 from ganworks.core.machine.places import TakenError, place
@@ -67,7 +67,7 @@ def sample(places: list[str], options: Options) -> None:
 
 def with_options(model: Any, options: Options) -> Any:
     """The model with its own options applied; UsageError for an option that neither it nor the verb has."""
-    own = sampling_options(model.domain)
+    own = options_of(model.domain, model.net)
     for name in options:
         if name not in SAMPLING and name not in own:
             has = f" This model has {', '.join(own)}." if own else " This model has no options of its own."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from ganworks.core.errors import UsageError, show
@@ -65,6 +65,23 @@ class Optimizer:
         """Second beta at a fraction of the budget."""
         start = self.betas[1] if self.beta2_start is None else self.beta2_start
         return half_cosine(start, self.betas[1], progress, self.burn_in)
+
+    def lazily(self, every: int) -> Optimizer:
+        """For a player that takes one more turn, with penalties, on each `every`-th step: k + 1 updates for k = every.
+
+        With c = k / (k + 1) the learning rate becomes c lr and the betas beta^c, so that k steps move it as far as
+        before (Karras et al. 2020, 1912.04958, appendix B). every = 1: the same, as there is no further turn.
+        """
+        if every == 1:
+            return self
+        c = every / (every + 1)
+        return replace(
+            self,
+            lr=c * self.lr,
+            lr_end=None if self.lr_end is None else c * self.lr_end,
+            betas=(self.betas[0] ** c, self.betas[1] ** c),
+            beta2_start=None if self.beta2_start is None else self.beta2_start**c,
+        )
 
 
 _LARGEST_BUDGET = 1e12  # of any unit

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,8 @@ class Adversarial:
     augment_ramp: fraction of the budget in which the probability rises from 0 to `augment_p` along a half cosine (0:
         `augment_p` from the start).
     pair_augment: use the same augmentation for a real example and its fake (R3GAN draws them independently).
+    penalty_every: steps from one turn with penalties to the next. Above 1, penalties get a turn of D of their own, with
+        so many times their weight: lazy regularisation (1912.04958, section 3.1; `Optimizer.lazily` for D's optimiser).
     penalty_backend: how penalties are computed: "exact", "func" or "fd".
     penalty_fraction: share of the batch on which "fd" estimates the penalty.
     train: which players learn: "both", or only "G" or "D".
@@ -106,6 +108,7 @@ class Adversarial:
     augment_p: Share = 1.0
     augment_ramp: Portion = 0.0
     pair_augment: bool = False
+    penalty_every: Annotated[int, within(1, 1000, unit="steps")] = 1
     penalty_backend: str = "exact"
     penalty_fraction: Annotated[float, within(1e-9, 1, unit="share of the batch")] = 1.0
     train: Literal["both", "G", "D"] = "both"
@@ -135,6 +138,8 @@ class Adversarial:
         if self.train != "G":
             for _ in range(self.n_critic):
                 yield ("D",), self.discriminator_turn
+            if self.penalty_every > 1 and step % self.penalty_every == 0 and (self.r1 or self.r2 or self.gp):
+                yield ("D",), self.penalty_turn
         if self.train != "D":
             yield ("G",), self.generator_turn
 
@@ -152,21 +157,19 @@ class Adversarial:
 
     def discriminator_turn(self, nets: Nets, batch: Batch) -> Terms:
         """D's terms, each [B]: d_loss, and r1, r2, gp where they are on; _real and _fake are the logits."""
-        G, D = nets["G"], nets["D"]
         real = batch["x"]
         with torch.no_grad():
-            fake = G(batch.draw.normal(G.z_dim), batch.y).to(real.dtype)
-        views = self._views(D, batch)
-        (r, r1), (f, r2) = self._score_both(views, real, fake, batch)
+            fake = self.generated(nets["G"], batch).to(real.dtype)
+        views = self._views(nets["D"], batch)
+        asked = (bool(self.r1), bool(self.r2)) if self.penalty_every == 1 else (False, False)
+        (r, r1), (f, r2) = self._score_both(views, real, fake, batch, asked)
         terms = {"d_loss": self._loss.discriminator(r, f)}
         if r1 is not None:
             terms["r1"] = r1
         if r2 is not None:
             terms["r2"] = r2
-        if self.gp:
-            backend = "func" if self.penalty_backend == "func" else "exact"
-            norms = logits_and_gradient_norms(views[0], interpolate(real, fake, batch.draw), backend)[1]
-            terms["gp"] = one_centred(norms, self.gp)
+        if self.gp and self.penalty_every == 1:
+            terms["gp"] = self._on_lines(views[0], real, fake, batch)
         terms |= self.regularised(nets, batch, views[0], (real, fake), (r, f))
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 
@@ -176,11 +179,32 @@ class Adversarial:
         """Further terms of D, each [B]. x: real and generated examples; logits: what D says of them, [B] each."""
         return {}
 
+    def penalty_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """The penalties alone, each [B], times `penalty_every`: r1, r2, gp where they are on."""
+        (on_real, on_fake), (r1, r2) = self._views(nets["D"], batch), self.gammas(batch.progress)
+        real, terms = batch["x"], {}
+        if self.r1:
+            terms["r1"] = self._score(on_real, real, self._probe(real, batch), 0.5 * r1)[1]
+        if self.r2 or self.gp:
+            with torch.no_grad():
+                fake = self.generated(nets["G"], batch).to(real.dtype)
+            if self.r2:
+                terms["r2"] = self._score(on_fake, fake, self._probe(fake, batch), 0.5 * r2)[1]
+            if self.gp:
+                terms["gp"] = self._on_lines(on_real, real, fake, batch)
+        return {name: self.penalty_every * term for name, term in terms.items()}
+
+    def generated(self, G: Any, batch: Batch) -> Tensor:
+        """Generated examples [B, ...] for a turn."""
+        return G(batch.draw.normal(G.z_dim), batch.y)
+
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
+        """G's terms on examples that it makes for this turn."""
+        return self.generator_terms(nets, batch, self.generated(nets["G"], batch))
+
+    def generator_terms(self, nets: Nets, batch: Batch, fake: Tensor) -> Terms:
         """G's term g_loss [B]; _fake holds the logits. With a paired loss D scores real examples as well."""
-        G, D = nets["G"], nets["D"]
-        fake = G(batch.draw.normal(G.z_dim), batch.y)
-        on_real, on_fake = self._views(D, batch)
+        on_real, on_fake = self._views(nets["D"], batch)
         r = None
         if self._loss.paired:
             with torch.no_grad():
@@ -197,16 +221,25 @@ class Adversarial:
         real = DiscriminatorView(D, batch.y, self._augment, self._augment.draw(batch.draw), p)
         return real, real if self.pair_augment else replace(real, numbers=self._augment.draw(batch.draw))
 
+    def _on_lines(self, view: DiscriminatorView, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:
+        """WGAN-GP's penalty [B] between real examples and fakes."""
+        backend = "func" if self.penalty_backend == "func" else "exact"
+        return one_centred(logits_and_gradient_norms(view, interpolate(real, fake, batch.draw), backend)[1], self.gp)
+
     def _score_both(
-        self, views: tuple[DiscriminatorView, DiscriminatorView], real: Tensor, fake: Tensor, batch: Batch
+        self,
+        views: tuple[DiscriminatorView, DiscriminatorView],
+        real: Tensor,
+        fake: Tensor,
+        batch: Batch,
+        asked: tuple[bool, bool],
     ) -> list[tuple[Tensor, Tensor | None]]:
-        """Logits [B] and weighted penalty [B] (None: off) of the real and the generated examples.
+        """Logits [B] and weighted penalty [B] (None: not asked for) of the real and the generated examples.
 
         Both are scored in one call where D allows it and both are penalised or neither is: the time of small networks
         depends on the number of operations, and a gradient for examples without a penalty would be wasted.
         """
         weights = [0.5 * gamma for gamma in self.gammas(batch.progress)]
-        asked = [bool(self.r1), bool(self.r2)]
         if asked[0] != asked[1] or mixing(views[0].D):  # such a D scores each kind by itself, as published
             return [
                 self._score(view, x, self._probe(x, batch), weight if on else None)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss
 
 Maps = Tensor | Sequence[Tensor]
@@ -89,3 +90,17 @@ def feature_matching(real: Sequence, fake: Sequence) -> Tensor:
         pairs = zip(r[:-1], f[:-1], strict=True)
         scales.append(torch.stack([(a.detach().float() - b.float()).abs().flatten(1).mean(1) for a, b in pairs]).sum(0))
     return torch.stack(scales).mean(0)
+
+
+def shifted(batch: Batch, *images: Tensor) -> list[Tensor]:
+    """Random crops of images [B, C, H, W], smaller by a twelfth of each side, at the same place for one example.
+
+    The strides of a network make its gradient a pattern of period 2, 4, 8 pixels. Without shifts, G's pixel
+    shuffles would always meet the pattern at the same place, and could answer it with a grid.
+    """
+    height, width = images[0].shape[2:]
+    room = torch.tensor([height // 12 + 1, width // 12 + 1])
+    places = (batch.draw.uniform(2).cpu() * room).long().tolist()
+    high, wide = height - height // 12, width - width // 12
+    parts = [(slice(None), slice(top, top + high), slice(left, left + wide)) for top, left in places]
+    return [torch.stack([x[part] for x, part in zip(rows, parts, strict=True)]) for rows in images]

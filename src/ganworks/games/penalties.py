@@ -1,4 +1,4 @@
-"""Gradient penalties on a discriminator, per example [B], each with three interchangeable back-ends; regularisers.
+"""Gradient penalties on a discriminator, per example [B], with three back-ends; regularisers; path lengths of G.
 
 exact  autograd with create_graph differentiates the input gradient itself. This is the reference.
 func   computes the same number by `torch.func.vjp`, for use inside a compiled loss. D must not update buffers
@@ -230,6 +230,18 @@ def top(losses: Tensor, logits: Tensor, count: int) -> Tensor:
     """
     kept = torch.zeros_like(losses).index_fill(0, logits.topk(count).indices, len(losses) / count)
     return losses * kept
+
+
+def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+    """|J^T y| of each example [B], in the type of the noise: how far images go for a step of their styles.
+
+    Karras et al. 2020 (1912.04958), section 3.2, equation 4. images [B, C, H, W], made from w [B, layers, w_dim];
+    noise y ~ N(0, 1) [B, C, H, W], divided here by sqrt(H W), so that lengths do not depend on the image size. The
+    square of the length is averaged over layers. Differentiable where gradients are recorded.
+    """
+    y = noise / math.sqrt(math.prod(images.shape[2:]))
+    (pulled,) = torch.autograd.grad((images * y).sum(), w, create_graph=torch.is_grad_enabled())
+    return pulled.to(y.dtype).square().sum(2).mean(1).sqrt()
 
 
 @torch.no_grad()

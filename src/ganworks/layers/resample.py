@@ -1,7 +1,7 @@
 """Resampling by two with the [1,3,3,1] low-pass filter that StyleGAN2 and R3GAN use.
 
 The filter is separable, [1,3,3,1] = [1,1] * [1,1] * [1,1], with unit gain at zero frequency and zeros outside
-the image (Karras et al. 2020, 1912.04958; R3GAN, 2501.05441). Both functions are linear in x, keep dtype and
+the image (Karras et al. 2020, 1912.04958; R3GAN, 2501.05441). All functions are linear in x, keep dtype and
 memory format, hold no state and can be differentiated any number of times.
 
 In bfloat16 on a CPU this depthwise convolution takes longer than the dense convolutions around it. Bilinear
@@ -49,3 +49,30 @@ def down2(x: Tensor) -> Tensor:
         return F.conv2d(x, _kernel(x, 1.0), stride=2, padding=1, groups=c)
     x = x * (0.25 * _border(x, h, w))
     return torch.ops.aten.upsample_bilinear2d_backward(x, [h, w], [b, c, h // 2, w // 2], False, 2.0, 2.0)
+
+
+def smooth(x: Tensor, pad: int, gain: float = 1.0) -> Tensor:
+    """[B, C, H, W] -> [B, C, H + 2 pad - 3, W + 2 pad - 3]: [1,3,3,1] with this gain, zeros outside."""
+    if not _slow_depthwise(x):
+        return F.conv2d(x, _kernel(x, gain), padding=pad, groups=x.shape[1])
+    x = F.pad(x, (pad, pad, pad, pad))
+    for _ in range(3):  # [1,3,3,1] = [1,1] * [1,1] * [1,1]
+        x = x[:, :, 1:] + x[:, :, :-1]
+    for _ in range(3):
+        x = x[..., 1:] + x[..., :-1]
+    return x * (gain / 64)
+
+
+def up2_conv(x: Tensor, weight: Tensor) -> Tensor:
+    """x [B, I, H, W], weight [O, I, 3, 3] -> [B, O, 2H, 2W]: up by two with gain 4, and convolved with the weight.
+
+    The convolution comes first, on the small map, as both are linear: a quarter of the arithmetic. Its kernel is
+    turned by 180 degrees against `conv2d`, as that of a transposed convolution is.
+    """
+    return smooth(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), 1, 4.0)
+
+
+def down2_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x [B, I, H, W] with even H and W, weight [O, I, 3, 3] -> [B, O, H/2, W/2]: filtered, every second pixel of the
+    convolution with the weight, plus the bias [O]."""
+    return F.conv2d(smooth(x, 2), weight, bias, stride=2)

@@ -3,7 +3,8 @@
 precision, recall   Kynkaanniemi et al. 2019, eq. 2, k = 3
 density, coverage   Naeem et al. 2020, eq. 5 and 6, k = 5 (as `prdc`: radii leave out the point itself, `<`)
 authenticity        Alaa et al. 2022, section 3.3, as a share in 0..1 (0 = all is copied)
-copied              share of samples that are nearer to a training example than 1 % of held-out examples are
+copied              share of samples that are nearer to a training example than half of that example's distance to its
+                    nearest other one
 
 Equal rows, such as the same picture twice, count as one neighbour: else the ball around each of k + 1 copies would have
 radius 0, and real data would get 0 against itself.
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 
 CHUNK = 1024
+HALFWAY = 0.5  # of the distance to the nearest other training row: nearer than that is a near copy
 REPEATS = 0.8  # share of the distinct rows of real data, from which samples are as varied in this sense
 
 
@@ -214,9 +216,33 @@ def authentic(found: Neighbours, training: Index) -> np.ndarray:
     return found.distance[:, 0] > training.spacing(found.index[:, 0])
 
 
-def copied(distance: np.ndarray, held: np.ndarray, quantile: float = 0.01) -> np.ndarray:
-    """Which samples are nearer to the training set than that quantile of held-out examples: [n] bool.
+def closeness(found: Neighbours, training: Index) -> np.ndarray:
+    """Distance of queries to their nearest training row, over that row's distance to its nearest other content [n].
 
-    distance [n], held [m]: distances to the nearest training row. A share far above `quantile` indicates copying.
+    found: `training.nearest(queries)`. No average of two training rows is nearer than half; copies are 0.
     """
-    return distance < np.quantile(held, quantile)
+    away, apart = found.distance[:, 0], training.spacing(found.index[:, 0])
+    return np.where(away > 0, away / np.maximum(apart, 1e-300), 0.0)
+
+
+def closeness_of_others(training: Index, most: int = 2000) -> np.ndarray:
+    """`closeness` of training rows to the other ones, as if each in turn were unseen: [n], n <= `most`.
+
+    Rows that repeat others count once. Empty for fewer than three different rows.
+    """
+    first = np.unique(training.contents, return_index=True)[1]
+    if len(first) < 3:
+        return np.zeros(0)
+    others = Index(np.asarray(training.base)[first])
+    rows = np.random.default_rng(0).permutation(len(first))[:most]
+    found = others.nearest(others.base[rows], 1, rows)
+    there = found.index[:, 0]
+    of_those = others.nearest(others.base[there], 2, there)
+    back = of_those.index[:, 0] == rows  # a row that is left out is no neighbour either
+    apart = np.where(back, of_those.distance[:, 1], of_those.distance[:, 0])
+    return found.distance[:, 0] / np.maximum(apart, 1e-300)
+
+
+def copied(close: np.ndarray) -> np.ndarray:
+    """Which samples are near copies of a training row, by their `closeness` [n]: [n] bool."""
+    return close < HALFWAY * (1 - 1e-6)  # averages of two rows lie there, up to rounding

@@ -4,7 +4,8 @@ One protocol holds for all metrics, at one count n = min(samples, held-out examp
 - Distances (fd, kid) compare with the training data. Floor: n held-out examples in place of the samples.
 - Overlap (precision, recall, density, coverage) compares n samples with n held-out examples. Floor: n
   training examples in place of the samples.
-- Copying (authenticity, copied) searches the training data. Floor: held-out examples in place of the samples.
+- Copying (authenticity, copied) searches the training data. Floor: held-out examples in place of the samples; for
+  copied also training examples, each as if it were unseen, as few held-out ones say little about a rare thing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,17 @@ from ganworks.metrics.estimate import Estimate, mean, wilson
 from ganworks.metrics.features import FeatureExtractor, MetricDataset, Progress
 from ganworks.metrics.frechet import Moments, moments, sample_distance
 from ganworks.metrics.kernel import kernel_distance
-from ganworks.metrics.neighbours import Index, Manifold, Neighbours, Overlap, authentic, copied, overlap
+from ganworks.metrics.neighbours import (
+    Index,
+    Manifold,
+    Neighbours,
+    Overlap,
+    authentic,
+    closeness,
+    closeness_of_others,
+    copied,
+    overlap,
+)
 
 LIMIT, HELD_LIMIT, CHUNK = 100_000, 10_000, 512
 FEWEST = 10
@@ -104,6 +115,11 @@ class Reference:
         return Index(self.train)
 
     @cached_property
+    def unseen(self) -> np.ndarray:
+        """`closeness` of real examples: held-out ones, and training ones to the others."""
+        return np.concatenate([closeness(self.held_near, self.index), closeness_of_others(self.index)])
+
+    @cached_property
     def held_near(self) -> Neighbours:
         """Nearest training row of each held-out example."""
         return self.index.nearest(self.held)
@@ -123,7 +139,8 @@ class Reference:
         wanted = (n, repeats, subsets, seed)
         if wanted not in self._floors:
             over = [overlap(self.manifold(n), self.train[:n])]
-            metrics = {**_distances(self, self.held, wanted), **_overlaps(over), **_copying(self, self.held_near)}
+            metrics = {**_distances(self, self.held, wanted), **_overlaps(over)}
+            metrics |= _copying(self, self.held_near, self.unseen)
             self._floors[wanted] = Measured(metrics, *_means(over), self.held_near)
         return self._floors[wanted]
 
@@ -134,7 +151,8 @@ class Reference:
         groups = np.split(features[: len(features) // n * n], len(features) // n)
         over = [overlap(self.manifold(n), group) for group in groups]
         near = self.index.nearest(features, 3)
-        metrics = {**_distances(self, features, (n, repeats, subsets, seed)), **_overlaps(over), **_copying(self, near)}
+        metrics = {**_distances(self, features, (n, repeats, subsets, seed)), **_overlaps(over)}
+        metrics |= _copying(self, near, closeness(near, self.index))
         return Measured(metrics, *_means(over), near)
 
 
@@ -160,8 +178,8 @@ def _means(over: list[Overlap]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return covered, gap, np.concatenate([o.dense for o in over])
 
 
-def _copying(real: Reference, near: Neighbours) -> dict[str, Estimate]:
-    own, close = authentic(near, real.index), copied(near.distance[:, 0], real.held_near.distance[:, 0])
+def _copying(real: Reference, near: Neighbours, close: np.ndarray) -> dict[str, Estimate]:
+    own, close = authentic(near, real.index), copied(close)
     return {"authenticity": wilson(own.mean(), len(own)), "copied": wilson(close.mean(), len(close))}
 
 

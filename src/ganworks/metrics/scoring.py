@@ -32,7 +32,8 @@ PROTOCOL = (
     "All comparisons use {n} examples on each side; mean over groups of {n} samples: {groups}.",
     "fd and kid compare with {train} training examples; floor: held-out examples against them.",
     "precision, recall, density and coverage compare with {n} held-out examples; floor: training examples.",
-    "authenticity and copied search {train} training examples; floor: held-out examples.",
+    "authenticity and copied search {train} training examples; floor: held-out examples; for copied also training "
+    "examples, each compared with the others.",
 )
 MEANING = {
     "fd": ("lower", "Frechet distance of all samples to real data; the floor is perfect."),
@@ -42,10 +43,12 @@ MEANING = {
     "density": ("higher", "How densely real examples surround a sample; real data has 1."),
     "coverage": ("higher", "Share of real examples with a sample nearby: the diversity of the samples."),
     "authenticity": ("floor", "Share of samples that are not near copies of a training example."),
-    "copied": ("floor", "Share of samples nearer to a training example than 1 % of unseen real data is."),
+    "copied": ("floor", "Share of samples nearer to a training example than halfway to its nearest other one."),
     "agreement": ("higher", "Share of samples that a classifier of real data assigns to the requested class."),
 }
-ALARM = 0.10  # authenticity this far below its floor means copying
+ALARM = 0.5  # authenticity below this part of its floor means copying: blurred pictures, too, lie near others
+NEAR = 0.05  # so do near copies this far above their floor
+WIDE = 0.1  # share; where an interval of near copies is wider, nothing is said
 
 
 @dataclass(frozen=True)
@@ -240,22 +243,27 @@ def _classes(dataset: MetricDataset, real: Reference, made: SampleFeatures, foun
 
 
 def _memorisation(metrics: dict[str, Measurement], found: Measured) -> dict[str, Any]:
-    own = metrics["authenticity"]
-    flagged = own.value < own.floor - ALARM and own.high < own.floor_low
-    unsure = own.floor_high - own.floor_low > 3 * ALARM
-    says = f"Authenticity is {own.value:.2f}; unseen real data has {own.floor:.2f}. "
-    says += (
-        "The generator repeats training examples: look at the nearest neighbours, train on more data, "
-        "add augmentation or stop earlier."
-        if flagged
-        else "Too few examples are held out to say whether the generator copies."
-        if unsure
-        else "Nothing here points to copying; this is no proof of privacy."
+    """Whether the generator copies, by two signs of which one is enough; "sure" is False where it cannot be told."""
+    own, close = metrics["authenticity"], metrics["copied"]
+    few = own.value < ALARM * own.floor and own.high < own.floor_low
+    near = close.value > close.floor + NEAR and close.low > close.floor_high
+    seen = (
+        f"{100 * close.value:.0f} % of the samples are near copies of a training example, {100 * close.floor:.0f} % of "
     )
+    seen += "unseen real examples are."
+    unsure = close.floor_high - close.floor_low > WIDE or close.high - close.low > WIDE
+    if few or near:
+        says = f"{seen} The generator repeats training examples: look at the nearest neighbours, train on more data, "
+        says += "add augmentation or stop earlier."
+    elif unsure:
+        says = "There is not enough real data, or there are too few samples, to tell whether the generator copies."
+    else:
+        says = f"{seen} Nothing here points to copying; this is no proof of privacy."
     distance = found.near.distance[:, 0]
     closest = np.argsort(distance, kind="stable")[:10]
     return {
-        "flagged": bool(flagged),
+        "flagged": bool(few or near),
+        "sure": bool(few or near or not unsure),
         "sentence": says,
         "margin": ALARM,
         "closest_samples": closest.tolist(),

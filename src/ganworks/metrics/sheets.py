@@ -127,6 +127,14 @@ def missed_sheet(dataset: MetricDataset, real: Reference, found: Measured, count
     return grid(dataset.raw(real.held_rows[worst]), dataset.spec, 8, captions)
 
 
+def reconstruction_sheet(real: np.ndarray, made: np.ndarray, columns: int = 8) -> Image.Image:
+    """Rows of examples [n, C, H, W] in network values (-1 to 1), each row above that of their reconstructions."""
+    spec = Spec("images", real.shape[1:], low=-1.0, high=1.0, dtype="float32")
+    rows = [part[i : i + columns] for i in range(0, len(real), columns) for part in (real, made)]
+    captions = ["held-out" if n % 2 == 0 else "after" for n, row in enumerate(rows) for _ in row]
+    return grid(np.concatenate(rows), spec, columns, captions)
+
+
 def draw_all(
     folder: Path, sample: Sample, dataset: MetricDataset, *, real: Reference, made: SampleFeatures, found: Measured
 ) -> dict[str, str]:

@@ -101,6 +101,8 @@ class CompactDiscriminator(nn.Module):
     As in R3GAN, the logit is a linear layer on a weighted sum over the smallest map, both in float32.
     """
 
+    HEAD = ("pool", "head", "classes")
+
     def __init__(self, cfg: Compact, spec: Spec):
         super().__init__()
         plan, widths = cfg.ladder(spec, cfg.d_width or cfg.width)
@@ -116,6 +118,7 @@ class CompactDiscriminator(nn.Module):
             nn.Sequential(*[CompactBlock(w, "none", depth) for _ in range(cfg.blocks)]) for w in widths
         )
         features = widths[-1]
+        self.feature_shape = (features, *plan.base)
         self.crowd = MinibatchDeviation(features) if cfg.crowd else None
         self.pool = nn.Parameter(torch.randn(features, *plan.base) / math.sqrt(math.prod(plan.base)))
         self.head = filled(nn.Linear(features, features if spec.num_classes else 1, bias=False), 1.0)
@@ -124,6 +127,10 @@ class CompactDiscriminator(nn.Module):
             nn.init.normal_(self.classes.weight, std=features**-0.5)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.judge(self.features(x, y), y)
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The smallest map [B, *feature_shape] float32, before the head."""
         x = self.from_image(center_pad(x, *self.built))
         last = len(self.blocks) - 1
         for level, (down, blocks) in enumerate(zip(self.downs, self.blocks, strict=True)):
@@ -132,7 +139,12 @@ class CompactDiscriminator(nn.Module):
                 x = self.crowd(x, y)
             x = blocks(x)
         with torch.autocast(x.device.type, enabled=False):
-            h = self.head((act(x.float()) * self.pool).sum((2, 3)))
+            return act(x.float())
+
+    def judge(self, features: Tensor, y: Tensor | None = None) -> Tensor:
+        """The logits [B] of `features`."""
+        with torch.autocast(features.device.type, enabled=False):
+            h = self.head((features * self.pool).sum((2, 3)))
             if self.classes is None:
                 return h[:, 0]
             if y is None:

@@ -61,6 +61,8 @@ class DCGANGenerator(nn.Module):
 class DCGANDiscriminator(nn.Module):
     """Images [B, C, H, W], labels [B] or None -> logits [B] float32."""
 
+    HEAD = ("out", "label")
+
     def __init__(self, net: DCGAN, spec: Spec):
         super().__init__()
         plan = size_plan(*spec.shape[1:])
@@ -72,14 +74,22 @@ class DCGANDiscriminator(nn.Module):
             norm = net.norm if n else "none"
             layers += [conv_down(a, b, stride, bias=norm != "batch"), norm_layer(norm, b), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)
-        self.out = nn.Linear(channels[-1] * plan.base[0] * plan.base[1], 1)
+        self.feature_shape = (channels[-1], *plan.base)
+        self.out = nn.Linear(math.prod(self.feature_shape), 1)
         self.label = nn.Embedding(spec.num_classes, channels[-1]) if spec.num_classes else None
         self.apply(init_dcgan)
         if self.label is not None:
             nn.init.normal_(self.label.weight, 0.0, 0.02)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        features = self.body(center_pad(x, *self.built)).float()
+        return self.judge(self.features(x, y), y)
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The smallest map [B, *feature_shape] float32, before the head."""
+        return self.body(center_pad(x, *self.built)).float()
+
+    def judge(self, features: Tensor, y: Tensor | None = None) -> Tensor:
+        """The logits [B] of `features`."""
         logits = self.out(features.flatten(1)).squeeze(1)
         if self.label is not None:
             logits = logits + (self.label(_need_labels(y, self.num_classes)) * features.mean((2, 3))).sum(1)

@@ -57,15 +57,26 @@ class MLPGenerator(nn.Module):
 class MLPDiscriminator(nn.Module):
     """Examples [B, *shape], labels [B] or None -> logits [B] float32."""
 
+    HEAD = ("out",)
+
     def __init__(self, net: MLP, spec: Spec):
         super().__init__()
         self.label = LabelEmbedding(spec.num_classes, net.embed)
         sizes = [math.prod(spec.shape) + self.label.extra, *(net.d_hidden or net.hidden)]
+        self.feature_shape = (sizes[-1],)
         self.body = dense_stack(sizes, net.activation, maxout=net.maxout)
         self.out = nn.Linear(sizes[-1], 1)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.out(self.body(self.label(x.flatten(1), y))).squeeze(1).float()
+        return self.judge(self.features(x, y), y)
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The last hidden layer [B, *feature_shape]; it has seen the labels."""
+        return self.body(self.label(x.flatten(1), y))
+
+    def judge(self, features: Tensor, y: Tensor | None = None) -> Tensor:
+        """The logits [B] of `features`."""
+        return self.out(features).squeeze(1).float()
 
 
 def fill_he(net: nn.Module) -> None:

@@ -48,6 +48,7 @@ KNOWN = (
     _torchvision("squeezenet1_1-b8a52dc0", "squeezenet1_1", 5, "the smallest; LPIPS compares by it"),
     _torchvision("alexnet-owt-7be5be79", "alexnet", 244, "LPIPS compares by it"),
     _torchvision("vgg16-397923af", "vgg16", 553, "perceptual losses and LPIPS compare by it"),
+    _torchvision("vgg19-dcbb9e9d", "vgg19", 575, "perceptual losses compare by it"),
     _torchvision("resnet18-f37072fd", "resnet18", 47, "a judge of pictures"),
     _torchvision("resnet50-0676ba61", "resnet50", 103, "a judge of pictures; slow on a CPU"),
     _torchvision("efficientnet_b0_rwightman-7f5810bc", "efficientnet_b0", 21, "a teacher (projected discriminators)"),

@@ -12,6 +12,8 @@ from ganworks.report import units, words
 from ganworks.report.grades import RATIO_STEPS, verdicts
 from ganworks.report.read import RunView, as_float, mapping
 
+_ENCODER = "encoder.safetensors"  # published beside a generator that it is the inverse of
+
 
 class Command(NamedTuple):
     """A line to type and what it does."""
@@ -37,6 +39,8 @@ def commands(run: RunView) -> list[Command]:
         found.append(Command(train_command(run), "go on exactly where it stopped"))
     if run.state != "empty":
         found.append(_using(run, folder, picture))
+    if run.use == "sample" and (run.folder / _ENCODER).is_file():
+        found.append(Command(f"ganworks apply {folder} picture.jpg out={picture}", "encode and decode a picture"))
     if run.state != "empty" and not words.unscored(run):
         found.append(
             Command(

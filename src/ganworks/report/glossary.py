@@ -106,9 +106,8 @@ METRICS: dict[str, MetricText] = {
             "Near copies",
             "near",
             "The share of samples that almost repeat a training example.",
-            "A sample counts when it lies nearer to a training example than all but 1 % of unseen real data "
-            "do. "
-            "It should be about 1 %.",
+            "A sample counts when it lies nearer to a training example than halfway to that example's nearest "
+            "other one, where no mixture of the two lies. It should be as rare as among real data.",
             share=True,
         ),
     )
@@ -160,6 +159,9 @@ _CALLED: dict[str, tuple[str, bool]] = {
     "label_accuracy": ("Label accuracy", True),
     "clip_kd": ("Kernel distance of clips", False),
     "frame_kd": ("Kernel distance of frames", False),
+    "elbo": ("Bound on the log-likelihood", False),
+    "kl": ("Information in a code", False),
+    "reconstruction_error": ("Error of reconstructions", True),
     "change": ("Change from frame to frame", False),
     "returns": ("Swings back", True),
     "nearness": ("Nearest training clip", False),

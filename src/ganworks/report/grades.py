@@ -160,7 +160,7 @@ def _ends(score: Score) -> tuple[float, float]:
     if score.metric.better == "near":
         sign, gap = (1, _gap(score)) if score.metric.name == "copied" else (-1, _gap(score))
         kind, harsh = (math.hypot(below, up), math.hypot(above, down))[::sign]
-        weight = 2 if score.metric.name == "copied" else 1
+        weight = 2 if score.metric.name == "copied" else 1 / (2 * score.floor)
         return gap - weight * kind, gap + weight * harsh
     ratio = score.value / score.floor
     low = ratio - math.hypot(below, ratio * up) / score.floor
@@ -225,7 +225,9 @@ def _verdict_on_share(score: Score) -> Verdict:
 
 
 def _verdict_on_copying(score: Score) -> Verdict:
-    """Copying: authenticity up to 0.1 below its floor, or near copies up to 0.05 above, are no sign of it."""
+    """Copying: authenticity down to 80 % of its floor, or near copies up to 0.05 above theirs, are no sign of it."""
+    if not math.isfinite(_gap(score)):
+        return Verdict("unknown", "Real data itself gets 0 here, so there is nothing to compare with.")
     texts = {
         "excellent": "No sign of copying: as new as real data that it has never seen.",
         "fair": "Some samples are closer to training examples than new real data would be.",
@@ -237,8 +239,10 @@ def _verdict_on_copying(score: Score) -> Verdict:
 
 
 def _gap(score: Score) -> float:
-    """How far authenticity lies below its floor; near copies count double, as their floor is only 1 %."""
-    return 2 * (score.value - score.floor) if score.metric.name == "copied" else score.floor - score.value
+    """How far authenticity lies below its floor, as if that were one half; near copies, being rare, count double."""
+    if score.metric.name == "copied":
+        return 2 * (score.value - score.floor)
+    return (score.floor - score.value) / (2 * score.floor) if score.floor > 0 else math.nan
 
 
 def position(score: Score) -> tuple[float, tuple[float, ...]]:

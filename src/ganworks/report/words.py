@@ -60,7 +60,8 @@ def from_report(report: Mapping[str, Any]) -> list[Score]:
             own = key.partition("/")[2] or key.partition("[")[2].rstrip("]") or extractor
             others = {name: as_float(values.get(key)) for name, values in baselines.items()}
             beside = tuple((name, other) for name, other in others.items() if math.isfinite(other))
-            metric = stated(key, item) if "baselines" in report else metric_for(key)
+            told = "baselines" in report or metric_for(key).name not in METRICS
+            metric = stated(key, item) if told else metric_for(key)
             scores.append(Score(metric, value, floor, low, high, floor_low, floor_high, own, beside))
     return scores
 
@@ -114,7 +115,8 @@ def verdict(run: RunView) -> Verdict:
     """The verdict on a run. Its first sentence says when the model saw too little or has reached next to nothing."""
     scores = scores_of(run)
     found = _on_task(run, scores) if run.task and scores else _on_samples(run, scores)
-    first = [said for said in (_hardly_trained(run), _bottom(scores)) if said]
+    judge = str(mapping(run.evaluation.get("about")).get("judge") or "")
+    first = [said for said in (judge, _hardly_trained(run), _bottom(scores)) if said]
     return replace(found, text=" ".join([*first, found.text])) if scores else found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.config import from_dict, to_dict
-from ganworks.core.contracts import Networks
+from ganworks.core.contracts import Networks, uses_of
+from ganworks.core.encoding import JoinsPlayers
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.schema.plain import read_json, shaped
 from ganworks.core.spec import Spec
@@ -31,7 +32,7 @@ from ganworks.runs.shapes import Card
 _LARGEST_SETTING = 65536
 _MOST_SETTINGS = 1024  # in one list
 FILE = "generator.safetensors"
-_FILES = {"G": FILE, "C": "classifier.safetensors"}
+_FILES = {"G": FILE, "C": "classifier.safetensors", "E": "encoder.safetensors"}
 
 
 def save_generator(path: str | Path, generator: nn.Module, networks: Any, spec: Spec, **facts: Any) -> str:
@@ -50,7 +51,7 @@ def header(spec: Spec, card: dict[str, Any]) -> dict[str, str]:
 
 
 def file_of(player: str) -> str:
-    """The file of a player: G, C and G_back in generator, classifier and generator-back.safetensors."""
+    """The file of a player: G, C, E and G_back in generator, classifier, encoder and generator-back.safetensors."""
     return _FILES.get(player) or f"{player.replace('G', 'generator', 1).replace('_', '-').lower()}.safetensors"
 
 
@@ -91,6 +92,23 @@ def load_net(path: str | Path, name: str = FILE, *, allow_nonfinite: bool = Fals
     net = rebuild(card["networks"], spec, tensors, file, str(card.get("player", "G")))
     weights.load_into(net, tensors, str(file))
     return Published(net, spec, card, file)
+
+
+def load_applied(path: str | Path) -> Published:
+    """The network of a run, or of a file, that is applied; of a run without one, its generator.
+
+    An encoder is joined with the decoder that was published with it, in the same folder. Raises UsageError.
+    """
+    path = Path(path)
+    cards = {} if not path.is_dir() else {n: read_card(weights.read_texts(path / n), path / n) for n in names(path)}
+    fitting = sorted((n for n in cards if cards[n].get("use") == "apply"), key=lambda n: not cards[n].get("main"))
+    found = load_net(path, fitting[0] if fitting else FILE)
+    networks = from_dict(Any, found.card["networks"], f"{found.file}: networks")
+    if found.use != "apply" or not isinstance(networks, JoinsPlayers):
+        return found
+    folder = path if path.is_dir() else path.parent
+    beside = {p: load_net(folder, file_of(p)).net for p in uses_of(networks) if file_of(p) != found.file.name}
+    return replace(found, net=networks.joined({**beside, str(found.card.get("player")): found.net}))
 
 
 def published(folder: str | Path) -> dict[str, Published]:

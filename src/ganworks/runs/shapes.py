@@ -50,10 +50,11 @@ class _Plan(TypedDict):
 
 class Plan(_Plan, total=False):
     """plan.json: what the start decided; `given` is what the user asked for. pace: seconds for an example in each phase
-    of the game, and for all scores and pictures.
+    of the game, and for all scores and pictures. teachers: key -> SHA-256 of the published networks it learns from.
     """
 
     pace: _Pace
+    teachers: dict[str, str]
 
 
 class _Counters(TypedDict):

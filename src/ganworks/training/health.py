@@ -105,6 +105,7 @@ class Watch:
     patience: int = 8
     counts: dict[str, int] = field(default_factory=dict)
     raised: set[str] = field(default_factory=set)
+    lowest: float = float("inf")
 
     def __post_init__(self, real: Watched) -> None:
         x, y = _apart(real)
@@ -135,6 +136,20 @@ class Watch:
                 )
             )
         return found
+
+    def convergence(self, seen: int, value: float) -> list[Alarm]:
+        """Check a game's own measure of convergence, which falls in a healthy training (BEGAN, 1703.10717)."""
+        self.lowest = min(self.lowest, value)
+        if self._lasts("divergence", value > 2 * self.lowest, self.patience):
+            return [
+                self._alarm(
+                    "divergence",
+                    seen,
+                    f"The measure of convergence is {value:.3g}, more than twice its lowest value, {self.lowest:.3g}, "
+                    f"in {self.patience} checks in a row; it falls in a healthy training.",
+                )
+            ]
+        return []
 
     def samples(self, seen: int, made: Watched) -> list[Alarm]:
         """Check that samples differ from each other as real examples do, in all and within each class."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from ganworks.core import registry
-from ganworks.core.config import class_name
+from ganworks.core.config import class_name, find_class, override
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.plugins import own
+from ganworks.core.schema.document import example
+from ganworks.core.schema.words import expand
 from ganworks.core.settings import Config
 from ganworks.core.spec import Spec
+from ganworks.core.teaching import players_of
 from ganworks.games.losses import LOSSES
 from ganworks.networks.building import build
 from ganworks.training.trial import most_numbers, too_large
@@ -24,6 +27,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     A loss of a plugin gets its full id; the module of a loss of the user's own, "module:name", is imported.
     """
     made = {name: _part(name, values[name]) for name in own.HOOKS if name in values}
+    if "networks.body" in values:  # networks that are made of a family of others
+        made["networks.body"] = _part("networks", values["networks.body"])
     rest = {name: value for name, value in values.items() if name not in made}
     if isinstance(word := rest.get("game.loss"), str):
         rest["game.loss"] = _loss(word)
@@ -67,7 +72,8 @@ def refuse_misfits(config: Config, spec: Spec, words: Mapping[str, str]) -> None
     if "networks" not in words and "game" not in words:
         return
     try:
-        makes = list(build(config.networks, spec, most_numbers(config.train), lambda: too_large(config.train)))
+        made = build(config.networks, spec, most_numbers(config.train), lambda: too_large(config.train))
+        makes = list({**made, **players_of(config.game, spec)})
     except GanworksError as error:
         reads, made_for = registry.family(type(config.domain)), registry.family(type(config.networks))
         if not made_for or made_for == reads:
@@ -101,3 +107,20 @@ def fitting(words: Mapping[str, str], what: str) -> Iterator[None]:
 
 def _said(words: Mapping[str, str]) -> str:
     return " ".join(f"{name}={word}" for name, word in words.items())
+
+
+def refuse_unlike(recipes: Sequence[str], settings: Mapping[str, Any]) -> None:
+    """Raise UsageError unless these recipes read the same kind of data and all take the settings."""
+    if len(recipes) < 2 or len(set(recipes)) < len(recipes):
+        raise UsageError("A comparison needs two recipes or more, each once.")
+    domains = {name: registry.recipe_function(name)[1] for name in recipes}
+    first, *others = recipes
+    for name in others:
+        if domains[name] != domains[first]:
+            raise UsageError(f"{first} and {name} read different kinds of data: they cannot be compared.")
+    for name in recipes:
+        values = resolve(expand(settings, find_class(domains[name])))
+        try:
+            override(example(name), values)
+        except UsageError as error:
+            raise UsageError(f"The recipe {name} does not take these settings. {error}") from error

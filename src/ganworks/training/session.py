@@ -137,6 +137,9 @@ class Session:
         if self.watch is not None and clock.steps % self.check_every == 0 and {"_real", "_fake"} <= set(engine.logits):
             for alarm in self.watch.logits(clock.seen, engine.progress, engine.logits["_real"], engine.logits["_fake"]):
                 yield from self._keep(alarm)
+        if self.watch is not None and clock.steps % self.check_every == 0 and "_convergence" in engine.logits:
+            for alarm in self.watch.convergence(clock.seen, float(engine.logits["_convergence"].mean())):
+                yield from self._keep(alarm)
         if done or clock.seen // self.show_every > before // self.show_every:
             yield from self._show()
         if done or clock.seen // self.score_every > before // self.score_every:

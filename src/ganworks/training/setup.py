@@ -21,6 +21,7 @@ from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Evaluator, Nets, Watched, Work, facts_for_card, packs_of, phases_of, uses_of
+from ganworks.core.encoding import options_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.core.machine.places import place
@@ -28,11 +29,12 @@ from ganworks.core.order import Order
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import Spec, key
+from ganworks.core.teaching import keeps_teachers, players_of, taught_by
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
 from ganworks.layers.mixing import mixing
 from ganworks.networks.building import build
-from ganworks.runs import published
+from ganworks.runs import published, taught
 from ganworks.runs.folders import describe_data, find_folder, given_plainly
 from ganworks.runs.run import Run
 from ganworks.training import calibration, parts, speed, trial
@@ -92,6 +94,7 @@ class Builder:
             if (pack := packs_of(self.config.game)) > 1 and "D" in nets:
                 first, *rest = self.data.spec.shape
                 nets["D"] = self._built(replace(self.data.spec, shape=(pack * first, *rest)))["D"]
+            nets |= players_of(self.config.game, self.data.spec)
         unknown = set(self.modules) - set(nets)
         if unknown:
             raise UsageError(f"{sorted(unknown)} are no players of this game; it has {sorted(nets)}.")
@@ -135,6 +138,7 @@ class Builder:
         precision starts from the state of the other. The training gets a new one.
         """
         self._refuse_unusable()
+        teachers = taught_by(self.config.game, self.data.spec)
         judging, showing, pace = self._measure()
         plan = calibration.plan(
             self.budget, pace, self.config.train.batch, judging, showing, len(self.config.train.ema)
@@ -152,6 +156,7 @@ class Builder:
         few = f"Only {held} held out, too few to choose by scores: the newest is published."
         notes = (
             *self.config.notes,
+            *taught.notes(teachers, keeps_teachers(self.config.game)),
             *self._as_taken(),
             *([] if self.evaluator.ready else [few]),
             *self._sliced(engine),
@@ -167,6 +172,8 @@ class Builder:
             "bf16": pace.bf16,
             "pace": {"costs": pace.costs, "looking": plan.looking},
             "data": {**self.data.summary, "fingerprint": self.data.fingerprint},
+            "parameters": {name: sum(p.numel() for p in net.parameters()) for name, net in engine.nets.items()},
+            **({"teachers": teachers} if teachers else {}),
             "machine": devices.describe(self.device),
             "versions": {
                 "ganworks": ganworks.__version__,
@@ -198,6 +205,7 @@ class Builder:
     def resumed(self, run: Run) -> TrainingJob:
         """Go on from the newest good state of a run that this process holds."""
         plan, found = run.plan(), run.load_state()
+        taught.refuse_others(plan, self.config.game, self.data.spec)
         engine = self.engine(plan["bf16"], plan["total"], resumes=found is not None)
         notes = list(plan["notes"])
         if found is not None:
@@ -257,6 +265,7 @@ class Builder:
     def session(self, engine: Engine, run: Run | None, notes: Sequence[str]) -> Session:
         """The session of an engine: notes (but those already told), pictures, scores, file headers, health checks."""
         evaluator, load = self.evaluator, self._shadow(engine)
+        teachers = list(taught_by(self.config.game, self.data.spec))
 
         def show(weights: Weights, seen: int) -> str:
             assert run is not None
@@ -279,17 +288,20 @@ class Builder:
                 return evaluator.sample(load(weights))
 
         def header(player: str, seen: int, half_life: float) -> dict[str, str]:
+            use = self.makes.get(player, "sample")
             facts = {
                 "recipe": self.config.recipe,
                 "networks": to_dict(self.config.networks),
                 "player": player,
-                "use": self.makes.get(player, "sample"),
+                "use": use,
                 "main": player == next(iter(self.makes)),
                 "seen": seen,
                 "half_life": half_life,
                 "domain": to_dict(self.config.domain),
                 **facts_for_card(self.config.domain),
+                **({"options": options_of(self.config.domain, engine.nets[player])} if use == "sample" else {}),
                 "data": {"fingerprint": self.data.fingerprint, "count": len(self.data.train)},
+                **({"teachers": teachers} if teachers else {}),
             }
             return published.header(self.data.spec, facts)
 

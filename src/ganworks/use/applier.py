@@ -39,7 +39,7 @@ from ganworks.files.rasters.read import Picture, read, still
 from ganworks.files.rasters.stored import Raster, range_of
 from ganworks.files.rasters.write import picture, resized
 from ganworks.layers.fill import smooth_fill
-from ganworks.runs.published import FILE, Published, file_of, load_net
+from ganworks.runs.published import FILE, Published, file_of, load_applied, load_net
 from ganworks.use.model import fingerprint, own_randomness
 
 
@@ -75,7 +75,7 @@ class Applier:
             path = path.parent / name
         if reverse and not (path / name if path.is_dir() else path).exists():
             raise UsageError(f"{path} has no {name}: this training learned one direction only. Leave reverse out.")
-        return Applier(load_net(path, name), device=device)
+        return Applier(load_net(path, name) if reverse else load_applied(path), device=device)
 
     @cached_property
     def fingerprint(self) -> str:

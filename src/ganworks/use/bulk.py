@@ -15,7 +15,6 @@ import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from ganworks.core.machine.places import TakenError, place
 from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
 from ganworks.runs.lock import WRITTEN, FolderLock
+from ganworks.use.job_record import JsonLines
 from ganworks.use.model import Labels, Model
 from ganworks.use.samples import (
     BULK,
@@ -107,8 +107,9 @@ def generate(
     with FolderLock(folder, WRITTEN):
         atomic.sweep(folder)
         if not finished:
-            kept = _resume(folder, settings, count, shard, each(model))
-            job = _Job(model, folder, seed, labels, truncation, form, mark)
+            record = JsonLines(folder / BULK)
+            kept = _resume(record, settings, count, shard, each(model))
+            job = _Job(model, folder, record, seed, labels, truncation, form, mark)
             made = _work(job, kept, count, shard, on_progress)
             if mark and marked_beside(model.maker, f".{form}"):
                 atomic.replace_file(folder / "mark.json", json.dumps(_note(settings, model, count), indent=1))
@@ -148,6 +149,7 @@ def _apart(form: str, suffix: str) -> bool:
 class _Job:
     model: Model
     folder: Path
+    record: JsonLines
     seed: int
     labels: np.ndarray | None
     truncation: float
@@ -192,7 +194,7 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
             return
         number, start, stop, digest = waiting
         line = {"shard": number, "start": start, "stop": stop, "sha256": digest.result()}
-        atomic.append(job.folder / BULK, json.dumps(line).encode() + b"\n")
+        job.record.add(line)
         waiting, made = None, made + stop - start
         if on_progress:
             on_progress(done + made, count)
@@ -221,14 +223,13 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
 # The record of what is done -----------------------------------------------------------------------
 
 
-def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suffix: str) -> set[int]:
+def _resume(record: JsonLines, settings: dict[str, Any], count: int, shard: int, suffix: str) -> set[int]:
     """Numbers of the shards that are finished and intact; starts the record when there is none."""
-    path = folder / BULK
-    lines = _read_record(path)
+    folder, lines = record.path.parent, record.lines
     if not lines:
         first = f"{0:08d}{suffix}" if _apart(settings["form"], suffix) else f"shard-{0:05d}.{settings['form']}"
         refuse_strangers(folder, (LIST, first))
-        atomic.replace_file(path, json.dumps({"settings": settings}) + "\n")
+        record.add({"settings": settings})
         return set()
     refuse_changes(difference(lines[0].get("settings", {}), settings), folder)
     entries = {line["shard"]: line for line in lines[1:] if "shard" in line}
@@ -239,21 +240,6 @@ def _resume(folder: Path, settings: dict[str, Any], count: int, shard: int, suff
         )
     whole = {n for n, line in entries.items() if line["stop"] == min(count, (n + 1) * shard)}
     return {n for n in whole if _digest(folder, settings["form"], entries[n], suffix) == entries[n]["sha256"]}
-
-
-def _read_record(path: Path) -> list[dict[str, Any]]:
-    """The record's lines; a torn last line, as a kill leaves it, is cut off."""
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if len(whole) != len(raw):
-        atomic.replace_file(path, whole)
-    lines = []
-    for text in whole.splitlines():
-        with suppress(UsageError):
-            lines.append(read_json(text, str(path)))
-    return [line for line in lines if isinstance(line, dict)]
 
 
 def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:

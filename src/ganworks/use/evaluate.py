@@ -16,6 +16,7 @@ from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.limits import check_count, check_seed
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
+from ganworks.runs.taught import judged_by_teacher
 from ganworks.training.privacy.promise import promised
 from ganworks.use.before_after import draw_pairs
 
@@ -67,7 +68,7 @@ def evaluate_run(
     about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
     evaluator = config.domain.evaluator(opened, source, config, work)
     evaluator = _by(evaluator, features, config.recipe) if features else evaluator
-    with _workplace() as drawn, seeded(seed, "evaluate"):
+    with workplace() as drawn, seeded(seed, "evaluate"):
         report = evaluator.evaluate(
             {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
             count=count,
@@ -78,6 +79,7 @@ def evaluate_run(
         )
         if (shown := found.get("G")) is not None and shown.use == "apply":
             draw_pairs(shown, config.domain, opened, drawn)
+        report.about |= _on_judge(plan, report)
         report.protocol += promised(config, len(opened.train), int(about["seen"] or plan["total"]), plan["total"])
         pictures = {f"eval/{path.name}": path.read_bytes() for path in sorted(drawn.glob("[!.]*.*"))}
     with keeping(report, folder):
@@ -85,8 +87,14 @@ def evaluate_run(
     return report
 
 
+def _on_judge(plan: dict[str, Any], report: Any) -> dict[str, str]:
+    """{"judge": what readers have to know of the judge before any number}; empty where there is nothing to say."""
+    said = judged_by_teacher(plan, report.extractor, getattr(report, "extractor_sha256", ""))
+    return {"judge": said} if said else {}
+
+
 @contextmanager
-def _workplace() -> Iterator[Path]:
+def workplace() -> Iterator[Path]:
     """A folder for pictures that are being drawn, outside of the run, which may be read-only or written by others."""
     try:
         folder = tempfile.mkdtemp(prefix="ganworks-eval-")

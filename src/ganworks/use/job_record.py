@@ -1,4 +1,4 @@
-"""The files of `ganworks apply`: its inputs, and the record that a folder of outputs keeps."""
+"""The files of `ganworks apply`: its inputs, and the records that folders of outputs keep."""
 
 from __future__ import annotations
 
@@ -61,20 +61,43 @@ def find_items(
     return items, left
 
 
+class JsonLines:
+    """The tables in a file of JSON lines, in order; lines that are none, as kills leave them, are passed over.
+
+    A last line without its end is cut off when the next one is written: a file that is only read stays as it is.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.lines: list[dict[str, Any]] = []
+        raw = path.read_bytes() if path.exists() else b""
+        self.torn = bool(raw) and not raw.endswith(b"\n")
+        for text in raw.splitlines()[: -1 if self.torn else None]:
+            try:
+                line = read_json(text, str(path))
+            except UsageError:
+                continue
+            self.lines += [line] if isinstance(line, dict) else []
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Write one more and flush it to the disk. Raises GanworksError, also for a symbolic link."""
+        text = json.dumps(line).encode() + b"\n"
+        if self.torn and not self.path.is_symlink():  # which `append` refuses
+            whole, end, _ = self.path.read_bytes().rpartition(b"\n")
+            atomic.replace_file(self.path, whole + end + text)
+        else:
+            self.torn = True  # until it is written whole
+            atomic.append(self.path, text)
+        self.torn = False
+        self.lines.append(line)
+
+
 class Record:
     """The record of a folder of outputs: a line of JSON for each, of which the last one for a name counts."""
 
     def __init__(self, folder: Path):
-        self.folder, self.path = folder, folder / RECORD
-        self.lines: dict[str, dict[str, Any]] = {}
-        raw = self.path.read_bytes() if self.path.exists() else b""
-        self.torn = bool(raw) and not raw.endswith(b"\n")  # as a kill leaves it
-        for text in raw.splitlines():
-            try:
-                line = read_json(text, RECORD)
-                self.lines[line["output"]] = line
-            except (UsageError, KeyError, TypeError):
-                continue
+        self.folder, self._file = folder, JsonLines(folder / RECORD)
+        self.lines = {line["output"]: line for line in self._file.lines if isinstance(line.get("output"), str)}
 
     def owns(self, name: str) -> bool:
         """Whether `ganworks apply` made, or began, an output of this name."""
@@ -89,18 +112,11 @@ class Record:
             return False
 
     def add(self, name: str, facts: dict[str, Any], digest: str | None) -> None:
-        """Write down an output, before it is put into its place; what a kill left half written goes."""
+        """Write down an output, before it is put into its place."""
         line = {"output": name, "facts": facts, "sha256": digest}
-        if self.lines.get(name) == line and not self.torn:
-            return
-        text = json.dumps(line).encode() + b"\n"
-        if self.torn and not self.path.is_symlink():  # which `append` refuses
-            whole, end, _ = self.path.read_bytes().rpartition(b"\n")
-            atomic.replace_file(self.path, whole + end + text)
-        else:
-            self.torn = True  # until it is written whole
-            atomic.append(self.path, text)
-        self.torn, self.lines[name] = False, line
+        if self.lines.get(name) != line or self._file.torn:
+            self._file.add(line)
+            self.lines[name] = line
 
 
 def places(paths: Iterable[Path]) -> set[tuple[int, int]]:

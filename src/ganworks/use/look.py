@@ -20,6 +20,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.machine.places import place
 from ganworks.core.schema.plain import read_json
 from ganworks.core.spec import Draw, key
+from ganworks.core.teaching import LooksThroughNetworks
 from ganworks.files.atomic import replace_file
 from ganworks.files.packing.cache import cache_folder
 from ganworks.files.provenance import refuse_strange, replace_result
@@ -43,13 +44,14 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
         place(out)
     found = recognise(path) if recipe is None else Found(recipe, "")
     settings = {name.removeprefix("domain."): value for name, value in options.items()}
+    features = settings.pop("features", "")
     asked = "".join(f" {shlex.quote(f'domain.{name}={value}')}" for name, value in settings.items())
     domain = kind_of(found.recipe)
     named = f" {found.recipe}" if recipe is not None or found.otherwise else ""
     lines = [line for line in (found.because, found.otherwise) if line]
     say(*lines, *([""] if lines else []))
     with told(lambda: "Interrupted while the data was read; nothing was written. The same command starts again."):
-        there = open_any(path, domain, settings)
+        there = open_any(path, domain, settings, features)
     say(*there.lines)
     left = "" if "on_corrupt" in settings else _left_out(there, domain)
     if left:
@@ -73,8 +75,11 @@ def kind_of(recipe: str) -> str:
     return registry.find_recipe(recipe).domain
 
 
-def open_any(path: Any, domain_id: str, settings: Mapping[str, Any]) -> Findings:
-    """Open a source with the domain of this id; unreadable items are counted and left out, where it can do that."""
+def open_any(path: Any, domain_id: str, settings: Mapping[str, Any], features: str = "") -> Findings:
+    """Open a source with the domain of this id; unreadable items are counted and left out, where it can do that.
+
+    features: a published network to look through, "" for none. UsageError for data that none looks at.
+    """
     domain = find_class(domain_id)()
     lenient = {"on_corrupt": "skip"} if isinstance(domain, SkipsUnreadable) else {}
     domain = override(domain, {**lenient, **settings})
@@ -83,6 +88,13 @@ def open_any(path: Any, domain_id: str, settings: Mapping[str, Any]) -> Findings
         def report(done: int, total: int) -> None:
             meters("Reading the data", done, total)
 
+        if features and isinstance(domain, LooksThroughNetworks):
+            return domain.look_through(path, features, report)
+        if features:
+            raise UsageError(
+                f"features={features}: published networks look at sets of single pictures; this data is read as "
+                f"{domain_id.rpartition('/')[2]}. Leave features out, or name recipe=image."
+            )
         if isinstance(domain, LooksAtData):
             return domain.look(path, report)
         data = domain.open(path, on_progress=report)

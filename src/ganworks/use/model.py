@@ -16,14 +16,15 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganworks.core.config import from_dict
-from ganworks.core.contracts import MakesFiles, PreparesNetwork, sampling_options
+from ganworks.core.contracts import MakesFiles, PreparesNetwork
+from ganworks.core.encoding import options_of, own_options
 from ganworks.core.errors import GanworksError, UsageError, nearest, show
 from ganworks.core.limits import check_count, check_index, check_seed, check_truncation
 from ganworks.core.machine import memory
@@ -39,6 +40,15 @@ _COPIES = 6  # of samples on their way into a file: as numbers, as pictures, as 
 
 # A class for all, several that repeat, or None for all classes in turn.
 Labels = None | int | str | Sequence[int | str] | np.ndarray | Tensor
+
+
+@runtime_checkable
+class Truncates(Protocol):
+    """A generator with a truncation of its own, in place of narrower latents."""
+
+    def truncated(self, z: Tensor, y: Tensor | None, truncation: float) -> Tensor:
+        """z [B, z_dim] as drawn, y [B] int64 or None -> [B, *spec.shape]; 1: as trained, less: more typical."""
+        ...
 
 
 class Model:
@@ -69,14 +79,19 @@ class Model:
         """Prepare the generator for these options of the domain."""
         self.options = options
         domain = self.domain
-        made = domain.prepare(self.net, self.spec, options) if isinstance(domain, PreparesNetwork) else self.net
+        net: Any = self.net
+        own = {name: value for name, value in options.items() if name in own_options(net)}
+        made = net.prepared(own) if own else net
+        if isinstance(domain, PreparesNetwork):
+            made = domain.prepare(made, self.spec, {name: v for name, v in options.items() if name not in own})
         self.generator = made.to(self.device).eval().requires_grad_(False)
-        self.z_dim = int(self.generator.z_dim)  # pyrefly: ignore
+        own: Any = self.generator
+        self.z_dim, self._truncates = int(own.z_dim), isinstance(own, Truncates)
         self.chunk = self._choose_chunk()
 
     def prepared(self, **options: Any) -> Model:
         """This model under options of its domain, e.g. temperature=0.8; raises UsageError for one it does not have."""
-        known = sampling_options(self.domain)
+        known = options_of(self.domain, self.net)
         for name in options:
             if name not in known:
                 raise UsageError(f'This model has no option "{name}". {nearest(name, known or ("none",))}')
@@ -130,8 +145,9 @@ class Model:
         """Samples `start` to `start + n - 1` of `seed`.
 
         labels: one class (index or name) for all, a sequence that is repeated to n, or None: sample i gets
-        class i % num_classes. truncation: the latents' standard deviation, 1 = as trained; less gives more
-        typical and less varied samples. options: those of the domain, see `prepared`. Raises UsageError for
+        class i % num_classes. truncation: the latents' standard deviation, or what the generator does in its place
+        (`Truncates`; StyleGAN2 moves styles to their mean), 1 = as trained; less gives more typical and less varied
+        samples. options: those of the domain, see `prepared`. Raises UsageError for
         values out of range and for more than fits into memory.
         """
         if options:
@@ -164,16 +180,21 @@ class Model:
         offset = 0 if labels is None else start
         for first in range(start - start % self.chunk, stop, self.chunk):
             y = None if table is None else table[(np.arange(first, first + self.chunk) - offset) % len(table)]
-            rows = self._run(self.latents(self.chunk, seed, truncation, first), y, key(seed, "noise", first))
+            z = self.latents(self.chunk, seed, truncation, first)
+            rows = self._run(z, y, key(seed, "noise", first), truncation)
             low, high = max(first, start), min(first + self.chunk, stop)
             yield low, rows[low - first : high - first]
 
     def latents(self, n: int, seed: int = 0, truncation: float = 1.0, start: int = 0) -> Tensor:
-        """Latents [n, z_dim] float32 on the CPU of samples `start` onwards: truncation * N(0, 1)."""
+        """Latents [n, z_dim] float32 on the CPU of samples `start` onwards: truncation * N(0, 1).
+
+        N(0, 1) for a generator that truncates in its own way.
+        """
         blocks = range(start // _BLOCK, -(-(start + n) // _BLOCK))
         draws = [torch.Generator().manual_seed(key(seed, "z", block)) for block in blocks]
         z = torch.cat([torch.randn(_BLOCK, self.z_dim, generator=draw) for draw in draws])
-        return z[start % _BLOCK :][:n] * truncation
+        z = z[start % _BLOCK :][:n]
+        return z if self._truncates else z * truncation
 
     def label_table(self, labels: Labels) -> np.ndarray | None:
         """The classes [k] int64 that repeat over the samples, or None for a model without classes.
@@ -218,8 +239,12 @@ class Model:
             )
         return label
 
-    def decode(self, z: Tensor | np.ndarray, labels: Labels = None) -> Samples:
-        """Samples of your own latents [n, z_dim]. Raises UsageError for a wrong shape or type, NaN, or |z| > 100."""
+    def decode(self, z: Tensor | np.ndarray, labels: Labels = None, truncation: float = 1.0) -> Samples:
+        """Samples of your own latents [n, z_dim]. Raises UsageError for a wrong shape or type, NaN, or |z| > 100.
+
+        truncation: for generators that truncate in their own way; for others, scale the latents.
+        """
+        truncation = check_truncation(truncation)
         z = torch.as_tensor(z).cpu()
         if z.ndim != 2 or z.shape[1] != self.z_dim or not len(z) or not z.is_floating_point():
             raise UsageError(f"Latents must be floats of shape [n, {self.z_dim}], not {z.dtype} {list(z.shape)}.")
@@ -235,7 +260,7 @@ class Model:
             fill = self.chunk - len(part)
             part = torch.cat([part, torch.zeros(fill, self.z_dim)]) if fill else part
             some = None if y is None else np.pad(y[first : first + self.chunk], (0, fill))
-            parts.append(self._run(part, some, key("decode", first))[: self.chunk - fill])
+            parts.append(self._run(part, some, key("decode", first), truncation)[: self.chunk - fill])
         return self.wrap(np.concatenate(parts), seed=None, labels=y)
 
     def walk(self, seeds: Sequence[int], steps: int = 9, labels: Labels = None, truncation: float = 1.0) -> Samples:
@@ -257,7 +282,7 @@ class Model:
             for n, (a, b) in enumerate(pairwise(stops))
             for t in np.linspace(0.0, 1.0, steps)[min(n, 1) :]
         ]
-        made = self.decode(torch.stack(legs).float(), labels)
+        made = self.decode(torch.stack(legs).float(), labels, truncation)
         return self.wrap(made.data, seed=None, labels=made.labels, interpolation=list(seeds), truncation=truncation)
 
     def interpolate(self, a: int, b: int, steps: int = 9, labels: Labels = None, truncation: float = 1.0) -> Samples:
@@ -269,14 +294,15 @@ class Model:
         """Bytes of one sample in memory."""
         return math.prod(self.spec.shape) * np.dtype(self.spec.dtype).itemsize
 
-    def _run(self, z: Tensor, y: np.ndarray | None, noise: int) -> np.ndarray:
+    def _run(self, z: Tensor, y: np.ndarray | None, noise: int, truncation: float = 1.0) -> np.ndarray:
         """One chunk through the generator, as rows in the data's own range and type.
 
+        truncation: for a generator that truncates in its own way; others are given narrower latents.
         noise: seed for generators that draw while they run; the global random state is left as it was.
         """
         labels = None if y is None else torch.from_numpy(y).to(self.device)
         with torch.inference_mode(), own_randomness(self.device, noise if self._draws else None):
-            x = self.generator(z.to(self.device), labels).float()
+            x = self._generate(z.to(self.device), labels, truncation).float()
             if not math.isfinite(x.sum()):
                 raise GanworksError(
                     "The generator made NaN or infinite values: its training had diverged. Use an earlier snapshot."
@@ -291,6 +317,10 @@ class Model:
             if self.device.type == "cpu":  # NumPy casts four times faster than torch there
                 return x.contiguous().numpy().astype(np.uint8)
             return x.to(torch.uint8).contiguous().cpu().numpy()
+
+    def _generate(self, z: Tensor, labels: Tensor | None, truncation: float) -> Tensor:
+        net: Any = self.generator
+        return net.truncated(z, labels, truncation) if self._truncates and truncation != 1 else net(z, labels)
 
     def _choose_chunk(self) -> int:
         """Rows per run: a power of two that depends on the network alone, so that bytes do not depend on timing.

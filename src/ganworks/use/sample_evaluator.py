@@ -13,18 +13,25 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Watched, Work, labels_of, showing_of
+from ganworks.core.encoding import MeasuresExamples, joined_of
+from ganworks.core.spec import Batch, Draw, key
 from ganworks.files.packing.pack import cache_folder
 from ganworks.metrics.classifier import extractor_for
 from ganworks.metrics.features import FeatureExtractor, choices, score_key
 from ganworks.metrics.reference import FEWEST, Reference
 from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.scoring import Report, evaluate, score
-from ganworks.metrics.tasks import TaskReport, too_few
+from ganworks.metrics.sheets import reconstruction_sheet
+from ganworks.metrics.tasks import TaskReport, metric, save_pictures, spaced, too_few
 from ganworks.use.model import Model
 
 _GRID = 64  # samples on a progress grid
 _SCORED = 1000  # samples of a score during training
+_QUICK, _WHOLE = 250, 2000  # held-out examples that an encoder describes, during a training and after it
+_PAIRS, _SHEET = 24, "reconstructions.png"  # held-out examples that are shown beside their reconstructions
+_ERROR = ("lower", "Root mean squared difference from the reconstruction, as a share of the range of values.")
 _RELABELLED = 200_000  # examples up to which data is packed again with its labels, to train an extractor on them
 
 
@@ -103,7 +110,45 @@ class SampleEvaluator:
         scores, floor = score(
             lambda start, n: rows(model, start, n), self.data, extractor, count=_SCORED, reference=reference
         )
-        return scores, floor, score_key(extractor)
+        described = {name: float(values.mean()) for name, (values, _) in self.described(nets, _QUICK).items()}
+        return {**scores, **described}, floor, score_key(extractor)
+
+    def described(self, nets: Nets, count: int) -> dict[str, tuple[np.ndarray, tuple[str, str]]]:
+        """How well encoders describe `count` held-out examples: measure -> (values [n], (better, meaning)).
+
+        Empty for games that make samples only. Each example gets the same draws in every call.
+        """
+        game, network = self.config.game, joined_of(self.config.networks, nets)
+        measured = game if isinstance(game, MeasuresExamples) else None
+        meanings = {**(measured.meanings if measured else {}), **({"reconstruction_error": _ERROR} if network else {})}
+        held, found = spaced(self.data.held, count), {name: [] for name in meanings}
+        for start in range(0, len(held) if meanings else 0, _GRID):
+            batch = self._batch(held[start : start + _GRID], nets)
+            with torch.inference_mode():
+                values = measured.measures(nets, batch) if measured else {}
+                if network is not None:
+                    apart = (network(batch["x"], batch.y) - batch["x"]).flatten(1).square().mean(1).sqrt() / 2
+                    values = {**values, "reconstruction_error": apart}
+            for name, value in values.items():
+                found[name].append(value.float().cpu().numpy())
+        return {name: (np.concatenate(values), meanings[name]) for name, values in found.items() if values}
+
+    def _batch(self, indices: np.ndarray, nets: Nets) -> Batch:
+        """Held-out examples as they are, without augmentation, with draws of their own."""
+        device = next(nets["G"].parameters()).device
+        draw = Draw(key("described", int(indices[0])), len(indices), slice(None), device)
+        values = {name: value.to(device) for name, value in self.data.fetch(indices).items()}
+        return Batch(lambda: values, draw, size=len(indices), num_classes=self.data.spec.num_classes)
+
+    def _reconstructed(self, nets: Nets) -> Image.Image | None:
+        """Held-out pictures above their reconstructions; None for other data, and where nothing is reconstructed."""
+        network = joined_of(self.config.networks, nets)
+        if network is None or len(self.data.spec.shape) != 3:
+            return None
+        batch = self._batch(spaced(self.data.held, _PAIRS), nets)
+        with torch.inference_mode():
+            made = network(batch["x"], batch.y)
+        return reconstruction_sheet(batch["x"].float().cpu().numpy(), made.float().cpu().numpy())
 
     def costs(self, nets: Nets) -> tuple[float, float]:
         """Seconds of one score and of one sample grid, from the time of a grid of samples."""
@@ -115,7 +160,10 @@ class SampleEvaluator:
         extractor, _ = self.measured
         start = time.perf_counter()
         extractor(samples.astype(self.data.spec.dtype))
-        return (made + time.perf_counter() - start) * _SCORED / len(samples) + 0.2, made
+        seen = time.perf_counter()
+        self.described(nets, _GRID)
+        described = (time.perf_counter() - seen) * _QUICK / _GRID
+        return (made + seen - start) * _SCORED / len(samples) + described + 0.2, made
 
     def evaluate(
         self, nets: Nets, *, count: int, seed: int, pictures: Path, progress: Work, about: dict[str, Any]
@@ -125,7 +173,7 @@ class SampleEvaluator:
             return TaskReport.of_nothing(too_few(len(self.data.held), FEWEST), about)
         extractor, reference = self.measured
         model = self.model(nets)
-        return evaluate(
+        report = evaluate(
             lambda start, n: rows(model, start, n, seed=seed + 1),
             self.labelled,
             extractor,
@@ -136,6 +184,16 @@ class SampleEvaluator:
             progress=progress,
             about={**about, "generator": model.fingerprint, "truncation": 1.0},
         )
+        described = self.described(nets, min(count, _WHOLE))
+        for name, (values, (better, meaning)) in described.items():
+            report.metrics[name] = metric(values, better=better, meaning=meaning)
+        if described:
+            many = len(next(iter(described.values()))[0])
+            report.protocol.append(f"{', '.join(described)}: mean over {counted(many, 'held-out example')}.")
+        if (sheet := self._reconstructed(nets)) is not None:
+            drawn = save_pictures(pictures, {"Held-out examples, above what became of them": (_SHEET, sheet)})
+            report.pictures = {**drawn, **report.pictures}
+        return report
 
 
 def _floats(x: np.ndarray) -> Tensor:

@@ -100,8 +100,11 @@ def test_rules_that_all_rows_keep_are_proposed_and_can_be_taken():
     wanted = ["net + tax = gross", "yes + no = 100", "first <= middle", "middle <= last"]
     assert proposals(data.frame, data.columns) == wanted
     said = next(note for note in data.facts["notes"] if "every row keeps" in note)
-    assert f'domain.rules="{"; ".join(wanted)}"' in said
+    assert "; ".join(wanted) in said and "domain.rules=found" in said
     taken = Table(rules="; ".join(wanted)).open(frame)
+    found = Table(rules="found").open(frame)
+    assert found.spec == taken.spec and f"generated rows keep {'; '.join(wanted)}" in found.facts["notes"]
+    assert "no rules were found" in Table(rules="found").open(frame[["noise", "yes"]]).facts["notes"]
     assert not any("every row keeps" in note for note in taken.facts["notes"])
     frame.loc[299, ["tax", "middle"]] = 0.0
     fewer = proposals(Table().open(frame).frame, data.columns)

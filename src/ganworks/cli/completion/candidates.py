@@ -23,7 +23,7 @@ _OPTIONS = {
     "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse"),
     "predict": ("out", "top", "device"),
     "eval": ("data", "count", "seed", "features"),
-    "data": ("recipe", "out"),
+    "data": ("recipe", "features", "out"),
 }
 _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain")
 
@@ -73,7 +73,7 @@ def _fitting(names: Iterable[str], word: str) -> list[str]:
 
 def _places(verb: str, word: str, before: list[str]) -> list[str]:
     """Recipes and paths, where the verb has a place for them."""
-    recipes = registry.recipes() if verb == "train" and not _recipe(before) else ()
+    recipes = registry.recipes() if verb == "compare" or (verb == "train" and not _recipe(before)) else ()
     return [*_fitting(recipes, word), *paths(word)]
 
 

@@ -23,6 +23,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "until": ("train.until",),
     "init": ("train.init",),
     "loss": ("game.loss",),
+    "features": ("game.features",),
     "direction": ("domain.direction",),
     "scale": ("domain.scale",),
     "degrade": ("domain.degrade",),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ganworks.core.console.text import counted, printable
@@ -25,7 +25,7 @@ from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, c
 from ganworks.files.rasters.pixels import change_channels, grid, resize
 from ganworks.files.rasters.stored import Range, common_range, files_of, range_facts, range_notes
 from ganworks.files.sources import open_source
-from ganworks.kinds.images.shared.reading import MAX_SIDE, Reading, both_sides, check_size
+from ganworks.kinds.images.shared.reading import MAX_SIDE, Reading, both_sides, check_size, class_number
 from ganworks.metrics.classifier import extractor_for
 from ganworks.metrics.features import FeatureExtractor
 from ganworks.use.findings import Findings
@@ -40,6 +40,10 @@ class Images(Reading):
 
     Raises UsageError for values outside their range.
     """
+
+    options: ClassVar[dict[str, str]] = {
+        "label": "the class of the picture, by name or number (left out: the one whose reconstruction is nearest)"
+    }
 
     def __post_init__(self) -> None:
         check(self)
@@ -94,6 +98,14 @@ class Images(Reading):
 
         return look(path, self, on_progress=on_progress)
 
+    def look_through(self, path: Any, features: str, on_progress: Progress | None = None) -> Findings:
+        """`look`, with near duplicates, outliers and doubtful labels by a published network."""
+        from ganworks.kinds.images.oddities import look_through
+        from ganworks.pretrained.store import named
+
+        teacher = named(features)
+        return look_through(self.look(path, on_progress), self, path, teacher, on_progress)
+
     def plan(self, source: Source, known: Range | None = None) -> Conversion:
         """Look at a source and choose size, channels and range; known: see `packed`."""
         classes = source.classes if self.labelled else ()
@@ -118,6 +130,11 @@ class Images(Reading):
         """What evaluates samples against held-out images."""
         return SampleEvaluator(data, source, config, work)
 
+    def alike(self, spec: Spec) -> Images:
+        """The domain that opens other pictures in this form, all of them as training examples."""
+        channels, height, width = spec.shape
+        return replace(self, size=(height, width), channels=channels, held_out=0.0)
+
     def extractor(
         self,
         dataset: Packed,
@@ -126,6 +143,21 @@ class Images(Reading):
     ) -> FeatureExtractor:
         """Features that samples are compared by: those of a classifier where there are labels, else random ones."""
         return extractor_for(dataset, None if cache is None else Path(cache), progress=on_progress)
+
+    def apply(self, net: nn.Module, x: Tensor, spec: Spec, options: Mapping[str, Any]) -> Tensor:
+        """What an autoencoder makes of x [1, C, H, W] in [-1, 1]: [1, *spec.shape], at the size that it was trained on.
+
+        Pictures of other sizes are made to fit as those of the training were. Raises UsageError for an unknown label.
+        """
+        label = options.get("label")
+        if label is not None and not spec.num_classes:
+            raise UsageError("This model was trained without labels. Leave label out.")
+        y = None if label is None else torch.tensor([class_number(spec, label)], device=x.device)
+        if x.shape[2:] != spec.shape[1:]:
+            values = (x[0].float().cpu().numpy() + np.float32(1)) * np.float32(127.5)
+            fitted = resize(values, (spec.shape[1], spec.shape[2]), self.fit, self.background)
+            x = torch.from_numpy(fitted / np.float32(127.5) - np.float32(1))[None].clamp(-1, 1).to(x.device)
+        return net(x, y)
 
     def show(
         self, x: Tensor | np.ndarray, columns: int | None = None, labels: Sequence[Any] | None = None

@@ -152,6 +152,8 @@ class R3GANDiscriminator(nn.Module):
     With classes the logit is the inner product of features and embedded class (Miyato and Koyama 2018, 1802.05637).
     """
 
+    HEAD = ("pool", "head", "classes")
+
     def __init__(self, cfg: R3GAN, spec: Spec):
         super().__init__()
         widths = cfg.resolve(spec)[::-1]
@@ -167,6 +169,7 @@ class R3GANDiscriminator(nn.Module):
             R3GANStage(cfg, now, depth, after=after) for now, after in zip(widths, (*widths[1:], 0), strict=True)
         )
         features = widths[-1]
+        self.feature_shape = (features, *base)
         self.pool = scaled_(nn.Conv2d(features, features, base, groups=features, bias=False))
         self.head = scaled_(nn.Linear(features, features if spec.num_classes else 1, bias=False))
         self.classes = nn.Embedding(spec.num_classes, features) if spec.num_classes else None
@@ -174,6 +177,10 @@ class R3GANDiscriminator(nn.Module):
             nn.init.normal_(self.classes.weight, std=1 / math.sqrt(features * spec.num_classes))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.judge(self.features(x, y), y)
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The smallest map [B, *feature_shape] float32, before the head."""
         x = self.from_image(F.pad(x, self.pad) if any(self.pad) else x)
         split = len(self.stages) - self.exact
         for stage in self.stages[:split]:
@@ -182,9 +189,13 @@ class R3GANDiscriminator(nn.Module):
             x = x.float()
             for stage in self.stages[split:]:
                 x = stage(x)
+            return x
+
+    def judge(self, features: Tensor, y: Tensor | None = None) -> Tensor:
+        """The logits [B] of `features`."""
+        with _fp32(features):
             # A depthwise convolution over the whole map, written as a weighted sum: faster on a CPU.
-            features = (x * self.pool.weight[:, 0]).sum((2, 3))
-            h = self.head(features)
+            h = self.head((features * self.pool.weight[:, 0]).sum((2, 3)))
             return (h * self.classes(y)).sum(1) if self.classes is not None else h[:, 0]
 
 

@@ -1,14 +1,17 @@
-"""The image recipes on modern networks: `image` chooses its settings from data and budget, `r3gan` is the paper's."""
+"""The recipe `image`, which chooses its settings from the data and the budget."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ganworks.core.settings import Config, Facts, Optimizer, Train
 from ganworks.games.adversarial import Adversarial
+from ganworks.games.projected import Projected
 from ganworks.kinds.images import sizing
-from ganworks.kinds.images.r3gan import R3GAN
 from ganworks.networks.compact import Compact
 
 _FOREVER = 1e12  # a half-life that `ema_ramp` alone limits
+_LEAST_SIDE = 64  # pixels to which small pictures are enlarged on a CPU before a published network looks at them
 
 
 def image(facts: Facts) -> Config:
@@ -17,6 +20,7 @@ def image(facts: Facts) -> Config:
     Method: paired relativistic loss with R1 and R2 on every step (R3GAN, Huang et al. 2024, arXiv 2501.05441) on
     small residual networks with dense convolutions; batch norm in the generator, none in the discriminator. Made for
     minutes on a CPU: docs/benchmarks.md compares it with the tutorial DCGAN on MNIST and Fashion-MNIST.
+    features=FILE adds the discriminator of `projected`, on features of a published network, beside its own.
     """
     channels, height, width = facts.spec.shape
     seen = sizing.SizingFacts(
@@ -37,14 +41,18 @@ def image(facts: Facts) -> Config:
         beta2_start=chosen["beta2_start"],
         warmup=chosen["warmup"],
     )
-    game = Adversarial(
-        loss="relativistic",
-        r1=chosen["gamma"],
-        r2=chosen["gamma"],
-        r1_end=chosen["gamma_end"],
-        r2_end=chosen["gamma_end"],
-        burn_in=1.0,
-        augment=chosen["augment"],
+    settings = {
+        "loss": "relativistic",
+        "r1": chosen["gamma"],
+        "r2": chosen["gamma"],
+        "r1_end": chosen["gamma_end"],
+        "r2_end": chosen["gamma_end"],
+        "burn_in": 1.0,
+        "augment": chosen["augment"],
+    }
+    features = str(facts.given.get("game.features") or "")
+    game = (
+        Projected(**settings, features=features, side=_side(facts), own=True) if features else Adversarial(**settings)
     )
     networks = Compact(
         width=chosen["width"], d_width=chosen.get("d_width", 0), blocks=chosen["blocks"], z_dim=chosen["z_dim"]
@@ -53,16 +61,30 @@ def image(facts: Facts) -> Config:
     return Config("image", facts.domain, networks, game, g=adam, d=adam, train=train, notes=tuple(reasons))
 
 
-def r3gan(facts: Facts) -> Config:
-    """R3GAN with the paper's networks and schedules; the penalties' gamma follows the image size.
+def projected(facts: Facts) -> Config:
+    """A discriminator on the features of published networks: features=FILE, or several; for few photos.
 
-    Paper: Huang, Gokaslan, Kuleshov, Tompkin 2024 (arXiv 2501.05441): CIFAR-10 FID 1.96 after 250 M images on
-    8 GPUs for 4 days. On a small machine use `image`.
+    Paper: Sauer, Chitta, Muller, Geiger 2021 (arXiv 2111.01007): random mixing of channels and scales, hinge loss on
+    four scales, DiffAugment, no penalty, Adam 2e-4. Different here: the networks are those that you have (published:
+    EfficientNet-Lite), maps are scaled to the same size before they are mixed, G is the small one of `image`, and on a
+    CPU pictures are looked at as they are, not at 224 pixels. Judge such a run by other features than its teacher's.
     """
-    size = max(facts.spec.shape[1:])
-    small = size <= 32
-    gamma = 0.05 if small else 2.0 * (size / 64) ** 2
-    adam = Optimizer(lr=2e-4, lr_end=5e-5, betas=(0.0, 0.99), beta2_start=0.9, burn_in=0.1)
-    game = Adversarial(loss="relativistic", r1=gamma, r2=gamma, r1_end=gamma / 10, r2_end=gamma / 10, burn_in=0.1)
-    train = Train(batch=512 if small else 256, ema=(5_000_000.0 if small else 500_000.0,))
-    return Config("r3gan", facts.domain, R3GAN(), game, g=adam, d=adam, train=train)
+    seen = sizing.SizingFacts(facts.count, *facts.spec.shape[1:], channels=facts.spec.shape[0], gflops=facts.gflops)
+    seen = replace(seen, examples=facts.budget.examples, seconds=facts.budget.seconds)
+    width = sizing.generator_width(sizing.best_width(seen))
+    features = str(facts.given.get("game.features") or "")
+    game = Projected(loss="hinge", r1=0.0, r2=0.0, augment="color,translation,cutout", features=features)
+    if facts.spec.shape[0] != 3:
+        game = replace(game, augment="translation,cutout")
+    adam = Optimizer(lr=2e-4, betas=(0.0, 0.99))
+    return Config(
+        *("projected", facts.domain, Compact(width=width), replace(game, side=_side(facts))),
+        g=adam,
+        d=adam,
+        train=Train(batch=64, ema=(10_000.0,), ema_ramp=0.05),
+    )
+
+
+def _side(facts: Facts) -> int:
+    """The side at which published networks look at pictures: their own (0), or on a CPU a smaller one, for speed."""
+    return max(_LEAST_SIDE, *facts.spec.shape[1:]) if facts.device == "cpu" else 0

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -221,6 +221,10 @@ class Points:
     def evaluator(self, data: Any, source: Any, config: Any, work: Any) -> SampleEvaluator:
         """Evaluates samples with the points themselves as features."""
         return SampleEvaluator(data, source, config, work)
+
+    def alike(self, spec: Spec) -> Points:
+        """The domain that opens other points, all of them as training examples."""
+        return replace(self, held_out=0.0)
 
     def extractor(self, dataset: Any, cache: str | Path | None = None, on_progress: Any = None) -> Identity:
         """The features for metrics: the points themselves."""

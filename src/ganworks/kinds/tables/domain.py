@@ -35,7 +35,8 @@ class Table:
     numbers: how numbers are coded: "cells" of equal counts, or "modes" of a Gaussian mixture (CTGAN).
     ids: columns (a,b) of ids, for which new unique values are made.
     categories: columns of numbers that are categories.
-    rules: what every row must meet: "age >= 18; start <= end; a + b = 100; city follows station".
+    rules: what every row must meet: "age >= 18; start <= end; a + b = 100; city follows station"; "found": the orders,
+        sums and dependences that every row of the table keeps.
     target: the column that models predict in the evaluation; default: the last one with few values.
     balanced: whether training rows are chosen by value, rare values more often (CTGAN).
     """

@@ -8,6 +8,7 @@ import torch
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.metrics.features import to_unit
+from ganworks.pretrained.architectures.backbone import Backbone
 from ganworks.pretrained.load import Loaded
 
 CHUNK = 16  # pictures at a time: what stays in a core's cache is computed faster
@@ -37,3 +38,15 @@ class PublishedFeatures:
             x = self.net.prepare(x).contiguous(memory_format=torch.channels_last)
             parts.append(self.net(x).float().cpu().numpy())
         return np.concatenate(parts)
+
+
+@torch.no_grad()
+def middle_and_last(net: Backbone, x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Means over each map of pictures [B, C, H, W] in [-1, 1]: of the middle stages [B, m], and of the last one [B, d].
+
+    The mean of a picture's and of its mirror image's, so that mirroring changes nothing. float32.
+    """
+    seen = net.prepare(x / 2 + 0.5)
+    ways = [net.stages(way.contiguous(memory_format=torch.channels_last)) for way in (seen, seen.flip(3))]
+    means = [(a.mean((2, 3)) + b.mean((2, 3))).float().cpu() / 2 for a, b in zip(*ways, strict=True)]
+    return torch.cat(means[len(means) // 2 : -1], 1).numpy(), means[-1].numpy()

@@ -19,7 +19,8 @@ class Backbone(nn.Module):
 
     architecture: its name in scores. dim: numbers of the pooled features. size: side in pixels of the pictures that it
     was trained on. colours: (mean, deviation) by which RGB in 0..1 is normalised. heads: beginnings of names in its
-    files that are not read. probe: names and shapes that tell a file of it from others.
+    files that are not read. probe: names and shapes that tell a file of it from others. names, channels: of its stages,
+    from the finest to the coarsest. smallest, multiple: the least side that `stages` takes, and what divides sides.
     """
 
     architecture: ClassVar[str] = ""
@@ -28,6 +29,10 @@ class Backbone(nn.Module):
     colours: ClassVar[tuple[tuple[float, ...], tuple[float, ...]]] = IMAGENET
     heads: ClassVar[tuple[str, ...]] = ("classifier.",)
     probe: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = ()
+    names: ClassVar[tuple[str, ...]] = ()
+    channels: ClassVar[tuple[int, ...]] = ()
+    smallest: ClassVar[int] = 32
+    multiple: ClassVar[int] = 1
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """Feature maps [B, C, H, W] of normalised pictures [B, 3, H, W], from the finest to the coarsest."""
@@ -42,9 +47,21 @@ class Backbone(nn.Module):
 
         Grey is repeated, of four channels the first three are taken; both sides are scaled (bilinear, antialiased).
         """
+        return self._normalised(x, (self.size, self.size))
+
+    def at_least(self, x: Tensor, side: int = 0) -> Tensor:
+        """As `prepare`, at the pictures' own size: they are scaled only where the network takes no such sides, or where
+        the shorter one is below `side` pixels, and keep their proportions.
+        """
+        height, width = x.shape[2:]
+        factor = max(1.0, max(self.smallest, side) / min(height, width))
+        tall, wide = (-(-round(factor * n) // self.multiple) * self.multiple for n in (height, width))
+        return self._normalised(x, (tall, wide))
+
+    def _normalised(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x[:, :3]
-        if x.shape[2:] != (self.size, self.size):
-            x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", antialias=True, align_corners=False)
+        if x.shape[2:] != size:
+            x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
         mean, deviation = (x.new_tensor(part)[:, None, None] for part in self.colours)
         return (x - mean) / deviation
 

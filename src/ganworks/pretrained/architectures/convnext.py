@@ -51,7 +51,8 @@ class _Block(nn.Module):
 class ConvNeXtTiny(Backbone):
     """Stages of 96, 192, 384 and 768 channels at 1/4, 1/8, 1/16 and 1/32 of the side; pooled features are normed."""
 
-    architecture, dim, heads = "convnext_tiny", 768, ("classifier.2.",)
+    architecture, dim, heads, channels = "convnext_tiny", 768, ("classifier.2.",), WIDTHS
+    names = ("features.1", "features.3", "features.5", "features.7")
     probe = (("features.0.0.weight", (96, 3, 4, 4)), ("features.5.8.block.0.weight", (384, 1, 7, 7)))
 
     def __init__(self) -> None:

@@ -74,6 +74,7 @@ class DINOv2Small(Backbone):
     """Stages: 384 channels at 1/14 of the side, after blocks 3, 6, 9 and 12; pooled: the normed class position."""
 
     architecture, dim, heads = "dinov2_vits14", WIDTH, ("mask_token", "head.")
+    names, channels, multiple = ("blocks.2", "blocks.5", "blocks.8", "blocks.11"), (WIDTH,) * 4, PATCH
     probe = (("patch_embed.proj.weight", (WIDTH, 3, PATCH, PATCH)), ("pos_embed", (1, 1 + SIDE * SIDE, WIDTH)))
 
     def __init__(self) -> None:

@@ -46,7 +46,8 @@ class _Block(nn.Module):
 class EfficientNetB0(Backbone):
     """Stages of 16, 24, 40, 112 and 1280 channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the side."""
 
-    architecture, dim = "efficientnet_b0", 1280
+    architecture, dim, channels = "efficientnet_b0", 1280, (16, 24, 40, 112, 1280)
+    names = ("features.1", "features.2", "features.3", "features.5", "features.8")
     probe = (("features.8.0.weight", (1280, 320, 1, 1)), ("features.1.0.block.0.0.weight", (32, 1, 3, 3)))
 
     def __init__(self) -> None:
@@ -96,7 +97,8 @@ class _Lite(nn.Module):
 class EfficientNetLite0(Backbone):
     """Stages as of EfficientNet-B0; made for small machines: no excitation, ReLU6."""
 
-    architecture, dim, colours = "efficientnet_lite0", 1280, CENTRED
+    architecture, dim, colours, channels = "efficientnet_lite0", 1280, CENTRED, (16, 24, 40, 112, 1280)
+    names = ("blocks.0", "blocks.1", "blocks.2", "blocks.4", "conv_head")
     probe = (("conv_head.weight", (1280, 320, 1, 1)), ("blocks.0.0.conv_dw.weight", (32, 1, 3, 3)))
 
     def __init__(self) -> None:

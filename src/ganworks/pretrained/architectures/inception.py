@@ -137,6 +137,8 @@ class InceptionV3(Backbone):
     """Stages of 64, 192, 288, 768 and 2048 channels; 149, 71, 35, 17 and 8 px of a picture of 299 px."""
 
     architecture, dim, size, colours, heads = "inception_v3_fid", 2048, 299, CENTRED, ("fc.",)
+    names = ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c")
+    channels, smallest = (64, 192, 288, 768, 2048), 75
     probe = (("fc.weight", (1008, 2048)), ("Mixed_7c.branch_pool.conv.weight", (192, 2048, 1, 1)))
 
     def __init__(self) -> None:

@@ -32,7 +32,8 @@ class _Inverted(nn.Module):
 class MobileNetV2(Backbone):
     """torchvision's form. Stages of 16, 24, 32, 96 and 1280 channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the side."""
 
-    architecture, dim = "mobilenet_v2", 1280
+    architecture, dim, channels = "mobilenet_v2", 1280, (16, 24, 32, 96, 1280)
+    names = ("features.1", "features.3", "features.6", "features.13", "features.18")
     probe = (("features.18.0.weight", (1280, 320, 1, 1)), ("features.1.conv.0.0.weight", (32, 1, 3, 3)))
     same, eps = False, 1e-5
 

@@ -37,6 +37,7 @@ class _ResNet(Backbone):
     """Stages of the stem (64 channels, 1/2 of the side) and of the four layers (1/4 to 1/32)."""
 
     heads = ("fc.",)
+    names = ("conv1", "layer1", "layer2", "layer3", "layer4")
     blocks: ClassVar[tuple[int, ...]] = ()
     deep: ClassVar[bool] = False
 
@@ -67,6 +68,7 @@ class ResNet18(_ResNet):
     """Layers of 64, 128, 256 and 512 channels."""
 
     architecture, dim, blocks = "resnet18", 512, (2, 2, 2, 2)
+    channels = (64, 64, 128, 256, 512)
     probe = (("layer4.1.conv2.weight", (512, 512, 3, 3)), ("conv1.weight", (64, 3, 7, 7)))
 
 
@@ -74,4 +76,5 @@ class ResNet50(_ResNet):
     """Layers of 256, 512, 1024 and 2048 channels."""
 
     architecture, dim, blocks, deep = "resnet50", 2048, (3, 4, 6, 3), True
+    channels = (64, 256, 512, 1024, 2048)
     probe = (("layer4.2.conv3.weight", (2048, 512, 1, 1)), ("layer3.5.conv3.weight", (1024, 256, 1, 1)))

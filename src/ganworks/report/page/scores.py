@@ -11,7 +11,7 @@ from ganworks.report.grades import Score, Verdict
 from ganworks.report.page import media, tasks
 from ganworks.report.read import SHOWN, RunView, as_float, mapping
 
-_PICTURE_BYTES, _PICTURES = 450_000, 6
+_PICTURE_BYTES, _PICTURES = 450_000, 7
 _ALL_BYTES, _LEAST_BYTES, _FILES = 3_500_000, 40_000, 30  # of all that the evaluation made; of one when much is there
 _DRAWN = (".png", ".webp", ".gif")
 _CLASSES = 100
@@ -141,6 +141,7 @@ _CAPTIONS = {
     "neighbours": "The same picture twice would be a copy.",
     "classes": "Each class as it was asked for.",
     "failures": "Those furthest from real data: the worst to expect.",
+    "reconstructions": "Encoded and decoded; never trained on.",
     "missed": "What the generator leaves out.",
     "before-after": "Held-out examples, chosen evenly and not by hand.",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ganworks.core.console.text import plain, shown
@@ -26,19 +27,9 @@ def compare(folders: Sequence[str | Path], *, width: int = 80, unicode: bool = T
     if len(folders) < 2:
         raise UsageError("A comparison needs two or more run folders.")
     runs = [read_run(folder, tail=_TAIL) for folder in folders]
-    found = [{(s.metric.name, s.extractor): s for s in words.scores_of(run)} for run in runs]
-    rows = [("", [run.name for run in runs]), *_training(runs)]
-    all_ = dict.fromkeys(kind for scores in found for kind in scores)
-    known = list(glossary.METRICS)
-    names = sorted(all_, key=lambda kind: known.index(kind[0]) if kind[0] in known else len(known))
-    several = len({extractor for _, extractor in names if extractor}) > 1
-    rows += [_row(kind[1] if several else "", [scores.get(kind) for scores in found]) for kind in names]
-    rows = [(title, [shown(cell) for cell in cells]) for title, cells in rows]
-    left = max(len(title) for title, _ in rows)
-    column = max(8, min(max(len(c) for _, cells in rows for c in cells), _NAMES, (width - left) // len(runs) - 2))
-    lines = [(f"{title:<{left}}" + "".join(f"  {clip(c, column):>{column}}" for c in cells)) for title, cells in rows]
-    lines += ["", "* better than the others beyond chance: the intervals do not overlap"] if names else []
-    return [plain(line, unicode) for line in lines + [f"! {text}" for text in _cautions(runs, found)]]
+    columns = [column_of(run) for run in runs]
+    lines = [*table(columns, width), *(f"! {text}" for text in _cautions(runs, [c.scores for c in columns]))]
+    return [plain(line, unicode) for line in lines]
 
 
 def print_comparison(folders: Sequence[str | Path]) -> None:
@@ -48,14 +39,75 @@ def print_comparison(folders: Sequence[str | Path]) -> None:
             screen.say(line)
 
 
-def _training(runs: list[RunView]) -> list[tuple[str, list[str]]]:
-    speeds = [run.seen / run.seconds if run.seconds else math.nan for run in runs]
+@dataclass(frozen=True)
+class Column:
+    """A run, or several of one recipe, in a table. about: (title, text) of the training.
+
+    scores: by (metric, features).
+    """
+
+    name: str
+    about: list[tuple[str, str]]
+    scores: dict[tuple[str, str], Score]
+
+
+def column_of(run: RunView) -> Column:
+    """A run as a column."""
+    return Column(run.name, _training(run), {(s.metric.name, s.extractor): s for s in words.scores_of(run)})
+
+
+def table(columns: Sequence[Column], width: int, *, whole: bool = False) -> list[str]:
+    """The lines of a table. whole: with the interval below each score, and a last column for real data."""
+    rows = [("", [column.name for column in columns]), *_abouts(columns)]
+    all_ = dict.fromkeys(kind for column in columns for kind in column.scores)
+    known = list(glossary.METRICS)
+    kinds = sorted(all_, key=lambda kind: known.index(kind[0]) if kind[0] in known else len(known))
+    several = len({extractor for _, extractor in kinds if extractor}) > 1
+    for kind in kinds:
+        found = [column.scores.get(kind) for column in columns]
+        rows.append(_row(kind[1] if several else "", found))
+        if whole:
+            rows.append(("  95 % interval", [_interval(score) for score in found]))
+    if whole:
+        real = iter(kinds)
+        ends = ["real data" if not n else "" for n in range(1 + len(columns[0].about))]
+        for kind in real:
+            ends += [_real([column.scores.get(kind) for column in columns]), ""]
+        rows = [(title, [*cells, end]) for (title, cells), end in zip(rows, ends, strict=True)]
+    rows = [(title, [shown(cell) for cell in cells]) for title, cells in rows]
+    left = max(len(title) for title, _ in rows)
+    count = len(rows[0][1])
+    column = max(8, min(max(len(c) for _, cells in rows for c in cells), _NAMES, (width - left) // count - 2))
+    lines = [(f"{title:<{left}}" + "".join(f"  {clip(c, column):>{column}}" for c in cells)) for title, cells in rows]
+    return lines + (["", "* better than the others beyond chance: the intervals do not overlap"] if kinds else [])
+
+
+def _interval(score: Score | None) -> str:
+    if score is None or not score.bounded:
+        return "-  "
+    low, high = (grades.score_text(score.metric, end) for end in (score.low, score.high))
+    return f"{low.removesuffix(' %')} – {high}  "
+
+
+def _real(scores: list[Score | None]) -> str:
+    """What held-out real data gets; the same for all runs on the same data and count."""
+    found = [s for s in scores if s is not None and math.isfinite(s.floor)]
+    return grades.score_text(found[0].metric, found[0].floor) if found else "-"
+
+
+def _abouts(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
+    return [(title, [column.about[n][1] for column in columns]) for n, (title, _) in enumerate(columns[0].about)]
+
+
+def _training(run: RunView) -> list[tuple[str, str]]:
+    sizes = [as_float(size) for size in mapping(run.plan.get("parameters")).values()]
     return [
-        ("Recipe", [str(run.config.get("recipe") or "") for run in runs]),
-        ("State", [run.state for run in runs]),
-        ("Examples seen", [units.count(run.seen) for run in runs]),
-        ("Training time", [units.duration(run.seconds) for run in runs]),
-        ("Examples/s", [units.short_number(speed) for speed in speeds]),
+        ("Recipe", str(run.config.get("recipe") or "")),
+        ("State", run.state),
+        ("Parameters", units.count(sum(sizes)) if sizes else "-"),
+        ("Examples seen", units.count(run.seen)),
+        ("Training time", units.duration(run.seconds)),
+        ("Examples/s", units.short_number(run.seen / run.seconds if run.seconds else math.nan)),
     ]
 
 

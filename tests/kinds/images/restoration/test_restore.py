@@ -10,13 +10,14 @@ from safetensors.torch import save_file
 from ganworks.core.errors import UsageError
 from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import Batch, Draw, Spec
+from ganworks.games.patches import shifted
 from ganworks.kinds.images.restoration import recipes
 from ganworks.kinds.images.restoration.degrade import Degrade
 from ganworks.kinds.images.restoration.domain import Enlarge, Restore
 from ganworks.kinds.images.restoration.evaluator import RestorationEvaluator, compare, levels
-from ganworks.kinds.images.restoration.game import Restoration, shifted
+from ganworks.kinds.images.restoration.game import Restoration
 from ganworks.kinds.images.restoration.networks import Restorer
-from ganworks.kinds.images.shared.vgg import VGG19
+from ganworks.pretrained.architectures.plain import SqueezeNet
 
 SMALL = {"networks.width": 8, "networks.blocks": 1, "networks.d_width": 8}
 
@@ -211,10 +212,13 @@ def test_weights_of_zero_leave_terms_out_and_scale_the_others():
     torch.testing.assert_close(two["l1"], 3 * one["l1"])
 
 
-def test_a_perceptual_term_from_weights_by_path(tmp_path):
-    save_file(VGG19().state_dict(), tmp_path / "vgg.safetensors")
+@pytest.mark.parametrize("start", [0.0, 1.0])
+def test_a_perceptual_term_from_weights_by_path(tmp_path, start):
+    save_file(SqueezeNet().state_dict(), tmp_path / "net.safetensors")
     nets, batch = nets_and_batch()
-    terms = Restoration(adversarial_from=0.0, vgg=str(tmp_path / "vgg.safetensors")).generator_turn(nets, batch)
+    game = Restoration(adversarial_from=start, features=str(tmp_path / "net.safetensors"))
+    (*_, (_, turn)) = game.turns(0, 0.5)
+    terms = turn(nets, batch)
     assert terms["perceptual"].shape == (3,)
     assert (terms["perceptual"] > 0).all()
 

@@ -3,12 +3,10 @@
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.kinds.images.restoration.networks import EDSR, Restorer, RRDBNet, UNetD
-from ganworks.kinds.images.shared.vgg import LAYERS, VGG19, load_vgg, perceptual
 
 
 def count(net: torch.nn.Module) -> int:
@@ -127,32 +125,6 @@ def test_spectral_norm_bounds_the_discriminators_convolutions():
         D(torch.rand(1, 3, 16, 16))
     top = torch.linalg.matrix_norm(D.down[0].weight.flatten(1), 2)
     assert abs(float(top.detach()) - 1) < 0.05
-
-
-def test_vgg19_has_the_published_features_and_is_loaded_by_path(tmp_path):
-    net = VGG19()
-    assert count(net) == 20_024_384
-    assert list(net.names.values())[-1] == "conv5_4"
-    save_file({**net.state_dict(), "classifier.0.bias": torch.zeros(3)}, tmp_path / "vgg.safetensors")
-    loaded = load_vgg(tmp_path / "vgg.safetensors")
-    assert set(loaded.state_dict()) == {f"features.{k}.{n}" for k in net.names for n in ("weight", "bias")}
-    x = torch.rand(2, 3, 16, 16) * 2 - 1
-    found, wanted = loaded(x), net(x)
-    assert list(found) == list(LAYERS)
-    torch.testing.assert_close(found["conv5_4"], wanted["conv5_4"])
-    y = (x + 0.1).requires_grad_()
-    terms = perceptual(loaded, y, x)
-    terms.sum().backward()
-    assert terms.shape == (2,)
-    assert y.grad.abs().sum() > 0
-    assert perceptual(loaded, x, x).abs().max() == 0
-    assert perceptual(loaded, y[:, :1], x[:, :1]).shape == (2,)
-
-
-def test_a_file_that_is_no_vgg19_is_refused(tmp_path):
-    save_file({"features.0.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "other.safetensors")
-    with pytest.raises(UsageError, match="VGG19"):
-        load_vgg(tmp_path / "other.safetensors")
 
 
 @pytest.mark.parametrize("settings", [{"trunk": "unet"}, {"width": 0}, {"shrink": 3}, {"discriminator": "none"}])

@@ -36,7 +36,7 @@ MEANING = {
     "kd": ("lower", "Kernel distance between features of samples and of unseen recordings; about 0 is perfect."),
     "fd": ("lower", "Frechet distance between the same features in 32 principal components, at equal count."),
     "spread": ("floor", "How varied samples of one class are, relative to unseen recordings; 1 is equally varied."),
-    "copied": ("floor", "Share of samples nearer to a training recording than all but 1 % of unseen recordings are."),
+    "copied": ("floor", "Share of samples nearer to a training recording than halfway to its nearest other one."),
     "nearest": ("floor", "Distance to the nearest training recording, relative to the median of unseen recordings."),
     "loudness": (
         "floor",

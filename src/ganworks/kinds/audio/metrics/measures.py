@@ -19,7 +19,7 @@ from ganworks.kinds.audio.spectral import mel_bank, stft
 from ganworks.metrics import frechet
 from ganworks.metrics.estimate import Estimate
 from ganworks.metrics.kernel import kernel_distance
-from ganworks.metrics.neighbours import Index, copied
+from ganworks.metrics.neighbours import Index, closeness, closeness_of_others, copied
 
 MELS, PARTS, FLOOR = 40, 12, 1e-4
 COMPONENTS = 32  # principal components of the features, for the Frechet distance
@@ -141,6 +141,12 @@ class ReferenceFeatures:
         """Distance of each unseen recording to the nearest training recording."""
         return self.index.nearest(self.unseen).distance[:, 0]
 
+    @property
+    def repeats(self) -> float:
+        """Share of near copies among real recordings: unseen ones, and training ones compared with the others."""
+        unseen = closeness(self.index.nearest(self.unseen), self.index)
+        return float(copied(np.concatenate([unseen, closeness_of_others(self.index)])).mean())
+
     def kd(self, x: np.ndarray) -> Estimate:
         """Kernel distance of standardised features to the unseen recordings."""
         return kernel_distance(x, self.unseen)
@@ -157,13 +163,13 @@ class ReferenceFeatures:
 
     def measure(self, x: np.ndarray, y: np.ndarray | None) -> dict[str, np.ndarray | float | Estimate]:
         """All measures of standardised features [n, 480] with classes y [n]; one value a sample where possible."""
-        nearest = self.index.nearest(x).distance[:, 0]
+        found = self.index.nearest(x)
         out: dict[str, np.ndarray | float | Estimate] = {
             "kd": self.kd(x),
             "fd": self.fd(x),
             "spread": self.spread(x, y),
-            "copied": copied(nearest, self.apart).astype(float),
-            "nearest": nearest / float(np.median(self.apart)),
+            "copied": copied(closeness(found, self.index)).astype(float),
+            "nearest": found.distance[:, 0] / float(np.median(self.apart)),
         }
         if self.recogniser is not None and y is not None:
             out["recognised"] = (self.recogniser(x) == y).astype(float)
@@ -180,7 +186,7 @@ class ReferenceFeatures:
         """The scores of real recordings: recognition is that of unseen ones, distances those of training ones."""
         seen, out = (
             self.seen,
-            {"kd": self.kd(self.seen).value, "fd": self.fd(self.seen), "copied": 0.01, "nearest": 1.0},
+            {"kd": self.kd(self.seen).value, "fd": self.fd(self.seen), "copied": self.repeats, "nearest": 1.0},
         )
         out["spread"] = self.spread(seen, self.train_y)
         if self.recogniser is not None and self.test_y is not None:

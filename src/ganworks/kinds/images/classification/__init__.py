@@ -14,6 +14,7 @@ KIND = Kind(
         "domain/partial": "domain:Partial",
         "networks/semi": "networks:Semi",
         "networks/semi-conv": "networks:SemiConv",
+        "networks/probe": "probe:Probe",
         "networks/acgan": "acgan_networks:ACGAN",
         "game/semi-supervised": "game:SemiSupervised",
         "game/acgan": "acgan_game:AuxiliaryClasses",

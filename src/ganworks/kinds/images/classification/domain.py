@@ -158,6 +158,14 @@ class Partial(Reading):
         facts = {**data.summary, "near": near_duplicates(data.packed)}
         return Findings(facts, describe(facts), contact_sheet(data.packed, self), data)
 
+    def look_through(self, path: Any, features: str, on_progress: Progress | None = None) -> Findings:
+        """`look`, with near duplicates, outliers and doubtful labels by a published network."""
+        from ganworks.kinds.images.oddities import look_through
+        from ganworks.pretrained.store import named
+
+        teacher = named(features)
+        return look_through(self.look(path, on_progress), self.images, path, teacher, on_progress)
+
     def keep(self, labels: np.ndarray, given: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Those of the labelled images `given` (indices) whose labels are used; in any order. labels: int64 [N].
 

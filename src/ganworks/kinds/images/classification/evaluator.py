@@ -22,8 +22,10 @@ from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Watched, Work, uses_of
 from ganworks.core.order import Order
 from ganworks.core.spec import key
+from ganworks.core.teaching import players_of
 from ganworks.files.packing.feed import DataFeed
 from ganworks.kinds.images.classification import pictures as pictures_of
+from ganworks.kinds.images.classification.probe import ProbeClassifier
 from ganworks.metrics.estimate import Estimate, wilson
 from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.scoring import Measurement
@@ -179,7 +181,7 @@ class ClassEvaluator(TimedByTrial):
         """
         config = replace(self.config, game=self.config.game.alone())
         with seeded(config.train.seed, "init"):
-            net = config.networks.build(self.data.spec)["C"]
+            net = {**config.networks.build(self.data.spec), **players_of(config.game, self.data.spec)}["C"]
         order = Order(len(self.data.train), key(config.train.seed, "order"))
         feed = DataFeed(self.data, order, config.domain.batch, torch.device("cpu"))
         total = max(config.train.batch, min(ALONE, seen))
@@ -191,15 +193,27 @@ class ClassEvaluator(TimedByTrial):
         net.load_state_dict(engine.average(0, "C"))
         return net.eval().requires_grad_(False)
 
-    def baselines(self, held: np.ndarray, seen: int) -> tuple[dict[str, dict[str, float]], np.ndarray]:
+    def seen_through(self, C: ProbeClassifier, indices: np.ndarray) -> np.ndarray:
+        """The features [n, d] by which C classifies the images of these indices."""
+        parts = [indices[i : i + 256] for i in range(0, len(indices), 256)]
+        with torch.inference_mode():
+            device = next(C.parameters()).device
+            return np.concatenate([C.features(self.data.images(part).to(device)).cpu().numpy() for part in parts])
+
+    def baselines(self, C: nn.Module, held: np.ndarray, seen: int) -> tuple[dict[str, dict[str, float]], np.ndarray]:
         """(scores of simple methods on the same held-out images, probabilities [n, K] of the network of `alone`)."""
         data, y = self.data, self.data.labels[held]
         alone = self.chances(self.alone(seen), held)
         near = nearest_labelled(data.raw(data.known), data.labels[data.known], data.raw(held))
         most = int(data.counts.argmax())
+        found = {"nearest labelled image": {"accuracy": float((near == y).mean())}}
+        if isinstance(C, ProbeClassifier):
+            a, b = (self.seen_through(C, rows) for rows in (data.known, held))
+            near = nearest_labelled(a, data.labels[data.known], b)
+            found["nearest labelled image by the same features"] = {"accuracy": float((near == y).mean())}
         return {
             "same network, labels alone": simple(alone, y),
-            "nearest labelled image": {"accuracy": float((near == y).mean())},
+            **found,
             f"always {data.spec.classes[most]}": {"accuracy": float((y == most).mean())},
         }, alone
 
@@ -213,7 +227,7 @@ class ClassEvaluator(TimedByTrial):
         if not len(held):
             return TaskReport.of_nothing("No labelled image is held out, so there is no score.", about)
         y, chances = data.labels[held], self.chances(nets["C"], held)
-        baselines, alone = self.baselines(held, int(about.get("seen") or ALONE))
+        baselines, alone = self.baselines(nets["C"], held, int(about.get("seen") or ALONE))
         metrics = measured(chances, y)
         gain = (chances.argmax(1) == y).astype(float) - (alone.argmax(1) == y)
         low, high = interval(gain)

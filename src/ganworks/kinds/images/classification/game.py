@@ -9,17 +9,23 @@ hold for another view of it. "both": all of these terms. "supervised": the label
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganworks.core.contracts import Terms
+from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Chance, check, within
-from ganworks.core.spec import Batch
+from ganworks.core.spec import Batch, Spec
+from ganworks.games.teachers import keys_of, load_all
+from ganworks.kinds.images.classification.probe import ProbeClassifier
 from ganworks.kinds.images.classification.views import view
+from ganworks.pretrained.load import Loaded
 
 Variant = Literal["gan", "consistency", "both", "supervised"]
 
@@ -94,7 +100,10 @@ class SemiSupervised:
     matching: what G is trained on, C's mean features or C's realness.
     strength: strength of the random views that C sees of unlabelled images (0: as they are).
     label_strength: strength of the random views that C sees of labelled images (0: as they are).
+    features: a published network, by name or file, on whose frozen features C is a linear layer; "": C learns all.
     """
+
+    keeps_teachers: ClassVar[bool] = True  # C is published with the network that it looks through
 
     variant: Variant = "consistency"
     realness: Annotated[float, within(0, 1000)] = 1.0
@@ -105,9 +114,27 @@ class SemiSupervised:
     matching: Literal["features", "realness"] = "features"
     strength: Annotated[float, within(0, 1000)] = 1.0
     label_strength: Annotated[float, within(0, 1000)] = 0.5
+    features: str = ""
 
     def __post_init__(self) -> None:
         check(self)
+
+    @cached_property
+    def teachers(self) -> tuple[Loaded, ...]:
+        """The network that C looks through, if any. Raises UsageError for several."""
+        found = load_all(self.features)
+        if len(found) > 1:
+            raise UsageError(f"features={self.features} names {len(found)} networks; a classifier looks through one.")
+        return found
+
+    def taught_by(self, spec: Spec) -> dict[str, str]:
+        """Key -> SHA-256 of that network; see `core.teaching.LearnsFromNetworks`."""
+        return keys_of(self.teachers, spec)
+
+    def players(self, spec: Spec) -> dict[str, nn.Module]:
+        """{"C": ProbeClassifier} where it looks through a network, else {}."""
+        keys_of(self.teachers, spec)
+        return {"C": ProbeClassifier(deepcopy(self.teachers[0].net), spec)} if self.teachers else {}
 
     @property
     def plays(self) -> bool:

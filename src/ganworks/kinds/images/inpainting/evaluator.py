@@ -21,6 +21,7 @@ from ganworks.kinds.images.inpainting import measures as holes
 from ganworks.kinds.images.inpainting.masks import Masks
 from ganworks.kinds.images.shared.photo_pack import Photos
 from ganworks.metrics import tasks
+from ganworks.metrics.judges.sets import MOST, JudgedByNetworks, SetJudge
 
 FEWEST = 4  # held-out photos below which nothing is scored
 _SHOWN, _SCORED, _TOGETHER = 8, 32, 8
@@ -57,7 +58,7 @@ def filled(domain: Any, net: nn.Module, truth: np.ndarray, masks: Tensor, data: 
     return np.rint(y).astype(np.uint8) if data.spec.dtype == "uint8" else y.astype(np.float32)
 
 
-class InpaintingEvaluator(tasks.TimedByTrial):
+class InpaintingEvaluator(JudgedByNetworks, tasks.TimedByTrial):
     """Evaluates how G fills holes in the middle squares of held-out photos, at twice the crops' size where possible.
 
     There is no objective: the newest snapshot is published, since L1 alone would choose the blurred one from before the
@@ -141,6 +142,7 @@ class InpaintingEvaluator(tasks.TimedByTrial):
         photo = np.arange(count) % len(self.data.held)
         found = {n: ratios[n] if n in ratios else tasks.clustered(values[n], photo) for n in MEANING}
         metrics = tasks.metrics_of(found, dict.fromkeys(ratios, 1.0), MEANING)
+        said = self._seen_by(made, real, photo, metrics)
         files = tasks.save_pictures(pictures, {"With hole, filled, truth": ("filled.png", self.show(nets))})
         progress("Measuring", 2, 2)
         return tasks.TaskReport(
@@ -157,13 +159,31 @@ class InpaintingEvaluator(tasks.TimedByTrial):
                 "hole_l1, hole_psnr and energy are measured in the hole alone; known pixels are kept exactly. "
                 "Intervals are over photos.",
                 "A blur does well on L1 and PSNR and badly on energy; invented texture does the opposite.",
+                *said,
             ],
+            extractor=self._judge.key if self._judge else "",
             warnings=[]
             if len(self.data.held) >= 20
             else [f"Only {counted(len(self.data.held), 'photo is', 'photos are')} held out."],
             about=about,
             seconds=time.perf_counter() - start,
         )
+
+    def _seen_by(self, made: np.ndarray, real: np.ndarray, photo: np.ndarray, metrics: dict[str, Any]) -> list[str]:
+        """Add what a published network says, if one was asked for; returns the protocol. photo: number of each row's.
+
+        The distance of sets takes each photo once.
+        """
+        if self._judge is None:
+            return []
+        judge, once = SetJudge(self._judge, self.data.spec), np.unique(photo, return_index=True)[1]
+        large = [i for i in self.data.train if min(self.data.shapes[i, 1:]) >= self.side]
+        some = tasks.spaced(np.array(large, np.int64), MOST)
+        seen = judge.see(self._bytes(squares(self.data, some, self.side))) if len(some) else np.zeros((0, 1))
+        a, b = judge.see(made), judge.see(real)
+        metrics |= judge.scores(a[once], b[once], seen, photo[once])
+        metrics[f"apart[{judge.key}]"] = judge.apart(a, b, photo)
+        return [judge.protocol(len(some))]
 
     @staticmethod
     def _baselines(real: np.ndarray, mask: np.ndarray) -> dict[str, dict[str, float]]:

@@ -44,8 +44,6 @@ class Inpainting(TwoStages):
     window: side of the square over which the energy is averaged, odd; 0: over the whole hole. Grain is then put where
         it
         costs the least L1, which is where most is uncertain: the same energy at half the cost of a window of 5.
-    perceptual: weight of the perceptual term, where `vgg` is given.
-    vgg: path of VGG19 weights (safetensors) for a perceptual term; "": none.
     """
 
     adversarial_from: Portion = 0.75
@@ -57,8 +55,6 @@ class Inpainting(TwoStages):
     known: Weight = 0.05
     detail: Weight = 0.05
     window: Annotated[int, within(0, 99, unit="pixels")] = 0
-    perceptual: Weight = 0.1
-    vgg: str = ""
 
     def __post_init__(self) -> None:
         check(self)
@@ -67,9 +63,10 @@ class Inpainting(TwoStages):
             raise UsageError(f"window must be 0 (the hole) or an odd number of pixels up to 99, not {self.window}.")
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """l1, known, grain and, where weighted, detail, each [B]."""
+        """l1, known, grain and, where weighted, detail and, without a second stage, perceptual, each [B]."""
         fill, grain = nets["G"].parts(batch["src"])
-        return self._truth(fill, grain, batch)
+        made = composite(fill + grain, batch["x"], batch["mask"])
+        return {**self._truth(fill, grain, batch), **self.early_terms(made, batch["x"], batch)}
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """d_loss and, where weighted, r1, each [B]; _real and _fake are the mean logits in the hole."""
@@ -89,12 +86,12 @@ class Inpainting(TwoStages):
         D, x, mask = nets["D"], batch["x"], batch["mask"]
         fill, grain = nets["G"].parts(batch["src"])
         fake = composite(fill + grain, x, mask)
-        found, wanted = self.features(D, fake, x)
+        found, wanted = self.seen_by(D, fake, x)
         adversarial = self._loss.generator(None if wanted is None else wanted[-1], found[-1])
         terms = {"g_loss": self.gan * in_hole(adversarial, mask), **self._truth(fill, grain, batch)}
         if wanted is not None and self.match:
             terms["match"] = self.match * matching(wanted, found, mask)
-        return {**terms, **self.perceptual_terms(fake, x), "_fake": in_hole(found[-1].detach(), mask)}
+        return {**terms, **self.late_terms(fake, x, batch), "_fake": in_hole(found[-1].detach(), mask)}
 
     def _truth(self, fill: Tensor, grain: Tensor, batch: Batch) -> Terms:
         """Distances to the truth: of the fill alone, and of fill plus grain, in which the fill has no gradient."""

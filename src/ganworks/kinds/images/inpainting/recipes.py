@@ -12,8 +12,8 @@ def inpaint(facts: Facts) -> Config:
 
     Gated convolutions: Yu et al. 2019 (arXiv 1806.03589). The adversarial loss counts only patches with filled pixels,
     as in LaMa (Suvorov et al. 2021, arXiv 2109.07161), whose Fourier convolutions are networks.blocks_of=fourier. The
-    network is smaller than both, and has no VGG19 loss unless game.vgg names its weights; fine texture is grain, whose
-    strength the network predicts. game.adversarial_from=1 game.detail=0 trains for L1 alone.
+    network is smaller than both, and has no perceptual loss unless features= names a network; fine texture is grain,
+    whose strength the network predicts. game.adversarial_from=1 game.detail=0 trains for L1 alone.
     """
     g = Optimizer(lr=1e-3, lr_end=2e-5, betas=(0.9, 0.99), warmup=0.02)
     d = Optimizer(lr=1e-3, lr_end=4e-5, betas=(0.5, 0.99))

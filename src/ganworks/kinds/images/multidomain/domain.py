@@ -15,17 +15,20 @@ from torch import Tensor, nn
 
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets, Progress, Watched
-from ganworks.core.errors import UsageError, nearest, pixels
+from ganworks.core.errors import UsageError, pixels
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Packed, cache_folder
 from ganworks.files.rasters.pixels import grid, viewable
 from ganworks.kinds.images.domain import Images
 from ganworks.kinds.images.shared import fidelity
+from ganworks.kinds.images.shared.reading import class_number
 from ganworks.kinds.images.shared.tiles import tiled
 from ganworks.kinds.images.unpaired.measures import structure
 from ganworks.metrics.classifier import Classifier, classifier_of
 from ganworks.metrics.estimate import wilson
-from ganworks.metrics.features import score_key
+from ganworks.metrics.features import score_key, score_name
+from ganworks.metrics.judges.pictures import PublishedFeatures
+from ganworks.metrics.judges.sets import JudgedByNetworks
 from ganworks.metrics.kernel import unbiased_mmd
 from ganworks.metrics.samples import by_class
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, save_pictures, spaced, too_few
@@ -87,21 +90,7 @@ class Multi(Images):
         return tiled(lambda part: net(part, y.expand(len(part))), x, tile, _OVERLAP)
 
 
-def class_number(spec: Spec, label: Any) -> int:
-    """The number of the class that a user gives by name or number; UsageError for a missing or unknown one."""
-    some = ", ".join(spec.classes[:20]) + (", ..." if spec.num_classes > 20 else "")
-    if label is None or str(label) == "":
-        raise UsageError(f"Say which class to make: label=NAME, one of {some}.")
-    names = [name.casefold() for name in spec.classes]
-    wanted = str(label).strip().casefold()
-    if wanted in names:
-        return names.index(wanted)
-    if wanted.isdecimal() and int(wanted) < len(names):
-        return int(wanted)
-    raise UsageError(f"There is no class {str(label)!r}. {nearest(wanted, spec.classes)}")
-
-
-class MultiEvaluator(TimedByTrial):
+class MultiEvaluator(JudgedByNetworks, TimedByTrial):
     """Evaluates G's translations of held-out images to other classes. data: from `Multi.open`."""
 
     objective = "-agreement"
@@ -171,7 +160,7 @@ class MultiEvaluator(TimedByTrial):
         sets = {"translated": made, "unchanged": before, "coloured": coloured}
         distances, rows = self._by_class(values["agreement"], sets, asked)
         if distances["translated"]:
-            metrics["kid"] = metric(
+            metrics[self._kid] = metric(
                 float(np.mean(distances["translated"])), float(np.mean(distances["real"])), meaning=MEANING["kid"]
             )
         sheet = {"Each row: an image, then that image as each class": ("classes.png", self.show(nets))}
@@ -236,6 +225,16 @@ class MultiEvaluator(TimedByTrial):
             return stored
         return np.rint((stored - spec.low) / (spec.high - spec.low) * 255).clip(0, 255).astype(np.uint8)
 
+    @property
+    def _kid(self) -> str:
+        """The name of the kernel distance; by a published network it holds its key."""
+        return score_name("kid", self._features)
+
+    @property
+    def _features(self) -> Any:
+        """What distances of sets are measured in: the classifier, or the published network that was asked for."""
+        return self.classifier if self._judge is None else PublishedFeatures(self.data.spec, self._judge)
+
     def _by_class(
         self, agreed: np.ndarray, sets: dict[str, np.ndarray], asked: np.ndarray
     ) -> tuple[dict[str, list[float]], list[list[Any]]]:
@@ -244,14 +243,15 @@ class MultiEvaluator(TimedByTrial):
         assert labels is not None
         distances: dict[str, list[float]] = {name: [] for name in ("real", *sets)}
         rows: list[list[Any]] = []
+        see = self._features
         for k, name in enumerate(data.spec.classes):
             chosen, shown = asked == k, None
-            real = self.classifier(data.raw(spaced(data.train[labels[data.train] == k], _FULL)))
+            real = see(data.raw(spaced(data.train[labels[data.train] == k], _FULL)))
             held = data.held[labels[data.held] == k]
             if min(len(real), len(held), chosen.sum()) >= 4:
-                distances["real"].append(unbiased_mmd(self.classifier(data.raw(held)), real))
+                distances["real"].append(unbiased_mmd(see(data.raw(held)), real))
                 for which, images in sets.items():
-                    distances[which].append(unbiased_mmd(self.classifier(images[chosen]), real))
+                    distances[which].append(unbiased_mmd(see(images[chosen]), real))
                 shown = round(distances["translated"][-1], 4)
             rows.append(
                 [name, int(chosen.sum()), round(float(agreed[chosen].mean()), 4) if chosen.any() else None, shown]
@@ -270,7 +270,7 @@ class MultiEvaluator(TimedByTrial):
             out[name] = {k: float(v) for k, v in row.items()}
             out[name]["agreement"] = float((self.classifier.predict(images)[0] == asked).mean())
             if distances[which]:
-                out[name]["kid"] = float(np.mean(distances[which]))
+                out[name][self._kid] = float(np.mean(distances[which]))
         return out
 
     def _coloured(self, images: np.ndarray, asked: np.ndarray) -> np.ndarray:

@@ -23,11 +23,13 @@ from torch.nn import functional as F
 from ganworks.core.chance import seeded
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Nets
+from ganworks.core.errors import UsageError
 from ganworks.kinds.images.pairs import measures as paired
 from ganworks.kinds.images.shared import lpips
 from ganworks.kinds.images.shared.fidelity import l1, psnr, ssim
 from ganworks.kinds.images.shared.palette import colour_table, nearest_colour
 from ganworks.metrics import tasks
+from ganworks.metrics.judges.sets import MOST, JudgedByNetworks, SetJudge
 
 QUICK, BATCH, SHOWN, DRAWS, SMALL = 128, 16, 6, 300, 16
 
@@ -49,7 +51,7 @@ def to_bytes(x: Tensor) -> np.ndarray:
     return ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
 
 
-class PairEvaluator(tasks.TimedByTrial):
+class PairEvaluator(JudgedByNetworks, tasks.TimedByTrial):
     """Evaluates G. data: opened pairs (spec, train, held, pairs(indices)). show: draws (images, columns, labels)."""
 
     objective = ""  # the newest snapshot is published: each single score prefers something that a person would not
@@ -58,6 +60,15 @@ class PairEvaluator(tasks.TimedByTrial):
     def __init__(self, data: Any, show: Show):
         self.data, self.draw = data, show
         self.palette = data.spec.facts.get("target_palette")
+
+    def with_extractor(self, name: str) -> PairEvaluator:
+        """This evaluator with a published network beside its scores; UsageError where label maps are made."""
+        if self.palette:
+            raise UsageError(
+                f"features={name}: this run makes label maps, which are compared class by class; published networks "
+                "look at pictures. Leave features out."
+            )
+        return super().with_extractor(name)
 
     @property
     def ready(self) -> bool:
@@ -172,17 +183,35 @@ class PairEvaluator(tasks.TimedByTrial):
         floor = patches.distance(others)
         metrics["patch_fd"] = tasks.metric(patches.distance(made), floor, meaning=MEANING["patch_fd"][1])
         baselines = {"other real images": {"patch_fd": floor}}
-        for name, images in self._simple(true, held).items():
+        simple_methods = self._simple(true, held)
+        for name, images in simple_methods.items():
             baselines[name] = {
                 "l1": float(l1(images, true).mean()), "psnr": float(psnr(images, true).mean()),
                 "ssim": float(ssim(images, true).mean()), "patch_fd": patches.distance(images),
             }  # fmt: skip
+        seen = self._seen_by(made, true, simple_methods)
+        metrics |= seen[0]
+        for name, values in seen[1].items():
+            baselines[name] |= values
         protocol = [
             f"{counted(len(true), 'held-out pair')} at {true.shape[3]} x {true.shape[2]} pixels, 8 bits, all channels.",
             "patch_fd compares 80 features of 8x8 patches, whitened by the true images; its floor is the value of "
             "other real images.",
+            *seen[2],
         ]
-        return tasks.TaskReport(metrics, len(true), baselines, protocol=protocol)
+        key = self._judge.key if self._judge else ""
+        return tasks.TaskReport(metrics, len(true), baselines, protocol=protocol, extractor=key)
+
+    def _seen_by(
+        self, made: np.ndarray, true: np.ndarray, simple: dict[str, np.ndarray]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, float]], list[str]]:
+        """(scores, those of simple methods, protocol) by the published network that was asked for, if any."""
+        if self._judge is None:
+            return {}, {}, []
+        judge, rows = SetJudge(self._judge, self.data.spec), np.arange(len(true))
+        real, seen = judge.see(true), judge.see(self.targets(self._others(MOST)))
+        values = {name: judge.values(judge.see(images), real, seen) for name, images in simple.items()}
+        return judge.scores(judge.see(made), real, seen, rows), values, [judge.protocol(len(seen))]
 
     def _labels(self, made: np.ndarray, true: np.ndarray, held: np.ndarray) -> tasks.TaskReport:
         counts = self._counts(made, true)

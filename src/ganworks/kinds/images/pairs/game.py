@@ -35,6 +35,7 @@ from ganworks.games.patches import (
     per_example,
 )
 from ganworks.games.penalties import logits_and_gradient_norms
+from ganworks.games.teachers import Taught
 from ganworks.kinds.images.shared.palette import mixed, nearest_colour
 
 WATCHED = 512
@@ -55,7 +56,7 @@ class PairView:
 
 
 @dataclass(frozen=True)
-class PairedTranslation:
+class PairedTranslation(Taught):
     """Settings of paired translation.
 
     loss: a name from `games.losses.LOSSES`.
@@ -65,6 +66,7 @@ class PairedTranslation:
     dice: weight of the Dice loss, for networks with logits (1606.04797): small classes count like large ones.
     ffl: weight of the focal frequency loss, for pictures (2012.12821; published: 1): sharpens what L1 blurs.
     fm: weight of feature matching.
+    perceptual: weight of the perceptual term, where `features` is given: the size of L1's share at its own weight.
     r1: gamma of the gradient penalty on real targets (0: off).
     n_critic: D turns per G turn.
     augment: DiffAugment operations on what D sees, source and target alike: "translation,cutout"; "" for none.
@@ -77,6 +79,7 @@ class PairedTranslation:
     dice: Weight = 0.0
     ffl: Weight = 0.0
     fm: Weight = 0.0
+    perceptual: Weight = 10.0
     r1: Weight = 0.0
     n_critic: Annotated[int, within(1, 1000)] = 1
     augment: str = ""
@@ -88,7 +91,8 @@ class PairedTranslation:
             raise UsageError(
                 "augment may be translation and cutout: colours of a source and a target have nothing in common."
             )
-        if not any((self.gan, self.l1, self.ce, self.dice, self.ffl)):
+        taught = self.features and self.perceptual
+        if not any((self.gan, self.l1, self.ce, self.dice, self.ffl, taught)):
             raise UsageError("gan, l1, ce, dice and ffl are all 0: there is nothing to train G on.")
 
     @cached_property
@@ -123,7 +127,7 @@ class PairedTranslation:
         return {**terms, "_real": _some(real), "_fake": _some(fake)}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms, each [B]: g_loss, features, l1 and ffl, or ce and dice, where weighted; _fake are logits."""
+        """G's terms, each [B]: g_loss, features, perceptual, l1 and ffl or ce and dice, where weighted; _fake."""
         G = nets["G"]
         src, x = batch["src"], batch["x"]
         terms: Terms = {}
@@ -141,6 +145,7 @@ class PairedTranslation:
                 terms["l1"] = self.l1 * distance(made, x)
             if self.ffl:
                 terms["ffl"] = self.ffl * focal_frequency(made, x)
+        terms |= self.perceptual_terms(made, x, batch)
         return {**terms, **self._adversarial(nets["D"], made, batch)} if self.gan else terms
 
     def _adversarial(self, D: nn.Module, made: Tensor, batch: Batch) -> Terms:

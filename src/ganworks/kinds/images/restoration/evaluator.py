@@ -21,6 +21,7 @@ from ganworks.kinds.images.restoration.degrade import FILTERS
 from ganworks.kinds.images.restoration.detail import detail, grid_energy, with_noise
 from ganworks.kinds.images.shared import fidelity
 from ganworks.metrics import tasks
+from ganworks.metrics.judges.sets import MOST, JudgedByNetworks, SetJudge
 
 SHOWN, SHOWN_SIDE = 4, 128
 SCORED, SCORED_SIDE = 8, 192
@@ -59,7 +60,7 @@ def enlarged(src: Tensor, scale: int, name: str) -> Tensor:
     return torch.from_numpy(np.array(made).astype(np.float32)) / 127.5 - 1
 
 
-class RestorationEvaluator(tasks.TimedByTrial):
+class RestorationEvaluator(JudgedByNetworks, tasks.TimedByTrial):
     """Evaluates G on held-out photos. domain: a `Restore`; data: the `Photos` that it opened.
 
     A training for PSNR alone keeps its best snapshot by PSNR. One with an adversarial stage keeps the newest, since
@@ -71,7 +72,8 @@ class RestorationEvaluator(tasks.TimedByTrial):
     def __init__(self, domain: Any, data: Any, config: Any):
         self.domain, self.data, self.seed = domain, data, config.train.seed
         self.scale = domain.scale
-        self.objective = "-psnr" if getattr(config.game, "adversarial_from", 1.0) == 1.0 else ""
+        alone = getattr(config.game, "adversarial_from", 1.0) == 1.0 and not getattr(config.game, "features", "")
+        self.objective = "-psnr" if alone else ""  # a perceptual term costs PSNR, as an adversarial one does
         grey_input = data.spec.source[0] != data.spec.shape[0]
         self.luma = data.spec.shape[0] in (1, 3) and not grey_input  # colours are what colourisation is about
 
@@ -138,12 +140,18 @@ class RestorationEvaluator(tasks.TimedByTrial):
         start, held = time.perf_counter(), self.data.held[:count]
         rows: dict[str, list[dict[str, float]]] = {}
         triples = []
+        judge = SetJudge(self._judge, self.data.spec) if self._judge else None
+        features: dict[str, list[np.ndarray]] = {}
         for done, index in enumerate(held):
             progress("Restoring", done, len(held))
             src, x = self.pair(index)
             real, made = levels(x), self.restored(nets, src)
             for name, image in {"": levels(made), **self._baselines(src, real)}.items():
                 rows.setdefault(name, []).append(compare(image, real, self.scale, self.luma))
+                if judge:
+                    features.setdefault(name, []).append(judge.see_tiles(image[0]))
+            if judge:
+                features.setdefault("true", []).append(judge.see_tiles(real[0]))
             if len(triples) < 2 * SHOWN:
                 triples.append(tuple(_middle(t, 2 * SHOWN_SIDE) for t in (self.baseline(src), made, x)))
         progress("Restoring", len(held), len(held))
@@ -153,18 +161,42 @@ class RestorationEvaluator(tasks.TimedByTrial):
         for number, (before, after, _) in enumerate(triples[:SHOWN], 1):
             for name, image in (("before", before), ("after", after)):
                 save_picture(to_image(viewable(image)[0]), pictures / f"photo-{number}-{name}.png")
+        metrics = {name: self._metric(name, rows.get("", [])) for name in NAMES} if rows else {}
+        baselines = {n: {k: float(np.nanmean([r[k] for r in v])) for k in NAMES} for n, v in rows.items() if n}
+        protocol = self._protocol(len(held))
+        if judge and rows:
+            protocol.append(self._seen_by(judge, features, metrics, baselines))
         return tasks.TaskReport(
-            metrics={name: self._metric(name, rows.get("", [])) for name in NAMES} if rows else {},
+            metrics=metrics,
             count=len(held),
-            baselines={n: {k: float(np.nanmean([r[k] for r in v])) for k in NAMES} for n, v in rows.items() if n},
+            baselines=baselines,
             pictures={"Input, output, original (held-out photos)": "restored.png"} if triples else {},
-            protocol=self._protocol(len(held)),
+            protocol=protocol,
+            extractor=judge.key if judge else "",
             warnings=[]
             if len(held) >= 10
             else [f"Only {counted(len(held), 'photo is', 'photos are')} held out: the intervals are wide."],
             about=about,
             seconds=time.perf_counter() - start,
         )
+
+    def _seen_by(
+        self,
+        judge: SetJudge,
+        features: dict[str, list[np.ndarray]],
+        metrics: dict[str, Any],
+        baselines: dict[str, dict[str, float]],
+    ) -> str:
+        """Add what a published network says of squares of the results and of simple methods; returns the protocol."""
+        group = np.repeat(np.arange(len(features["true"])), [len(part) for part in features["true"]])
+        made = {name: np.concatenate(parts) for name, parts in features.items()}
+        some = tasks.spaced(self.data.train, max(1, MOST // max(1, len(made["true"]) // len(features["true"]))))
+        photos = [levels(self.data.scaled(self.data.whole(int(i))[None]))[0] for i in some]
+        seen = np.concatenate([judge.see_tiles(photo) for photo in photos])
+        metrics |= judge.scores(made[""], made["true"], seen, group)
+        for name in baselines:
+            baselines[name] |= judge.values(made[name], made["true"], seen)
+        return f"{judge.protocol(len(seen))} Pictures are squares of {judge.side} pixels, not scaled."
 
     def _metric(self, name: str, rows: list[dict[str, float]]) -> Any:
         better = {"l1": "lower", "grid": "lower", "detail": "floor"}.get(name, "higher")

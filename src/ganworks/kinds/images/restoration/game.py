@@ -1,7 +1,7 @@
 """Restoration in two stages: G alone on the L1 distance to the original, then, if asked for, against a discriminator.
 
 SRGAN (Ledig et al. 2017, 1609.04802) and ESRGAN (Wang et al. 2018, 1809.00219) start their adversarial training from
-a network trained for PSNR; here both are stages of one training. Where no VGG19 is given for their perceptual loss,
+a network trained for PSNR; here both are stages of one training. Where no network is given for a perceptual loss,
 feature matching on the discriminator's own features takes its place (1711.11585).
 """
 
@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ganworks.core.contracts import Terms
 from ganworks.core.schema.declare import Portion, Weight, check
 from ganworks.core.spec import Batch
 from ganworks.games.losses import loss
-from ganworks.games.patches import discriminator_terms, distance, feature_matching, generator_terms, per_example
+from ganworks.games.patches import (
+    discriminator_terms,
+    distance,
+    feature_matching,
+    generator_terms,
+    per_example,
+    shifted,
+)
 from ganworks.kinds.images.shared.two_stages import TwoStages
 
 
@@ -30,8 +36,6 @@ class Restoration(TwoStages):
     gan: weight of the generator's adversarial term in the second stage.
     pixel: weight of L1 in the second stage (in the first, L1 has weight 1).
     match: weight of feature matching in the second stage.
-    perceptual: weight of the perceptual term, where `vgg` is given.
-    vgg: path of VGG19 weights (safetensors) for a perceptual term; "": none.
     """
 
     adversarial_from: Portion = 1.0
@@ -39,18 +43,20 @@ class Restoration(TwoStages):
     gan: Weight = 0.01
     pixel: Weight = 1.0
     match: Weight = 0.1
-    perceptual: Weight = 0.1
-    vgg: str = ""
 
     def __post_init__(self) -> None:
         check(self)
         loss(self.loss)
 
     def pixel_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
-        """l1 [B]. A G that keeps a copy of its first stage updates it here."""
+        """l1 and, where there is no second stage, perceptual, each [B].
+
+        A G that keeps a copy of its first stage updates it here.
+        """
         if hasattr(nets["G"], "remember"):
             nets["G"].remember()
-        return {"l1": distance(nets["G"](batch["src"]), batch["x"])}
+        made, x = nets["G"](batch["src"]), batch["x"]
+        return {"l1": distance(made, x), **self.early_terms(made, x, batch)}
 
     def discriminator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """d_loss [B]; _real and _fake are the logits."""
@@ -65,23 +71,9 @@ class Restoration(TwoStages):
         D, x = nets["D"], batch["x"]
         fake = nets["G"](batch["src"])
         seen, made = shifted(batch, x, fake)
-        found, wanted = self.features(D, made, seen)
+        found, wanted = self.seen_by(D, made, seen)
         adversarial = generator_terms(self._loss, None if wanted is None else wanted[-1], found[-1])
         terms = {"g_loss": self.gan * adversarial, "l1": self.pixel * distance(fake, x)}
         if wanted is not None and self.match:
             terms["match"] = self.match * feature_matching(wanted, found)
-        return {**terms, **self.perceptual_terms(fake, x), "_fake": per_example(found[-1])}
-
-
-def shifted(batch: Batch, *images: Tensor) -> list[Tensor]:
-    """Random crops of images [B, C, H, W], smaller by a twelfth of each side, at the same place for one example.
-
-    The strides of a discriminator make its gradient a pattern of period 2, 4, 8 pixels. Without shifts, G's pixel
-    shuffles would always meet the pattern at the same place, and could answer it with a grid.
-    """
-    height, width = images[0].shape[2:]
-    room = torch.tensor([height // 12 + 1, width // 12 + 1])
-    places = (batch.draw.uniform(2).cpu() * room).long().tolist()
-    high, wide = height - height // 12, width - width // 12
-    parts = [(slice(None), slice(top, top + high), slice(left, left + wide)) for top, left in places]
-    return [torch.stack([x[part] for x, part in zip(rows, parts, strict=True)]) for rows in images]
+        return {**terms, **self.late_terms(fake, x, batch), "_fake": per_example(found[-1])}

@@ -18,8 +18,9 @@ def superres(facts: Facts) -> Config:
 
     Trunk: EDSR (Lim et al. 2017, arXiv 1707.02921) at the size of the input, small enough for minutes on a CPU;
     networks.trunk=rrdb networks.width=64 networks.blocks=23 is ESRGAN's (Wang et al. 2018, arXiv 1809.00219). The
-    adversarial stage follows ESRGAN, with a paired relativistic loss, and with feature matching in place of VGG19
-    unless game.vgg names its weights; `apply` can interpolate between the networks of both stages (its section 3.4).
+    adversarial stage follows ESRGAN, with a paired relativistic loss, and with feature matching in place of VGG19;
+    features= adds a perceptual term by a published network, game.vgg= ESRGAN's own; `apply` can interpolate between the
+    networks of both stages (its section 3.4).
     game.adversarial_from=1 trains for PSNR alone; `ganworks help restoration` has figures.
     """
     return _config("superres", facts, 0.9)
@@ -48,4 +49,12 @@ def _config(name: str, facts: Facts, usual: float) -> Config:
         first = replace(first, lr=_LR / 5, warmup=0.3)
     d = Optimizer(lr=4e-4, lr_end=None if staged else 1e-5, betas=(0.5, 0.99))
     networks = Restorer(keep=staged or (usual < 1 and (start == 1 or warm)))
-    return Config(name, facts.domain, networks, Restoration(start), g=first, d=d, train=Train(batch=16, ema=(4_000.0,)))
+    return Config(
+        name,
+        facts.domain,
+        networks,
+        Restoration(adversarial_from=start),
+        g=first,
+        d=d,
+        train=Train(batch=16, ema=(4_000.0,)),
+    )

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from ganworks.core.contracts import Progress
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, nearest
 from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
+from ganworks.core.spec import Spec
 from ganworks.files.rasters.decode import colour
 from ganworks.kinds.images.shared.photo_pack import Photos, open_photos
 
@@ -27,6 +28,20 @@ def check_size(size: Size, least: int = 1) -> None:
 def both_sides(size: Size) -> tuple[int, int] | None:
     """(height, width) of a size that is one side or both; None where it is looked up in the data."""
     return (size, size) if isinstance(size, int) else size
+
+
+def class_number(spec: Spec, label: Any) -> int:
+    """The number of the class that a user gives by name or number; UsageError for a missing or unknown one."""
+    some = ", ".join(spec.classes[:20]) + (", ..." if spec.num_classes > 20 else "")
+    if label is None or str(label) == "":
+        raise UsageError(f"Say which class to make: label=NAME, one of {some}.")
+    names = [name.casefold() for name in spec.classes]
+    wanted = str(label).strip().casefold()
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    raise UsageError(f"There is no class {str(label)!r}. {nearest(wanted, spec.classes)}")
 
 
 @dataclass(frozen=True)

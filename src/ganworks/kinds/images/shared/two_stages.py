@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganworks.core.contracts import Terms
+from ganworks.core.errors import UsageError
+from ganworks.core.schema.declare import Portion, Weight
+from ganworks.core.spec import Batch, Spec
 from ganworks.games.losses import Loss, loss
 from ganworks.games.stages import alone, phases
-from ganworks.kinds.images.shared.vgg import VGG19, load_vgg, perceptual
+from ganworks.games.teachers import Taught, esrgan_distance, keys_of, load_all
+from ganworks.pretrained.load import Loaded
 
 
-class TwoStages(Protocol):
-    """Stages, loss and perceptual term of a game; the game has the settings below and defines the three turns.
+@dataclass(frozen=True)
+class TwoStages(Taught):
+    """Stages, loss and perceptual term of a game, which defines the three turns.
 
-    adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never. loss: of the adversarial stage.
-    match: weight of feature matching. vgg: path of VGG19 weights for a perceptual term of weight `perceptual`; "" for
-    none.
+    The perceptual term belongs to the second stage; where there is none, it is there from the start.
+
+    adversarial_from: fraction of the budget at which D joins; 0: at once, 1: never.
+    loss: loss of the adversarial stage, a name from `games.losses.LOSSES`.
+    match: weight of feature matching.
+    perceptual: weight of the perceptual term, where `features` or `vgg` is given.
+    vgg: name or file of VGG19 for the perceptual term of Real-ESRGAN; "": none. `features` takes any network.
     """
 
-    @property
-    def adversarial_from(self) -> float: ...
-    @property
-    def loss(self) -> str: ...
-    @property
-    def match(self) -> float: ...
-    @property
-    def perceptual(self) -> float: ...
-    @property
-    def vgg(self) -> str: ...
+    adversarial_from: Portion = 1.0
+    loss: str = "hinge"
+    match: Weight = 0.0
+    perceptual: Weight = 0.1
+    vgg: str = ""
 
     @cached_property
     def _loss(self) -> Loss:
         return loss(self.loss)
 
     @cached_property
-    def _vgg(self) -> VGG19 | None:
-        return load_vgg(self.vgg) if self.vgg and self.perceptual else None
+    def _vgg(self) -> tuple[Loaded, ...]:
+        found = load_all(self.vgg) if self.perceptual else ()
+        for other in (each.key for each in found if each.net.architecture != "vgg19"):
+            raise UsageError(f"vgg={self.vgg} is {other}, not VGG19. features={self.vgg} takes any network.")
+        return found
+
+    def taught_by(self, spec: Spec) -> dict[str, str]:
+        """Key -> SHA-256 of the networks that G learns from."""
+        return {**super().taught_by(spec), **keys_of(self._vgg, spec)}
 
     @property
     def phases(self) -> tuple[float, ...]:
@@ -67,7 +79,7 @@ class TwoStages(Protocol):
         """G's terms [B] in the second stage."""
         raise NotImplementedError
 
-    def features(self, D: Any, made: Tensor, real: Tensor) -> tuple[list[Tensor], list[Tensor] | None]:
+    def seen_by(self, D: Any, made: Tensor, real: Tensor) -> tuple[list[Tensor], list[Tensor] | None]:
         """D's features of G's output and, where the loss or feature matching needs them, of the target; else None."""
         found = D.features(made)
         if not self._loss.paired and not self.match:
@@ -75,8 +87,13 @@ class TwoStages(Protocol):
         with torch.no_grad():
             return found, D.features(real)
 
-    def perceptual_terms(self, made: Tensor, real: Tensor) -> Terms:
-        """{"perceptual": [B]} where the weights of VGG19 are given, else {}."""
-        if self._vgg is None:
-            return {}
-        return {"perceptual": self.perceptual * perceptual(self._vgg.to(real.device), made, real)}
+    def late_terms(self, made: Tensor, real: Tensor, batch: Batch) -> Terms:
+        """G's perceptual terms [B] in the second stage; {} without a teacher."""
+        terms = self.perceptual_terms(made, real, batch)
+        if self._vgg:
+            terms["vgg"] = self.perceptual * esrgan_distance(self._vgg[0].net, made, real)
+        return terms
+
+    def early_terms(self, made: Tensor, real: Tensor, batch: Batch) -> Terms:
+        """The same in the first stage, where it is the only one; {} else."""
+        return self.late_terms(made, real, batch) if self.adversarial_from == 1 else {}

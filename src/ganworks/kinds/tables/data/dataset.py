@@ -24,6 +24,7 @@ from ganworks.kinds.tables.data.proposals import proposals
 from ganworks.kinds.tables.data.reading import pandas
 from ganworks.kinds.tables.data.types import id_column, reading_of, settle, writes_commas
 
+FOUND = "found"  # as `rules`: those that every row keeps
 LIKELY_TWICE = 0.7  # equals of a row expected by chance from which half of the rows come twice: 1 - exp(-0.7) = 0.5
 
 
@@ -58,10 +59,9 @@ class TableSet:
             notes.append(f"images repeat by nature ({different:,} different ones): they are held out one by one")
         self.facts["notes"] += [n.replace("images", "rows") for n in notes]
         columns = self._fit(numbers, ids, categories)
+        rules = self._rules(columns, rules)
         wanted = table_rules.rules(rules, columns)
         self._check_rules(columns, wanted, rules)
-        if not rules and (kept := "; ".join(proposals(frame, columns))):
-            self.facts["notes"].append(f'every row keeps {kept}; so do generated ones with domain.rules="{kept}"')
         for k, terms in wanted.sums.items():
             whole = {"kind": "sum", "of": columns[k]["kind"], "sum": terms, "sizes": [], "scalar": False}
             columns[k] = {**columns[k], **whole}
@@ -112,6 +112,17 @@ class TableSet:
             if column["kind"] == "category" and len(column["sizes"]) == 1:
                 column["shares"] = _shares(column, self.frame[names[k]].iloc[self.train])
         return columns
+
+    def _rules(self, columns: list[dict[str, Any]], given: str) -> str:
+        """The rules given; for "found" those that every row keeps. What is found is noted."""
+        if given not in ("", FOUND):
+            return given
+        kept = "; ".join(proposals(self.frame, columns))
+        if given:
+            self.facts["notes"].append(f"generated rows keep {kept}" if kept else "no rules were found")
+        elif kept:
+            self.facts["notes"].append(f"every row keeps {kept}; so do generated ones with domain.rules={FOUND}")
+        return kept if given else ""
 
     def _check_rules(self, columns: list[dict[str, Any]], rules: table_rules.Rules, text: str) -> None:
         """Raise UsageError if rows of the table itself break a rule; columns that follow from others get "follows"."""

@@ -28,7 +28,9 @@ from ganworks.kinds.video.metrics import measures
 from ganworks.kinds.video.metrics.pictures import filmstrips, moving
 from ganworks.metrics import frechet
 from ganworks.metrics.estimate import Estimate, wilson
-from ganworks.metrics.features import FeatureExtractor, score_key
+from ganworks.metrics.features import FeatureExtractor, score_key, score_name
+from ganworks.metrics.judges.pictures import PublishedFeatures
+from ganworks.metrics.judges.sets import JudgedByNetworks
 from ganworks.metrics.kernel import kernel_distance
 from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.scoring import Measurement
@@ -58,7 +60,7 @@ MEANINGS = {
 _BETTER = {"returns": "floor", "agreement": "higher", "nearness": "floor"}
 
 
-class VideoEvaluator(TimedByTrial):
+class VideoEvaluator(JudgedByNetworks, TimedByTrial):
     """Evaluates the clips of G. data: a `ClipSet`; features: an extractor (None: `ClipFeatures` of training clips)."""
 
     objective = "fd"
@@ -91,7 +93,9 @@ class VideoEvaluator(TimedByTrial):
 
     @cached_property
     def frames(self) -> Any:
-        """The features of single frames."""
+        """The features of single frames: those of the published network that was asked for, if any."""
+        if self._judge is not None:
+            return PublishedFeatures(replace(self.data.spec, shape=self.data.spec.shape[1:]), self._judge)
         return measures.frame_features(self.data.spec)
 
     @cached_property
@@ -188,12 +192,18 @@ class VideoEvaluator(TimedByTrial):
         baselines["real clips, held out"] = _values(real)
         found = self.numbers(made.data, made.labels)
         metrics = {name: _metric(name, value, real[name]) for name, value in found.items()}
+        metrics = {self._named(name): value for name, value in metrics.items()}
+        baselines = {name: {self._named(k): v for k, v in values.items()} for name, values in baselines.items()}
         if getattr(nets["G"], "predicts", False):
             metrics |= self.going_on(nets["G"])
         about = {**about, "generator": self.model(nets).fingerprint}
         seconds = time.monotonic() - start
         return TaskReport(metrics, count, baselines, [], files, self.protocol(count, len(held)), self.warnings(found),
                           score_key(self.features), about, seconds)  # fmt: skip
+
+    def _named(self, name: str) -> str:
+        """The name of a score; that of frames holds the key of a published network."""
+        return score_name(name, self.frames) if name == "frame_kd" else name
 
     @torch.inference_mode()
     def going_on(self, G: nn.Module, most: int = 128) -> dict[str, Measurement]:

@@ -1,0 +1,1 @@
+"""Judging what was made: sets of examples, whoever made them."""
