@@ -74,21 +74,6 @@ class ActsAfterTurns(Protocol):
 
 
 @runtime_checkable
-class KeepsInNetworks(Protocol):
-    """A game that remembers something, such as a running mean, from turn to turn."""
-
-    def equip(self, nets: Nets) -> None:
-        """Add buffers to the networks of a new training, before its state is read; they are saved with it."""
-
-
-@runtime_checkable
-class JudgesPacks(Protocol):
-    """A game whose D is given `pack` examples at a time, joined along their first axis; 1: one by one."""
-
-    pack: int
-
-
-@runtime_checkable
 class HasPhases(Protocol):
     """A game whose turns change with progress; see `phases_of`."""
 
@@ -381,11 +366,6 @@ class Classifies(Protocol):
 def uses_of(networks: Any) -> dict[str, str]:
     """Published player -> its use, the main one first; by default G makes samples."""
     return networks.makes if isinstance(networks, NamesUses) else {"G": "sample"}
-
-
-def packs_of(game: Any) -> int:
-    """How many examples D is given at a time; 1 by default."""
-    return game.pack if isinstance(game, JudgesPacks) else 1
 
 
 def phases_of(game: Any) -> tuple[float, ...]:

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import ActsAfterTurns, Game, KeepsInNetworks, LossFn, Nets, Terms
+from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets, Terms
 from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
+from ganworks.games.hooks import KeepsInNetworks
 from ganworks.layers.averaged_spectral import settled
 from ganworks.training.flat_buffer import FlatBuffer, FlatOptimizer
 from ganworks.training.privacy.dp_sgd import add_clipped, add_noise

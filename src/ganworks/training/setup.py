@@ -20,7 +20,7 @@ from ganworks.core import registry
 from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Evaluator, Nets, Watched, Work, facts_for_card, packs_of, phases_of, uses_of
+from ganworks.core.contracts import Evaluator, Nets, Watched, Work, facts_for_card, phases_of, uses_of
 from ganworks.core.encoding import options_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
@@ -28,10 +28,11 @@ from ganworks.core.machine.places import place
 from ganworks.core.order import Order
 from ganworks.core.schema.words import expand, refuse_early
 from ganworks.core.settings import Budget, Config, Facts
-from ganworks.core.spec import Spec, key
+from ganworks.core.spec import key
 from ganworks.core.teaching import keeps_teachers, players_of, taught_by
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
+from ganworks.games.hooks import packs_of
 from ganworks.layers.mixing import mixing
 from ganworks.networks.building import build
 from ganworks.runs import published, taught
@@ -90,10 +91,8 @@ class Builder:
     def nets(self) -> dict[str, nn.Module]:
         """New players, initialised from the seed; copies of the caller's own modules take the place of theirs."""
         with seeded(self.config.train.seed, "init"):
-            nets = self._built(self.data.spec)
-            if (pack := packs_of(self.config.game)) > 1 and "D" in nets:
-                first, *rest = self.data.spec.shape
-                nets["D"] = self._built(replace(self.data.spec, shape=(pack * first, *rest)))["D"]
+            most, pack = self._most, packs_of(self.config.game)
+            nets = build(self.config.networks, self.data.spec, most, lambda: trial.too_large(self.config.train), pack)
             nets |= players_of(self.config.game, self.data.spec)
         unknown = set(self.modules) - set(nets)
         if unknown:
@@ -101,9 +100,6 @@ class Builder:
         for name, module in self.modules.items():
             nets[name] = copy.deepcopy(module)
         return nets
-
-    def _built(self, spec: Spec) -> dict[str, nn.Module]:
-        return build(self.config.networks, spec, self._most, lambda: trial.too_large(self.config.train))
 
     def engine(self, bf16: bool, total: int, resumes: bool = False) -> Engine:
         """A new engine for a budget of `total` examples. resumes: a saved state takes the place of its weights."""
