@@ -39,4 +39,12 @@ SOURCES: dict[str, str] = {
     "ctgan": "1907.00503 and sdv-dev/CTGAN: defaults of its synthesizer",
     "series": "own: likelihood alone; auxiliary weight 1 of 1909.13403",
     "timegan": "Yoon et al. 2019 and jsyoon0823/TimeGAN at 8f6181c: timegan.py, main_timegan.py",
+    "stylegan2": "1912.04958 and the presets of the authors' code",
+    "projected": "2111.01007: hinge, Adam 2e-4 (0, 0.99), batch 64, augmentation of 2006.10738",
+    "vae": "1312.6114 for the bound",
+    "vae-gan": "1512.09300, section 4: rate 3e-4, batch 64, 128 codes",
+    "aae": "1511.05644 for the game; sizes own",
+    "bigan": "1605.09782, section 4: Adam 2e-4 (0.5, 0.999), batch 128",
+    "infogan": "1606.03657, appendix C.1: rates 2e-4 and 1e-3, codes of 62, 10 and 2, weight 1",
+    "began": "1703.10717, section 4: Adam 1e-4, batch 16, lambda 0.001",
 }

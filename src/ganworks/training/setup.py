@@ -91,11 +91,10 @@ class Builder:
     def nets(self) -> dict[str, nn.Module]:
         """New players, initialised from the seed; copies of the caller's own modules take the place of theirs."""
         with seeded(self.config.train.seed, "init"):
-            most, pack = self._most, packs_of(self.config.game)
-            nets = build(self.config.networks, self.data.spec, most, lambda: trial.too_large(self.config.train), pack)
+            refusal, pack = (lambda: trial.too_large(self.config.train)), packs_of(self.config.game)
+            nets = build(self.config.networks, self.data.spec, self._most, refusal, pack)
             nets |= players_of(self.config.game, self.data.spec)
-        unknown = set(self.modules) - set(nets)
-        if unknown:
+        if unknown := set(self.modules) - set(nets):
             raise UsageError(f"{sorted(unknown)} are no players of this game; it has {sorted(nets)}.")
         for name, module in self.modules.items():
             nets[name] = copy.deepcopy(module)
