@@ -80,12 +80,15 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "biggan-deep": {"g.lr": 5e-5, "d.lr": 2e-4, "game.loss": "hinge", "networks.width": 128, "networks.z_dim": 128,
                     "networks.embed": 128, "networks.latent": "everywhere", "networks.bottleneck": True,
                     "networks.blocks": 2, "networks.spectral": "both", "networks.attention": 64},
-    "pix2pix": {"betas": (0.5, 0.999), "game.loss": "non-saturating", "game.l1": 100.0, "game.gan": 1.0,
-                "game.n_critic": 1, "networks.width": 64, "networks.d_width": 64, "networks.dropout": 0.5},
+    "pix2pix": {"lr": 2e-4, "train.batch": 1, "betas": (0.5, 0.999), "game.loss": "non-saturating",
+                "game.l1": 100.0, "game.gan": 1.0, "game.n_critic": 1, "networks.width": 64,
+                "networks.d_width": 64, "networks.dropout": 0.5},
     "pix2pixhd": {"lr": 2e-4, "betas": (0.5, 0.999), "game.loss": "least-squares", "game.fm": 10.0, "game.l1": 0.0,
+                  "train.batch": 1, "networks.up": "deconv3", "networks.norm": "plain",
                   "networks.width": 64, "networks.blocks": 9, "networks.scales": 2},
     "spade": {"g.lr": 1e-4, "d.lr": 4e-4, "betas": (0.0, 0.9), "game.loss": "hinge", "game.fm": 10.0,
-              "game.l1": 10.0, "networks.width": 64, "networks.hidden": 128, "networks.scales": 2},
+              "game.l1": 10.0, "networks.width": 64, "networks.hidden": 128, "networks.scales": 2,
+              "networks.middle": 2, "networks.g_spectral": True, "networks.spectral": True},
     # the weights of least squares are relative to a loss of half the published one: 10, 5, 1 and 10 become 5, 2.5, ...
     "cyclegan": {"lr": 2e-4, "betas": (0.5, 0.999), "train.batch": 1, "game.loss": "least-squares",
                  "game.cycle": 10 / 2, "game.identity": 5 / 2, "game.history": 0.5, "networks.blocks": 9,
@@ -97,7 +100,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
             "networks.blocks": 9, "networks.width": 64, "networks.features": 256},
     "fastcut": {"game.nce": 10 / 2, "game.identity": 0.0, "game.flip": 0.5, "lr": 2e-4, "train.batch": 1},
     "sincut": {"game.nce": 4.0, "game.negatives": "batch", "game.l1": 5.0, "game.patches": 32, "game.r1": 10.0},
-    "stargan": {"game.cycle": 10.0, "game.classify": 1.0, "game.loss": "hinge", "game.n_critic": 1},
+    "stargan": {"lr": 1e-4, "betas": (0.5, 0.999), "train.batch": 16, "game.cycle": 10.0, "game.classify": 1.0,
+                "game.loss": "wasserstein", "game.gp": 10.0, "game.r1": 0.0, "game.n_critic": 5},
     "classify": {"game.confidence": 0.95, "game.consistency": 1.0},
     "acgan": {"betas": (0.0, 0.99)},
     "inpaint": {"game.loss": "hinge", "game.adversarial_from": 0.75},
@@ -126,7 +130,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {
               "networks.depth": 2, "networks.z_dim": 128, "networks.tau": 0.2, "networks.pac": 10,
               "networks.dropout": 0.5, "networks.d_width": 256, "networks.d_depth": 2},
     "series": {"game.auxiliary": 1.0, "game.likelihood": 1.0, "game.adversarial_from": 1.0},
-    "timegan": {"networks.hidden": 24, "game.supervised": 10.0, "game.recovered": 10.0, "train.batch": 128},
+    "timegan": {"lr": 1e-3, "betas": (0.9, 0.999), "train.batch": 128, "networks.hidden": 24, "networks.layers": 3,
+                "networks.d_layers": 3, "networks.noise": 0, "game.supervised": 100.0, "game.carried": 0.1,
+                "game.matched": 100.0, "game.recovered": 10.0, "game.repeats": 2, "game.rest": 0.15,
+                "game.embed": 1 / 3, "game.supervise": 2 / 3},
     "points": {"game.r1": 0.05, "game.r1_end": 5e-5, "game.r2": 0.05, "game.r2_end": 5e-5, "betas": (0.0, 0.99)},
 }  # fmt: skip
 
@@ -182,8 +189,8 @@ def test_ctgan_is_the_published_network():
     assert CTGAN() == CTGAN(256, 2, 128, 0.2, 256, 2, 10, 0.5)
 
 
-# TimeGAN: the authors' loss of embedder and recovery is 10 x reconstruction + 0.1 x the supervised loss, and weights of
-# its game's settings multiply both.
+# TimeGAN, jsyoon0823/TimeGAN at 8f6181c: 10 sqrt(MSE) + 0.1 S for embedder and recovery, and 100 sqrt(S) + 100 V for
+# generator and supervisor, with data of 0 to 1, which are -1 to 1 here.
 
 
 class Supervised(nn.Module):
@@ -214,13 +221,12 @@ def timegan_batch() -> Batch:
 def test_the_weights_of_timegan():
     nets, game = {"G": Supervised(), "E": Embedding()}, config("timegan").game
     terms = game.joint_turn(nets, timegan_batch())
-    assert terms["recover"].tolist() == pytest.approx([10 * 0.04] * 2, rel=1e-5)
-    assert terms["go_on"].tolist() == pytest.approx([0.1 * 10 * 0.25] * 2, rel=1e-5)
-    alone = game.supervisor_turn(nets, timegan_batch())
-    assert alone["supervise"].tolist() == pytest.approx([10 * 0.25] * 2, rel=1e-5)
+    assert terms["recover"].tolist() == pytest.approx([10 * 0.2 / 2] * 2, rel=1e-5)
+    assert terms["go_on"].tolist() == pytest.approx([0.1 * 0.25] * 2, rel=1e-5)
     assert next_step(nets["G"], torch.zeros(1, 4, 3), torch.ones(1, 4), torch.zeros(1, 1)).item() == 0.25
-    stronger = TimeGANGame(supervised=20.0).joint_turn(nets, timegan_batch())
-    assert torch.allclose(stronger["go_on"], 2 * terms["go_on"])
+    old = TimeGANGame().joint_turn(nets, timegan_batch())  # of 0.1.0: squared errors
+    assert old["recover"].tolist() == pytest.approx([10 * 0.04] * 2, rel=1e-5)
+    assert old["go_on"].tolist() == pytest.approx([0.1 * 10 * 0.25] * 2, rel=1e-5)
 
 
 # DP-SGD: the accountant against numbers that no formula of its module has a part in.

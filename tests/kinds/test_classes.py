@@ -7,7 +7,10 @@ import pytest
 from PIL import Image
 
 import ganworks as gw
+from ganworks.core import registry
+from ganworks.core.config import find_class
 from ganworks.core.errors import UsageError
+from ganworks.core.settings import Budget, Facts
 from ganworks.files.packing.packed import present
 
 
@@ -45,6 +48,23 @@ def test_a_class_without_readable_files_is_none(recipe, lay, classes, tmp_path):
     assert set(found.data.labels.tolist()) == {0, 1}
     gone = next(iter({"dog", "none"} & {path.name for path in (tmp_path / "d").iterdir()}))
     assert any(note.endswith(f"no example that can be used: {gone}") for note in found.facts["notes"])
+
+
+@pytest.mark.parametrize(("recipe", "lay"), [
+    ("image", pictures), ("acgan", pictures), ("audio", sounds),
+    ("video", lambda folder: pictures(folder, 64)),
+])  # fmt: skip
+def test_the_watch_for_collapse_is_told_the_classes(recipe, lay, tmp_path):
+    """Of real and of generated examples, in each kind: one example per class would else look varied."""
+    settings = {"on_corrupt": "skip"} | ({"length": 8} if recipe == "video" else {})
+    data = gw.look(lay(tmp_path / "d"), recipe=recipe, **settings).data
+    made, domain = registry.recipe_function(recipe)
+    config = made(Facts(data.spec, len(data.train), Budget(1000), "cpu", 10.0, find_class(domain)()))
+    nets = {name: net.eval() for name, net in config.networks.build(data.spec).items()}
+    evaluator = config.domain.evaluator(data, tmp_path / "d", config, lambda *_: None)
+    (x, y), (z, asked) = evaluator.examples(), evaluator.sample(nets)
+    assert len(x) == len(y) and len(z) == len(asked) and x.shape[1:] == z.shape[1:]
+    assert set(y.tolist()) == set(asked.tolist()) == {0, 1}
 
 
 def test_a_class_of_series_that_are_all_too_short_is_none(tmp_path):

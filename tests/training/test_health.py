@@ -13,7 +13,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_yaml
 from ganworks.core.schema.words import expand
 from ganworks.core.settings import Config
-from ganworks.training.health import Watch, advice
+from ganworks.training.health import Watch, advice, spread
 
 RUNS = sorted((Path(__file__).parents[1] / "fixtures" / "runs_0_1_0").glob("*.zip"))
 KINDS = ("discriminator-won", "divergence", "collapse", "non-finite")
@@ -65,6 +65,45 @@ def test_settings_of_the_training_and_the_data_need_no_prefix():
         expand({"chanels": "1"}, Images)
     with pytest.raises(UsageError, match='no setting "width"'):
         expand({"width": "1"}, Images)
+
+
+def rows(spreads, count=8, classes=3, seed=0):
+    """(rows [classes * count, 5], classes): around a centre for each class, with these standard deviations."""
+    g = torch.Generator().manual_seed(seed)
+    y = torch.arange(classes).repeat_interleave(count)
+    centres = 10 * torch.randn(classes, 5, generator=g)
+    return centres[y] + torch.tensor(spreads)[y, None] * torch.randn(len(y), 5, generator=g), y
+
+
+def test_one_picture_for_each_class_is_a_collapse():
+    """The classes differ, so all samples together are as varied as real ones."""
+    real, config = rows([1.0, 1.0, 1.0]), config_of(R3GAN)
+    watch = Watch(real, config, ("cat", "dog", "eel"))
+    made = rows([0.01, 0.01, 0.01], seed=0)
+    assert 0.5 < spread(made[0]) / spread(real[0]) < 2
+    assert watch.samples(1, made) == []
+    (alarm,) = watch.samples(2, made)
+    assert alarm.kind == "collapse" and "within cat, dog, eel" in alarm.message and "game." in alarm.advice
+    assert watch.samples(3, rows([1.0, 1.0, 1.0], seed=0)) == [], "as varied as real ones"
+    assert Watch(real, config).samples(1, made[0]) == [], "without classes there is nothing to look within"
+
+
+def test_a_single_class_that_collapsed_is_named():
+    real, config = rows([1.0, 1.0, 0.0]), config_of(R3GAN)
+    watch = Watch(real, config, ("cat", "dog", "eel"))
+    for seen in (1, 2):
+        found = watch.samples(seen, rows([1.0, 0.02, 0.0]))
+    assert "within dog their" in found[0].message, "eels are all alike in the data, too"
+    few = Watch(real, config)
+    for seen in (1, 2):
+        assert few.samples(seen, rows([0.0, 0.0, 0.0], count=3)) == [], "three rows say little"
+
+
+def test_many_collapsed_classes_are_counted():
+    real = rows([1.0] * 12, classes=12)
+    watch = Watch(real, config_of(R3GAN))
+    watch.samples(1, rows([0.0] * 12, classes=12))
+    assert "0, 1, 2, 3, 4 and 7 other classes" in watch.samples(2, rows([0.0] * 12, classes=12))[0].message
 
 
 def test_a_measure_of_convergence_that_rises_for_long_is_an_alarm():

@@ -46,7 +46,8 @@ Often used
   size=64           image size, or size=64,96 for height,width; default: what the data has, at most 64
   labels=off        ignore the labels; default: conditional when the data has labels
   batch=64  lr=1e-3  seed=0  device=auto|cpu|cuda|mps
-  loss=NAME         minimax, non-saturating, least-squares, hinge, wasserstein, relativistic{losses};
+  loss=NAME         minimax, non-saturating, least-squares, hinge, wasserstein, relativistic, softmax, kl,
+                    dual-contrastive, relativistic-average (also -hinge, -least-squares){losses};
                     or one of your own, MODULE:NAME
   until="fd<5"      stop when a score is reached
 {often}

@@ -12,7 +12,7 @@ names that the domain lists to the values that the user wrote. Wrong use raises 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,7 @@ Nets = dict[str, Any]  # player -> nn.Module; Any, as players have members that 
 Terms = dict[str, "Tensor"]  # name -> [B]; the sum of their means is minimised, a name with "_" first is only shown
 LossFn = Callable[[Nets, "Batch"], Terms]  # what the players of one turn minimise
 Turn = tuple[tuple[str, ...], LossFn]  # (players that are updated, their loss)
+Watched: TypeAlias = "Tensor | tuple[Tensor, Tensor]"  # outputs [n, ...], and their classes [n] where there are any
 Work = Callable[[str, int, int], None]  # is told how far preparation is: (label, done, total)
 Progress = Callable[[int, int], None]  # is told how far preparation is: (done, total)
 Scores = tuple[dict[str, float], dict[str, float], str]  # scores, those of real data, extractor's key or ""
@@ -197,11 +198,11 @@ class Evaluator(Protocol):
     def ready(self) -> bool:
         """Whether enough examples are held out to score with."""
 
-    def examples(self) -> Tensor | None:
-        """Real outputs [n, ...] that the check for mode collapse compares with `sample`; None: no check."""
+    def examples(self) -> Watched | None:
+        """Real outputs that the check for mode collapse compares with `sample`; None: no check."""
 
-    def sample(self, nets: Nets) -> Tensor | None:
-        """Generated outputs [n, ...] in the units of `examples`; nothing is drawn from the global generators."""
+    def sample(self, nets: Nets) -> Watched | None:
+        """Generated outputs in the units of `examples`; nothing is drawn from the global generators."""
 
     def show(self, nets: Nets) -> Any:
         """Outputs for people to look at: a PIL picture, or (suffix, content) of another file: (".txt", b"...")."""

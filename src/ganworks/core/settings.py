@@ -26,7 +26,7 @@ def half_cosine(start: float, end: float, progress: float, burn_in: float = 1.0)
 class Optimizer:
     """How one side is updated.
 
-    name: the algorithm.
+    name: the algorithm; "optimistic" is Adam that steps ahead of its opponent (1711.00141).
     lr: the initial learning rate, after the warm-up; 1e-4 to 2e-3 is usual.
     lr_end: the learning rate that a half cosine reaches at the fraction `burn_in` of the budget (None: constant).
     betas: decay rates of Adam's two moving averages.
@@ -39,7 +39,7 @@ class Optimizer:
         evaluation state the resulting epsilon.
     """
 
-    name: Literal["adam", "rmsprop", "sgd"] = "adam"
+    name: Literal["adam", "rmsprop", "sgd", "optimistic"] = "adam"
     lr: Annotated[float, within(above=0, most=10)] = 2e-4
     lr_end: float | None = None
     betas: tuple[Chance, Chance] = (0.0, 0.99)

@@ -2,6 +2,7 @@
 
 PARTS = {
     "game/adversarial": "adversarial:Adversarial",
+    "game/regularised": "regularised:Regularised",
     "game/styles": "styles:StyleAdversarial",
     "game/vae": "latents.vae:VAE",
     "game/vae-gan": "latents.vae_gan:VAEGAN",

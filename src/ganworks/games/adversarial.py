@@ -170,7 +170,14 @@ class Adversarial:
             terms["r2"] = r2
         if self.gp and self.penalty_every == 1:
             terms["gp"] = self._on_lines(views[0], real, fake, batch)
+        terms |= self.regularised(nets, batch, views[0], (real, fake), (r, f))
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
+
+    def regularised(
+        self, nets: Nets, batch: Batch, view: DiscriminatorView, x: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor]
+    ) -> Terms:
+        """Further terms of D, each [B]. x: real and generated examples; logits: what D says of them, [B] each."""
+        return {}
 
     def penalty_turn(self, nets: Nets, batch: Batch) -> Terms:
         """The penalties alone, each [B], times `penalty_every`: r1, r2, gp where they are on."""

@@ -1,7 +1,8 @@
 """Adversarial losses by name: plain functions from logits [B] to per-example losses [B].
 
 `r` are the discriminator's logits on real examples, `f` on generated ones; r[i] and f[i] are a pair.
-Every function computes in float32, whatever the dtype of its arguments. No function averages over the batch.
+Every function computes in float32, whatever the dtype of its arguments. No function averages its value over the batch.
+Logits of patches [B, 1, h, w] are treated patch by patch: what compares a whole batch does so at each place.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
@@ -83,6 +85,77 @@ def relativistic_generator(r: Tensor | None, f: Tensor) -> Tensor:
     return softplus(r.float() - f.float())
 
 
+def _needed(r: Tensor | None) -> Tensor:
+    """Real logits in float32. Raises TypeError without them."""
+    if r is None:
+        raise TypeError("This loss compares fakes with real examples: give real logits too.")
+    return r.float()
+
+
+def relativistic_average(side: Loss) -> Loss:
+    """The relativistic average form of a loss, 1807.00734, equations 8 and 9, sections 4.2 and 4.3 and appendix B.
+
+    Each logit is counted from the mean logit of the other kind. G minimises D's loss with real and fake exchanged.
+    """
+
+    def discriminator(r: Tensor, f: Tensor) -> Tensor:
+        r, f = r.float(), f.float()
+        return side.discriminator(r - f.mean(0), f - r.mean(0))
+
+    def generator(r: Tensor | None, f: Tensor) -> Tensor:
+        return discriminator(f, _needed(r))
+
+    return Loss(discriminator, generator, paired=True)
+
+
+def signed_least_squares(r: Tensor, f: Tensor) -> Tensor:
+    """(r - 1)^2 + (f + 1)^2: RaLSGAN's targets, 1807.00734, appendix B."""
+    return (r.float() - 1).square() + (f.float() + 1).square()
+
+
+def dual_contrastive_discriminator(r: Tensor, f: Tensor) -> Tensor:
+    """log(1 + sum_j e^(f_j - r_i)) + log(1 + sum_j e^(f_i - r_j)): Yu et al. 2021 (2103.14640), equations 3 and 4.
+
+    Each real example is to be found among all fakes, and each fake among all real ones.
+    """
+    r, f = r.float(), f.float()
+    return softplus(f.logsumexp(0) - r) + softplus(f + (-r).logsumexp(0))
+
+
+def dual_contrastive_generator(r: Tensor | None, f: Tensor) -> Tensor:
+    """D's loss with real and fake exchanged, which does not saturate; the paper writes a minimax game."""
+    return dual_contrastive_discriminator(f, _needed(r))
+
+
+def softmax_discriminator(r: Tensor, f: Tensor) -> Tensor:
+    """-r_i + log Z, Z the sum of e^logit over real and fake examples: Lin 2017 (1704.06191), equation 1.
+
+    The cross-entropy to a target that is uniform over the real examples of the batch.
+    """
+    return _log_sum(r, f) - r.float()
+
+
+def softmax_generator(r: Tensor | None, f: Tensor) -> Tensor:
+    """-(r_i + f_i) / 2 + log Z: the target is uniform over real and fake examples; 1704.06191, equation 2."""
+    return _log_sum(_needed(r), f) - 0.5 * (_needed(r) + f.float())
+
+
+def _log_sum(r: Tensor, f: Tensor) -> Tensor:
+    return torch.cat([r.float(), f.float()]).logsumexp(0)
+
+
+def kl_discriminator(r: Tensor, f: Tensor) -> Tensor:
+    """-r + e^(f - 1): f-GAN for the Kullback-Leibler divergence, Nowozin et al. 2016 (1606.00709), tables 1 and 6.
+
+    At its optimum the logit is 1 + log(p / q). Above 20 the exponential goes on as its tangent, which stays finite.
+    """
+    power = f.float() - 1
+    near = power.clamp(max=_TANGENT)
+    return near.exp() * (1 + power - near) - r.float()
+
+
+_TANGENT = 20.0
+
 LOSSES: dict[str, Loss] = {
     "minimax": Loss(minimax_discriminator, minimax_generator),
     "non-saturating": Loss(minimax_discriminator, non_saturating_generator),
@@ -90,6 +163,12 @@ LOSSES: dict[str, Loss] = {
     "hinge": Loss(hinge_discriminator, negative_logit_generator),
     "wasserstein": Loss(wasserstein_discriminator, negative_logit_generator),
     "relativistic": Loss(relativistic_discriminator, relativistic_generator, paired=True),
+    "relativistic-average": relativistic_average(Loss(minimax_discriminator, non_saturating_generator)),
+    "relativistic-average-least-squares": relativistic_average(Loss(signed_least_squares, least_squares_generator)),
+    "relativistic-average-hinge": relativistic_average(Loss(hinge_discriminator, negative_logit_generator)),
+    "dual-contrastive": Loss(dual_contrastive_discriminator, dual_contrastive_generator, paired=True),
+    "softmax": Loss(softmax_discriminator, softmax_generator, paired=True),
+    "kl": Loss(kl_discriminator, negative_logit_generator),
 }
 
 

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss
 
 Maps = Tensor | Sequence[Tensor]
+_SMOOTH = 1.0  # pixels added to both sides of a Dice coefficient, so that a class that neither map has is right
 
 
 def _list(maps: Maps) -> list[Tensor]:
@@ -34,6 +36,32 @@ def per_example(maps: Maps) -> Tensor:
 def distance(made: Tensor, wanted: Tensor) -> Tensor:
     """Mean absolute difference of two batches [B, ...], for each example: [B] float32."""
     return (made.float() - wanted.float()).abs().flatten(1).mean(1)
+
+
+def focal_frequency(made: Tensor, wanted: Tensor, alpha: float = 1.0) -> Tensor:
+    """[B]: focal frequency loss of images [B, C, H, W], Jiang et al. 2021 (2012.12821), equations 7 to 9.
+
+    The squared distances of the two spectra (orthonormal, of each channel), weighted by their own roots to the power
+    `alpha` over the largest of the channel, which are held fixed: what is missing most counts most.
+    """
+    gap = torch.fft.fft2(wanted.float(), norm="ortho") - torch.fft.fft2(made.float(), norm="ortho")
+    squared = gap.real.square() + gap.imag.square()
+    weight = squared.detach().sqrt() ** alpha
+    weight = weight / weight.amax((2, 3), keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
+    return (weight * squared).flatten(1).mean(1)
+
+
+def dice(logits: Tensor, index: Tensor) -> Tensor:
+    """[B]: 1 - the Dice coefficient of class probabilities, mean over the classes.
+
+    logits: [B, K, H, W]; index: the true classes, int64 [B, H, W]. For each class 2 sum(p g) / (sum(p^2) + sum(g)),
+    Milletari et al. 2016 (1606.04797), section 3. One pixel is
+    added to both sides, so that a class which neither map has counts as right.
+    """
+    chances = logits.float().softmax(1)
+    truth = functional.one_hot(index, logits.shape[1]).movedim(3, 1).to(chances.dtype)
+    shared = 2 * (chances * truth).flatten(2).sum(2)
+    return 1 - ((shared + _SMOOTH) / (chances.square() + truth).flatten(2).sum(2).add(_SMOOTH)).mean(1)
 
 
 def discriminator_terms(loss: Loss, real: Maps, fake: Maps) -> Tensor:

@@ -1,4 +1,4 @@
-"""Gradient penalties on a discriminator, per example [B], each with three interchangeable back-ends; path lengths of G.
+"""Gradient penalties on a discriminator, per example [B], with three back-ends; regularisers; path lengths of G.
 
 exact  autograd with create_graph differentiates the input gradient itself. This is the reference.
 func   computes the same number by `torch.func.vjp`, for use inside a compiled loss. D must not update buffers
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
 from ganworks.core.spec import Draw
 
@@ -160,6 +161,75 @@ def gradient_penalty(
     return one_centred(
         logits_and_gradient_norms(LabelledCritic(D, y), x, "exact" if backend == "fd" else backend)[1], weight
     )
+
+
+def dragan(
+    D: Callable[..., Tensor], real: Tensor, draw: Draw, *, weight: float = 10.0, scale: float = 0.5, y: Any = None
+) -> Tensor:
+    """weight * (|grad D| - 1)^2 [B] around real examples: DRAGAN, Kodali et al. 2017 (1705.07215), section 2.3.
+
+    The points are x + scale * s * u, s the standard deviation of the whole batch and u uniform in 0..1 for each value,
+    as in the authors' code.
+    """
+    x = real + scale * real.std() * draw.uniform(*real.shape[1:]).to(real.dtype)
+    return one_centred(logits_and_gradient_norms(LabelledCritic(D, y), x)[1], weight)
+
+
+def lecam(r: Tensor, f: Tensor, mean_r: Tensor, mean_f: Tensor, weight: float) -> Tensor:
+    """weight * (relu(r - mean_f)^2 + relu(mean_r - f)^2) [B]: Tseng et al. 2021 (2104.03310), equation 5.
+
+    mean_r, mean_f: running means of the logits of real and of generated examples. The rectifiers are those of the
+    authors' code: the paper's equation has plain squares.
+    """
+    return weight * (relu(r.float() - mean_f).square() + relu(mean_r - f.float()).square())
+
+
+def consistency(logits: Tensor, others: Tensor, weight: float) -> Tensor:
+    """weight * (D(x) - D(T(x)))^2 [B]: CR on real examples (1910.12027, equation 4), bCR also on generated ones and zCR
+    for two near latents (2002.04724, algorithms 1 and 2)."""
+    return weight * (logits.float() - others.float()).square()
+
+
+def latent_contrast(made: Tensor, others: Tensor, weight: float) -> Tensor:
+    """-weight * mean squared difference [B] of what two near latents become: zCR's term of G, 2002.04724, algorithm 2.
+
+    made, others: [B, ...]; their squared differences are averaged over the values of an example.
+    """
+    return -weight * (made.float() - others.float()).square().flatten(1).mean(1)
+
+
+def orthogonal(module: nn.Module, weight: float) -> Tensor:
+    """weight * the sum of squares of the products of different filters: a scalar; Brock et al. 2019 (1809.11096), (3).
+
+    For every matrix and kernel W, as rows of filters, the elements of W W^T off its diagonal; their norms are free.
+    Embeddings are left out.
+    """
+    total = torch.zeros((), device=next(module.parameters()).device)
+    tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
+    for parameter in module.parameters():
+        if parameter.dim() >= 2 and id(parameter) not in tables:
+            rows = parameter.flatten(1)
+            products = rows @ rows.T
+            total = total + (products - products.diagonal().diag()).square().sum()
+    return weight * total
+
+
+def matched_means(real: Tensor, fake: Tensor, weight: float = 1.0) -> Tensor:
+    """weight * |mean feature of real - of generated examples|^2 [B], all equal: Salimans et al. 2016 (1606.03498), 3.1.
+
+    real, fake: features [B, ...] of D; no gradient flows to those of real examples.
+    """
+    gap = real.detach().float().flatten(1).mean(0) - fake.float().flatten(1).mean(0)
+    return (weight * gap.square().sum()).expand(len(fake))
+
+
+def top(losses: Tensor, logits: Tensor, count: int) -> Tensor:
+    """Losses [B] of the `count` examples with the largest logits, times B / count; 0 for the rest.
+
+    Top-k training: Sinha et al. 2020 (2002.06224), section 3: G learns from the fakes that D takes for the most real.
+    """
+    kept = torch.zeros_like(losses).index_fill(0, logits.topk(count).indices, len(losses) / count)
+    return losses * kept
 
 
 def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:

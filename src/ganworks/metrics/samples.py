@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ganworks.core.console.text import counted
+from ganworks.core.contracts import Watched
 from ganworks.core.errors import UsageError
 from ganworks.metrics.classifier import Classifier
 from ganworks.metrics.features import FeatureExtractor, Progress
 from ganworks.metrics.reference import CHUNK
 
 Sample = Callable[[int, int], tuple[np.ndarray, np.ndarray | None]]  # (first, count) -> examples as on disk, labels
+
+
+def watched(count: int, classes: int) -> int:
+    """How many outputs the check for mode collapse looks at: `count`, or eight for each class, and at most 256."""
+    return max(count, min(256, 8 * classes))
+
+
+def by_class(x: Tensor, labels: Any) -> Watched:
+    """Outputs [n, ...] with their classes [n], or alone where there are none (labels: None)."""
+    return x if labels is None else (x, torch.as_tensor(np.asarray(labels), dtype=torch.int64))
 
 
 @dataclass

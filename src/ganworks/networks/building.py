@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,10 +19,19 @@ _MOST_TENSORS = 10_000  # of all players; the largest network here has some hund
 _BESIDE = 256  # numbers whose memory a tensor takes beside its own: its module, names and hooks
 
 
-def build(networks: Networks, spec: Spec, most: int, refusal: Callable[[], UsageError]) -> dict[str, nn.Module]:
-    """New players of networks; raises the error of `refusal` as soon as they ask for more than `most` numbers."""
+def build(
+    networks: Networks, spec: Spec, most: int, refusal: Callable[[], UsageError], pack: int = 1
+) -> dict[str, nn.Module]:
+    """New players of networks; raises the error of `refusal` as soon as they ask for more than `most` numbers.
+
+    pack: examples that D is given at a time, joined along their first axis; D is then built for these.
+    """
     with _Allowance(most, refusal):
-        return networks.build(spec)
+        nets = networks.build(spec)
+        if pack > 1 and "D" in nets:
+            first, *rest = spec.shape
+            nets["D"] = networks.build(replace(spec, shape=(pack * first, *rest)))["D"]
+        return nets
 
 
 class _Allowance(TorchFunctionMode):

@@ -15,13 +15,15 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import ActsAfterTurns, Game, LossFn, Nets, Terms
 from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
+from ganworks.games.hooks import KeepsInNetworks
+from ganworks.layers.averaged_spectral import settled
 from ganworks.training.flat_buffer import FlatBuffer, FlatOptimizer
 from ganworks.training.privacy.dp_sgd import add_clipped, add_noise
 from ganworks.training.processes import Group
@@ -82,6 +84,9 @@ class Engine:
     feed returns the batch for a stretch of the data order; total is the budget in examples.
     bf16: autocast. averaged: the players of which moving averages are kept, the main one first.
     after: the game's optional `after(nets, players)`, called when a turn's update is done.
+
+    A player may be a part of another one, such as a decoder of the generator that is published: it then learns in its
+    own turns alone, and its averages go into those of the whole.
     """
 
     nets: Nets
@@ -102,19 +107,24 @@ class Engine:
             raise GanworksError(
                 f"batch={self.batch} cannot be shared by {self.group.world} processes x {self.slices} slices."
             )
+        if isinstance(self.game, KeepsInNetworks):
+            self.game.equip(self.nets)
         self.clock = Counters()
         self.turned = 0, 0.0  # examples seen, and progress, when the total last changed
         for net in self.nets.values():
             net.to(self.device).train()
         convolutional = any(p.dim() == 4 for net in self.nets.values() for p in net.parameters())
         self.averaged = tuple(name for name in self.averaged if name in self.nets)
-        self.flats = {name: FlatBuffer(net, convolutional) for name, net in self.nets.items()}
-        self.steppers = {name: FlatOptimizer(flat, self.config.optimizer(name)) for name, flat in self.flats.items()}
-        self.ema = {name: [self.flats[name].data.clone() for _ in train.ema] for name in self.averaged}
-        self.moving = {
-            n: {k: b for k, b in self.nets[n].named_buffers() if b.is_floating_point()} for n in self.averaged
+        self.parts = {name: _parts(net, self.nets) for name, net in self.nets.items()}
+        self.flats = {
+            name: FlatBuffer(net, convolutional, [self.nets[n] for n in self.parts[name].values()])
+            for name, net in self.nets.items()
         }
-        self.ema_moving = {n: [[b.clone() for b in self.moving[n].values()] for _ in train.ema] for n in self.averaged}
+        self.steppers = {name: FlatOptimizer(flat, self.config.optimizer(name)) for name, flat in self.flats.items()}
+        kept = dict.fromkeys([*self.averaged, *(n for name in self.averaged for n in self.parts[name].values())])
+        self.ema = {name: [self.flats[name].data.clone() for _ in train.ema] for name in kept}
+        self.moving = {n: {k: b for k, b in self.nets[n].named_buffers() if b.is_floating_point()} for n in self.ema}
+        self.ema_moving = {n: [[b.clone() for b in self.moving[n].values()] for _ in train.ema] for n in self.ema}
         self.after = self.game.after if isinstance(self.game, ActsAfterTurns) else None
         self.following = {
             n: [m for m in net.modules() if isinstance(m, FollowsWeights)] for n, net in self.nets.items()
@@ -196,6 +206,10 @@ class Engine:
     def freeze_all_but(self, players: tuple[str, ...]) -> None:
         if players == self._focus:
             return
+        if missing := [name for name in players if name not in self.flats]:
+            raise GanworksError(
+                f"The game moves {', '.join(missing)}, which is no player of these networks: {', '.join(self.flats)}."
+            )
         for name, flat in self.flats.items():
             for p in flat.params:
                 p.requires_grad_(name in players)
@@ -257,7 +271,7 @@ class Engine:
 
     def _average(self) -> None:
         train, seen = self.config.train, self.clock.seen
-        for name in self.averaged:
+        for name in self.ema:
             moving = list(self.moving[name].values())
             for half_life, flat, buffers in zip(train.ema, self.ema[name], self.ema_moving[name], strict=True):
                 life = min(half_life, train.ema_ramp * seen)
@@ -278,13 +292,15 @@ class Engine:
         """State dict of the averaged generator of one half-life, averaged or
         measured buffers included; tensors are copies."""
         player = player or self.averaged[0]
-        named = self.flats[player].named(self.ema[player][which])
-        named |= dict(zip(self.moving[player], self.ema_moving[player][which], strict=True))
+        weights = self.flats[player].named(self.ema[player][which])
+        for prefix, part in self.parts[player].items():
+            weights |= {f"{prefix}.{k}": v for k, v in self.flats[part].named(self.ema[part][which]).items()}
+        named = weights | dict(zip(self.moving[player], self.ema_moving[player][which], strict=True))
+        live = self.nets[player].state_dict()
+        named |= settled(self.nets[player], {**live, **weights})
         if isinstance(self.nets[player], MeasuresItself):
             named |= self._measure(player, which, named)
-        return {
-            k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in self.nets[player].state_dict().items()
-        }
+        return {k: named.get(k, v).detach().cpu().contiguous().clone() for k, v in live.items()}
 
     def _measure(self, player: str, which: int, named: dict[str, Tensor]) -> dict[str, Tensor]:
         """The buffers of a player as measured with its averaged weights; once for each step."""
@@ -301,10 +317,11 @@ class Engine:
 
     def restart_averages(self, player: str) -> None:
         """Start the averages of a player again from its present weights."""
-        for flat, buffers in zip(self.ema[player], self.ema_moving[player], strict=True):
-            flat.copy_(self.flats[player].data)
-            for mean, now in zip(buffers, self.moving[player].values(), strict=True):
-                mean.copy_(now)
+        for name in (player, *self.parts[player].values()):
+            for flat, buffers in zip(self.ema[name], self.ema_moving[name], strict=True):
+                flat.copy_(self.flats[name].data)
+                for mean, now in zip(buffers, self.moving[name].values(), strict=True):
+                    mean.copy_(now)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """(tensors, counters): all that is needed to resume bit for bit; tensors are copies on the CPU."""
@@ -352,3 +369,10 @@ class Engine:
                     flat.copy_(tensors[f"ema/{name}/{i}"])
                     for k, b in zip(self.moving[name], self.ema_moving[name][i], strict=True):
                         b.copy_(tensors[f"ema/{name}/{i}/{k}"])
+
+
+def _parts(net: nn.Module, players: Nets) -> dict[str, str]:
+    """Where other players stand within a network: prefix of their names -> player."""
+    return {
+        prefix: name for prefix, part in net.named_modules() for name in players if part is players[name] is not net
+    }

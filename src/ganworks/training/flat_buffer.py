@@ -7,6 +7,8 @@ networks are tiny (`benchmarks/overhead.py`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
@@ -18,12 +20,17 @@ _ALIGN = 16  # elements: every parameter starts on a cache line
 
 
 class FlatBuffer:
-    """A player's parameters and gradients as flat float32 buffers that the module's tensors are views of."""
+    """A player's parameters and gradients as flat float32 buffers that the module's tensors are views of.
 
-    def __init__(self, module: nn.Module, channels_last: bool):
+    without: parts of the module that are players of their own, whose parameters are in their buffers.
+    """
+
+    def __init__(self, module: nn.Module, channels_last: bool, without: Sequence[nn.Module] = ()):
         self.module = module
-        self.names = [name for name, _ in module.named_parameters()]
-        self.params = params = list(module.parameters())
+        others = {id(p) for part in without for p in part.parameters()}
+        own = {name: p for name, p in module.named_parameters() if id(p) not in others}
+        self.names = list(own)
+        self.params = params = list(own.values())
         starts, total = [], 0
         for p in params:
             starts.append(total)
@@ -56,7 +63,7 @@ class FlatBuffer:
 
 
 class FlatOptimizer:
-    """Adam, RMSprop or SGD with momentum over one flat buffer, with its schedules.
+    """Adam, optimistic Adam, RMSprop or SGD with momentum over one flat buffer, with its schedules.
 
     It calls torch's functional optimisers, Adam with the fused kernel: the optimiser classes cost a tenth of a
     millisecond a step in bookkeeping, which slows tiny networks. `kept` is the optimiser's whole state.
@@ -66,6 +73,7 @@ class FlatOptimizer:
         self.flat, self.settings = flat, settings
         self.update, names = {
             "adam": (self._adam, ("exp_avg", "exp_avg_sq", "step")),
+            "optimistic": (self._optimistic, ("exp_avg", "exp_avg_sq", "step", "last")),
             "rmsprop": (self._rmsprop, ("square_avg", "step")),
             "sgd": (self._sgd, ("momentum_buffer",)),
         }[settings.name]
@@ -94,6 +102,14 @@ class FlatOptimizer:
             eps=self.settings.eps,
             maximize=False,
         )
+
+    def _optimistic(self, lr: float, beta2: float) -> None:
+        """Daskalakis et al. 2018 (1711.00141), algorithm 1: twice the step of Adam, less the one before."""
+        before, last = self.flat.data.clone(), self.kept["last"]
+        self._adam(lr, beta2)
+        step = self.flat.data - before
+        self.flat.data.add_(step).sub_(last)
+        last.copy_(step)
 
     def _rmsprop(self, lr: float, beta2: float) -> None:
         """Tieleman and Hinton 2012, lecture 6.5; beta2 is its smoothing constant."""

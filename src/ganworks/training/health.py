@@ -13,9 +13,14 @@ import torch
 from torch import Tensor
 
 from ganworks.core.config import override
+from ganworks.core.contracts import Watched
 from ganworks.core.errors import UsageError
 from ganworks.core.events import Alarm
 from ganworks.core.settings import Config
+
+_ALIKE = 0.1  # share of the spread of real data below which samples are called alike
+_EACH = 4  # rows of a class from which its spread is estimated
+_NAMED = 5  # classes that an alarm names
 
 _AROUND = {
     "discriminator-won": "Try {}. With few examples, augmentation is the first thing to try.",
@@ -77,22 +82,35 @@ def spread(x: Tensor) -> float:
     return float(2 * flat.var(dim=0, unbiased=True).mean()) if len(flat) > 1 else 0.0
 
 
+def spreads(x: Tensor, y: Tensor) -> dict[int, float]:
+    """The spread within each class of which there are `_EACH` rows of x [n, ...] or more. y: classes [n]."""
+    return {int(k): spread(x[y == k]) for k in y.unique() if int((y == k).sum()) >= _EACH}
+
+
+def _apart(outputs: Watched) -> tuple[Tensor, Tensor | None]:
+    return outputs if isinstance(outputs, tuple) else (outputs, None)
+
+
 @dataclass
 class Watch:
     """Raises an alarm when checks fail repeatedly; one of each kind until the check passes again.
 
-    real: real examples [n, ...]. config: what is advised from. patience: consecutive bad checks before an alarm.
+    real: real examples [n, ...], and their classes. config: what is advised from. names: of the classes. patience:
+    consecutive bad checks before an alarm.
     """
 
-    real: InitVar[Tensor]
+    real: InitVar[Watched]
     config: Config
+    names: tuple[str, ...] = ()
     patience: int = 8
     counts: dict[str, int] = field(default_factory=dict)
     raised: set[str] = field(default_factory=set)
     lowest: float = float("inf")
 
-    def __post_init__(self, real: Tensor) -> None:
-        self.real_spread, self.pictures = spread(real), real.dim() == 4
+    def __post_init__(self, real: Watched) -> None:
+        x, y = _apart(real)
+        self.real_spread, self.pictures = spread(x), x.dim() == 4
+        self.real_spreads = {} if y is None else spreads(x, y)
 
     def logits(self, seen: int, progress: float, real: Tensor, fake: Tensor) -> list[Alarm]:
         """Check D's logits [B] on real and fake examples."""
@@ -133,18 +151,24 @@ class Watch:
             ]
         return []
 
-    def samples(self, seen: int, x: Tensor) -> list[Alarm]:
-        """Check that samples [n, ...] differ from each other as real examples do."""
+    def samples(self, seen: int, made: Watched) -> list[Alarm]:
+        """Check that samples differ from each other as real examples do, in all and within each class."""
+        x, y = _apart(made)
         ratio = spread(x) / self.real_spread if self.real_spread > 0 else 1.0
-        if self._lasts("collapse", ratio < 0.1, 2):
-            return [
-                self._alarm(
-                    "collapse",
-                    seen,
-                    f"Samples are nearly alike: their spread is {100 * ratio:.0f} % of real data's.",
-                )
-            ]
-        return []
+        within = {} if y is None else spreads(x, y)
+        shares = {k: v / self.real_spreads[k] for k, v in within.items() if self.real_spreads.get(k, 0) > 0}
+        alike = [k for k, share in shares.items() if share < _ALIKE]
+        if not self._lasts("collapse", ratio < _ALIKE or bool(alike), 2):
+            return []
+        said = f"Samples are nearly alike: their spread is {100 * ratio:.0f} % of real data's."
+        if ratio >= _ALIKE:
+            names = ", ".join(self.names[k] if k < len(self.names) else str(k) for k in alike[:_NAMED])
+            more = f" and {len(alike) - _NAMED} other classes" if len(alike) > _NAMED else ""
+            said = (
+                f"Samples of one class are nearly alike: within {names}{more} their spread is "
+                f"{100 * max(shares[k] for k in alike):.0f} % of real data's, or less."
+            )
+        return [self._alarm("collapse", seen, said)]
 
     def _lasts(self, kind: str, bad: bool, needed: int) -> bool:
         self.counts[kind] = self.counts.get(kind, 0) + 1 if bad else 0

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganworks.core.console.stop import Stop
 from ganworks.core.console.text import counted
+from ganworks.core.contracts import Watched
 from ganworks.core.errors import GanworksError
 from ganworks.core.events import Alarm, Event, Finished, Round, Saved, Scored, Shown, Started
 from ganworks.core.settings import UNTIL
@@ -34,7 +35,7 @@ class Session:
 
     Weights are the state dicts of the published players. show(weights, seen) -> path of a picture.
     scorer(weights) -> (scores, floor, extractor); None: no scores. header(player, seen, half_life) -> the header of a
-    published file. sample(weights) -> a few samples for the collapse check, or None. objective: the score that the
+    published file. sample(weights) -> samples for the collapse check, or None. objective: the score that the
     published snapshot minimises, or with "-" before it maximises; "": the newest is published. noise: differences up
     to this one are chance, and the longer trained snapshot is published; None: a tenth of the best score. pacing: what
     keeps a budget of time; None: the number of examples is fixed.
@@ -46,7 +47,7 @@ class Session:
     show: Callable[[Weights, int], str] | None = None
     scorer: Callable[[Weights], tuple[dict[str, float], dict[str, float], str]] | None = None
     header: Callable[[str, int, float], dict[str, str]] | None = None
-    sample: Callable[[Weights], Tensor | None] | None = None
+    sample: Callable[[Weights], Watched | None] | None = None
     watch: Watch | None = None
     objective: str = "fd"
     noise: float | None = None

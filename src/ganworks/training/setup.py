@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import ganworks
 from ganworks.core import registry
@@ -22,7 +22,7 @@ from ganworks.core.abilities.teaching import keeps_teachers, players_of, taught_
 from ganworks.core.chance import seeded
 from ganworks.core.config import find_class, override, refuse_incomplete, to_dict
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Evaluator, Nets, Work, facts_for_card, phases_of, uses_of
+from ganworks.core.contracts import Evaluator, Nets, Watched, Work, facts_for_card, phases_of, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import devices
 from ganworks.core.machine.places import place
@@ -32,6 +32,7 @@ from ganworks.core.settings import Budget, Config, Facts
 from ganworks.core.spec import key
 from ganworks.files.packing.feed import DataFeed
 from ganworks.files.rasters.write import encoded
+from ganworks.games.hooks import packs_of
 from ganworks.layers.mixing import mixing
 from ganworks.networks.building import build
 from ganworks.runs import published, taught
@@ -90,10 +91,10 @@ class Builder:
     def nets(self) -> dict[str, nn.Module]:
         """New players, initialised from the seed; copies of the caller's own modules take the place of theirs."""
         with seeded(self.config.train.seed, "init"):
-            nets = build(self.config.networks, self.data.spec, self._most, lambda: trial.too_large(self.config.train))
+            refusal, pack = (lambda: trial.too_large(self.config.train)), packs_of(self.config.game)
+            nets = build(self.config.networks, self.data.spec, self._most, refusal, pack)
             nets |= players_of(self.config.game, self.data.spec)
-        unknown = set(self.modules) - set(nets)
-        if unknown:
+        if unknown := set(self.modules) - set(nets):
             raise UsageError(f"{sorted(unknown)} are no players of this game; it has {sorted(nets)}.")
         for name, module in self.modules.items():
             nets[name] = copy.deepcopy(module)
@@ -277,7 +278,7 @@ class Builder:
             self.work("Scoring", 1, 1)
             return found
 
-        def sample(weights: Weights) -> Tensor | None:
+        def sample(weights: Weights) -> Watched | None:
             with seeded("watch"):
                 return evaluator.sample(load(weights))
 
@@ -308,7 +309,7 @@ class Builder:
             score if self.config.train.judge and evaluator.ready else None,
             header,
             sample,
-            None if real is None else Watch(real, self.config),
+            None if real is None else Watch(real, self.config, self.data.spec.classes),
             evaluator.objective,
             evaluator.noise,
             pacing=self._pacing(engine, run),

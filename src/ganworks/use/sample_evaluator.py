@@ -15,12 +15,13 @@ from torch import Tensor
 
 from ganworks.core.abilities.encoding import MeasuresExamples, joined_of
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Nets, Work, labels_of, showing_of
+from ganworks.core.contracts import Nets, Watched, Work, labels_of, showing_of
 from ganworks.core.spec import Batch, Draw, key
 from ganworks.files.packing.pack import cache_folder
 from ganworks.metrics.classifier import extractor_for
 from ganworks.metrics.features import FeatureExtractor, choices, score_key
 from ganworks.metrics.reference import FEWEST, Reference
+from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.scoring import Report, evaluate, score
 from ganworks.metrics.sheets import reconstruction_sheet
 from ganworks.metrics.tasks import TaskReport, metric, save_pictures, spaced, too_few
@@ -84,15 +85,16 @@ class SampleEvaluator:
             self._model.net.load_state_dict(nets["G"].state_dict())
         return self._model
 
-    def examples(self) -> Tensor:
-        """64 real examples for the collapse check."""
-        train = self.data.train
-        few = train[np.linspace(0, len(train) - 1, min(_GRID, len(train))).astype(int)]
-        return torch.from_numpy(self.data.raw(few).astype(np.float32))
+    def examples(self) -> Watched:
+        """64 real examples for the collapse check, or eight of each class."""
+        train, classes = self.data.train, self.data.spec.num_classes
+        few = train[np.linspace(0, len(train) - 1, min(watched(_GRID, classes), len(train))).astype(int)]
+        return by_class(_floats(self.data.raw(few)), np.asarray(self.data.labels)[few] if classes else None)
 
-    def sample(self, nets: Nets) -> Tensor:
-        """64 samples for the collapse check."""
-        return torch.from_numpy(rows(self.model(nets), 0, _GRID, seed=0)[0].astype(np.float32))
+    def sample(self, nets: Nets) -> Watched:
+        """64 samples for the collapse check, or eight of each class."""
+        made, labels = rows(self.model(nets), 0, watched(_GRID, self.data.spec.num_classes), seed=0)
+        return by_class(_floats(made), labels)
 
     def show(self, nets: Nets) -> Image.Image:
         """A grid of samples, with a column for each class."""
@@ -151,13 +153,13 @@ class SampleEvaluator:
     def costs(self, nets: Nets) -> tuple[float, float]:
         """Seconds of one score and of one sample grid, from the time of a grid of samples."""
         start = time.perf_counter()
-        samples = self.sample(nets)
+        samples = rows(self.model(nets), 0, _GRID, seed=0)[0].astype(np.float32)
         made = time.perf_counter() - start
         if not self.ready or not self.config.train.judge:
             return 0.0, made
         extractor, _ = self.measured
         start = time.perf_counter()
-        extractor(samples.numpy().astype(self.data.spec.dtype))
+        extractor(samples.astype(self.data.spec.dtype))
         seen = time.perf_counter()
         self.described(nets, _GRID)
         described = (time.perf_counter() - seen) * _QUICK / _GRID
@@ -192,6 +194,10 @@ class SampleEvaluator:
             drawn = save_pictures(pictures, {"Held-out examples, above what became of them": (_SHEET, sheet)})
             report.pictures = {**drawn, **report.pictures}
         return report
+
+
+def _floats(x: np.ndarray) -> Tensor:
+    return torch.from_numpy(x.astype(np.float32))
 
 
 def seen_by(domain: Any, data: Any, work: Work, name: str = "") -> tuple[FeatureExtractor, Reference]:

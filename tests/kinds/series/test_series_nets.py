@@ -18,7 +18,7 @@ from ganworks.kinds.series.game import SeriesGame
 from ganworks.kinds.series.networks.families import RecurrentSteps, SeriesNetworks, scales_of
 from ganworks.kinds.series.networks.parts import chosen, in_range
 from ganworks.kinds.series.networks.timegan import TimeGAN
-from ganworks.kinds.series.timegan_game import TimeGANGame, next_step
+from ganworks.kinds.series.timegan_game import TimeGANGame, moments, next_step
 from ganworks.use.model import Model
 
 KINDS = [("chain", "dense"), ("conv", "conv"), ("recurrent", "dense"), ("dense", "conv"), ("basis", "basis")]
@@ -188,6 +188,41 @@ def test_timegan_stages_follow_each_other(several):
     for progress in (0.0, 0.25, 0.9):
         for _, turn in game.turns(0, progress):
             assert all(t.shape == (6,) and torch.isfinite(t).all() for t in turn(nets, one).values())
+
+
+PUBLISHED = {"roots": True, "apart": True, "repeats": 2, "supervised": 100.0, "matched": 100.0, "carried": 0.1}
+
+
+def test_timegan_as_published_weighs_roots_and_moments(several):
+    """The terms of the generator's turn against the formulas of the authors' code, in float64, on data of 0 to 1."""
+    torch.manual_seed(0)
+    game, one = TimeGANGame(**PUBLISHED), batch(several)
+    nets = TimeGAN(hidden=6, noise=0, uniform=True, z_dim=4, d_steps=True, d_layers=2, d_both=False, apart=True)
+    nets = nets.build(several.spec)
+    assert nets["GR"] is nets["G"].recovery and nets["G"].noise == nets["G"].layout.widths[3]
+    terms = game.generator_turn(nets, one)
+    G, real = nets["G"], nets["E"].given(one["x"], one.y)
+    with torch.no_grad():
+        latents, static = G.latents(one.draw.normal(G.z_dim), one.y)
+        errors = next_step(G, nets["E"](real.steps, real.static), real.active, real.static).double()
+    assert torch.allclose(terms["supervise"].double(), 100 * errors.mean().sqrt().expand(6), rtol=1e-4)
+    assert terms["g_loss"].shape == terms["moments"].shape == (6,)
+    assert nets["D"](latents, static).shape == latents.shape[:2]
+    scale = torch.rand(6, 4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    shift = torch.rand(6, 4, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    wanted = (scale.mean(0) - shift.mean(0)).abs().mean()
+    wanted += ((scale.var(0) + 1e-6).sqrt() - (shift.var(0) + 1e-6).sqrt()).abs().mean()
+    assert torch.allclose(moments(scale, shift), wanted.expand(6))
+
+
+def test_timegan_as_published_moves_recovery_with_the_embedder_alone(several):
+    game = TimeGANGame(**PUBLISHED)
+    stages = [[players for players, _ in game.turns(0, p)] for p in (0.0, 0.25, 0.9)]
+    assert stages == [[("GR", "E")], [("G",)], [("G",), ("GR", "E")] * 2 + [("D",)]]
+    nets = TimeGAN(hidden=6, noise=2, z_dim=4, apart=True).build(several.spec)
+    resting = TimeGANGame(**PUBLISHED, rest=1e3).discriminator_turn(nets, batch(several))
+    assert (resting["d_loss"] == 0).all()
+    assert (TimeGANGame(**PUBLISHED, rest=1e-3).discriminator_turn(nets, batch(several))["d_loss"] > 0).all()
 
 
 def test_timegan_supervises_the_next_step_and_not_the_same_one():

@@ -45,7 +45,8 @@ def wavegan(facts: Facts) -> Config:
 
     Paper: Donahue, McAuley, Puckette 2019 (arXiv 1802.04208): width 64, Adam 1e-4 (0.5, 0.9), batch 64, five critic
     turns, days on a GPU. Differences: the width is 16 on a CPU, labels are used where there are some, latents are
-    normal.
+    normal, no filter is learned behind G, and weights are averaged. No budget is known here in which it beats class
+    Gaussians of features (`ganworks help audio`).
     """
     adam = Optimizer(lr=1e-4, betas=(0.5, 0.9))
     game = Adversarial(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)
@@ -58,7 +59,9 @@ def specgan(facts: Facts) -> Config:
     """SpecGAN: a DCGAN with WGAN-GP on log spectrograms whose bins are standardised, and Griffin-Lim.
 
     Paper: Donahue, McAuley, Puckette 2019 (arXiv 1802.04208), section 3.2. Differences: the spectrogram is
-    as long as the data needs, the width is 16 on a CPU, and labels are used where there are some.
+    as long as the data needs, the width is 16 on a CPU, labels are used where there are some, latents are normal, and
+    weights are averaged. No budget is known here in which it beats class Gaussians of features (`ganworks help
+    audio`).
     """
     adam = Optimizer(lr=1e-4, betas=(0.5, 0.9))
     game = SpectrogramGame(loss="wasserstein", r1=0.0, r2=0.0, gp=10.0, n_critic=5)

@@ -53,6 +53,31 @@ def test_the_label_changes_the_middle_of_the_image(labels):
     assert torch.equal(G(x[:1], torch.tensor([0])), G(x[:1], torch.tensor([0])))
 
 
+def test_published_maps_reach_the_inside_through_the_border_alone():
+    """Instance norm removes a map that is the same everywhere; zeros around the image make it differ there."""
+    torch.manual_seed(0)
+    G = StarNetworks(width=8, blocks=2, labels="published", residual=False).build(SPEC)["G"]
+    x = torch.rand(1, 3, 16, 16) * 2 - 1
+    difference = (G(x, torch.tensor([0])) - G(x, torch.tensor([1]))).abs().mean((0, 1))
+    assert difference[0].mean() > 0
+    for module in G.modules():  # reflected borders leave nothing of the label
+        if isinstance(module, torch.nn.Conv2d) and module.padding_mode == "zeros" and module.stride == (1, 1):
+            module.padding_mode = "reflect"
+            module._reversed_padding_repeated_twice = [module.padding[0]] * 4
+    first = [
+        G.enter_norm(G.enter(torch.cat([x, maps], 1))) for maps in (torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16))
+    ]
+    torch.testing.assert_close(first[0], first[1], atol=1e-4, rtol=0)
+
+
+def test_the_published_discriminator_doubles_its_channels_in_every_layer():
+    nets = StarNetworks(width=4, d_form="strided", d_width=4, layers=6).build(SPEC)
+    logits, kinds = nets["D"].both(torch.rand(5, 3, 16, 16))
+    assert logits.shape == (5, 1, 1, 1) and kinds.shape == (5, 3)  # 16 pixels can be halved four times
+    assert [m.out_channels for m in nets["D"].layers if isinstance(m, torch.nn.Conv2d)] == [4, 8, 16, 32]
+    assert torch.equal(nets["D"](torch.ones(1, 3, 16, 16)), nets["D"].both(torch.ones(1, 3, 16, 16))[0])
+
+
 def test_g_begins_near_its_input():
     torch.manual_seed(0)
     x = torch.rand(2, 3, 16, 16) * 1.8 - 0.9

@@ -12,6 +12,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.settings import Budget, Facts
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.games.losses import LOSSES
+from ganworks.games.patches import dice, focal_frequency
 from ganworks.kinds.images.pairs import measures as paired
 from ganworks.kinds.images.pairs.domain import Pairs
 from ganworks.kinds.images.pairs.game import PairedTranslation, PairView
@@ -94,6 +95,18 @@ def test_label_maps_are_held_to_their_likelihood():
     by_hand = -chances.gather(1, true[:, None]).log().mean((1, 2, 3))
     assert set(terms) == {"ce"} and torch.allclose(terms["ce"], 3 * by_hand, rtol=1e-4)
     assert "l1" in PairedTranslation(ce=3.0, gan=0.0).generator_turn(nets(), b)  # a network without logits
+
+
+def test_further_losses_of_pictures_and_label_maps():
+    game, players, b = PairedTranslation(gan=0.0, l1=0.0, ffl=3.0), nets(), batch()
+    torch.testing.assert_close(
+        game.generator_turn(players, b)["ffl"], 3 * focal_frequency(players["G"](b["src"]), b["x"]), rtol=1e-4, atol=0
+    )
+    to_labels = nets(TO_LABELS)
+    terms = PairedTranslation(gan=0.0, ce=1.0, dice=2.0, ffl=1.0).generator_turn(to_labels, b)
+    truth = nearest_colour(b["x"], to_labels["G"].table)
+    torch.testing.assert_close(terms["dice"], 2 * dice(to_labels["G"].logits(b["src"]), truth), rtol=1e-4, atol=0)
+    assert set(terms) == {"ce", "dice"}, "a map of classes has no frequencies"
 
 
 def test_r1_is_the_gradient_with_respect_to_the_target():

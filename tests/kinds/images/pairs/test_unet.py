@@ -23,7 +23,9 @@ SMALL = [
     Pix2Pix(width=4, d_width=4, up="resize", scales=2, d_layers=1, norm="none"),
     Pix2PixHD(width=4, d_width=4, blocks=1),
     Pix2PixHD(width=4, d_width=4, blocks=1, enhancer=True, fine_blocks=1),
+    Pix2PixHD(width=4, d_width=4, blocks=1, up="deconv3", norm="plain"),
     SPADENetworks(width=4, hidden=4, d_width=4),
+    SPADENetworks(width=4, hidden=4, d_width=4, middle=2, d_norm="plain"),
     SPADENetworks(width=4, hidden=4, d_width=4, z_dim=5),
 ]
 
@@ -89,7 +91,7 @@ def test_examples_do_not_see_each_other():
     assert torch.allclose(G(x)[:1], G(x[:1]), atol=1e-5)
 
 
-@pytest.mark.parametrize("networks", [SMALL[0], SMALL[2], SMALL[4]], ids=["pix2pix", "pix2pixhd", "spade"])
+@pytest.mark.parametrize("networks", [SMALL[0], SMALL[2], SMALL[5]], ids=["pix2pix", "pix2pixhd", "spade"])
 def test_label_maps_are_made_of_the_palette_and_learn(networks):
     torch.manual_seed(0)
     G, x = networks.build(LABELS)["G"], torch.rand(2, 1, 32, 32)
@@ -104,6 +106,19 @@ def test_label_maps_are_made_of_the_palette_and_learn(networks):
     assert off.table is None
     with pytest.raises(UsageError, match="no logits"):
         off.logits(x)
+
+
+def test_the_blocks_of_spade_have_spectral_norm():
+    """In use the weights of the blocks have norm 1; the convolutions that read the labels are left alone."""
+    torch.manual_seed(0)
+    G = SPADENetworks(width=4, hidden=4, middle=2, g_spectral=True).build(PHOTO)["G"]
+    for _ in range(40):
+        G(torch.rand(1, 3, 16, 16))
+    assert len(G.blocks) == 5 and [block.doubles for block in G.blocks] == [False, True, False, True, True]
+    weights = [conv.weight for block in G.eval().blocks for conv in [*block.convs, block.shortcut] if conv is not None]
+    assert len(weights) == 5 * 2 + 3
+    assert all(abs(float(torch.linalg.matrix_norm(w.detach().flatten(1), 2)) - 1) < 0.05 for w in weights)
+    assert not hasattr(G.first, "parametrizations") and not hasattr(G.blocks[0].norms[0].gamma, "parametrizations")
 
 
 def test_spade_reads_colours_as_classes():

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Nets
+from ganworks.core.contracts import Nets, Watched
 from ganworks.core.spec import key
 from ganworks.files.atomic import replace_file
 from ganworks.files.rasters.write import save_picture
@@ -23,6 +22,7 @@ from ganworks.kinds.audio.metrics import measures as audio
 from ganworks.kinds.audio.metrics.pictures import sheet
 from ganworks.kinds.audio.pitch import pitch
 from ganworks.metrics.estimate import wilson
+from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of, too_few
 
 FEWEST, LEAST = 20, 8  # recordings on each side below which nothing is scored in training, and at all
@@ -106,14 +106,17 @@ class AudioEvaluator(TimedByTrial):
                 parts.append(net(z.to(device), y).float().cpu().numpy())
         return np.concatenate(parts), labels
 
-    def examples(self) -> Tensor:
+    def examples(self) -> Watched:
         """Features of real recordings for the collapse check: waves can differ where sounds do not."""
-        rows = self.data.train[np.linspace(0, len(self.data.train) - 1, _WATCHED).astype(int)]
-        return torch.from_numpy(audio.features(self.data.raw(rows), self.rate))
+        classes = self.data.spec.num_classes
+        rows = self.data.train[np.linspace(0, len(self.data.train) - 1, watched(_WATCHED, classes)).astype(int)]
+        features = torch.from_numpy(audio.features(self.data.raw(rows), self.rate))
+        return by_class(features, self.data.labels[rows] if classes else None)
 
-    def sample(self, nets: Nets) -> Tensor:
+    def sample(self, nets: Nets) -> Watched:
         """Features of samples for the collapse check."""
-        return torch.from_numpy(audio.features(self.made(nets, _WATCHED)[0], self.rate))
+        waves, labels = self.made(nets, watched(_WATCHED, self.data.spec.num_classes))
+        return by_class(torch.from_numpy(audio.features(waves, self.rate)), labels)
 
     def show(self, nets: Nets) -> Image.Image:
         """A sheet of waves and spectrograms, one column for each class."""

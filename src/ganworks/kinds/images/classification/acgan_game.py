@@ -17,9 +17,10 @@ from torch import Tensor
 
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.core.contracts import Terms
-from ganworks.core.schema.declare import OF_BUDGET, check, within
+from ganworks.core.schema.declare import OF_BUDGET, Weight, check, within
 from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
+from ganworks.games.penalties import zero_centred
 from ganworks.kinds.images.classification.game import SemiSupervised, label_loss
 from ganworks.kinds.images.classification.views import view
 
@@ -29,7 +30,12 @@ class AuxiliaryClasses:
     """Settings of the game. Reads x (all images), xl and y (labelled ones) of a batch.
 
     loss: adversarial loss, a name from `games.losses.LOSSES`.
-    classes: weight of the class terms of D and G.
+    classes: weight of the class term of D on labelled images, and of the next two where they are None.
+    asked: weight of the class term of D on generated images (published: 1). It rewards D for images whose class is easy
+        to tell, and G for making only those.
+    told: weight of the class term of G (published: 1).
+    r1: gamma of the zero-centred gradient penalty on real images, for the realness; 0: off.
+    r2: the same on generated images.
     augment: DiffAugment policy for all images that D sees; few images need one.
     start: fraction of the budget at which G is finished, and C, so far trained on the labelled images, gets generated
         images as well.
@@ -39,6 +45,10 @@ class AuxiliaryClasses:
 
     loss: str = "hinge"
     classes: Annotated[float, within(0, 1000)] = 1.0
+    asked: Weight | None = None
+    told: Weight | None = None
+    r1: Weight = 0.0
+    r2: Weight = 0.0
     augment: str = "translation,cutout"
     start: Annotated[float, within(above=0, below=1, unit=OF_BUDGET)] = 0.6
     generated: Annotated[float, within(0, 1000)] = 0.5
@@ -90,13 +100,19 @@ class AuxiliaryClasses:
         sizes = [len(p) for p in parts]
         real, told = D(torch.cat(parts))
         (r, _, f), (_, known, claimed) = real.split(sizes), told.split(sizes)
-        return {
+        terms = {
             "d_loss": self._loss.discriminator(r, f),
             "d_class": self.classes * label_loss(known, batch["y"]),
-            "d_asked": self.classes * label_loss(claimed, asked),
-            "_real": r.detach(),
-            "_fake": f.detach(),
         }
+        if (weight := self._or_classes(self.asked)) > 0:
+            terms["d_asked"] = weight * label_loss(claimed, asked)
+        for name, gamma, x in (("r1", self.r1, parts[0]), ("r2", self.r2, parts[2])):
+            if gamma:
+                terms[name] = zero_centred(lambda x: D(x)[0], x, gamma)
+        return {**terms, "_real": r.detach(), "_fake": f.detach()}
+
+    def _or_classes(self, weight: float | None) -> float:
+        return self.classes if weight is None else weight
 
     def generator_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """G's terms, each [B]: g_loss and the cross-entropy of the class asked for."""
@@ -107,7 +123,7 @@ class AuxiliaryClasses:
         if self._loss.paired:
             with torch.no_grad():
                 r = D(self._seen(batch["x"], batch))[0]
-        return {"g_loss": self._loss.generator(r, f), "g_class": self.classes * label_loss(told, asked)}
+        return {"g_loss": self._loss.generator(r, f), "g_class": self._or_classes(self.told) * label_loss(told, asked)}
 
     def classifier_turn(self, nets: dict[str, Any], batch: Batch) -> Terms:
         """C's terms, each [B]: cross-entropy of labelled images and, once G is finished, of generated ones."""

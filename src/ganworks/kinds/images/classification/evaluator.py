@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from ganworks.core.abilities.teaching import players_of
 from ganworks.core.chance import seeded
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Nets, Work
+from ganworks.core.contracts import Nets, Watched, Work, uses_of
 from ganworks.core.order import Order
 from ganworks.core.spec import key
 from ganworks.files.packing.feed import DataFeed
 from ganworks.kinds.images.classification import pictures as pictures_of
 from ganworks.kinds.images.classification.probe import ProbeClassifier
 from ganworks.metrics.estimate import Estimate, wilson
+from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.scoring import Measurement
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, interval, metric, save_pictures
 from ganworks.training.engine import Engine
@@ -132,11 +133,26 @@ class ClassEvaluator(TimedByTrial):
         order = np.random.default_rng(key("held", len(self.data.held))).permutation(self.data.held)
         return order[:SCORED]
 
-    def examples(self) -> None:
-        """None: there is no watch for collapse, as a classifier cannot collapse as a generator does."""
+    def examples(self) -> Watched | None:
+        """Labelled images in [-1, 1], for the check for collapse; None without a generator: a classifier has none."""
+        if "G" not in uses_of(self.config.networks):
+            return None
+        few = self.data.known[: watched(SHOWN, self.data.spec.num_classes)]
+        return by_class(self.data.images(few), self.data.labels[few])
 
-    def sample(self, nets: Nets) -> None:
-        """None; see `examples`."""
+    def sample(self, nets: Nets) -> Watched | None:
+        """Images of G for the check, the classes in turn."""
+        if "G" not in nets:
+            return None
+        return by_class(*self._generated(nets["G"], watched(SHOWN, self.data.spec.num_classes)))
+
+    def _generated(self, G: nn.Module, count: int) -> tuple[Tensor, Tensor]:
+        """(images of G [count, C, H, W], the classes asked for, in turn)."""
+        device = next(G.parameters()).device
+        z = torch.randn(count, G.z_dim, generator=torch.Generator().manual_seed(key("show")))  # pyrefly: ignore
+        asked = torch.arange(count) % self.data.spec.num_classes
+        with torch.inference_mode():
+            return G(z.to(device), asked.to(device)).float().cpu(), asked
 
     def chances(self, net: nn.Module, indices: np.ndarray) -> np.ndarray:
         """Probabilities [n, K] of the classes for the images of these indices."""
@@ -151,11 +167,8 @@ class ClassEvaluator(TimedByTrial):
 
     def made(self, G: nn.Module) -> Image.Image:
         """Forty samples of G, the classes in turn."""
-        device, classes = next(G.parameters()).device, self.data.spec.num_classes
-        z = torch.randn(SHOWN, G.z_dim, generator=torch.Generator().manual_seed(key("show")))  # pyrefly: ignore
-        with torch.inference_mode():
-            x = G(z.to(device), (torch.arange(SHOWN) % classes).to(device))
-        return self.config.domain.show(x, columns=min(10, classes))
+        x, _ = self._generated(G, SHOWN)
+        return self.config.domain.show(x, columns=min(10, self.data.spec.num_classes))
 
     def score(self, nets: Nets) -> tuple[dict[str, float], dict[str, float], str]:
         """Accuracy, calibration error and log loss on at most 2,000 held-out images."""

@@ -54,7 +54,8 @@ def acgan(facts: Facts) -> Config:
 
     Paper: Odena, Olah and Shlens 2017 (arXiv 1610.09585). Different here: hinge loss, augmentation of what D sees
     (2006.10738), weight norm in D, and 28 to 64 pixels where the paper has 128. The report says how much the generated
-    images improved the accuracy; on digits with 50 labels it was nothing (`ganworks help classification`).
+    images improved the accuracy; on digits with 50 labels it was nothing, and G made nearly one image for each class:
+    use `classify` for few labels (`ganworks help classification`).
     """
     if not facts.spec.num_classes:
         raise UsageError("acgan needs labels.")

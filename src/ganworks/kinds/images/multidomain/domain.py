@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Nets, Progress
+from ganworks.core.contracts import Nets, Progress, Watched
 from ganworks.core.errors import UsageError, pixels
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.packing.pack import Packed, cache_folder
@@ -30,6 +30,7 @@ from ganworks.metrics.features import score_key, score_name
 from ganworks.metrics.judges.pictures import PublishedFeatures
 from ganworks.metrics.judges.sets import JudgedByNetworks
 from ganworks.metrics.kernel import unbiased_mmd
+from ganworks.metrics.samples import by_class
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, save_pictures, spaced, too_few
 
 _QUICK, _FULL, _SHOWN, _COLUMNS = 64, 1000, 8, 8
@@ -108,14 +109,17 @@ class MultiEvaluator(JudgedByNetworks, TimedByTrial):
         """A classifier trained on the real training images; it never sees a translation."""
         return classifier_of(self.data, cache_folder(None)[0], progress=self.work)
 
-    def examples(self) -> Tensor:
+    def examples(self) -> Watched:
         """Real images, for the watch for collapse."""
-        return torch.from_numpy(self.data.raw(spaced(self.data.train, _QUICK)).astype(np.float32))
+        where, labels = spaced(self.data.train, _QUICK), self.data.labels
+        assert labels is not None
+        return by_class(torch.from_numpy(self.data.raw(where).astype(np.float32)), labels[where])
 
-    def sample(self, nets: Nets) -> Tensor:
+    def sample(self, nets: Nets) -> Watched:
         """Translations of training images, on the scale of the files, for the watch for collapse."""
         where = spaced(self.data.train, _QUICK)
-        return torch.from_numpy(self.translate(nets, where, self.others(where)).astype(np.float32))
+        asked = self.others(where)
+        return by_class(torch.from_numpy(self.translate(nets, where, asked).astype(np.float32)), asked)
 
     def show(self, nets: Nets) -> Image.Image:
         """One row for each of a few images, held out if any are: the image, then its translation to each class."""

@@ -25,9 +25,11 @@ from ganworks.core.spec import Batch
 from ganworks.games.losses import Loss, loss
 from ganworks.games.patches import (
     Maps,
+    dice,
     discriminator_terms,
     distance,
     feature_matching,
+    focal_frequency,
     generator_terms,
     parted,
     per_example,
@@ -61,6 +63,8 @@ class PairedTranslation(Taught):
     gan: weight of the adversarial term; 0 trains G alone, on the terms below.
     l1: weight of the mean absolute difference in the range [-1, 1], as published.
     ce: weight of the cross-entropy in nats per pixel, for networks with logits; above 0 it replaces their L1 term.
+    dice: weight of the Dice loss, for networks with logits (1606.04797): small classes count like large ones.
+    ffl: weight of the focal frequency loss, for pictures (2012.12821; published: 1): sharpens what L1 blurs.
     fm: weight of feature matching.
     perceptual: weight of the perceptual term, where `features` is given: the size of L1's share at its own weight.
     r1: gamma of the gradient penalty on real targets (0: off).
@@ -72,6 +76,8 @@ class PairedTranslation(Taught):
     gan: Weight = 1.0
     l1: Weight = 100.0
     ce: Weight = 0.0
+    dice: Weight = 0.0
+    ffl: Weight = 0.0
     fm: Weight = 0.0
     perceptual: Weight = 10.0
     r1: Weight = 0.0
@@ -85,8 +91,9 @@ class PairedTranslation(Taught):
             raise UsageError(
                 "augment may be translation and cutout: colours of a source and a target have nothing in common."
             )
-        if not self.gan and not self.l1 and not self.ce and not (self.features and self.perceptual):
-            raise UsageError("gan, l1 and ce are all 0: there is nothing to train G on.")
+        taught = self.features and self.perceptual
+        if not any((self.gan, self.l1, self.ce, self.dice, self.ffl, taught)):
+            raise UsageError("gan, l1, ce, dice and ffl are all 0: there is nothing to train G on.")
 
     @cached_property
     def _loss(self) -> Loss:
@@ -120,19 +127,24 @@ class PairedTranslation(Taught):
         return {**terms, "_real": _some(real), "_fake": _some(fake)}
 
     def generator_turn(self, nets: Nets, batch: Batch) -> Terms:
-        """G's terms, each [B]: g_loss, features, perceptual and l1 or ce, where weighted; _fake: logits of patches."""
+        """G's terms, each [B]: g_loss, features, perceptual, l1 and ffl or ce and dice, where weighted; _fake."""
         G = nets["G"]
         src, x = batch["src"], batch["x"]
         terms: Terms = {}
         table = getattr(G, "table", None)
-        if self.ce and table is not None:
-            logits = G.logits(src)
+        if (self.ce or self.dice) and table is not None:
+            logits, truth = G.logits(src), nearest_colour(x, table)
             made = mixed(logits, table)
-            terms["ce"] = self.ce * F.cross_entropy(logits, nearest_colour(x, table), reduction="none").mean((1, 2))
+            if self.ce:
+                terms["ce"] = self.ce * F.cross_entropy(logits, truth, reduction="none").mean((1, 2))
+            if self.dice:
+                terms["dice"] = self.dice * dice(logits, truth)
         else:
             made = G(src)
             if self.l1:
                 terms["l1"] = self.l1 * distance(made, x)
+            if self.ffl:
+                terms["ffl"] = self.ffl * focal_frequency(made, x)
         terms |= self.perceptual_terms(made, x, batch)
         return {**terms, **self._adversarial(nets["D"], made, batch)} if self.gan else terms
 

@@ -25,7 +25,7 @@ from ganworks.kinds.images.shared.patchgan import MapNormName, fitting_layers, m
 from ganworks.kinds.images.shared.tiles import reflected
 from ganworks.layers.strided import init_dcgan
 
-Up = Literal["deconv", "resize"]
+Up = Literal["deconv", "deconv3", "resize"]
 
 
 def levels_for(height: int, width: int) -> int:
@@ -34,10 +34,12 @@ def levels_for(height: int, width: int) -> int:
 
 
 def doubled(inputs: int, outputs: int, up: Up, bias: bool) -> nn.Module:
-    """Twice the sides: a 4x4 transposed convolution, or nearest-neighbour upsampling and a 3x3 convolution, which makes
-    no checkerboard (Odena et al. 2016, distill.pub/2016/deconv-checkerboard)."""
+    """Twice the sides: a transposed convolution of 4x4 or of 3x3, or nearest-neighbour upsampling and a 3x3
+    convolution, which makes no checkerboard (Odena et al. 2016, distill.pub/2016/deconv-checkerboard)."""
     if up == "deconv":
         return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)
+    if up == "deconv3":
+        return nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, output_padding=1, bias=bias)
     return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias))
 
 
@@ -148,7 +150,8 @@ class Pix2Pix:
     levels: halvings in G; 0: down to one pixel.
     dropout: probability of the dropout that is G's noise.
     norm: norm of G; batch norm is not offered, as it differs between training and use.
-    up: upsampling in G: "deconv" (published) or "resize" (avoids checkerboards).
+    up: upsampling in G: transposed convolutions of 4x4, "deconv" (published), or of 3x3, "deconv3", or "resize" (avoids
+        checkerboards).
     d_width: channels of the first layer of D.
     d_layers: strided layers of D; 0: as many as make patches of a quarter of the image.
     d_norm: norm of D.

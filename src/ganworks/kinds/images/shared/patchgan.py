@@ -15,16 +15,21 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganworks.core.errors import UsageError
-from ganworks.layers.norms import AffineInstanceNorm
+from ganworks.layers.norms import AffineInstanceNorm, InstanceNorm
 from ganworks.layers.strided import init_dcgan
 
-MapNormName = Literal["instance", "batch", "none"]
+MapNormName = Literal["instance", "plain", "batch", "none"]
 
 
 def map_norm(name: MapNormName, channels: int) -> nn.Module:
-    """A norm for feature maps [B, channels, H, W]; "instance" treats each example alone, in training as in use."""
+    """A norm for feature maps [B, channels, H, W]; "instance" treats each example alone, in training as in use.
+
+    "plain" is instance norm without a learned scale and shift.
+    """
     if name == "batch":
         return nn.BatchNorm2d(channels)
+    if name == "plain":
+        return InstanceNorm(channels)
     return AffineInstanceNorm(channels) if name == "instance" else nn.Identity()
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
+from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Share, Weight, check, within
 from ganworks.core.spec import Batch, Draw
 from ganworks.games.losses import Loss, unpaired
@@ -87,7 +88,7 @@ class ContrastiveGame:
     nce: Annotated[float, within(0, 10_000)] = 0.5
     identity: Share = 0.5
     l1: Annotated[float, within(0, 10_000)] = 0.0
-    patches: Annotated[int, within(2, 4096, unit="places")] = 256
+    patches: Annotated[int, within(1, 4096, unit="places")] = 256
     temperature: Annotated[float, within(1e-3, 100)] = 0.07
     negatives: Literal["image", "batch"] = "image"
     flip: Share = 0.0
@@ -97,6 +98,8 @@ class ContrastiveGame:
     def __post_init__(self) -> None:
         check(self, "game.")
         _ = self._loss
+        if self.patches == 1 and self.negatives == "image":
+            raise UsageError('game.patches=1 leaves nothing to compare within an image; give game.negatives="batch".')
 
     @cached_property
     def _loss(self) -> Loss:

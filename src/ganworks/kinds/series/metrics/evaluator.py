@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Nets, Work
+from ganworks.core.contracts import Nets, Watched, Work
 from ganworks.core.spec import key
 from ganworks.files.rasters.write import save_picture
 from ganworks.kinds.series.metrics import measures as alike
@@ -23,6 +23,7 @@ from ganworks.kinds.series.metrics import posthoc
 from ganworks.kinds.series.metrics.measures import DecodedSeries
 from ganworks.kinds.series.metrics.pictures import acf_picture, length_picture, small_multiples
 from ganworks.metrics.estimate import Estimate, ks
+from ganworks.metrics.samples import by_class
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metrics_of
 
 FEWEST, QUICK, MOST, SHOWN = 20, 600, 2000, 64
@@ -80,14 +81,15 @@ class SeriesEvaluator(TimedByTrial):
         x, labels = self.vectors(nets["G"], count, seed)
         return DecodedSeries.of(self.layout, x.numpy(), labels)
 
-    def examples(self) -> Tensor:
+    def examples(self) -> Watched:
         """Real vectors for the collapse watch."""
         few = self.data.train[np.linspace(0, len(self.data.train) - 1, min(SHOWN, len(self.data.train))).astype(int)]
-        return torch.from_numpy(self.data.raw(few))
+        labels = self.data.labels[few] if self.data.spec.num_classes else None
+        return by_class(torch.from_numpy(self.data.raw(few)), labels)
 
-    def sample(self, nets: Nets) -> Tensor:
+    def sample(self, nets: Nets) -> Watched:
         """Generated vectors for the collapse watch."""
-        return self.vectors(nets["G"], SHOWN, 0)[0]
+        return by_class(*self.vectors(nets["G"], SHOWN, 0))
 
     def show(self, nets: Nets) -> Image.Image:
         """Small multiples: real series above generated ones."""

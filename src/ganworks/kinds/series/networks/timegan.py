@@ -3,7 +3,8 @@
 An embedder E maps steps to latents and a recovery network maps them back; a generator makes latents from noise, a
 supervisor predicts the next latent, and D classifies sequences of latents. All are recurrent. Generator, supervisor and
 recovery form the one network that is published. Different from the paper, attributes and ranges are drawn as in the
-other networks of series and are inputs of every network, instead of passing through an autoencoder of their own.
+other networks of series and are inputs of every network, instead of passing through an autoencoder of their own. The
+authors' code has noise=0 uniform=on layers=3 d_layers=3 d_both=off d_steps=on apart=on.
 """
 
 from __future__ import annotations
@@ -68,14 +69,16 @@ class Embedder(nn.Module):
 
 
 class LatentDiscriminator(nn.Module):
-    """(latents [B, T, hidden], static [B, S]) -> logits [B]: a bidirectional GRU, averaged over steps."""
+    """(latents [B, T, hidden], static [B, S]) -> logits [B], the means over the steps, or one a step, [B, T]: a GRU."""
 
     def __init__(self, net: TimeGAN, static: int):
         super().__init__()
-        self.net = GRUStack(net.hidden + static, net.hidden, 1, 1, both=True)
+        self.steps = net.d_steps
+        self.net = GRUStack(net.hidden + static, net.hidden, 1, net.d_layers, both=net.d_both)
 
     def forward(self, latents: Tensor, static: Tensor) -> Tensor:
-        return self.net(latents, static).mean((1, 2)).float()
+        logits = self.net(latents, static)[:, :, 0].float()
+        return logits if self.steps else logits.mean(1)
 
 
 class TimeGANGenerator(nn.Module):
@@ -84,19 +87,20 @@ class TimeGANGenerator(nn.Module):
     def __init__(self, net: TimeGAN, spec: Spec):
         super().__init__()
         self.layout = layout = SeriesLayout.from_facts(spec.facts)
-        self.classes, self.noise = spec.num_classes, net.noise
         attributes, length, scales, step = layout.widths
-        self.attributes = Attributes(layout.attributes, net.noise, self.classes, (net.hidden,)) if attributes else None
+        noise = net.noise or step
+        self.classes, self.noise, self.uniform = spec.num_classes, noise, net.uniform
+        self.attributes = Attributes(layout.attributes, noise, self.classes, (net.hidden,)) if attributes else None
         self.first = self.attributes.z_dim if self.attributes is not None else 0
         self.base = net.z_dim if length + scales else 0
         self.ranges = (
             mlp(net.z_dim + self.classes + attributes, (2 * net.hidden,), length + scales) if self.base else None
         )
         static, flags = attributes + length + scales + self.classes, int(layout.variable)
-        self.generator = GRUStack(net.noise + static, net.hidden, net.hidden, net.layers)
+        self.generator = GRUStack(noise + static, net.hidden, net.hidden, net.layers)
         self.supervisor = GRUStack(net.hidden + static, net.hidden, net.hidden, max(1, net.layers - 1))
         self.recovery = GRUStack(net.hidden + static, net.hidden, step + flags, net.layers)
-        self.z_dim = self.first + self.base + net.noise * layout.steps
+        self.z_dim = self.first + self.base + noise * layout.steps
 
     def latents(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """(latents from noise [B, T, hidden], static [B, S])."""
@@ -108,6 +112,7 @@ class TimeGANGenerator(nn.Module):
         known = torch.cat([base, label, drawn.detach()], 1)
         ranges = self.ranges(known).tanh() if self.ranges is not None else z[:, :0]
         static = torch.cat([drawn, ranges, label], 1)
+        noise = torch.special.ndtr(noise) if self.uniform else noise
         return self.generator(noise.unflatten(1, (self.layout.steps, -1)), static).sigmoid(), static
 
     def ahead(self, latents: Tensor, static: Tensor) -> Tensor:
@@ -147,23 +152,34 @@ class TimeGAN:
     """TimeGAN's networks: G (generator, supervisor and recovery), E (embedder), D.
 
     hidden: width of every GRU and of the latent space.
-    layers: layers of every GRU.
-    noise: latents of a step.
+    layers: layers of every GRU of G and E; the supervisor has one less.
+    noise: latents of a step; 0: one for each column.
+    uniform: whether the latents of a step are uniform in 0..1, not normal.
     z_dim: latents of the ranges.
+    d_layers: layers of D's GRU.
+    d_both: whether D reads the series in both directions.
+    d_steps: whether D has a logit for each step, not one for the series.
+    apart: whether the recovery network is a player of its own, GR, as the game with apart=on moves it.
     """
 
     hidden: Annotated[int, within(1, 4096)] = 24
     layers: Annotated[int, within(1, 4096)] = 2
-    noise: Annotated[int, within(1, 4096)] = 8
+    noise: Annotated[int, within(0, 4096)] = 8
+    uniform: bool = False
     z_dim: Annotated[int, within(1, 4096)] = 16
+    d_layers: Annotated[int, within(1, 64)] = 1
+    d_both: bool = True
+    d_steps: bool = False
+    apart: bool = False
 
     def __post_init__(self) -> None:
         check(self)
 
     def build(self, spec: Spec) -> dict[str, nn.Module]:
-        """New networks {"G", "E", "D"} for `spec`."""
+        """New networks {"G", "E", "D"} for `spec`, and the part "GR" of G with `apart`."""
         G = TimeGANGenerator(self, spec)
         attributes, length, scales, step = G.layout.widths
         static = attributes + length + scales + spec.num_classes
         embedder = Embedder(self, G.layout, spec.num_classes, step + int(G.layout.variable), static)
-        return {"G": G, "E": embedder, "D": LatentDiscriminator(self, static)}
+        own = {"GR": G.recovery} if self.apart else {}
+        return {"G": G, "E": embedder, "D": LatentDiscriminator(self, static), **own}

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Nets, Work
+from ganworks.core.contracts import Nets, Watched, Work
 from ganworks.core.spec import key
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
@@ -32,6 +32,7 @@ from ganworks.metrics.features import FeatureExtractor, score_key, score_name
 from ganworks.metrics.judges.pictures import PublishedFeatures
 from ganworks.metrics.judges.sets import JudgedByNetworks
 from ganworks.metrics.kernel import kernel_distance
+from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.scoring import Measurement
 from ganworks.metrics.tasks import TaskReport, TimedByTrial, metric, too_few
 from ganworks.use.model import Model
@@ -120,13 +121,17 @@ class VideoEvaluator(JudgedByNetworks, TimedByTrial):
             self._model.net.load_state_dict(nets["G"].state_dict())
         return self._model
 
-    def examples(self) -> Tensor:
+    def examples(self) -> Watched:
         """Real clips for the collapse check."""
-        return torch.from_numpy(self.train[:SHOWN].astype(np.float32))
+        rows = self.data.train[: watched(SHOWN, self.data.spec.num_classes)]
+        labels = self.data.labels[rows] if self.data.spec.num_classes else None
+        return by_class(torch.from_numpy(self.data.raw(rows).astype(np.float32)), labels)
 
-    def sample(self, nets: Nets) -> Tensor:
+    def sample(self, nets: Nets) -> Watched:
         """Generated clips for the collapse check."""
-        return torch.from_numpy(self.model(nets).sample(SHOWN).data.astype(np.float32))
+        model, count = self.model(nets), watched(SHOWN, self.data.spec.num_classes)
+        made = torch.from_numpy(model.sample(count).data.astype(np.float32))
+        return by_class(made, model.label_list(None, np.arange(count)))
 
     def show(self, nets: Nets) -> Image.Image:
         """Generated clips as rows of frames, the classes in turn."""
