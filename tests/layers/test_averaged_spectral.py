@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from toys import SPEC, engine, run
 
-from ganworks.layers.averaged_spectral import settled
+from ganworks.layers.weights.averaged_spectral import settled
 from ganworks.networks.mlp import MLP
 
 

@@ -23,7 +23,7 @@ from ganworks.core.errors import GanworksError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, key
 from ganworks.games.hooks import KeepsInNetworks
-from ganworks.layers.averaged_spectral import settled
+from ganworks.layers.weights.averaged_spectral import settled
 from ganworks.training.flat_buffer import FlatBuffer, FlatOptimizer
 from ganworks.training.privacy.dp_sgd import add_clipped, add_noise
 from ganworks.training.processes import Group
