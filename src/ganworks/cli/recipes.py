@@ -24,9 +24,15 @@ def recipes(places: list[str], options: Options) -> None:
 
 
 def _list() -> None:
-    for name in registry.recipes():
+    """All recipes, a line each, below the kind of data that they read."""
+    found, kind = registry.recipes(), ""
+    wide = max(map(len, found))
+    for name, entry in found.items():
+        if entry.kind.name != kind:
+            kind = entry.kind.name
+            say(*([""] if name != next(iter(found)) else []), f"{kind}: `ganworks help {kind}`")
         first = next(iter(registry.describe(name).splitlines()), "")
-        say(f"{name:10} {first}{_origin(name)}")
+        say(f"  {name:{wide}} {first}{_origin(name)}")
     say("", "`ganworks recipes NAME` tells more; `ganworks train NAME data=PATH` trains one.")
 
 

@@ -14,8 +14,7 @@ _FOREVER = 1e12  # so long a half-life that `ema_ramp` alone limits the average
 
 
 def series(facts: Facts) -> Config:
-    """Attributes, then the length, then the steps, each given the earlier ones: a recurrent generator with a
-    likelihood.
+    """Attributes, then the length, then the steps, each given the earlier ones, by a recurrent generator's likelihood.
 
     Order: DoppelGANger, Lin et al. 2020 (arXiv 1909.13403). Training: the likelihood of Flow-GAN, Grover et al. 2018
     (arXiv 1705.08868), here of mixtures of logistics on the grid of the data (arXiv 1701.05517). The discriminator
