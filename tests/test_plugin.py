@@ -46,7 +46,7 @@ def test_it_is_listed_with_its_name(place):
     assert said.returncode == 0, said.stderr
     assert "(plugin waves)" in next(line for line in said.stdout.splitlines() if line.startswith("  waves "))
     assert "waves: waves (plugin waves)" in said.stdout and "waves: a .waves file" in said.stdout
-    assert "relativistic, softened" in said.stdout and "ganworks sample runs/tides-waves-1" in said.stdout
+    assert "-least-squares), softened" in said.stdout and "ganworks sample runs/tides-waves-1" in said.stdout
     assert "(plugin" not in run(place, ["recipes"], installed=False).stdout
 
 
