@@ -16,7 +16,20 @@ from ganworks.core.settings import Train
 SOURCE = Path(ganworks.__file__).parent
 PAGES = [*SOURCE.rglob("*.md"), *(SOURCE.parents[1] / "docs").glob("*.md"), SOURCE.parents[1] / "README.md"]
 VERBS = {
-    *("data", "out", "evaluate", "tensorboard", "plugin", "format", "mark", "seed", "labels", "device", "count"),
+    *(
+        "data",
+        "out",
+        "evaluate",
+        "tensorboard",
+        "plugin",
+        "format",
+        "mark",
+        "seed",
+        "seeds",
+        "labels",
+        "device",
+        "count",
+    ),
     *("truncation", "interpolate", "steps", "mask", "sheet", "top", "features", "extractor", "recipe", "cache"),
 }
 MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "reverse", "overlap", "balanced"}
@@ -40,7 +53,8 @@ def known() -> set[str]:
     schemas = [schema_of(recipe) for recipe in registry.recipes()]
     settings = set().union(*(_below(schema, "", schema["$defs"]) for schema in schemas))
     short = {name.removeprefix("domain.") for name in settings if name.startswith("domain.")}
-    return settings | short | {f.name for f in fields(Train)} | set(ALIASES) | VERBS | MODELS | PYTHON
+    games = {f"game.{f.name}" for id_ in registry.named("game").values() for f in fields(registry.part(id_))}
+    return settings | games | short | {f.name for f in fields(Train)} | set(ALIASES) | VERBS | MODELS | PYTHON
 
 
 def _texts(path: Path) -> list[tuple[int, str]]:

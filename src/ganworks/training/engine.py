@@ -56,7 +56,7 @@ class FollowsWeights(Protocol):
 class MeasuresItself(Protocol):
     """A player whose buffers hold measurements, such as statistics of batch norm, that an average of them is not."""
 
-    def measure(self, seed: int) -> None:
+    def measure_statistics(self, seed: int) -> None:
         """Measure them anew for the present weights. Called on a copy with averaged weights, for use and scores."""
 
 
@@ -307,7 +307,7 @@ class Engine:
         if (player, which) not in self._measured:
             twin = copy.deepcopy(self.nets[player])
             twin.load_state_dict(named, strict=False)
-            twin.measure(key(self.config.train.seed, "measure"))
+            twin.measure_statistics(key(self.config.train.seed, "measure"))
             self._measured[player, which] = dict(twin.named_buffers())
         return self._measured[player, which]
 

@@ -92,10 +92,12 @@ def test_terms_are_means_over_patches_and_scales(name):
     kind = loss(name)
     real, fake = ([torch.randn(3, 1, n, n) for n in (4, 2)] for _ in range(2))
     d, g = patches.discriminator_terms(kind, real, fake), patches.generator_terms(kind, real, fake)
-    by_hand = [kind.discriminator(r[1], f[1]).mean() for r, f in zip(real, fake, strict=True)]
+    patch = [(r.flatten(1).T, f.flatten(1).T) for r, f in zip(real, fake, strict=True)]  # some losses see a whole batch
+    by_hand = [torch.stack([kind.discriminator(*one)[1] for one in zip(r, f, strict=True)]).mean() for r, f in patch]
     assert d.shape == g.shape == (3,) and torch.allclose(d[1], sum(by_hand) / 2)
     one = patches.generator_terms(kind, real[0] if kind.paired else None, fake[0])
-    assert torch.allclose(one[2], kind.generator(real[0][2], fake[0][2]).mean())
+    wanted = torch.stack([kind.generator(*both)[2] for both in zip(*patch[0], strict=True)]).mean()
+    assert torch.allclose(one[2], wanted)
 
 
 def test_feature_matching_is_zero_for_the_same_and_blind_to_logits():

@@ -138,7 +138,7 @@ class ResNetGenerator(nn.Module):
         return first, [every] * len(self.stages)
 
     @torch.no_grad()
-    def measure(self, seed: int) -> None:
+    def measure_statistics(self, seed: int) -> None:
         """Find the singular vectors and the statistics of batch norm that belong to the present weights.
 
         The means over 16 batches of 64 images of all classes in turn, the "standing statistics" of 1809.11096, section
