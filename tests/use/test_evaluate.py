@@ -79,7 +79,7 @@ def test_a_workplace_that_cannot_be_removed_stays_without_an_error(tmp_path, mon
         return real(path, *rest, **more)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with evaluate._workplace() as folder:
+    with evaluate.workplace() as folder:
         (folder / "picture.png").write_bytes(b"drawn")
         monkeypatch.setattr(os, "open", refusing)
     monkeypatch.undo()
