@@ -104,7 +104,7 @@ class Stub:
     def __init__(self, maker=None, shape=(3, 8, 8)):
         self.maker = self.domain = maker
         self.spec = type("Spec", (), {"shape": shape})
-        self.given = None
+        self.given = self.net = None
 
     def prepared(self, **options):
         self.given = options
