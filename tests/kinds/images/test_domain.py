@@ -11,7 +11,7 @@ from ganworks.core.spec import Draw
 from ganworks.files.rasters.pixels import change_channels, resize, to_image
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.domain import Images
-from ganworks.kinds.images.look import look
+from ganworks.kinds.images.look import look, near_duplicates
 from ganworks.kinds.images.shared.photo_pack import open_photos
 from ganworks.use.findings import choose
 
@@ -244,3 +244,12 @@ def test_a_set_that_uses_little_of_its_range_is_told(tmp_path, opened):
     few, all_ = (opened(tmp_path / name).summary["warnings"] for name in ("twelve", "sixteen"))
     assert any("from 0 to 16 of 0 to 255, less than a tenth" in text and "12 bits in 16" in text for text in few)
     assert not any("tenth" in text for text in all_)
+
+
+def test_near_duplicates_are_looked_for_in_small_parts(monkeypatch):
+    """Many pictures at once were several hundred megabytes in float32."""
+    x = np.random.default_rng(0).integers(0, 256, (3000, 28, 28)).astype(np.uint8)
+    data, parts = Images().open(x), []
+    fetch = data.fetch
+    monkeypatch.setattr(data, "fetch", lambda rows: parts.append(len(rows)) or fetch(rows))
+    assert near_duplicates(data) == [] and sum(parts) == 3000 and max(parts) * 28 * 28 <= 1 << 20

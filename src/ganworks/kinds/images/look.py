@@ -18,6 +18,7 @@ from ganworks.files.rasters.sheet import side_by_side
 from ganworks.use.findings import Findings, byte_count, choose, class_counts, top
 
 NEAR_AMONG, NEAR_RMS, NEAR_BITS, MAX_PAIRS = 20_000, 0.03, 3, 200_000
+_AT_ONCE = 1 << 20  # values of pictures that are made smaller together: a few copies of them are in memory
 SHOWN = 12  # examples on a sheet of what is given and what is wanted
 
 
@@ -95,7 +96,7 @@ def near_duplicates(data: Any, among: int = NEAR_AMONG) -> list[tuple[int, int]]
     `among` rows are compared.
     """
     rows = np.arange(min(len(data), among))
-    step = max(1, (16 << 20) // int(np.prod(data.spec.shape)))
+    step = max(1, _AT_ONCE // int(np.prod(data.spec.shape)))
     parts = [_thumbnails(data.fetch(rows[k : k + step])["x"]) for k in range(0, len(rows), step)]
     bits, small = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     found = []
