@@ -10,8 +10,10 @@ from safetensors.torch import save_file
 import ganworks as gw
 from ganworks.core import registry
 from ganworks.core.errors import UsageError
+from ganworks.kinds.images.residual import networks as residual
 from ganworks.pretrained.architectures.plain import SqueezeNet
 
+RESIDUAL = ("sngan", "sagan", "biggan", "biggan-deep")  # their width is a unit, of which layers have four or more
 OF_A_FAMILY = ("vae", "vae-gan", "aae", "bigan", "infogan", "began")  # their networks are made of others
 IMAGES = [name for name, entry in registry.recipes().items() if entry.domain == "domain/images"]
 
@@ -29,12 +31,15 @@ def narrow(name: str, folder: Path) -> dict:
         return {"networks.width": 8, "features": str(folder / "net.safetensors"), "game.side": 32}
     if name in OF_A_FAMILY:
         return {"networks.body.width": 8}
-    return {"networks.hidden": [16]} if name == "mlp" else {"networks.width": 16 if name == "r3gan" else 8}
+    if name == "mlp":
+        return {"networks.hidden": [16]}
+    return {"networks.width": 16 if name == "r3gan" else 2 if name in RESIDUAL else 8}
 
 
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("name", IMAGES)
-def test_image_recipes(name, classes, tmp_path):
+def test_image_recipes(name, classes, tmp_path, monkeypatch):
+    monkeypatch.setattr(residual, "STATISTICS", (2, 16))
     check_recipe(name, data(classes), tmp_path, **narrow(name, tmp_path))
     samples = gw.load(tmp_path / "generator.safetensors", device="cpu").sample(5, seed=1)
     assert samples.numpy().shape == (5, 3, 12, 9) and samples.numpy().dtype == np.uint8
