@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.schema.declare import Weight, check
+from ganworks.core.schema.declare import Weight
 from ganworks.core.spec import Batch
+from ganworks.games.latents.adversary import WithUnpairedLoss
 from ganworks.games.latents.gaussian import drawn, squared_error
-from ganworks.games.losses import Loss, unpaired
 
 
 @dataclass(frozen=True)
-class AAE:
+class AAE(WithUnpairedLoss):
     """Settings of the game. E gives a point (the published experiments), or a Gaussian that is sampled.
 
     loss: adversarial loss, a name from `games.losses.LOSSES` that does not compare pairs.
@@ -28,17 +27,8 @@ class AAE:
     adversarial: weight of the adversarial loss of E.
     """
 
-    loss: str = "non-saturating"
     reconstruction: Weight = 10.0
     adversarial: Weight = 1.0
-
-    def __post_init__(self) -> None:
-        check(self)
-        unpaired(self.loss)
-
-    @cached_property
-    def _loss(self) -> Loss:
-        return unpaired(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """Reconstruction, then D and E on the codes."""

@@ -8,33 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.schema.declare import check
 from ganworks.core.spec import Batch
+from ganworks.games.latents.adversary import WithUnpairedLoss
 from ganworks.games.latents.gaussian import drawn
-from ganworks.games.losses import Loss, unpaired
 
 
 @dataclass(frozen=True)
-class BiGAN:
+class BiGAN(WithUnpairedLoss):
     """Settings of the game.
 
     loss: adversarial loss, a name from `games.losses.LOSSES` that does not compare pairs.
     """
-
-    loss: str = "non-saturating"
-
-    def __post_init__(self) -> None:
-        check(self)
-        unpaired(self.loss)
-
-    @cached_property
-    def _loss(self) -> Loss:
-        return unpaired(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """D, then G and E together."""

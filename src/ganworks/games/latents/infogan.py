@@ -10,16 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.schema.declare import Weight, check
+from ganworks.core.schema.declare import Weight
 from ganworks.core.spec import Batch
-from ganworks.games.losses import Loss, unpaired
+from ganworks.games.latents.adversary import WithUnpairedLoss
 
 
 def category_information(logits: Tensor, category: Tensor) -> Tensor:
@@ -37,7 +36,7 @@ def continuous_information(means: Tensor, codes: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class InfoGAN:
+class InfoGAN(WithUnpairedLoss):
     """Settings of the game, for networks `InfoNetworks`.
 
     loss: adversarial loss, a name from `games.losses.LOSSES` that does not compare pairs.
@@ -45,17 +44,8 @@ class InfoGAN:
     continuous: weight of the information of the continuous codes.
     """
 
-    loss: str = "non-saturating"
     categorical: Weight = 1.0
     continuous: Weight = 1.0
-
-    def __post_init__(self) -> None:
-        check(self)
-        unpaired(self.loss)
-
-    @cached_property
-    def _loss(self) -> Loss:
-        return unpaired(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """D with its head, then G."""

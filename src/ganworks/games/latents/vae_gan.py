@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ganworks.core.contracts import LossFn, Nets, Terms
-from ganworks.core.schema.declare import Weight, check
+from ganworks.core.schema.declare import Weight
 from ganworks.core.spec import Batch
+from ganworks.games.latents.adversary import WithUnpairedLoss
 from ganworks.games.latents.gaussian import learn_variance, squared_error
-from ganworks.games.losses import Loss, unpaired
 
 
 @dataclass(frozen=True)
-class VAEGAN:
+class VAEGAN(WithUnpairedLoss):
     """Settings of the game.
 
     loss: adversarial loss, a name from `games.losses.LOSSES` that does not compare pairs.
@@ -34,17 +33,8 @@ class VAEGAN:
     goes on have features of very different scales, and of small ones an error of variance 1 would teach E nothing.
     """
 
-    loss: str = "non-saturating"
     gamma: Weight = 1.0
     beta: Weight = 1.0
-
-    def __post_init__(self) -> None:
-        check(self)
-        unpaired(self.loss)
-
-    @cached_property
-    def _loss(self) -> Loss:
-        return unpaired(self.loss)
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """D, then G, then E."""
