@@ -198,6 +198,20 @@ def latent_contrast(made: Tensor, others: Tensor, weight: float) -> Tensor:
     return -weight * (made.float() - others.float()).square().flatten(1).mean(1)
 
 
+def off_diagonal(weight: Tensor) -> Tensor:
+    """The squared Frobenius norm of W W' without its diagonal, for W as a matrix of one row for each output; float32.
+
+    Brock et al. 2019 (1809.11096), equation 3: pairs of outputs are kept apart, their lengths are left free. A matrix
+    with more rows than columns is computed from W' W, which has the same norm: |W W'|^2 - sum of |w_i|^4.
+    """
+    with torch.autocast(weight.device.type, enabled=False):
+        rows = weight.float().flatten(1)
+        if rows.shape[0] <= rows.shape[1]:
+            products = rows @ rows.t()
+            return (products - products.diagonal().diag()).square().sum()
+        return (rows.t() @ rows).square().sum() - rows.square().sum(1).square().sum()
+
+
 def orthogonal(module: nn.Module, weight: float) -> Tensor:
     """weight * the sum of squares of the products of different filters: a scalar; Brock et al. 2019 (1809.11096), (3).
 
@@ -208,9 +222,7 @@ def orthogonal(module: nn.Module, weight: float) -> Tensor:
     tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
     for parameter in module.parameters():
         if parameter.dim() >= 2 and id(parameter) not in tables:
-            rows = parameter.flatten(1)
-            products = rows @ rows.T
-            total = total + (products - products.diagonal().diag()).square().sum()
+            total = total + off_diagonal(parameter)
     return weight * total
 
 

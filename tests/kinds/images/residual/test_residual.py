@@ -9,8 +9,9 @@ from residual_nets import PUBLISHED, VARIANTS, images
 from torch import nn
 
 from ganworks.core.errors import UsageError
+from ganworks.games.penalties import off_diagonal
 from ganworks.kinds.images.residual.blocks import ConditionalNorm, DeepDownBlock, DownBlock, SelfAttention, UpBlock
-from ganworks.kinds.images.residual.game import off_diagonal, orthogonality
+from ganworks.kinds.images.residual.game import orthogonality
 from ganworks.kinds.images.residual.networks import ResNetGAN, attended
 from ganworks.layers.weights.spectral import Layers
 

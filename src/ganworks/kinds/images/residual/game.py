@@ -11,20 +11,7 @@ from ganworks.core.contracts import Nets, Terms
 from ganworks.core.schema.declare import Weight
 from ganworks.core.spec import Batch
 from ganworks.games.adversarial import Adversarial
-
-
-def off_diagonal(weight: Tensor) -> Tensor:
-    """The squared Frobenius norm of W W' without its diagonal, for W as a matrix of one row for each output; float32.
-
-    Brock et al. 2019 (1809.11096), equation 3: pairs of outputs are kept apart, their lengths are left free. A matrix
-    with more rows than columns is computed from W' W, which has the same norm: |W W'|^2 - sum of |w_i|^4.
-    """
-    with torch.autocast(weight.device.type, enabled=False):
-        rows = weight.float().flatten(1)
-        if rows.shape[0] <= rows.shape[1]:
-            products = rows @ rows.t()
-            return (products - products.diagonal().diag()).square().sum()
-        return (rows.t() @ rows).square().sum() - rows.square().sum(1).square().sum()
+from ganworks.games.penalties import off_diagonal
 
 
 def orthogonality(net: nn.Module) -> Tensor:
