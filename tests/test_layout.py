@@ -24,7 +24,10 @@ FLOORS = (
     ("training",),
     ("report",),
     ("use",),
+    ("audit",),
     ("kinds",),
+    ("serve",),
+    ("studio",),
     ("api", "cli", "__main__", "__init__"),
 )
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
@@ -172,7 +175,18 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
     from ganworks.core.schema.words import ALIASES
 
     assert sorted(VERBS) == [
-        *("apply", "compare", "data", "eval", "features", "info", "predict", "recipes", "report", "sample", "train")
+        "apply",
+        "compare",
+        "data",
+        "eval",
+        "features",
+        "info",
+        "predict",
+        "recipes",
+        "report",
+        "sample",
+        "serve",
+        "train",
     ]
     assert sorted(ALIASES) == [
         "batch",

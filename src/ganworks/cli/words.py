@@ -19,6 +19,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "compare": "runs:compare",
     "recipes": "recipes:recipes",
     "features": "recipes:features",
+    "serve": "service.serve:serve",
 }
 
 Options = dict[str, str]

@@ -1,0 +1,1 @@
+"""The verbs of the service and of the page in the browser."""

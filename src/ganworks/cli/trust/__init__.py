@@ -1,0 +1,1 @@
+"""The verbs that examine: data, runs and made files."""
