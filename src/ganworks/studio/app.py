@@ -20,6 +20,9 @@ from ganworks.report import page
 from ganworks.studio.data.looks import Looks
 from ganworks.studio.data.uploads import Limits
 from ganworks.studio.guard import Guard
+from ganworks.studio.making.answers import Maker
+from ganworks.studio.making.results import Results
+from ganworks.studio.making.workshop import Workshop
 from ganworks.studio.places import Place
 from ganworks.studio.routes import data, making, trainings
 from ganworks.studio.trainings.jobs import Jobs
@@ -36,12 +39,15 @@ class Studio:
         self.place = place
         self.runs = Runs(place, Jobs(place))
         self.looks, self.limits = Looks(place), Limits()
+        self.results, self.workshop = Results(place), Workshop(self.runs)
+        self.maker = Maker(self.workshop, self.results)
         self.closing = threading.Event()
 
     def close(self) -> None:
         """End what the server does; trainings go on."""
         self.closing.set()
         self.looks.close()
+        self.workshop.close()
 
 
 def create_studio(

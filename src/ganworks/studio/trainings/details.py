@@ -115,12 +115,14 @@ _MEDIA = {
     "image": (".png", ".gif", ".webp", ".jpg"), "audio": (".wav", ".flac", ".ogg"), "video": (".mp4", ".webm"),
     "text": (".txt",), "table": (".csv", ".parquet"),
 }  # fmt: skip
+_ROWS = _MEDIA["table"]
 
 
 def medium_of(suffix: str, facts: dict[str, Any] | None = None) -> str:
     """What a page shows a file of this suffix as. facts: of the data; those of series have a clock."""
-    found = next((medium for medium, known in _MEDIA.items() if suffix in known), "points")
-    return "series" if found == "table" and "steps" in (facts or {}) else found
+    if suffix in _ROWS and "steps" in (facts or {}):
+        return "series"
+    return next((medium for medium, known in _MEDIA.items() if suffix in known), "points")
 
 
 def scores_of(view: RunView) -> list[dict[str, Any]]:
