@@ -48,7 +48,7 @@ VERBS = {
 STUDIO = {"host", "port", "token", "open", "root_path", "hosts"}
 MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "reverse", "overlap", "balanced"}
 PYTHON = {"allow_nonfinite", "weights_only", "info", "returns", "key"}
-FOREIGN = {"provenance.py", "film.py", "writing.py", "scripts.py", "guard.py", "processes.py"}  # XMP, codecs, shells, HTTP
+FOREIGN = {"provenance.py", "film.py", "writing.py", "scripts.py", "guard.py", "processes.py"}  # XMP, codecs, shells
 QUOTED = re.compile(r'"[^"]*"')  # what a setting's value may name is its own affair
 NAMED = re.compile(r"(?<![\w.<\"/?&;$=+-])((?:(?:domain|networks|game|g|d|train)\.)?[a-z_0-9]+)=(?=[^=\s])")
 
