@@ -15,7 +15,7 @@ _PART, _ROOM = 512, 40_000_000
 
 
 def plain_evidence(data: Any, what: str, name: Any = None) -> Evidence:
-    """The evidence of an opened data set with `raw(rows)`. what: its examples, in the plural. name(row): None: a number.
+    """The evidence of an opened data set with `raw(rows)`. what: its examples, in the plural. name: of a row.
 
     Its rows have no file of their own, so that a list of exclusions names their numbers.
     """

@@ -114,6 +114,12 @@ class Images(Reading):
 
         return evidence_of(replace(self, on_corrupt="skip"), path, features, work)
 
+    def glance(self, data: Packed, rows: int, values: int) -> Evidence:
+        """What a training looks at quickly before it begins."""
+        from ganworks.kinds.images.evidence import glance_of
+
+        return glance_of(data, rows, values)
+
     def plan(self, source: Source, known: Range | None = None) -> Conversion:
         """Look at a source and choose size, channels and range; known: see `packed`."""
         classes = source.classes if self.labelled else ()
