@@ -9,7 +9,7 @@ import numpy as np
 
 from ganworks.audit.evidence import Evidence, Rows
 from ganworks.core.contracts import labels_of
-from ganworks.files.exclusions import sha256_of
+from ganworks.files.packing.exclusions import sha256_of
 
 _PART, _ROOM = 512, 40_000_000
 

@@ -21,6 +21,10 @@ _PART = 512  # rows whose features are made at a time
 _SHOWN = 24  # rows of a group that are shown
 PATCHED = 40_000_000  # values of pictures that are searched for patches
 WEAK = 0.7  # agreement of a classifier with the labels, below which it does not judge them
+_TOO_WEAK = (
+    "could not tell a wrong label from a hard case: its classifier, on {by}, agrees with {share:.0%} of the labels, "
+    "and {least:.0%} is needed. Pictures can be looked at through a published network (features=NAME)"
+)
 _FEW = 50  # rows below which outliers and labels are not judged
 
 
@@ -137,12 +141,7 @@ def wrong_labels(at: Examined, trial: bool = True) -> Finding | None:
             "labels", "Wrong labels", at, f"needs {_FEW} {e.what} with a label, and {labels.FEWEST} of each class"
         )
     if found.accuracy < WEAK:
-        return _unasked(
-            "labels", "Wrong labels", at,
-            f"could not tell a wrong label from a hard case: its classifier, on {e.by}, agrees with "
-            f"{found.accuracy:.0%} of the labels, and {WEAK:.0%} is needed. Pictures can be looked at through a published network "
-            "(features=NAME)",
-        )  # fmt: skip
+        return _unasked("labels", "Wrong labels", at, _TOO_WEAK.format(by=e.by, share=found.accuracy, least=WEAK))
     rows = at.rows[known[found.rows]]
     says = [
         (int(r), f"labelled {e.classes[e.labels[r]]}, looks like {e.classes[b]} ({c:.2f})")

@@ -21,7 +21,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
-from ganworks.files.exclusions import without
+from ganworks.files.packing.exclusions import without
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, resize

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from ganworks.audit.data.describe import PatchFeatures, measures
 from ganworks.audit.evidence import Evidence, Rows
 from ganworks.core.contracts import Work
-from ganworks.files.exclusions import item_name, sha256_of, without
+from ganworks.files.packing.exclusions import item_name, sha256_of, without
 from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.rasters.header import header
 from ganworks.files.sources import FileSource, open_source
