@@ -17,25 +17,20 @@ from ganworks.audit.run import critic, members, records, verdict
 from ganworks.audit.run.comparing import Space
 from ganworks.audit.run.copying import Copying, copying
 from ganworks.audit.run.roc import Telling, curve, telling
-from ganworks.core.abilities.auditing import HoldsRecords
+from ganworks.core.abilities.auditing import HoldsRecords, KnowsLikelihood
 from ganworks.core.chance import seeded
 from ganworks.core.console.text import counted
 from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed
 from ganworks.metrics.scoring import plain
+from ganworks.report.page.audits import NAMES
 from ganworks.runs.run import Run
 from ganworks.training.privacy.promise import promised
 from ganworks.use.model import Model
 
 MOST_TRAINING = 50_000  # training examples in which copies are searched
 LEAST_MADE = 100
-ATTACKS = {
-    "nearest": "Distance to the nearest sample",
-    "calibrated": "Distance to the nearest sample, beside that to real examples",
-    "density": "Density of samples, over that of real examples",
-    "critic": "Score of the discriminator",
-}
 
 
 @dataclass
@@ -58,6 +53,7 @@ class RunAudit:
     returns: list[dict[str, Any]]
     not_asked: list[str]
     compared_by: str
+    meaning: list[str]
     protocol: list[str]
     about: dict[str, Any]
     seconds: float = 0.0
@@ -128,7 +124,7 @@ def audit_run(
         )
     with seeded(seed, "audit"):
         _by_samples(case, count, list(identifiers))
-        _by_critic(case)
+        _by_networks(case)
     return _concluded(case, time.monotonic() - began)
 
 
@@ -174,8 +170,9 @@ def _by_samples(case: _Case, count: int, identifiers: list[str]) -> None:
         _by_distances(case, train, held, made)
     if isinstance(case.config.domain, HoldsRecords):
         case.work("Attacking records", 0, 1)
-        frames = [case.config.domain.records(case.data, r) for r in (train_rows, np.asarray(case.data.held), rows)]
-        case.gains, case.returns = records.all_attacks(*frames, identifiers, case.seed)
+        domain, parts = case.config.domain, (train_rows, np.asarray(case.data.held), rows)
+        train, held, made = (domain.records(case.data, part) for part in parts)
+        case.gains, case.returns = records.all_attacks(train, held, made, identifiers, case.seed)
     elif identifiers:
         raise UsageError("identifiers= names columns; the examples of this run are no records.")
 
@@ -219,18 +216,29 @@ def _draw_pairs(case: _Case, rows: np.ndarray, train_rows: np.ndarray) -> None:
     case.pictures["nearest.png"] = encoded(case.config.domain.show(both, columns=len(near)), "PNG")
 
 
-# By its discriminator -------------------------------------------------------------------------------------------
+# By its networks -------------------------------------------------------------------------------------------------
 
 
-def _by_critic(case: _Case) -> None:
+def _by_networks(case: _Case) -> None:
     rng = np.random.default_rng(case.seed)
     inside, outside = (rng.permutation(rows)[: critic.MOST] for rows in (case.data.train, case.data.held))
     if min(len(inside), len(outside)) < verdict.FEWEST:
         return
     try:
-        case.tell("critic", *critic.scores(case.run, case.config, case.data, case.source, inside, outside, case.work))
+        engine = critic.saved_engine(case.run, case.config, case.data, case.source, case.work)
     except critic.NotAskedError as why:
-        case.not_asked.append(f"Membership by the discriminator: {why}")
+        case.not_asked.append(f"Membership by the networks: {why}")
+        return
+    for name, ask, what in (
+        ("likelihood", critic.likelihood, "by the generator's likelihood"),
+        ("critic", critic.logits, "by the discriminator"),
+    ):
+        if name == "likelihood" and not isinstance(case.config.game, KnowsLikelihood):
+            continue
+        try:
+            case.tell(name, *critic.scores(engine, ask, case.data, inside, outside, case.work))
+        except critic.NotAskedError as why:
+            case.not_asked.append(f"Membership {what}: {why}")
 
 
 # The result -----------------------------------------------------------------------------------------------------
@@ -243,7 +251,7 @@ def _concluded(case: _Case, seconds: float) -> RunAudit:
     if tellings:
         said.append(verdict.of_power(max(tellings, key=lambda t: t.others)))
     for name, told in case.attacks.items():
-        said += verdict.of_attack(ATTACKS[name], told)
+        said += verdict.of_attack(NAMES[name], told)
     said += verdict.of_copies(case.copies) if case.copies else []
     said += [*map(verdict.of_gain, case.gains), *(row["says"] for row in case.returns)]
     said += [f"Not asked. {why}" for why in case.not_asked]
@@ -261,6 +269,7 @@ def _concluded(case: _Case, seconds: float) -> RunAudit:
         case.returns,
         case.not_asked,
         case.compared_by,
+        [*promise, verdict.CAVEAT],
         _protocol(case),
         {
             "run": case.run.folder.name,
@@ -283,7 +292,7 @@ def _protocol(case: _Case) -> list[str]:
         f"{len(data.train):,} training and {len(data.held):,} held-out examples, divided by their content before the "
         "training; an example that stands on both sides is left out.",
         "Intervals are 95 %. An attack counts as better than guessing where chance alone does as well in fewer than 1 "
-        "of 100 audits, each attack by itself.",
+        "of 500 audits, each attack by itself.",
     ]
     if case.compared_by:
         out.append(f"{case.count:,} samples; distances between {case.compared_by}.")

@@ -49,7 +49,10 @@ def copying(train: np.ndarray, held: np.ndarray, made: np.ndarray, shown: int = 
     unseen = np.concatenate([closeness(of_held, index), closeness_of_others(index)])
     order = np.argsort(close, kind="stable")[:shown]
     return Copying(
-        *(_share(x) for x in (copied(close), copied(unseen), authentic(of_made, index), authentic(of_held, index))),
+        _share(copied(close)),
+        _share(copied(unseen)),
+        _share(authentic(of_made, index)),
+        _share(authentic(of_held, index)),
         c_t(train, of_held.distance[:, 0], of_made.distance[:, 0], held, made),
         [(int(k), int(of_made.index[k, 0]), float(close[k])) for k in order],
     )
@@ -59,19 +62,18 @@ def _share(said: np.ndarray) -> Estimate:
     return wilson(float(said.mean()), len(said))
 
 
-def c_t(
-    train: np.ndarray, held_apart: np.ndarray, made_apart: np.ndarray, held: np.ndarray, made: np.ndarray
-) -> float:
+def c_t(train: np.ndarray, held_apart: np.ndarray, made_apart: np.ndarray, held: np.ndarray, made: np.ndarray) -> float:
     """C_T of samples [m, D] and held-out examples [h, D], and the distance of each to its nearest training example."""
     from sklearn.cluster import KMeans
 
     centre = train.mean(0)
     axes = np.linalg.svd(train[:5000] - centre, full_matrices=False)[2][:DIRECTIONS]
     spread = [((x - centre) @ axes.T).astype(np.float64) for x in (train, held, made)]
-    cells = KMeans(min(CELLS, len(train)), n_init=3, random_state=0).fit(spread[0])
+    count = min(CELLS, len(train))
+    cells = KMeans(count, n_init=3, random_state=0).fit(spread[0])
     of_held, of_made = (cells.predict(x) for x in spread[1:])
     total, weight = 0.0, 0.0
-    for cell in range(cells.n_clusters):
+    for cell in range(count):
         p, q = held_apart[of_held == cell], made_apart[of_made == cell]
         if len(q) >= FEWEST and len(p) > 1:
             total, weight = total + len(p) * z_of_ranks(q, p), weight + len(p)

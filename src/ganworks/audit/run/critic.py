@@ -1,17 +1,20 @@
-"""Membership inference through the discriminator: it has seen the training examples, and may score them higher.
+"""Membership inference through the networks: a discriminator has seen the training examples, and may score them higher.
 
 Hayes et al. 2019 (LOGAN, arXiv 1705.07663, section 4). D is the one of the newest saved state; its scores are the
-logits that the game itself reports of real examples in D's turn, with members and others mixed in each batch.
+logits that the game itself reports of real examples in D's turn, with members and others mixed in each batch. A
+generator that knows the likelihood of examples is asked for it in the same way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ganworks.core.abilities.auditing import KnowsLikelihood
 from ganworks.core.chance import seeded
 from ganworks.core.contracts import Work
 from ganworks.core.errors import GanworksError
@@ -29,17 +32,19 @@ class NotAskedError(Exception):
     """Why the discriminator cannot be asked; a sentence."""
 
 
+Ask = Callable[[Engine, Batch], Tensor]  # (players, batch) -> scores [B]
+
+
 def scores(
-    run: Run, config: Any, data: Any, source: Any, members: np.ndarray, others: np.ndarray, work: Work
+    engine: Engine, ask: Ask, data: Any, members: np.ndarray, others: np.ndarray, work: Work
 ) -> tuple[np.ndarray, np.ndarray]:
-    """D's scores of members [m] and of others [n], indices of the data set. Raises NotAskedError."""
-    engine = saved_engine(run, config, data, source, work)
+    """What networks say of members [m] and of others [n], indices of the data set. Raises NotAskedError."""
     rng = np.random.default_rng(key("critic", len(members)))
     asked = np.concatenate([members, others])
     total = np.zeros(len(asked))
     for attempt in range(TRIES):
         order = rng.permutation(len(asked))
-        total[order] += _of_turn(engine, data, asked[order], attempt, work) / TRIES
+        total[order] += _in_batches(engine, ask, data, asked[order], attempt, work) / TRIES
     return total[: len(members)], total[len(members) :]
 
 
@@ -55,36 +60,42 @@ def saved_engine(run: Run, config: Any, data: Any, source: Any, work: Work) -> E
         engine.load(found[0], found[1])
     except GanworksError as error:
         raise NotAskedError(f"the saved state cannot be used: {error}") from error
-    for name, net in engine.nets.items():
-        net.requires_grad_(name.upper().startswith("D"))
     return engine
 
 
-def _of_turn(engine: Engine, data: Any, indices: np.ndarray, attempt: int, work: Work) -> np.ndarray:
-    """The logits [n] of real examples in the first turn that reports one for each of them."""
-    batch, parts = engine.batch, []
-    for start in range(0, len(indices), batch):
-        work("Asking the discriminator", start, len(indices))
-        part = indices[start : start + batch]
-        filled = np.concatenate([part, indices[: batch - len(part)]]) if len(part) < batch else part
-        filled = np.resize(filled, batch)
-        parts.append(_logits(engine, data, filled, key("critic", attempt, start)).numpy()[: len(part)])
-    work("Asking the discriminator", len(indices), len(indices))
-    return np.concatenate(parts).astype(np.float64)
+def _in_batches(engine: Engine, ask: Ask, data: Any, indices: np.ndarray, attempt: int, work: Work) -> np.ndarray:
+    """Scores [n]; the last batch is filled up with others, as batches have one size in a training."""
+    size, parts = engine.batch, []
+    for start in range(0, len(indices), size):
+        work("Asking the networks", start, len(indices))
+        part = indices[start : start + size]
+        seed = key("critic", attempt, start)
+        with seeded(seed):
+            said = ask(engine, _batch(engine, data, np.resize(np.concatenate([part, indices]), size), seed))
+        parts.append(said.detach().double().cpu().numpy()[: len(part)])
+    work("Asking the networks", len(indices), len(indices))
+    return np.concatenate(parts)
 
 
-def _logits(engine: Engine, data: Any, indices: np.ndarray, seed: int) -> Tensor:
-    batch = _batch(engine, data, indices, seed)
-    with seeded(seed):
-        for players, loss in engine.game.turns(0, 1.0):
-            if not any(name.upper().startswith("D") for name in players):
-                continue
+def logits(engine: Engine, batch: Batch) -> Tensor:
+    """The logits [B] of real examples in the first turn of D that reports one for each of them."""
+    for players, loss in engine.game.turns(0, 1.0):
+        if any(name.upper().startswith("D") for name in players):
             engine.freeze_all_but(players)
             said = engine.losses(loss, batch).get("_real")
-            if said is None or len(said) != len(indices):
-                continue
-            return said.detach().float().flatten(1).mean(1).cpu() if said.dim() > 1 else said.detach().float().cpu()
+            if said is not None and len(said) == batch.size:
+                return said.flatten(1).mean(1) if said.dim() > 1 else said
     raise NotAskedError("the game has no turn in which a discriminator scores single examples.")
+
+
+def likelihood(engine: Engine, batch: Batch) -> Tensor:
+    """How likely the generator finds examples [B], as its game says."""
+    game = engine.game
+    with torch.no_grad():
+        said = game.likelihood_of(engine.nets, batch) if isinstance(game, KnowsLikelihood) else None
+    if said is None:
+        raise NotAskedError("it knows the likelihood of no example.")
+    return said
 
 
 def _batch(engine: Engine, data: Any, indices: np.ndarray, seed: int) -> Batch:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 DIRECTIONS = 8  # most principal components
-TRIED = 1000  # points on which a bandwidth is chosen
-STEPS = np.geomspace(0.05, 2.0, 14)  # bandwidths that are tried, in units of Scott's rule
+TRIED = 400  # points on which a bandwidth is chosen
+STEPS = np.geomspace(0.05, 2.0, 10)  # bandwidths that are tried, in units of Scott's rule
 CHUNK = 1024
 
 
@@ -44,16 +44,22 @@ class Plane:
 
 def log_density(x: np.ndarray, points: np.ndarray, width: float) -> np.ndarray:
     """The logarithm of a sum of Gaussians of this standard deviation around points [m, d], at x [n, d]: [n]."""
-    at, base = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(np.ascontiguousarray(points))
-    parts = [_log_sums(part, base, width) for part in at.split(CHUNK)]
+    base = _tensor(points)
+    parts = [_log_sums(_squared(part, base), width) for part in _tensor(x).split(CHUNK)]
     return torch.cat(parts).numpy() - _constant(len(points), points.shape[1], width)
 
 
-def _log_sums(x: Tensor, points: Tensor, width: float, own: Tensor | None = None) -> Tensor:
-    power = torch.cdist(x, points, compute_mode="donot_use_mm_for_euclid_dist").square_().div_(-2 * width * width)
-    if own is not None:
-        power[torch.arange(len(x)), own] = -torch.inf
-    return power.logsumexp(1)
+def _tensor(x: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x))
+
+
+def _squared(x: Tensor, points: Tensor) -> Tensor:
+    """Squared distances [n, m], exact for equal points."""
+    return torch.cdist(x, points, compute_mode="donot_use_mm_for_euclid_dist").square_()
+
+
+def _log_sums(squared: Tensor, width: float) -> Tensor:
+    return (squared / (-2 * width * width)).logsumexp(1)
 
 
 def _constant(count: int, d: int, width: float) -> float:
@@ -63,15 +69,15 @@ def _constant(count: int, d: int, width: float) -> float:
 def bandwidth(points: np.ndarray, seed: int = 0) -> float:
     """The width under which points [m, d], each left out in turn, are the most likely."""
     m, d = points.shape
-    scott = m ** (-1 / (d + 4))
-    rows = np.random.default_rng(seed).permutation(m)[:TRIED]
-    base, some = torch.from_numpy(np.ascontiguousarray(points)), torch.from_numpy(rows)
-    likely = []
-    for step in STEPS:
-        width = scott * float(step)
-        sums = _log_sums(base[some], base, width, some) - _constant(m - 1, d, width)
-        likely.append(float(sums.clamp_min(-1e4).mean()))
-    return scott * float(STEPS[int(np.argmax(likely))])
+    rows = torch.from_numpy(np.random.default_rng(seed).permutation(m)[:TRIED])
+    base = _tensor(points)
+    squared = _squared(base[rows], base)
+    squared[torch.arange(len(rows)), rows] = torch.inf
+    widths = m ** (-1 / (d + 4)) * STEPS
+    likely = [
+        float((_log_sums(squared, float(w)) - _constant(m - 1, d, float(w))).clamp_min(-1e4).mean()) for w in widths
+    ]
+    return float(widths[int(np.argmax(likely))])
 
 
 def log_ratio(x: np.ndarray, made: np.ndarray, real: np.ndarray, plane: Plane | None = None) -> np.ndarray:

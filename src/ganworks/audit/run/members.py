@@ -1,6 +1,6 @@
 """Membership inference: telling training examples from unseen ones, by what the generator makes.
 
-nearest      the distance to the nearest sample (Chen et al. 2020, GAN-Leaks, arXiv 1909.03935, the full black-box attack)
+nearest      the distance to the nearest sample (Chen et al. 2020, GAN-Leaks, arXiv 1909.03935: full black box)
 calibrated   the same, over the distance to the nearest example of a reference set: some examples are near to everything
              (GAN-Leaks, section 5, with real examples of the attacker's own in place of a reference model)
 density      the density of samples over that of the reference (DOMIAS; see `densities`)

@@ -8,12 +8,14 @@ neighbours are found differently in detail.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ganworks.audit.run.roc import Z_SURE
 from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError, nearest
 from ganworks.metrics.estimate import Estimate, wilson
@@ -28,7 +30,7 @@ _FEWEST = 20
 class Gain:
     """The success of an attack on training records and on the control; risk: what it gains, over what it could gain.
 
-    known: whether it gains more than chance does in one of a hundred tries. least: the smallest gain of success that
+    known: whether it gains more than chance does in 1 of 500 audits. least: the smallest gain of success that
     would have been known, at the control's success and with so many tries.
     """
 
@@ -51,7 +53,7 @@ def gain(name: str, meaning: str, training: np.ndarray, control: np.ndarray) -> 
     high = a.value - b.value + float(np.hypot(a.high - a.value, b.value - b.low))
     middle = (training.sum() + control.sum() + 1) / (len(training) + len(control) + 2)
     error = float(np.sqrt(middle * (1 - middle) * (1 / len(training) + 1 / len(control))))
-    least = 2.3263478740408408 * error
+    least = Z_SURE * error
     interval = Estimate(risk, low / room, high / room)
     return Gain(name, meaning, a, b, interval, bool(a.value - b.value > least and low > 0), least, len(training))
 
@@ -198,7 +200,7 @@ def coming_back(what: str, names: list[str], train: Any, held: Any, made: Any) -
     elsewhere = set(tables[1])
     alone = [row in times and times[row] == 1 and row not in elsewhere for row in tables[2]]
     shares = [wilson(float(np.mean([row in times for row in t])), len(t)) for t in (tables[2], tables[1])]
-    said = f"{counted(int(round(shares[0].value * len(made))), 'generated record')} of {len(made):,}"
+    said = f"{counted(round(shares[0].value * len(made)), 'generated record')} of {len(made):,}"
     return {
         "fields": what,
         "columns": len(names),
@@ -213,5 +215,4 @@ def coming_back(what: str, names: list[str], train: Any, held: Any, made: Any) -
 
 
 def _plain(value: Any) -> Any:
-    return "" if isinstance(value, float) and value != value else value
-
+    return "" if isinstance(value, float) and math.isnan(value) else value

@@ -16,9 +16,9 @@ import numpy as np
 
 from ganworks.metrics.estimate import Z95, Estimate, wilson
 
-SURE = 0.01  # chance of a false accusation by one attack
+SURE = 0.002  # chance of a false accusation by one attack: a run meets about ten of them
 FALSE_ALARMS = (0.01, 0.001)
-_Z99 = 2.3263478740408408  # one-sided
+Z_SURE = 2.8781617390954826  # of a standard normal number, one-sided
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Rate:
 
     found: with its interval for this threshold; None: too few others to speak of such a share (`needs` of them).
     false: the share of others that are taken for members at this threshold, with its interval. least: the smallest
-    share of members that chance reaches with a probability below 1 %, with as many members and others. known: whether
-    the share found is that large.
+    share of members that chance reaches with a probability below 1 in 500, with as many members and others; above 1
+    where no share is that rare. known: whether the share found is that large.
     """
 
     alarms: float
@@ -44,7 +44,7 @@ class Telling:
     """What a score tells of membership.
 
     members, others: their numbers. auc: 0.5 is guessing. least: the smallest area that chance reaches with a
-    probability below 1 %. known: whether the area is that large.
+    probability below 1 in 500. known: whether the area is that large.
     """
 
     members: int
@@ -90,10 +90,10 @@ def _least_variance(area: float, m: int, n: int) -> float:
 
 
 def least_area(m: int, n: int) -> float:
-    """The smallest area under the curve that chance reaches with a probability below 1 % (normal limit of the U test);
-    above 1 where there are too few.
+    """The smallest area under the curve that chance reaches with a probability below 1 in 500, by the normal limit of
+    the U test; above 1 where there are too few.
     """
-    return 0.5 + _Z99 * math.sqrt((m + n + 1) / (12 * m * n))
+    return 0.5 + Z_SURE * math.sqrt((m + n + 1) / (12 * m * n))
 
 
 def rate(members: np.ndarray, others: np.ndarray, alarms: float) -> Rate:

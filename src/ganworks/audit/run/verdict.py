@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ganworks.audit.run.copying import COPYING, Copying
@@ -56,7 +57,7 @@ def _grade(told: Telling) -> str:
         return "finds training examples"
     if told.known or any(r.known for r in told.rates):
         return "does a little better than guessing"
-    return "no better than guessing as far as can be told"
+    return "not clearly better than guessing"
 
 
 def of_rate(rate: Rate, told: Telling) -> str:
@@ -88,11 +89,13 @@ def of_copies(found: Copying) -> list[str]:
         f"Near copies: {copied.value:.1%} of the samples ({copied.low:.1%} to {copied.high:.1%}) are nearer to a "
         f"training example than halfway to its nearest other one; of unseen real examples {unseen.value:.1%} are."
     ]
-    if found.c_t == found.c_t:
-        copying = "samples are nearer to training examples than unseen real ones are, as those of a copier"
-        nature = copying if found.c_t < COPYING else "no sign of copying" if found.c_t < 3 else "further, as blur is"
-        said.append(f"C_T of Meehan et al.: {found.c_t:.1f} ({nature}).")
-    return said
+    return said if math.isnan(found.c_t) else [*said, f"C_T of Meehan et al.: {found.c_t:.1f} ({_meaning(found.c_t)})."]
+
+
+def _meaning(c_t: float) -> str:
+    if c_t < COPYING:
+        return "samples are nearer to training examples than unseen real ones are, as those of a copier"
+    return "no sign of copying" if c_t < -COPYING else "samples are further from them than unseen real ones, as by blur"
 
 
 def of_gain(found: Gain) -> str:

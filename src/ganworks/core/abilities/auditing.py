@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
+
+    from ganworks.core.contracts import Nets
+    from ganworks.core.spec import Batch
 
 
 @runtime_checkable
@@ -36,3 +40,11 @@ class HoldsRecords(Protocol):
 
         Numbers and dates are float64 with NaN where they are missing; all else is text.
         """
+
+
+@runtime_checkable
+class KnowsLikelihood(Protocol):
+    """A game whose generator may know the likelihood of examples."""
+
+    def likelihood_of(self, nets: Nets, batch: Batch) -> Tensor | None:
+        """An estimate of the log-likelihood of each example, up to a factor, [B]; None: these networks know none."""
