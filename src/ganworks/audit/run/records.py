@@ -98,9 +98,12 @@ def singling_out(train: Any, control: Any, made: Any, rng: np.random.Generator) 
     """Predicates that exactly one generated record meets, tried on training records and on the control.
 
     A predicate takes up to 4 fields of a generated record: the same text, and a number on its side of the median at
-    least as far out. It succeeds where exactly one record meets it.
+    least as far out. It succeeds where exactly one record meets it. Generated records are as many as real ones, and
+    different ones: of a record that is generated many times, no predicate would meet one alone.
     """
     names = list(made.columns)
+    made = made.drop_duplicates()
+    made = made.iloc[rng.permutation(len(made))[: len(train)]].reset_index(drop=True)
     middle = {n: float(made[n].median()) for n in names if made[n].dtype.kind == "f"}
     tables = [{n: t[n].to_numpy() for n in names} for t in (made, train, control)]
     hits: tuple[list[bool], list[bool]] = ([], [])
