@@ -14,11 +14,13 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "predict": "predict:predict",
     "eval": "evaluate:evaluate",
     "data": "data:data",
+    "audit": "trust.audit:audit",
     "info": "runs:info",
     "report": "runs:report",
     "compare": "runs:compare",
     "recipes": "recipes:recipes",
     "features": "recipes:features",
+    "explore": "trust.explore:explore",
     "serve": "service.serve:serve",
 }
 

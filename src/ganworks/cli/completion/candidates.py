@@ -24,6 +24,7 @@ _OPTIONS = {
     "predict": ("out", "top", "device"),
     "eval": ("data", "count", "seed", "features"),
     "data": ("recipe", "features", "out"),
+    "explore": ("out", "seed", "seeds", "steps", "label", "labels", "method", "count", "reach", "device"),
 }
 _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain")
 
