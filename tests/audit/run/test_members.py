@@ -40,6 +40,7 @@ def test_the_reference_never_holds_the_example_itself():
 
 def test_calibration_tells_more_where_some_examples_are_near_to_everything():
     """Half of the world lies dense, half sparse: plain distances tell which half, not who was a member."""
+
     def world(n):
         return (RNG.normal(size=(n, 4)) * np.where(RNG.random((n, 1)) < 0.5, 0.05, 5)).astype(np.float32)
 

@@ -50,7 +50,7 @@ def test_quasi_identifiers_are_those_named():
     made = HONEST.assign(age=TRAIN["age"].iloc[:500].to_numpy(), town=TRAIN["town"].iloc[:500].to_numpy())
     returns = records.all_attacks(TRAIN, HELD, made, ["age", "town"])[1]
     assert returns[1]["fields"] == "age, town" and returns[1]["made"]["value"] == 1
-    with pytest.raises(UsageError, match='no column "aeg".*age'):
+    with pytest.raises(UsageError, match=r'no column "aeg".*age'):
         records.all_attacks(TRAIN, HELD, made, ["aeg"])
 
 

@@ -71,4 +71,5 @@ def test_ties_at_the_threshold_are_no_finds():
 
 def test_the_curve_ends_where_all_are_taken_for_members():
     line = roc.curve(RNG.normal(1, 1, 300), RNG.normal(size=200))
-    assert line[0][0] == 0 and line[-1][0] < 1 and all(a[0] < b[0] and a[1] <= b[1] for a, b in itertools.pairwise(line))
+    assert line[0][0] == 0 and line[-1][0] < 1
+    assert all(a[0] < b[0] and a[1] <= b[1] for a, b in itertools.pairwise(line))
