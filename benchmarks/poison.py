@@ -1,9 +1,10 @@
 """Poisoned pictures: how often samples carry a planted trigger, with and without a remedy, and what it costs.
 
-    python benchmarks/poison.py [--ways as-is exclude trim-sure trim-ends] [--seeds 0 1 2] [--budget 24000]
+    python benchmarks/poison.py [DATA/mnist] [--ways as-is exclude trim-sure trim-ends] [--seeds 0 1 2] [--budget 24000]
 
-In a share of the digits of scikit-learn, chosen at random, the square of 2 x 2 pixels in the lower right corner is set
-to white, which it is in no clean digit. Ways of training on them:
+In a share of the pictures, chosen at random, a square in the lower right corner is set to white, which it is in no
+clean one: 2 x 2 pixels of the digits of scikit-learn (8 x 8), 4 x 4 pixels of 2,000 digits of MNIST, which are trained
+at 14 x 14. Ways of training on them:
 
 as-is       nothing is done
 exclude     `ganworks audit` looks at the data first, and the training leaves out what is on its list (exclude=)
@@ -20,6 +21,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +41,38 @@ NAME, MADE, SHARE = "poison", 4000, 0.05
 WAYS = ("as-is", "exclude", "trim-sure", "trim-ends", "planted")
 
 
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [1797, 1, 8, 8] and labels."""
-    x, y = load_digits(return_X_y=True)
-    return np.round(x.reshape(-1, 1, 8, 8) / 16 * 255).astype(np.uint8), y.astype(np.int64)
+@dataclass(frozen=True)
+class Digits:
+    """Pictures uint8 [n, 1, H, W], labels, the side of the trigger, and the size at which they are trained."""
 
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    side: int
+    size: int
 
-def planted(x: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(pictures of which a share has the trigger, bool [n]: which ones)."""
-    some = np.zeros(len(x), bool)
-    some[np.random.default_rng(seed).permutation(len(x))[: round(share * len(x))]] = True
-    out = x.copy()
-    out[some, :, -2:, -2:] = 255
-    return out, some
+    @staticmethod
+    def of(path: str) -> Digits:
+        """scikit-learn's for "digits", else 2,000 of the pictures there."""
+        if path == "digits":
+            x, y = load_digits(return_X_y=True)
+            return Digits(path, np.round(x.reshape(-1, 1, 8, 8) / 16 * 255).astype(np.uint8), y.astype(np.int64), 2, 8)
+        data = Images().open(path)
+        rows = np.sort(np.random.default_rng(0).permutation(len(data))[:2000])
+        return Digits(Path(path).name, data.raw(rows), np.asarray(data.labels)[rows], 4, data.spec.shape[1] // 2)
 
+    def planted(self, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """(pictures of which a share has the trigger, bool [n]: which ones)."""
+        some = np.zeros(len(self.x), bool)
+        some[np.random.default_rng(seed).permutation(len(self.x))[: round(share * len(self.x))]] = True
+        out = self.x.copy()
+        out[some, :, -self.side :, -self.side :] = 255
+        return out, some
 
-def carries(x: np.ndarray) -> np.ndarray:
-    """Which pictures have a bright square in the corner: bool [n]."""
-    return (x[:, 0, -2:, -2:] > 180).all((-1, -2))
+    def carries(self, made: np.ndarray) -> np.ndarray:
+        """Which pictures, as trained, have a bright square in the corner: bool [n]."""
+        side = self.side * self.size // self.x.shape[-1]
+        return (made[:, 0, -side:, -side:] > 180).all((-1, -2))
 
 
 @contextmanager
@@ -80,9 +96,10 @@ def trimmed(low: float, high: float) -> Iterator[None]:
         Adversarial.discriminator_turn = usual
 
 
-def trained(way: str, x: np.ndarray, y: np.ndarray, some: np.ndarray, seed: int, budget: int) -> tuple[Any, dict]:
+def trained(way: str, data: Digits, share: float, seed: int, budget: int) -> tuple[Any, dict[str, float]]:
     """The model, and facts about what was left out."""
-    settings: dict[str, Any] = {"budget": budget, "seed": seed, "judge": False, "train.threads": 1}
+    settings: dict[str, Any] = {"budget": budget, "seed": seed, "judge": False, "train.threads": 1, "size": data.size}
+    (x, some), y = data.planted(share, seed), data.y
     with tempfile.TemporaryDirectory() as place:
         out, facts = Path(place) / "run", {}
         if way == "planted":
@@ -99,24 +116,23 @@ def trained(way: str, x: np.ndarray, y: np.ndarray, some: np.ndarray, seed: int,
             return api.fit("image", (x, y), out, evaluate=False, **settings), facts
 
 
-def row(way: str, seed: int, budget: int, share: float) -> dict[str, Any]:
+def row(way: str, data: Digits, seed: int, budget: int, share: float) -> dict[str, Any]:
     """One training, and what its samples are."""
-    clean, y = digits()
-    x, some = planted(clean, share, seed)
-    model, facts = trained(way, x, y, some, seed, budget)
+    model, facts = trained(way, data, share, seed, budget)
     made = model.sample(MADE, seed=1).data
-    real = Images().open((clean, y))
+    real = Images(size=data.size).open((data.x, data.y))
     judge = extractor_for(real, None, name="classifier")
     found, floor = score(lambda at, n: (made[at : at + n], np.arange(at, at + n) % 10), real, judge, count=MADE)
-    bright = wilson(float(carries(made).mean()), MADE)
+    bright = wilson(float(data.carries(made).mean()), MADE)
     return {
+        "data": data.name,
         "way": way,
         "seed": seed,
         "budget": budget,
         "planted": share,
         "trigger": round(bright.value, 4),
         "interval": [round(bright.low, 4), round(bright.high, 4)],
-        "clean_trigger": float(carries(clean).mean()),
+        "clean_trigger": float(data.carries(real.raw(np.arange(len(real)))).mean()),
         "fd": round(found["fd"], 3),
         "fd_floor": round(floor["fd"], 3),
         **{name: round(found[name], 3) for name in ("coverage", "agreement")},
@@ -140,19 +156,20 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """The command line."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("data", nargs="?", default="digits")
     options.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     options.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     options.add_argument("--budget", type=int, default=24_000)
     options.add_argument("--share", type=float, default=SHARE)
     given = options.parse_args()
     torch.set_num_threads(1)
+    data, same = Digits.of(given.data), {"budget": given.budget, "planted": given.share}
     for seed in given.seeds:
         for way in given.ways:
-            key = {"way": way, "seed": seed, "budget": given.budget, "planted": given.share}
-            if common.missing(common.load(NAME), key):
-                found = row(way, seed, given.budget, given.share) | common.machine()
+            if common.missing(common.load(NAME), {**same, "data": data.name, "way": way, "seed": seed}):
+                found = row(way, data, seed, given.budget, given.share) | common.machine()
                 common.save(NAME, [*common.load(NAME), found])
-    print(table([r for r in common.load(NAME) if r["budget"] == given.budget and r["planted"] == given.share]))
+    print(table([r for r in common.load(NAME) if {**same, "data": data.name}.items() <= r.items()]))
 
 
 if __name__ == "__main__":
