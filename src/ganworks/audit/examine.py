@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganworks import __version__
-from ganworks.audit.data import checks, records
+from ganworks.audit.data import checks, collapsed, records
 from ganworks.audit.data.checks import Examined
 from ganworks.audit.evidence import Evidence, Finding, quiet
 from ganworks.core import registry
@@ -35,6 +35,7 @@ CHECKS = (
     checks.wrong_labels,
     checks.strange,
     checks.shared_patches,
+    collapsed.same_squares,
     checks.shifted_sources,
     checks.empty_ones,
     records.constant_columns,

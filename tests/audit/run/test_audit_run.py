@@ -119,6 +119,11 @@ def test_with_few_held_out_examples_nothing_is_claimed(trained, monkeypatch):
     assert any("12 examples were held out" in why for why in found.not_asked)
 
 
+def test_a_published_network_holds_no_training_example(trained):
+    content = (trained / "generator.safetensors").read_bytes()
+    assert not any(row.tobytes() in content for row in POINTS)
+
+
 def test_a_run_without_a_saved_state_is_asked_by_its_samples_alone(trained, monkeypatch):
     monkeypatch.setattr(Run, "load_state", lambda self: None)
     found = audit_run(trained, count=200)
