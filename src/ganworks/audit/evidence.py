@@ -22,16 +22,16 @@ class Evidence:
     """The examples of a source, each row of it by its number.
 
     what: the examples in the plural. names: file or place of a row. digest: SHA-256 (hex) of a row's content, as the
-    list of exclusions holds it; None where rows cannot be left out one by one. hashes: uint64 [N, 2] of contents. labels: int64 [N], -1 for none, or None. held: bool
-    [N], which rows a training would hold out. groups: name of a division ("folder", "camera") -> a word for each row,
-    "" for unknown. corrupt: sentences on what cannot be read.
+    list of exclusions holds it; None where rows cannot be left out one by one. hashes: uint64 [N, 2] of contents.
+    held: bool [N], which rows a training would hold out. labels: int64 [N], -1 for none, or None. groups: name of a
+    division ("folder", "camera") -> a word for each row, "" for unknown. corrupt: sentences on what cannot be read.
 
-    vectors: rows -> features [n, d] (the same for the same rows). simple: rows -> plain measures [n, k] (brightness,
-    length, ...). twins: rows -> numbers [n, d] in which copies lie together, and the distance up to which two rows are
-    near copies. pictures: rows -> [n, C, H, W] of 0..255. texts: rows -> texts. columns: name -> cells as text, of a
-    table. traits: name -> a word for each row, of what files usually share (size, mode, format). located: rows whose
-    metadata hold a place. shown: row -> a PIL picture or a text, for the page. costs: rows that can be looked at with
-    features in about half a minute.
+    vectors: rows -> features [n, d], the same for the same rows; by: what they are, in words; costs: rows of which they
+    are made in about half a minute. simple: rows -> plain measures [n, k] (brightness, length, ...). twins: pairs of
+    near copies (row, row, distance). pictures: rows -> [n, C, H, W] of 0..255. texts: rows -> texts. columns: name ->
+    cells as text, of a table. traits: name -> a word for each row, of what files usually share (size, mode, format).
+    located: rows whose metadata hold a place. flat: rows -> bool [n], whether they are empty or of one value. shown:
+    row -> a PIL picture or a text, for the page.
     """
 
     what: str

@@ -1,7 +1,7 @@
 """`ganworks audit PATH`: opens data as a training would, makes every check that its kind allows, keeps what was found.
 
-Nothing is changed and nothing is dropped: what should be left out is written as a list (`files.exclusions`) that a
-training honours when it is told to.
+Nothing is changed and nothing is dropped: what should be left out is written as a list
+(`files.packing.exclusions`) that a training honours when it is told to.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganworks import __version__
 from ganworks.audit.data import checks, collapsed, records
 from ganworks.audit.data.checks import Examined
-from ganworks.audit.evidence import Evidence, Finding, quiet
+from ganworks.audit.evidence import Evidence, quiet
+from ganworks.audit.found import DataAudit
+from ganworks.audit.sheet import page
 from ganworks.core import registry
 from ganworks.core.abilities.examining import GivesEvidence
 from ganworks.core.config import find_class, override
@@ -26,7 +26,6 @@ from ganworks.core.errors import UsageError
 from ganworks.core.machine.places import TakenError, place
 from ganworks.core.schema.plain import read_json
 from ganworks.files.atomic import replace_file
-from ganworks.files.exclusions import exclusions_csv
 from ganworks.files.recognise import Found, recognise
 
 CHECKS = (
@@ -44,54 +43,6 @@ CHECKS = (
     records.places_in_metadata,
 )
 RECORD, LIST, PAGE = "audit.json", "exclude.csv", "audit.html"
-
-
-@dataclass
-class DataAudit:
-    """What an audit found: the evidence that was looked at, and a finding of every check that was made.
-
-    about: path, recipe, domain settings, seconds, ...
-    """
-
-    evidence: Evidence
-    findings: list[Finding]
-    about: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def out(self) -> dict[int, list[str]]:
-        """Row -> the reasons why it should be left out, rising by row."""
-        reasons: dict[int, list[str]] = {}
-        if self.evidence.digest is None:
-            return reasons
-        for finding in self.findings:
-            for row, why in finding.out.items():
-                reasons.setdefault(row, []).append(why)
-        return dict(sorted(reasons.items()))
-
-    @property
-    def lines(self) -> list[str]:
-        """The verdict of every check as text."""
-        width = max((len(f.title) for f in self.findings), default=0)
-        return [f"{f.title:<{width}}  {f.says}" for f in self.findings]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types: what audit.json holds."""
-        return {
-            "software": "ganworks",
-            "version": __version__,
-            **self.about,
-            "count": self.evidence.count,
-            "facts": self.evidence.facts,
-            "findings": [finding.to_dict(self.evidence.names) for finding in self.findings],
-            "left_out": len(self.out),
-        }
-
-    def exclusions(self) -> str:
-        """The list of what should be left out, as CSV."""
-        e = self.evidence
-        if e.digest is None:
-            return exclusions_csv([])
-        return exclusions_csv((e.names(row), e.digest(row), "; ".join(why)) for row, why in self.out.items())
 
 
 def audit_data(
@@ -141,8 +92,6 @@ def keep(audit: DataAudit, out: str | Path | None = None) -> Path:
 
     out: a new or empty folder, or one of an earlier audit; None: audits/<data>-<n>. Raises UsageError, GanworksError.
     """
-    from ganworks.audit.sheet import page
-
     folder = _free(audit) if out is None else place(out)
     if folder.exists() and not _ours(folder):
         raise TakenError(f"{folder} exists already and is no audit. Give another out=.")

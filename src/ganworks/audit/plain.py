@@ -9,13 +9,13 @@ import numpy as np
 
 from ganworks.audit.evidence import Evidence, Rows
 from ganworks.core.contracts import labels_of
-from ganworks.files.exclusions import sha256_of
+from ganworks.files.packing.exclusions import sha256_of
 
 _PART, _ROOM = 512, 40_000_000
 
 
 def plain_evidence(data: Any, what: str, name: Any = None) -> Evidence:
-    """The evidence of an opened data set with `raw(rows)`. what: its examples, in the plural. name(row): None: a number.
+    """The evidence of an opened data set with `raw(rows)`. what: its examples, in the plural. name: of a row.
 
     Its rows have no file of their own, so that a list of exclusions names their numbers.
     """

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganworks.audit.evidence import Evidence, Finding
+from ganworks.audit.found import DataAudit
 from ganworks.core.console.text import counted, on_line
 from ganworks.report.page import html
-
-if TYPE_CHECKING:
-    from ganworks.audit.examine import DataAudit
 
 GROUPS, CELLS, SIDE = 12, 8, 96  # groups of a finding, cells of a group, longest side of a picture in pixels
 _LETTERS = 200

@@ -20,6 +20,11 @@ from ganworks.core.contracts import Work
 _PART = 512  # rows whose features are made at a time
 _SHOWN = 24  # rows of a group that are shown
 PATCHED = 40_000_000  # values of pictures that are searched for patches
+WEAK = 0.7  # agreement of a classifier with the labels, below which it does not judge them
+_TOO_WEAK = (
+    "could not tell a wrong label from a hard case: its classifier, on {by}, agrees with {share:.0%} of the labels, "
+    "and {least:.0%} is needed. Pictures can be looked at through a published network (features=NAME)"
+)
 _FEW = 50  # rows below which outliers and labels are not judged
 
 
@@ -132,18 +137,17 @@ def wrong_labels(at: Examined, trial: bool = True) -> Finding | None:
     found = labels.doubtful(at.vectors[known], given[known], len(e.classes), trial) if len(known) >= _FEW else None
     at.work("Labels", 1, 1)
     if found is None:
-        return _unasked("labels", "Wrong labels", at, f"needs {_FEW} {e.what} with a label, and 3 of each class")
+        return _unasked(
+            "labels", "Wrong labels", at, f"needs {_FEW} {e.what} with a label, and {labels.FEWEST} of each class"
+        )
+    if found.accuracy < WEAK:
+        return _unasked("labels", "Wrong labels", at, _TOO_WEAK.format(by=e.by, share=found.accuracy, least=WEAK))
     rows = at.rows[known[found.rows]]
     says = [
         (int(r), f"labelled {e.classes[e.labels[r]]}, looks like {e.classes[b]} ({c:.2f})")
         for r, b, c in zip(rows, found.better, found.chance, strict=True)
     ]
     power = "" if found.power is None else f" Of labels that it swapped itself for a trial it found {found.power:.0%}."
-    weak = (
-        " The classifier is weak here: look through a published network (features=NAME)."
-        if found.accuracy < 0.8
-        else ""
-    )
     return Finding(
         "labels",
         "Wrong labels",
@@ -152,7 +156,7 @@ def wrong_labels(at: Examined, trial: bool = True) -> Finding | None:
         e.count,
         f"{counted(len(rows), 'label', 'labels')} of {len(known):,} may be wrong.",
         f"Confident learning on {e.by}, cross-validated; its classifier agrees with {found.accuracy:.1%} of the "
-        f"labels.{power}{weak}{at.sampled} A label that is wrong for all examples of a kind cannot be seen.",
+        f"labels.{power}{at.sampled} A label that is wrong for all examples of a kind cannot be seen.",
         [Group([row], text) for row, text in says],
         {row: f"label may be wrong: {text}" for row, text in says},
         {"accuracy": found.accuracy, "noise": found.noise, "power": found.power},
@@ -199,7 +203,7 @@ def shared_patches(at: Examined, most: int = PATCHED) -> Finding | None:
     groups, out = [], {}
     for patch in found:
         own = rows[patch.rows]
-        place = f"{patch.side} x {patch.side} pixels at row {patch.top}, column {patch.left}"
+        place = f"{patch.height} x {patch.width} pixels at row {patch.top}, column {patch.left}"
         says = f"{counted(len(own), 'picture has', 'pictures have')} the same patch: {place}{_classes_of(own, e)}"
         groups.append(Group(own[:_SHOWN].tolist(), says))
         out |= {int(row): f"patch of {place}, shared by {len(own):,}" for row in own}
@@ -283,7 +287,7 @@ def empty_ones(at: Examined) -> Finding | None:
         len(rows),
         e.count,
         e.count,
-        f"{counted(len(rows), 'example is', 'examples are')} empty or of one value, among {e.count:,} {e.what}.{classes}",
+        f"{counted(len(rows), 'example is', 'examples are')} empty or of one value, among {e.count:,}.{classes}",
         "Exact: every value is the same, or differs by less than one step of 255.",
         [*same, *([Group(rows[:_SHOWN].tolist(), "empty or constant")] if len(rows) else [])],
         {int(row): "empty or constant" for row in rows},

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FOLDS, RIDGE = 5, 1e-3
+FOLDS, RIDGES = 5, (1e-3, 1e-2, 0.1, 1.0)
 MIXED = 0.4  # chance that a label was drawn at random, from which it is doubted
 FEWEST = 3  # rows of a class
+MANY, WIDER, _DIRECTIONS = 2_000, 500, 120  # rows from which features are widened; by how many; from how many
 _SHARPNESS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 26, 34)
 _NOISE = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.2, 0.3)
-_TRIED = 0.02  # share of labels that are swapped to see how many of them are found
+_TRIED, _MOST_TRIED = 0.02, 10_000  # share of labels that are swapped to see how many are found; rows of the trial
 
 
 @dataclass
@@ -43,16 +44,40 @@ def doubtful(features: np.ndarray, labels: np.ndarray, classes: int, trial: bool
     """
     if len(np.unique(labels)) < 2 or np.bincount(labels, minlength=classes)[np.unique(labels)].min() < FEWEST:
         return None
-    x = _scaled(features)
+    x = _widened(_scaled(features))
     found = _doubts(x, labels, classes)
     if trial:
-        rng = np.random.default_rng(1)
-        trusted = np.setdiff1d(np.arange(len(labels)), found.rows)
-        chosen = rng.permutation(trusted)[: max(5, round(_TRIED * len(labels)))]
-        swapped = labels.copy()
-        swapped[chosen] = (labels[chosen] + rng.integers(1, classes, size=len(chosen))) % classes
-        found.power = float(np.isin(chosen, _doubts(x, swapped, classes).rows).mean())
+        found.power = _power(x, labels, classes, found.rows)
     return found
+
+
+def _power(x: np.ndarray, labels: np.ndarray, classes: int, doubted: np.ndarray) -> float:
+    """The share of some swapped labels that is found, among at most _MOST_TRIED rows."""
+    rng = np.random.default_rng(1)
+    some = rng.permutation(len(labels))[:_MOST_TRIED]
+    trusted = np.flatnonzero(~np.isin(some, doubted))
+    chosen = rng.permutation(trusted)[: max(5, round(_TRIED * len(some)))]
+    swapped = labels[some]
+    swapped[chosen] = (swapped[chosen] + rng.integers(1, classes, size=len(chosen))) % classes
+    return float(np.isin(chosen, _doubts(x[some], swapped, classes).rows).mean())
+
+
+def _widened(x: np.ndarray) -> np.ndarray:
+    """Scaled features [n, d] and, of many rows, WIDER random combinations of their main directions above zero.
+
+    Random hidden units (Huang, Zhu and Siew 2006) let the regression see what no single feature shows.
+    """
+    if len(x) < MANY:
+        return x
+    some = x[np.random.default_rng(0).permutation(len(x))[:4_000]]
+    sizes, turns = np.linalg.eigh((some.T @ some / len(some)).astype(np.float64))
+    first = np.argsort(-sizes)[:_DIRECTIONS]
+    weight = np.sqrt(np.maximum(sizes[first], 1e-12))
+    scale = np.minimum(weight / weight.mean(), 3) / weight
+    rng = np.random.default_rng(1)
+    mix = (turns[:, first] * scale) @ rng.standard_normal((len(first), WIDER)) / np.sqrt(len(first))
+    hidden = x @ mix.astype(np.float32) + rng.standard_normal(WIDER).astype(np.float32) / 2
+    return np.concatenate([x, np.maximum(hidden, 0, out=hidden)], 1)
 
 
 def _doubts(x: np.ndarray, labels: np.ndarray, classes: int) -> Doubts:
@@ -68,7 +93,7 @@ def _doubts(x: np.ndarray, labels: np.ndarray, classes: int) -> Doubts:
 
 def suspicion(features: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """The chance [n] that each label was drawn at random: to rank all rows."""
-    return _mixture(cross_validated(_scaled(features), labels, classes), labels)[1]
+    return _mixture(cross_validated(_widened(_scaled(features)), labels, classes), labels)[1]
 
 
 def _scaled(features: np.ndarray) -> np.ndarray:
@@ -79,34 +104,43 @@ def _scaled(features: np.ndarray) -> np.ndarray:
 
 
 def cross_validated(x: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Scores float32 [n, K] of rows [n, d], each by ridge regression on the other folds; copies share a fold."""
+    """Scores float32 [n, K] of rows [n, d], each by ridge regression on the other folds; copies share a fold.
+
+    Of RIDGES the penalty is taken under which the scores are nearest to the labels.
+    """
     same = np.unique(x[:, :8].round(4), axis=0, return_inverse=True)[1].reshape(-1)
     fold = np.random.default_rng(0).integers(FOLDS, size=len(x))[same]
     wanted = np.eye(classes, dtype=np.float32)[labels]
-    if x.shape[1] > len(x):
-        return _by_kernel(x, wanted, fold)
+    tried = _by_products(x, wanted, fold) if x.shape[1] > len(x) else _by_sums(x, wanted, fold)
+    return tried[int(np.argmin([np.square(scores - wanted).sum() for scores in tried]))]
+
+
+def _by_sums(x: np.ndarray, wanted: np.ndarray, fold: np.ndarray) -> list[np.ndarray]:
+    """Scores under each penalty, from sums over folds: the cost grows with n d^2."""
     squares = [x[fold == k].T @ x[fold == k] for k in range(FOLDS)]
     sums = [x[fold == k].T @ wanted[fold == k] for k in range(FOLDS)]
-    scores = np.empty_like(wanted)
+    tried = [np.empty_like(wanted) for _ in RIDGES]
     for k in range(FOLDS):
-        left = sum(squares) - squares[k] + RIDGE * len(x) * np.eye(x.shape[1], dtype=np.float32)
-        scores[fold == k] = x[fold == k] @ np.linalg.solve(left.astype(np.float64), sum(sums) - sums[k])
-    return scores
+        left = (np.sum(squares, 0) - squares[k]).astype(np.float64)
+        for ridge, scores in zip(RIDGES, tried, strict=True):
+            penalty = ridge * len(x) * np.eye(x.shape[1])
+            scores[fold == k] = x[fold == k] @ np.linalg.solve(left + penalty, np.sum(sums, 0) - sums[k])
+    return tried
 
 
-def _by_kernel(x: np.ndarray, wanted: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """The same for more features than rows, by products of rows; the penalty is in proportion to their size."""
-    products, scores = (x @ x.T).astype(np.float64), np.empty_like(wanted)
-    ridge = max(RIDGE * len(x), 0.02 * float(np.trace(products)) / len(x))
+def _by_products(x: np.ndarray, wanted: np.ndarray, fold: np.ndarray) -> list[np.ndarray]:
+    """The same for more features than rows, from products of rows: the cost grows with n^2 d."""
+    products = (x @ x.T).astype(np.float64)
+    tried = [np.tile(wanted.mean(0), (len(x), 1)) for _ in RIDGES]
     for k in range(FOLDS):
         inside, outside = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        mean = wanted[inside].mean(0)
-        if len(outside):
-            weights = np.linalg.solve(
-                products[np.ix_(inside, inside)] + ridge * np.eye(len(inside)), wanted[inside] - mean
-            )
+        if not len(outside) or not len(inside):
+            continue
+        mean, own = wanted[inside].mean(0), products[np.ix_(inside, inside)]
+        for ridge, scores in zip(RIDGES, tried, strict=True):
+            weights = np.linalg.solve(own + ridge * len(x) * np.eye(len(inside)), wanted[inside] - mean)
             scores[outside] = mean + products[np.ix_(outside, inside)] @ weights
-    return scores
+    return tried
 
 
 def _mixture(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

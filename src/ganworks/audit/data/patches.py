@@ -3,7 +3,8 @@
 Natural pictures are alike at neighbouring places: a pattern of edges that is common at one pixel is about as common one
 pixel beside it. A patch that was put into pictures is at one place alone. For squares of several sizes at every place,
 the edges in and around the square are coded by their signs; a code that occurs more often than at the places around it
-can explain (Poisson) is a patch, and the pictures are those whose edges fit it. Opaque and blended patches of any
+can explain (Poisson) is a patch, and the pictures are those whose edges fit it; unless their common edges go on beyond
+a small area, as those of an object do that always lies at one place. Opaque and blended patches of any
 pattern are found alike, as only edges count; a patch at another place in every picture is not.
 """
 
@@ -22,21 +23,22 @@ AROUND = 2  # pixels to all sides where the same code is counted for comparison
 FITS = 0.9  # share of a patch's edges that a picture has to have
 MOST = 6  # patches that are told apart
 FEWEST = 6  # pictures
+LARGEST, COMMON, SHARERS = 9, 0.6, 2_000  # pixels of an area with common edges; share that has them; pictures looked at
 SMALLEST = 16  # pixels a side: below, places differ too much from each other
 TRIED = 60  # codes that are looked for in the pictures themselves
 
 
 @dataclass(frozen=True)
 class Patch:
-    """One patch: the place of its square in pixels, the pictures that have it, and how many would by chance.
+    """One patch: the place of the edges that its pictures share, these pictures, and how many would have it by chance.
 
-    rows: int64 [m]. expected: pictures at an average place around it, of as many pictures as were counted. share: of
-    the pictures of the class that has most of them, where there are classes.
+    rows: int64 [m]. expected: pictures with the same edges at an average place around it.
     """
 
     top: int
     left: int
-    side: int
+    height: int
+    width: int
     rows: np.ndarray
     expected: float
 
@@ -114,8 +116,13 @@ def _codes(left: np.ndarray, above: np.ndarray, side: int) -> tuple[np.ndarray, 
 def _sum(x: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
     """Sums over windows with separable weights: [H, W, n] -> [H - len(down) + 1, W - len(across) + 1, n]; it wraps."""
     height, width = x.shape[0] - len(down) + 1, x.shape[1] - len(across) + 1
-    rows = sum(w * x[k : k + height] for k, w in enumerate(down))
-    return sum(w * rows[:, k : k + width] for k, w in enumerate(across))
+    rows = down[0] * x[:height]
+    for k in range(1, len(down)):
+        rows += down[k] * x[k : k + height]
+    total = across[0] * rows[:, :width]
+    for k in range(1, len(across)):
+        total += across[k] * rows[:, k : k + width]
+    return total
 
 
 def _unlikely(left: np.ndarray, above: np.ndarray, side: int, plane: int, step: float) -> list[_Candidate]:
@@ -128,11 +135,10 @@ def _unlikely(left: np.ndarray, above: np.ndarray, side: int, plane: int, step: 
     }
     found = []
     for (top, start), (names, counts) in tables.items():
-        names, counts = names[counts >= FEWEST], counts[counts >= FEWEST]
-        if not len(names):
+        if counts.max(initial=0) < FEWEST:
             continue
         around = _around(tables, top, start, names)
-        for k in np.flatnonzero(counts > around.max(0)):
+        for k in np.flatnonzero((counts >= FEWEST) & (counts > around.max(0))):
             surprise = _surprise(int(counts[k]), around[:, k].tolist())
             if surprise > -math.log(RARE):
                 row = int(np.flatnonzero(codes[top, start] == names[k])[0])
@@ -187,10 +193,30 @@ def _confirmed(pictures: np.ndarray, at: _Candidate, taken: np.ndarray) -> Patch
     rows, others = np.flatnonzero(whole[own]), [int(fit.sum()) for place, fit in whole.items() if place != own]
     if len(rows) < FEWEST or _surprise(len(rows), others) < -math.log(RARE):
         return None
-    return Patch(at.top, at.left, at.side, rows, sum(others) / max(1, len(others)))
+    top, left, height, width = _extent(pictures, at, rows)
+    if max(height, width) > LARGEST:
+        return None
+    return Patch(top, left, height, width, rows, sum(others) / max(1, len(others)))
+
+
+def _extent(pictures: np.ndarray, at: _Candidate, rows: np.ndarray) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of the area around a square in which most pictures of `rows` share their edges."""
+    top, left = max(0, at.top - LARGEST), max(0, at.left - LARGEST)
+    part = pictures[rows[:SHARERS], :, top : at.top + at.side + LARGEST, left : at.left + at.side + LARGEST]
+    across, down = _signs(np.ascontiguousarray(_plane(part, at.plane).transpose(1, 2, 0)), at.step)
+    a, b = (np.abs(edges.mean(-1)) >= COMMON for edges in (across, down))
+    shared = a[:, :-1] | a[:, 1:] | b[:-1] | b[1:]  # pixels with such an edge at one of their sides
+    low, high = np.array([at.top - top, at.left - left]), np.array([at.top - top, at.left - left]) + at.side
+    while True:
+        near = shared[max(0, low[0] - 1) : high[0] + 1, max(0, low[1] - 1) : high[1] + 1]
+        found = np.argwhere(near) + np.maximum(0, low - 1)
+        new_low, new_high = np.minimum(low, found.min(0)), np.maximum(high, found.max(0) + 1)
+        if (new_low == low).all() and (new_high == high).all():
+            return int(low[0]) + top, int(low[1]) + left, int(high[0] - low[0]), int(high[1] - low[1])
+        low, high = new_low, new_high
 
 
 def _fits(edges: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Whether the edges [n, k] of pictures are those of a patch [k]: nearly all of its edges, and nearly nothing else."""
+    """Whether the edges [n, k] of pictures are those of a patch [k]: nearly all of its edges, and hardly another."""
     there = wanted != 0
     return ((edges == wanted)[:, there].mean(1) >= FITS) & ((edges == wanted).mean(1) >= FITS)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -57,6 +57,7 @@ def shapes_in(text: str) -> set[str]:
         return found
     if _SOCIAL.search(text):
         found.add("ids of persons")
+        text = _SOCIAL.sub(" ", text)
     if _IBAN.search(text) or any(_luhn(match[0]) for match in _CARD.finditer(text)):
         found.add("account or card numbers")
     elif _PHONE.search(text) or _PLAIN_PHONE.search(text):
@@ -89,7 +90,7 @@ def in_column(name: str, cells: Sequence[str]) -> list[Hint]:
         return []
     found = [h for h in in_texts(cells) if len(h.rows) >= max(1, SHARE * len(given))]
     parts = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
-    words = {*parts, *("".join(pair) for pair in zip(parts, parts[1:], strict=False))}
+    words = {*parts, *("".join(pair) for pair in pairwise(parts))}
     for kind, known in NAMED.items():
         if words & set(known) and kind not in {h.kind for h in found} and _fits(kind, [c for _, c in given]):
             found.append(Hint(kind, name, np.array([row for row, _ in given]), len(cells)))
@@ -123,7 +124,7 @@ def _number(cell: str) -> bool:
     return True
 
 
-def rare_together(columns: dict[str, Sequence[str]]) -> tuple[tuple[str, ...], np.ndarray, int] | None:
+def rare_together(columns: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], np.ndarray, int] | None:
     """(three columns of few values, rows whose combination of them fewer than RARE rows share, rows looked at).
 
     Of all triples of columns with 3 to 200 values, the one that singles out most rows (quasi-identifiers, Sweeney
@@ -142,7 +143,7 @@ def rare_together(columns: dict[str, Sequence[str]]) -> tuple[tuple[str, ...], n
         rows = np.flatnonzero(shared[place.reshape(-1)] < RARE)
         if len(rows) and (best is None or len(rows) > len(best[1])):
             best = (triple, rows)
-    return None if best is None else (*best, count)
+    return None if best is None else (best[0], best[1], count)
 
 
 def _codes(cells: Sequence[str]) -> np.ndarray:

@@ -30,14 +30,14 @@ def personal_data(at: Examined) -> Finding | None:
     rows = e.some(TEXTS)
     hints = personal.in_texts(e.texts(rows))
     found = np.unique(np.concatenate([h.rows for h in hints])) if hints else np.zeros(0, np.int64)
-    said = ", ".join(f"{h.kind} in {len(h.rows):,}" for h in hints)
+    said = "".join(f"{': ' if k == 0 else ', '}{h.kind} in {len(h.rows):,}" for k, h in enumerate(hints))
     return Finding(
         "personal",
         "Personal data",
         len(found),
         len(rows),
         e.count,
-        f"{counted(len(found), 'text holds', 'texts hold')} what looks like personal data{f': {said}' if said else ''}.",
+        f"{counted(len(found), 'text holds', 'texts hold')} what looks like personal data{said}.",
         _LIMITS,
         [Group([int(rows[r]) for r in h.rows[:50]], h.kind) for h in hints],
         {int(rows[r]): f"looks like {h.kind}" for h in hints for r in h.rows},
@@ -152,7 +152,7 @@ def places_in_metadata(at: Examined) -> Finding | None:
         e.count,
         e.count,
         f"{counted(len(e.located), 'file says', 'files say')} where it was taken (GPS in EXIF), of {e.count:,}.",
-        "Files are named, places are not read out. A training takes the pixels alone; whoever passes the files on passes "
-        "the places on.",
+        "Files are named, places are not read out. A training takes the pixels alone; whoever passes on the files "
+        "passes on the places.",
         [Group([row], "holds GPS data") for row in e.located[:200]],
     )

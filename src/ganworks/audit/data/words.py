@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def text_vectors(texts: Sequence[str]) -> np.ndarray:
     x = np.zeros((len(texts), WIDTH), np.float32)
     for row, text in enumerate(texts):
         words = _WORD.findall(text.lower())[:400]
-        for word in (*words, *map(" ".join, zip(words, words[1:], strict=False))):
+        for word in (*words, *map(" ".join, pairwise(words))):
             code = zlib.crc32(word.encode("utf-8", "surrogatepass"))
             x[row, code % WIDTH] += 1 if code & 0x10000 else -1
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)

@@ -18,8 +18,9 @@ def audit(places: list[str], options: Options) -> None:
     from ganworks.runs.run import Run
 
     if Path(path).is_dir() and Run.exists(path):
-        return _run(path, options)
-    _data(path, options)
+        _run(path, options)
+    else:
+        _data(path, options)
 
 
 def _data(path: str, options: Options) -> None:

@@ -18,3 +18,14 @@ class GivesEvidence(Protocol):
         What cannot be read is left out and counted. Raises UsageError where a training would refuse the data as a
         whole, and for features that do not look at such data.
         """
+
+
+@runtime_checkable
+class GlancesAtData(Protocol):
+    """A domain whose opened data a training can look at quickly before it begins."""
+
+    def glance(self, data: Any, rows: int, values: int) -> Any:
+        """The `audit.evidence.Evidence` of a random sample of opened data.
+
+        rows: examples at most. values: numbers that these hold together at most.
+        """

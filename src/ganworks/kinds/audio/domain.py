@@ -29,7 +29,7 @@ from ganworks.core.contracts import Progress, Work
 from ganworks.core.errors import UsageError, nearest, whole
 from ganworks.core.schema.declare import HeldOut, OnCorrupt, check, within
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.exclusions import without
+from ganworks.files.packing.exclusions import without
 from ganworks.files.wav import flac_bytes, wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds

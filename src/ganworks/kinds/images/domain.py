@@ -21,7 +21,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
-from ganworks.files.exclusions import without
+from ganworks.files.packing.exclusions import without
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, resize
@@ -113,6 +113,12 @@ class Images(Reading):
         from ganworks.kinds.images.evidence import evidence_of
 
         return evidence_of(replace(self, on_corrupt="skip"), path, features, work)
+
+    def glance(self, data: Packed, rows: int, values: int) -> Evidence:
+        """What a training looks at quickly before it begins."""
+        from ganworks.kinds.images.evidence import glance_of
+
+        return glance_of(data, rows, values)
 
     def plan(self, source: Source, known: Range | None = None) -> Conversion:
         """Look at a source and choose size, channels and range; known: see `packed`."""

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from ganworks.audit.data.describe import PatchFeatures, measures
 from ganworks.audit.evidence import Evidence, Rows
 from ganworks.core.contracts import Work
-from ganworks.files.exclusions import item_name, sha256_of, without
+from ganworks.files.packing.exclusions import item_name, sha256_of, without
 from ganworks.files.rasters.decode import DecodeError
 from ganworks.files.rasters.header import header
 from ganworks.files.sources import FileSource, open_source
@@ -67,6 +67,30 @@ def evidence_of(domain: Any, path: Any, features: str, work: Work) -> Evidence:
     return found
 
 
+def glance_of(data: Any, rows: int, values: int) -> Evidence:
+    """The evidence of a random sample of a `Packed`, by pixels and own features alone."""
+    count = max(50, min(rows, values // int(np.prod(data.spec.shape))))
+    chosen = np.sort(np.random.default_rng(0).permutation(len(data))[:count])
+    x = _levels(data, chosen)
+    small = _shrunk(x)
+    own = PatchFeatures(small)
+    return Evidence(
+        "pictures",
+        len(chosen),
+        lambda row: f"row {chosen[row]}",
+        None,
+        data.hashes[chosen],
+        np.zeros(len(chosen), bool),
+        None if data.labels is None else data.labels[chosen],
+        data.spec.classes,
+        vectors=lambda rows: own(small[rows]),
+        by="patches of the pictures",
+        simple=lambda rows: measures(small[rows]),
+        pictures=lambda rows: x[rows],
+        flat=lambda rows: np.ptp(x[rows].reshape(len(rows), -1).astype(np.int16), axis=1) < 1,
+    )
+
+
 def _kept(source: Any, data: Any) -> np.ndarray:
     """The number in the source of each row: those that could be read."""
     if len(source) == len(data):
@@ -94,7 +118,10 @@ def _picture(x: np.ndarray) -> Image.Image:
 
 def _small(data: Any, rows: Rows) -> np.ndarray:
     """The same, at most LARGEST pixels a side."""
-    x = _levels(data, rows)
+    return _shrunk(_levels(data, rows))
+
+
+def _shrunk(x: np.ndarray) -> np.ndarray:
     shrink = -(-max(x.shape[2:]) // LARGEST)
     if shrink < 2:
         return x

@@ -18,7 +18,7 @@ from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import HeldOut, check
 from ganworks.core.spec import Draw, Spec
-from ganworks.files.exclusions import read_exclusions
+from ganworks.files.packing.exclusions import read_exclusions
 from ganworks.files.tables.write import arrow, frame_csv, parquet_bytes
 from ganworks.kinds.tables.data import layout as table_layout
 from ganworks.kinds.tables.data import reading as table_read

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ganworks.audit.evidence import Evidence, Rows
-from ganworks.files.exclusions import item_name, sha256_of
+from ganworks.files.packing.exclusions import item_name, sha256_of
 from ganworks.files.packing.joined import contents
 from ganworks.kinds.audio.spectral import stft
 

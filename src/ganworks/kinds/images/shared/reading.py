@@ -10,7 +10,7 @@ from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
 from ganworks.core.spec import Spec
-from ganworks.files.exclusions import without
+from ganworks.files.packing.exclusions import without
 from ganworks.files.rasters.decode import colour
 from ganworks.files.sources import open_source
 from ganworks.kinds.images.shared.photo_pack import Photos, open_photos

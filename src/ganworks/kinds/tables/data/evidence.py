@@ -8,7 +8,7 @@ import numpy as np
 
 from ganworks.audit.data.words import column_vectors, spread
 from ganworks.audit.evidence import Evidence, Rows
-from ganworks.files.exclusions import sha256_of
+from ganworks.files.packing.exclusions import sha256_of
 
 CLASSES, ROWS = 50, 60_000  # values of the target that count as classes; rows that are looked at with features
 _ROOM = 4_000_000  # numbers of features

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganworks.audit.data.words import same_plainly, text_measures, text_vectors
 from ganworks.audit.evidence import Evidence
-from ganworks.files.exclusions import read_exclusions, sha256_of
+from ganworks.files.packing.exclusions import read_exclusions, sha256_of
 from ganworks.kinds.text.data.reading import Lines
 from ganworks.kinds.text.data.texts import Texts
 

@@ -1,8 +1,8 @@
 """Lists of examples to leave out: what `ganworks audit` proposes, and `exclude=FILE` of a training honours.
 
-A list is a CSV with the columns name, sha256, reason: the file (or place) of an example, the SHA-256 of its content, and
-why it is left out. Lines may be taken away or added by hand. An example is left out when its name is listed; where its
-content is not that of the line, the list is out of date, and refused.
+A list is a CSV with the columns name, sha256, reason: the file (or place) of an example, the SHA-256 of its content,
+and why it is left out. Lines may be taken away or added by hand. An example is left out when its name is listed; where
+its content is not that of the line, the list is out of date, and refused.
 """
 
 from __future__ import annotations
