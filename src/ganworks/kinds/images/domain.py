@@ -110,13 +110,13 @@ class Images(Reading):
 
     def evidence(self, path: Any, features: str, work: Work) -> Evidence:
         """What an audit may look at: pixels, features, labels, folders, cameras, sizes and formats."""
-        from ganworks.kinds.images.evidence import evidence_of
+        from ganworks.kinds.images.shared.evidence import evidence_of
 
         return evidence_of(replace(self, on_corrupt="skip"), path, features, work)
 
     def glance(self, data: Packed, rows: int, values: int) -> Evidence:
         """What a training looks at quickly before it begins."""
-        from ganworks.kinds.images.evidence import glance_of
+        from ganworks.kinds.images.shared.evidence import glance_of
 
         return glance_of(data, rows, values)
 
