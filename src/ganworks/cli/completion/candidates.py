@@ -26,6 +26,7 @@ _OPTIONS = {
     "data": ("recipe", "features", "out"),
     "audit": ("recipe", "features", "out", "data", "count", "seed", "identifiers"),
     "explore": ("out", "seed", "seeds", "steps", "label", "labels", "method", "count", "reach", "device"),
+    "studio": ("host", "port", "token", "open", "root_path", "hosts"),
 }
 _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain")
 
