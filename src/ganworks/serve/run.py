@@ -131,7 +131,7 @@ def run(app: App, settings: Settings, opened: list[Any], state: State, door: Doo
         ssl_keyfile=settings.key or None,
     )
     server = _Server(config, state, settings.drain, tell)
-    state.ending = lambda: server.stop.asked
+    state.ending, state.stop = lambda: server.stop.asked, server.stop
     try:
         server.run(sockets=opened)
     finally:

@@ -6,6 +6,7 @@ import inspect
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from ganworks.serve.access.gate import Gate, units_of
@@ -87,7 +88,7 @@ class Metered:
 
 def _late_part(ticket: Ticket) -> Ticket:
     """A ticket for work that goes on after its request was answered."""
-    return Ticket(ticket.id, ticket.method, ticket.client, ticket.route, ticket.key, time.monotonic())
+    return replace(ticket, started=time.monotonic(), n=0, cost=0, status=0, size=0, ended=False)
 
 
 def _note(ticket: Ticket, made: Any) -> None:

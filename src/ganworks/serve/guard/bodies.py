@@ -23,7 +23,11 @@ class Bodies:
         if not said.isdigit() or int(said[:20]) > self.most:
             return await refuse(self._too_large(), scope, receive, send)
         counted = _Counted(receive, send, self.most)
-        await self.app(scope, counted.receive, counted.send)
+        try:
+            await self.app(scope, counted.receive, counted.send)
+        except Exception:  # of an application that was told that the client has gone
+            if not counted.over:
+                raise
         if counted.over and not counted.begun:
             await refuse(self._too_large(), scope, receive, send)
         return None

@@ -32,32 +32,46 @@ class Envelope:
         sent = [value for name, value in scope["headers"] if name == b"x-request-id"]
         ticket = Ticket(request_id(sent[0].decode("latin-1") if len(sent) == 1 else ""), scope["method"][:16])
         ticket.client, ticket.asked = (scope.get("client") or ("",))[0], covered(route_path(scope))
-        outgoing = _Outgoing(send, ticket, self.paths, scope.get("scheme") == "https")
+        incoming, outgoing = _Incoming(receive), _Outgoing(send, ticket, self.paths, scope.get("scheme") == "https")
         token = ticket.enter()
         self.state.begin()
         try:
-            await self._answer(scope, receive, outgoing)
+            await self._answer(scope, incoming, outgoing)
         finally:
             ticket.status = ticket.status or _GONE
             self.state.end(ticket)
             Ticket.leave(token)
         return None
 
-    async def _answer(self, scope: Any, receive: Any, outgoing: _Outgoing) -> None:
+    async def _answer(self, scope: Any, incoming: _Incoming, outgoing: _Outgoing) -> None:
         try:
             if self.state.ending() and route_path(scope) not in (*HEALTH, "/metrics"):
                 error = RefusedError(503, "The service is ending. Try again in a moment.", "ending", 5)
-                return await refuse(error, scope, receive, outgoing)
-            await self.app(scope, receive, outgoing)
+                return await refuse(error, scope, incoming, outgoing)
+            await self.app(scope, incoming, outgoing)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             outgoing.broken()
+            if incoming.gone:
+                return None
             complain(*_told(outgoing.ticket, error))
             if not outgoing.ticket.status:
                 said = "The service failed at this request, which is a defect of it."
                 await answer(outgoing, 500, error_body(500, said, "internal_error", route_path(scope)))
         return None
+
+
+class _Incoming:
+    """The way in, which sees that a client has gone: what fails then is no defect."""
+
+    def __init__(self, receive: Any):
+        self._receive, self.gone = receive, False
+
+    async def __call__(self) -> Any:
+        message = await self._receive()
+        self.gone = self.gone or message["type"] == "http.disconnect"
+        return message
 
 
 class _Outgoing:

@@ -58,7 +58,7 @@ class Complaints(logging.Handler):
 def hear_libraries() -> None:
     """Let warnings of the server's libraries be told as sentences, each once."""
     handlers: list[logging.Handler] = [Complaints(logging.WARNING)]
-    for name in ("uvicorn", "asyncio"):
+    for name in ("uvicorn", "asyncio", "ganworks.serve"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = handlers, False
         logger.setLevel(logging.WARNING)

@@ -47,6 +47,7 @@ class State:
         self.facts, self.audit, self.tell, self.meters = facts or Facts, audit, tell, Meters()
         self.started = time.monotonic()
         self.ending: Callable[[], bool] = lambda: False  # asked at each request, so that a signal counts at once
+        self.stop: Callable[[], None] = lambda: None  # asks for the end, as a signal does
         self.working = 0
 
     def begin(self) -> None:
