@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ import numpy as np
 
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
-from ganworks.use.samples import EPOCH, Pictures, Samples, forms_of, marked_beside
+from ganworks.files import provenance
+from ganworks.use.samples import EPOCH, Pictures, Samples, forms_of, marked_beside, picture
 
 MEDIA = {
     ".png": "image/png",
@@ -39,6 +40,7 @@ MEDIA = {
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",
+    ".arrow": "application/vnd.apache.arrow.stream",
     ".npy": "application/x-npy",
     ".npz": "application/x-npz",
     ".zip": "application/zip",
@@ -270,11 +272,12 @@ class _Sink(io.RawIOBase):
         return found
 
 
-def base64_items(samples: Samples, suffix: str) -> Iterator[bytes]:
-    """Each sample's own file; suffix ".png" or ".webp" for pictures, or that of the maker's own files."""
+def single_files(samples: Samples, suffix: str) -> list[bytes]:
+    """Each sample's own file, of its own size: suffix as the maker's own files, or ".webp" (lossless) for pictures."""
     maker = samples.maker or Pictures()
     if suffix == maker.each:
-        yield from (content for _, content in samples.files())
-        return
-    for k in range(len(samples)):
-        yield samples[k].content(suffix)
+        return [content for _, content in samples.files()]
+    if samples.maker is not None:
+        return [samples[k].content(suffix) for k in range(len(samples))]
+    spec, form = samples.spec, suffix[1:]
+    return [provenance.encode([picture(x, spec)], form, samples.note(k)) for k, x in enumerate(samples.data)]

@@ -75,6 +75,10 @@ class Service:
         """The samples of an ask."""
         return await self.engine.sample(ask)
 
+    def ready(self) -> bool:
+        """Whether requests are answered."""
+        return bool(self.engine.names)
+
     def begin(self, ask: SampleAsk, form: Form, title: str) -> Job:
         """A job that makes the samples of an ask into one file."""
 

@@ -55,7 +55,7 @@ class StrictRoute(APIRoute):
 
         async def strict(request: Plain) -> Response:
             if self.body_field is not None:
-                _check_type(request, wanted)
+                check_type(request, wanted)
             try:
                 return await handle(StrictRequest(request.scope, request.receive))
             except ClientGoneError:
@@ -69,7 +69,8 @@ def _takes_form(route: APIRoute) -> bool:
     return any(type(field.field_info).__name__ in ("File", "Form") for field in fields)
 
 
-def _check_type(request: Plain, wanted: str) -> None:
+def check_type(request: Plain, wanted: str) -> None:
+    """Raise ApiError 415 unless a body is of the media type `wanted`, and not compressed."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != wanted:
         raise ApiError(415, f"This address reads {wanted}, not {given[:80] or 'a body without a Content-Type'}.")
