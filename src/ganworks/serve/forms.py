@@ -153,11 +153,14 @@ def note_header(samples: Samples, suffix: str, count: int | None = None) -> dict
 # Encoding ------------------------------------------------------------------------------------------------------------
 
 
-def encode(samples: Samples, form: Form) -> bytes:
-    """All samples as one file of this form, marked: the bytes that `ganworks sample ... out=FILE` writes."""
+def encode(samples: Samples, form: Form, **options: Any) -> bytes:
+    """All samples as one file of this form, marked: the bytes that `ganworks sample ... out=FILE` writes.
+
+    options: those of the maker's `encode`, such as columns.
+    """
     if form.own:
         return next(samples.files())[1]
-    return lines_of(samples) if form.suffix == LINES else samples.content(form.suffix)
+    return lines_of(samples) if form.suffix == LINES else samples.content(form.suffix, **options)
 
 
 def lines_of(samples: Samples) -> bytes:
@@ -215,7 +218,7 @@ async def pieces(parts: AsyncIterator[Samples], form: Form) -> AsyncIterator[byt
 
 
 async def _zip_pieces(parts: AsyncIterator[Samples]) -> AsyncIterator[bytes]:
-    sink, every = _Sink(), []
+    sink, every = Sink(), []
     with zipfile.ZipFile(sink, "w") as archive:
         async for part in parts:
             every.append(part)
@@ -237,7 +240,7 @@ def _whole(parts: list[Samples]) -> Samples:
                    labels=labels)  # fmt: skip
 
 
-class _Sink(io.RawIOBase):
+class Sink(io.RawIOBase):
     """What a zip is written to: its last bytes can be written again, until they are taken."""
 
     def __init__(self) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 from fastapi import Request
 
 from ganworks.serve.about import About
+from ganworks.serve.archives import One, zip_pieces
 from ganworks.serve.asks import SampleAsk
 from ganworks.serve.engine import Engine
-from ganworks.serve.forms import Form, encode, pieces
+from ganworks.serve.forms import Form, encode, media_of, pieces
 from ganworks.serve.jobs import Job, Jobs
 from ganworks.serve.routes.errors import ApiError, no_model
 from ganworks.use.samples import Samples
@@ -78,6 +79,16 @@ class Service:
     def ready(self) -> bool:
         """Whether requests are answered."""
         return bool(self.engine.names)
+
+    def begin_files(self, files: list[tuple[str, bytes]], one: One, title: str, headers: dict[str, str]) -> Job:
+        """A job that makes a zip of what `one` makes of each file; see `archives.zip_pieces`."""
+
+        async def work(job: Job) -> None:
+            with job.file.open("wb") as file:
+                async for piece in zip_pieces(files, one, job.progress):
+                    await asyncio.to_thread(file.write, piece)
+
+        return self.jobs.begin(len(files), title, media_of(".zip"), work, headers)
 
     def begin(self, ask: SampleAsk, form: Form, title: str) -> Job:
         """A job that makes the samples of an ask into one file."""

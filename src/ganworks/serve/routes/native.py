@@ -63,9 +63,9 @@ async def sample(name: str, body: SampleBody, request: Request) -> Response:
     return await sent(made, form, title, body.seed)
 
 
-async def sent(made: Samples, form: Form, title: str, seed: int | None) -> Response:
-    """Samples as one file."""
-    content = await in_thread(encode, made, form)
+async def sent(made: Samples, form: Form, title: str, seed: int | None, **options: Any) -> Response:
+    """Samples as one file. options: those of its encoder."""
+    content = await in_thread(lambda: encode(made, form, **options))
     return Response(content, headers=headers_of(made, form, title, seed), media_type=form.media)
 
 
@@ -99,9 +99,9 @@ def attachment(title: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{title}"'}
 
 
-def deadline_of(request: Request) -> float:
+def deadline_of(request: Request, usual: float = 30.0) -> float:
     """Seconds within which the answer is of use, from the header of that name."""
-    text = request.headers.get(_DEADLINE, "30")
+    text = request.headers.get(_DEADLINE, str(usual))
     try:
         found = float(text)
     except ValueError:

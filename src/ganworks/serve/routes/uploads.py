@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from ganworks.core.console.text import printable
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.core.machine.memory import spelled
 from ganworks.serve.routes.bodies import LARGEST_SEED
 from ganworks.serve.routes.errors import ApiError
@@ -46,6 +46,10 @@ class Upload:
         if not re.fullmatch(r"-?\d{1,20}", text, re.ASCII) or not least <= int(text) <= most:
             raise ApiError(422, f"{name} must be a whole number from {least} to {most}, not {text[:40]!r}.", param=name)
         return int(text)
+
+    def switch(self, name: str) -> bool:
+        """A field as on or off, off where it is missing. Raises UsageError."""
+        return switch(name, self.fields.get(name, "off"))
 
     def options(self) -> dict[str, Any]:
         """The field `options`: a JSON table of plain values. Raises ApiError."""
