@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ganworks.core.abilities.outside import file_options
 from ganworks.core.config import from_dict
 from ganworks.core.contracts import ChangesFiles, HasOptions, MakesFiles
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Spec
 from ganworks.files import weights
 from ganworks.files.rasters.decode import SUFFIXES
@@ -106,6 +107,18 @@ class About:
         if isinstance(found, Mapping):
             return {str(name): str(text) for name, text in found.items()}
         return dict(domain.options) if isinstance(domain, HasOptions) else {}
+
+    def check_options(self, options: dict[str, Any], use: str) -> dict[str, Any]:
+        """The options of a request. Raises UsageError for those that name files of this machine, and unknown ones."""
+        domain, known = self.domain(use), self.options(use)
+        for name in options:
+            if name in file_options(domain):
+                raise UsageError(f"options: {name[:60]} is a file, and none is taken here by its name.")
+            if use != "sample" and name not in known:  # a generator may have more than its header says
+                raise UsageError(
+                    f'options: this model has no option "{name[:60]}". {nearest(name, known or ("none",))}'
+                )
+        return dict(options)
 
     def facts(self) -> dict[str, Any]:
         """All of it as plain values, for clients."""

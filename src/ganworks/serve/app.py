@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganworks import __version__
 from ganworks.serve.engine import Engine
-from ganworks.serve.routes import changes, errors, inference, jobs, native, openai, tables
+from ganworks.serve.routes import changes, edits, errors, inference, jobs, native, openai, tables
 from ganworks.serve.service import Limits, Service
 
-ROUTERS = (native.router, changes.router, openai.router, tables.router, inference.router, jobs.router)
+ROUTERS = (native.router, changes.router, openai.router, edits.router, tables.router, inference.router, jobs.router)
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

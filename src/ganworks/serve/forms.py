@@ -207,14 +207,26 @@ async def pieces(parts: AsyncIterator[Samples], form: Form) -> AsyncIterator[byt
         async for piece in _zip_pieces(parts):
             yield piece
         return
-    head = b""
+    head: bytes | None = None
     async for part in parts:
         content = await asyncio.to_thread(encode, part, form)
-        if not head:
-            head = b"" if form.suffix == LINES else await asyncio.to_thread(encode, part[:0], form)
+        if head is None:
+            head = head_of(content, form)
             yield content
         else:
             yield content.removeprefix(head)
+
+
+def head_of(content: bytes, form: Form) -> bytes:
+    """The line that names the columns of a CSV file, with its end; nothing for other forms."""
+    if form.suffix != ".csv":
+        return b""
+    quoted = False
+    for place, byte in enumerate(content):
+        quoted ^= byte == ord('"')
+        if byte == ord("\n") and not quoted:
+            return content[: place + 1]
+    return content
 
 
 async def _zip_pieces(parts: AsyncIterator[Samples]) -> AsyncIterator[bytes]:
@@ -238,6 +250,11 @@ def _whole(parts: list[Samples]) -> Samples:
     labels = None if first.labels is None else np.concatenate([np.asarray(part.labels) for part in parts])
     return replace(first, data=np.broadcast_to(first.data[:1], (len(indices), *first.data.shape[1:])), indices=indices,
                    labels=labels)  # fmt: skip
+
+
+def joined(parts: list[Samples]) -> Samples:
+    """Parts of one ask as one."""
+    return parts[0] if len(parts) == 1 else replace(_whole(parts), data=np.concatenate([p.data for p in parts]))
 
 
 class Sink(io.RawIOBase):

@@ -117,8 +117,10 @@ class Jobs:
     def _new(self, total: int, name: str, media: str, headers: dict[str, str] | None) -> Job:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="ganworks-serve-"))
-        job = Job(total, name, media, self._folder / "new", headers or {})
-        job.file = self._folder / job.id
+        job = Job(total, name, media, self._folder, headers or {})
+        folder = self._folder / job.id
+        folder.mkdir()
+        job.file = folder / f"result{Path(name).suffix}"
         self._jobs[job.id] = job
         return job
 
@@ -141,7 +143,7 @@ class Jobs:
         finally:
             job.ended = time.monotonic()
             if job.state != "done":
-                await asyncio.to_thread(_remove, job.file)
+                await asyncio.to_thread(_remove, job)
             self._sweep()
 
     def get(self, id_: str) -> Job:
@@ -171,7 +173,7 @@ class Jobs:
                 job.tell("cancelled")
         elif job.state == "done":
             job.state = "cancelled"
-            await asyncio.to_thread(_remove, job.file)
+            await asyncio.to_thread(_remove, job)
         return job
 
     async def close(self) -> None:
@@ -192,7 +194,7 @@ class Jobs:
         for job in ended:
             if now - job.ended > self.keep_s or kept > self.most_bytes:
                 kept -= sizes[job.id]
-                _remove(job.file)
+                _remove(job)
                 del self._jobs[job.id]
 
 
@@ -216,8 +218,5 @@ def _event(position: int, event: str, facts: dict[str, Any]) -> str:
     return f"id: {position}\nevent: {event}\ndata: {json.dumps(facts)}\n\n"
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, True)
-    else:
-        path.unlink(missing_ok=True)
+def _remove(job: Job) -> None:
+    shutil.rmtree(job.file.parent, True)

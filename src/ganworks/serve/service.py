@@ -10,16 +10,20 @@ from typing import Any
 
 from fastapi import Request
 
+from ganworks.core.errors import UsageError
 from ganworks.serve.about import About
 from ganworks.serve.archives import One, zip_pieces
 from ganworks.serve.asks import SampleAsk
-from ganworks.serve.engine import Engine
-from ganworks.serve.forms import Form, encode, media_of, pieces
+from ganworks.serve.bulk import make_zip
+from ganworks.serve.engine import BusyError, Engine
+from ganworks.serve.engine.models import stamp_of
+from ganworks.serve.forms import Form, encode, joined, media_of, pieces
 from ganworks.serve.jobs import Job, Jobs
 from ganworks.serve.routes.errors import ApiError, no_model
 from ganworks.use.samples import Samples
 
-PART = 1024  # samples of one part of a long answer: others may go between
+PART = 1024  # samples above which an answer is sent while it is made
+_PATIENCE_S = 3600.0  # for each part of a job
 FILES = 1000  # above so many files of their own, samples are made in bulk, as on the command line
 
 
@@ -37,6 +41,12 @@ class Limits:
     results_bytes: int = 2 << 30
 
 
+class ChangedError(UsageError):
+    """A model was replaced in the middle of an answer."""
+
+    status = 409
+
+
 class Service:
     """An engine with what HTTP needs beside it."""
 
@@ -50,7 +60,7 @@ class Service:
         if name not in self.engine.names:
             raise no_model(name, self.engine.names)
         path = Path(self.engine.paths[name])
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         if self._about.get(name, (None,))[0] != stamp:
             self._about[name] = (stamp, About.of(name, path))
         found = self._about[name][1]
@@ -58,19 +68,41 @@ class Service:
             found.card(use)
         return found
 
-    def long(self, about: About, n: int, suffix: str) -> bool:
-        """Whether n samples are more than one answer holds. Raises ApiError for more than a job does."""
-        size = n * about.sample_bytes
-        if size > self.limits.job_bytes:
-            most = int(self.limits.job_bytes // about.sample_bytes)
-            raise ApiError(413, f"n={n}: a job of this service makes up to {most:,} samples of this model.", param="n")
-        return n > (FILES if suffix == ".zip" else self.limits.at_once) or size > self.limits.direct_bytes
+    def made(self, name: str) -> int:
+        """When a model's files were written, in seconds of Unix time; 0 where they cannot be seen."""
+        try:
+            return int(max(time for _, time, *_ in stamp_of(Path(self.engine.paths[name]))) / 1e9)
+        except (OSError, UsageError, ValueError):
+            return 0
 
-    async def parts(self, ask: SampleAsk) -> AsyncGenerator[Samples]:
-        """The samples of an ask, some at a time; other requests go between."""
-        for done in range(0, ask.n, PART):
-            part = replace(ask, start=ask.start + done, n=min(PART, ask.n - done), labels=labels_from(ask.labels, done))
-            yield await self.engine.sample(part)
+    def long(self, about: About, n: int, form: Form) -> bool:
+        """Whether n samples are more than one answer holds. Raises ApiError for more than a job makes."""
+        size, most = about.sample_bytes, self.limits.job_bytes if form.in_pieces else self.limits.direct_bytes
+        fit = min(most // size, self.engine.limits.streamed)
+        if n > fit:
+            raise ApiError(413, f"n={n:,}: this service makes up to {fit:,} samples of this model at once.", param="n")
+        at_once = FILES if form.suffix == ".zip" else self.limits.at_once
+        at_once = at_once if form.in_pieces else min(at_once, self.engine.limits.samples)
+        return n > at_once or n * size > self.limits.direct_bytes
+
+    async def parts(self, ask: SampleAsk, patient: bool = False) -> AsyncGenerator[Samples]:
+        """The samples of an ask in parts, all of one version of the model. patient: wait while the engine is busy.
+
+        Raises ChangedError when the model was replaced while it waited.
+        """
+        done, model = 0, None
+        while done < ask.n:
+            rest = replace(ask, start=ask.start + done, n=ask.n - done, labels=labels_from(ask.labels, done))
+            try:
+                async for part in self.engine.stream(rest):
+                    if model not in (None, part.facts.get("model")):
+                        raise ChangedError("The model was replaced while its samples were made. Ask again.")
+                    model, done = part.facts.get("model"), done + len(part)
+                    yield part
+            except BusyError as error:
+                if not patient:
+                    raise
+                await asyncio.sleep(min(30.0, error.seconds or 1.0))
 
     async def sample(self, ask: SampleAsk) -> Samples:
         """The samples of an ask."""
@@ -78,7 +110,7 @@ class Service:
 
     def ready(self) -> bool:
         """Whether requests are answered."""
-        return bool(self.engine.names)
+        return bool(self.engine.ready and self.engine.names)
 
     def begin_files(self, files: list[tuple[str, bytes]], one: One, title: str, headers: dict[str, str]) -> Job:
         """A job that makes a zip of what `one` makes of each file; see `archives.zip_pieces`."""
@@ -92,25 +124,32 @@ class Service:
 
     def begin(self, ask: SampleAsk, form: Form, title: str) -> Job:
         """A job that makes the samples of an ask into one file."""
+        ask = replace(ask, deadline_s=_PATIENCE_S)
 
         async def work(job: Job) -> None:
-            done = 0
-
-            async def parts() -> AsyncIterator[Samples]:
-                nonlocal done
-                async for part in self.parts(ask):
-                    yield part
-                    done += len(part)
-                    job.progress(done)
-
-            with job.file.open("wb") as file:
-                if form.in_pieces:
-                    async for piece in pieces(parts(), form):
+            if form.suffix == ".zip" and ask.n > FILES and not ask.start:
+                await make_zip(job, Path(self.engine.paths[ask.model]), ask, self.patient_sample)
+            elif form.in_pieces:
+                with job.file.open("wb") as file:
+                    async for piece in pieces(self._told(ask, job), form):
                         await asyncio.to_thread(file.write, piece)
-                else:
-                    file.write(await asyncio.to_thread(encode, await self.sample(ask), form))
+            else:
+                whole = joined([part async for part in self._told(ask, job)])
+                content = await asyncio.to_thread(encode, whole, form)
+                await asyncio.to_thread(job.file.write_bytes, content)
 
         return self.jobs.begin(ask.n, title, form.media, work, {"x-ganworks-seed": str(ask.seed)})
+
+    async def _told(self, ask: SampleAsk, job: Job) -> AsyncIterator[Samples]:
+        done = 0
+        async for part in self.parts(ask, patient=True):
+            yield part
+            done += len(part)
+            job.progress(done)
+
+    async def patient_sample(self, ask: SampleAsk) -> Samples:
+        """The samples of an ask, waiting while the engine is busy."""
+        return joined([part async for part in self.parts(ask, patient=True)])
 
 
 def labels_from(labels: Any, done: int) -> Any:
@@ -129,8 +168,3 @@ def service_of(request: Request) -> Service:
 async def in_thread(work: Any, *args: Any) -> Any:
     """What `work` returns, made in a thread."""
     return await asyncio.to_thread(work, *args)
-
-
-def _stamp(path: Path) -> Any:
-    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
-    return [(file.name, file.stat().st_mtime_ns) for file in files]

@@ -58,7 +58,13 @@ async def interpolate(name: str, body: WalkBody, request: Request) -> Response:
     count = (len(body.seeds) - 1) * (body.steps - 1) + 1
     form = choose(body.format, request.headers.get("accept", ""), about.forms, about.each, count)
     ask = WalkAsk(
-        name, tuple(body.seeds), body.steps, body.labels, body.truncation, dict(body.options), deadline_of(request)
+        name,
+        tuple(body.seeds),
+        body.steps,
+        body.labels,
+        body.truncation,
+        about.check_options(body.options, "sample"),
+        deadline_of(request),
     )
     made = await while_there(request, service.engine.walk(ask))
     strip = {"columns": len(made)} if form.suffix == ".png" else {}
@@ -77,10 +83,12 @@ async def apply(name: str, request: Request) -> Response:
         raise ApiError(422, "file: there is none. Send one as multipart/form-data.", param="file")
     given, content = file
     asked = {
-        "seed": form.seed(), "options": form.options(), "mask": mask[1] if mask else None,
+        "seed": form.seed(), "options": about.check_options(form.options(), "apply"), "mask": mask[1] if mask else None,
         "form": form.fields.get("format", "")[:20], "reverse": form.switch("reverse"),
         "deadline_s": deadline_of(request, 120.0),
     }  # fmt: skip
+    if asked["reverse"] and not any(card.get("player") == "G_back" for card in about.cards):
+        raise ApiError(400, "reverse: this model learned one direction only. Leave reverse out.", param="reverse")
     if given.lower().endswith(".zip"):
         return await _folder(service, request, name, content, about.takes, asked)
     if not given.lower().endswith(about.takes):

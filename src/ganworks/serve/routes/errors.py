@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.machine import memory
 from ganworks.core.machine.places import NoRoomError
 from ganworks.files.rasters.decode import DecodeError
+from ganworks.serve.engine.errors import ServiceError
 
 _TYPES = {  # the `type` of an error, as clients of the OpenAI API know it
     401: "authentication_error",
@@ -36,7 +38,18 @@ _CODES = {
     503: "unavailable",
     504: "deadline_exceeded",
 }
-_PATH = re.compile(r"(?<![\w.:/<])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()<>]+)+[/\\]([^\s/\\:;,'\"()<>]+)")
+_REASONS = {  # of the engine -> status and code
+    "unknown_model": (404, "model_not_found"),
+    "wrong_use": (400, "wrong_use"),
+    "too_large": (413, "too_large"),
+    "busy": (429, "busy"),
+    "too_late": (504, "deadline_exceeded"),
+    "cannot_load": (503, "cannot_load"),
+    "closing": (503, "ending"),
+}
+_PATH = re.compile(
+    r"(?<![\w.:/<])(?!/v[12]/|/docs)(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()<>]+)+[/\\]([^\s/\\:;,'\"()<>]+)"
+)
 _LONGEST = 2000  # characters of a message
 _log = logging.getLogger("ganworks.serve")
 
@@ -118,11 +131,13 @@ def from_exception(error: Exception) -> ApiError:
     """The answer for what went wrong, whatever it is."""
     if isinstance(error, ApiError):
         return error
-    status = getattr(error, "status", None)  # errors of the engine bring their own
+    status = getattr(error, "status", None)  # which errors of access and of jobs bring
     if isinstance(status, int):
-        wait = getattr(error, "retry_after", None)
-        headers = {"retry-after": str(max(1, round(wait or 1)))} if status in (429, 503) else {}
-        return ApiError(status, str(error), headers=headers)
+        headers = {**dict(getattr(error, "headers", ())), **_again(status, getattr(error, "retry_after", None))}
+        return ApiError(status, str(error), getattr(error, "code", ""), headers=headers)
+    if isinstance(error, ServiceError):
+        status, code = _REASONS.get(error.reason, (503, "model_failed"))
+        return ApiError(status, str(error), code, headers=_again(status, error.seconds))
     if isinstance(error, DecodeError):
         return ApiError(422, f"{error}", "unreadable")
     if isinstance(error, UsageError):
@@ -140,6 +155,11 @@ def from_exception(error: Exception) -> ApiError:
         )
     _log.error("A request failed, which is a defect.", exc_info=error)
     return ApiError(500, "The service failed at this request, which is a defect of it.", "internal_error")
+
+
+def _again(status: int, seconds: float | None) -> dict[str, str]:
+    """The header that says when to come back, for answers that ask for it."""
+    return {"retry-after": str(max(1, math.ceil(seconds or 1)))} if status in (429, 503) else {}
 
 
 def _from_validation(error: RequestValidationError) -> ApiError:

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from ganworks import __version__
 from ganworks.core.errors import UsageError
+from ganworks.core.limits import check_seed, check_truncation
 from ganworks.serve.about import About
 from ganworks.serve.asks import ApplyAsk, DecodeAsk, PredictAsk, SampleAsk
 from ganworks.serve.forms import LINES, lines_of
@@ -176,7 +177,8 @@ async def infer(name: str, request: Request, version: str = VERSION) -> Response
             raise ApiError(400, f"inputs: this model has no {given[:60]}; it takes {', '.join(known)}.", param="inputs")
     work = {"sample": _sampled, "apply": _applied, "predict": _predicted}[about.uses[0]]
     deadline = deadline_of(request)
-    made, digest = await while_there(request, work(service, about, inputs, _parameters(body), deadline))
+    options = about.check_options(_parameters(body), about.uses[0])
+    made, digest = await while_there(request, work(service, about, inputs, options, deadline))
     wanted, binary = _wanted(body, list(made))
     head: dict[str, Any] = {"model_name": name, "model_version": VERSION}
     if isinstance(body.get("id"), str):
@@ -271,8 +273,9 @@ async def generate(name: str, body: GenerateBody, request: Request, version: str
     if about.maker is None or ".txt" not in about.maker.forms:
         raise ApiError(400, f'"{name}" makes no texts.', param="name")
     said = {**read_prompt(body.text_input, about), **body.parameters}
-    label, truncation = said.pop("label", None), said.pop("truncation", 1.0)
-    ask = SampleAsk(name, 1, said.pop("seed", 0), 0, label, truncation, said, deadline_of(request))
+    label, truncation, seed = said.pop("label", None), said.pop("truncation", 1.0), said.pop("seed", 0)
+    options = about.check_options(said, "sample")
+    ask = SampleAsk(name, 1, check_seed(seed), 0, label, check_truncation(truncation), options, deadline_of(request))
     made = await while_there(request, service.sample(ask))
     return {"model_name": name, "model_version": VERSION, "text_output": str(made.items[0])}
 
@@ -323,8 +326,6 @@ async def _applied(
 async def _predicted(
     service: Service, about: About, inputs: dict[str, np.ndarray], options: dict[str, Any], deadline: float
 ) -> Made:
-    if options:
-        raise UsageError(f"parameters: a classifier has none, not even {next(iter(options))[:40]}.")
     files = await in_thread(_pictures, inputs)
     named = tuple((f"{k}.png", content) for k, content in enumerate(files))
     found = await service.engine.predict(PredictAsk(about.name, named, deadline))

@@ -20,6 +20,7 @@ _STREAM = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
 def shown(request: Request, job: Job) -> dict[str, Any]:
     """A job as plain values."""
+    here = f"{request.scope.get('root_path', '')}/v1/jobs/{job.id}"
     found: dict[str, Any] = {
         "id": job.id,
         "object": "job",
@@ -28,10 +29,10 @@ def shown(request: Request, job: Job) -> dict[str, Any]:
         "total": job.total,
         "created": int(job.created),
         "kept_seconds": service_of(request).limits.keep_s,
-        "links": {"self": f"/v1/jobs/{job.id}", "events": f"/v1/jobs/{job.id}/events"},
+        "links": {"self": here, "events": f"{here}/events"},
     }
     if job.state == "done":
-        found["links"]["result"] = f"/v1/jobs/{job.id}/result"
+        found["links"]["result"] = f"{here}/result"
         found["result"] = {"name": job.name, "media_type": job.media, "bytes": job.file.stat().st_size}
     if job.error is not None:
         error = from_exception(job.error)
@@ -41,7 +42,8 @@ def shown(request: Request, job: Job) -> dict[str, Any]:
 
 def accepted(request: Request, job: Job) -> Response:
     """202 and the job."""
-    return JSONResponse(shown(request, job), 202, {"location": f"/v1/jobs/{job.id}", "x-ganworks-job": job.id})
+    said = shown(request, job)
+    return JSONResponse(said, 202, {"location": said["links"]["self"], "x-ganworks-job": job.id})
 
 
 @router.get("/{job_id}", openapi_extra={"x-scope": "sample"})

@@ -40,8 +40,17 @@ async def models(request: Request) -> dict[str, Any]:
 @router.get("/models/{name}", openapi_extra={"x-scope": "models"})
 async def model(name: str, request: Request) -> dict[str, Any]:
     """What a model is: its kind, its uses, the options, classes and formats that it has."""
-    about = service_of(request).about(name)
-    return {"id": name, "object": "model", "created": 0, "owned_by": "ganworks", **about.facts()}
+    service = service_of(request)
+    about = service.about(name)
+    found = await service.engine.describe(name)
+    own = {"z_dim": found["z_dim"], "fingerprint": found["fingerprint"], "sha256": found["sha256"]}
+    facts = about.facts()
+    facts["options"][found["use"]] = found["options"]  # a network may have more than its header says
+    return {**_entry(name, service.made(name)), **facts, **own}
+
+
+def _entry(name: str, made: int = 0) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": made, "owned_by": "ganworks"}
 
 
 @router.post("/models/{name}/sample", openapi_extra={"x-scope": "sample"}, response_class=Response, responses=FILES)
@@ -51,11 +60,11 @@ async def sample(name: str, body: SampleBody, request: Request) -> Response:
     about = service.about(name, "sample")
     form = choose(body.format, request.headers.get("accept", ""), about.forms, about.each, body.n)
     ask = SampleAsk(
-        name, body.n, body.seed, body.start, body.labels, body.truncation, dict(body.options),
+        name, body.n, body.seed, body.start, body.labels, body.truncation, about.check_options(body.options, "sample"),
         deadline_s=deadline_of(request),
     )  # fmt: skip
     title = file_name(name, "seed", body.seed, suffix=form.suffix)
-    if body.background or service.long(about, body.n, form.suffix):
+    if body.background or service.long(about, body.n, form):
         return accepted(request, service.begin(ask, form, title))
     if form.in_pieces and body.n > PART:
         return await streamed(service, ask, form, title)

@@ -112,6 +112,8 @@ def pick(service: Service, name: str | None, use: str, able: str) -> About:
 
 
 def _able(about: About, able: str) -> bool:
+    if able == "edits":
+        return not about.gives
     if able == "sounds":
         return about.maker is not None and ".wav" in about.maker.forms
     return about.pictures if "sample" in about.uses else True
@@ -129,7 +131,8 @@ def ask_of(body: ImageBody | SpeechBody, prompt: str, about: About, n: int, requ
     seed = said.pop("seed", None)
     seed = secrets.randbelow(2**53) if seed is None else seed  # of those that JavaScript can hold
     labels, truncation = said.pop("label", None), said.pop("truncation", 1.0)
-    return SampleAsk(about.name, n, seed, 0, labels, truncation, said, deadline_s=deadline_of(request))
+    options = about.check_options(said, "sample")
+    return SampleAsk(about.name, n, seed, 0, labels, truncation, options, deadline_s=deadline_of(request))
 
 
 @router.post("/images/generations", openapi_extra={"x-scope": "sample"}, responses=_JSON)
@@ -154,7 +157,7 @@ async def generations(body: ImageBody, request: Request, response: Response) -> 
 def check_size(size: str | None, about: About) -> None:
     """Raise ApiError unless a size is "auto" or that of the model."""
     own = f"{about.spec.shape[2]}x{about.spec.shape[1]}"
-    if size not in (None, "auto", own):
+    if size is not None and size not in ("auto", own):
         raise ApiError(
             400, f"size={size[:40]}: this model makes pictures of {own} pixels. Say that, or auto.", param="size"
         )

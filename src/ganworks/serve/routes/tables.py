@@ -13,7 +13,7 @@ from pydantic import Field
 from ganworks.files.tables.write import arrow
 from ganworks.serve.about import About
 from ganworks.serve.asks import SampleAsk
-from ganworks.serve.forms import Form, encode, file_name, lines_of, media_of
+from ganworks.serve.forms import Form, encode, file_name, head_of, lines_of, media_of
 from ganworks.serve.routes.bodies import Body, Flag, Number, Seed, Text, Whole, Word, example
 from ganworks.serve.routes.errors import ApiError, described
 from ganworks.serve.routes.native import FILES, deadline_of, headers_of
@@ -139,7 +139,7 @@ def _together(made: list[Samples], suffix: str) -> bytes:
         return encode(made[0], Form(suffix))
     if suffix == ".csv":
         parts = [encode(part, Form(suffix)) for part in made]
-        head = encode(made[0][:0], Form(suffix))
+        head = head_of(parts[0], Form(suffix))
         return b"".join([parts[0], *(part.removeprefix(head) for part in parts[1:])])
     return encode(_joined(made), Form(suffix))
 
