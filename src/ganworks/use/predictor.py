@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.chance import own_randomness
 from ganworks.core.config import from_dict
 from ganworks.core.console.stop import told
 from ganworks.core.console.text import json_text, printable
@@ -34,7 +35,6 @@ from ganworks.files.sources import open_source
 from ganworks.files.tables.write import csv_text
 from ganworks.metrics.estimate import wilson
 from ganworks.runs.published import Published, load_net
-from ganworks.use.model import own_randomness
 
 FILE = "classifier.safetensors"
 _ROWS = 64  # pictures per batch
