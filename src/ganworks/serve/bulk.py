@@ -38,9 +38,13 @@ async def make_zip(job: Job, path: Path, ask: SampleAsk, engine: Ask) -> None:
 
     def work() -> None:
         model: Any = _Through(Model.load(path).prepared(**ask.options), ask, make)
+
+        def tell(done: int, _: int) -> None:
+            loop.call_soon_threadsafe(job.progress, done)
+
         generate(
             model, ask.n, job.file, ask.seed, ask.labels, truncation=ask.truncation,
-            on_progress=lambda done, _: loop.call_soon_threadsafe(job.progress, done),
+            on_progress=tell,
         )  # fmt: skip
 
     working = asyncio.ensure_future(asyncio.to_thread(work))

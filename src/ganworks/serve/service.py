@@ -86,7 +86,8 @@ class Service:
         return n > at_once or n * size > self.limits.direct_bytes
 
     async def parts(self, ask: SampleAsk, patient: bool = False) -> AsyncGenerator[Samples]:
-        """The samples of an ask in parts, all of one version of the model. patient: wait while the engine is busy.
+        """The samples of an ask in parts, all of one version of the model. patient: wait while the engine is busy, as
+        is done once the first part is there.
 
         Raises ChangedError when the model was replaced while it waited.
         """
@@ -100,7 +101,7 @@ class Service:
                     model, done = part.facts.get("model"), done + len(part)
                     yield part
             except BusyError as error:
-                if not patient:
+                if not patient and not done:
                     raise
                 await asyncio.sleep(min(30.0, error.seconds or 1.0))
 

@@ -5,6 +5,7 @@ import io
 import wave
 
 import httpx
+import numpy as np
 import openai
 import pytest
 from http_service import engine_of, listening, run
@@ -100,10 +101,14 @@ def test_sounds(client):
             client.audio.speech.create(**{"model": "audio", "input": "", "voice": "low", **wrong})
 
 
-def png(mode, size, value):
+def as_png(image):
     buffer = io.BytesIO()
-    Image.new(mode, size, value).save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def png(mode, size, value):
+    return as_png(Image.new(mode, size, value))
 
 
 def test_pictures_are_edited(client, address):
@@ -118,8 +123,10 @@ def test_pictures_are_edited(client, address):
 
 
 def test_holes_are_filled_where_a_mask_is_transparent_or_white(client, address):
-    photo, hole = png("RGB", (16, 16), (10, 200, 90)), png("L", (16, 16), 255)
-    clear = png("RGBA", (16, 16), (0, 0, 0, 0))
+    photo, square = png("RGB", (16, 16), (10, 200, 90)), np.zeros((16, 16), np.uint8)
+    square[4:9, 4:9] = 255
+    hole = as_png(Image.fromarray(square))
+    clear = as_png(Image.merge("LA", (Image.new("L", (16, 16)), Image.fromarray(255 - square))))
     made = [
         client.images.edit(model="inpaint", image=("a.png", photo), mask=("m.png", mask), prompt="").data[0].b64_json
         for mask in (hole, clear)

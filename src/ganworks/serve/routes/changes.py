@@ -82,7 +82,7 @@ async def apply(name: str, request: Request) -> Response:
     if file is None:
         raise ApiError(422, "file: there is none. Send one as multipart/form-data.", param="file")
     given, content = file
-    asked = {
+    asked: dict[str, Any] = {
         "seed": form.seed(), "options": about.check_options(form.options(), "apply"), "mask": mask[1] if mask else None,
         "form": form.fields.get("format", "")[:20], "reverse": form.switch("reverse"),
         "deadline_s": deadline_of(request, 120.0),

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from ganworks.core.errors import GanworksError
 from ganworks.serve.asks import SampleAsk
 from ganworks.serve.forms import Form, choose, encode, file_name, note_header, pieces
 from ganworks.serve.routes.bodies import SampleBody
@@ -72,6 +73,10 @@ async def sample(name: str, body: SampleBody, request: Request) -> Response:
     return await sent(made, form, title, body.seed)
 
 
+class CutError(Exception):
+    """An answer that had begun cannot be finished; the connection is closed, so that its client sees it."""
+
+
 async def sent(made: Samples, form: Form, title: str, seed: int | None, **options: Any) -> Response:
     """Samples as one file. options: those of its encoder."""
     content = await in_thread(lambda: encode(made, form, **options))
@@ -88,6 +93,8 @@ async def streamed(service: Service, ask: SampleAsk, form: Form, title: str) -> 
             yield first
             async for part in parts:
                 yield part
+        except GanworksError as error:  # the status is sent: all that is left is to end before the end
+            raise CutError(f"An answer was cut off: {error}") from error
         finally:
             await parts.aclose()
 
