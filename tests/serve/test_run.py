@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-import served
+import fenced
 
 from ganworks.cli.service.serve import names_of, settings_of
 from ganworks.core.errors import UsageError
@@ -21,10 +21,10 @@ HELPERS = str(Path(__file__).parents[1] / "helpers")
 PROCESS = """
 import sys
 sys.path.insert(0, {helpers!r})
-import served
+import fenced
 from ganworks.core.console.voice import say
 from ganworks.serve import listen, run
-service = served.build(engine=served.Engine(seconds={seconds}), drain={drain})
+service = fenced.build(engine=fenced.Engine(seconds={seconds}), drain={drain})
 opened = listen.tcp("127.0.0.1", 0)
 say(opened[0].getsockname()[1])
 cut = run.run(service.app, service.settings, opened, service.state, service.door, lambda: say("ready"))
@@ -48,15 +48,15 @@ class Process:
         assert self.process.stdout.readline() == "ready\n"
 
     def asked(self) -> socket.socket:
-        one = served.connected(self.port)
+        one = fenced.connected(self.port)
         one.sendall(ASK)
-        served.wait_until(lambda: b'"queue"' in self.get(READY))  # the server has read what was sent before
+        fenced.wait_until(lambda: b'"queue"' in self.get(READY))  # the server has read what was sent before
         return one
 
     def get(self, what: bytes) -> bytes:
-        one = served.connected(self.port)
+        one = fenced.connected(self.port)
         one.sendall(what)
-        return served.read_answer(one)
+        return fenced.read_answer(one)
 
     def end(self):
         out, err = self.process.communicate(timeout=60)
@@ -67,18 +67,18 @@ def test_a_signal_lets_work_be_finished_while_it_says_that_it_is_not_ready():
     service = Process(seconds=1.5)
     one = service.asked()
     service.process.send_signal(signal.SIGTERM)
-    served.wait_until(lambda: service.get(READY).startswith(b"HTTP/1.1 503"))
+    fenced.wait_until(lambda: service.get(READY).startswith(b"HTTP/1.1 503"))
     assert service.get(ASK).startswith(b"HTTP/1.1 503") and b'{"status": "ok"}' in service.get(
         READY.replace(b"ready", b"health")
     )
-    assert served.read_answer(one).startswith(b"HTTP/1.1 200")
+    assert fenced.read_answer(one).startswith(b"HTTP/1.1 200")
     code, out, err = service.end()
     assert (code, err) == (0, "") and "1 request is finished first" in out and out.endswith("cut 0\n")
 
 
 def test_without_work_it_ends_at_once():
     service = Process()
-    idle = served.connected(service.port)
+    idle = fenced.connected(service.port)
     service.process.send_signal(signal.SIGINT)
     assert service.end() == (0, "cut 0\n", "")
     idle.close()
@@ -97,7 +97,7 @@ def test_a_second_signal_ends_it_at_once():
     service = Process(seconds=600)
     one = service.asked()
     service.process.send_signal(signal.SIGTERM)
-    served.wait_until(lambda: service.get(READY).startswith(b"HTTP/1.1 503"))
+    fenced.wait_until(lambda: service.get(READY).startswith(b"HTTP/1.1 503"))
     time.sleep(0.4)  # within 0.3 s a second one is taken for the same
     service.process.send_signal(signal.SIGTERM)
     code, _, err = service.end()
@@ -164,13 +164,13 @@ def test_unix_sockets_that_cannot_be(tmp_path):
 
 
 def test_a_request_through_a_unix_socket(tmp_path):
-    service = served.build(uds=str(tmp_path / "gan.sock"))
+    service = fenced.build(uds=str(tmp_path / "gan.sock"))
     assert not service.gate.required
-    with served.listening(service, listen.unix(tmp_path / "gan.sock")):
+    with fenced.listening(service, listen.unix(tmp_path / "gan.sock")):
         one = socket.socket(socket.AF_UNIX)
         one.connect(str(tmp_path / "gan.sock"))
         one.sendall(READY)
-        assert served.read_answer(one).startswith(b"HTTP/1.1 200")
+        assert fenced.read_answer(one).startswith(b"HTTP/1.1 200")
     assert not (tmp_path / "gan.sock").exists()
 
 
@@ -191,14 +191,14 @@ def certificate(tmp_path_factory):
 
 
 def test_tls(certificate):
-    service = served.build(cert=str(certificate / "cert.pem"), key=str(certificate / "key.pem"))
+    service = fenced.build(cert=str(certificate / "cert.pem"), key=str(certificate / "key.pem"))
     trusts = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
     with (
-        served.listening(service) as port,
-        trusts.wrap_socket(served.connected(port), server_hostname="localhost") as one,
+        fenced.listening(service) as port,
+        trusts.wrap_socket(fenced.connected(port), server_hostname="localhost") as one,
     ):
         one.sendall(READY)
-        said = served.read_answer(one)
+        said = fenced.read_answer(one)
     assert said.startswith(b"HTTP/1.1 200") and b"\r\nstrict-transport-security: " in said
 
 
@@ -221,21 +221,21 @@ def test_tls_that_cannot_be(certificate, tmp_path):
 
 @pytest.mark.parametrize("path", [b"/readyz", b"/gan/readyz"])
 def test_a_root_path_that_the_proxy_cuts_off_or_not(path):
-    service = served.build(root_path="/gan")
-    with served.listening(service) as port:
-        one = served.connected(port)
+    service = fenced.build(root_path="/gan")
+    with fenced.listening(service) as port:
+        one = fenced.connected(port)
         one.sendall(READY.replace(b"/readyz", path))
-        assert served.read_answer(one).startswith(b"HTTP/1.1 200")
+        assert fenced.read_answer(one).startswith(b"HTTP/1.1 200")
 
 
 def test_a_proxy_is_believed_only_when_it_is_named():
     for proxy, client in (((), "127.0.0.1"), (("127.0.0.1",), "10.1.2.3")):
         told = []
-        service = served.build(proxy=proxy, tell=told.append)
-        with served.listening(service) as port:
-            one = served.connected(port)
+        service = fenced.build(proxy=proxy, tell=told.append)
+        with fenced.listening(service) as port:
+            one = fenced.connected(port)
             one.sendall(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-forwarded-for: 10.1.2.3\r\n\r\n")
-            served.read_answer(one)
+            fenced.read_answer(one)
         assert [ticket.client for ticket in told] == [client]
 
 

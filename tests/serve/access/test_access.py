@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-import served
+import fenced
 
 from ganworks.core.errors import UsageError
 from ganworks.serve.access import gate, store
@@ -27,7 +27,7 @@ def make(held):
 def service(held, make):
     """A service that needs keys."""
     make("somebody")
-    return served.build(held, keys="required")
+    return fenced.build(held, keys="required")
 
 
 def test_without_a_key_nothing_is_told(service):
@@ -168,9 +168,9 @@ def test_cost_counts_what_is_asked_for(service, make):
 
 def test_quota_survives_a_restart(held, make, tmp_path):
     text = make(quota=10)
-    assert [served.build(held, keys="required").sample(6, text).status for _ in range(2)] == [200, 429]
+    assert [fenced.build(held, keys="required").sample(6, text).status for _ in range(2)] == [200, 429]
     held.close()
-    again = served.build(KeyStore(tmp_path), keys="required")
+    again = fenced.build(KeyStore(tmp_path), keys="required")
     said = again.sample(6, text)
     assert said.status == 429 and said.code == "quota_spent" and int(said.headers["retry-after"]) <= 86_400
     assert again.sample(4, text).status == 200
@@ -178,7 +178,7 @@ def test_quota_survives_a_restart(held, make, tmp_path):
 
 def test_what_failed_is_given_back(held, make):
     text = make(quota=10, cost=Rate(10, 3600))
-    service = served.build(held, keys="required")
+    service = fenced.build(held, keys="required")
     assert service.sample(10, text, seed=13).status == 503
     service.gate._writer.submit(int).result()
     assert held.spent("anna") == 0
@@ -187,11 +187,11 @@ def test_what_failed_is_given_back(held, make):
 
 def test_jobs_at_once(held, make):
     text = make(jobs=1)
-    service = served.build(held, served.Engine(0.3), keys="required")
+    service = fenced.build(held, fenced.Engine(0.3), keys="required")
     first = []
     thread = threading.Thread(target=lambda: first.append(service.sample(key=text).status))
     thread.start()
-    served.wait_until(lambda: service.engine.asked)
+    fenced.wait_until(lambda: service.engine.asked)
     assert service.sample(key=text).code == "too_many_at_once"
     thread.join()
     assert first == [200] and service.sample(key=text).status == 200
@@ -207,7 +207,7 @@ def test_wrong_keys_from_one_address_are_slowed_and_right_ones_are_not(service, 
 
 def test_quota_that_cannot_be_counted_is_not_given(held, make, monkeypatch):
     text, free = make(quota=10), make("free")
-    service = served.build(held, keys="required")
+    service = fenced.build(held, keys="required")
 
     def full(*_):
         raise store.sqlite3.OperationalError("database or disk is full")
@@ -228,7 +228,7 @@ def test_the_last_use_is_noted(service, make, held):
 
 
 def test_this_machine_needs_no_key_but_a_wrong_one_is_told(held, make):
-    service = served.build(held)
+    service = fenced.build(held)
     assert service.sample().status == 200 and service.call("POST", "/v1/models/digits/unload").status == 200
     assert (
         service.call("GET", "/v1/models", key="sk-of-another-service").status == 200

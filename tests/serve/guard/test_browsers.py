@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-import served
+import fenced
 
 from ganworks.serve.access.keys import Key
 from ganworks.serve.access.store import KeyStore
@@ -14,7 +14,7 @@ from ganworks.serve.guard.hosts import is_local
 
 @pytest.fixture(scope="module")
 def service():
-    return served.build()
+    return fenced.build()
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_two_hosts(service):
 def test_names_that_the_owner_allows_and_addresses_where_others_reach_it(tmp_path):
     held = KeyStore(tmp_path)
     _, text = held.add(Key("", "anna"))
-    named = served.build(held, hosts=("gan.example.org",))
+    named = fenced.build(held, hosts=("gan.example.org",))
     statuses = [
         named.call("GET", "/v1/models", headers={"host": h}, key=text).status
         for h in ("gan.example.org", "GAN.example.org:443")
     ]
     assert statuses == [200, 200]
-    public = served.build(held, host="0.0.0.0")
+    public = fenced.build(held, host="0.0.0.0")
     known = {"10.0.0.1:8000": 200, "[fe80::1]": 200, "evil.example": 421, "localhost": 200}
     assert {h: public.call("GET", "/v1/models", headers={"host": h}, key=text).status for h in known} == known
 
@@ -102,10 +102,10 @@ def test_every_answer_has_the_headers(service, path):
 
 
 def test_answers_below_the_application_have_them_too():
-    with served.listening(served.build()) as port:
-        one = served.connected(port)
+    with fenced.listening(fenced.build()) as port:
+        one = fenced.connected(port)
         one.sendall(b"no http at all\r\n\r\n")
-        said = served.read_all(one).lower()
+        said = fenced.read_all(one).lower()
     assert said.startswith(b"http/1.1 400 ") and b"uvicorn" not in said and b"\r\nserver:" not in said
     assert all(name + b":" in said for name, _ in ALWAYS)
 
@@ -117,7 +117,7 @@ def test_a_failure_tells_nothing_of_the_program(service, capsys):
 
 
 def test_an_error_names_the_model_and_not_where_it_lies(tmp_path):
-    service = served.build(engine=served.Engine(places={"digits": tmp_path / "runs" / "digits-1"}))
+    service = fenced.build(engine=fenced.Engine(places={"digits": tmp_path / "runs" / "digits-1"}))
     said = service.call("GET", "/v1/names-a-path")
     assert said.json["error"]["message"] == "digits/state is damaged."
     paths = Paths({"digits": Path("runs/digits")})
@@ -147,7 +147,7 @@ def test_local_names():
 
 
 def test_too_large_bodies(monkeypatch):
-    service = served.build(body=1000)
+    service = fenced.build(body=1000)
     ok = service.call("POST", "/v1/models/digits/apply", body=b"x" * 1000)
     assert ok.json == {"bytes": 1000}
     said = service.call("POST", "/v1/models/digits/apply", body=b"x" * 1001)

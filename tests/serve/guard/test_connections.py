@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-import served
+import fenced
 
 from ganworks.serve.guard.protocol import Limits
 
@@ -14,29 +14,29 @@ QUICK = Limits(head=0.3, window=0.3, rate=1000, linger=0.3, idle=5, connections=
 
 @pytest.fixture(scope="module")
 def open_port():
-    service = served.build(limits=QUICK, body=1 << 20)
-    with served.listening(service) as port:
+    service = fenced.build(limits=QUICK, body=1 << 20)
+    with fenced.listening(service) as port:
         yield service, port
 
 
 @pytest.fixture
 def port(open_port):
-    served.wait_until(lambda: open_port[0].door.open == 0)
+    fenced.wait_until(lambda: open_port[0].door.open == 0)
     yield open_port[1]
-    one = served.connected(open_port[1])  # whatever was done, a good client is answered
+    one = fenced.connected(open_port[1])  # whatever was done, a good client is answered
     one.sendall(HEAD + b"connection: close\r\n\r\n")
-    assert served.read_all(one).startswith(b"HTTP/1.1 200")
+    assert fenced.read_all(one).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("beginning", [b"", b"G", HEAD, HEAD + b"x: y\r\nz", b"\r\n"])
 def test_a_head_that_does_not_come(port, beginning):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(beginning)
-    assert served.read_all(one).startswith(b"HTTP/1.1 408 ")
+    assert fenced.read_all(one).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_head_that_drips(port):
-    one = served.connected(port)
+    one = fenced.connected(port)
     stop = threading.Event()
 
     def drip():
@@ -48,30 +48,30 @@ def test_a_head_that_drips(port):
 
     one.sendall(HEAD)
     threading.Thread(target=drip, daemon=True).start()
-    said = served.read_all(one)
+    said = fenced.read_all(one)
     stop.set()
     assert said[:13] in (b"HTTP/1.1 408 ", b"")  # the reset of what was still dripping may overtake the answer
 
 
 def test_a_second_head_on_an_open_connection(port):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(HEAD + b"\r\n")
-    assert served.read_answer(one).startswith(b"HTTP/1.1 200")
+    assert fenced.read_answer(one).startswith(b"HTTP/1.1 200")
     one.sendall(b"\r\nGET")
-    assert served.read_all(one).startswith(b"HTTP/1.1 408 ")
+    assert fenced.read_all(one).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize(
     "said", [b"content-length: 100000\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"]
 )
 def test_a_body_that_stalls(port, said):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(UPLOAD + said)
-    assert b"slow_body" in served.read_all(one)
+    assert b"slow_body" in fenced.read_all(one)
 
 
 def test_a_body_that_drips(port):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(UPLOAD + b"content-length: 100000\r\n\r\n")
     said = b""
     one.settimeout(0.05)
@@ -89,12 +89,12 @@ def test_a_body_that_drips(port):
 
 def test_half_uploads_leave_nothing_behind(open_port, port, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    one = served.connected(port)
+    one = fenced.connected(port)
     part = b'--x\r\ncontent-disposition: form-data; name="file"; filename="../../a.png"\r\n\r\n'
     head = UPLOAD.replace(b"application/octet-stream", b"multipart/form-data; boundary=x")
     one.sendall(head + b"content-length: 900000\r\n\r\n" + part + b"y" * 500_000)
     one.close()
-    served.wait_until(lambda: open_port[0].door.open == 0 and open_port[0].state.working == 0)
+    fenced.wait_until(lambda: open_port[0].door.open == 0 and open_port[0].state.working == 0)
     assert not list(tmp_path.iterdir())
 
 
@@ -110,41 +110,41 @@ def test_half_uploads_leave_nothing_behind(open_port, port, tmp_path, monkeypatc
     (HEAD + b"x: a\r\n b\x00\r\n\r\n", b"400"),
 ])  # fmt: skip
 def test_heads_that_are_refused(port, head, status):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(head)
-    said = served.read_all(one)
+    said = fenced.read_all(one)
     assert said.startswith(b"HTTP/1.1 " + status) and b'"message"' in said
 
 
 def test_a_large_body_sees_its_answer(port):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(UPLOAD + b"content-length: 3000000\r\n\r\n" + b"x" * 3_000_000)
-    assert served.read_answer(one).startswith(b"HTTP/1.1 413 ")
-    one = served.connected(port)
+    assert fenced.read_answer(one).startswith(b"HTTP/1.1 413 ")
+    one = fenced.connected(port)
     chunk = b"80000\r\n" + b"x" * 0x80000 + b"\r\n"
     one.sendall(UPLOAD + b"transfer-encoding: chunked\r\n\r\n" + chunk * 3 + b"0\r\n\r\n")
-    assert served.read_answer(one).startswith(b"HTTP/1.1 413 ")
+    assert fenced.read_answer(one).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_body_that_nobody_reads_is_not_taken_for_ever(open_port, port):
     cut = open_port[0].door.cut
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(UPLOAD + b"content-length: 900000000\r\n\r\n")
-    assert served.read_answer(one).startswith(b"HTTP/1.1 413 ")
-    served.wait_until(lambda: open_port[0].door.open == 0)
+    assert fenced.read_answer(one).startswith(b"HTTP/1.1 413 ")
+    fenced.wait_until(lambda: open_port[0].door.open == 0)
     assert open_port[0].door.cut == cut + 1
 
 
 def test_a_client_that_does_not_read(open_port, port):
     cut = open_port[0].door.cut
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(b"GET /v1/much HTTP/1.1\r\nhost: localhost\r\n\r\n")
-    served.wait_until(lambda: open_port[0].door.cut == cut + 1 and open_port[0].state.working == 0)
+    fenced.wait_until(lambda: open_port[0].door.cut == cut + 1 and open_port[0].state.working == 0)
     one.close()
 
 
 def test_a_client_that_reads_gets_all(port):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(b"GET /v1/much HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
     count = 0
     while piece := one.recv(1 << 20):
@@ -153,12 +153,12 @@ def test_a_client_that_reads_gets_all(port):
 
 
 def test_too_many_connections_and_then_fewer(open_port, port):
-    held = [served.connected(port) for _ in range(8)]
-    served.wait_until(lambda: open_port[0].door.open == 8)
-    over = served.connected(port)
-    assert served.read_all(over).startswith(b"HTTP/1.1 503 ")
+    held = [fenced.connected(port) for _ in range(8)]
+    fenced.wait_until(lambda: open_port[0].door.open == 8)
+    over = fenced.connected(port)
+    assert fenced.read_all(over).startswith(b"HTTP/1.1 503 ")
     [one.close() for one in held]
-    served.wait_until(lambda: open_port[0].door.open == 0)
+    fenced.wait_until(lambda: open_port[0].door.open == 0)
 
 
 def test_one_address_has_its_share():
@@ -172,18 +172,18 @@ def test_one_address_has_its_share():
 
 
 def test_requests_in_a_row_without_waiting(port):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall((HEAD + b"\r\n") * 3)
-    got = [served.read_answer(one)]
+    got = [fenced.read_answer(one)]
     while got[-1].count(b"HTTP/1.1 200") + sum(g.count(b"HTTP/1.1 200") for g in got[:-1]) < 3:
         got.append(one.recv(65536))
     one.close()
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall((UPLOAD + b"content-length: 5\r\n\r\nhello") * 40)
-    served.read_all(one)  # closed after a few
+    fenced.read_all(one)  # closed after a few
 
 
 def test_100_continue_is_not_said_to_what_is_refused(port):
-    one = served.connected(port)
+    one = fenced.connected(port)
     one.sendall(UPLOAD + b"expect: 100-continue\r\ncontent-length: 9000000\r\n\r\n")
-    assert served.read_answer(one).startswith(b"HTTP/1.1 413 ")
+    assert fenced.read_answer(one).startswith(b"HTTP/1.1 413 ")

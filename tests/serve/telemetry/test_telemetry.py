@@ -6,7 +6,7 @@ import re
 import stat
 
 import pytest
-import served
+import fenced
 
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.serve.access import audit as audits
@@ -34,7 +34,7 @@ def lines(path):
 
 def test_health_needs_no_key_and_names_no_model_without_one(held):
     _, text_ = held.add(Key("", "anna", models=("cats",)))
-    service = served.build(held, keys="required")
+    service = fenced.build(held, keys="required")
     assert service.call("GET", "/healthz").json == {"status": "ok"}
     said = service.call("GET", "/readyz")
     assert said.status == 200 and said.json == {"status": "ready"}
@@ -50,12 +50,12 @@ def test_health_needs_no_key_and_names_no_model_without_one(held):
      (Facts({"a": True}, queue=8, capacity=8), 503, "full"), (Facts({"a": True}, queue=7, capacity=8), 200, "ready")],
 )  # fmt: skip
 def test_readiness(facts, status, why):
-    said = served.build(facts=lambda: facts).call("GET", "/readyz")
+    said = fenced.build(facts=lambda: facts).call("GET", "/readyz")
     assert (said.status, said.json["status"]) == (status, why)
 
 
 def test_while_it_ends_it_is_alive_but_not_ready_and_takes_nothing():
-    service = served.build()
+    service = fenced.build()
     service.state.ending = lambda: True
     assert service.call("GET", "/healthz").status == 200
     assert (service.call("GET", "/readyz").status, service.call("GET", "/readyz").json["status"]) == (503, "ending")
@@ -64,7 +64,7 @@ def test_while_it_ends_it_is_alive_but_not_ready_and_takes_nothing():
 
 
 def test_metrics_are_in_the_format_and_count(held):
-    service = served.build(facts=lambda: Facts({"digits": True}, queue=3))
+    service = fenced.build(facts=lambda: Facts({"digits": True}, queue=3))
     service.sample(5), service.sample(2), service.sample(model="unknown"), service.call("GET", "/../etc/passwd")
     said = service.call("GET", "/metrics")
     assert said.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -111,7 +111,7 @@ def test_label_sets_are_bounded():
 def test_a_line_for_each_request_with_all_that_counts_and_nothing_secret(held, tmp_path):
     key, text_ = held.add(Key("", "anna"))
     log = Audit(tmp_path / "log" / "audit.jsonl")
-    service = served.build(held, audit=log, keys="required")
+    service = fenced.build(held, audit=log, keys="required")
     service.sample(5, text_, headers={"x-request-id": "mine", "cookie": "secret-cookie"})
     service.call("POST", "/v1/images/generations", body={"model": "cats", "n": 2, "secret": "payload"}, key=text_)
     service.call("GET", "/v1/models", key="gwk_wrong")
@@ -122,7 +122,7 @@ def test_a_line_for_each_request_with_all_that_counts_and_nothing_secret(held, t
     assert set(first) == {"time", "request", "key", "client", "method", "route", "model", "sha256", "n", "cost",
                           "status", "seconds", "bytes"}  # fmt: skip
     assert {k: first[k] for k in ("request", "key", "client", "model", "sha256", "n", "cost", "status")} == {
-        "request": "mine", "key": key.id, "client": "127.0.0.1", "model": "digits", "sha256": served.SHA, "n": 5,
+        "request": "mine", "key": key.id, "client": "127.0.0.1", "model": "digits", "sha256": fenced.SHA, "n": 5,
         "cost": 5, "status": 200}  # fmt: skip
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", first["time"]) and first["seconds"] >= 0
     assert (second["model"], second["n"], second["route"]) == ("cats", 2, "/v1/images/generations")
@@ -136,7 +136,7 @@ def test_a_line_for_each_request_with_all_that_counts_and_nothing_secret(held, t
 @pytest.mark.parametrize("name", ["a%0ab", "a\nb", 'a","key":"x', "a\x1b[2Jb", "a\u2028b", "x" * 500])
 def test_names_of_callers_stay_within_their_line(tmp_path, name, capsys):
     log = Audit(tmp_path / "audit.jsonl")
-    service = served.build(audit=log, tell=teller("lines"))
+    service = fenced.build(audit=log, tell=teller("lines"))
     service.call("POST", "/v1/images/generations", body={"model": name})
     service.call("GET", f"/v1/{name}", headers={"user-agent": name.encode("ascii", "replace").decode()})
     log.close()
@@ -146,14 +146,14 @@ def test_names_of_callers_stay_within_their_line(tmp_path, name, capsys):
 
 
 def test_the_console_covers_keys_in_paths(capsys):
-    service = served.build(tell=teller("lines"))
+    service = fenced.build(tell=teller("lines"))
     service.call("GET", "/v1/gwk_0123456789ab_secretsecret/x")
     said = capsys.readouterr().out
     assert "gwk_0123456789ab..." in said and "secret" not in said and " 404 GET " in said
 
 
 def test_the_console_as_json(capsys):
-    served.build(tell=teller("json")).sample(3)
+    fenced.build(tell=teller("json")).sample(3)
     assert json.loads(capsys.readouterr().out)["n"] == 3
     assert teller("off") is None
     with pytest.raises(UsageError, match="lines, json or off"):
@@ -162,7 +162,7 @@ def test_the_console_as_json(capsys):
 
 def test_the_log_is_rotated_by_size(tmp_path):
     log = Audit(tmp_path / "audit.jsonl", size=1000, kept=2)
-    service = served.build(audit=log)
+    service = fenced.build(audit=log)
     for _ in range(20):
         service.call("GET", "/v1/models")
     log.close()
@@ -173,7 +173,7 @@ def test_the_log_is_rotated_by_size(tmp_path):
 
 def test_a_full_disk_loses_lines_and_nothing_else(tmp_path, monkeypatch, capsys):
     log = Audit(tmp_path / "audit.jsonl")
-    service = served.build(audit=log)
+    service = fenced.build(audit=log)
     write, full = os.write, [True]
 
     def refuse(descriptor, data):
@@ -184,9 +184,9 @@ def test_a_full_disk_loses_lines_and_nothing_else(tmp_path, monkeypatch, capsys)
 
     monkeypatch.setattr(audits.os, "write", refuse)
     assert [service.sample().status for _ in range(3)] == [200] * 3
-    served.wait_until(lambda: log.lost == 3)
+    fenced.wait_until(lambda: log.lost == 3)
     assert b"ganworks_audit_lines_lost_total 3\n" in service.call("GET", "/metrics").body
-    served.wait_until(lambda: log.lost == 4)
+    fenced.wait_until(lambda: log.lost == 4)
     full[0] = False
     assert service.sample().status == 200
     log.close()
@@ -199,7 +199,7 @@ def test_more_lines_than_can_wait_are_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(audits, "_WAITING", 2)
     monkeypatch.setattr(Audit, "_write_all", lambda self: None)
     log = Audit(tmp_path / "audit.jsonl")
-    service = served.build(audit=log)
+    service = fenced.build(audit=log)
     assert [service.sample().status for _ in range(5)] == [200] * 5 and log.lost == 3
 
 
@@ -224,7 +224,7 @@ def test_work_that_outlives_its_request_has_a_line_of_its_own(held, tmp_path):
     key, _ = held.add(Key("", "anna", quota=10))
     log = Audit(tmp_path / "audit.jsonl")
     state, gate = State(audit=log), Gate(held, True)
-    engine = Metered(served.Engine(), gate, lambda model: 4096, state.late)
+    engine = Metered(fenced.Engine(), gate, lambda model: 4096, state.late)
 
     async def job():
         ticket = Ticket("r1", "POST", route="/v1/jobs", key=key)
