@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 import fenced
+import pytest
 
 from ganworks.cli.service.serve import names_of, settings_of
 from ganworks.core.errors import UsageError

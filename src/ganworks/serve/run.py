@@ -176,7 +176,7 @@ class _Server(uvicorn.Server):
         return leave or (self.stop.asked and self._finished())
 
     def _finished(self) -> bool:
-        now, working = time.monotonic(), self._state.working
+        now, working = time.monotonic(), self._state.busy
         if not self._until:
             self._until = now + self._drain
             if working:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ganworks.core.console.voice import complain, say
 from ganworks.core.errors import GanworksError, UsageError
@@ -18,16 +19,18 @@ from ganworks.serve.access.gate import Gate
 from ganworks.serve.access.metered import Metered
 from ganworks.serve.access.store import KeyStore, state_folder
 from ganworks.serve.app import create_app
+from ganworks.serve.engine import Engine
 from ganworks.serve.guard.hosts import is_local
 from ganworks.serve.guard.protocol import Door
 from ganworks.serve.run import Settings, fence, needs_keys, run
 from ganworks.serve.telemetry.lines import teller
+from ganworks.serve.telemetry.metrics import Counter, Metric
 from ganworks.serve.telemetry.state import Facts, State
 
 _EVERYWHERE = ("0.0.0.0", "::", "")
 
 
-def start(engine: Any, settings: Settings, opened: list[Any], *, log: str = "lines", audit: str = "") -> None:
+def start(engine: Engine, settings: Settings, opened: list[Any], *, log: str = "lines", audit: str = "") -> None:
     """Serve the models of an engine, which is closed at the end, until a signal. opened: the sockets.
 
     log: "lines", "json" or "off". audit: a file, "off", or "": a file in the state folder. Raises GanworksError.
@@ -37,12 +40,19 @@ def start(engine: Any, settings: Settings, opened: list[Any], *, log: str = "lin
     gate = Gate(store, needs_keys(settings, store))
     door = Door(settings.limits, settings.proxy)
     kept = _audit(audit, settings, opened)
-    state = State(facts_of(engine), kept, tell)
+    watched = Watched(engine)
+    state = State(watched, kept, tell)
     places = {name: Path(place) for name, place in engine.paths.items()}
-    app = create_app(Metered(engine, gate, Positions(places), state.late))  # pyrefly: ignore
+    app = create_app(cast(Engine, Metered(engine, gate, Positions(places), state.late)))
     fenced = fence(app, settings, gate, state, door=door, places=places)
     lines = welcome(engine.names, settings, opened, gate.required, kept, places)
-    cut = run(fenced, settings, opened, state, door, lambda: say(*lines))
+    loading: list[asyncio.Task[None]] = []
+
+    def listening() -> None:
+        say(*lines)
+        loading.append(asyncio.get_running_loop().create_task(watched.load()))
+
+    cut = run(fenced, settings, opened, state, door, listening)
     gate.close()
     if kept:
         kept.close()
@@ -51,9 +61,47 @@ def start(engine: Any, settings: Settings, opened: list[Any], *, log: str = "lin
     engine.close()
 
 
-def facts_of(engine: Any) -> Callable[[], Facts]:
-    """What there is to know of an engine: that its models are there."""
-    return lambda: Facts(dict.fromkeys(engine.names, True))
+class Watched:
+    """What there is to know of an engine. Models count as ready once they were loaded, or could not be and said so;
+    one that was given up for want of room comes back with the next request.
+    """
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._tried: set[str] = set()
+
+    def __call__(self) -> Facts:
+        """The facts of now."""
+        figures = self._engine.figures()
+        waiting = self._engine.limits.waiting * max(1, len(self._engine.names))
+        queue = sum(figures["queued"].values())
+        return Facts(
+            {n: self._ready(n) for n in self._engine.names}, queue, waiting, figures["under_way"], _own(figures)
+        )
+
+    def _ready(self, name: str) -> bool:
+        return name in self._tried and self._engine.state(name)["state"] != "failed"
+
+    async def load(self) -> None:
+        """Load every model, so that the first request need not wait, and say which cannot be used."""
+        for name in self._engine.names:
+            try:
+                await self._engine.load(name)
+            except GanworksError as error:
+                complain(f'Note: "{name}" cannot be used. {error}')
+            self._tried.add(name)
+
+
+def _own(figures: Mapping[str, Any]) -> list[Metric]:
+    """The engine's counts as metrics."""
+    answers = Counter("ganworks_engine_requests_total", "What came of what the models were asked.", ("outcome",))
+    for outcome in ("done", "failed", "refused", "late", "gone"):
+        answers.add(outcome, by=figures[outcome])
+    runs = Counter("ganworks_engine_runs_total", "Batches that models ran; requests by batches is their mean size.")
+    busy = Counter("ganworks_engine_busy_seconds_total", "Time in which models ran.")
+    runs.add(by=figures["runs"])
+    busy.add(by=figures["busy_s"])
+    return [answers, runs, busy]
 
 
 class Positions:

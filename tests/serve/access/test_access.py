@@ -2,8 +2,8 @@
 
 import threading
 
-import pytest
 import fenced
+import pytest
 
 from ganworks.core.errors import UsageError
 from ganworks.serve.access import gate, store

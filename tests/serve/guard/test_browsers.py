@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-import pytest
 import fenced
+import pytest
 
 from ganworks.serve.access.keys import Key
 from ganworks.serve.access.store import KeyStore

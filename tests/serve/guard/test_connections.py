@@ -2,8 +2,8 @@
 
 import threading
 
-import pytest
 import fenced
+import pytest
 
 from ganworks.serve.guard.protocol import Limits
 

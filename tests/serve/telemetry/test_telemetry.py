@@ -5,8 +5,8 @@ import os
 import re
 import stat
 
-import pytest
 import fenced
+import pytest
 
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.serve.access import audit as audits

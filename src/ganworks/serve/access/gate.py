@@ -25,6 +25,13 @@ _ASK = (("www-authenticate", 'Bearer realm="ganworks"'),)
 Headers = Iterable[tuple[bytes, bytes]]
 
 
+class Work:
+    """A piece of work. done: the share of it that is done, from 0 to 1."""
+
+    def __init__(self) -> None:
+        self.done = 0.0
+
+
 class Gate:
     """The keys of a service and what their owners used.
 
@@ -108,12 +115,14 @@ class Gate:
         return [model for model in models if key is None or key.may_use(model)]
 
     @asynccontextmanager
-    async def work(self, ticket: Ticket, units: int) -> AsyncIterator[None]:
-        """A piece of work of so many cost units: counted while it runs, and given back if it fails."""
-        key = ticket.key
-        ticket.cost += units
+    async def work(self, ticket: Ticket, units: int) -> AsyncIterator[Work]:
+        """A piece of work of so many cost units: counted while it runs; if it fails, what was not done is given
+        back.
+        """
+        key, work = ticket.key, Work()
         if key is None:
-            yield
+            ticket.cost += units
+            yield work
             return
         if key.jobs and self._working[key.name] >= key.jobs:
             said = f"This key may have {key.jobs} at work at once. Wait for one of them."
@@ -121,11 +130,13 @@ class Gate:
         self._working[key.name] += 1
         try:
             await self._pay(key, units)
+            ticket.cost += units
             try:
-                yield
+                yield work
             except BaseException:
-                ticket.cost -= units
-                self._give_back(key, units)
+                left = units - math.ceil(units * min(1.0, work.done))
+                ticket.cost -= left
+                self._give_back(key, left)
                 raise
         finally:
             self._working[key.name] -= 1
@@ -155,7 +166,7 @@ class Gate:
     def _give_back(self, key: Key, units: int) -> None:
         if key.cost:
             self._costs.of(key.name, key.cost).put_back(units)
-        if key.quota and self.store:
+        if key.quota and units and self.store:
             self._writer.submit(self.store.spend, key.name, -units, 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -55,8 +55,8 @@ class Metered:
 
     def _streamed(self, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **more: Any) -> AsyncIterator[Any]:
-            async with self._work(args) as note:
-                async for part in method(*args, **more):
+            async with self._work(args) as note, aclosing(method(*args, **more)) as parts:
+                async for part in parts:
                     note(part)
                     yield part
 
@@ -72,12 +72,18 @@ class Metered:
         self._gate.check_model(ticket.key, model)
         n, units = _size(ask, self._positions(model) if model in self._engine.names else 1)
         part = _late_part(ticket) if ticket.ended else ticket
-        part.model, part.n = model, part.n + n
+        part.model = model
+        counted = _Counted(part)
         try:
-            async with self._gate.work(part, units):
-                yield lambda made: _note(part, made)
+            async with self._gate.work(part, units) as work:
+
+                def note(made: Any) -> None:
+                    counted.add(made)
+                    work.done = counted.n / max(1, n)
+
+                yield note
+            part.n += n - counted.n
         except BaseException as error:
-            part.n -= n
             part.status = part.status or (getattr(error, "status", 500) if part is not ticket else 0)
             raise
         finally:
@@ -91,10 +97,19 @@ def _late_part(ticket: Ticket) -> Ticket:
     return replace(ticket, started=time.monotonic(), n=0, cost=0, status=0, size=0, ended=False)
 
 
-def _note(ticket: Ticket, made: Any) -> None:
-    facts = getattr(made, "facts", None)
-    if isinstance(facts, dict) and facts.get("model"):
-        ticket.sha256 = str(facts["model"])[:64]
+class _Counted:
+    """Counts the results that were made for a ticket, and takes note of the model that made them."""
+
+    def __init__(self, ticket: Ticket):
+        self.ticket, self.n = ticket, 0
+
+    def add(self, made: Any) -> None:
+        """Results."""
+        count = len(made) if hasattr(made, "__len__") else 1
+        self.n, self.ticket.n = self.n + count, self.ticket.n + count
+        facts = getattr(made, "facts", None)
+        if isinstance(facts, dict) and facts.get("model"):
+            self.ticket.sha256 = str(facts["model"])[:64]
 
 
 def _size(ask: Any, positions: int) -> tuple[int, int]:

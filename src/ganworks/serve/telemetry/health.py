@@ -41,7 +41,7 @@ class Health:
         facts = self.state.facts()
         models = facts.models
         full = facts.capacity and facts.queue >= facts.capacity
-        why = "ending" if self.state.ending() else "loading" if not all(models.values()) else "full" if full else ""
+        why = "ending" if self.state.ending() else "loading" if not any(models.values()) else "full" if full else ""
         said: dict[str, Any] = {"status": why or "ready"}
         ticket = current()
         key = ticket.key if ticket else None

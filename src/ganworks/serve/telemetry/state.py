@@ -50,6 +50,11 @@ class State:
         self.stop: Callable[[], None] = lambda: None  # asks for the end, as a signal does
         self.working = 0
 
+    @property
+    def busy(self) -> int:
+        """Requests and other work that are not finished."""
+        return max(self.working, self.facts().working)
+
     def begin(self) -> None:
         """A request began."""
         self.working += 1
