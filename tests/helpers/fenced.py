@@ -186,15 +186,22 @@ async def _call(app, method, path, headers, chunks, client):
 
 
 def build(
-    store=None, engine=None, audit=None, tell=None, facts=None, positions=lambda model: 4096, **settings
+    store=None,
+    engine=None,
+    audit=None,
+    tell=None,
+    facts=None,
+    positions=lambda model: 4096,
+    app=application,
+    **settings,
 ) -> Service:
-    """A service. settings: as for `Settings`."""
+    """A service. app: makes the application of an engine. settings: as for `Settings`."""
     made = Settings(**settings)
     engine = engine or Engine()
     gate = Gate(store, needs_keys(made, store))
     state = State(facts or (lambda: Facts(dict.fromkeys(engine.names, True))), audit, tell)
     door = Door(made.limits, made.proxy)
-    app = application(Metered(engine, gate, positions, state.late))
+    app = app(Metered(engine, gate, lambda model: 4096, state.late))
     return Service(fence(app, made, gate, state, door=door, places=engine.paths), state, gate, engine, door, made)
 
 

@@ -34,6 +34,7 @@ from ganworks.serve.guard.headers import Paths
 from ganworks.serve.guard.hosts import Hosts, is_local
 from ganworks.serve.guard.protocol import Door, Limits, guarded
 from ganworks.serve.telemetry.envelope import Envelope
+from ganworks.serve.telemetry.handbook import Handbook
 from ganworks.serve.telemetry.health import Health
 from ganworks.serve.telemetry.lines import hear_libraries
 from ganworks.serve.telemetry.state import State
@@ -85,10 +86,11 @@ def needs_keys(settings: Settings, store: KeyStore | None) -> bool:
     if settings.keys == "auto" and settings.local:
         return False
     if store is None or not store.any_active():
-        why = "keys=required" if settings.local else f"Others can reach {', '.join(settings.hosts) or settings.host}"
+        why = "keys=required" if settings.local else f"Others can reach a service at {settings.host}"
+        why = f"Others can reach {', '.join(settings.hosts)}" if not settings.local and settings.hosts else why
         raise UsageError(
-            f"{why}, and there is no key: anybody could use the models, or nobody. Make one first, and give it to who "
-            "may use them:\n  ganworks keys add NAME"
+            f"{why}, and there is no key. Make one first, and give it to whoever may use the models:\n"
+            "  ganworks keys add NAME"
         )
     return True
 
@@ -97,7 +99,7 @@ def fence(
     app: Any, settings: Settings, gate: Gate, state: State, *, door: Door | None = None, places: dict[str, Path]
 ) -> App:
     """The application within its layers. app: FastAPI, or anything with `openapi()`. places: model -> where it lies."""
-    inner = Health(app, state, gate, door)
+    inner = Health(Handbook(app, app.openapi, gate.required), state, gate, door)
     inside = Access(Bodies(inner, settings.body), gate, lambda: Scopes(app.openapi(), settings.public))
     hosts = Hosts(inside, (*settings.hosts, *([settings.host] if settings.host else [])), not settings.local)
     return Envelope(hosts, state, Paths(places))

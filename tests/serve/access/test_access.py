@@ -1,6 +1,8 @@
 """Who gets in, with what, and how much of it."""
 
+import re
 import threading
+from pathlib import Path
 
 import fenced
 import pytest
@@ -146,6 +148,25 @@ def test_paths_in_place_of_names_lead_nowhere(service, make, name):
     text = make(models=("cats",))
     assert service.sample(key=text, model=name).status in (403, 404)
     assert service.call("POST", "/v1/images/generations", key=text, body={"model": name}).status == 403
+    assert not service.engine.asked
+
+
+def test_paths_in_every_field_of_the_real_addresses(held, make):
+    """No address of the service opens a file that a caller names, and none says where files lie."""
+    from ganworks.serve.app import create_app
+
+    text = make()
+    service = fenced.build(held, keys="required", app=create_app)
+    document = create_app(service.engine).openapi()
+    for name in ("..%2f..%2fetc%2fpasswd", "..", "/etc/passwd", "a\x00b", "runs/digits", "x" * 3000):
+        body = {"model": name, "prompt": name, "input": name, "voice": name, "id": name, "name": name, "n": 1}
+        for path, operations in document["paths"].items():
+            address = re.sub(r"\{\w+\}", lambda _, name=name: name, path)
+            for verb in operations:
+                said = service.call(verb.upper(), address, key=text, body=body if verb == "post" else b"")
+                assert said.status < 500 or "{" not in path, (verb, address, said.body)
+                assert said.status >= 400 or "{" not in path, (verb, address, said.body)
+                assert b"root:" not in said.body and str(Path.cwd()).encode() not in said.body
     assert not service.engine.asked
 
 

@@ -46,7 +46,7 @@ def test_health_needs_no_key_and_names_no_model_without_one(held):
 
 @pytest.mark.parametrize(
     ("facts", "status", "why"),
-    [(Facts({"a": True}), 200, "ready"), (Facts({"a": True, "b": False}), 503, "loading"),
+    [(Facts({"a": True}), 200, "ready"), (Facts({"a": False, "b": False}), 503, "loading"),
      (Facts({"a": True}, queue=8, capacity=8), 503, "full"), (Facts({"a": True}, queue=7, capacity=8), 200, "ready")],
 )  # fmt: skip
 def test_readiness(facts, status, why):
@@ -240,3 +240,34 @@ def test_work_that_outlives_its_request_has_a_line_of_its_own(held, tmp_path):
     first, second = lines(log.path)
     assert (first["n"], second["n"], second["cost"], second["request"], second["key"]) == (0, 4, 4, "r1", key.id)
     assert held.spent("anna") == 4
+
+
+# The page of the addresses --------------------------------------------------------------------------------------------
+
+
+def test_docs_is_a_page_that_loads_nothing(held):
+    import base64
+    import hashlib
+
+    from ganworks.serve.app import create_app
+
+    held.add(Key("", "anna"))
+    service = fenced.build(held, keys="required", app=create_app)
+    said = service.call("GET", "/docs")
+    text_ = said.body.decode()
+    assert (
+        said.status == 200 and "/v1/models/{name}/sample" in text_ and "truncation" in text_ and "digits" not in text_
+    )
+    assert not re.search(r"<script|src=|https?:|@import|url\(|<link", text_)
+    style = re.search("<style>(.*)</style>", text_, re.S)[1].encode()
+    assert base64.b64encode(hashlib.sha256(style).digest()).decode() in said.headers["content-security-policy"]
+    assert service.call("GET", "/openapi.json").status == 200 and service.call("POST", "/docs").status == 401
+
+
+def test_every_address_of_the_service_declares_a_scope_that_keys_have():
+    from ganworks.serve.access.keys import SCOPES
+    from ganworks.serve.app import create_app
+
+    for path, operations in create_app(fenced.Engine()).openapi()["paths"].items():
+        for verb, said in operations.items():
+            assert said.get("x-scope") in (*SCOPES, "models", "public"), f"{verb} {path} declares no scope"
