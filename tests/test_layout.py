@@ -179,6 +179,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
         "compare",
         "data",
         "eval",
+        "explore",
         "features",
         "info",
         "predict",
