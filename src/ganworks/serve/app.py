@@ -13,12 +13,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganworks import __version__
-from ganworks.serve import page
 from ganworks.serve.engine import Engine
 from ganworks.serve.routes import changes, edits, errors, inference, jobs, native, openai, tables
 from ganworks.serve.service import Limits, Service
 
-ROUTERS = tuple(part.router for part in (native, changes, openai, edits, tables, inference, jobs, page))
+ROUTERS = tuple(part.router for part in (native, changes, openai, edits, tables, inference, jobs))
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
