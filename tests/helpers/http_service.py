@@ -60,10 +60,12 @@ def engine_of(*names: str, **settings: Any) -> Iterator[Engine]:
 
 
 @contextmanager
-def client_of(*names: str, **settings: Any) -> Iterator[TestClient]:
-    """A client of a service in this process."""
-    with engine_of(*names) as engine, TestClient(create_app(engine, **settings), raise_server_exceptions=False) as made:
-        yield made
+def client_of(*names: str, engine: dict[str, Any] | None = None, **settings: Any) -> Iterator[TestClient]:
+    """A client of a service in this process. engine: settings of the engine; the others are those of the app."""
+    with engine_of(*names, **engine or {}) as made:
+        app = create_app(made, **settings)
+        with TestClient(app, raise_server_exceptions=False) as client:
+            yield client
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ganworks.serve.engine import Engine
 from ganworks.serve.routes import changes, edits, errors, inference, jobs, native, openai, tables
 from ganworks.serve.service import Limits, Service
 
-ROUTERS = (native.router, changes.router, openai.router, edits.router, tables.router, inference.router, jobs.router)
+ROUTERS = tuple(part.router for part in (native, changes, openai, edits, tables, inference, jobs))
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -43,6 +43,8 @@ def create_app(
         summary="Trained networks over HTTP.",
         lifespan=life,
         openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
         redirect_slashes=False,
     )
     app.state.service = service

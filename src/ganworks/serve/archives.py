@@ -17,6 +17,7 @@ from ganworks.use.samples import EPOCH
 
 MOST_MEMBERS = 10_000
 _RATIO = 200  # bytes that a member may have for each packed one; pictures have about one
+_SMALL = 1 << 20  # bytes of a member that may be packed as tightly as it likes
 _PACKED = 8  # a zip may hold so many times the bytes of an upload
 
 One = Callable[[str, bytes], Awaitable[tuple[bytes, str, str]]]
@@ -73,7 +74,7 @@ def _check(info: zipfile.ZipInfo, most: int) -> None:
         raise TooMuchInsideError(
             f"file: {name!r} in the zip has {spelled(info.file_size)}; up to {spelled(most)} are read."
         )
-    if info.file_size > 1 << 20 and info.file_size > _RATIO * max(1, info.compress_size):
+    if info.file_size > _SMALL and info.file_size > _RATIO * max(1, info.compress_size):
         raise TooMuchInsideError(f"file: {name!r} in the zip is packed more tightly than a file of its kind can be.")
 
 

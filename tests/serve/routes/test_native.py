@@ -11,6 +11,7 @@ from pictures import noise
 from PIL import Image
 
 from ganworks.cli.main import main
+from ganworks.serve.routes import native
 
 KINDS = ("dcgan", "table", "text", "series", "audio", "video", "points", "classify", "shift")
 
@@ -74,13 +75,14 @@ def test_the_accept_header_chooses(client):
 
 
 @pytest.mark.parametrize(("name", "form"), [("table", "csv"), ("text", "txt"), ("series", "csv")])
-def test_long_answers_are_sent_in_pieces_with_the_same_bytes(client, tmp_path, name, form):
-    place = cli(tmp_path, "sample", run(name), 1500, "seed=2", f"out=x.{form}")
-    with client.stream("POST", f"/v1/models/{name}/sample", json={"n": 1500, "seed": 2, "format": form}) as answer:
+def test_long_answers_are_sent_in_pieces_with_the_same_bytes(client, tmp_path, monkeypatch, name, form):
+    monkeypatch.setattr(native, "PART", 200)
+    place = cli(tmp_path, "sample", run(name), 500, "seed=2", f"out=x.{form}")
+    with client.stream("POST", f"/v1/models/{name}/sample", json={"n": 500, "seed": 2, "format": form}) as answer:
         assert "content-length" not in answer.headers
         assert answer.read() == place.read_bytes()
     mark = json.loads(answer.headers["x-ganworks-mark"])
-    assert mark["count"] == 1500 and mark["indices"] == [0, 1499]
+    assert mark["count"] == 500 and mark["indices"] == [0, 499]
 
 
 def test_json_lines_say_what_is_missing_with_null(client):
@@ -92,11 +94,12 @@ def test_json_lines_say_what_is_missing_with_null(client):
     assert [json.loads(line)["index"] for line in texts] == [0, 1]
 
 
-def test_labels_repeat_over_parts_as_over_the_whole(client, tmp_path):
-    place = cli(tmp_path, "sample", run("dcgan"), 900, "seed=2", "labels=2,0,1,1,0,1,2", "out=x.zip")
+def test_labels_repeat_over_parts_as_over_the_whole(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(native, "PART", 200)
+    place = cli(tmp_path, "sample", run("dcgan"), 400, "seed=2", "labels=2,0,1,1,0,1,2", "out=x.zip")
     answer = client.post(
         "/v1/models/dcgan/sample",
-        json={"n": 900, "seed": 2, "labels": ["2", "0", "1", "1", "0", "1", "2"], "format": "zip"},
+        json={"n": 400, "seed": 2, "labels": ["2", "0", "1", "1", "0", "1", "2"], "format": "zip"},
     )
     assert answer.content == place.read_bytes()
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ganworks.serve.engine.jobs import Job, RowsJob
 from ganworks.serve.engine.places import Places, slots
@@ -23,7 +24,8 @@ from ganworks.serve.engine.rows import Part
 from ganworks.use.model import Model
 
 _RECENT = 0.05  # seconds after a run in which those that it answered may come back
-_MEMORY = 0.1  # weight of the newest run in the measured rate
+_MEMORY = 0.1  # weight of the newest run in what is remembered of runs
+_MEASURING = 12  # canonical windows' worth of time that measuring places takes, about
 _AUDIT = 500  # after so many packed batches, one of their rows is run again in its canonical window
 
 
@@ -42,10 +44,9 @@ class Lane:
     def __init__(self, draws: bool = True):
         self.jobs: deque[Any] = deque()
         self.share, self.draws = 0.0, draws
-        self.measuring: Iterator[None] | None = None  # what is still to be measured; owed: it is its turn
-        self.owed = False
-        self.rate = 0.0  # rows per second while it is run
+        self.measuring: Iterator[None] | None = None  # what is still to be measured
         self.last_rows, self.last_end = 0, 0.0
+        self.each = 0.0  # seconds of a call, as remembered
 
     @property
     def waiting(self) -> int:
@@ -61,23 +62,25 @@ class Lane:
 
     def take(self) -> Batch | None:
         """The next batch, taken from the queue; None when there is nothing to run."""
-        return Calls([self.jobs.popleft()]) if self.jobs else None
+        return Calls([self.jobs.popleft()], self) if self.jobs else None
 
     def pause(self, now: float, window: float) -> float:
         """Seconds for which it is better to wait for more."""
         return 0.0
 
-    def tell(self, rows: int, seconds: float) -> None:
-        """Take note of a run."""
-        self.last_rows, self.last_end = rows, time.monotonic()
-        now = rows / max(seconds, 1e-9)
-        self.rate = now if not self.rate else self.rate + _MEMORY * (now - self.rate)
+    @property
+    def owed(self) -> bool:
+        """Whether something is to be measured before the next batch."""
+        return False
 
     def wait(self, cost: int) -> float:
-        """Seconds until a new job of this cost is done, if its lane alone is run; 0 while the rate is not known."""
-        if not self.rate or not self.jobs:
-            return 0.0
-        return (min(self.waiting, len(self.jobs) * cost) + cost) / self.rate
+        """Seconds until a new job of this cost is done, if its lane alone is run; 0 while that is not known."""
+        return self.each * (len(self.jobs) + 1)
+
+
+def remembered(old: float, new: float) -> float:
+    """The mean of what was seen, the newest weighing most."""
+    return new if not old else old + _MEMORY * (new - old)
 
 
 class CallJob(Job):
@@ -93,12 +96,15 @@ class Calls:
     """A batch of one call."""
 
     jobs: list[CallJob]
+    lane: Lane
 
     def run(self) -> list[Any]:
         """Run it; never raises."""
         for job in self.jobs:
+            start = time.perf_counter()
             try:
                 job.result, job.over = job.call(), True
+                self.lane.each = remembered(self.lane.each, time.perf_counter() - start)
             except BaseException as error:
                 job.fail(error)
         return self.jobs
@@ -116,6 +122,8 @@ class RowsLane(Lane):
         self.places = places or Places(model, truncation)
         self.measuring = None if places else self.places.measure()
         self.packed = 0  # batches
+        self.slow = 1.0  # seconds on the wall for each of the places' seconds
+        self.spent = 0.0  # seconds of runs
 
     def take(self) -> Batch | None:
         """The next batch: packed from all requests where places are known, else one window of the first request."""
@@ -129,6 +137,32 @@ class RowsLane(Lane):
         """A moment, while fewer wait than were answered just now: they are about to come back."""
         few = len(self.jobs) < min(self.last_rows, self._best) and self.waiting < self._best
         return window if self.places.sizes and few and now - self.last_end < _RECENT else 0.0
+
+    @property
+    def owed(self) -> bool:
+        """Whether measuring goes first: when it takes less time than the windows that wait, else in turn with them."""
+        if self.measuring is None:
+            return False
+        window = self.places.seconds.get(self.places.chunk, 0.0) * self.slow
+        short = len(self.jobs) * window > _MEASURING * window - self.places.spent
+        return short or self.places.spent < self.spent
+
+    def wait(self, cost: int) -> float:
+        """Seconds until a new job of this cost is done, if its lane alone is run; 0 while that is not known."""
+        rows = min(self.waiting, len(self.jobs) * cost) + cost
+        if self.places.sizes:
+            best = self._best
+            return -(-rows // best) * self.places.seconds[best] * self.slow
+        windows = len(self.jobs) + rows // self.places.chunk + 1
+        left = 0.0 if self.measuring is None else _MEASURING  # by then, fewer runs will do
+        return min(windows, left or windows) * self.places.seconds.get(self.places.chunk, 0.0) * self.slow
+
+    def tell(self, size: int, rows: int, work: float, wall: float) -> None:
+        """Take note of a run of `size` rows, of which `rows` were wanted. work: by the places' clock; wall: seconds."""
+        self.places.tell(size, work)
+        self.slow = remembered(self.slow, wall / max(self.places.seconds[size], 1e-9))
+        self.spent += wall
+        self.last_rows, self.last_end = rows, time.monotonic()
 
     @property
     def _best(self) -> int:
@@ -199,6 +233,14 @@ class RowsBatch:
     def _run(self) -> list[Any]:
         raise NotImplementedError
 
+    def _timed(self, z: Tensor, y: np.ndarray | None, noise: int, wanted: int) -> np.ndarray:
+        """A run of the model, of which its lane takes note."""
+        lane = self.lane
+        work, wall = lane.places.clock(), time.perf_counter()
+        made = lane.model.run(z, y, noise, lane.truncation)
+        lane.tell(len(z), wanted, lane.places.clock() - work, time.perf_counter() - wall)
+        return made
+
 
 class WindowBatch(RowsBatch):
     """One canonical window of one request, from its row `low` on."""
@@ -208,10 +250,9 @@ class WindowBatch(RowsBatch):
         self.low = low
 
     def _run(self) -> list[Any]:
-        job, start = self.jobs[0], time.perf_counter()
+        job = self.jobs[0]
         w = job.rows.window(self.low)
-        made = self.lane.model.run(w.z, w.y, w.noise, self.lane.truncation)[w.low : w.high]
-        self.lane.tell(len(made), time.perf_counter() - start)
+        made = self._timed(w.z, w.y, w.noise, w.high - w.low)[w.low : w.high]
         return [job] if job.fill(self.low, made) else []
 
 
@@ -231,13 +272,11 @@ class PackedBatch(RowsBatch):
         return [PackedBatch(self.lane, [one]) for one in self.wanted]
 
     def _run(self) -> list[Any]:
-        start = time.perf_counter()
         made = self._rows([job.rows.part(low, high) for job, low, high in self.wanted])
         self.lane.packed += 1
         if self.lane.packed % _AUDIT == 0 and not self._stands(made):
             self.lane.places.doubt()
             made = np.concatenate([self._canonical(job, row) for job, row in self._each()])
-        self.lane.tell(self.count, time.perf_counter() - start)
         over, first = [], 0
         for job, low, high in self.wanted:
             if job.fill(low, made[first : first + high - low]):
@@ -271,9 +310,7 @@ class PackedBatch(RowsBatch):
             size, fit = self._fit(classes[first:])
             pick = np.full(size, first)  # places that are left over are filled with the first row
             pick[fit] = np.arange(first, first + len(fit))
-            start = time.perf_counter()
-            out = lane.model.run(z[torch.from_numpy(pick)], None if y is None else y[pick], 0, lane.truncation)
-            lane.places.tell(size, time.perf_counter() - start)
+            out = self._timed(z[torch.from_numpy(pick)], None if y is None else y[pick], 0, len(fit))
             made[first : first + len(fit)] = out[fit]
             first += len(fit)
         return made

@@ -14,19 +14,21 @@ _COPIES = 6  # of samples on their way into a file, as in `use.model`
 class Limits:
     """Limits of a service; the defaults suit one machine that several programs share.
 
-    samples: of one answer that is held in memory. streamed: of one stream. answer_bytes: memory that one answer may
-    take while it is made. upload_bytes: one file. pixels: of one uploaded picture, all frames together. files: of one
-    request for classes. steps: samples of one walk. waiting: requests that may wait for one model. patience: the share
-    of its deadline that a request may be expected to wait; beyond, it is refused at once. window_s: seconds for
-    which a batch waits for others that are about to come, when there were others just now. slice: samples of one part
-    of a stream.
+    samples: of one answer that is held in memory. streamed: of one stream. slice: of one part of a stream.
+    answer_bytes: memory that one answer, and the rows of all that are being made, may take. steps: samples of a walk.
+    upload_bytes: of one file. pixels: of one uploaded picture. films: whether videos are taken, which hold a model for
+    minutes. files: of one request for classes.
+    waiting: requests that may wait for one model. patience: the share of its deadline that a request may be expected
+    to wait; beyond, it is refused at once. window_s: seconds for which a batch waits for others that are about to
+    come, when there were others just now.
     """
 
     samples: int = 10_000
     streamed: int = 1_000_000
     answer_bytes: int = 1 << 30
     upload_bytes: int = 64 << 20
-    pixels: int = 64_000_000
+    pixels: int = 25_000_000
+    films: bool = False
     files: int = 256
     steps: int = 2_000
     waiting: int = 256

@@ -25,7 +25,6 @@ from ganworks.files import atomic
 from ganworks.files.weights import read_texts
 from ganworks.runs.published import FILE, locate, names, read_card
 from ganworks.serve.engine.errors import BusyError, CannotLoadError, ServiceError, UnknownModelError, WrongUseError
-from ganworks.serve.engine.lanes import Lane
 from ganworks.serve.engine.worker import RANDOM
 from ganworks.use.applier import Applier
 from ganworks.use.model import Model
@@ -54,7 +53,7 @@ class Loaded:
     bytes: int
     users: int = 0
     used: float = 0.0
-    lanes: dict[Any, Lane] = field(default_factory=dict)
+    lanes: dict[Any, Any] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
 
     @property

@@ -40,7 +40,8 @@ class Places:
     """The classes of places of one model under one setting; grows while `measure` is iterated.
 
     canonical: class [chunk] of each row of the canonical window. sizes: rows of a batch -> class of each row, for those
-    of any use. seconds: rows of a batch -> seconds of a run. Until measured, only the canonical window may be used.
+    of any use. seconds: rows of a batch -> seconds of a run, by `clock`. spent: seconds that measuring took. Until all
+    of it is measured, only the canonical window may be used.
     """
 
     def __init__(self, model: Model, truncation: float = 1.0):
@@ -48,6 +49,8 @@ class Places:
         self.canonical = np.arange(self.chunk)
         self.sizes: dict[int, np.ndarray] = {}
         self.seconds: dict[int, float] = {}
+        self.spent = 0.0
+        self.clock = time.thread_time if model.device.type == "cpu" else time.perf_counter  # others take turns on it
         self._classes: dict[tuple[str, ...], int] = {}
         self._doubted = False
 
@@ -56,13 +59,13 @@ class Places:
         return size / self.seconds[size] if self.seconds.get(size) else 0.0
 
     def tell(self, size: int, seconds: float) -> None:
-        """Take note of how long a run took; the least counts, as others may have had the processor."""
+        """Take note of how long a run took by `clock`; the least counts."""
         self.seconds[size] = min(seconds, self.seconds.get(size, math.inf))
 
     def doubt(self) -> None:
         """An answer differed from its canonical one: nothing but canonical windows from now on."""
         self._doubted = True
-        self.sizes.clear()
+        self.sizes = {}
 
     def measure(self) -> Iterator[None]:
         """Measure; pauses after every run of the network, so that others get their turn. Never raises.
@@ -74,7 +77,7 @@ class Places:
         try:
             yield from self._measure()
         except Exception:  # a network that cannot run in other shapes answers from the canonical window
-            self.sizes.clear()
+            self.sizes = {}
 
     def _measure(self) -> Iterator[None]:
         self.canonical = yield from self._same(self.chunk)
@@ -89,7 +92,7 @@ class Places:
             if (yield from self._mixed(classes, z, y, known)):
                 found[size] = classes
         if not self._doubted:
-            self.sizes.update(found)
+            self.sizes = found
 
     def _same(self, size: int) -> Generator[None, None, np.ndarray]:
         """The class [size] of each row of a size, from runs with one latent in every row."""
@@ -127,13 +130,15 @@ class Places:
 
     def _prints(self, z: Tensor, y: np.ndarray | None) -> list[str]:
         """A hash of each row of a run: of the network's values and of the data's."""
-        start = time.perf_counter()
+        start, began = self.clock(), time.perf_counter()
         with torch.inference_mode(), own_randomness(self.model.device, None):
             x = self.model.outputs(z, y, self.truncation)
             rows = self.model.as_rows(x)
-        self.tell(len(z), time.perf_counter() - start)
+        self.tell(len(z), self.clock() - start)
         values = x.contiguous().cpu().numpy()
-        return [hashlib.sha256(a.tobytes() + b.tobytes()).hexdigest() for a, b in zip(values, rows, strict=True)]
+        found = [hashlib.sha256(a.tobytes() + b.tobytes()).hexdigest() for a, b in zip(values, rows, strict=True)]
+        self.spent += time.perf_counter() - began
+        return found
 
 
 def slots(classes: np.ndarray, wanted: Iterable[Any]) -> list[int] | None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganworks.files.rasters.decode import SUFFIXES, upright_size
+from ganworks.files.rasters.film import SUFFIXES as FILMS
 from ganworks.serve.asks import ApplyAsk, PredictAsk
+from ganworks.serve.engine.errors import TooLargeError
 from ganworks.serve.engine.limits import Limits
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import apply_files
@@ -41,6 +43,8 @@ def check_files(limits: Limits, files: tuple[tuple[str, bytes], ...]) -> None:
     """Raise TooLargeError for files above the limits, before anything of them is decoded."""
     for name, content in files:
         limits.check_upload(len(content), safe_name(name))
+        if name.lower().endswith(FILMS) and not limits.films:
+            raise TooLargeError(f"{safe_name(name)} is a video, which takes too long here: use `ganworks apply`.")
         if name.lower().endswith(SUFFIXES):
             width, height = upright_size(content, safe_name(name))
             limits.check_pixels(width * height, safe_name(name))

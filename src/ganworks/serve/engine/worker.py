@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -31,8 +32,9 @@ class Worker:
         self.busy_s = 0.0
         self._lanes: list[Lane] = []
         self._change = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._closing = False
+        self._threads: list[threading.Thread] = []
+        self._closing = threading.Event()
+        weakref.finalize(self, _end, self._change, self._closing, self._threads)  # at the latest when Python ends
 
     def submit(self, lane: Lane, job: Job, queued: int, what: str) -> None:
         """Put a job into a lane. queued: jobs that wait for the same model, which is called `what`.
@@ -40,7 +42,7 @@ class Worker:
         Raises BusyError when too many wait, or when it would wait longer than its patience; ClosedError.
         """
         with self._change:
-            if self._closing:
+            if self._closing.is_set():
                 raise ClosedError("The service is ending and takes no more requests.")
             self._admit(lane, job, queued, what)
             if not lane.jobs:
@@ -48,9 +50,9 @@ class Worker:
             if lane not in self._lanes:
                 self._lanes.append(lane)
             lane.jobs.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="ganworks-model", daemon=True)
-                self._thread.start()
+            if not self._threads:
+                self._threads.append(threading.Thread(target=self._run, name="ganworks-model", daemon=True))
+                self._threads[0].start()
             self._change.notify_all()
 
     def _admit(self, lane: Lane, job: Job, queued: int, what: str) -> None:
@@ -78,7 +80,7 @@ class Worker:
     def close(self) -> None:
         """End the thread after the batch that it runs; what waits fails with ClosedError."""
         with self._change:
-            self._closing = True
+            self._closing.set()
             left = [job for lane in self._lanes for job in lane.jobs]
             for lane in self._lanes:
                 lane.jobs.clear()
@@ -86,8 +88,7 @@ class Worker:
         for job in left:
             job.fail(ClosedError("The service ended before this request was run."))
         settle_all(left)
-        if self._thread is not None:
-            self._thread.join()
+        _end(self._change, self._closing, self._threads)
 
     # The thread -------------------------------------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class Worker:
             with self._change:
                 lane, batch, gone = self._next()
             settle_all(gone)
-            if lane is None and self._closing:
+            if lane is None and self._closing.is_set():
                 return
             if batch is not None and lane is not None:
                 self._do(lane, batch)
@@ -110,11 +111,11 @@ class Worker:
         for job in gone:
             self.counts["late" if isinstance(job.error, TooLateError) else "gone"] += 1
         self._lanes = [lane for lane in self._lanes if lane.jobs or lane.measuring is not None]
-        if self._closing or gone:
+        if self._closing.is_set() or gone:
             return None, None, gone
         busy = sorted((lane for lane in self._lanes if lane.jobs), key=lambda lane: lane.share)
         for lane in busy:
-            if lane.measuring is not None and lane.owed:
+            if lane.owed:
                 return lane, None, gone
             pause = lane.pause(now, self.limits.window_s) if len(busy) == 1 else 0.0
             if pause:
@@ -135,14 +136,12 @@ class Worker:
         seconds = time.perf_counter() - start
         self.busy_s += seconds
         lane.share += seconds
-        lane.owed = True
         self.counts["runs"] += 1
         for job in over:
             self.counts["failed" if job.error is not None else "done"] += 1
         settle_all(over)
 
     def _measure(self, lane: Any) -> None:
-        lane.owed = False
         start = time.perf_counter()
         if next(lane.measuring, lane) is lane:
             lane.measuring = None
@@ -151,3 +150,12 @@ class Worker:
     @staticmethod
     def _guard(lane: Lane) -> AbstractContextManager[Any]:
         return RANDOM if lane.draws else nullcontext()
+
+
+def _end(change: threading.Condition, closing: threading.Event, threads: list[threading.Thread]) -> None:
+    """End the thread after the batch that it runs: torch must not be at work while Python ends."""
+    with change:
+        closing.set()
+        change.notify_all()
+    for thread in threads:
+        thread.join()

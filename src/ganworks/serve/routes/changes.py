@@ -84,7 +84,7 @@ async def apply(name: str, request: Request) -> Response:
     given, content = file
     asked: dict[str, Any] = {
         "seed": form.seed(), "options": about.check_options(form.options(), "apply"), "mask": mask[1] if mask else None,
-        "form": form.fields.get("format", "")[:20], "reverse": form.switch("reverse"),
+        "form": form.form(), "reverse": form.switch("reverse"),
         "deadline_s": deadline_of(request, 120.0),
     }  # fmt: skip
     if asked["reverse"] and not any(card.get("player") == "G_back" for card in about.cards):

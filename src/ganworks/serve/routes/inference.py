@@ -29,7 +29,7 @@ from ganworks.serve.routes.bodies import LARGEST_SEED, Body, Options, Text, exam
 from ganworks.serve.routes.errors import ApiError, described
 from ganworks.serve.routes.native import deadline_of
 from ganworks.serve.routes.prompts import read_prompt
-from ganworks.serve.routes.strict import StrictRoute, while_there
+from ganworks.serve.routes.strict import StrictRoute, plain_values, while_there
 from ganworks.serve.service import Service, in_thread, service_of
 from ganworks.use.samples import Samples, to_bytes
 
@@ -191,9 +191,7 @@ async def infer(name: str, request: Request, version: str = VERSION) -> Response
 
 
 def _parameters(body: dict[str, Any]) -> dict[str, Any]:
-    found = body.get("parameters") or {}
-    if not isinstance(found, dict) or not all(isinstance(v, str | int | float | bool) for v in found.values()):
-        raise ApiError(400, "parameters must be a table of texts, numbers and switches.", param="parameters")
+    found = plain_values(body.get("parameters") or {}, "parameters")
     return {name: v for name, v in found.items() if name not in ("binary_data_output", "priority", "timeout")}
 
 

@@ -39,7 +39,7 @@ _JSON: dict[int | str, dict[str, Any]] = {
 class ImageBody(Body):
     """A request for pictures."""
 
-    model_config = example(model="digits-image-1", prompt="3 truncation=0.7", n=2, seed=5, response_format="b64_json")
+    model_config = example(model="photos-image-1", prompt="3 truncation=0.7", n=2, seed=5, response_format="b64_json")
     prompt: Annotated[Text, Field(description="a class, and words such as truncation=0.7 seed=5")]
     model: Word | None = Field(None, description="by default the only model that makes pictures")
     n: Annotated[int, Field(ge=1, le=10)] | None = 1

@@ -38,6 +38,19 @@ def strict_json(raw: bytes) -> Any:
         raise ApiError(400, str(error), "invalid_json") from error
 
 
+def plain_values(found: Any, name: str) -> dict[str, Any]:
+    """A JSON table of texts, switches and finite numbers, up to 50 of them. Raises ApiError for anything else."""
+    good = isinstance(found, dict) and len(found) <= 50
+    if not good or not all(isinstance(v, str | bool) or _is_number(v) for v in found.values()):
+        said = f'{name} must be a JSON table of texts, switches and finite numbers, such as {{"tile": 256}}.'
+        raise ApiError(422, said, param=name)
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < 1e300
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):

@@ -14,7 +14,7 @@ from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.core.machine.memory import spelled
 from ganworks.serve.routes.bodies import LARGEST_SEED
 from ganworks.serve.routes.errors import ApiError
-from ganworks.serve.routes.strict import check_type, strict_json
+from ganworks.serve.routes.strict import check_type, plain_values, strict_json
 from ganworks.serve.service import service_of
 
 MOST_FILES = 256  # in one form
@@ -47,17 +47,21 @@ class Upload:
             raise ApiError(422, f"{name} must be a whole number from {least} to {most}, not {text[:40]!r}.", param=name)
         return int(text)
 
+    def form(self) -> str:
+        """The field `format`: a suffix without its dot, or "". Raises ApiError."""
+        text = self.fields.get("format", "")
+        if not re.fullmatch(r"\.?[A-Za-z0-9]{0,8}", text):
+            raise ApiError(422, f"format must be a word such as png, not {text[:40]!r}.", param="format")
+        return text.lower().lstrip(".")
+
     def switch(self, name: str) -> bool:
         """A field as on or off, off where it is missing. Raises UsageError."""
         return switch(name, self.fields.get(name, "off"))
 
     def options(self) -> dict[str, Any]:
         """The field `options`: a JSON table of plain values. Raises ApiError."""
-        found = strict_json(self.fields.get("options", "{}").encode("utf-8", "replace"))
-        plain = isinstance(found, dict) and all(isinstance(v, str | int | float | bool) for v in found.values())
-        if not plain or len(found) > 50:
-            raise ApiError(422, 'options must be a JSON table of plain values, such as {"tile": 256}.', param="options")
-        return found
+        text = self.fields.get("options", "{}").encode("utf-8", "replace")
+        return plain_values(strict_json(text), "options")
 
 
 async def read_form(request: Request, fields: tuple[str, ...], files: tuple[str, ...]) -> Upload:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1f;background:#fff}
 h2{margin-top:2.5rem;border-bottom:1px solid #ccc}h3{margin:1.6rem 0 .3rem;font:600 15px ui-monospace,monospace}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.15rem .8rem .15rem 0}
-code{font:13px ui-monospace,monospace}small{color:#555}p{margin:.3rem 0}
+code,pre{font:13px ui-monospace,monospace}pre{overflow:auto}small{color:#555}p{margin:.3rem 0}
 @media(prefers-color-scheme:dark){body{color:#e4e4e8;background:#17171a}small{color:#aaa}a{color:#9cf}}
 """
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{{ info.title }} {{ info.version }}</title>
@@ -35,7 +36,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{{ info.t
 {% if e.fields %}<table>{% for f in e.fields %}<tr><td><code>{{ f.name }}</code>{% if f.required %} *{% endif %}</td>
 <td><small>{{ f.kind }}</small></td><td>{{ f.text }}
 {% if f.usual %} <small>Usual: {{ f.usual }}</small>{% endif %}</td></tr>
-{% endfor %}</table>{% endif %}{% endfor %}{% endfor %}</html>"""
+{% endfor %}</table>{% endif %}{% if e.example %}<pre>{{ e.example }}</pre>{% endif %}{% endfor %}{% endfor %}</html>"""
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
@@ -67,6 +68,7 @@ def page(document: Mapping[str, Any], required: bool) -> str:
                 "text": said.get("description") or said.get("summary", ""),
                 "scope": said.get("x-scope", "admin"),
                 "fields": _fields(said, document),
+                "example": _example(path, said, document),
             }
             groups.setdefault(str((said.get("tags") or ["other"])[0]), []).append(entry)
     info = {"summary": "", **document.get("info", {})}
@@ -88,6 +90,18 @@ def _fields(said: Mapping[str, Any], document: Mapping[str, Any]) -> list[dict[s
         needed = schema.get("required", ())
         found += [_field(name, one, name in needed) for name, one in schema.get("properties", {}).items()]
     return found
+
+
+def _example(path: str, said: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """A request with a body as a line for a shell, from the example that its schema gives; "" for others."""
+    for media, body in said.get("requestBody", {}).get("content", {}).items():
+        schema = _resolved(body.get("schema", {}), document)
+        if media == "application/json":
+            values = json.dumps((schema.get("examples") or [{}])[0])
+            return f"curl localhost:8000{path} -H 'content-type: {media}' \\\n  -d '{values}' -OJ"
+        files = [name for name, field in schema.get("properties", {}).items() if field.get("format") == "binary"]
+        return f"curl localhost:8000{path} -F {next(iter(files), 'file')}=@photo.png -OJ"
+    return ""
 
 
 def _field(name: str, schema: Mapping[str, Any], required: Any) -> dict[str, Any]:
