@@ -21,13 +21,12 @@ class Facts:
     """What an engine says of itself when it is asked.
 
     models: name -> whether it is ready to answer. queue: requests that wait. capacity: that may wait; 0: no limit.
-    working: what goes on besides requests, as jobs do. metrics: the engine's own, such as the sizes of batches.
+    metrics: the engine's own.
     """
 
     models: Mapping[str, bool] = field(default_factory=dict)
     queue: int = 0
     capacity: int = 0
-    working: int = 0
     metrics: Sequence[Metric] = ()
 
 
@@ -49,11 +48,6 @@ class State:
         self.ending: Callable[[], bool] = lambda: False  # asked at each request, so that a signal counts at once
         self.stop: Callable[[], None] = lambda: None  # asks for the end, as a signal does
         self.working = 0
-
-    @property
-    def busy(self) -> int:
-        """Requests and other work that are not finished."""
-        return max(self.working, self.facts().working)
 
     def begin(self) -> None:
         """A request began."""
