@@ -268,7 +268,8 @@ def test_a_service_that_cannot_begin_says_why(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GANWORKS_STATE", str(tmp_path / "state"))
     (tmp_path / "digits").mkdir()
     wrong = {"host=0.0.0.0": "ganworks keys add NAME", "log=loud": "log must be", "threads=0": "threads must be",
-             "memory=x": "memory must be", "audit=/dev/null/x": "Cannot write", "hosst=x": 'Did you mean "host"'}  # fmt: skip
+             "memory=x": "memory must be", "audit=/dev/null/x": "Cannot write",
+             "hosst=x": 'Did you mean "host"'}  # fmt: skip
     for word, said in wrong.items():
         assert cli.main(["serve", str(tmp_path / "digits"), "port=0", word]) in (1, 2)
         assert said in capsys.readouterr().err, word
