@@ -168,9 +168,8 @@ def welcome(
 ) -> list[str]:
     """What is said at the start: address, models, whether keys are needed, and what to try."""
     base = address(settings, opened)
-    who = "a key is needed" if required else "no key is needed, as this machine alone can reach it"
-    if settings.uds:
-        who += ", and of it this user"
+    reach = "this user" if settings.uds else "this machine"
+    who = "a key is needed" if required else f"no key is needed, as {reach} alone can reach it"
     head = ["-H", "'authorization: Bearer KEY'"] if required else []
     via = ["--unix-socket", settings.uds] if settings.uds else []
     first = names[0] if names else "MODEL"
