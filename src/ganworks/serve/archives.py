@@ -18,7 +18,7 @@ from ganworks.use.samples import EPOCH
 MOST_MEMBERS = 10_000
 _RATIO = 200  # bytes that a member may have for each packed one; pictures have about one
 _SMALL = 1 << 20  # bytes of a member that may be packed as tightly as it likes
-_PACKED = 8  # a zip may hold so many times the bytes of an upload
+_PACKED = 4  # a zip may hold so many times the bytes of an upload
 
 One = Callable[[str, bytes], Awaitable[tuple[bytes, str, str]]]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 
@@ -17,13 +17,14 @@ from ganworks.serve.asks import SampleAsk
 from ganworks.serve.bulk import make_zip
 from ganworks.serve.engine import BusyError, Engine
 from ganworks.serve.engine.models import stamp_of
-from ganworks.serve.forms import Form, encode, joined, media_of, pieces
+from ganworks.serve.forms import Form, encode, joined, media_of, note_header, pieces
 from ganworks.serve.jobs import Job, Jobs
 from ganworks.serve.routes.errors import ApiError, no_model
 from ganworks.use.samples import Samples
 
 PART = 1024  # samples above which an answer is sent while it is made
 _PATIENCE_S = 3600.0  # for each part of a job
+T = TypeVar("T")
 FILES = 1000  # above so many files of their own, samples are made in bulk, as on the command line
 
 
@@ -113,6 +114,14 @@ class Service:
         """Whether requests are answered."""
         return bool(self.engine.ready and self.engine.names)
 
+    async def patiently(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What `work` returns, tried again while the engine is busy."""
+        while True:
+            try:
+                return await work()
+            except BusyError as error:
+                await asyncio.sleep(min(30.0, error.seconds or 1.0))
+
     def begin_files(self, files: list[tuple[str, bytes]], one: One, title: str, headers: dict[str, str]) -> Job:
         """A job that makes a zip of what `one` makes of each file; see `archives.zip_pieces`."""
 
@@ -132,18 +141,21 @@ class Service:
                 await make_zip(job, Path(self.engine.paths[ask.model]), ask, self.patient_sample)
             elif form.in_pieces:
                 with job.file.open("wb") as file:
-                    async for piece in pieces(self._told(ask, job), form):
+                    async for piece in pieces(self._told(ask, job, form), form):
                         await asyncio.to_thread(file.write, piece)
             else:
-                whole = joined([part async for part in self._told(ask, job)])
+                whole = joined([part async for part in self._told(ask, job, form)])
                 content = await asyncio.to_thread(encode, whole, form)
                 await asyncio.to_thread(job.file.write_bytes, content)
 
         return self.jobs.begin(ask.n, title, form.media, work, {"x-ganworks-seed": str(ask.seed)})
 
-    async def _told(self, ask: SampleAsk, job: Job) -> AsyncIterator[Samples]:
+    async def _told(self, ask: SampleAsk, job: Job, form: Form) -> AsyncIterator[Samples]:
         done = 0
         async for part in self.parts(ask, patient=True):
+            if not done:
+                job.headers["x-ganworks-model-sha256"] = str(part.facts.get("model", ""))
+                job.headers |= note_header(part, form.suffix, ask.n)
             yield part
             done += len(part)
             job.progress(done)

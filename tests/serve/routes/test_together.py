@@ -6,6 +6,7 @@ import io
 import socket
 import threading
 
+import httpx
 import numpy as np
 import pytest
 from http_service import client_of, listening, run
@@ -14,7 +15,9 @@ from starlette.testclient import TestClient
 
 from ganworks.serve.app import create_app
 from ganworks.serve.engine import BusyError, CannotLoadError, Limits, TooLateError
+from ganworks.serve.routes import native
 from ganworks.serve.routes.errors import plain
+from ganworks.use.model import Model
 
 
 def test_a_seed_gives_the_same_picture_through_each_protocol():
@@ -57,8 +60,25 @@ class Stub:
 
     names, paths, limits, ready = ["dcgan"], {"dcgan": run("dcgan")}, Limits(), True
 
-    def __init__(self, work):
-        self.sample = work
+    def __init__(self, work, stream=None):
+        self.sample, self.stream = work, stream
+
+
+def test_a_stream_ends_when_its_client_goes(monkeypatch):
+    monkeypatch.setattr(native, "PART", 1)
+    ended = threading.Event()
+
+    async def stream(ask):
+        try:
+            yield Model.load(run("dcgan")).sample(2)
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with listening(create_app(Stub(None, stream))) as url:
+        with httpx.stream("POST", f"{url}/v1/models/dcgan/sample", json={"n": 500, "format": "zip"}) as answer:
+            assert next(answer.iter_raw()).startswith(b"PK") and not ended.is_set()
+        assert ended.wait(20)
 
 
 @pytest.mark.parametrize(

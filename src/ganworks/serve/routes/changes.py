@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from ganworks.core.console.text import json_text
-from ganworks.core.errors import UsageError
+from ganworks.core.errors import GanworksError, UsageError
 from ganworks.files.rasters.decode import SUFFIXES
 from ganworks.serve.archives import members, zipped
 from ganworks.serve.asks import ApplyAsk, PredictAsk, WalkAsk
+from ganworks.serve.engine import ServiceError
 from ganworks.serve.forms import choose, file_name, media_of
 from ganworks.serve.routes.bodies import WalkBody
 from ganworks.serve.routes.errors import ApiError, described, from_exception, plain
@@ -111,15 +112,22 @@ async def _folder(
     """All files of a zip, as a zip; many of them as a job."""
     files = await in_thread(members, content, takes, service.limits.upload_bytes)
 
+    many = len(files) > _AT_ONCE
+
     async def one(inside: str, raw: bytes) -> tuple[bytes, str, str]:
+        def work() -> Any:
+            return service.engine.apply(ApplyAsk(name, raw, inside, **asked))
+
         try:
-            done = await service.engine.apply(ApplyAsk(name, raw, inside, **asked))
-        except UsageError as error:
+            done = await (service.patiently(work) if many else work())
+        except GanworksError as error:
+            if isinstance(error, ServiceError) and not isinstance(error, UsageError):
+                raise  # it is not for this file that the service cannot
             return b"", "", plain(from_exception(error).message)
         return done.content, done.suffix, done.said
 
     title, seed = file_name(name, "applied", suffix=".zip"), {"x-ganworks-seed": str(asked["seed"])}
-    if len(files) > _AT_ONCE:
+    if many:
         job = service.begin_files(files, one, title, seed)
         return accepted(request, job)
     made = await while_there(request, zipped(files, one))
