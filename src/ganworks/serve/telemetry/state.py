@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +83,11 @@ def _method(method: str) -> str:
 
 
 def memory_used() -> int:
-    """Bytes of memory that this process has in use, or, where the system does not say, has had at most."""
+    """Bytes of memory that this process has in use, or, where the system does not say, has had at most; 0: unknown."""
+    try:
+        import resource  # which Windows does not have
+    except ImportError:
+        return 0
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     except (OSError, IndexError, ValueError):
