@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -13,7 +14,7 @@ from ganworks.serve.shedding import Shedding
 class Busy:
     """An engine that is busy with one model for `seconds`."""
 
-    asked: list = []
+    asked: ClassVar[list] = []
 
     def refusal(self, name, deadline):
         self.asked.append((name, deadline))
