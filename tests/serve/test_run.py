@@ -262,6 +262,19 @@ def test_words():
     assert (found.hosts, found.body, found.drain, found.local) == (("a", "b"), 2 << 20, 5.0, False)
 
 
+def test_a_service_that_cannot_begin_says_why(tmp_path, monkeypatch, capsys):
+    from ganworks.cli import main as cli
+
+    monkeypatch.setenv("GANWORKS_STATE", str(tmp_path / "state"))
+    (tmp_path / "digits").mkdir()
+    wrong = {"host=0.0.0.0": "ganworks keys add NAME", "log=loud": "log must be", "threads=0": "threads must be",
+             "memory=x": "memory must be", "audit=/dev/null/x": "Cannot write",
+             "hosst=x": 'Did you mean "host"'}  # fmt: skip
+    for word, said in wrong.items():
+        assert cli.main(["serve", str(tmp_path / "digits"), "port=0", word]) in (1, 2)
+        assert said in capsys.readouterr().err, word
+
+
 def test_models_have_names(tmp_path):
     for name in ("a/digits", "b/digits"):
         (tmp_path / name).mkdir(parents=True)

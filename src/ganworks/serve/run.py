@@ -2,16 +2,17 @@
 
 A request passes, from outside: the connection's limits (`guard.protocol`), `Envelope` (id, headers, log), `Hosts`,
 `Access` (keys), `Bodies` (size), `Health`, the application. At the first signal the service is no longer ready, answers
-what is new with 503, finishes what it took within `drain` seconds, and ends with exit code 0, or 1 if something had to
-be cut off; a second signal ends it at once.
+what is new with 503, finishes the requests that it took within `drain` seconds, and ends with exit code 0, or 1 if one
+had to be cut off; jobs are cancelled, as nobody could fetch their results any more. A second signal ends it at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ from ganworks.serve.telemetry.lines import hear_libraries
 from ganworks.serve.telemetry.state import State
 
 PUBLIC = ("/docs", "/redoc", "/openapi.json")  # addresses of the API's description, which names no model
+Farewell = Callable[[], Coroutine[Any, Any, None]]
 _TIDY = 2  # seconds for connections to close, once all is answered
 
 
@@ -111,8 +113,18 @@ def sockets(settings: Settings) -> list[Any]:
     return [listen.unix(Path(settings.uds))] if settings.uds else listen.tcp(settings.host, settings.port)
 
 
-def run(app: App, settings: Settings, opened: list[Any], state: State, door: Door, tell: Callable[[], None]) -> int:
-    """Serve until a signal; how many requests had to be cut off. tell: called when it listens."""
+def run(
+    app: App,
+    settings: Settings,
+    opened: list[Any],
+    state: State,
+    door: Door,
+    tell: Callable[[], None],
+    farewell: Farewell | None = None,
+) -> int:
+    """Serve until a signal; how many requests had to be cut off. tell: called when it listens. farewell: called at the
+    signal, to end what is no request.
+    """
     hear_libraries()
     config = uvicorn.Config(
         app,
@@ -132,7 +144,7 @@ def run(app: App, settings: Settings, opened: list[Any], state: State, door: Doo
         ssl_certfile=settings.cert or None,
         ssl_keyfile=settings.key or None,
     )
-    server = _Server(config, state, settings.drain, tell)
+    server = _Server(config, state, settings.drain, tell, farewell)
     state.ending, state.stop = lambda: server.stop.asked, server.stop
     try:
         server.run(sockets=opened)
@@ -155,10 +167,14 @@ class _Ending(Stop):
 class _Server(uvicorn.Server):
     """uvicorn's server, which finishes its work before it closes its doors, so that its readiness can be asked."""
 
-    def __init__(self, config: uvicorn.Config, state: State, drain: float, tell: Callable[[], None]):
+    def __init__(
+        self, config: uvicorn.Config, state: State, drain: float, tell: Callable[[], None], farewell: Farewell | None
+    ):
         super().__init__(config)
         self.stop, self.cut = _Ending(), 0
         self._state, self._drain, self._tell, self._until = state, drain, tell, 0.0
+        self._farewell = farewell
+        self._leaving: asyncio.Future[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -178,9 +194,10 @@ class _Server(uvicorn.Server):
         return leave or (self.stop.asked and self._finished())
 
     def _finished(self) -> bool:
-        now, working = time.monotonic(), self._state.busy
+        now, working = time.monotonic(), self._state.working
         if not self._until:
             self._until = now + self._drain
+            self._leaving = asyncio.ensure_future(self._farewell()) if self._farewell else None
             if working:
                 say(f"Ending: {counted(working, 'request is', 'requests are')} finished first, for {self._drain:g} s "
                     "at most. A second signal ends at once.")  # fmt: skip

@@ -31,7 +31,7 @@ _EVERYWHERE = ("0.0.0.0", "::", "")
 
 
 def start(engine: Engine, settings: Settings, opened: list[Any], *, log: str = "lines", audit: str = "") -> None:
-    """Serve the models of an engine, which is closed at the end, until a signal. opened: the sockets.
+    """Serve the models of an engine, which its caller closes, until a signal. opened: the sockets.
 
     log: "lines", "json" or "off". audit: a file, "off", or "": a file in the state folder. Raises GanworksError.
     """
@@ -52,13 +52,12 @@ def start(engine: Engine, settings: Settings, opened: list[Any], *, log: str = "
         say(*lines)
         loading.append(asyncio.get_running_loop().create_task(watched.load()))
 
-    cut = run(fenced, settings, opened, state, door, listening)
+    cut = run(fenced, settings, opened, state, door, listening, app.state.service.jobs.close)
     gate.close()
     if kept:
         kept.close()
     if cut:  # what was cut off may still be at work in a thread, which nothing can end
         os._exit(GanworksError.exit_code)
-    engine.close()
 
 
 class Watched:
@@ -75,9 +74,8 @@ class Watched:
         figures = self._engine.figures()
         waiting = self._engine.limits.waiting * max(1, len(self._engine.names))
         queue = sum(figures["queued"].values())
-        return Facts(
-            {n: self._ready(n) for n in self._engine.names}, queue, waiting, figures["under_way"], _own(figures)
-        )
+        models = {name: self._ready(name) for name in self._engine.names}
+        return Facts(models, queue, waiting, _own(figures))
 
     def _ready(self, name: str) -> bool:
         return name in self._tried and self._engine.state(name)["state"] != "failed"
@@ -170,9 +168,8 @@ def welcome(
 ) -> list[str]:
     """What is said at the start: address, models, whether keys are needed, and what to try."""
     base = address(settings, opened)
-    who = "a key is needed" if required else "no key is needed, as this machine alone can reach it"
-    if settings.uds:
-        who += ", and of it this user"
+    reach = "this user" if settings.uds else "this machine"
+    who = "a key is needed" if required else f"no key is needed, as {reach} alone can reach it"
     head = ["-H", "'authorization: Bearer KEY'"] if required else []
     via = ["--unix-socket", settings.uds] if settings.uds else []
     first = names[0] if names else "MODEL"

@@ -9,7 +9,7 @@ from ganworks.cli.words import Options, decimal, import_own, only, whole
 from ganworks.core.errors import UsageError
 
 _OPTIONS = ("host", "port", "uds", "root_path", "cert", "key", "keys", "hosts", "proxy", "drain", "body", "connections",
-            "log", "audit")  # fmt: skip
+            "log", "audit", "device", "threads", "memory")  # fmt: skip
 
 
 def serve(places: list[str], options: Options) -> None:
@@ -24,9 +24,13 @@ def serve(places: list[str], options: Options) -> None:
         from ganworks.serve.start import start
     except ModuleNotFoundError as error:
         raise UsageError(f"Serving needs {error.name}: pip install 'ganworks[serve]'") from error
-    settings = settings_of(options)
-    named = names_of(places)
-    start(Engine(named), settings, sockets(settings), log=options.get("log", "lines"), audit=options.get("audit", ""))
+    settings, named, running = settings_of(options), names_of(places), _running(options)
+    opened = sockets(settings)
+    engine = Engine(named, **running)
+    try:
+        start(engine, settings, opened, log=options.get("log", "lines"), audit=options.get("audit", ""))
+    finally:
+        engine.close()
 
 
 def names_of(places: list[str]) -> dict[str, Path]:
@@ -64,6 +68,16 @@ def settings_of(options: Options) -> Any:
     if given.get("uds") and ("host" in given or "port" in given):
         raise UsageError("uds= is instead of host= and port=. Leave one of them out.")
     return Settings(**given)
+
+
+def _running(options: Options) -> dict[str, Any]:
+    """How the engine runs: what of the machine it may use."""
+    given: dict[str, Any] = {"device": options.get("device", "auto")}
+    if "threads" in options:
+        given["threads"] = _between(whole(options["threads"], "threads"), "threads", 1, 1024)
+    if "memory" in options:
+        given["memory_gib"] = _between(decimal(options["memory"], "memory"), "memory (in GiB)", 0.01, 100_000)
+    return given
 
 
 def _between(value: Any, name: str, least: float, most: float) -> Any:

@@ -32,7 +32,8 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{{ info.t
 <a href="openapi.json">openapi.json</a> (OpenAPI {{ version }}).</p>
 {% for tag, entries in groups.items() %}<h2>{{ tag }}</h2>
 {% for e in entries %}<h3>{{ e.verb }} {{ e.path }}</h3>
-<p>{{ e.text }} {% if e.scope != "public" %}<small>A key needs the scope {{ e.scope }}.</small>{% endif %}</p>
+<p>{{ e.text }} {% if e.scope != "public" %}<small>
+{{ "Any key." if e.scope == "models" else "A key with the scope " ~ e.scope ~ "." }}</small>{% endif %}</p>
 {% if e.fields %}<table>{% for f in e.fields %}<tr><td><code>{{ f.name }}</code>{% if f.required %} *{% endif %}</td>
 <td><small>{{ f.kind }}</small></td><td>{{ f.text }}
 {% if f.usual %} <small>Usual: {{ f.usual }}</small>{% endif %}</td></tr>

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +20,12 @@ class Facts:
     """What an engine says of itself when it is asked.
 
     models: name -> whether it is ready to answer. queue: requests that wait. capacity: that may wait; 0: no limit.
-    working: what goes on besides requests, as jobs do. metrics: the engine's own, such as the sizes of batches.
+    metrics: the engine's own.
     """
 
     models: Mapping[str, bool] = field(default_factory=dict)
     queue: int = 0
     capacity: int = 0
-    working: int = 0
     metrics: Sequence[Metric] = ()
 
 
@@ -49,11 +47,6 @@ class State:
         self.ending: Callable[[], bool] = lambda: False  # asked at each request, so that a signal counts at once
         self.stop: Callable[[], None] = lambda: None  # asks for the end, as a signal does
         self.working = 0
-
-    @property
-    def busy(self) -> int:
-        """Requests and other work that are not finished."""
-        return max(self.working, self.facts().working)
 
     def begin(self) -> None:
         """A request began."""
@@ -90,7 +83,11 @@ def _method(method: str) -> str:
 
 
 def memory_used() -> int:
-    """Bytes of memory that this process has in use, or, where the system does not say, has had at most."""
+    """Bytes of memory that this process has in use, or, where the system does not say, has had at most; 0: unknown."""
+    try:
+        import resource  # which Windows does not have
+    except ImportError:
+        return 0
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     except (OSError, IndexError, ValueError):
