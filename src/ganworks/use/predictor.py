@@ -91,14 +91,19 @@ class Predictions:
             rows.append({**entry, "probabilities": {c: round(float(p), _DIGITS) for c, p in shares}})
         return rows
 
-    def save(self, path: str | Path) -> Path:
-        """Write .csv (file, class, probability, truth if known, one column for each class) or .json, atomically."""
-        path = place(path)
+    def content(self, suffix: str) -> str:
+        """As a .csv (file, class, probability, truth if known, one column for each class) or .json. UsageError."""
         writers = {".csv": self._csv, ".json": self._json}
-        if path.suffix.lower() not in writers:
-            raise UsageError(f"Predictions are written as .csv or .json, not {path.suffix or path.name!r}.")
+        if suffix not in writers:
+            raise UsageError(f"Predictions are written as .csv or .json, not {suffix!r}.")
+        return writers[suffix]()
+
+    def save(self, path: str | Path) -> Path:
+        """Write `content` by the name's suffix, atomically. Raises UsageError."""
+        path = place(path)
+        content = self.content(path.suffix.lower())
         refuse_strange(path, path.is_file() and path.read_bytes().startswith(_BEGINS))
-        replace_file(path, writers[path.suffix.lower()]())
+        replace_file(path, content)
         return path
 
     def _csv(self) -> str:
