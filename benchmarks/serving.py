@@ -25,7 +25,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import common
 
@@ -70,17 +70,19 @@ def server(model: Path, threads: int) -> Iterator[tuple[int, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "ganworks", "serve", str(model), f"port={port}"]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": str(threads)}, stdout=subprocess.DEVNULL)
-    try:
-        _until_there(port, process)
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
+    command = [sys.executable, "-m", "ganworks", "serve", str(model), f"port={port}", f"threads={threads}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        try:
+            _until_there(port, process, said)
+            yield port, process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
-def _until_there(port: int, process: subprocess.Popen, seconds: float = 60.0) -> None:
+def _until_there(port: int, process: subprocess.Popen, said: IO[str], seconds: float = 60.0) -> None:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends and process.poll() is None:
         try:
@@ -88,7 +90,8 @@ def _until_there(port: int, process: subprocess.Popen, seconds: float = 60.0) ->
             return
         except OSError:
             time.sleep(0.1)
-    raise SystemExit("the server did not start")
+    said.seek(0)
+    raise SystemExit(f"the server did not start: {said.read()[-2000:]}")
 
 
 def load(task: dict[str, Any]) -> dict[str, Any]:
