@@ -25,7 +25,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import common
 
@@ -70,17 +70,19 @@ def server(model: Path, threads: int) -> Iterator[tuple[int, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "ganworks", "serve", str(model), f"port={port}"]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": str(threads)}, stdout=subprocess.DEVNULL)
-    try:
-        _until_there(port, process)
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
+    command = [sys.executable, "-m", "ganworks", "serve", str(model), f"port={port}", f"threads={threads}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        try:
+            _until_there(port, process, said)
+            yield port, process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
-def _until_there(port: int, process: subprocess.Popen, seconds: float = 60.0) -> None:
+def _until_there(port: int, process: subprocess.Popen, said: IO[str], seconds: float = 60.0) -> None:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends and process.poll() is None:
         try:
@@ -88,7 +90,8 @@ def _until_there(port: int, process: subprocess.Popen, seconds: float = 60.0) ->
             return
         except OSError:
             time.sleep(0.1)
-    raise SystemExit("the server did not start")
+    said.seek(0)
+    raise SystemExit(f"the server did not start: {said.read()[-2000:]}")
 
 
 def load(task: dict[str, Any]) -> dict[str, Any]:
@@ -207,9 +210,8 @@ def show(rows: list[dict[str, Any]]) -> str:
     second = [r for r in rows if r["what"] == "overload"]
     one = common.table(
         ["model", "bare, best batch, per s", "64 clients, per s", "share", "p50 ms", "p99 ms", "answers", "wrong"],
-        [[r["model"], f"{r["bare"]} ({r["batch"]})", r["http"], r["ratio"], round(1e3 * r["p50"]),
-          round(1e3 * r["p99"]),
-          r["answered"], r["wrong"]] for r in first],
+        [[r["model"], f"{r['bare']} ({r['batch']})", r["http"], r["ratio"], round(1e3 * r["p50"]),
+          round(1e3 * r["p99"]), r["answered"], r["wrong"]] for r in first],
     )  # fmt: skip
     two = common.table(
         ["model", "s", "sustained", "asked", "goodput", "p99 s (deadline)", "refused in ms", "memory MB", "wrong"],
@@ -221,12 +223,15 @@ def show(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["closed", "overload", []], default=["closed", "overload"])
+    parser.add_argument("what", nargs="*", metavar="closed|overload")
     parser.add_argument("--model", type=Path, help="a run folder; a DCGAN is made when none is given")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=60.0, help="of overload")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
+    given.what = given.what or ["closed", "overload"]
+    if unknown := {*given.what} - {"closed", "overload"}:
+        parser.error(f"{', '.join(unknown)}: there are closed and overload")
     rows = common.load(NAME)
     name = given.model.name if given.model else "DCGAN 64 x 64, width 64"
     keys = {what: {"what": what, "model": name, "threads": given.threads} for what in given.what}
@@ -238,7 +243,8 @@ def main() -> None:
         for what in left:
             with server(model, given.threads) as (port, pid):
                 task = {"port": port, "path": f"/v1/models/{model.name}/sample", "answers": str(answers)}
-                _sustained(task)  # the model is loaded and measured
+                if not _sustained(task):  # by then, the model is loaded and measured
+                    raise SystemExit("the server answered nothing")
                 if what == "closed":
                     row = closed(Bare(model, given.threads), task, given.rounds)
                 else:

@@ -16,6 +16,7 @@ from ganworks import __version__
 from ganworks.serve.engine import Engine
 from ganworks.serve.routes import changes, edits, errors, inference, jobs, native, openai, tables
 from ganworks.serve.service import Limits, Service
+from ganworks.serve.shedding import Shedding
 
 ROUTERS = tuple(part.router for part in (native, changes, openai, edits, tables, inference, jobs))
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,6 +55,7 @@ def create_app(
     app.openapi = lambda: _openapi(app)  # pyrefly: ignore
     if guard is not None:
         guard(app)
+    app.add_middleware(Shedding, engine=engine)
     app.add_middleware(RequestId)
     return app
 

@@ -175,7 +175,7 @@ def lines_of(samples: Samples) -> bytes:
         if isinstance(item, str):
             lines.append(json.dumps({**about, "text": item}, ensure_ascii=False))
         else:
-            lines.append(json.dumps({**about, "rows": _rows_of(item)}, ensure_ascii=False))
+            lines.append(f'{json.dumps(about, ensure_ascii=False)[:-1]}, "rows": {_rows_of(item)}}}')
     return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -186,12 +186,12 @@ def _frame_lines(frame: Any) -> str:
     return text if text.endswith("\n") else f"{text}\n"
 
 
-def _rows_of(item: Any) -> Any:
+def _rows_of(item: Any) -> str:
+    """The rows of one series as JSON: a list of tables, or without pandas the columns by name."""
     if hasattr(item, "to_json"):
-        return [json.loads(line) for line in _frame_lines(item).splitlines()]
-    if isinstance(item, dict):  # columns by name
-        return {name: _plain(values) for name, values in item.items()}
-    return _plain(item)
+        return f"[{','.join(_frame_lines(item).splitlines())}]"
+    plain = {name: _plain(values) for name, values in item.items()} if isinstance(item, dict) else _plain(item)
+    return json.dumps(plain, ensure_ascii=False)
 
 
 def _plain(values: Any) -> Any:

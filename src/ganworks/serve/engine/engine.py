@@ -160,6 +160,24 @@ class Engine:
         """Whether requests are taken."""
         return not self._closing
 
+    def refusal(self, name: str | None, deadline_s: float) -> float | None:
+        """Seconds after which to come back, when a single sample of a model would be refused now; None: it would not.
+
+        name: None stands for any model, and unknown ones are not refused here. Costs next to nothing: for what stands
+        in front of everything else.
+        """
+        if name is not None:
+            found = self._models.there(name)
+            return self._refusal(found, deadline_s) if found else None
+        all_of_them = [self._models.there(name) for name in self.names]
+        seconds = [self._refusal(found, deadline_s) if found else None for found in all_of_them]
+        return None if None in seconds or not seconds else min(second for second in seconds if second is not None)
+
+    def _refusal(self, loaded: Loaded, deadline_s: float) -> float | None:
+        lanes = [lane for lane in [*loaded.lanes.values()] if lane.jobs]
+        found = [self._worker.refusal(lane, 1, loaded.queued, deadline_s) for lane in lanes]
+        return None if None in found or not found else min(second for second in found if second is not None)
+
     def figures(self) -> dict[str, Any]:
         """Counts since the start: done, failed, refused, late, gone, runs; busy_s of the worker; queued by model."""
         queued = {name: self._models.state(name)["queued"] for name in self.names}

@@ -2,9 +2,9 @@
 files change.
 
 A model is loaded off the event loop, once however many wait for it, through the same checks as `load`. One that
-cannot be loaded answers with its sentence and is tried again when its files have changed, or after a moment. A run that
-is trained on is seen by the times and sizes of its files, then by their SHA-256: requests go on with the old networks
-until the new ones are loaded, and whoever began with one version ends with it.
+cannot be loaded answers with its sentence and is tried again after a moment. A run that is trained on is seen by the
+times and sizes of its files, then by their SHA-256: requests go on with the old networks until the new ones are
+loaded, and whoever began with one version ends with it.
 """
 
 from __future__ import annotations
@@ -127,6 +127,10 @@ class Models:
             if loaded in self._retired and not loaded.users:
                 self._give_up(loaded)
 
+    def there(self, name: str) -> Loaded | None:
+        """The version of a model that is in memory, for its main use there; None for none."""
+        return next((p.loaded for use in USES if (p := self._places.get((name, use))) and p.loaded is not None), None)
+
     def state(self, name: str) -> dict[str, Any]:
         """state: "loaded", "loading", "failed" or "waiting" for its first use; reason, where it failed; bytes."""
         with self._lock:
@@ -156,7 +160,9 @@ class Models:
 
     def _place(self, name: str, use: str) -> Place:
         self._known(name)
-        return self._places.setdefault((name, use), Place(Path(self.paths[name])))
+        if (name, use) not in self._places:
+            self._places[name, use] = Place(Path(self.paths[name]))
+        return self._places[name, use]
 
     def _known(self, name: str) -> None:
         if name not in self.paths:

@@ -34,6 +34,7 @@ from ganworks.use.model import Model
 _SAME = 3  # trials with one latent in every row
 _MIXED = 48  # rows at least that are compared with other latents around them, for each size
 _MOST_TRIALS = 12
+_FINE = 1e-4  # seconds that a clock must tell apart
 
 
 class Places:
@@ -50,7 +51,8 @@ class Places:
         self.sizes: dict[int, np.ndarray] = {}
         self.seconds: dict[int, float] = {}
         self.spent = 0.0
-        self.clock = time.thread_time if model.device.type == "cpu" else time.perf_counter  # others take turns on it
+        fine = model.device.type == "cpu" and time.get_clock_info("thread_time").resolution < _FINE
+        self.clock = time.thread_time if fine else time.perf_counter  # the thread's own: others may have its processor
         self._classes: dict[tuple[str, ...], int] = {}
         self._doubted = False
 

@@ -56,21 +56,31 @@ class Worker:
             self._change.notify_all()
 
     def _admit(self, lane: Lane, job: Job, queued: int, what: str) -> None:
-        active = len([other for other in self._lanes if other.jobs and other is not lane]) + 1
-        seconds = lane.wait(job.cost) * active
+        seconds = self.refusal(lane, job.cost, queued, job.allowed)
+        if seconds is None:
+            return
+        self.counts["refused"] += 1
         if queued >= self.limits.waiting:
-            self.counts["refused"] += 1
-            raise BusyError(
-                f"{counted(queued, 'request waits', 'requests wait')} for {what} already. Try again later.",
-                max(1.0, seconds / 2),
+            said = f"{counted(queued, 'request waits', 'requests wait')} for {what} already. Try again later."
+        else:
+            said = (
+                f"The answer would take about {self.expected(lane, job.cost):.1f} s at the present load, and the "
+                f"deadline is {job.allowed:g} s. Try again later, ask for less, or allow "
+                "more time."
             )
-        if seconds > self.limits.patience * job.allowed:
-            self.counts["refused"] += 1
-            raise BusyError(
-                f"The answer would take about {seconds:.1f} s at the present load, and the deadline is "
-                f"{job.allowed:g} s. Try again later, ask for less, or allow more time.",
-                max(1.0, seconds - self.limits.patience * job.allowed),
-            )
+        raise BusyError(said, seconds)
+
+    def expected(self, lane: Lane, cost: int) -> float:
+        """Seconds until a new job of this cost is done; 0 while nothing is known."""
+        active = len([other for other in self._lanes if other.jobs and other is not lane]) + 1
+        return lane.wait(cost) * active
+
+    def refusal(self, lane: Lane, cost: int, queued: int, allowed: float) -> float | None:
+        """Seconds after which to come back with a job of this cost and deadline; None when it would be taken now."""
+        seconds = self.expected(lane, cost)
+        if queued >= self.limits.waiting:
+            return max(1.0, seconds / 2)
+        return max(1.0, seconds - self.limits.patience * allowed) if seconds > self.limits.patience * allowed else None
 
     def forget(self, lanes: list[Lane]) -> None:
         """Lanes of a model that is given up."""

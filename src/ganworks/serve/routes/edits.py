@@ -10,11 +10,11 @@ from PIL import Image
 
 from ganworks.files.rasters.decode import SUFFIXES
 from ganworks.serve.asks import ApplyAsk
+from ganworks.serve.prompts import read_prompt
 from ganworks.serve.routes.bodies import LARGEST_SEED
 from ganworks.serve.routes.errors import ApiError, described
 from ganworks.serve.routes.native import deadline_of
 from ganworks.serve.routes.openai import given, images, pick
-from ganworks.serve.routes.prompts import read_prompt
 from ganworks.serve.routes.strict import StrictRoute, while_there
 from ganworks.serve.routes.uploads import SEED, Upload, form_schema, read_form
 from ganworks.serve.service import in_thread, service_of

@@ -22,19 +22,20 @@ from ganworks import __version__
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_seed, check_truncation
 from ganworks.serve.about import About
+from ganworks.serve.access.ticket import current
 from ganworks.serve.asks import ApplyAsk, DecodeAsk, PredictAsk, SampleAsk
 from ganworks.serve.forms import LINES, lines_of
+from ganworks.serve.prompts import read_prompt
 from ganworks.serve.routes import tensors
 from ganworks.serve.routes.bodies import LARGEST_SEED, Body, Options, Text, example
 from ganworks.serve.routes.errors import ApiError, described
 from ganworks.serve.routes.native import deadline_of
-from ganworks.serve.routes.prompts import read_prompt
 from ganworks.serve.routes.strict import StrictRoute, plain_values, while_there
 from ganworks.serve.service import Service, in_thread, service_of
 from ganworks.use.samples import Samples, to_bytes
 
 router = APIRouter(prefix="/v2", tags=["inference v2"], route_class=StrictRoute, responses=described())
-VERSION = "1"
+VERSION, PICTURE = "1", "image"
 _MOST_ROWS = 256  # of one request
 _TENSOR = {
     "type": "object",
@@ -167,6 +168,9 @@ async def infer(name: str, request: Request, version: str = VERSION) -> Response
     """Tensors in, tensors out."""
     service = service_of(request)
     about = _model(service, name, version)
+    ticket = current()
+    if about.uses[0] != "sample" and ticket and ticket.key and not ticket.key.allows("apply"):
+        raise ApiError(403, f'This key is not for that: "{name}" needs the scope "apply".', "wrong_scope")
     packed = request.headers.get("content-encoding", "identity")
     if packed != "identity":
         raise ApiError(415, f"Bodies are read uncompressed, not as {packed[:40]}.")
@@ -251,7 +255,7 @@ def _labels(given: np.ndarray | None, count: int) -> list[Any]:
 
 def _rows(samples: Samples, port: Port) -> np.ndarray:
     """The samples as the output of a model."""
-    if port.name == "image":
+    if port.name == PICTURE:
         return np.ascontiguousarray(to_bytes(samples.data, samples.spec).transpose(0, 2, 3, 1))
     if port.datatype != "BYTES":
         return samples.data

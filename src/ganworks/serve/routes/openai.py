@@ -21,10 +21,10 @@ from ganworks.core.errors import UsageError, nearest
 from ganworks.serve.about import About
 from ganworks.serve.asks import SampleAsk
 from ganworks.serve.forms import Form, encode, file_name, media_of, single_files
+from ganworks.serve.prompts import read_prompt
 from ganworks.serve.routes.bodies import Body, Flag, Number, Seed, Text, Truncation, Whole, Word, example
 from ganworks.serve.routes.errors import ApiError, described
 from ganworks.serve.routes.native import deadline_of, headers_of
-from ganworks.serve.routes.prompts import read_prompt
 from ganworks.serve.routes.strict import StrictRoute, while_there
 from ganworks.serve.service import Service, in_thread, service_of
 from ganworks.use.samples import Samples
