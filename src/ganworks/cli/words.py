@@ -14,6 +14,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "predict": "predict:predict",
     "eval": "evaluate:evaluate",
     "data": "data:data",
+    "audit": "trust.audit:audit",
     "info": "runs:info",
     "report": "runs:report",
     "compare": "runs:compare",
@@ -22,6 +23,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "explore": "trust.explore:explore",
     "serve": "service.serve:serve",
     "keys": "service.keys:keys",
+    "studio": "service.studio:studio",
 }
 
 Options = dict[str, str]
