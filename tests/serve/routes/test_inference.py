@@ -6,9 +6,11 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from http_service import engine_of, listening, run
+from http_service import client_of, engine_of, listening, run
 from pictures import noise
 
+from ganworks.serve.access.keys import Key
+from ganworks.serve.access.ticket import Ticket
 from ganworks.serve.app import create_app
 from ganworks.use.applier import Applier
 from ganworks.use.model import Model
@@ -125,3 +127,27 @@ def test_broken_bytes_are_refused(address):
         answer = httpx.post(url, content=head + tail, headers={"inference-header-content-length": length})
         assert answer.status_code == 400, answer.text
     assert httpx.get(f"{address}/v2/models/dcgan/versions/7").status_code == 404
+
+
+class AsAnna:
+    """Requests come with a key for samples alone."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        token = Ticket("x", "POST", key=Key("", "anna", scopes=("sample",))).enter()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            Ticket.leave(token)
+
+
+def test_a_key_for_samples_changes_no_pictures():
+    image = {"name": "image", "shape": [1, 1, 1, 3], "datatype": "UINT8", "data": [1, 2, 3]}
+    seed = {"name": "seed", "shape": [1], "datatype": "INT64", "data": [1]}
+    with client_of("shift", "dcgan", guard=lambda app: app.add_middleware(AsAnna)) as client:
+        assert client.post("/v2/models/shift/infer", json={"inputs": [image]}).status_code == 403
+        assert client.post("/v2/models/dcgan/infer", json={"inputs": [seed]}).status_code == 200
+    with client_of("shift") as client:
+        assert client.post("/v2/models/shift/infer", json={"inputs": [image]}).status_code == 200

@@ -29,7 +29,7 @@ def client(address):
 
 def test_models_are_listed(client):
     assert {model.id for model in client.models.list()} == {"dcgan", "audio", "text", "shift", "inpaint"}
-    assert client.models.retrieve("dcgan").owned_by == "ganworks"
+    assert client.models.retrieve("dcgan").owned_by == "ganworks" and client.models.list().data[0].created > 10**9
     with pytest.raises(openai.NotFoundError) as caught:
         client.models.retrieve("nope")
     assert caught.value.code == "model_not_found" and caught.value.type == "not_found_error"

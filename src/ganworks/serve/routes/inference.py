@@ -22,6 +22,7 @@ from ganworks import __version__
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_seed, check_truncation
 from ganworks.serve.about import About
+from ganworks.serve.access.ticket import current
 from ganworks.serve.asks import ApplyAsk, DecodeAsk, PredictAsk, SampleAsk
 from ganworks.serve.forms import LINES, lines_of
 from ganworks.serve.prompts import read_prompt
@@ -167,6 +168,9 @@ async def infer(name: str, request: Request, version: str = VERSION) -> Response
     """Tensors in, tensors out."""
     service = service_of(request)
     about = _model(service, name, version)
+    ticket = current()
+    if about.uses[0] != "sample" and ticket and ticket.key and not ticket.key.allows("apply"):
+        raise ApiError(403, f'This key is not for that: "{name}" needs the scope "apply".', "wrong_scope")
     packed = request.headers.get("content-encoding", "identity")
     if packed != "identity":
         raise ApiError(415, f"Bodies are read uncompressed, not as {packed[:40]}.")

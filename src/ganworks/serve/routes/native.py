@@ -31,11 +31,8 @@ _DEADLINE = "x-ganworks-deadline-s"
 @router.get("/models", openapi_extra={"x-scope": "models"})
 async def models(request: Request) -> dict[str, Any]:
     """The models that are served."""
-    names = service_of(request).engine.names
-    return {
-        "object": "list",
-        "data": [{"id": n, "object": "model", "created": 0, "owned_by": "ganworks"} for n in names],
-    }
+    service = service_of(request)
+    return {"object": "list", "data": [_entry(name, service.made(name)) for name in service.engine.names]}
 
 
 @router.get("/models/{name}", openapi_extra={"x-scope": "models"})
