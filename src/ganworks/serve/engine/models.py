@@ -64,7 +64,7 @@ class Loaded:
     @property
     def queued(self) -> int:
         """Requests that wait for it."""
-        return sum(len(lane.jobs) for lane in self.lanes.values())
+        return sum(len(lane.jobs) for lane in [*self.lanes.values()])
 
 
 @dataclass(eq=False)
