@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from ganworks.serve.app import create_app
 from ganworks.serve.engine import Engine
+from ganworks.serve.service import Limits
 
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs_0_1_0"
 
@@ -59,11 +60,16 @@ def engine_of(*names: str, **settings: Any) -> Iterator[Engine]:
         engine.close()
 
 
+def app_of(engine: Engine, **settings: Any) -> Any:
+    """The application, whose deadlines are long: tests run on machines that are busy."""
+    return create_app(engine, **{"limits": Limits(deadline_s=150.0), **settings})
+
+
 @contextmanager
 def client_of(*names: str, engine: dict[str, Any] | None = None, **settings: Any) -> Iterator[TestClient]:
     """A client of a service in this process. engine: settings of the engine; the others are those of the app."""
     with engine_of(*names, **engine or {}) as made:
-        app = create_app(made, **settings)
+        app = app_of(made, **settings)
         with TestClient(app, raise_server_exceptions=False) as client:
             yield client
 

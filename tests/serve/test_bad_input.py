@@ -25,7 +25,7 @@ SAMPLE = "/v1/models/dcgan/sample"
 
 @pytest.fixture(scope="module")
 def client():
-    limits = Limits(upload_bytes=100_000, at_once=5_000, job_bytes=10_000_000)
+    limits = Limits(upload_bytes=100_000, at_once=5_000, job_bytes=10_000_000, deadline_s=150.0)
     engine = {"limits": EngineLimits(upload_bytes=100_000, pixels=10_000)}
     with client_of("dcgan", "points", "text", "shift", engine=engine, limits=limits) as made:
         yield made
@@ -150,7 +150,7 @@ PICTURES = {
     "program": ("a.exe", b"MZ", 415),
     "weights": ("a.pt", b"PK\3\4", 415),
     "no array": ("a.npy", b"\x93NUMPY\1\0", 422, 400),
-    "no film": ("a.mp4", b"nothing", 422, 400),
+    "film": ("a.mp4", b"nothing", 415),  # its frames would hold up everybody else
     "no zip": ("a.zip", b"nothing", 422),
 }
 

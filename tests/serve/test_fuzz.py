@@ -3,14 +3,12 @@ answer is one that the description names. benchmarks/fuzz_api.py does the same f
 """
 
 import fuzz_api
-from http_service import engine_of, listening
-
-from ganworks.serve.app import create_app
+from http_service import app_of, engine_of, listening
 
 
 def test_no_request_is_answered_with_a_defect():
     wrong = []
-    with engine_of("points", "shift") as engine, listening(create_app(engine)) as url:
+    with engine_of("points", "shift") as engine, listening(app_of(engine)) as url:
         for result in fuzz_api.described(url).get_all_operations():
             operation = result.ok()
             statuses, said = fuzz_api.fuzz(operation, 4, same=True)

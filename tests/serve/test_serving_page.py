@@ -6,12 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
-from http_service import listening, run
+from http_service import app_of, listening, run
 from pictures import noise
 from PIL import Image
 
-from ganworks.serve.app import create_app
 from ganworks.serve.engine import Engine
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
@@ -26,14 +26,23 @@ def blocks(language):
 @pytest.fixture(scope="module")
 def address():
     engine = Engine({name: run(recipe) for name, recipe in MODELS.items()}, threads=1)
-    with listening(create_app(engine)) as url:
+    with listening(app_of(engine)) as url:
         yield url.removeprefix("http://")
     engine.close()
+
+
+class Patient(httpx.Client):
+    """A client that waits: tests run on machines that are busy."""
+
+    def __init__(self, **options):
+        super().__init__(**{**options, "timeout": 300})
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(httpx, "Client", Patient)
+    monkeypatch.setattr(httpx, "post", lambda url, **more: Patient().post(url, **{**more, "timeout": 300}))
     Image.fromarray(noise(8, 8, 3)).save("photo.png")
 
 
@@ -54,5 +63,5 @@ def test_python(number, address, capsys):
 def test_shell(number, address):
     for line in blocks("sh")[number].replace("\\\n", " ").splitlines():
         words = shlex.split(line.replace("localhost:8000", address))
-        subprocess.run([words[0], "-sS", "--fail-with-body", *words[1:]], check=True, timeout=60)
+        subprocess.run([words[0], "-sS", "--fail-with-body", *words[1:]], check=True, timeout=300)
         assert Path(words[words.index("-o") + 1]).stat().st_size > 50

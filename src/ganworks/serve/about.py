@@ -20,7 +20,7 @@ from ganworks.files import weights
 from ganworks.files.rasters.decode import SUFFIXES
 from ganworks.runs.published import locate, names, read_card
 from ganworks.serve.forms import forms_here
-from ganworks.use.file_jobs import KNOWN
+from ganworks.use.file_jobs import STILLS
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class About:
     def takes(self) -> tuple[str, ...]:
         """Suffixes of files that the model is applied to."""
         domain = self.domain("apply")
-        return tuple(domain.takes) if isinstance(domain, ChangesFiles) else KNOWN
+        return tuple(domain.takes) if isinstance(domain, ChangesFiles) else (*STILLS, ".npy")
 
     @property
     def gives(self) -> str:

@@ -30,14 +30,18 @@ FILES = 1000  # above so many files of their own, samples are made in bulk, as o
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may ask for. at_once: samples in one answer, more become a job. direct_bytes: of such an answer's
-    numbers. job_bytes: of a job's. upload_bytes: of an uploaded file. keep_s, results_bytes: see `Jobs`.
+    """What a request may ask for.
+
+    at_once: samples in one answer, more become a job. direct_bytes: of such an answer's numbers. job_bytes: of a job's.
+    upload_bytes: of an uploaded file. deadline_s: for samples, where a request names none. keep_s, results_bytes: see
+    `Jobs`.
     """
 
     at_once: int = 100_000
     direct_bytes: int = 256 << 20
     job_bytes: int = 8 << 30
     upload_bytes: int = 64 << 20
+    deadline_s: float = 30.0
     keep_s: float = 3600.0
     results_bytes: int = 2 << 30
 

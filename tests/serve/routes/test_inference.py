@@ -6,12 +6,11 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from http_service import client_of, engine_of, listening, run
+from http_service import app_of, client_of, engine_of, listening, run
 from pictures import noise
 
 from ganworks.serve.access.keys import Key
 from ganworks.serve.access.ticket import Ticket
-from ganworks.serve.app import create_app
 from ganworks.use.applier import Applier
 from ganworks.use.model import Model
 
@@ -19,7 +18,7 @@ from ganworks.use.model import Model
 @pytest.fixture(scope="module")
 def address():
     names = ("dcgan", "text", "table", "series", "shift", "audio")
-    with engine_of(*names) as engine, listening(create_app(engine)) as url:
+    with engine_of(*names) as engine, listening(app_of(engine)) as url:
         yield url
 
 

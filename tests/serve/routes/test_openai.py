@@ -8,16 +8,15 @@ import httpx
 import numpy as np
 import openai
 import pytest
-from http_service import engine_of, listening, run
+from http_service import app_of, engine_of, listening, run
 from PIL import Image
 
-from ganworks.serve.app import create_app
 from ganworks.use.model import Model
 
 
 @pytest.fixture(scope="module")
 def address():
-    with engine_of("dcgan", "audio", "text", "shift", "inpaint") as engine, listening(create_app(engine)) as url:
+    with engine_of("dcgan", "audio", "text", "shift", "inpaint") as engine, listening(app_of(engine)) as url:
         yield url
 
 

@@ -86,7 +86,7 @@ async def apply(name: str, request: Request) -> Response:
     asked: dict[str, Any] = {
         "seed": form.seed(), "options": about.check_options(form.options(), "apply"), "mask": mask[1] if mask else None,
         "form": form.form(), "reverse": form.switch("reverse"),
-        "deadline_s": deadline_of(request, 120.0),
+        "deadline_s": deadline_of(request, 4),
     }  # fmt: skip
     if asked["reverse"] and not any(card.get("player") == "G_back" for card in about.cards):
         raise ApiError(400, "reverse: this model learned one direction only. Leave reverse out.", param="reverse")
@@ -146,9 +146,7 @@ async def predict(name: str, request: Request) -> Response:
     top, kind = form.whole("top", 5, 1, 1000), form.fields.get("format", "json")
     if kind not in ("json", "csv"):
         raise ApiError(422, f"format must be json or csv, not {kind[:40]!r}.", param="format")
-    found = await while_there(
-        request, service.engine.predict(PredictAsk(name, tuple(files), deadline_of(request, 60.0)))
-    )
+    found = await while_there(request, service.engine.predict(PredictAsk(name, tuple(files), deadline_of(request, 2))))
     if kind == "csv":
         title = attachment(file_name(name, "classes", suffix=".csv"))
         return Response(found.content(".csv"), headers=title, media_type=media_of(".csv"))

@@ -64,7 +64,7 @@ async def edits(request: Request) -> dict[str, Any]:
     hole = await in_thread(_hole, mask[1]) if mask else None
     asks = [
         ApplyAsk(about.name, content, name, min(seed + k, LARGEST_SEED), options, hole, suffix[1:],
-                 deadline_s=deadline_of(request, 120.0))
+                 deadline_s=deadline_of(request, 4))
         for name, content in files for k in range(form.whole("n", 1, 1, 10))
     ]  # fmt: skip
 

@@ -112,9 +112,9 @@ def attachment(title: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{title}"'}
 
 
-def deadline_of(request: Request, usual: float = 30.0) -> float:
-    """Seconds within which the answer is of use, from the header of that name."""
-    text = request.headers.get(_DEADLINE, str(usual))
+def deadline_of(request: Request, times: int = 1) -> float:
+    """Seconds within which the answer is of use, from the header of that name. times: the usual ones, without it."""
+    text = request.headers.get(_DEADLINE, str(times * service_of(request).limits.deadline_s))
     try:
         found = float(text)
     except ValueError:
