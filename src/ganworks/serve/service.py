@@ -16,7 +16,7 @@ from ganworks.serve.archives import One, zip_pieces
 from ganworks.serve.asks import SampleAsk
 from ganworks.serve.bulk import make_zip
 from ganworks.serve.engine import BusyError, Engine
-from ganworks.serve.engine.models import stamp_of
+from ganworks.serve.engine.models import recent_stamp, stamp_of
 from ganworks.serve.forms import Form, encode, joined, media_of, note_header, pieces
 from ganworks.serve.jobs import Job, Jobs
 from ganworks.serve.routes.errors import ApiError, no_model
@@ -65,7 +65,7 @@ class Service:
         if name not in self.engine.names:
             raise no_model(name, self.engine.names)
         path = Path(self.engine.paths[name])
-        stamp = stamp_of(path)
+        stamp = recent_stamp(path)
         if self._about.get(name, (None,))[0] != stamp:
             self._about[name] = (stamp, About.of(name, path))
         found = self._about[name][1]

@@ -303,3 +303,22 @@ def test_noise_that_a_network_draws_is_keyed():
 
     model = model_of(Noisy())
     assert model.draws
+
+
+def test_asking_whether_it_is_busy_disturbs_nothing(runs):
+    """Read by the event loop while the worker's thread changes the queues."""
+
+    async def work(engine):
+        await measured(engine, "pictures")
+        asks = [asyncio.create_task(engine.sample(SampleAsk("pictures", 40, seed))) for seed in range(60)]
+        await asyncio.sleep(0)
+        seen = set()
+        while not all(ask.done() for ask in asks):
+            for _ in range(200):
+                seen.add(engine.refusal("pictures", 1e-6) is None)
+                assert engine.refusal(None, 1e-6) is None, "another model is free"
+            await asyncio.sleep(0)
+        assert False in seen and engine.refusal("pictures", 1e-6) is None
+        await asyncio.gather(*asks)
+
+    serving(runs, work)

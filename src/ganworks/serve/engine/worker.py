@@ -72,8 +72,9 @@ class Worker:
 
     def expected(self, lane: Lane, cost: int) -> float:
         """Seconds until a new job of this cost is done; 0 while nothing is known."""
-        active = len([other for other in self._lanes if other.jobs and other is not lane]) + 1
-        return lane.wait(cost) * active
+        with self._change:
+            active = len([other for other in self._lanes if other.jobs and other is not lane]) + 1
+            return lane.wait(cost) * active
 
     def refusal(self, lane: Lane, cost: int, queued: int, allowed: float) -> float | None:
         """Seconds after which to come back with a job of this cost and deadline; None when it would be taken now."""

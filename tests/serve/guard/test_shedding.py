@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from ganworks.serve.shedding import Shedding
+from ganworks.serve.guard.shedding import Shedding
 
 
 class Busy:
