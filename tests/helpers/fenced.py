@@ -14,10 +14,10 @@ from types import SimpleNamespace
 
 from fastapi import Body, FastAPI, Request
 
-from ganworks.serve import listen
 from ganworks.serve.access.gate import Gate
 from ganworks.serve.access.metered import Metered
 from ganworks.serve.access.ticket import RefusedError
+from ganworks.serve.guard import listen
 from ganworks.serve.guard.answer import refuse
 from ganworks.serve.guard.protocol import Door
 from ganworks.serve.run import Settings, fence, needs_keys, run
@@ -37,6 +37,9 @@ class Engine:
     @property
     def names(self):
         return list(self.paths)
+
+    def refusal(self, name, seconds):
+        return None
 
     async def sample(self, ask):
         self.asked.append(ask)

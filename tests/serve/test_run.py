@@ -14,7 +14,8 @@ import pytest
 
 from ganworks.cli.service.serve import names_of, settings_of
 from ganworks.core.errors import UsageError
-from ganworks.serve import listen, run
+from ganworks.serve import run
+from ganworks.serve.guard import listen
 from ganworks.serve.run import Settings, sockets
 
 HELPERS = str(Path(__file__).parents[1] / "helpers")
@@ -23,7 +24,8 @@ import sys
 sys.path.insert(0, {helpers!r})
 import fenced
 from ganworks.core.console.voice import say
-from ganworks.serve import listen, run
+from ganworks.serve import run
+from ganworks.serve.guard import listen
 service = fenced.build(engine=fenced.Engine(seconds={seconds}), drain={drain})
 opened = listen.tcp("127.0.0.1", 0)
 say(opened[0].getsockname()[1])

@@ -24,11 +24,11 @@ from ganworks.core.console.stop import INTERRUPTED, Stop
 from ganworks.core.console.text import counted
 from ganworks.core.console.voice import complain, say
 from ganworks.core.errors import UsageError
-from ganworks.serve import listen
 from ganworks.serve.access.gate import Gate
 from ganworks.serve.access.middleware import Access
 from ganworks.serve.access.routes import Scopes
 from ganworks.serve.access.store import KeyStore
+from ganworks.serve.guard import listen
 from ganworks.serve.guard.answer import App
 from ganworks.serve.guard.bodies import Bodies
 from ganworks.serve.guard.headers import Paths

@@ -152,6 +152,12 @@ def test_the_console_covers_keys_in_paths(capsys):
     assert "gwk_0123456789ab..." in said and "secret" not in said and " 404 GET " in said
 
 
+def test_a_path_cannot_pretend_to_be_fields(capsys):
+    service = fenced.build(tell=teller("lines"))
+    service.call("GET", "/v1/x key=admin 200 GET /")
+    assert " key=" not in capsys.readouterr().out
+
+
 def test_the_console_as_json(capsys):
     fenced.build(tell=teller("json")).sample(3)
     assert json.loads(capsys.readouterr().out)["n"] == 3
