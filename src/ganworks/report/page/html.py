@@ -12,7 +12,7 @@ from importlib import resources
 
 from ganworks.core.console.text import on_page
 from ganworks.report import words
-from ganworks.report.page import course, fill, scores, sections, tasks
+from ganworks.report.page import audits, course, fill, scores, sections, tasks
 from ganworks.report.read import RunView
 
 _STYLES = ("vendor/uplot-1.6.32.min.css", "page.css")
@@ -39,11 +39,21 @@ def render(run: RunView) -> str:
         pairs=tasks.pairs(run),
         good=scores.good(run),
         unscored=words.unscored(run),
+        audit=audits.audited(run),
         went=course.went(run),
         commands=sections.next_steps(run),
         details=sections.details(run),
     )
     return on_page(page)
+
+
+def beside(template: str, **values: object) -> str:
+    """A page beside the report, of this template and these values, with the same styles and no script."""
+    from markupsafe import Markup
+
+    css = _part("page.css")
+    policy = f"default-src 'none'; img-src data:; style-src '{_hash(css)}'; base-uri 'none'; form-action 'none'"
+    return on_page(fill.html(template, csp=policy, css=Markup(css), **values))
 
 
 def summary(run: RunView) -> str:

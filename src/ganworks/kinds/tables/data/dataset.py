@@ -51,7 +51,8 @@ class TableSet:
         frame = frame.__class__({name: settle(frame[name], name) for name in frame.columns})
         self.frame = frame
         self.facts = {**facts, "notes": list(facts["notes"])}
-        hashes, repeated = _hashes(frame), repeats_by_nature(frame)
+        self.hashes, repeated = _hashes(frame), repeats_by_nature(frame)
+        hashes = self.hashes
         self.train, self.held, _, notes = split(_row_by_row(hashes) if repeated else hashes, held_out)
         self.duplicates = len(frame) - len(np.unique(hashes, axis=0))
         if repeated:
@@ -164,6 +165,10 @@ class TableSet:
         x.scatter_(1, self.codes[index].long() + self._starts, 1.0)
         x[:, self.layout.codes :] = self.places[index]
         return x
+
+    def raw(self, indices: Any) -> np.ndarray:
+        """The same as a NumPy array."""
+        return self.rows(indices).numpy()
 
     def by_value(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """Training by sampling (1907.00503, section 4.3): (int64 [B, 2] of (choice, code), rows [B, D] that have this
