@@ -98,7 +98,8 @@ def test_the_digest_is_of_pixels_not_of_bytes(tmp_path):
     png, webp, tiff = (WRITERS[s](NOTE) for s in (".png", ".webp", ".tif"))
     assert of_picture(png) == of_picture(webp) == of_picture(tiff) != of_picture(WRITERS[".jpg"](NOTE))
     grey = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
-    assert of_picture(encoded(grey, "PNG")) == of_picture(encoded(grey.convert("RGBA"), "WEBP"))
+    other = provenance.encode([grey.convert("RGBA")], "webp", None)
+    assert of_picture(encoded(grey, "PNG")) == of_picture(other)
 
 
 def test_properties_as_elements_under_other_prefixes_are_read():
@@ -162,7 +163,7 @@ def test_whatever_is_in_a_file_gets_a_sentence(tmp_path):
             path = tmp_path / f"{k}{suffix}"
             path.write_bytes(start)
             found = verify(path)
-            assert found.outcome == "unknown" and all(line.endswith((".", ")", "'")) or line for line in found.said)
+            assert found.outcome == "unknown" and found.marks.note is None
     for suffix, write in WRITERS.items():
         content = write(NOTE)
         (tmp_path / f"cut{suffix}").write_bytes(content[: len(content) * 2 // 3])

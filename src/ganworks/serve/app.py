@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ganworks.core.errors import UsageError
 from ganworks.serve.asks import SampleAsk
 from ganworks.serve.engine import Engine
+from ganworks.serve.routes.provenance import provenance_routes
 from ganworks.use.samples import zip_bytes
 
 
@@ -45,4 +46,5 @@ def create_app(engine: Engine) -> FastAPI:
             return Response(files[0][1], media_type="image/png")
         return Response(zip_bytes(files), media_type="application/zip")
 
+    app.include_router(provenance_routes(engine.watermark))
     return app

@@ -8,16 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ganworks.core.errors import UsageError, nearest
+from ganworks.files.provenance.signing import Signer
+from ganworks.files.watermark.mark import Watermark
 from ganworks.serve.asks import SampleAsk
 from ganworks.use.model import Model
 from ganworks.use.samples import Samples
 
 
 class Engine:
-    """Runs what is asked of the models. paths: name -> run folder or file; each is opened at its first use."""
+    """Runs what is asked of the models. paths: name -> run folder or file; each is opened at its first use.
 
-    def __init__(self, paths: Mapping[str, Path]):
-        self.paths = dict(paths)
+    watermark, signer: as of `use.samples.Samples`, for everything that is made.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], watermark: Watermark | None = None, signer: Signer | None = None):
+        self.paths, self.watermark, self.signer = dict(paths), watermark, signer
         self._models: dict[str, Model] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
@@ -32,7 +37,8 @@ class Engine:
 
     def _sample(self, ask: SampleAsk) -> Samples:
         model = self._model(ask.model).prepared(**ask.options)
-        return model.sample(ask.n, ask.seed, ask.labels, ask.truncation, ask.start)
+        made = model.sample(ask.n, ask.seed, ask.labels, ask.truncation, ask.start)
+        return made.written_with(self.watermark, self.signer)
 
     def _model(self, name: str) -> Model:
         if name not in self.paths:

@@ -75,6 +75,11 @@ def find(frames: Iterable[np.ndarray], key: Key) -> Finding:
     return found if found.found else best(found, _cropped(canvases, key))
 
 
+def plain_t(planes: np.ndarray, key: Key) -> float:
+    """t of the whole of one picture [C, H, W] uint8: about N(0, 1) over keys where there is no watermark."""
+    return _t(_whitened(_canvas(_luma(planes.astype(np.float32))), planes.shape[1] * planes.shape[2]), key)
+
+
 def find_in_image(image: Image.Image, key: Key) -> Finding:
     """The same for one picture of PIL."""
     return find([np.asarray(image.convert("RGB")).transpose(2, 0, 1)], key)
