@@ -35,8 +35,9 @@ _OPTIONS = {
     "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse", "watermark", "sign"),
     "verify": ("watermark", "trust", "format", "reproduce", "newkey", "newcert"),
     "predict": ("out", "top", "device"),
-    "eval": ("data", "count", "seed", "features"),
+    "eval": ("data", "count", "seed", "features", "metrics"),
     "data": ("recipe", "features", "out"),
+    "explore": ("out", "seed", "seeds", "steps", "label", "labels", "method", "count", "reach", "device"),
 }
 _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain")
 
