@@ -60,7 +60,8 @@ def verify(places: list[str], options: Options) -> None:
         for verdict in verdicts:
             reproduce(verdict, options["reproduce"])
     if form == "json":
-        say(json.dumps([v.as_json() for v in verdicts] if path.is_dir() else verdicts[0].as_json(), indent=1))
+        found = [verdict.as_json() for verdict in verdicts]
+        say(*json.dumps(found if path.is_dir() else found[0], indent=1).split("\n"))
     else:
         _tell(verdicts)
     _refuse(verdicts)
