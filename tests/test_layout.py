@@ -187,6 +187,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
         "report",
         "sample",
         "serve",
+        "studio",
         "train",
         "verify",
     ]

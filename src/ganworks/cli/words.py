@@ -22,6 +22,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "explore": "trust.explore:explore",
     "serve": "service.serve:serve",
     "verify": "trust.verify:verify",
+    "studio": "service.studio:studio",
 }
 
 Options = dict[str, str]
