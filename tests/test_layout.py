@@ -191,6 +191,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
         "serve",
         "studio",
         "train",
+        "verify",
     ]
     assert sorted(ALIASES) == [
         "batch",

@@ -43,6 +43,12 @@ VERBS = {
         "cache",
         "metrics",
         "method",
+        "watermark",
+        "sign",
+        "trust",
+        "newkey",
+        "newcert",
+        "reproduce",
     ),
 }
 STUDIO = {"host", "port", "token", "open", "root_path", "hosts"}

@@ -4,6 +4,7 @@ import pytest
 
 from ganworks.core.errors import UsageError
 from ganworks.files import provenance
+from ganworks.files.provenance.note import LARGEST
 
 
 def test_a_note_beside_a_file_is_read_as_one_of_a_stranger(tmp_path):
@@ -14,5 +15,5 @@ def test_a_note_beside_a_file_is_read_as_one_of_a_stranger(tmp_path):
         beside.write_text(text)
         with pytest.raises(UsageError, match=r"a\.csv\.mark\.json is not valid JSON"):
             provenance.read(tmp_path / "a.csv")
-    beside.write_text(" " * (provenance._LARGEST + 1))
+    beside.write_text(" " * (LARGEST + 1))
     assert provenance.read(tmp_path / "a.csv") is None

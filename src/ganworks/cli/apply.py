@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ganworks.cli.trust.seals import seals_of
 from ganworks.cli.words import Options, import_own, whole
 from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
@@ -16,7 +17,18 @@ from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import EDITED, apply_files, pairs_of
 
-OWN = ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse")  # the other options are the model's
+OWN = (
+    "out",
+    "seed",
+    "device",
+    "mark",
+    "mask",
+    "sheet",
+    "format",
+    "reverse",
+    "watermark",
+    "sign",
+)  # the other options are the model's
 _SHOWN = 20  # failures named on the screen
 
 
@@ -33,7 +45,10 @@ def apply(places: list[str], options: Options) -> None:
     seed = check_seed(whole(options.get("seed", "0"), "seed"))
     mark, reverse = (switch(name, options.get(name, default)) for name, default in (("mark", "on"), ("reverse", "off")))
     model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
-    asked = {name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN}
+    watermark, signer = seals_of(options)
+    asked: dict[str, Any] = {
+        name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN
+    }
     known = asked if model.options is None else model.options
     for name in asked:
         if name not in known:
@@ -47,6 +62,8 @@ def apply(places: list[str], options: Options) -> None:
             mark=mark,
             mask=options.get("mask"),
             form=options.get("format", ""),
+            watermark=watermark,
+            signer=signer,
             on_progress=meters,
             **asked,
         )

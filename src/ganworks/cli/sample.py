@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ganworks.cli.trust.seals import seals_of
 from ganworks.cli.words import Options, decimal, import_own, whole
 from ganworks.core.abilities.encoding import options_of
 from ganworks.core.console.stop import told
@@ -19,7 +20,19 @@ from ganworks.report.terminal.meters import Meters
 from ganworks.use.model import Model
 from ganworks.use.samples import preview_lines
 
-SAMPLING = ("seed", "out", "labels", "truncation", "interpolate", "steps", "device", "mark", "format")
+SAMPLING = (
+    "seed",
+    "out",
+    "labels",
+    "truncation",
+    "interpolate",
+    "steps",
+    "device",
+    "mark",
+    "format",
+    "watermark",
+    "sign",
+)
 T = TypeVar("T")
 _BULK = 1000  # above this many samples, the work can restart where it stopped
 
@@ -43,19 +56,20 @@ def sample(places: list[str], options: Options) -> None:
     truncation = check_truncation(decimal(options.get("truncation", "1"), "truncation"))
     model = with_options(Model.load(source, device=options.get("device", "auto")), options)
     mark = switch("mark", options.get("mark", "on"))
+    seals = seals_of(options)
     out = place_for(model, options)
     facts = {
         "labels": chosen_labels(options.get("labels")),
         "truncation": truncation,
     }
     if "interpolate" in options:
-        walk(model, options, out, mark, facts)
+        walk(model, options, out, mark, seals, facts)
         return
     if n > _BULK and (out.suffix in ("", ".zip")):
-        in_bulk(model, n, options, out, mark, facts)
+        in_bulk(model, n, options, out, mark, seals, facts)
         return
     with told(lambda: f"Interrupted. What is in {out} is whole, but not all of it; the same command starts again."):
-        samples = model.sample(n, seed=seed, **facts)
+        samples = model.sample(n, seed=seed, **facts).written_with(*seals)
         if model.maker is not None and not model.maker.each:
             say(*preview_lines(samples[:5].items), "")
         written, out = free_place(options, out, lambda out: samples.save(out, mark=mark))
@@ -98,7 +112,9 @@ def free_place(options: Options, out: Path, write: Callable[[Path], T]) -> tuple
     raise UsageError("samples-2 to samples-999 are all taken. Name a place with out=.")
 
 
-def in_bulk(model: Any, n: int, options: Options, out: Path, mark: bool, facts: dict[str, Any]) -> None:
+def in_bulk(
+    model: Any, n: int, options: Options, out: Path, mark: bool, seals: tuple[Any, Any], facts: dict[str, Any]
+) -> None:
     """Very many samples, in a folder or zip; the same command goes on where it stopped."""
     from ganworks.use.bulk import generate
 
@@ -109,16 +125,17 @@ def in_bulk(model: Any, n: int, options: Options, out: Path, mark: bool, facts: 
             meters("Sampling", done, total)
 
         made = functools.partial(generate, model, n, seed=seed, form=form, mark=mark, on_progress=tell, **facts)
+        made = functools.partial(made, watermark=seals[0], signer=seals[1])
         out = free_place(options, out, lambda out: made(out=out))[1]
     say(f"{counted(n, f'sample of seed {seed} is', f'samples of seed {seed} are')} in {out}.")
 
 
-def walk(model: Any, options: Options, out: Path, mark: bool, facts: dict[str, Any]) -> None:
+def walk(model: Any, options: Options, out: Path, mark: bool, seals: tuple[Any, Any], facts: dict[str, Any]) -> None:
     """interpolate=1,2,3: from seed to seed; a .png is a strip, a .gif or .webp an animation."""
     seeds = [whole(word, "interpolate") for word in options["interpolate"].split(",")]
     moving = out.suffix in (".gif", ".webp", ".apng")
     steps = whole(options.get("steps", "24" if moving else "8"), "steps")
-    path = model.walk(seeds, steps, **facts)
+    path = model.walk(seeds, steps, **facts).written_with(*seals)
     shape = {"columns": len(path)} if out.suffix == ".png" else {}
     written, out = free_place(options, out, lambda out: path.save(out, mark=mark, **shape))
     say(f"A walk through the seeds {', '.join(map(str, seeds))} is in {written[0] if len(written) == 1 else out}.")

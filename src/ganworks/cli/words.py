@@ -23,6 +23,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "explore": "trust.explore:explore",
     "serve": "service.serve:serve",
     "keys": "service.keys:keys",
+    "verify": "trust.verify:verify",
     "studio": "service.studio:studio",
 }
 

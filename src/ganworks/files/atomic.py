@@ -111,7 +111,7 @@ def _flush_folder(folder: Path) -> None:
 def _fresh(path: Path) -> BinaryIO:
     """A new file, in place of whatever has this name; a link is removed and not followed."""
     path.unlink(missing_ok=True)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_EXCL | _EXACT, 0o666), "wb")
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_EXCL | _EXACT, 0o666), "w+b")
 
 
 def replace_pieces(path: str | Path, pieces: Sequence[bytes | memoryview]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.files import provenance
+from ganworks.files.provenance.content import Entries
 from ganworks.use.samples import EPOCH, Pictures, Samples, forms_of, marked_beside, picture
 
 MEDIA = {
@@ -230,15 +231,16 @@ def head_of(content: bytes, form: Form) -> bytes:
 
 
 async def _zip_pieces(parts: AsyncIterator[Samples]) -> AsyncIterator[bytes]:
-    sink, every = Sink(), []
+    sink, every, entries = Sink(), [], Entries()
     with zipfile.ZipFile(sink, "w") as archive:
         async for part in parts:
             every.append(part)
             for name, content in await asyncio.to_thread(list, part.files()):
+                entries.add(name, [content])
                 archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
             every[-1] = replace(part, data=np.broadcast_to(part.data[:1], part.data.shape))  # its rows are gone
             yield sink.taken()
-        for name, content in _whole(every).lists():
+        for name, content in _whole(every).lists(entries):
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
     yield sink.taken()
 

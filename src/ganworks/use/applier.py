@@ -34,11 +34,13 @@ from ganworks.core.limits import check_seed
 from ganworks.core.machine import memory
 from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import key
+from ganworks.files.provenance.signing import Signer
 from ganworks.files.rasters.masks import file_bytes, mask_tensor
 from ganworks.files.rasters.pixels import luma
 from ganworks.files.rasters.read import Picture, read, still
 from ganworks.files.rasters.stored import Raster, range_of
 from ganworks.files.rasters.write import picture, resized
+from ganworks.files.watermark.mark import Watermark
 from ganworks.layers.fill import smooth_fill
 from ganworks.runs.published import FILE, Published, file_of, load_applied, load_net
 from ganworks.use.model import fingerprint
@@ -61,6 +63,7 @@ class Applier:
         self.domain = from_dict(Any, found.card.get("domain"), f"{found.file}: domain")
         if not isinstance(self.domain, ChangesPictures | ChangesFiles):
             raise UsageError(f"{found.file}: its domain {type(self.domain).__name__} cannot be applied to anything.")
+        self.seals: tuple[Watermark | None, Signer | None] = (None, None)  # of the files that it makes, in a service
         self.device = pick_device(device)
         self.net = found.net.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)  # pyrefly: ignore
 

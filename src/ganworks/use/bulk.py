@@ -29,6 +29,9 @@ from ganworks.core.machine import memory
 from ganworks.core.machine.places import TakenError, place
 from ganworks.core.schema.plain import read_json
 from ganworks.files import atomic
+from ganworks.files.provenance.content import Entries
+from ganworks.files.provenance.signing import Signer
+from ganworks.files.watermark.mark import Watermark
 from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.job_record import JsonLines
 from ganworks.use.model import Labels, Model
@@ -71,6 +74,8 @@ def generate(
     shard: int = 1000,
     form: str = "auto",
     mark: bool = True,
+    watermark: Watermark | None = None,
+    signer: Signer | None = None,
     on_progress: Progress = None,
 ) -> Bulk:
     """Samples 0 to `count - 1` of `seed` into a folder or zip; the same call again goes on where it stopped.
@@ -78,7 +83,7 @@ def generate(
     out: a folder (files named by index), or NAME.zip of such files. form: "npz" (shards `shard-00000.npz` with x,
     index, y), "zip", one of the maker's (PNGs for pictures; shards `shard-00000.csv` for a table), or "auto": zip by
     suffix, one file for each sample where the kind has that, else shards.
-    shard: samples per line of progress. on_progress: called with (samples done, count).
+    shard: samples per line of progress. watermark, signer: as of `Samples`. on_progress(samples done, count).
     Raises TakenError, a UsageError, when `out` was begun with other settings (with the differences) or is in use by
     another process, GanworksError when the disk is full; what is finished stays and counts.
     """
@@ -97,7 +102,12 @@ def generate(
         "device": model.device.type,
         "labels": None if labels is None else hashlib.sha256(labels.tobytes()).hexdigest()[:16],
         **{name: str(value) for name, value in model.options.items()},
+        **({"watermark": watermark.name} if watermark else {}),
+        **({"signed": signer.name} if signer else {}),
     }
+    model.wrap(np.zeros(0), seed=seed).written_with(watermark, signer).check_watermark(
+        each(model) if form == "zip" else f".{form}"
+    )
     folder = out.with_name(f".{out.name}.parts") if form == "zip" else out
     finished = form == "zip" and _is_finished_zip(out, settings, count)
     if finished and not folder.exists():
@@ -109,7 +119,7 @@ def generate(
         if not finished:
             record = JsonLines(folder / BULK)
             kept = _resume(record, settings, count, shard, each(model))
-            job = _Job(model, folder, record, seed, labels, truncation, form, mark)
+            job = _Job(model, folder, record, seed, labels, truncation, form, mark, watermark, signer)
             made = _work(job, kept, count, shard, on_progress)
             if mark and marked_beside(model.maker, f".{form}"):
                 atomic.replace_file(folder / "mark.json", json.dumps(_note(settings, model, count), indent=1))
@@ -155,15 +165,18 @@ class _Job:
     truncation: float
     form: str
     mark: bool
+    watermark: Watermark | None = None
+    signer: Signer | None = None
 
     def make(self, start: int, stop: int) -> Samples:
         """The samples of one shard."""
         labels = None if self.labels is None else self.labels[np.arange(start, stop) % len(self.labels)]
         stream = self.model.stream(stop - start, self.seed, labels, self.truncation, start)
         data = [rows for _, rows in stream]
-        return self.model.wrap(
+        made = self.model.wrap(
             np.concatenate(data), seed=self.seed, start=start, labels=labels, truncation=self.truncation
         )
+        return made.written_with(self.watermark, self.signer)
 
     def write(self, samples: Samples, number: int) -> str:
         """Write one shard and return the SHA-256 of its content.
@@ -174,6 +187,9 @@ class _Job:
             path = self.folder / f"shard-{number:05d}.{self.form}"
             npz, maker = self.form == "npz", self.model.maker or Pictures()
             content = npz_bytes(samples, self.mark) if npz else maker.encode(samples, path.suffix, self.mark)
+            (_, content), *beside = samples.signed(path.name, content)
+            for name, manifest in beside:
+                atomic.write_file(self.folder / name, manifest)
             return atomic.replace_file(path, content)
         digest = hashlib.sha256()
         for name, content in samples.files(self.mark):
@@ -263,9 +279,14 @@ def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, c
     note = _note(settings, model, count)
     size = sum((folder / f"{index:08d}{suffix}").stat().st_size + 300 for index in range(count))
     with atomic.replacing(out, size) as file, zipfile.ZipFile(file, "w") as archive:
+        digest = Entries()
         for index in range(count):
             name = f"{index:08d}{suffix}"
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes())
+            content = (folder / name).read_bytes()
+            digest.add(name, [content])
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+        digest.add("settings.json", [json.dumps(settings, indent=1).encode()])
+        note |= {"content": str(digest)} if settings["mark"] else {}
         for name, table in (("mark.json", note), ("settings.json", settings)):
             archive.writestr(zipfile.ZipInfo(name, EPOCH), json.dumps(table, indent=1))
 

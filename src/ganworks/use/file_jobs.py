@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,8 @@ from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.machine.places import NoRoomError, place
 from ganworks.files import atomic, provenance
 from ganworks.files.array_files import load_npy
+from ganworks.files.provenance import EDITED, films
+from ganworks.files.provenance.signing import Signer
 from ganworks.files.rasters import film as video
 from ganworks.files.rasters.decode import SUFFIXES as PICTURES
 from ganworks.files.rasters.decode import DecodeError
@@ -32,14 +33,15 @@ from ganworks.files.rasters.masks import mask_tensor
 from ganworks.files.rasters.read import Picture
 from ganworks.files.rasters.stored import Raster, reading_of
 from ganworks.files.rasters.write import encode, form_of, lost
+from ganworks.files.watermark.mark import Watermark
 from ganworks.runs.lock import WRITTEN, FolderLock
 from ganworks.use.applier import Applier
 from ganworks.use.job_record import Item, Record, find_items, places, read_file, refuse_overwriting
+from ganworks.use.marking.outputs import Seals, write_beside
 from ganworks.use.samples import make_folder
 
 STILLS = (*PICTURES, ".apng")
 KNOWN = (*STILLS, ".npy", *video.SUFFIXES)
-EDITED = "compositeWithTrainedAlgorithmicMedia"  # IPTC: a picture changed by a generative model
 _SAME_WORDS = 8  # after so many failures with one message and no success, the command is wrong, not the inputs
 
 Progress = Callable[[str, int, int], None] | None
@@ -64,7 +66,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """How each file is treated: by which model, with which seed, options and masks, marked or not.
+    """How each file is treated: by which model, with which seed, options and masks; marked, watermarked, signed or not.
 
     suffix: that of the outputs, "" as the inputs. among_inputs: whether the masks lie in the folder of the inputs.
     """
@@ -76,6 +78,7 @@ class Job:
     mark: bool
     suffix: str = ""
     among_inputs: bool = False
+    seals: Seals = field(default_factory=Seals)
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -105,11 +108,12 @@ class Job:
         """Everything that determines an output: the same facts give the same bytes."""
         shown = {name: str(value) for name, value in sorted(self.options.items())}
         found = {"input": content, "model": self.model.fingerprint, "seed": self.seed, "marked": self.mark, **shown}
+        found |= self.seals.facts
         return found if mask is None else {**found, "mask": atomic.sha256(mask)}
 
     def note(self, facts: dict[str, Any]) -> dict[str, Any] | None:
         """The provenance mark of an output; None when it stays unmarked."""
-        about = {name: value for name, value in facts.items() if name != "marked"}
+        about = {name: value for name, value in facts.items() if name not in ("marked", "signed")}
         recipe = self.model.info.get("recipe")
         return provenance.note(recipe=recipe, **about, edited=True, digitalSourceType=EDITED) if self.mark else None
 
@@ -135,6 +139,8 @@ def apply_files(
     mark: bool = True,
     mask: str | Path | None = None,
     form: str = "",
+    watermark: Watermark | None = None,
+    signer: Signer | None = None,
     on_progress: Progress = None,
     **options: Any,
 ) -> Outcome:
@@ -142,7 +148,8 @@ def apply_files(
 
     out: a file or folder for one input, a folder for many; None: the folder `applied`. Names and forms are kept; the
     form is that of an `out` that is a file, or `form` ("png", "tif", ...) for all stills of a folder. mask: a file, or
-    a folder with one for each input; white is what is filled in.
+    a folder with one for each input; white is what is filled in. watermark: put into what is made. signer: signs the
+    files, each with its input as an ingredient.
     on_progress(label, done, total). Raises UsageError for wrong use, DecodeError when a single input cannot be read;
     of many, those that fail are named in the outcome and the others are done.
     """
@@ -154,7 +161,8 @@ def apply_files(
         raise UsageError(f'There is nothing at "{printable(str(source))}" to apply the model to.')
     many = source.is_dir() or source.suffix.lower() == ".zip"
     beside = mask is not None and mask.is_dir() and source.is_dir() and mask.resolve() == source.resolve()
-    job = Job(model, seed, options, mask, mark, f".{form.lower().lstrip('.')}" if form else "", beside)
+    suffix, seals = f".{form.lower().lstrip('.')}" if form else "", Seals(watermark, signer)
+    job = Job(model, seed, options, mask, mark, suffix, beside, seals)
     job.check()
     with told(lambda: f"Interrupted. What is finished is in {out}; the same command goes on."):
         return _many(job, source, out, on_progress) if many else _single(job, source, out, on_progress)
@@ -279,11 +287,13 @@ def _make(
         return False
     made, told_now = _made(job, item, data, target, mask, facts, on_progress)
     outcome.said += [(item.name, said) for said in told_now]
+    made, manifest = job.seals.signed(target, made, job.note(facts), (item.name, data))
     if record is None:
         provenance.replace_result(target, made)
-        return False
-    record.add(name, facts, hashlib.sha256(made).hexdigest())
-    atomic.replace_file(target, made)
+    else:
+        record.add(name, facts, hashlib.sha256(made).hexdigest())
+        atomic.replace_file(target, made)
+    write_beside(target, made, manifest, job.note(facts))
     return False
 
 
@@ -292,8 +302,9 @@ def _made(
 ) -> tuple[bytes, list[str]]:
     """The content of one output, and sentences for the user."""
     if job.model.takes:
-        made, said = job.model.change(data, item.name, job.seed, job.note(facts), **job.options)
-        return made, [said] if said else []
+        note = job.note(facts)
+        made, said = job.model.change(data, item.name, job.seed, note, **job.options)
+        return job.seals.sound(made, job.model.gives, note), [said] if said else []
     if item.name.lower().endswith(".npy"):
         return _array(job, item, data, target, mask), []
     return _picture(job, item, data, target, mask, facts, on_progress)
@@ -309,7 +320,7 @@ def _picture(
     options = _with_mask(job, mask, found)
     frames = []
     for done, frame in enumerate(found.frames):
-        frames.append(job.model.raster(frame, job.seed, **options))
+        frames.append(job.seals.raster(job.model.raster(frame, job.seed, **options)))
         if on_progress:
             on_progress(printable(item.name), done + 1, len(found.frames))
     about = replace(found.about, form=form_of(target.suffix or f".{found.about.form.lower()}"))
@@ -319,6 +330,7 @@ def _picture(
 
 def _array(job: Job, item: Item, data: bytes, target: Path, mask: Path | None) -> bytes:
     """The output of one array of any number of channels, which has no place for a mark."""
+    job.seals.refuse("Arrays")
     if target.suffix.lower() != ".npy":
         raise UsageError(f"{item.name} is an array, and so is what comes of it: give out=NAME.npy.")
     try:
@@ -351,7 +363,7 @@ def _convert(
         if raster.size not in ready:
             extra = {} if mask is None else {"mask": mask_tensor(mask, raster.size)}
             ready[raster.size] = {**job.options, **extra}
-        return job.model.raster(raster, job.seed, **ready[raster.size]).colour
+        return job.seals.raster(job.model.raster(raster, job.seed, **ready[raster.size])).colour
 
     def progress(done: int, count: int) -> None:
         if on_progress:
@@ -359,8 +371,13 @@ def _convert(
 
     note = job.note(facts)
     with atomic.replacing(target) as file:
-        text = json.dumps(note) if note else ""
-        return video.convert(item.path, file, target.suffix, run, note=text, on_frame=progress)
+        said = video.convert(item.path, file, target.suffix, run, note=films.comment(note), on_frame=progress)
+        films.finish(file, target.suffix, note)
+    if job.seals.signer is not None:
+        made, manifest = job.seals.signed(target, target.read_bytes(), note, (item.name, item.read()))
+        atomic.replace_file(target, made)
+        write_beside(target, made, manifest, note)
+    return said
 
 
 def pairs_of(outcome: Outcome, most: int = 12) -> Iterator[tuple[Path, Path]]:

@@ -31,6 +31,8 @@ from ganworks.core.machine import memory
 from ganworks.core.machine.devices import pick_device
 from ganworks.core.spec import Spec, key
 from ganworks.files import weights
+from ganworks.files.provenance.signing import Signer
+from ganworks.files.watermark.mark import Watermark
 from ganworks.runs.published import header, load_net
 from ganworks.use.samples import Samples
 
@@ -64,6 +66,7 @@ class Model:
         self._format = torch.channels_last if convolves else torch.preserve_format
         self.net.to(memory_format=self._format)  # pyrefly: ignore
         self.domain = _domain(self.info.get("domain"))
+        self.seals: tuple[Watermark | None, Signer | None] = (None, None)  # of the files of all its samples
         self._begin({})
 
     def _begin(self, options: dict[str, Any]) -> None:
@@ -159,7 +162,8 @@ class Model:
             facts.pop("truncation")
         given = {name: str(value)[:200] for name, value in self.options.items()}
         facts = {"model": self.fingerprint, "recipe": self.info.get("recipe"), **given, **facts}
-        return Samples(data, self.spec, seed, np.arange(start, start + len(data)), labels, facts, self.maker)
+        made = Samples(data, self.spec, seed, np.arange(start, start + len(data)), labels, facts, self.maker)
+        return made.written_with(*self.seals)
 
     def stream(
         self, n: int, seed: int = 0, labels: Labels = None, truncation: float = 1.0, start: int = 0

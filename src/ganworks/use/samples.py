@@ -28,7 +28,10 @@ from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
 from ganworks.files.provenance import replace_result
+from ganworks.files.provenance.content import Entries, of_archive, of_bytes
+from ganworks.files.provenance.signing import BESIDE, Signer
 from ganworks.files.rasters.arrange import Frame, arrange
+from ganworks.files.watermark.mark import Watermark
 from ganworks.runs.lock import WRITTEN, FolderLock
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date makes archives with the same content the same bytes
@@ -45,6 +48,15 @@ class MarksBeside(Protocol):
         """Suffixes of such files."""
 
 
+@runtime_checkable
+class CarriesWatermark(Protocol):
+    """A maker whose `encode` puts the samples' `watermark` into some of its files."""
+
+    @property
+    def watermarked(self) -> tuple[str, ...]:
+        """Suffixes of such files."""
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Generated examples.
@@ -52,6 +64,7 @@ class Samples:
     data: [n, *spec.shape] in the data's own range and type (images: uint8 [n, C, H, W]).
     seed, indices [n]: sample `indices[k]` of `seed` is `data[k]`. labels: [n] int64, or None without classes.
     facts: what the files' marks say about the model. maker: what writes the files; None: `Pictures`.
+    watermark: put into pictures, clips and sounds when they are written. signer: signs the files.
     """
 
     data: np.ndarray
@@ -61,6 +74,8 @@ class Samples:
     labels: np.ndarray | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     maker: Any = None
+    watermark: Watermark | None = None
+    signer: Signer | None = None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -108,30 +123,72 @@ class Samples:
         """The provenance mark of all samples, or of the sample in row `k` alone."""
         if k is None:
             span = [int(self.indices[0]), int(self.indices[-1])] if len(self.indices) else None
-            return provenance.note(**self.facts, seed=self.seed, indices=span, count=len(self))
+            return provenance.note(**self._said, seed=self.seed, indices=span, count=len(self))
         label = None if self.labels is None else int(self.labels[k])
-        return provenance.note(**self.facts, seed=self.seed, index=int(self.indices[k]), label=label)
+        return provenance.note(**self._said, seed=self.seed, index=int(self.indices[k]), label=label)
+
+    @property
+    def _said(self) -> dict[str, Any]:
+        return self.facts | ({"watermark": self.watermark.name} if self.watermark else {})
 
     def files(self, mark: bool = True) -> Iterator[tuple[str, bytes]]:
-        """(name, content) per sample, named by index: PNGs, or what the maker writes one by one."""
+        """(name, content) per sample, named by index: PNGs, or what the maker writes one by one; signed, where there is
+        a signer, with the manifest as a further file where the format has no place for it.
+        """
         maker = self.maker or Pictures()
+        self.check_watermark(maker.each)
         for k, index in enumerate(self.indices):
             content = maker.encode(self[k], maker.each, mark) if self.maker else maker.single(self, k, mark)
-            yield f"{index:08d}{maker.each}", content
+            yield from self.signed(f"{index:08d}{maker.each}", content, k)
+
+    def written_with(self, watermark: Watermark | None, signer: Signer | None) -> Samples:
+        """The same samples, whose files get a watermark and a signature."""
+        return replace(self, watermark=watermark, signer=signer)
+
+    def check_watermark(self, suffix: str) -> None:
+        """Raise UsageError when a watermark is asked for that files of this suffix cannot carry."""
+        maker: Any = self.maker or Pictures()
+        if self.watermark and not (isinstance(maker, CarriesWatermark) and suffix in maker.watermarked):
+            raise UsageError(
+                f"{suffix or 'These'} files of this model carry no watermark: pictures, clips and sounds do. "
+                "Leave watermark out, or choose another form."
+            )
+
+    def signed(self, name: str, content: bytes, k: int | None = None) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of a file, signed where there is a signer, and of a manifest that lies beside it."""
+        if self.signer is None:
+            yield name, content
+            return
+        content, manifest = self.signer.signed(content, name, self.note(k))
+        yield name, content
+        if manifest is not None:
+            yield f"{name}{BESIDE}", manifest
 
     def content(self, suffix: str, mark: bool = True, **options: Any) -> bytes:
-        """All samples as the bytes of one file: what `save` writes to a name of that suffix. Raises UsageError."""
-        self._check_form(suffix)
-        if suffix == ".npz":
-            return npz_bytes(self, mark)
-        if suffix == ".zip":
-            return zip_bytes([*self.files(mark), *self.lists(mark)])
-        return (self.maker or Pictures()).encode(self, suffix, mark, **options)
+        """All samples as the bytes of one file: what `save` writes to a name of that suffix, signed where the form has
+        a place for it. Raises UsageError.
+        """
+        return next(self._whole(f"samples{suffix}", suffix, mark, options))[1]
 
-    def lists(self, mark: bool = True) -> Iterator[tuple[str, bytes]]:
-        """(name, content) of what follows the samples in a zip: their list, and the note of provenance."""
-        yield LIST, _list(self, mark, _rows(self))
-        yield from _mark(self, mark)
+    def _whole(self, name: str, suffix: str, mark: bool, options: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of one file of all samples, and of the manifest that lies beside it, if one does."""
+        maker = self.maker or Pictures()
+        self._check_form(suffix)
+        self.check_watermark(maker.each if suffix == ".zip" else suffix)
+        if suffix == ".npz":
+            made = npz_bytes(self, mark)
+        elif suffix == ".zip":
+            made = zip_bytes([*self.files(mark), (LIST, _list(self, mark, _rows(self)))], self.note() if mark else None)
+        else:
+            made = maker.encode(self, suffix, mark, **options)
+        yield from self.signed(name, made)
+
+    def lists(self, entries: Entries) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of what follows the samples in a zip: their list, and the note with the digest of all."""
+        made = _list(self, True, _rows(self))
+        entries.add(LIST, [made])
+        yield LIST, made
+        yield "mark.json", json.dumps(self.note() | {"content": str(entries)}).encode()
 
     def _check_form(self, suffix: str) -> None:
         maker = self.maker or Pictures()
@@ -155,16 +212,20 @@ class Samples:
             raise UsageError(f"These samples belong in one file: name one that ends in {' or '.join(forms_of(maker))}.")
         if folder:
             return self._save_folder(path, mark)
-        self._check_form(suffix)
         make_folder(path.parent)
-        replace_result(path, self.content(suffix, mark, **options))
+        (_, content), *beside = self._whole(path.name, suffix, mark, options)
+        replace_result(path, content)
+        for name, manifest in beside:
+            replace_file(path.with_name(name), manifest)
+        more = [path.with_name(name) for name, _ in beside]
         if suffix == ".zip" or (mark and not marked_beside(maker, suffix)):
-            return [path]
+            return [path, *more]
         marked, unmarked = (path.with_name(f"{path.name}.{word}.json") for word in ("mark", "unmarked"))
         aside, stale = (marked, unmarked) if mark else (unmarked, marked)
-        replace_file(aside, json.dumps({"marked": mark, "file": path.name, **self.note()}, indent=1, default=str))
+        said = {"marked": mark, "file": path.name, **self.note()} | ({"content": of_bytes(content)} if mark else {})
+        replace_file(aside, json.dumps(said, indent=1, default=str))
         stale.unlink(missing_ok=True)
-        return [path, aside]
+        return [path, aside, *more]
 
     def _save_folder(self, folder: Path, mark: bool) -> list[Path]:
         make_folder(folder)
@@ -214,18 +275,24 @@ class Pictures:
 
     forms: ClassVar[tuple[str, ...]] = (".png", ".gif", ".webp", ".apng")
     each: ClassVar[str] = ".png"
+    watermarked: ClassVar[tuple[str, ...]] = forms
 
     def encode(self, samples: Samples, suffix: str, mark: bool, columns: int | None = None, fps: float = 12.0) -> bytes:
         """A grid as .png, all in turn as .gif, .webp or .apng."""
         note = samples.note() if mark else None
         if suffix == ".png":
-            return provenance.encode([samples.grid(columns)], "png", note)
-        moving = [enlarged(image) for image in samples.images()]
+            return provenance.encode([_watermarked(samples.grid(columns), samples)], "png", note)
+        moving = [_watermarked(enlarged(image), samples) for image in samples.images()]
         return provenance.encode(moving, "png" if suffix == ".apng" else suffix[1:], note, fps)
 
     def single(self, samples: Samples, k: int, mark: bool) -> bytes:
         """Sample `k` alone as a PNG of its own size."""
-        return provenance.encode([picture(samples.data[k], samples.spec)], "png", samples.note(k) if mark else None)
+        image = _watermarked(picture(samples.data[k], samples.spec), samples)
+        return provenance.encode([image], "png", samples.note(k) if mark else None)
+
+
+def _watermarked(image: Image.Image, samples: Samples) -> Image.Image:
+    return samples.watermark.image(image) if samples.watermark else image
 
 
 def _rows(samples: Samples) -> list[dict[str, Any]]:
@@ -306,21 +373,29 @@ def npz_bytes(samples: Samples, mark: bool = True) -> bytes:
     arrays: dict[str, np.ndarray] = {"x": samples.data, "index": samples.indices}
     if samples.labels is not None:
         arrays |= {"y": samples.labels, "classes": np.array(samples.spec.classes)}
-    if mark:
-        arrays["mark"] = np.array(json.dumps(samples.note()))
-    else:
+    if not mark:
         arrays["marked"] = np.array(False)
-    buffer = io.BytesIO()
+    buffer, inner = io.BytesIO(), io.BytesIO()
     np.savez(buffer, **arrays)  # pyrefly: ignore
+    if mark:
+        note = samples.note() | {"content": of_archive(buffer)}
+        np.save(inner, np.array(json.dumps(note)), allow_pickle=False)
+        with zipfile.ZipFile(buffer, "a") as archive:
+            archive.writestr(zipfile.ZipInfo("mark.npy", EPOCH), inner.getvalue())
     return buffer.getvalue()
 
 
-def zip_bytes(entries: list[tuple[str, bytes]]) -> bytes:
-    """An uncompressed zip (PNGs are compressed already); the same entries give the same bytes."""
-    buffer = io.BytesIO()
+def zip_bytes(entries: list[tuple[str, bytes]], note: dict[str, Any] | None = None) -> bytes:
+    """An uncompressed zip (PNGs are compressed already); the same entries give the same bytes. note: goes into
+    mark.json, with a digest of the entries.
+    """
+    buffer, digest = io.BytesIO(), Entries()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in entries:
+            digest.add(name, [content])
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+        if note is not None:
+            archive.writestr(zipfile.ZipInfo("mark.json", EPOCH), json.dumps(note | {"content": str(digest)}))
     return buffer.getvalue()
 
 

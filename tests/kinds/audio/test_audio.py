@@ -16,7 +16,7 @@ from ganworks.core.errors import UsageError
 from ganworks.core.settings import Config
 from ganworks.core.spec import Batch, Draw, Spec
 from ganworks.files import provenance
-from ganworks.files.wav import read_note, wav_bytes
+from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.augment import SpectrogramAugment
 from ganworks.kinds.audio.domain import Audio
 from ganworks.kinds.audio.game import SpectrogramGame
@@ -256,11 +256,11 @@ def test_a_wav_carries_its_mark_and_is_the_same_bytes_each_time(model, opened, t
     assert content == Audio().encode(made[0], ".wav", True)
     wave, rate = soundfile.read(io.BytesIO(content), dtype="int16")
     assert rate == RATE and len(wave) <= 500 + 0.02 * RATE  # the silence at the end is gone
-    note = read_note(content)
+    note = provenance.marks_in(content).note
     assert note["generated"] and note["index"] == 0 and note["recipe"] == "audio"
     (tmp_path / "a.wav").write_bytes(content)
     assert provenance.read(tmp_path / "a.wav") == note
-    assert read_note(Audio().encode(made[0], ".wav", False)) is None
+    assert provenance.marks_in(Audio().encode(made[0], ".wav", False)).note is None
     files = made.save(tmp_path / "out")
     assert [f.name for f in files][:3] == ["00000000.wav", "00000001.wav", "00000002.wav"]
     flac, rate = soundfile.read(io.BytesIO(Audio().encode(made, ".flac", True)), dtype="int16")

@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,6 @@ from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
 from ganworks.files import provenance
 from ganworks.files.rasters.film import note_of
-from ganworks.kinds.video.data.writing import mp4
 from ganworks.kinds.video.domain import FixedLatents, Video
 from ganworks.kinds.video.metrics import measures
 from ganworks.kinds.video.metrics import tracks as shapes
@@ -92,7 +92,12 @@ def test_comments_of_films_that_are_no_marks(tmp_path):
     """Comments of others are no mark, whatever they hold; what is no film is said to be none."""
     frames = np.zeros((2, 3, 16, 16), np.uint8)
     for text, found in (("", None), ("my holiday", None), ("[1]", None), ('{"a": 1}', None)):
-        (tmp_path / "a.mp4").write_bytes(mp4(frames, 8.0, text))
+        with av.open(str(tmp_path / "a.mp4"), "w") as made:
+            made.metadata["comment"] = text
+            stream = made.add_stream("libx264", rate=8)
+            stream.width = stream.height = 16
+            for packet in [*stream.encode(av.VideoFrame.from_ndarray(frames[0].transpose(1, 2, 0))), *stream.encode()]:
+                made.mux(packet)
         assert provenance.read(tmp_path / "a.mp4") is found and note_of(tmp_path / "a.mp4") == text
     (tmp_path / "b.mp4").write_bytes(b"no film")
     with pytest.raises(UsageError, match="cannot be read"):

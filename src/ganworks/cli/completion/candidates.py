@@ -17,10 +17,23 @@ from ganworks.pretrained.known import KNOWN
 _SHELLS = ("bash", "zsh", "fish")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _SWITCHES = ("evaluate", "tensorboard", "mark", "reverse", "native")
-_PATHS = ("data", "out", "init", "mask", "sheet", "features", "exclude")
+_PATHS = ("data", "out", "init", "mask", "sheet", "features", "exclude", "watermark", "sign")
 _OPTIONS = {
-    "sample": ("out", "seed", "labels", "truncation", "interpolate", "steps", "device", "mark", "format"),
-    "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse"),
+    "sample": (
+        "out",
+        "seed",
+        "labels",
+        "truncation",
+        "interpolate",
+        "steps",
+        "device",
+        "mark",
+        "format",
+        "watermark",
+        "sign",
+    ),
+    "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse", "watermark", "sign"),
+    "verify": ("watermark", "trust", "format", "reproduce", "newkey", "newcert"),
     "predict": ("out", "top", "device"),
     "eval": ("data", "count", "seed", "features", "metrics"),
     "data": ("recipe", "features", "out"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ganworks.cli.trust.seals import seals_of
 from ganworks.cli.words import Options, decimal, import_own, only, whole
 from ganworks.core.errors import UsageError
 
 _OPTIONS = ("host", "port", "uds", "root_path", "cert", "key", "keys", "hosts", "proxy", "drain", "body", "connections",
-            "log", "audit", "device", "threads", "memory")  # fmt: skip
+            "log", "audit", "device", "threads", "memory", "watermark", "sign")  # fmt: skip
 
 
 def serve(places: list[str], options: Options) -> None:
@@ -26,7 +27,7 @@ def serve(places: list[str], options: Options) -> None:
         raise UsageError(f"Serving needs {error.name}: pip install 'ganworks[serve]'") from error
     settings, named, running = settings_of(options), names_of(places), _running(options)
     opened = sockets(settings)
-    engine = Engine(named, **running)
+    engine = Engine(named, seals=seals_of(options), **running)
     try:
         start(engine, settings, opened, log=options.get("log", "lines"), audit=options.get("audit", ""))
     finally:

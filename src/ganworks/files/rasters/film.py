@@ -33,6 +33,7 @@ _USUAL = (
     {"crf": "16", "preset": "medium", "x264-params": "mbtree=0"},
 )  # mbtree makes bytes differ between runs
 _SAME: dict[str, Any] = {"options": {"fflags": "+bitexact"}}  # no random ids: the same bytes each time
+_UNSUMMED = {"options": {"fflags": "+bitexact", "write_crc32": "0"}}  # the note is completed after the film
 _MAX_SIDE = 16_384
 _SEE_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # decoders that read the alpha of WebM, which the usual ones skip
 _NARROWEST = Fraction(1, 8)  # sample aspect ratio that is believed; and 8
@@ -58,6 +59,35 @@ def note_of(film: bytes | Path) -> str:
             return {name.lower(): str(text) for name, text in opened.metadata.items()}.get("comment", "")
     except av.error.FFmpegError as error:
         raise UsageError(f"This film cannot be read: {printable(str(error))[:160]}.") from error
+
+
+def packets(film: BinaryIO | Path) -> Iterator[tuple[int, bytes]]:
+    """(number of the stream, bytes) of each compressed packet of pictures and sound, each stream in its order.
+
+    Raises DecodeError for what cannot be read, UsageError without PyAV.
+    """
+    av = pyav()
+    try:
+        with av.open(str(film) if isinstance(film, Path) else film) as opened:
+            kinds = [stream.index for stream in opened.streams if stream.type in ("video", "audio")]
+            for number, index in enumerate(kinds):
+                opened.seek(0)
+                for packet in opened.demux(opened.streams[index]):
+                    if packet.size:
+                        yield number, bytes(packet)
+    except av.error.FFmpegError as error:
+        raise DecodeError("film", f"FFmpeg: {printable(str(error))[:160]}.") from error
+
+
+def state_colours(context: Any, space: int, primaries: int = 2, transfer: int = 2) -> None:
+    """Say in a stream what its colours mean: matrix (ITU-T H.273), primaries, transfer, limited range.
+
+    What is not stated, browsers guess by the number of rows: from 720 on, they show other colours. primaries, transfer:
+    those of the source; unstated ones (0, 2) become BT.709's (1), those of screens.
+    """
+    context.colorspace, context.color_range = space, 1
+    context.color_primaries = primaries if primaries not in (0, 2) else 1
+    context.color_trc = transfer if transfer not in (0, 2) else 1
 
 
 def decoder_of(av: Any, stream: Any) -> Callable[[Any], list[Any]]:
@@ -108,7 +138,8 @@ def convert(
     """
     av, kind = pyav(), _FORMATS[suffix.lower()]
     try:
-        with av.open(str(source)) as film, av.open(target, "w", **_SAME, format=kind) as made:
+        how = _UNSUMMED if kind in ("matroska", "webm") else _SAME
+        with av.open(str(source)) as film, av.open(target, "w", **how, format=kind) as made:
             if not film.streams.video:
                 raise DecodeError(printable(source.name), "it holds no video.")
             if note:
@@ -201,7 +232,7 @@ class _FilmConversion:
         context.thread_count = 1  # the same bytes on every machine
         # FFmpeg assumes BT.601 for an unstated colour space, and the result is marked likewise.
         self.space = 1 if int(frame.colorspace) == 1 else 5
-        context.colorspace, context.color_range = self.space, 1
+        state_colours(context, self.space, int(frame.color_primaries), int(frame.color_trc))
 
 
 def _copied_sound(film: Any, made: Any) -> Any:

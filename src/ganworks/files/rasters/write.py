@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from ganworks.core.errors import GanworksError, UsageError, nearest
-from ganworks.files import provenance
 from ganworks.files.atomic import replace_file
+from ganworks.files.provenance import replace_result, xmp
+from ganworks.files.provenance.content import seal
+from ganworks.files.provenance.note import unsealed
+from ganworks.files.provenance.pictures import marked, png_texts_of
 from ganworks.files.rasters import deep
 from ganworks.files.rasters.read import ImageMetadata
 from ganworks.files.rasters.stored import Raster, eight_bits, scaled
@@ -53,7 +55,7 @@ def save_sheet(image: Image.Image, path: Path, source: str = "compositeCapture")
     source: IPTC's digital source type. Raises TakenError when there is a file that ganworks did not write.
     """
     mark = {"software": "ganworks", "digitalSourceType": source}
-    provenance.replace_result(path, encoded(image, form_of(path.suffix), mark))
+    replace_result(path, encoded(image, form_of(path.suffix), mark))
     return path
 
 
@@ -61,13 +63,18 @@ def encoded(image: Image.Image, form: str, mark: dict[str, Any] | None = None) -
     """An image as a file of a format of Pillow's. mark: a note to store, or None. Raises UsageError for a kind of image
     that it cannot hold.
     """
-    buffer = io.BytesIO()
+
+    def save(options: dict[str, Any]) -> bytes:
+        buffer = io.BytesIO()
+        image.save(buffer, form, **options)
+        return buffer.getvalue()
+
     try:
-        tags = {"exif": _tiff_tags(None, mark)} if form == "TIFF" and mark else {}
-        image.save(buffer, form, **tags, **_mark_options(form, mark))
+        if form == "TIFF" and mark:
+            return seal(save({"exif": _tiff_tags(None, unsealed(mark))}), form)
+        return marked(save, form, mark)
     except (OSError, ValueError) as error:
         raise UsageError(f"This picture cannot be written as {form} ({error}). Name it .png.") from error
-    return buffer.getvalue()
 
 
 def resized(plane: np.ndarray, size: tuple[int, int], low: float, top: float) -> np.ndarray:
@@ -126,15 +133,10 @@ def _sixteen(raster: Raster, about: ImageMetadata, mark: dict[str, Any] | None) 
     if about.form == "TIFF":
         if len(array) == 2:  # grey with alpha of 16 bits is a TIFF that few programs open
             array = array[[0, 0, 0, 1]]
-        return deep.tiff(array, icc=about.icc, xmp=provenance.xmp(mark).encode() if mark else None)
+        return seal(deep.tiff(array, icc=about.icc, xmp=xmp(unsealed(mark)).encode() if mark else None), "TIFF")
     exif = about.exif.tobytes()[6:] if about.exif is not None else None  # without the name "Exif"
-    notes = (
-        {"Software": "ganworks", "ganworks": json.dumps(mark), "XML:com.adobe.xmp": provenance.xmp(mark)}
-        if mark
-        else {}
-    )
-    texts = [deep.text_chunk(name, text) for name, text in notes.items()]
-    return deep.png(array, [*deep.png_facts(about.icc, exif, about.dpi), *texts])
+    texts = [deep.text_chunk(name, text) for name, text in (png_texts_of(unsealed(mark)) if mark else {}).items()]
+    return seal(deep.png(array, [*deep.png_facts(about.icc, exif, about.dpi), *texts]), "PNG")
 
 
 def picture(raster: Raster, alpha: bool = True) -> Image.Image:
@@ -150,7 +152,7 @@ def _pillow(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any]
     images = [_image(frame, about.form) for frame in frames]
     options: dict[str, Any] = {"icc_profile": about.icc} if about.icc else {}
     if about.form == "TIFF":  # libtiff, which compresses, writes no EXIF tables
-        options["exif"] = _tiff_tags(about.exif, mark)
+        options["exif"] = _tiff_tags(about.exif, unsealed(mark) if mark else None)
         options |= {} if about.exif is not None else {"compression": "tiff_adobe_deflate"}
     elif about.exif is not None and about.form in ("PNG", "JPEG", "WEBP"):
         options["exif"] = about.exif.tobytes()
@@ -161,9 +163,13 @@ def _pillow(frames: Sequence[Raster], about: ImageMetadata, mark: dict[str, Any]
         times = [round(d) for d in about.durations]
         options |= {"save_all": True, "append_images": images[1:], "duration": times, "loop": about.loop}
         options |= {"disposal": 2} if about.form == "GIF" and images[0].mode == "RGBA" else {}
-    buffer = io.BytesIO()
-    images[0].save(buffer, format=about.form, **options, **_mark_options(about.form, mark))
-    return buffer.getvalue()
+
+    def save(more: dict[str, Any]) -> bytes:
+        buffer = io.BytesIO()
+        images[0].save(buffer, format=about.form, **options, **more)
+        return buffer.getvalue()
+
+    return seal(save({}), "TIFF") if about.form == "TIFF" else marked(save, about.form, mark)
 
 
 def _tiff_tags(exif: Image.Exif | None, mark: dict[str, Any] | None) -> Image.Exif:
@@ -172,7 +178,7 @@ def _tiff_tags(exif: Image.Exif | None, mark: dict[str, Any] | None) -> Image.Ex
     if exif is not None:
         tags.load(exif.tobytes())
     if mark is not None:
-        tags[700] = provenance.xmp(mark).encode()
+        tags[700] = xmp(mark).encode()
     return tags
 
 
@@ -182,17 +188,3 @@ def _image(raster: Raster, form: str) -> Image.Image:
     if raster.bits == 16 and form == "PPM" and len(raster.colour) == 1 and raster.alpha is None:
         return Image.fromarray(scaled(raster.colour, raster.low, raster.top, 65535)[0])
     return picture(raster, form in _ALPHA)
-
-
-def _mark_options(form: str, mark: dict[str, Any] | None) -> dict[str, Any]:
-    if mark is None:
-        return {}
-    if form == "PNG":
-        info = PngImagePlugin.PngInfo()
-        info.add_text("Software", "ganworks")
-        info.add_itxt("ganworks", json.dumps(mark))
-        info.add_itxt("XML:com.adobe.xmp", provenance.xmp(mark))
-        return {"pnginfo": info}
-    if form in ("JPEG", "WEBP"):
-        return {"xmp": provenance.xmp(mark).encode()}
-    return {"comment": json.dumps(mark).encode()} if form == "GIF" else {}

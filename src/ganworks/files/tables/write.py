@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ganworks.core.errors import UsageError
+from ganworks.files.provenance.content import of_parquet
+from ganworks.files.provenance.note import text_of
 
 _FORMULA = re.compile("[ \ufeff]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # also in the wide letters of East Asia
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
@@ -72,10 +74,16 @@ def arrow() -> tuple[Any, Any]:
     return pyarrow, parquet
 
 
-def parquet_bytes(table: Any, note: str) -> bytes:
-    """An Arrow table as a Parquet file; a note, unless empty, goes into its metadata."""
-    if note:
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"ganworks": note.encode()})
-    buffer = io.BytesIO()
-    arrow()[1].write_table(table, buffer)
-    return buffer.getvalue()
+def parquet_bytes(table: Any, mark: dict[str, Any] | None) -> bytes:
+    """An Arrow table as a Parquet file; a note goes into its metadata, with the digest of its pages."""
+
+    def written(table: Any) -> bytes:
+        buffer = io.BytesIO()
+        arrow()[1].write_table(table, buffer)
+        return buffer.getvalue()
+
+    content = written(table)
+    if mark is None:
+        return content
+    note = text_of({**mark, "content": of_parquet(content)}).encode()
+    return written(table.replace_schema_metadata({**(table.schema.metadata or {}), b"ganworks": note}))

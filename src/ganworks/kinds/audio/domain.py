@@ -140,6 +140,7 @@ class Audio:
 
     forms: ClassVar[tuple[str, ...]] = (".wav", ".flac")
     each: ClassVar[str] = ".wav"
+    watermarked: ClassVar[tuple[str, ...]] = forms
     options: ClassVar[dict[str, str]] = {
         "rounds": "rounds of Griffin-Lim that find the phases of generated spectrograms (0 to 1000)",
     }
@@ -240,7 +241,9 @@ class Audio:
         rate = int(samples.spec.facts["rate"])
         wave = np.concatenate([*self.decode(samples)], 1)
         note = (samples.note(0) if len(samples) == 1 else samples.note()) if mark else None
-        return (flac_bytes if suffix == ".flac" else wav_bytes)(sound.to_int16(wave), rate, note)
+        made = sound.to_int16(wave)
+        made = samples.watermark.sound(made, rate) if samples.watermark else made
+        return (flac_bytes if suffix == ".flac" else wav_bytes)(made, rate, note)
 
     def decode(self, samples: Any) -> list[np.ndarray]:
         """Waves float32 [C, n], without the silence at their end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,7 +131,7 @@ class SeriesDomain:
         if suffix == ".parquet":
             tables = list(tables_of(samples))
             together = {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
-            return parquet_bytes(arrow()[0].table(together), json.dumps(samples.note(), default=str) if mark else "")
+            return parquet_bytes(arrow()[0].table(together), samples.note() if mark else None)
         return csv_text(_rows(samples), digits=12).encode()
 
 

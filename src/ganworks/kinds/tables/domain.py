@@ -4,7 +4,6 @@ back.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +143,7 @@ class Table:
         """
         frame = self.decode(samples)
         if suffix == ".parquet":
-            note = json.dumps(samples.note(), default=str) if mark else ""
+            note = samples.note() if mark else None
             frame.columns = [str(name) for name in frame.columns]
             return parquet_bytes(arrow()[0].Table.from_pandas(frame, preserve_index=False), note)
         return frame_csv(frame).encode("utf-8")

@@ -18,6 +18,7 @@ from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError, nearest, number
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
+from ganworks.files.provenance.content import of_json
 from ganworks.kinds.text.data.dataset import TextSet
 from ganworks.kinds.text.data.evidence import without_texts
 from ganworks.kinds.text.data.reading import read_lines
@@ -132,7 +133,7 @@ class Text:
         names = None if samples.labels is None else [classes[k] for k in samples.labels]
         if suffix == ".json":
             rows = [{"text": text} | ({"label": names[k]} if names else {}) for k, text in enumerate(texts)]
-            head = {"mark": samples.note()} if mark else {"marked": False}
+            head = {"mark": samples.note() | {"content": of_json(rows)}} if mark else {"marked": False}
             return json_text({**head, "samples": rows}, indent=1).encode()
         if suffix != ".txt":
             raise UsageError(f"Texts cannot be written as {suffix!r}. {nearest(suffix, self.forms)}")

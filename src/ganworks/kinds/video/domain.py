@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +72,7 @@ class Video:
 
     forms: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".webp")
     each: ClassVar[str] = ".mp4"
+    watermarked: ClassVar[tuple[str, ...]] = forms
     options: ClassVar[dict[str, str]] = {
         "first": "an image that is the first frame of every clip (for a model trained with networks.first=on)",
         "content": "a number, the seed of one content for all clips, which differ in their motion",
@@ -200,7 +200,10 @@ class Video:
         note = (samples.note(0) if len(samples) == 1 else samples.note()) if mark else None
         frames = sheet(samples.data, samples.spec.num_classes)
         if suffix == ".mp4":
-            return mp4(enlarged(frames, 128), fps, json.dumps(note) if note else "")
+            frames = enlarged(frames, 128)
+        frames = samples.watermark.frames(frames) if samples.watermark else frames
+        if suffix == ".mp4":
+            return mp4(frames, fps, note)
         pictures = [Image.fromarray(np.ascontiguousarray(f.transpose(1, 2, 0)).squeeze()) for f in frames]
         return provenance.encode(pictures, suffix[1:], note, fps)
 

@@ -19,6 +19,8 @@ from ganworks.core.contracts import facts_for_card
 from ganworks.core.errors import UsageError
 from ganworks.core.machine import memory
 from ganworks.core.machine.devices import cores
+from ganworks.files.provenance.signing import Signer
+from ganworks.files.watermark.mark import Watermark
 from ganworks.serve.asks import ApplyAsk, DecodeAsk, PredictAsk, SampleAsk, WalkAsk
 from ganworks.serve.engine.errors import BusyError, ClosedError, TooLateError
 from ganworks.serve.engine.jobs import RowsJob
@@ -42,9 +44,9 @@ class Engine:
 
     paths: name -> run folder or file. memory_gib: for all models together; None: half of what the machine or its
     control group leaves at the start. device: as for `Model.load`. threads: of torch; None: the processor's cores but
-    one, which is left to the protocol. Every method of it is called on an event loop; the same request gives the same
-    bytes as the command line. Raises ServiceError with a `reason` where a request is not answered, and UsageError for
-    one that asks for what is not there.
+    one, which is left to the protocol. seals: the watermark and the signer of all that is made. Every method of it is
+    called on an event loop; the same request gives the same bytes as the command line. Raises ServiceError with a
+    `reason` where a request is not answered, and UsageError for one that asks for what is not there.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class Engine:
         memory_gib: float | None = None,
         device: str = "auto",
         threads: int | None = None,
+        seals: tuple[Watermark | None, Signer | None] = (None, None),
     ):
         self.limits = limits or Limits()
         torch.set_num_threads(threads or max(1, min(cores() - 1, torch.get_num_threads())))
         budget = int(memory_gib * 2**30) if memory_gib else int(SHARE * memory.available())
         self._worker = Worker(self.limits)
-        self._models = Models(paths, budget, device, lambda gone: self._worker.forget([*gone.lanes.values()]))
+        self._models = Models(paths, budget, device, lambda gone: self._worker.forget([*gone.lanes.values()]), seals)
+        self.watermark = seals[0]
         self._helpers = ThreadPoolExecutor(2, thread_name_prefix="ganworks-help")
         self._under_way, self._held = 0, 0  # requests, bytes of their answers
         self._closing = False

@@ -94,7 +94,9 @@ class Models:
         budget: int,
         device: str = "auto",
         on_gone: Callable[[Loaded], None] = lambda _: None,
+        seals: tuple[Any, Any] = (None, None),
     ):
+        self.seals = seals
         self.paths, self.budget, self.device, self.on_gone = dict(paths), budget, device, on_gone
         self._places: dict[tuple[str, str], Place] = {}
         self._lock = threading.RLock()
@@ -197,6 +199,7 @@ class Models:
         self._make_room(size_of(place.path), name)
         with RANDOM:
             thing = open_model(place.path, use, self.device)
+            thing.seals = self.seals
             _ = thing.fingerprint if hasattr(thing, "fingerprint") else None  # computed once, here
         if digests_of(place.path) != digests:
             raise BusyError(f"{place.path} changed while it was loaded; try again.", 1.0)

@@ -60,7 +60,11 @@ def applied(model: Applier, ask: ApplyAsk) -> Changed:
         if mask is not None and ask.mask is not None:
             mask.write_bytes(ask.mask)
         out = Path(folder) / "out" / Path(source.name).with_suffix(_suffix(model, ask, source))
-        done = apply_files(model, source, out, seed=ask.seed, mark=ask.mark, mask=mask, form=ask.form, **ask.options)
+        watermark, signer = model.seals
+        sealed = {"watermark": watermark, "signer": signer}
+        done = apply_files(
+            model, source, out, seed=ask.seed, mark=ask.mark, mask=mask, form=ask.form, **sealed, **ask.options
+        )
         made = done.pairs[0][1]
         said = " ".join(f"{sentence[0].upper()}{sentence[1:]}." for _, sentence in done.said)
         return Changed(made.read_bytes(), made.suffix, said, model.fingerprint)
