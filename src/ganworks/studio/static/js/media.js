@@ -1,0 +1,96 @@
+// What a network makes, shown by what it is: pictures, sounds, films, texts, rows, series or points.
+
+import { h } from "./dom.js";
+import { number, t } from "./i18n.js";
+import { link, picture } from "./parts.js";
+
+const caption = (item) => h("figcaption", {}, t("sample.number", { n: item.index }), item.label !== null && item.label !== undefined && item.label !== "" ? ` · ${item.label}` : "");
+
+const image = (item) => h("figure", {}, picture(item.url, t("sample.alt", { n: item.index, label: item.label ?? "" })), caption(item));
+
+const audio = (item) => h("figure.wideitem", {}, h("audio", { controls: true, preload: "metadata", src: item.url, "aria-label": t("sample.alt", { n: item.index, label: item.label ?? "" }) }), caption(item));
+
+const moving = /\.(mp4|webm)(\?|$)/;
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+const video = (item) => (moving.test(item.url)
+  ? h("figure", {}, h("video", { controls: true, loop: true, muted: true, playsinline: true, autoplay: !still(), src: item.url, "aria-label": t("sample.alt", { n: item.index, label: item.label ?? "" }) }), caption(item))
+  : image(item));
+
+const text = (item) => h("li", {}, h("span.dim", {}, number(item.index)), h("span", {}, item.text));
+
+const cell = (value) => (value === null || value === undefined ? "–" : typeof value === "number" ? number(value) : String(value));
+
+const rows = (items, columns) => h("div.scroll.tall", { tabindex: 0, role: "group", "aria-label": t("sample.rows") }, h("table.data", {},
+  h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "#"), columns.map((name) => h("th", { scope: "col" }, String(name))))),
+  h("tbody", {}, items.map((item) => h("tr", {}, h("th", { scope: "row" }, number(item.index)),
+    (Array.isArray(item.row) ? item.row : columns.map((name) => item.row?.[name])).map((value) => h("td", { class: typeof value === "number" ? "num" : null }, cell(value))))))));
+
+const WIDTH = 240;
+const HEIGHT = 90;
+const SPACE = "http://www.w3.org/2000/svg";
+
+const drawing = (label) => {
+  const node = document.createElementNS(SPACE, "svg");
+  node.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  node.setAttribute("role", "img");
+  node.setAttribute("aria-label", label);
+  node.setAttribute("class", "sketch");
+  return node;
+};
+
+/** A series as lines, one for each channel: item.row holds steps, each a number or a list of them. */
+const series = (item) => {
+  const steps = item.row.map((one) => (Array.isArray(one) ? one : [one]));
+  const node = drawing(t("sample.alt", { n: item.index, label: item.label ?? "" }));
+  const values = steps.flat().filter((one) => typeof one === "number");
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  steps[0]?.forEach((_, channel) => {
+    const line = document.createElementNS(SPACE, "polyline");
+    line.setAttribute("class", `line tone${channel % 6}`);
+    line.setAttribute("points", steps.map((one, i) => `${(i / Math.max(1, steps.length - 1)) * WIDTH},${HEIGHT - 4 - ((one[channel] - low) / (high - low || 1)) * (HEIGHT - 8)}`).join(" "));
+    node.append(line);
+  });
+  return h("figure", {}, node, caption(item));
+};
+
+/** Points of a plane, all items in one drawing. */
+const points = (items) => {
+  const node = drawing(t("sample.points", { n: items.length }));
+  const list = items.map((item) => item.row);
+  const [xs, ys] = [list.map((one) => one[0]), list.map((one) => one[1] ?? 0)];
+  const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  list.forEach((one) => {
+    const dot = document.createElementNS(SPACE, "circle");
+    dot.setAttribute("class", "dot");
+    dot.setAttribute("r", 1.2);
+    dot.setAttribute("cx", 4 + ((one[0] - left) / (right - left || 1)) * (WIDTH - 8));
+    dot.setAttribute("cy", HEIGHT - 4 - (((one[1] ?? 0) - low) / (high - low || 1)) * (HEIGHT - 8));
+    node.append(dot);
+  });
+  return h("figure.wideitem", {}, node);
+};
+
+const GRIDS = { image, audio, video, series: (item) => (item.row ? series(item) : image(item)) };
+
+/** Items of an answer {items, columns, media} as one element. */
+export const gallery = ({ items, columns, media }) => {
+  if (!items.length) return h("p.dim", {}, t("sample.none"));
+  if (items[0].text !== undefined && items[0].text !== null) return h("ol.texts", {}, items.map(text));
+  if (media === "points" && items[0].row) return h("div.gallery", {}, points(items), rows(items, columns || items[0].row.map((_, i) => i + 1)));
+  if (items[0].row && media !== "series") return rows(items, columns || Object.keys(items[0].row));
+  const show = GRIDS[media] || image;
+  return h("div.gallery", { class: `gallery of-${items.length > 16 ? "many" : Math.min(items.length, 5)}` }, items.map(show));
+};
+
+/** Links to take a result away and do it again elsewhere. */
+export const download = (address, name) => link(t("download"), address, { look: "button", drawing: "down", download: name || "" });
+
+/** Two pictures of one thing with a line to move between them. */
+export const beforeAfter = (before, after) => {
+  const input = h("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": t("apply.slide") });
+  const node = h("div.slide", { vars: { "--at": "50%" } }, h("div.after", {}, picture(after, t("apply.after"), { lazy: false })), h("div.before", {}, picture(before, t("apply.before"), { lazy: false })),
+    h("span.tag.left", { "aria-hidden": true }, t("apply.before")), h("span.tag.right", { "aria-hidden": true }, t("apply.after")), h("div.handle", { "aria-hidden": true }), input);
+  input.addEventListener("input", () => { node.style.setProperty("--at", `${input.value}%`); input.setAttribute("aria-valuetext", t("apply.share", { n: Number(input.value) })); });
+  return node;
+};

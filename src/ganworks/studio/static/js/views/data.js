@@ -1,0 +1,87 @@
+// One data set: what was recognised and why, how it looks, and the training to start on it.
+
+import { fill, h, icon, write } from "../dom.js";
+import { duration, number, optional, percent, t } from "../i18n.js";
+import { get, job, post } from "../net.js";
+import { BUDGETS, recipeForm } from "../form.js";
+import { button, field, picture, slider, spinner, to } from "../parts.js";
+import { keep, store } from "../store.js";
+
+const address = (id) => `api/data/${encodeURIComponent(id)}`;
+
+const looked = async (id, place) => {
+  const answer = await get(address(id));
+  if (!answer.job || answer.kind) return answer;
+  const told = spinner(t("data.looking"));
+  fill(place, h("h1", {}, t("data.title")), told);
+  return job(answer.job, (now) => now.total && write(told.lastChild, ` ${t("data.looking_at", { done: now.done, total: now.total })}`));
+};
+
+const classes = (list) => {
+  const most = Math.max(...list.map((one) => one.count));
+  const row = (one) => h("li", {}, h("span.name", {}, String(one.name)), h("span.meter", { "aria-hidden": true, vars: { "--share": one.count / most } }), h("span.count", {}, number(one.count)));
+  const rest = list.slice(12);
+  return h("section", {}, h("h2", {}, t("data.classes", { n: list.length })), h("ul.classes", {}, list.slice(0, 12).map(row)),
+    rest.length ? h("details", {}, h("summary", {}, t("data.more_classes", { n: rest.length })), h("ul.classes", {}, rest.map(row))) : null);
+};
+
+const problems = (list) => h("section.problems", {}, h("h2", {}, icon("alert"), t("data.problems")), h("ul", {}, list.map((one) => h("li", {}, one))));
+
+const examples = (list) => h("section", {}, h("h2", {}, t("data.examples")), list.every((one) => typeof one === "string")
+  ? h("ul.lines", {}, list.slice(0, 12).map((one) => h("li", {}, one)))
+  : h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("data.examples") }, exampleTable(list.slice(0, 8))));
+
+const exampleTable = (rows) => {
+  const columns = Object.keys(rows[0] || {});
+  return h("table", {}, h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, rows.map((row) => h("tr", {}, columns.map((name) => h("td", {}, row[name] === null ? "–" : String(row[name])))))));
+};
+
+/** The plan: recipe, name, budget and settings, and the button that starts. */
+const plan = (id, look) => {
+  const fields = h("div");
+  const why = h("p.help");
+  let form = null;
+  let asked = 0;
+  const choose = async (name) => {
+    const mine = asked += 1;
+    fill(fields, spinner());
+    const recipe = await get(`api/recipes/${encodeURIComponent(name)}`);
+    if (mine !== asked) return;
+    form = recipeForm(recipe);
+    write(why, `${recipe.title || ""}`);
+    fill(fields, form.node);
+  };
+  const names = store.recipes.filter((one) => !one.kind || !look.kind || one.kind === look.kind || one.name === look.recipe);
+  const others = store.recipes.filter((one) => !names.includes(one));
+  const option = (one) => h("option", { value: one.name }, one.name === look.recipe ? t("plan.recommended", { name: one.name }) : `${one.name} – ${one.first_line}`);
+  const box = h("select", { value: look.recipe, onchange: () => choose(box.value) }, names.map(option), others.length ? h("optgroup", { label: t("plan.others") }, others.map(option)) : null);
+  box.value = look.recipe;
+  const name = h("input", { type: "text", maxlength: 80, placeholder: t("plan.name_auto"), autocomplete: "off", spellcheck: "false" });
+  const budget = slider(t("plan.budget"), { min: 0, max: BUDGETS.minutes.length - 1, step: 1, value: BUDGETS.first, show: (i) => duration(BUDGETS.minutes[i] * 60), help: t("plan.budget_help") });
+  const go = button(t("plan.start"), async () => {
+    const settings = form?.given();
+    if (!settings) return;
+    settings.budget = BUDGETS.text(Number(budget.input.value));
+    const run = await post("api/runs", { recipe: box.value || null, data: id, name: name.value.trim() || null, settings });
+    keep(run);
+    location.hash = to("run", run.name);
+  }, { look: "primary large", drawing: "play" });
+  choose(look.recipe);
+  return h("section.plan", { "aria-labelledby": "plan" }, h("h2", { id: "plan" }, t("plan.title")), budget, field(t("plan.recipe"), box), why,
+    field(t("plan.name"), name), fields, h("div.startbar", {}, go));
+};
+
+/** The view of a data set. */
+export const data = async (place, id) => {
+  const main = document.getElementById("main");
+  const look = await looked(id, main);
+  const sheet = look.sheet && h("figure.sheet", {}, picture(look.sheet, t("data.sheet", { name: look.name || id }), { lazy: false }));
+  const facts = h("dl.facts", {}, fact(t("data.kind"), optional(`kind.${look.kind}`, look.kind)), fact(t("data.number"), number(look.count)),
+    look.classes?.length ? fact(t("data.class_count"), number(look.classes.length)) : null, look.held_out ? fact(t("data.held"), percent(look.held_out)) : null);
+  fill(place, h("h1", {}, look.name || id), h("p.lead", {}, look.because), h("div.split", {},
+    h("div", {}, sheet, facts, look.problems?.length ? problems(look.problems) : h("p.fine", {}, icon("check"), t("data.fine")),
+      look.classes?.length ? classes(look.classes) : null, !sheet && look.examples?.length ? examples(look.examples) : null), plan(id, look)));
+};
+
+const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
