@@ -221,7 +221,8 @@ def add_runs(app: FastAPI, studio: FakeStudio) -> None:
 
     @app.get("/api/runs/{name}/curves")
     async def curves(name: str, points: int = 2000) -> dict[str, Any]:
-        kept = studio.points[name][:: max(1, len(studio.points[name]) // points)]
+        made = studio.points[name]
+        kept = [*made[: -1 : max(1, len(made) // points)], made[-1]]
         names = ["d_loss", "g_loss", "r1", "fd"]
         series = {one: [found.get(one) for _, found in kept] for one in names}
         groups = {"losses": names[:3], "scores": ["fd"]}

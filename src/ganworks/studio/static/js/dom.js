@@ -16,7 +16,7 @@ const set = (node, name, value) => {
   if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
   else if (name === "vars") Object.entries(value).forEach(([key, one]) => node.style.setProperty(key, one));
   else if (PROPERTIES.has(name)) node[name] = value;
-  else node.setAttribute(name, value === true ? "" : value);
+  else node.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value);
 };
 
 /** h("button.primary", {onclick}, "text"): an element with its classes, attributes and children. */

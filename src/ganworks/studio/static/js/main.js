@@ -59,7 +59,7 @@ let first = true;
 const arrive = () => {
   const heading = main.querySelector("h1");
   if (!heading) return;
-  document.title = `${heading.textContent} – ganworks studio`;
+  document.title = t("title", { page: heading.textContent.trim() });
   if (!first) {
     heading.tabIndex = -1;
     heading.focus({ preventScroll: true });
