@@ -186,6 +186,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
         "report",
         "sample",
         "serve",
+        "studio",
         "train",
     ]
     assert sorted(ALIASES) == [

@@ -20,6 +20,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "recipes": "recipes:recipes",
     "features": "recipes:features",
     "serve": "service.serve:serve",
+    "studio": "service.studio:studio",
 }
 
 Options = dict[str, str]

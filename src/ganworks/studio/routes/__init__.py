@@ -1,0 +1,1 @@
+"""The addresses under api/, a file for each part of the studio."""
