@@ -133,8 +133,7 @@ class FakeStudio:
 
 
 def values(i: int) -> dict[str, float]:
-    found = {"d_loss": 1 + math.sin(i / 300) / 3, "g_loss": 1.5 + math.cos(i / 200) / 2, "r1": 0.01 + 1 / (i + 10)}
-    return found | ({"fd": 30 / math.sqrt(i + 1)} if i % 50 == 0 else {})
+    return {"d_loss": 1 + math.sin(i / 300) / 3, "g_loss": 1.5 + math.cos(i / 200) / 2, "r1": 0.01 + 1 / (i + 10)}
 
 
 def application(studio: FakeStudio) -> FastAPI:
@@ -159,6 +158,7 @@ def application(studio: FakeStudio) -> FastAPI:
             "recipes": [{"name": "image", "kind": "images", "first_line": "The default."}],
             "kinds": ["images"],
             "languages": ["en", "zh"],
+            "events": str(len(studio.log)),
         }
 
     @app.get("/api/events")
@@ -194,20 +194,21 @@ async def stream(studio: FakeStudio, at: int) -> AsyncIterator[bytes]:
 
 def detail(run: dict[str, Any]) -> dict[str, Any]:
     name = run["name"]
-    classes = [{"name": "circle", "count": 40}, {"name": "square", "count": 38}]
+    classes = ["circle", "square"]
     return run | {
         "config": "recipe: image\n",
         "command": f"ganworks train image data=shapes out={name}",
         "python": "import ganworks\n",
         "advice": ["Train longer: the score still falls."] if run["alarm"] else [],
         "notes": ["Width 16."],
-        "scores": [{"name": "fd", "value": 3.2, "real": 1.1, "grade": "fair", "meaning": "distance"}],
+        "scores": [{"name": "Fréchet distance", "id": "fd", "value": 3.2, "real": 1.1, "low": 3.0, "high": 3.4}],
         "classes": classes,
         "options": {"where": "only such rows"},
-        "files": [{"name": "config.yaml", "bytes": 1200}],
+        "files": [{"name": "config.yaml", "bytes": 1200, "url": f"api/runs/{name}/files/config.yaml"}],
         "snapshots": [{"seen": 64 * i, "url": f"api/runs/{name}/files/samples/{i}.png"} for i in range(1, 5)],
         "media": "image",
-        "takes": {"truncation": True, "labels": True, "latent": True, "mask": True, "media": "image"},
+        "takes": [],
+        "can": {"truncation": True, "latent": True, "mask": True},
         "report": f"api/runs/{name}/files/report.html",
     }
 
@@ -223,10 +224,9 @@ def add_runs(app: FastAPI, studio: FakeStudio) -> None:
     async def curves(name: str, points: int = 2000) -> dict[str, Any]:
         made = studio.points[name]
         kept = [*made[: -1 : max(1, len(made) // points)], made[-1]]
-        names = ["d_loss", "g_loss", "r1", "fd"]
-        series = {one: [found.get(one) for _, found in kept] for one in names}
-        groups = {"losses": names[:3], "scores": ["fd"]}
-        return {"x": [seen for seen, _ in kept], "series": series, "groups": groups, "floors": {"fd": 1.1}}
+        series = {one: [found[one] for _, found in kept] for one in values(0)}
+        scores = {"x": [64, 640, 3200], "series": {"Fréchet distance": [30, 12, 3.2]}, "real": {"Fréchet distance": 1.1}}
+        return {"x": [seen for seen, _ in kept], "series": series, "scores": scores}
 
     @app.get("/api/runs/{name}/directions")
     async def directions(name: str) -> list[dict[str, Any]]:
@@ -259,8 +259,8 @@ def add_runs(app: FastAPI, studio: FakeStudio) -> None:
 
     @app.get("/api/compare")
     async def compare(runs: str) -> dict[str, Any]:
-        rows = [{"run": name, "cells": {"fd": 3.2, "coverage": 0.8}} for name in runs.split(",")]
-        return {"columns": [{"key": "fd", "title": "fd"}, {"key": "coverage", "title": "coverage"}], "rows": rows}
+        rows = [[name, "image", "running", 64000, 75.0, 3.2] for name in runs.split(",")]
+        return {"columns": ["name", "recipe", "status", "seen", "seconds", "Fréchet distance"], "rows": rows}
 
 
 STATES = {"pause": "paused", "resume": "running", "stop": "stopped"}

@@ -45,8 +45,8 @@ def test_axe_finds_nothing_serious_in_any_view(browser, filled):
             browser.go(view)
             settle(browser)
             assert not axe(browser), f"{view} in {colours} colours"
+    browser.go("#/run/one/use")
     for tab in ("Sliders", "Walk", "Apply to a file", "Name the class"):
-        browser.go("#/run/one/use")
         browser.press("[role=tab]", tab)
         settle(browser)
         assert not axe(browser), tab

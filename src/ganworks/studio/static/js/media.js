@@ -71,6 +71,22 @@ const points = (items) => {
   return h("figure.wideitem", {}, node);
 };
 
+const SOUND = /\.(wav|flac|ogg|mp3)(\?|$)/;
+const LINES = /\.(txt|csv)(\?|$)/;
+const MOST = 20000; // characters of a text that are shown
+
+export const isPicture = (address) => ![moving, SOUND, LINES].some((one) => one.test(address));
+
+/** A file that a run has shown, by its suffix: picture, film, sound or text. */
+export const file = (address, said) => {
+  if (moving.test(address)) return h("video", { controls: true, loop: true, muted: true, autoplay: !still(), playsinline: true, src: address, "aria-label": said });
+  if (SOUND.test(address)) return h("audio", { controls: true, src: address, "aria-label": said });
+  if (!LINES.test(address)) return picture(address, said, { lazy: false });
+  const node = h("pre.shown", { tabindex: 0, role: "group", "aria-label": said });
+  fetch(address).then((answer) => answer.text()).then((all) => { node.textContent = all.slice(0, MOST); }).catch(() => {});
+  return node;
+};
+
 const GRIDS = { image, audio, video, series: (item) => (item.row ? series(item) : image(item)) };
 
 /** Items of an answer {items, columns, media} as one element. */

@@ -81,19 +81,19 @@ export const job = async (id, on = () => {}) => {
 /** An answer that may be a job. */
 export const settled = async (answer, on) => (answer && answer.job && !answer.kind ? job(answer.job, on) : answer);
 
-const KINDS = ["run", "point", "picture", "alarm", "gone"];
+const KINDS = ["run", "point", "score", "picture", "file", "alarm", "reset", "gone"];
 
 /** Follows the server's events for ever. After a loss it goes on from the last event, and `again` is called first. */
 export class Events {
-  constructor(heard, again) {
-    Object.assign(this, { heard, again, position: null, wait: 500, source: null, lost: true, tries: 0 });
+  constructor(heard, again, position) {
+    Object.assign(this, { heard, again, position, wait: 500, source: null, lost: true, tries: 0 });
     this.open();
     addEventListener("online", () => this.retry(0));
     document.addEventListener("visibilitychange", () => document.hidden || (this.lost && this.retry(0)));
   }
 
   open() {
-    const from = this.position === null ? "" : `?from=${encodeURIComponent(this.position)}`;
+    const from = this.position ? `?from=${encodeURIComponent(this.position)}` : "";
     const source = new EventSource(`api/events${from}`);
     this.source = source;
     source.onopen = () => this.opened();

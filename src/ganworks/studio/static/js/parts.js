@@ -60,6 +60,7 @@ export const progress = (run) => {
 };
 
 const moving = (run, share) => {
+  if (run.status === "running" && run.phase && run.phase !== "training") return run.doing || t(`phase.${run.phase}`);
   if (run.status !== "running") return t("run.seen_so_far", { n: run.seen, share: percent(share), when: ago(run.updated) });
   const left = run.seconds_left === null || run.seconds_left === undefined ? t("run.starting") : t("run.left", { time: duration(run.seconds_left) });
   return [percent(share), left, run.examples_per_second ? t("run.speed", { n: Math.round(run.examples_per_second) }) : ""].filter(Boolean).join(" · ");

@@ -6,7 +6,7 @@ const LONGEST = 4000; // points of a curve kept here; beyond, the server is aske
 const CHECK = 15000; // milliseconds after which curves are asked again, so that an event that never came is found
 const FLOOD = 1500; // points waiting for one frame; beyond, the server is asked for all
 
-export const store = { ready: false, version: "", folder: "", recipes: [], kinds: [], runs: new Map() };
+export const store = { ready: false, version: "", folder: "", recipes: [], kinds: [], events: null, runs: new Map() };
 
 const listeners = new Set();
 let changed = new Set();
@@ -62,7 +62,7 @@ export const listed = () => {
 /** The curves of one run: x and a column for each series, kept by the server's file and by events. */
 class Curve {
   constructor(name) {
-    Object.assign(this, { name, x: [], series: {}, groups: null, floors: {}, waiting: [], watchers: new Set(), asking: false, stale: false });
+    Object.assign(this, { name, x: [], series: {}, scores: null, waiting: [], watchers: new Set(), asking: false, stale: false });
     this.again();
     this.timer = setInterval(() => this.moving() && this.again(), CHECK);
   }
@@ -76,8 +76,8 @@ class Curve {
     this.asking = true;
     this.stale = false;
     try {
-      const { x, series, groups, floors } = await get(runPath(this.name, "/curves?points=2000"));
-      Object.assign(this, { x, series, groups: groups || null, floors: floors || {}, loaded: true });
+      const { x, series, scores } = await get(runPath(this.name, "/curves?points=2000"));
+      Object.assign(this, { x, series, scores: scores || null });
       const end = x.length ? x[x.length - 1] : -1;
       this.waiting = this.waiting.filter((point) => point.seen > end);
       touch(this.name);
@@ -146,6 +146,7 @@ export const hear = (listener) => {
 const heard = (kind, data) => {
   if (kind === "run") keep(data);
   else if (kind === "point") curves.get(data.run)?.hear(data);
+  else if (kind === "score" || kind === "reset") curves.get(data.run)?.again();
   else if (kind === "gone") { store.runs.delete(data.run); touch(data.run); }
   else if (kind === "picture") {
     const run = store.runs.get(data.run);
@@ -160,4 +161,4 @@ const again = async () => {
   news.forEach((listener) => listener("again", {}));
 };
 
-export const follow = () => new Events(heard, again);
+export const follow = () => new Events(heard, again, store.events);

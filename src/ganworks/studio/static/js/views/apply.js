@@ -8,11 +8,13 @@ import { painter } from "../paint.js";
 import { button, oops, picture, sentence, spinner } from "../parts.js";
 import { classField, given, optionFields } from "./sample.js";
 
-const ACCEPT = { image: "image/*", audio: "audio/*" };
+const SOUNDS = [".wav", ".flac", ".ogg", ".mp3"];
+const hears = (run) => (run.takes || []).some((suffix) => SOUNDS.includes(suffix));
+const accepted = (run) => (run.takes?.length ? run.takes.join(",") : "image/*");
 
 /** An area that takes one file, by a drop or a button. */
 const dropFile = (accept, text, take) => {
-  const input = h("input.offscreen", { type: "file", accept: ACCEPT[accept] || null, tabindex: -1, "aria-hidden": true, onchange: () => { if (input.files[0]) take(input.files[0]); input.value = ""; } });
+  const input = h("input.offscreen", { type: "file", accept, tabindex: -1, "aria-hidden": true, onchange: () => { if (input.files[0]) take(input.files[0]); input.value = ""; } });
   const zone = h("div.drop.small", {}, icon("folder"), h("p", {}, text), button(t("apply.choose"), () => input.click(), { look: "primary" }), input);
   const over = (event) => { event.preventDefault(); zone.classList.toggle("over", event.type === "dragover"); };
   for (const kind of ["dragover", "dragleave", "drop"]) zone.addEventListener(kind, over);
@@ -23,7 +25,7 @@ const dropFile = (accept, text, take) => {
 const sounds = (answer) => h("div.pairs", {}, [["apply.before", answer.before], ["apply.after", answer.after]].map(([key, url]) => h("figure", {}, h("figcaption", {}, t(key)), h("audio", { controls: true, src: url, "aria-label": t(key) }))));
 
 const result = (run, answer) => [
-  answer.items ? gallery({ ...answer, media: answer.media || run.media }) : run.takes?.media === "audio" ? sounds(answer) : beforeAfter(answer.before, answer.after),
+  answer.items ? gallery({ ...answer, media: answer.media || run.media }) : hears(run) ? sounds(answer) : beforeAfter(answer.before, answer.after),
   answer.download ? h("div.row", {}, download(answer.download)) : null,
 ];
 
@@ -60,13 +62,13 @@ export const apply = (run) => {
     file = chosen;
     fill(shown);
     go.hidden = false;
-    if (!run.takes?.mask) { await work(); return; }
+    if (!run.can?.mask) { await work(); return; }
     try {
       paint = await painter(file);
       fill(stage, paint.node);
     } catch (error) { oops({ status: 415, message: t("apply.unreadable") }); }
   };
-  return h("div.workbench", {}, h("div.controls", {}, dropFile(run.takes?.media, t(run.takes?.mask ? "apply.drop_mask" : "apply.drop"), take), label, options, go), h("div", {}, fault, stage, shown));
+  return h("div.workbench", {}, h("div.controls", {}, dropFile(accepted(run), t(run.can?.mask ? "apply.drop_mask" : "apply.drop"), take), label, options, go), h("div", {}, fault, stage, shown));
 };
 
 const bars = (list) => h("ul.classes.bars", {}, list.slice(0, 10).map((one, i) => h("li", { class: i ? null : "best" }, h("span.name", {}, String(one.name)), h("span.meter", { "aria-hidden": true, vars: { "--share": one.probability } }), h("span.count", {}, percent(one.probability)))));
@@ -85,5 +87,5 @@ export const predict = (run) => {
       fill(stage, h("div.named", {}, h("figure", {}, picture(shown, file.name)), h("div", {}, h("h2", {}, String(answer.classes[0]?.name ?? "")), bars(answer.classes))));
     } catch (error) { fill(stage); write(fault, sentence(error)); }
   };
-  return h("div.workbench", {}, h("div.controls", {}, dropFile(run.takes?.media || "image", t("predict.drop"), take)), h("div", {}, fault, stage));
+  return h("div.workbench", {}, h("div.controls", {}, dropFile(accepted(run), t("predict.drop"), take)), h("div", {}, fault, stage));
 };

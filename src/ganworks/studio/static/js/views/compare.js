@@ -2,41 +2,48 @@
 
 import { Chart } from "../charts.js";
 import { fill, h } from "../dom.js";
-import { number, optional, t } from "../i18n.js";
+import { duration, number, optional, short, t } from "../i18n.js";
 import { get } from "../net.js";
 import { oops, picture, progress, score, select, status, to } from "../parts.js";
 import { listed, listen, store, watch } from "../store.js";
 
 const MOST = 6;
 
+/** The series of a curve, scores first, by name: [x, y]. */
+const tables = (curve) => Object.fromEntries([
+  ...Object.entries(curve.scores?.series || {}).map(([name, y]) => [name, [curve.scores.x, y]]),
+  ...Object.entries(curve.series).map(([name, y]) => [name, [curve.x, y]]),
+]);
+
 /** Which series can be drawn, and one chart of it over all runs. */
 const overlay = (names) => {
   const node = h("div");
   let [chart, wanted] = [null, ""];
-  const followed = names.map((name) => watch(name, () => update()));
   const box = select([], "", () => { wanted = box.value; chart?.end(); chart = null; update(); });
   const label = h("label.inline", {}, t("compare.series"), " ", box);
   const update = () => {
-    const all = [...new Set(followed.flatMap(({ curve }) => Object.keys(curve.series)))];
+    const found = followed.map(({ curve }) => [curve.name, tables(curve)]);
+    const all = [...new Set(found.flatMap(([, one]) => Object.keys(one)))];
     if (!all.length) return;
     if (String([...box.options].map((one) => one.value)) !== String(all)) {
-      fill(box, all.map((name) => h("option", { value: name }, name)));
-      wanted = all.includes(wanted) ? wanted : preferred(followed, all);
+      fill(box, all.map((name) => h("option", { value: name }, optional(`column.${name}`, name))));
+      const before = wanted;
+      wanted = all.includes(wanted) ? wanted : all[0];
       box.value = wanted;
+      if (wanted !== before) { chart?.end(); chart = null; }
     }
-    const having = followed.filter(({ curve }) => curve.series[wanted]);
-    const [x, ...columns] = joined(having.map(({ curve }) => [curve.x, curve.series[wanted]]));
+    const having = found.filter(([, one]) => one[wanted]);
+    const [x, ...columns] = joined(having.map(([, one]) => one[wanted]));
     if (!chart) {
-      chart = new Chart(t("compare.over", { name: wanted }), { height: 320 });
+      chart = new Chart(t("compare.over", { name: optional(`column.${wanted}`, wanted) }), { height: 320 });
       fill(node, label, chart.node);
     }
-    chart.draw({ x, lines: having.map(({ curve }, i) => ({ name: curve.name, y: columns[i], tone: names.indexOf(curve.name) })) });
+    chart.draw({ x, lines: having.map(([name], i) => ({ name, y: columns[i], tone: names.indexOf(name) })) });
   };
+  const followed = names.map((name) => watch(name, () => update()));
   update();
   return { node, end: () => { followed.forEach((one) => one.end()); chart?.end(); } };
 };
-
-const preferred = (followed, all) => followed.map(({ curve }) => curve.groups?.scores?.[0]).find((name) => all.includes(name)) || all[0];
 
 const joined = (tables) => (tables.length ? uPlot.join(tables) : [[]]);
 
@@ -59,10 +66,17 @@ const column = (run) => {
   return { update, node: h("li.card", {}, face, h("div.cardtext", {}, h("div.cardhead", {}, h("h2", {}, h("a", { href: to("run", run.name) }, run.name)), state), h("p.dim.small-text", {}, [run.recipe, run.data].filter(Boolean).join(" · ")), bar.node, numbers)) };
 };
 
-const cell = (value) => (value === null || value === undefined ? "–" : typeof value === "number" ? number(value, 3) : String(value));
+const SHOW = { seen: short, seconds: duration, parameters: short, status: (value) => t(`status.${value}`) };
 
-const table = ({ columns, rows }) => h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("compare.scores") }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("compare.run")), columns.map((one) => h("th", { scope: "col", title: optional(`metric.${one.key}`, null) }, one.title)))),
-  h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.run), columns.map((one) => h("td.num", {}, cell(row.cells[one.key]))))))));
+const cell = (title, value) => {
+  if (value === null || value === undefined) return "–";
+  if (SHOW[title]) return SHOW[title](value);
+  return typeof value === "number" ? number(value, 3) : String(value);
+};
+
+/** The server's table: titles, and a list of values for each run, whose first is its name. */
+const table = ({ columns, rows }) => h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("compare.scores") }, h("table", {}, h("thead", {}, h("tr", {}, columns.map((title) => h("th", { scope: "col" }, optional(`column.${title}`, title))))),
+  h("tbody", {}, rows.map(([name, ...values]) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: to("run", name) }, name)), values.map((value, i) => h("td.num", {}, cell(columns[i + 1], value))))))));
 
 /** The view of a comparison; its runs stand in the address. */
 export const compare = async (place, given) => {

@@ -3,6 +3,7 @@
 import { Chart } from "../charts.js";
 import { fill, h, icon, write } from "../dom.js";
 import { bytes, number, optional, t } from "../i18n.js";
+import { file, isPicture } from "../media.js";
 import { get, post, remove, runPath } from "../net.js";
 import { button, copyable, link, oops, picture, progress, say, score, slider, status, sure, to } from "../parts.js";
 import { hear, keep, listen, store, watch } from "../store.js";
@@ -43,8 +44,10 @@ const film = (name) => {
     const shot = shots[i];
     if (!shot || shot.url === shown) return;
     shown = shot.url;
+    const said = t("run.picture", { run: name, n: shot.seen });
     const old = image.querySelector("img");
-    if (old) { old.src = shot.url; old.alt = t("run.picture", { run: name, n: shot.seen }); } else fill(image, picture(shot.url, t("run.picture", { run: name, n: shot.seen }), { lazy: false }));
+    if (old && isPicture(shot.url)) Object.assign(old, { src: shot.url, alt: said });
+    else fill(image, file(shot.url, said));
   };
   const run = () => {
     clearInterval(timer);
@@ -72,27 +75,41 @@ const film = (name) => {
   };
 };
 
-/** One chart for each group of curves. */
+const SPEED = "examples_per_second";
+
+/** The charts of a run: [key, x, lines], losses first. */
+const drawings = ({ x, series, scores }) => {
+  const names = Object.keys(series).filter((one) => one !== SPEED && series[one].some((value) => value !== null));
+  const found = [["losses", x, names.map((name, i) => ({ name, y: series[name], tone: i }))]];
+  if (scores?.x.length) found.push(["scores", scores.x, scored(scores)]);
+  if (series[SPEED]) found.push(["speed", x, [{ name: t("chart.speed"), y: series[SPEED] }]]);
+  return found.filter(([, , lines]) => lines.length);
+};
+
+/** Each score has a line for real data beside it. */
+const scored = ({ series, real }) => Object.keys(series).flatMap((name, i) => [
+  { name, y: series[name], tone: i },
+  ...(real?.[name] === undefined || real[name] === null ? [] : [{ name: `${name} *`, of: name, y: [], floor: real[name], tone: i }]),
+]);
+
+/** Of many scores the first is drawn, as their scales differ; the others wait for a tick. */
+const hidden = (key, lines) => (key === "scores" ? lines.filter((line) => line.floor === undefined).slice(1).map((line) => line.name) : []);
+
+/** The curves, live. */
 const charts = (name) => {
-  const node = h("section.charts", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, t("run.curves")), h("p.dim.small-text", {}, t("chart.hint")));
   const none = h("p.dim", {}, t("run.no_curves"));
-  node.append(none);
+  const node = h("section.charts", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, t("run.curves")), h("p.dim.small-text", {}, t("chart.hint")), none);
   const made = new Map();
   const update = () => {
-    const { x, series, groups, floors } = followed.curve;
-    const known = new Set(Object.values(groups || {}).flat());
-    const rest = Object.keys(series).filter((one) => !known.has(one));
-    const all = { ...groups };
-    if (rest.length) all[groups ? "more" : "curves"] = rest;
-    none.hidden = x.length > 0;
-    for (const [group, names] of Object.entries(all)) {
-      const lines = lined(names.filter((one) => series[one]), series, group === "scores" ? floors : {});
-      if (!lines.length) continue;
-      if (!made.has(group)) {
-        made.set(group, new Chart(optional(`chart.${group}`, group), { hidden: hidden(lines, group) }));
-        node.append(made.get(group).node);
+    const all = drawings(followed.curve);
+    none.hidden = all.length > 0;
+    for (const [key, x, lines] of all) {
+      if (!made.has(key)) {
+        const chart = new Chart(t(`chart.${key}`), { hidden: hidden(key, lines), height: key === "speed" ? 140 : 260 });
+        made.set(key, chart);
+        node.append(chart.node);
       }
-      made.get(group).draw({ x, lines });
+      made.get(key).draw({ x, lines });
     }
   };
   const followed = watch(name, update);
@@ -100,29 +117,22 @@ const charts = (name) => {
   return { node, end: () => { followed.end(); made.forEach((chart) => chart.end()); } };
 };
 
-const lined = (names, series, floors) => names.flatMap((one, i) => [
-  { name: one, y: series[one], tone: i, meaning: optional(`metric.${one}`, "") },
-  ...(floors[one] === undefined || floors[one] === null ? [] : [{ name: `${one} real`, of: one, y: [], floor: floors[one], tone: i }]),
-]);
-
-/** Of many scores the first is drawn, as their scales differ; the others wait for a tick. */
-const hidden = (lines, group) => (group === "scores" ? lines.filter((line) => line.floor === undefined).slice(1).map((line) => line.name) : []);
-
 const scores = (list) => h("section", { "aria-labelledby": "scores" }, h("h2", { id: "scores" }, t("run.scores")), h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("run.scores") },
   h("table.scores", {}, h("thead", {}, h("tr", {}, [t("score.name"), t("score.value"), t("score.of_real"), t("score.meaning")].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, list.map((one) => h("tr", {}, h("th", { scope: "row" }, one.name), h("td.num", {}, number(one.value, 3)), h("td.num.dim", {}, number(one.real, 3)),
-      h("td", {}, one.grade ? h("b", {}, `${one.grade} `) : null, one.meaning || "")))))));
+      h("td", {}, optional(`metric.${one.id}`, ""))))))));
 
 const alarms = (run) => {
-  const list = (run.alarms || []).map((one) => ({ text: one.text, seen: one.seen }));
-  if (!list.length && run.alarm) list.push({ text: run.alarm });
-  if (!list.length && !run.advice?.length) return null;
+  const list = run.alarm ? [run.alarm] : [];
+  const advice = (run.advice || []).filter((one) => !list.includes(one));
+  if (!list.length && !advice.length) return null;
   return h("section.callout", { class: list.length ? "callout warn" : "callout", "aria-labelledby": "alarms" }, h("h2", { id: "alarms" }, icon(list.length ? "alert" : "wand"), t(list.length ? "run.alarms" : "run.advice")),
-    h("ul", {}, list.map((one) => h("li", {}, h("b", {}, one.text), one.seen !== undefined ? h("span.dim", {}, ` ${t("run.at", { n: one.seen })}`) : null)), (run.advice || []).map((text) => h("li", {}, text))));
+    h("ul", {}, list.map((text) => h("li", {}, h("b", {}, text))), advice.map((text) => h("li", {}, text))),
+    run.status === "failed" && run.log?.length ? h("details", {}, h("summary", {}, t("run.log")), copyable(run.log.join("\n"), t("run.log"))) : null);
 };
 
 const files = (run) => h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, t("run.files")),
-  h("ul.files", {}, run.files.map((one) => h("li", {}, link(one.name, runPath(run.name, `/files/${one.name.split("/").map(encodeURIComponent).join("/")}`), { look: "file", drawing: "down", download: one.name.split("/").pop() }), h("span.dim", {}, bytes(one.bytes))))));
+  h("ul.files", {}, run.files.map((one) => h("li", {}, one.url ? link(one.name, one.url, { look: "file", drawing: "down", download: one.name.split("/").pop() }) : h("span.dim", {}, one.name), h("span.dim", {}, bytes(one.bytes))))));
 
 const publish = (run) => {
   const told = h("div", { "aria-live": "polite" });
@@ -136,6 +146,7 @@ const publish = (run) => {
 const takeaway = (run) => h("div.columns", {},
   h("section", {}, h("h2", {}, t("run.again")), h("p.dim", {}, t("run.again_text")), run.command ? copyable(run.command, t("run.command")) : null, run.python ? copyable(run.python, t("run.python")) : null,
     run.config ? h("details", {}, h("summary", {}, t("run.config")), copyable(run.config, "config.yaml")) : null,
+    run.next?.length ? h("details", {}, h("summary", {}, t("run.next", { n: run.next.length })), run.next.map((one) => h("div", {}, h("p.dim", {}, one.why), copyable(one.command, t("run.command"))))) : null,
     run.notes?.length ? h("details", {}, h("summary", {}, t("run.notes", { n: run.notes.length })), h("ul", {}, run.notes.map((one) => h("li", {}, one)))) : null),
   h("div", {}, run.files?.length ? files(run) : null, run.uses?.length ? publish(run) : null));
 
@@ -144,7 +155,7 @@ export const run = async (place, name) => {
   let detail = await get(runPath(name));
   keep({ ...detail, thumbnail: detail.thumbnail ?? store.runs.get(name)?.thumbnail });
   const head = { state: h("span"), buttons: h("div.row.actions"), score: h("p.numbers"), bar: progress(detail), report: h("span") };
-  const [warnings, table, away] = [h("div"), h("div"), h("div")];
+  const [verdict, warnings, table, away] = [h("p.verdict"), h("div"), h("div"), h("div")];
   const [pictures, lines] = [film(name), charts(name)];
   let [shown, asked] = [{}, 0];
 
@@ -163,6 +174,7 @@ export const run = async (place, name) => {
     shown = { ...now };
   };
   const rest = () => {
+    fill(verdict, detail.verdict || "");
     fill(warnings, alarms(detail));
     fill(table, detail.scores?.length ? scores(detail.scores) : null);
     fill(head.report, detail.report ? link(t("run.report"), detail.report, { look: "quiet", drawing: "out", blank: true }) : null);
@@ -180,10 +192,10 @@ export const run = async (place, name) => {
   update();
   rest();
   fill(place, h("p.crumb", {}, link(t("nav.runs"), "#/", { look: "quiet", drawing: "back" })), h("div.runhead", {}, h("div", {}, h("h1", {}, name, " "), h("p.meta", {}, head.state, h("span.dim", {}, [detail.recipe, detail.data].filter(Boolean).join(" · ")), head.report)), head.buttons),
-    head.bar.node, head.score, warnings, h("div.split.even", {}, pictures.node, lines.node), table, away);
+    head.bar.node, head.score, verdict, warnings, h("div.split.even", {}, pictures.node, lines.node), table, away);
   const silent = hear((kind, one) => {
-    if (kind === "picture" && one.run === name) pictures.add({ seen: one.seen, url: one.url });
-    if (kind === "again" || (kind === "alarm" && one.run === name)) soon();
+    if ((kind === "picture" || kind === "file") && one.run === name) pictures.add({ seen: one.seen, url: one.url });
+    if (kind === "again" || (["alarm", "score", "reset"].includes(kind) && one.run === name)) soon();
     if (kind === "gone" && one.run === name) { say(t("run.deleted", { run: name })); location.hash = "#/"; }
   });
   const deaf = listen(update);
