@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -19,6 +20,7 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-quic --disable-background-networking --disable-component-update "
     "--disable-dev-shm-usage --disable-gpu --disable-extensions --no-first-run --hide-scrollbars"
 )
+TRACED = "devtools.timeline,disabled-by-default-devtools.timeline"
 MISSING = (
     "These tests need a browser: install Chromium and its driver (Debian: apt-get install chromium chromium-driver; "
     "macOS: brew install chromium chromedriver), so that `chromium` and `chromedriver` are found on PATH."
@@ -38,7 +40,7 @@ def browser_paths() -> tuple[str, str]:
 class Browser:
     """One window with its own profile. `find` waits; `clicks` counts what a person would press."""
 
-    def __init__(self, *, language: str = "en-US", downloads: Path | None = None):
+    def __init__(self, *, language: str = "en-US", downloads: Path | None = None, trace: bool = False):
         path, driver = browser_paths()
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         options = Options()
@@ -48,7 +50,12 @@ class Browser:
         options.add_experimental_option(
             "prefs", {"intl.accept_languages": language, "download.default_directory": str(downloads or "")}
         )
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        logs = {"browser": "ALL"}
+        if trace:
+            logs["performance"] = "ALL"
+            kinds = {"traceCategories": TRACED, "enableNetwork": False, "enablePage": False}
+            options.add_experimental_option("perfLoggingPrefs", kinds)
+        options.set_capability("goog:loggingPrefs", logs)
         self.driver = webdriver.Chrome(options=options, service=Service(driver))
         self.clicks = 0
         self.size(1280, 900)
@@ -123,6 +130,14 @@ class Browser:
         """What the console holds against the page itself, lost connections aside."""
         entries = [one["message"] for one in self.driver.get_log("browser") if one["level"] == "SEVERE"]
         return [one for one in entries if "net::ERR" not in one and "favicon" not in one]
+
+    def longest_task(self, url: str) -> float:
+        """CPU time in ms of the longest task of the page at `url`: unlike its duration, it hardly grows with the load of
+        the machine. The browser has to be made with trace=True."""
+        events = [json.loads(one["message"])["message"]["params"] for one in self.driver.get_log("performance")]
+        ours = {(e["pid"], e["tid"]) for e in events if e.get("name") == "EvaluateScript" and url in str(e.get("args"))}
+        tasks = [e for e in events if e.get("name") == "RunTask" and (e["pid"], e["tid"]) in ours]
+        return max(e.get("tdur", 0) for e in tasks) / 1000
 
     def shot(self, path: Path) -> None:
         self.driver.save_screenshot(str(path))

@@ -115,10 +115,14 @@ def load(browser: Browser, studio: FakeStudio) -> float:
 def test_no_task_is_long_with_five_trainings_and_100000_points(browser, studio):
     for k in range(5):
         studio.add(f"run-{k}", points=20_000)
-    longest = []
-    while not longest or (min(longest) >= 100 and len(longest) < 3):  # others on the machine can only lengthen it
-        longest.append(load(browser, studio))
-    assert min(longest) < 100, longest
+    if load(browser, studio) < 100:
+        return
+    traced = Browser(trace=True)  # others on the machine lengthen a task: its own time of the processor counts then
+    try:
+        load(traced, studio)
+        assert traced.longest_task(studio.url) < 100
+    finally:
+        traced.close()
 
 
 def test_the_page_works_below_a_path(browser, studio):
