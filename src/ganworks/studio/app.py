@@ -15,13 +15,21 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.files.atomic import sweep
+from ganworks.report import page
+from ganworks.studio.data.looks import Looks
+from ganworks.studio.data.uploads import Limits
 from ganworks.studio.guard import Guard
+from ganworks.studio.making.answers import Maker
+from ganworks.studio.making.results import Results
+from ganworks.studio.making.workshop import Workshop
 from ganworks.studio.places import Place
 from ganworks.studio.routes import data, making, trainings
 from ganworks.studio.trainings.jobs import Jobs
 from ganworks.studio.trainings.state import Runs
 
 _STATIC = Path(__file__).parent / "static"
+_VENDOR = Path(page.__file__).parent / "vendor"  # the chart library, which the report uses, too
 
 
 class Studio:
@@ -30,7 +38,16 @@ class Studio:
     def __init__(self, place: Place):
         self.place = place
         self.runs = Runs(place, Jobs(place))
+        self.looks, self.limits = Looks(place), Limits()
+        self.results, self.workshop = Results(place), Workshop(self.runs)
+        self.maker = Maker(self.workshop, self.results)
         self.closing = threading.Event()
+
+    def close(self) -> None:
+        """End what the server does; trainings go on."""
+        self.closing.set()
+        self.looks.close()
+        self.workshop.close()
 
 
 def create_studio(
@@ -39,12 +56,14 @@ def create_studio(
     """The application for a folder; see `Guard` for the other arguments. Raises UsageError for an unusable folder."""
     place = Place(folder)
     place.prepare()
+    sweep(place.data)
+    sweep(place.results)
     studio = Studio(place)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
-        studio.closing.set()
+        studio.close()
 
     app = FastAPI(title="ganworks studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     app.state.studio = studio
@@ -53,10 +72,11 @@ def create_studio(
         app.include_router(routes.routes(studio), prefix="/api")
 
     @app.get("/", include_in_schema=False)
-    def page() -> Response:
+    def index() -> Response:
         return FileResponse(_STATIC / "index.html")
 
     app.mount("/static", StaticFiles(directory=_STATIC))
+    app.mount("/vendor", StaticFiles(directory=_VENDOR))
     app.add_middleware(Guard, token=token, hosts=hosts, any_address=any_address, root_path=root_path)
     return app
 

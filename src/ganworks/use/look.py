@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
     with told(lambda: "Interrupted while the data was read; nothing was written. The same command starts again."):
         there = open_any(path, domain, settings, features)
     say(*there.lines)
-    left = "" if "on_corrupt" in settings else _left_out(there, domain)
+    left = "" if "on_corrupt" in settings else left_out(there, domain)
     if left:
         say(f"A training stops at what cannot be read.{left} leaves it out.")
     return [
@@ -63,7 +63,7 @@ def look(path: Any, recipe: str | None, options: Mapping[str, str], out: str | N
     ]
 
 
-def _left_out(there: Findings, domain_id: str) -> str:
+def left_out(there: Findings, domain_id: str) -> str:
     """The setting without which a training would refuse the data for what cannot be read; "" if none is needed."""
     domain = find_class(domain_id)()
     stops = isinstance(domain, SkipsUnreadable) and domain.on_corrupt == "error"
@@ -75,10 +75,17 @@ def kind_of(recipe: str) -> str:
     return registry.find_recipe(recipe).domain
 
 
-def open_any(path: Any, domain_id: str, settings: Mapping[str, Any], features: str = "") -> Findings:
+def open_any(
+    path: Any,
+    domain_id: str,
+    settings: Mapping[str, Any],
+    features: str = "",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Findings:
     """Open a source with the domain of this id; unreadable items are counted and left out, where it can do that.
 
     features: a published network to look through, "" for none. UsageError for data that none looks at.
+    on_progress: told (done, total) in place of the terminal.
     """
     domain = find_class(domain_id)()
     lenient = {"on_corrupt": "skip"} if isinstance(domain, SkipsUnreadable) else {}
@@ -86,7 +93,10 @@ def open_any(path: Any, domain_id: str, settings: Mapping[str, Any], features: s
     with Meters() as meters:
 
         def report(done: int, total: int) -> None:
-            meters("Reading the data", done, total)
+            if on_progress is None:
+                meters("Reading the data", done, total)
+            else:
+                on_progress(done, total)
 
         if features and isinstance(domain, LooksThroughNetworks):
             return domain.look_through(path, features, report)
@@ -107,25 +117,48 @@ def _examples(found: Findings, path: Any, recipe: str, out: str | None) -> list[
     def target(suffix: str) -> Path:
         return _in_cache(path, recipe, suffix) if out is None else Path(out)
 
-    if found.sheet is not None:
-        return [f"Contact sheet: {save_sheet(found.sheet, target('.png'))}"]
-    data, domain = found.data, found.facts["domain"]
-    if drawn := _drawn(data, domain):
-        return [f"Picture:       {save_sheet(drawn, target('.png'))}"]
-    if not isinstance(domain, MakesFiles):
+    if (picture := pictured(found)) is not None:
+        title = "Picture:      " if found.sheet is None else "Contact sheet:"
+        return [f"{title} {save_sheet(picture, target('.png'))}"]
+    domain = found.facts["domain"]
+    if (samples := _as_samples(found)) is None:
         return []
-    x, _ = _some(data, domain, _FILES)
-    samples = Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
     if not domain.each:
-        items = samples.items
-        say("", "Some examples, as the networks get them:", *preview_lines(items))
+        say("", "Some examples, as the networks get them:", *preview_lines(samples.items))
         if out is None:
             return []
         replace_result(Path(out), domain.encode(samples, Path(out).suffix.lower(), False))
         return [f"Examples:      {out}"]
     folder = target("")
-    _fill(folder, {f"{k}{domain.each}": domain.encode(samples[k], domain.each, False) for k in range(len(samples))})
+    _fill(folder, _each(samples))
     return [f"Examples:      {folder}/ ({len(samples)} {domain.each}, as the networks get them)"]
+
+
+def pictured(found: Findings) -> Any:
+    """Some examples as one PIL picture: the contact sheet, or what the domain draws; None where it draws nothing."""
+    return found.sheet if found.sheet is not None else _drawn(found.data, found.facts["domain"])
+
+
+def examples_of(found: Findings) -> tuple[Any, dict[str, bytes]]:
+    """Some examples, as the networks get them: (texts or tables to read, name -> content of files to hear or watch)."""
+    samples = _as_samples(found)
+    if samples is None:
+        return [], {}
+    return ([], _each(samples)) if samples.maker.each else (samples.items, {})
+
+
+def _as_samples(found: Findings) -> Samples | None:
+    """Some examples as if a network had made them; None for a domain that writes no files."""
+    data, domain = found.data, found.facts["domain"]
+    if not isinstance(domain, MakesFiles):
+        return None
+    x, _ = _some(data, domain, _FILES)
+    return Samples(x.numpy(), data.spec, None, np.arange(len(x)), maker=domain)
+
+
+def _each(samples: Samples) -> dict[str, bytes]:
+    each = samples.maker.each
+    return {f"{k}{each}": samples.maker.encode(samples[k], each, False) for k in range(len(samples))}
 
 
 def _in_cache(path: Any, recipe: str, suffix: str) -> Path:

@@ -13,7 +13,7 @@ import ganworks
 from ganworks.core import registry
 from ganworks.studio.places import RefusedError
 from ganworks.studio.trainings import control, recipes
-from ganworks.studio.trainings.details import REPORT, compared, details, file_of, scored_over_time
+from ganworks.studio.trainings.details import REPORT, compared, curves_of, details, file_of
 from ganworks.studio.trainings.events import Cursor, stream
 
 LANGUAGES = ("en", "zh")
@@ -60,8 +60,7 @@ def routes(studio: Any) -> APIRouter:
 
     @router.get("/runs/{name}/curves")
     def curves(name: str, points: int = Query(2000, ge=10, le=20_000)) -> dict[str, Any]:
-        x, series = runs.curves(name, points)
-        return {"x": x, "series": series, "scores": place.clean(scored_over_time(runs.view(name)))}
+        return curves_of(runs, name, points)
 
     @router.get("/runs/{name}/files/{path:path}")
     def file(name: str, path: str) -> Response:

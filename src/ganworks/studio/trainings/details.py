@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import shlex
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
-from ganworks.report import advice, words
-from ganworks.report.read import SHOWN, RunView, frames, mapping, size_on_disk
+from ganworks.report import advice, grades, words
+from ganworks.report.read import SHOWN, RunView, as_float, frames, mapping, size_on_disk
 from ganworks.studio.places import RefusedError
-from ganworks.studio.trainings.logs import NAME
+from ganworks.studio.trainings.logs import NAME, SPEED, score_values
 from ganworks.studio.trainings.state import Runs, Summary, url_of
 
 REPORT = "report.html"
@@ -32,10 +33,11 @@ def details(runs: Runs, name: str) -> dict[str, Any]:
         "advice": [f"{found.title.rstrip('.')}. {found.advice}" for found in advice.findings(view)],
         "verdict": words.verdict(view).text if view.scored or view.evaluation else "",
         "notes": [str(note) for note in view.started.get("notes") or view.plan.get("notes") or ()],
-        "scores": [_scored(score) for score in words.scores_of(view)],
+        "scores": scores_of(view),
         "classes": [str(name) for name in view.spec.get("classes") or ()],
         "options": {key: str(meaning) for key, meaning in mapping(view.card.get("options")).items()},
-        "takes": [str(suffix) for suffix in view.card.get("takes") or ()],
+        "alarms": [{"seen": e.get("seen"), "text": f"{e.get('message')} {e.get('advice', '')}"} for e in view.alarms],
+        **abilities(view),
         "files": [
             {"name": entry, "bytes": size, "url": None if entry.endswith("/") else url_of(name, entry)}
             for entry, size in sizes.items() if entry.endswith("/") or entry in named(view)
@@ -88,6 +90,54 @@ def python_of(view: RunView, summary: Summary) -> str:
     return f'import ganworks as gw\n\nmodel = gw.load("runs/{summary["name"]}")\n{uses[view.use]}\n'
 
 
+def abilities(view: RunView) -> dict[str, Any]:
+    """What the page offers for the use of a run: {"media", "takes", "resolution"}, by what its published file says."""
+    shape, card = view.spec.get("shape") or [], view.card
+    made = str(card.get("gives") or card.get("each") or (view.forms or ("",))[0])
+    pictures = not made and len(shape) == 3
+    accepted = [medium_of(str(suffix)) for suffix in card.get("takes") or ()] or ["image"]
+    options, samples = mapping(card.get("options")), view.use == "sample"
+    return {
+        "media": medium_of(made, mapping(view.spec.get("facts"))) if made else "image" if pictures else "points",
+        "takes": {
+            "truncation": samples,
+            "labels": samples and bool(view.spec.get("classes")),
+            "latent": samples,
+            "mask": "mask" in options,
+            "media": accepted[0],
+            "pair": False,
+        },
+        "resolution": shape[-1] if pictures else None,
+    }
+
+
+_MEDIA = {
+    "image": (".png", ".gif", ".webp", ".jpg"), "audio": (".wav", ".flac", ".ogg"), "video": (".mp4", ".webm"),
+    "text": (".txt",), "table": (".csv", ".parquet"),
+}  # fmt: skip
+_ROWS = _MEDIA["table"]
+
+
+def medium_of(suffix: str, facts: dict[str, Any] | None = None) -> str:
+    """What a page shows a file of this suffix as. facts: of the data; those of series have a clock."""
+    if suffix in _ROWS and "steps" in (facts or {}):
+        return "series"
+    return next((medium for medium, known in _MEDIA.items() if suffix in known), "points")
+
+
+def scores_of(view: RunView) -> list[dict[str, Any]]:
+    """The scores of a run, each with a grade from "excellent" to "poor", or None where there is none."""
+    scores = words.scores_of(view)
+    return [
+        {
+            **_scored(score),
+            "grade": None if verdict.grade == "unknown" else verdict.grade,
+            "meaning": score.metric.short,
+        }
+        for score, verdict in zip(scores, grades.verdicts(scores), strict=True)
+    ]
+
+
 def _scored(score: Any) -> dict[str, Any]:
     def number(value: float) -> float | None:
         return value if math.isfinite(value) else None
@@ -102,30 +152,46 @@ def _scored(score: Any) -> dict[str, Any]:
     }
 
 
-def scored_over_time(view: RunView) -> dict[str, Any]:
-    """The scores of a training: {"x": examples seen, "series": name -> values, "real": name -> value of real data}."""
-    found: dict[str, Any] = {"x": [event.get("seen") for event in view.scored], "series": {}, "real": {}}
-    for k, event in enumerate(view.scored):
-        for score in words.from_report(event):
-            line = found["series"].setdefault(score.metric.title, [None] * len(view.scored))
-            line[k] = score.value if math.isfinite(score.value) else None
-            if math.isfinite(score.floor):
-                found["real"][score.metric.title] = score.floor
-    return found
+def curves_of(runs: Runs, name: str, points: int) -> dict[str, Any]:
+    """Losses, speed and scores of a run over the examples seen: {"x", "series", "groups", "floors"}.
+
+    A score holds until the next one is measured. floors: the scores that real data get.
+    """
+    x, series = runs.curves(name, points)
+    view = runs.view(name)
+    scores, floors = [], dict[str, float]()
+    for event in view.scored:
+        values, real = score_values(event)
+        scores.append((as_float(event.get("seen")), values))
+        floors |= real
+    groups = {"losses": [n for n in series if n != SPEED], "scores": list(floors), "speed": [SPEED]}
+    groups["scores"] += [title for _, values in scores for title in values if title not in groups["scores"]]
+    for title in dict.fromkeys(groups["scores"]):
+        known = [(seen, values[title]) for seen, values in scores if title in values]
+        at = [bisect_right(known, seen, key=lambda pair: pair[0]) for seen in x]
+        series[title] = [known[k - 1][1] if k else None for k in at]
+    groups["scores"] = list(dict.fromkeys(groups["scores"]))
+    return {"x": x, "series": series, "groups": groups, "floors": floors}
 
 
-_COLUMNS = ("name", "recipe", "data", "status", "seen", "seconds", "examples_per_second")
+_COLUMNS = {
+    "recipe": "Recipe", "data": "Data", "status": "State", "seen": "Examples seen", "seconds": "Seconds",
+    "speed": "Examples per second", "parameters": "Parameters",
+}  # fmt: skip
 
 
 def compared(runs: Runs, names: list[str]) -> dict[str, Any]:
-    """Runs side by side: {"columns": names, "rows": a list of values for each run}; None where a run has no value."""
-    tables, titles = [], []
+    """Runs side by side: {"columns": [{"key", "title"}], "rows": [{"run", "cells"}]}; None where a run has no value."""
+    rows, titles = [], dict(_COLUMNS)
     for name in names:
         view, summary = runs.view(name), runs.summary(name)
-        scores = {score["name"]: score["value"] for score in map(_scored, words.scores_of(view))}
-        speed = summary["seen"] / summary["seconds"] if summary["seconds"] else None
+        scores = {score["id"]: score for score in map(_scored, words.scores_of(view))}
+        speed = round(summary["seen"] / summary["seconds"], 1) if summary["seconds"] else None
         size = sum(n for n in mapping(view.plan.get("parameters")).values() if isinstance(n, int)) or None
-        tables.append({**summary, "examples_per_second": speed, "parameters": size, **scores})
-        titles += [title for title in scores if title not in titles]
-    columns = [*_COLUMNS, "parameters", *titles]
-    return {"columns": columns, "rows": [[table.get(column) for column in columns] for table in tables]}
+        known = {**summary, "speed": speed, "parameters": size}
+        titles |= {key: score["name"] for key, score in scores.items()}
+        cells = {key: known.get(key) for key in _COLUMNS} | {key: score["value"] for key, score in scores.items()}
+        rows.append({"run": name, "cells": cells})
+    for row in rows:
+        row["cells"] = {key: row["cells"].get(key) for key in titles}
+    return {"columns": [{"key": key, "title": title} for key, title in titles.items()], "rows": rows}

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_json
+from ganworks.report import words
 from ganworks.report.read import Event, as_float, mapping
 
-NAME = "metrics.jsonl"
+NAME, SPEED = "metrics.jsonl", "examples_per_second"
 _MARK = 64  # bytes before a position by which it is known again
 _ROUND = b'{"event": "round"'
 _LISTS = {"shown": "shown", "saved": "saved", "scored": "scored", "alarm": "alarms"}
@@ -204,7 +205,14 @@ class Curves:
 def values_of(event: Event) -> dict[str, float]:
     """The numbers of a round: its losses, and the speed as examples_per_second."""
     losses = {name.lstrip("_"): as_float(value) for name, value in mapping(event.get("losses")).items()}
-    return {**losses, "examples_per_second": as_float(event.get("speed"))}
+    return {**losses, SPEED: as_float(event.get("speed"))}
+
+
+def score_values(event: Event) -> tuple[dict[str, float], dict[str, float]]:
+    """(title -> value, title -> value of real data) of an event of scores, finite values only."""
+    scores = words.from_report(event)
+    real = {score.metric.title: score.floor for score in scores if math.isfinite(score.floor)}
+    return {score.metric.title: score.value for score in scores}, real
 
 
 def thinned(x: array, series: dict[str, array], points: int) -> tuple[list[float], dict[str, list[float | None]]]:
