@@ -133,7 +133,7 @@ class FakeStudio:
 
 
 def values(i: int) -> dict[str, float]:
-    return {"d_loss": 1 + math.sin(i / 300) / 3, "g_loss": 1.5 + math.cos(i / 200) / 2, "r1": 0.01 + 1 / (i + 10)}
+    return {"d_loss": 1 + math.sin(i / 300) / 3, "g_loss": 1.5 + math.cos(i / 200) / 2, "r1": 1 / (i + 10), "examples_per_second": 512.0}
 
 
 def application(studio: FakeStudio) -> FastAPI:
@@ -201,14 +201,13 @@ def detail(run: dict[str, Any]) -> dict[str, Any]:
         "python": "import ganworks\n",
         "advice": ["Train longer: the score still falls."] if run["alarm"] else [],
         "notes": ["Width 16."],
-        "scores": [{"name": "Fréchet distance", "id": "fd", "value": 3.2, "real": 1.1, "low": 3.0, "high": 3.4}],
+        "scores": [{"name": "Fréchet distance", "id": "fd", "value": 3.2, "real": 1.1, "grade": "fair", "meaning": "far"}],
         "classes": classes,
         "options": {"where": "only such rows"},
         "files": [{"name": "config.yaml", "bytes": 1200, "url": f"api/runs/{name}/files/config.yaml"}],
         "snapshots": [{"seen": 64 * i, "url": f"api/runs/{name}/files/samples/{i}.png"} for i in range(1, 5)],
         "media": "image",
-        "takes": [],
-        "can": {"truncation": True, "latent": True, "mask": True},
+        "takes": {"truncation": True, "labels": True, "latent": True, "mask": True, "media": "image"},
         "report": f"api/runs/{name}/files/report.html",
     }
 
@@ -224,9 +223,11 @@ def add_runs(app: FastAPI, studio: FakeStudio) -> None:
     async def curves(name: str, points: int = 2000) -> dict[str, Any]:
         made = studio.points[name]
         kept = [*made[: -1 : max(1, len(made) // points)], made[-1]]
-        series = {one: [found[one] for _, found in kept] for one in values(0)}
-        scores = {"x": [64, 640, 3200], "series": {"Fréchet distance": [30, 12, 3.2]}, "real": {"Fréchet distance": 1.1}}
-        return {"x": [seen for seen, _ in kept], "series": series, "scores": scores}
+        series: dict[str, list[float]] = {one: [found[one] for _, found in kept] for one in values(0)}
+        groups = {"losses": list(series)[:3], "scores": ["Fréchet distance"], "speed": ["examples_per_second"]}
+        series["Fréchet distance"] = [3.2] * len(kept)
+        floors = {"Fréchet distance": 1.1}
+        return {"x": [seen for seen, _ in kept], "series": series, "groups": groups, "floors": floors}
 
     @app.get("/api/runs/{name}/directions")
     async def directions(name: str) -> list[dict[str, Any]]:
@@ -259,8 +260,9 @@ def add_runs(app: FastAPI, studio: FakeStudio) -> None:
 
     @app.get("/api/compare")
     async def compare(runs: str) -> dict[str, Any]:
-        rows = [[name, "image", "running", 64000, 75.0, 3.2] for name in runs.split(",")]
-        return {"columns": ["name", "recipe", "status", "seen", "seconds", "Fréchet distance"], "rows": rows}
+        rows = [{"run": name, "cells": {"status": "running", "seconds": 75.0, "fd": 3.2}} for name in runs.split(",")]
+        columns = [{"key": key, "title": key} for key in ("status", "seconds", "fd")]
+        return {"columns": columns, "rows": rows}
 
 
 STATES = {"pause": "paused", "resume": "running", "stop": "stopped"}

@@ -184,7 +184,7 @@ export class Chart {
     const box = h("input", { type: "checkbox", checked: !this.kept.off.has(line.name), onchange: () => this.toggle(line.name, box.checked) });
     const value = h("span.value");
     const marker = h("span.marker", { vars: { "--tone": `var(--c${(line.tone ?? i) % TONES})` }, "aria-hidden": true });
-    const node = h("label.key", { title: line.meaning || null }, box, marker, line.name, value);
+    const node = h("label.key", { title: line.meaning || null }, box, marker, line.title || line.name, value);
     this.legend.append(node);
     return { node, value };
   }

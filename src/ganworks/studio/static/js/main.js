@@ -23,7 +23,7 @@ const route = () => {
   const [first, name, more] = path.split("/").map(decodeURIComponent);
   const given = new URLSearchParams(query || "");
   if (first === "new") return [start, []];
-  if (first === "data" && name) return [data, [name]];
+  if (first === "data" && name) return [data, [name, given]];
   if (first === "run" && name) return more === "use" ? [use, [name]] : [run, [name]];
   if (first === "compare") return [compare, [given]];
   return [home, []];

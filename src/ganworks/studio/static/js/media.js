@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { number, t } from "./i18n.js";
-import { link, picture } from "./parts.js";
+import { copyable, link, picture } from "./parts.js";
 
 const caption = (item) => h("figcaption", {}, t("sample.number", { n: item.index }), item.label !== null && item.label !== undefined && item.label !== "" ? ` · ${item.label}` : "");
 
@@ -39,16 +39,17 @@ const drawing = (label) => {
   return node;
 };
 
-/** A series as lines, one for each channel: item.row holds steps, each a number or a list of them. */
+/** A series as lines, one for each channel: item.rows holds steps, each a list of values; what is no number is not drawn. */
 const series = (item) => {
-  const steps = item.row.map((one) => (Array.isArray(one) ? one : [one]));
+  const steps = item.rows;
   const node = drawing(t("sample.alt", { n: item.index, label: item.label ?? "" }));
-  const values = steps.flat().filter((one) => typeof one === "number");
-  const [low, high] = [Math.min(...values), Math.max(...values)];
   steps[0]?.forEach((_, channel) => {
+    const values = steps.map((one) => one[channel]).filter((one) => typeof one === "number");
+    if (values.length < 2) return;
+    const [low, high] = [Math.min(...values), Math.max(...values)];
     const line = document.createElementNS(SPACE, "polyline");
     line.setAttribute("class", `line tone${channel % 6}`);
-    line.setAttribute("points", steps.map((one, i) => `${(i / Math.max(1, steps.length - 1)) * WIDTH},${HEIGHT - 4 - ((one[channel] - low) / (high - low || 1)) * (HEIGHT - 8)}`).join(" "));
+    line.setAttribute("points", steps.map((one, i) => [one, i]).filter(([one]) => typeof one[channel] === "number").map(([one, i]) => `${(i / Math.max(1, steps.length - 1)) * WIDTH},${HEIGHT - 4 - ((one[channel] - low) / (high - low || 1)) * (HEIGHT - 8)}`).join(" "));
     node.append(line);
   });
   return h("figure", {}, node, caption(item));
@@ -87,10 +88,11 @@ export const file = (address, said) => {
   return node;
 };
 
-const GRIDS = { image, audio, video, series: (item) => (item.row ? series(item) : image(item)) };
+const GRIDS = { image, audio, video, series: (item) => (item.rows ? series(item) : image(item)) };
 
 /** Items of an answer {items, columns, media} as one element. */
-export const gallery = ({ items, columns, media }) => {
+export const gallery = ({ items, columns, media, picture: drawn }) => {
+  if (drawn && items.length > 1) return h("div", {}, h("figure.sheet", {}, picture(drawn, t("sample.points", { n: items.length }))), h("details", {}, h("summary", {}, t("sample.one_by_one")), gallery({ items, columns, media })));
   if (!items.length) return h("p.dim", {}, t("sample.none"));
   if (items[0].text !== undefined && items[0].text !== null) return h("ol.texts", {}, items.map(text));
   if (media === "points" && items[0].row) return h("div.gallery", {}, points(items), rows(items, columns || items[0].row.map((_, i) => i + 1)));
@@ -101,6 +103,10 @@ export const gallery = ({ items, columns, media }) => {
 
 /** Links to take a result away and do it again elsewhere. */
 export const download = (address, name) => link(t("download"), address, { look: "button", drawing: "down", download: name || "" });
+
+/** The same request as a command line and as Python. */
+export const elsewhere = ({ command, python }) => (command || python ? h("details", {}, h("summary", {}, t("sample.elsewhere")),
+  command ? copyable(command, t("run.command")) : null, python ? copyable(python, t("run.python")) : null) : null);
 
 /** Two pictures of one thing with a line to move between them. */
 export const beforeAfter = (before, after) => {

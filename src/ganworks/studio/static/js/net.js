@@ -78,9 +78,6 @@ export const job = async (id, on = () => {}) => {
   }
 };
 
-/** An answer that may be a job. */
-export const settled = async (answer, on) => (answer && answer.job && !answer.kind ? job(answer.job, on) : answer);
-
 const KINDS = ["run", "point", "score", "picture", "file", "alarm", "reset", "gone"];
 
 /** Follows the server's events for ever. After a loss it goes on from the last event, and `again` is called first. */

@@ -1,25 +1,34 @@
 // One data set: what was recognised and why, how it looks, and the training to start on it.
 
 import { fill, h, icon, write } from "../dom.js";
-import { duration, number, optional, percent, t } from "../i18n.js";
+import { duration, number, optional, t } from "../i18n.js";
+import { gallery } from "../media.js";
 import { get, job, post } from "../net.js";
 import { BUDGETS, recipeForm } from "../form.js";
-import { button, field, picture, slider, spinner, to } from "../parts.js";
+import { button, field, picture, select, slider, spinner, to } from "../parts.js";
 import { keep, store } from "../store.js";
 
 const address = (id) => `api/data/${encodeURIComponent(id)}`;
 
-const looked = async (id, place) => {
-  const answer = await get(address(id));
+const looked = async (id, recipe, place) => {
+  const answer = await get(address(id) + (recipe ? `?recipe=${encodeURIComponent(recipe)}` : ""));
   if (!answer.job || answer.kind) return answer;
   const told = spinner(t("data.looking"));
   fill(place, h("h1", {}, t("data.title")), told);
   return job(answer.job, (now) => now.total && write(told.lastChild, ` ${t("data.looking_at", { done: now.done, total: now.total })}`));
 };
 
+/** Data that is not recognised, or not clearly: why, and the recipes to read it by. */
+const unclear = (id, error) => {
+  const box = select([["", t("data.choose")], ...store.recipes.map((one) => [one.name, `${one.name} – ${one.first_line}`])], "", () => box.value && (location.hash = `${to("data", id)}?recipe=${encodeURIComponent(box.value)}`));
+  return [h("h1", {}, nameOf(id)), h("section.callout", { class: "callout warn" }, h("h2", {}, icon("alert"), t("data.unclear")), h("p", {}, error.message)), field(t("data.read_as"), box)];
+};
+
+const nameOf = (id) => id.replace(/^builtin:/, "");
+
 const classes = (list) => {
-  const most = Math.max(...list.map((one) => one.count));
-  const row = (one) => h("li", {}, h("span.name", {}, String(one.name)), h("span.meter", { "aria-hidden": true, vars: { "--share": one.count / most } }), h("span.count", {}, number(one.count)));
+  const most = Math.max(1, ...list.map((one) => one.count || 0));
+  const row = (one) => h("li", {}, h("span.name", {}, String(one.name)), h("span.meter", { "aria-hidden": true, vars: { "--share": (one.count || 0) / most } }), h("span.count", {}, number(one.count)));
   const rest = list.slice(12);
   return h("section", {}, h("h2", {}, t("data.classes", { n: list.length })), h("ul.classes", {}, list.slice(0, 12).map(row)),
     rest.length ? h("details", {}, h("summary", {}, t("data.more_classes", { n: rest.length })), h("ul.classes", {}, rest.map(row))) : null);
@@ -27,14 +36,11 @@ const classes = (list) => {
 
 const problems = (list) => h("section.problems", {}, h("h2", {}, icon("alert"), t("data.problems")), h("ul", {}, list.map((one) => h("li", {}, one))));
 
-const examples = (list) => h("section", {}, h("h2", {}, t("data.examples")), list.every((one) => typeof one === "string")
-  ? h("ul.lines", {}, list.slice(0, 12).map((one) => h("li", {}, one)))
-  : h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("data.examples") }, exampleTable(list.slice(0, 8))));
-
-const exampleTable = (rows) => {
-  const columns = Object.keys(rows[0] || {});
-  return h("table", {}, h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, columns.map((name) => h("td", {}, row[name] === null ? "–" : String(row[name])))))));
+/** Examples that are no pictures: texts, rows, series, sounds or films. */
+const examples = (look) => {
+  const items = look.examples.slice(0, 24).map((one, index) => ({ index, label: null, ...one }));
+  const media = items[0].media || (items[0].rows ? "series" : "table");
+  return h("section", {}, h("h2", {}, t("data.examples")), gallery({ items, columns: look.columns, media }));
 };
 
 /** The plan: recipe, name, budget and settings, and the button that starts. */
@@ -62,6 +68,7 @@ const plan = (id, look) => {
   const go = button(t("plan.start"), async () => {
     const settings = form?.given();
     if (!settings) return;
+    Object.assign(settings, { ...look.settings, ...settings });
     settings.budget = BUDGETS.text(Number(budget.input.value));
     const run = await post("api/runs", { recipe: box.value || null, data: id, name: name.value.trim() || null, settings });
     keep(run);
@@ -72,16 +79,29 @@ const plan = (id, look) => {
     field(t("plan.name"), name), fields, h("div.startbar", {}, go));
 };
 
+/** What was found, but for the examples. */
+const found = (look) => [
+  look.problems?.length ? problems(look.problems) : h("p.fine", {}, icon("check"), t("data.fine")),
+  look.notes?.length ? h("ul.notes", {}, look.notes.map((one) => h("li", {}, one))) : null,
+  look.classes?.length ? classes(look.classes) : null,
+  look.lines?.length ? h("details", {}, h("summary", {}, t("data.details")), h("ul.notes", {}, look.lines.map((one) => h("li", {}, one)))) : null,
+];
+
 /** The view of a data set. */
-export const data = async (place, id) => {
+export const data = async (place, id, given) => {
   const main = document.getElementById("main");
-  const look = await looked(id, main);
-  const sheet = look.sheet && h("figure.sheet", {}, picture(look.sheet, t("data.sheet", { name: look.name || id }), { lazy: false }));
+  let look;
+  try { look = await looked(id, given.get("recipe"), main); } catch (error) {
+    if (![400, 422].includes(error.status)) throw error;
+    fill(place, unclear(id, error));
+    return;
+  }
+  const name = nameOf(look.name || id);
+  const sheet = look.sheet && h("figure.sheet", {}, picture(look.sheet, t("data.sheet", { name }), { lazy: false }));
   const facts = h("dl.facts", {}, fact(t("data.kind"), optional(`kind.${look.kind}`, look.kind)), fact(t("data.number"), number(look.count)),
-    look.classes?.length ? fact(t("data.class_count"), number(look.classes.length)) : null, look.held_out ? fact(t("data.held"), percent(look.held_out)) : null);
-  fill(place, h("h1", {}, look.name || id), h("p.lead", {}, look.because), h("div.split", {},
-    h("div", {}, sheet, facts, look.problems?.length ? problems(look.problems) : h("p.fine", {}, icon("check"), t("data.fine")),
-      look.classes?.length ? classes(look.classes) : null, !sheet && look.examples?.length ? examples(look.examples) : null), plan(id, look)));
+    look.classes?.length ? fact(t("data.class_count"), number(look.classes.length)) : null);
+  fill(place, h("h1", {}, name), h("p.lead", {}, [look.because, look.otherwise].filter(Boolean).join(" ")), h("div.split", {},
+    h("div", {}, sheet, !sheet && look.examples?.length ? examples(look) : null, facts, found(look)), plan(id, look)));
 };
 
 const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));

@@ -75,22 +75,21 @@ const film = (name) => {
   };
 };
 
-const SPEED = "examples_per_second";
+const ORDER = ["losses", "scores", "speed"];
 
-/** The charts of a run: [key, x, lines], losses first. */
-const drawings = ({ x, series, scores }) => {
-  const names = Object.keys(series).filter((one) => one !== SPEED && series[one].some((value) => value !== null));
-  const found = [["losses", x, names.map((name, i) => ({ name, y: series[name], tone: i }))]];
-  if (scores?.x.length) found.push(["scores", scores.x, scored(scores)]);
-  if (series[SPEED]) found.push(["speed", x, [{ name: t("chart.speed"), y: series[SPEED] }]]);
-  return found.filter(([, , lines]) => lines.length);
+/** The charts of a run: [key, lines], each with those of its series that hold something. */
+const drawings = ({ series, groups, floors }) => {
+  const grouped = new Set(Object.values(groups).flat());
+  const all = { ...groups, losses: [...(groups.losses || []), ...Object.keys(series).filter((one) => !grouped.has(one))] };
+  return ORDER.map((key) => [key, (all[key] || []).filter((name) => series[name]?.some((value) => value !== null)).flatMap((name, i) => lined(name, i, series, floors))])
+    .filter(([, lines]) => lines.length);
 };
 
-/** Each score has a line for real data beside it. */
-const scored = ({ series, real }) => Object.keys(series).flatMap((name, i) => [
-  { name, y: series[name], tone: i },
-  ...(real?.[name] === undefined || real[name] === null ? [] : [{ name: `${name} *`, of: name, y: [], floor: real[name], tone: i }]),
-]);
+/** A series as a line, and what real data get as a second one beside it. */
+const lined = (name, i, series, floors) => [
+  { name, title: optional(`column.${name}`, name), y: series[name], tone: i },
+  ...(floors[name] === undefined || floors[name] === null ? [] : [{ name: `${name} *`, of: name, y: [], floor: floors[name], tone: i }]),
+];
 
 /** Of many scores the first is drawn, as their scales differ; the others wait for a tick. */
 const hidden = (key, lines) => (key === "scores" ? lines.filter((line) => line.floor === undefined).slice(1).map((line) => line.name) : []);
@@ -103,13 +102,13 @@ const charts = (name) => {
   const update = () => {
     const all = drawings(followed.curve);
     none.hidden = all.length > 0;
-    for (const [key, x, lines] of all) {
+    for (const [key, lines] of all) {
       if (!made.has(key)) {
         const chart = new Chart(t(`chart.${key}`), { hidden: hidden(key, lines), height: key === "speed" ? 140 : 260 });
         made.set(key, chart);
         node.append(chart.node);
       }
-      made.get(key).draw({ x, lines });
+      made.get(key).draw({ x: followed.curve.x, lines });
     }
   };
   const followed = watch(name, update);
@@ -118,12 +117,12 @@ const charts = (name) => {
 };
 
 const scores = (list) => h("section", { "aria-labelledby": "scores" }, h("h2", { id: "scores" }, t("run.scores")), h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("run.scores") },
-  h("table.scores", {}, h("thead", {}, h("tr", {}, [t("score.name"), t("score.value"), t("score.of_real"), t("score.meaning")].map((text) => h("th", { scope: "col" }, text)))),
+  h("table.scores", {}, h("thead", {}, h("tr", {}, [t("score.name"), t("score.value"), t("score.of_real"), t("score.grade"), t("score.meaning")].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, list.map((one) => h("tr", {}, h("th", { scope: "row" }, one.name), h("td.num", {}, number(one.value, 3)), h("td.num.dim", {}, number(one.real, 3)),
-      h("td", {}, optional(`metric.${one.id}`, ""))))))));
+      h("td", {}, one.grade ? h("span", { class: `pill ${one.grade}` }, optional(`grade.${one.grade}`, one.grade)) : null), h("td", {}, optional(`metric.${one.id}`, one.meaning || ""))))))));
 
 const alarms = (run) => {
-  const list = run.alarm ? [run.alarm] : [];
+  const list = [...new Set([...(run.alarms || []).map((one) => one.text.trim()), run.alarm].filter(Boolean))];
   const advice = (run.advice || []).filter((one) => !list.includes(one));
   if (!list.length && !advice.length) return null;
   return h("section.callout", { class: list.length ? "callout warn" : "callout", "aria-labelledby": "alarms" }, h("h2", { id: "alarms" }, icon(list.length ? "alert" : "wand"), t(list.length ? "run.alarms" : "run.advice")),

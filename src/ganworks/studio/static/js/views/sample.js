@@ -3,8 +3,8 @@
 import { fill, h, write } from "../dom.js";
 import { optional, t } from "../i18n.js";
 import { post, runPath } from "../net.js";
-import { button, copyable, field, oops, select, sentence, slider } from "../parts.js";
-import { download, gallery } from "../media.js";
+import { button, field, oops, select, sentence, slider } from "../parts.js";
+import { download, elsewhere, gallery } from "../media.js";
 
 const COUNTS = [1, 4, 9, 16, 36, 64, 100];
 const WAIT = 250; // milliseconds of rest before a change is asked for
@@ -45,7 +45,7 @@ export const classField = (run, changed) => {
   return node;
 };
 
-export const truncationField = (run, changed) => (run.can?.truncation === false ? null
+export const truncationField = (run, changed) => (run.takes?.truncation === false ? null
   : slider(t("sample.truncation"), { min: 0.1, max: 1, step: 0.05, value: 1, on: changed, help: t("sample.truncation_help") }));
 
 /** Fields for the options that the network names itself, such as where. */
@@ -76,7 +76,7 @@ export const sample = (run) => {
       const answer = await post(runPath(run.name, "/sample"), ask(), signal);
       write(fault, "");
       fill(result, gallery(answer));
-      fill(foot, h("div.row", {}, answer.download ? download(answer.download) : null), h("details", {}, h("summary", {}, t("sample.elsewhere")), answer.command ? copyable(answer.command, t("run.command")) : null, answer.python ? copyable(answer.python, t("run.python")) : null));
+      fill(foot, h("div.row", {}, answer.download ? download(answer.download) : null), elsewhere(answer));
       write(made, t("sample.made", { n: answer.items.length }));
     } catch (error) {
       if (error.name === "AbortError") throw error;

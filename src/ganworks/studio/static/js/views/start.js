@@ -2,7 +2,7 @@
 
 import { fill, h, icon, write } from "../dom.js";
 import { bytes, t } from "../i18n.js";
-import { get, post, send, settled } from "../net.js";
+import { get, post, send } from "../net.js";
 import { button, oops, picture, to } from "../parts.js";
 import { dropped, picked, tooLarge, zip } from "../zip.js";
 
@@ -28,13 +28,12 @@ export const chooser = () => {
     bar.setAttribute("aria-valuenow", Math.round(share * 100));
   };
 
-  const work = async (text, job) => {
+  const work = async (text, ask) => {
     moving.hidden = false;
     write(told, text);
     on(0);
     try {
-      const answer = await settled(await job(), (now) => now.total && on(now.done / now.total));
-      location.hash = to("data", answer.data || answer.id);
+      location.hash = to("data", (await ask()).data);
     } catch (error) { oops(error); } finally { moving.hidden = true; }
   };
 
