@@ -147,7 +147,6 @@ class Maker:
             return {
                 "before": url_of(key, before.name), "after": url_of(key, after.name),
                 "download": url_of(key, after.name), "media": medium_of(after.suffix),
-                "items": [{"index": 0, "url": url_of(key, after.name), "label": None}],
                 "said": [said for _, said in done.said],
                 **_recipe(name, words, f"result = model.apply({safe_name(sent)!r}, seed={given['seed']}{told})"),
             }  # fmt: skip

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import shlex
-from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
 from ganworks.report import advice, grades, words
-from ganworks.report.read import SHOWN, RunView, as_float, frames, mapping, size_on_disk
+from ganworks.report.read import SHOWN, RunView, frames, mapping, size_on_disk
 from ganworks.studio.places import RefusedError
-from ganworks.studio.trainings.logs import NAME, SPEED, score_values
+from ganworks.studio.trainings.logs import NAME, score_values
 from ganworks.studio.trainings.state import Runs, Summary, url_of
 
 REPORT = "report.html"
@@ -91,22 +90,15 @@ def python_of(view: RunView, summary: Summary) -> str:
 
 
 def abilities(view: RunView) -> dict[str, Any]:
-    """What the page offers for the use of a run: {"media", "takes", "resolution"}, by what its published file says."""
+    """What the page offers for the use of a run: {"media", "takes", "can", "resolution"}, by what its published file says."""
     shape, card = view.spec.get("shape") or [], view.card
     made = str(card.get("gives") or card.get("each") or (view.forms or ("",))[0])
     pictures = not made and len(shape) == 3
-    accepted = [medium_of(str(suffix)) for suffix in card.get("takes") or ()] or ["image"]
-    options, samples = mapping(card.get("options")), view.use == "sample"
+    samples = view.use == "sample"
     return {
         "media": medium_of(made, mapping(view.spec.get("facts"))) if made else "image" if pictures else "points",
-        "takes": {
-            "truncation": samples,
-            "labels": samples and bool(view.spec.get("classes")),
-            "latent": samples,
-            "mask": "mask" in options,
-            "media": accepted[0],
-            "pair": False,
-        },
+        "takes": [str(suffix) for suffix in card.get("takes") or ()],
+        "can": {"truncation": samples, "latent": samples, "mask": "mask" in mapping(card.get("options"))},
         "resolution": shape[-1] if pictures else None,
     }
 
@@ -153,45 +145,36 @@ def _scored(score: Any) -> dict[str, Any]:
 
 
 def curves_of(runs: Runs, name: str, points: int) -> dict[str, Any]:
-    """Losses, speed and scores of a run over the examples seen: {"x", "series", "groups", "floors"}.
+    """{"x": examples seen, "series": name -> losses and speed, "scores": {"x", "series", "real"}} of a run.
 
-    A score holds until the next one is measured. floors: the scores that real data get.
+    real: the scores that real data get.
     """
     x, series = runs.curves(name, points)
-    view = runs.view(name)
-    scores, floors = [], dict[str, float]()
-    for event in view.scored:
+    scored = runs.view(name).scored
+    scores: dict[str, Any] = {"x": [event.get("seen") for event in scored], "series": {}, "real": {}}
+    for k, event in enumerate(scored):
         values, real = score_values(event)
-        scores.append((as_float(event.get("seen")), values))
-        floors |= real
-    groups = {"losses": [n for n in series if n != SPEED], "scores": list(floors), "speed": [SPEED]}
-    groups["scores"] += [title for _, values in scores for title in values if title not in groups["scores"]]
-    for title in dict.fromkeys(groups["scores"]):
-        known = [(seen, values[title]) for seen, values in scores if title in values]
-        at = [bisect_right(known, seen, key=lambda pair: pair[0]) for seen in x]
-        series[title] = [known[k - 1][1] if k else None for k in at]
-    groups["scores"] = list(dict.fromkeys(groups["scores"]))
-    return {"x": x, "series": series, "groups": groups, "floors": floors}
+        scores["real"] |= real
+        for title, value in values.items():
+            scores["series"].setdefault(title, [None] * len(scored))[k] = value
+    return {"x": x, "series": series, "scores": scores}
 
 
 _COLUMNS = {
-    "recipe": "Recipe", "data": "Data", "status": "State", "seen": "Examples seen", "seconds": "Seconds",
-    "speed": "Examples per second", "parameters": "Parameters",
+    "name": "Run", "recipe": "Recipe", "data": "Data", "status": "State", "seen": "Examples seen",
+    "seconds": "Seconds", "speed": "Examples per second", "parameters": "Parameters",
 }  # fmt: skip
 
 
 def compared(runs: Runs, names: list[str]) -> dict[str, Any]:
-    """Runs side by side: {"columns": [{"key", "title"}], "rows": [{"run", "cells"}]}; None where a run has no value."""
-    rows, titles = [], dict(_COLUMNS)
+    """Runs side by side: {"columns": titles, "rows": [[values]]}; None where a run has no value."""
+    tables, scores = [], dict[str, None]()
     for name in names:
         view, summary = runs.view(name), runs.summary(name)
-        scores = {score["id"]: score for score in map(_scored, words.scores_of(view))}
+        own = {score["name"]: score["value"] for score in map(_scored, words.scores_of(view))}
         speed = round(summary["seen"] / summary["seconds"], 1) if summary["seconds"] else None
         size = sum(n for n in mapping(view.plan.get("parameters")).values() if isinstance(n, int)) or None
-        known = {**summary, "speed": speed, "parameters": size}
-        titles |= {key: score["name"] for key, score in scores.items()}
-        cells = {key: known.get(key) for key in _COLUMNS} | {key: score["value"] for key, score in scores.items()}
-        rows.append({"run": name, "cells": cells})
-    for row in rows:
-        row["cells"] = {key: row["cells"].get(key) for key in titles}
-    return {"columns": [{"key": key, "title": title} for key, title in titles.items()], "rows": rows}
+        tables.append({**summary, "speed": speed, "parameters": size} | own)
+        scores |= dict.fromkeys(own)
+    keys = [*_COLUMNS, *scores]
+    return {"columns": [*_COLUMNS.values(), *scores], "rows": [[table.get(key) for key in keys] for table in tables]}

@@ -46,7 +46,6 @@ class Cursor:
         self.runs = runs
         self._said: dict[str, Summary] = {}
         self._followers: dict[str, Follower] = {}
-        self._scores: dict[str, dict[str, float]] = {}
         moment, places = read_position(position)
         for name in runs.names():
             path = runs.place.runs / name / NAME
@@ -101,35 +100,28 @@ class Cursor:
             yield Message("reset", {"run": name}, self.position)
             return
         for line, place in zip(lines, follower.places(), strict=True):
-            for told in self._messages(name, line):
+            for told in _messages(name, line):
                 follower.position = place
                 yield Message(*told, self.position)
         follower.position = end
 
-    def _messages(self, name: str, line: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What the page is told of a line of a log. A score is part of every point until the next one is measured."""
-        event = event_of(line) or {"event": ""}
-        about = {"run": name, "seen": event.get("seen")}
-        if event["event"] == "round":
-            yield "point", {**about, "values": _finite({**values_of(event), **self._scores_of(name)})}
-        if event["event"] == "scored":
-            values, real = score_values(event)
-            self._scores[name] = values
-            yield "score", {**about, "values": values, "real": real, "best": event.get("best") is True}
-        if event["event"] == "shown":
-            file = Path(str(event.get("path", ""))).name
-            kind = "picture" if file.lower().endswith(PICTURES) else "file"
-            yield kind, {**about, "url": url_of(name, f"samples/{file}")}
-        if event["event"] == "alarm":
-            text = f"{event.get('message') or event.get('kind')} {event.get('advice', '')}".strip()
-            yield "alarm", {**about, "text": text}
 
-    def _scores_of(self, name: str) -> dict[str, float]:
-        """The scores of a run that hold now."""
-        if name not in self._scores:
-            scored = self.runs.view(name).scored[-1:]
-            self._scores[name] = score_values(scored[0])[0] if scored else {}
-        return self._scores[name]
+def _messages(name: str, line: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the page is told of a line of a log."""
+    event = event_of(line) or {"event": ""}
+    about = {"run": name, "seen": event.get("seen")}
+    if event["event"] == "round":
+        yield "point", {**about, "values": _finite(values_of(event))}
+    if event["event"] == "scored":
+        values, real = score_values(event)
+        yield "score", {**about, "values": values, "real": real, "best": event.get("best") is True}
+    if event["event"] == "shown":
+        file = Path(str(event.get("path", ""))).name
+        kind = "picture" if file.lower().endswith(PICTURES) else "file"
+        yield kind, {**about, "url": url_of(name, f"samples/{file}")}
+    if event["event"] == "alarm":
+        text = f"{event.get('message') or event.get('kind')} {event.get('advice', '')}".strip()
+        yield "alarm", {**about, "text": text}
 
 
 def _finite(values: dict[str, Any]) -> dict[str, float | None]:
