@@ -207,7 +207,8 @@ def detail(run: dict[str, Any]) -> dict[str, Any]:
         "files": [{"name": "config.yaml", "bytes": 1200, "url": f"api/runs/{name}/files/config.yaml"}],
         "snapshots": [{"seen": 64 * i, "url": f"api/runs/{name}/files/samples/{i}.png"} for i in range(1, 5)],
         "media": "image",
-        "takes": {"truncation": True, "labels": True, "latent": True, "mask": True, "media": "image"},
+        "takes": [],
+        "can": {"truncation": True, "latent": True, "mask": True},
         "report": f"api/runs/{name}/files/report.html",
     }
 
@@ -224,10 +225,8 @@ def add_runs(app: FastAPI, studio: FakeStudio) -> None:
         made = studio.points[name]
         kept = [*made[: -1 : max(1, len(made) // points)], made[-1]]
         series: dict[str, list[float]] = {one: [found[one] for _, found in kept] for one in values(0)}
-        groups = {"losses": list(series)[:3], "scores": ["Fréchet distance"], "speed": ["examples_per_second"]}
-        series["Fréchet distance"] = [3.2] * len(kept)
-        floors = {"Fréchet distance": 1.1}
-        return {"x": [seen for seen, _ in kept], "series": series, "groups": groups, "floors": floors}
+        scores = {"x": [64, 640, 3200], "series": {"Fréchet distance": [30, 12, 3.2]}, "real": {"Fréchet distance": 1.1}}
+        return {"x": [seen for seen, _ in kept], "series": series, "scores": scores}
 
     @app.get("/api/runs/{name}/directions")
     async def directions(name: str) -> list[dict[str, Any]]:
@@ -260,9 +259,8 @@ def add_runs(app: FastAPI, studio: FakeStudio) -> None:
 
     @app.get("/api/compare")
     async def compare(runs: str) -> dict[str, Any]:
-        rows = [{"run": name, "cells": {"status": "running", "seconds": 75.0, "fd": 3.2}} for name in runs.split(",")]
-        columns = [{"key": key, "title": key} for key in ("status", "seconds", "fd")]
-        return {"columns": columns, "rows": rows}
+        rows = [[name, "image", "running", 64000, 75.0, 3.2] for name in runs.split(",")]
+        return {"columns": ["name", "recipe", "status", "seen", "seconds", "Fréchet distance"], "rows": rows}
 
 
 STATES = {"pause": "paused", "resume": "running", "stop": "stopped"}

@@ -62,7 +62,7 @@ export const listed = () => {
 /** The curves of one run: x and a column for each series, kept by the server's file and by events. */
 class Curve {
   constructor(name) {
-    Object.assign(this, { name, x: [], series: {}, groups: {}, floors: {}, waiting: [], watchers: new Set(), asking: false, stale: false });
+    Object.assign(this, { name, x: [], series: {}, scores: null, waiting: [], watchers: new Set(), asking: false, stale: false });
     this.again();
     this.timer = setInterval(() => this.moving() && this.again(), CHECK);
   }
@@ -76,8 +76,8 @@ class Curve {
     this.asking = true;
     this.stale = false;
     try {
-      const { x, series, groups, floors } = await get(runPath(this.name, "/curves?points=2000"));
-      Object.assign(this, { x, series, groups: groups || {}, floors: floors || {} });
+      const { x, series, scores } = await get(runPath(this.name, "/curves?points=2000"));
+      Object.assign(this, { x, series, scores: scores || null });
       const end = x.length ? x[x.length - 1] : -1;
       this.waiting = this.waiting.filter((point) => point.seen > end);
       touch(this.name);

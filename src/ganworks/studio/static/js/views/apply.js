@@ -8,9 +8,9 @@ import { painter } from "../paint.js";
 import { button, oops, picture, sentence, spinner } from "../parts.js";
 import { classField, given, optionFields } from "./sample.js";
 
-const ACCEPT = { image: "image/*", audio: "audio/*", video: "video/*" };
-const hears = (run) => run.takes?.media === "audio";
-const accepted = (run) => ACCEPT[run.takes?.media || "image"] || null;
+const SOUNDS = [".wav", ".flac", ".ogg", ".mp3"];
+const hears = (run) => (run.takes || []).some((suffix) => SOUNDS.includes(suffix));
+const accepted = (run) => (run.takes?.length ? run.takes.join(",") : "image/*");
 
 /** An area that takes one file, by a drop or a button. */
 const dropFile = (accept, text, take) => {
@@ -25,7 +25,7 @@ const dropFile = (accept, text, take) => {
 const sounds = (answer) => h("div.pairs", {}, [["apply.before", answer.before], ["apply.after", answer.after]].map(([key, url]) => h("figure", {}, h("figcaption", {}, t(key)), h("audio", { controls: true, src: url, "aria-label": t(key) }))));
 
 const result = (run, answer) => [
-  hears(run) || answer.media === "audio" ? sounds(answer) : answer.media && answer.media !== "image" ? gallery(answer) : beforeAfter(answer.before, answer.after),
+  hears(run) || answer.media === "audio" ? sounds(answer) : answer.items && answer.media !== "image" ? gallery(answer) : beforeAfter(answer.before, answer.after),
   (answer.said || []).map((text) => h("p.dim", {}, text)),
   answer.download ? h("div.row", {}, download(answer.download)) : null, elsewhere(answer),
 ];
@@ -63,13 +63,13 @@ export const apply = (run) => {
     file = chosen;
     fill(shown);
     go.hidden = false;
-    if (!run.takes?.mask) { await work(); return; }
+    if (!run.can?.mask) { await work(); return; }
     try {
       paint = await painter(file);
       fill(stage, paint.node);
     } catch (error) { oops({ status: 415, message: t("apply.unreadable") }); }
   };
-  return h("div.workbench", {}, h("div.controls", {}, dropFile(accepted(run), t(run.takes?.mask ? "apply.drop_mask" : "apply.drop"), take), label, options, go), h("div", {}, fault, stage, shown));
+  return h("div.workbench", {}, h("div.controls", {}, dropFile(accepted(run), t(run.can?.mask ? "apply.drop_mask" : "apply.drop"), take), label, options, go), h("div", {}, fault, stage, shown));
 };
 
 const bars = (list) => h("ul.classes.bars", {}, list.slice(0, 10).map((one, i) => h("li", { class: i ? null : "best" }, h("span.name", {}, String(one.name)), h("span.meter", { "aria-hidden": true, vars: { "--share": one.probability } }), h("span.count", {}, percent(one.probability)))));

@@ -10,11 +10,10 @@ import { listed, listen, store, watch } from "../store.js";
 const MOST = 6;
 
 /** The series of a curve, scores first, by name: [x, y]. */
-const tables = ({ x, series, groups }) => {
-  const first = groups.scores || [];
-  const names = [...first, ...Object.keys(series).filter((name) => !first.includes(name))];
-  return Object.fromEntries(names.filter((name) => series[name]).map((name) => [name, [x, series[name]]]));
-};
+const tables = (curve) => Object.fromEntries([
+  ...Object.entries(curve.scores?.series || {}).map(([name, y]) => [name, [curve.scores.x, y]]),
+  ...Object.entries(curve.series).map(([name, y]) => [name, [curve.x, y]]),
+]);
 
 /** Which series can be drawn, and one chart of it over all runs. */
 const overlay = (names) => {
@@ -67,7 +66,7 @@ const column = (run) => {
   return { update, node: h("li.card", {}, face, h("div.cardtext", {}, h("div.cardhead", {}, h("h2", {}, h("a", { href: to("run", run.name) }, run.name)), state), h("p.dim.small-text", {}, [run.recipe, run.data].filter(Boolean).join(" · ")), bar.node, numbers)) };
 };
 
-const SHOW = { seen: short, seconds: duration, parameters: short, speed: short, status: (value) => t(`status.${value}`) };
+const SHOW = { seen: short, seconds: duration, parameters: short, examples_per_second: short, status: (value) => t(`status.${value}`) };
 
 const cell = (key, value) => {
   if (value === null || value === undefined) return "–";
@@ -75,9 +74,10 @@ const cell = (key, value) => {
   return typeof value === "number" ? number(value, 3) : String(value);
 };
 
+/** The server's table: titles, and a list of values for each run, its name first. */
 const table = ({ columns, rows }) => h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("compare.scores") }, h("table", {},
-  h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("column.name")), columns.map((one) => h("th", { scope: "col", title: optional(`metric.${one.key}`, null) }, optional(`column.${one.key}`, one.title))))),
-  h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.run), columns.map((one) => h("td.num", {}, cell(one.key, row.cells[one.key]))))))));
+  h("thead", {}, h("tr", {}, columns.map((title) => h("th", { scope: "col" }, optional(`column.${title}`, title))))),
+  h("tbody", {}, rows.map(([name, ...values]) => h("tr", {}, h("th", { scope: "row" }, name), values.map((value, i) => h("td.num", {}, cell(columns[i + 1], value))))))));
 
 /** The view of a comparison; its runs stand in the address. */
 export const compare = async (place, given) => {

@@ -23,7 +23,7 @@ const card = (run) => {
   update(run);
   const node = h("li.card", {}, face, h("div.cardtext", {}, h("div.cardhead", {}, h("h2", {}, h("a.cover", { href: to("run", run.name) }, run.name)), state),
     h("p.dim.small-text", {}, [run.recipe, run.data].filter(Boolean).join(" · ")), bar.node, numbers, alarm,
-    run.uses?.length ? link(t("home.use"), to("run", run.name, "use"), { look: "button small above", drawing: "wand" }) : null));
+    run.uses?.length ? link(t(`todo.${run.uses[0]}`), to("run", run.name, "use"), { look: "button small above", drawing: "wand" }) : null));
   return { node, update };
 };
 

@@ -17,7 +17,7 @@ const act = (name, what) => async () => {
 const actions = (run) => {
   const going = ["running", "paused"].includes(run.status);
   return [
-    run.uses?.length ? link(t("run.use"), to("run", run.name, "use"), { look: going ? "button" : "button primary", drawing: "wand" }) : null,
+    run.uses?.length ? link(t(`todo.${run.uses[0]}`), to("run", run.name, "use"), { look: going ? "button" : "button primary", drawing: "wand" }) : null,
     run.status === "running" && button(t("run.pause"), act(run.name, "pause"), { drawing: "pause" }),
     ["paused", "stopped", "failed"].includes(run.status) && button(t("run.resume"), act(run.name, "resume"), { drawing: "play", look: run.status === "paused" ? "primary" : "" }),
     going && button(t("run.stop"), act(run.name, "stop"), { drawing: "stop" }),
@@ -75,21 +75,21 @@ const film = (name) => {
   };
 };
 
-const ORDER = ["losses", "scores", "speed"];
+const SPEED = "examples_per_second";
 
-/** The charts of a run: [key, lines], each with those of its series that hold something. */
-const drawings = ({ series, groups, floors }) => {
-  const grouped = new Set(Object.values(groups).flat());
-  const all = { ...groups, losses: [...(groups.losses || []), ...Object.keys(series).filter((one) => !grouped.has(one))] };
-  return ORDER.map((key) => [key, (all[key] || []).filter((name) => series[name]?.some((value) => value !== null)).flatMap((name, i) => lined(name, i, series, floors))])
-    .filter(([, lines]) => lines.length);
+/** The charts of a run: [key, x, lines], losses first; series that hold nothing are left out. */
+const drawings = ({ x, series, scores }) => {
+  const names = Object.keys(series).filter((one) => series[one].some((value) => value !== null));
+  const losses = names.filter((one) => one !== SPEED).map((name, i) => ({ name, y: series[name], tone: i }));
+  const speed = names.includes(SPEED) ? [{ name: t("chart.speed"), y: series[SPEED] }] : [];
+  return [["losses", x, losses], ["scores", scores?.x || [], scored(scores || {})], ["speed", x, speed]].filter(([, , lines]) => lines.length);
 };
 
-/** A series as a line, and what real data get as a second one beside it. */
-const lined = (name, i, series, floors) => [
-  { name, title: optional(`column.${name}`, name), y: series[name], tone: i },
-  ...(floors[name] === undefined || floors[name] === null ? [] : [{ name: `${name} *`, of: name, y: [], floor: floors[name], tone: i }]),
-];
+/** Each score has a line for real data beside it. */
+const scored = ({ series = {}, real = {} }) => Object.keys(series).flatMap((name, i) => [
+  { name, y: series[name], tone: i },
+  ...(real[name] === undefined || real[name] === null ? [] : [{ name: `${name} *`, of: name, y: [], floor: real[name], tone: i }]),
+]);
 
 /** Of many scores the first is drawn, as their scales differ; the others wait for a tick. */
 const hidden = (key, lines) => (key === "scores" ? lines.filter((line) => line.floor === undefined).slice(1).map((line) => line.name) : []);
@@ -102,13 +102,13 @@ const charts = (name) => {
   const update = () => {
     const all = drawings(followed.curve);
     none.hidden = all.length > 0;
-    for (const [key, lines] of all) {
+    for (const [key, x, lines] of all) {
       if (!made.has(key)) {
         const chart = new Chart(t(`chart.${key}`), { hidden: hidden(key, lines), height: key === "speed" ? 140 : 260 });
         made.set(key, chart);
         node.append(chart.node);
       }
-      made.get(key).draw({ x: followed.curve.x, lines });
+      made.get(key).draw({ x, lines });
     }
   };
   const followed = watch(name, update);
@@ -116,10 +116,15 @@ const charts = (name) => {
   return { node, end: () => { followed.end(); made.forEach((chart) => chart.end()); } };
 };
 
-const scores = (list) => h("section", { "aria-labelledby": "scores" }, h("h2", { id: "scores" }, t("run.scores")), h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("run.scores") },
-  h("table.scores", {}, h("thead", {}, h("tr", {}, [t("score.name"), t("score.value"), t("score.of_real"), t("score.grade"), t("score.meaning")].map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", {}, list.map((one) => h("tr", {}, h("th", { scope: "row" }, one.name), h("td.num", {}, number(one.value, 3)), h("td.num.dim", {}, number(one.real, 3)),
-      h("td", {}, one.grade ? h("span", { class: `pill ${one.grade}` }, optional(`grade.${one.grade}`, one.grade)) : null), h("td", {}, optional(`metric.${one.id}`, one.meaning || ""))))))));
+const scores = (list) => {
+  const graded = list.some((one) => one.grade);
+  const pill = (grade) => grade && h("span", { class: `pill ${grade}` }, optional(`grade.${grade}`, grade));
+  const heads = ["score.name", "score.value", "score.of_real", graded && "score.grade", "score.meaning"].filter(Boolean);
+  const row = (one) => h("tr", {}, h("th", { scope: "row" }, one.name), h("td.num", {}, number(one.value, 3)), h("td.num.dim", {}, number(one.real, 3)),
+    graded ? h("td", {}, pill(one.grade)) : null, h("td", {}, optional(`metric.${one.id}`, one.meaning || "")));
+  return h("section", { "aria-labelledby": "scores" }, h("h2", { id: "scores" }, t("run.scores")), h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("run.scores") },
+    h("table.scores", {}, h("thead", {}, h("tr", {}, heads.map((key) => h("th", { scope: "col" }, t(key))))), h("tbody", {}, list.map(row)))));
+};
 
 const alarms = (run) => {
   const list = [...new Set([...(run.alarms || []).map((one) => one.text.trim()), run.alarm].filter(Boolean))];
@@ -162,6 +167,7 @@ export const run = async (place, name) => {
     const now = store.runs.get(name);
     if (!now) return;
     head.bar.update(now);
+    head.bar.node.classList.toggle("still", !["running", "paused"].includes(now.status));
     if (now.status !== shown.status || String(now.uses) !== String(shown.uses)) {
       const inside = head.buttons.contains(document.activeElement);
       fill(head.state, status(now));

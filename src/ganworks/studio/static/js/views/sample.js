@@ -45,7 +45,7 @@ export const classField = (run, changed) => {
   return node;
 };
 
-export const truncationField = (run, changed) => (run.takes?.truncation === false ? null
+export const truncationField = (run, changed) => (run.can?.truncation === false ? null
   : slider(t("sample.truncation"), { min: 0.1, max: 1, step: 0.05, value: 1, on: changed, help: t("sample.truncation_help") }));
 
 /** Fields for the options that the network names itself, such as where. */

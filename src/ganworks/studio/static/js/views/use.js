@@ -11,7 +11,7 @@ import { sample } from "./sample.js";
 /** The panels for what a run can do: [key, build(run) -> element]. */
 const panels = (run) => {
   const uses = run.uses || [];
-  const latent = uses.includes("sample") && run.takes?.latent;
+  const latent = uses.includes("sample") && run.can?.latent;
   return [
     uses.includes("sample") && ["sample", sample],
     latent && ["sliders", sliders],
