@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
@@ -37,6 +38,7 @@ _HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 _SAFE = ("GET", "HEAD")
+_ADDRESS = re.compile(r"(?:https?:)?//(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 _KEPT_DAYS = 30
 
 
@@ -148,11 +150,9 @@ class Guard:
 
 
 def _name_of(url: str) -> str:
-    """The host of an address without its port; "" when there is none."""
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
+    """The host of an address without its port; "" for what is none, to the letter."""
+    found = _ADDRESS.fullmatch(url)
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def _with_headers(send: Any, path: str) -> Any:

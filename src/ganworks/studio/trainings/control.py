@@ -54,16 +54,23 @@ def start(
     chosen = recipe or recognise(word if word in built_in() else place.folder / word).recipe
     registry.find_recipe(chosen)
     given = [f"{key}={value}" for key, value in checked(settings).items()]
-    stem = word.rpartition("/")[2].partition(".")[0] or "data"
-    if name and place.run(safe_name(name)).exists():
-        raise RefusedError(f'There is a run "{safe_name(name)}" already; choose another name.', 409)
-    wanted = safe_name(name) if name else f"{stem}-{chosen}-1"
-    own = wanted if name else _numbered(runs, f"{stem}-{chosen}")
-    if not own or own.startswith("."):
-        raise RefusedError("This name has no letters or digits; choose another.")
-    words = ["train", chosen, f"data={word}", f"out=runs/{own}", *given]
-    runs.jobs.start(own, words, recipe=chosen, data=word, settings=dict(settings))
+    with runs.jobs.lock:
+        own = _new_name(runs, name, f"{word.rpartition('/')[2].partition('.')[0] or 'data'}-{chosen}")
+        words = ["train", chosen, f"data={word}", f"out=runs/{own}", *given]
+        runs.jobs.start(own, words, recipe=chosen, data=word, settings=dict(settings))
     return runs.summary(own)
+
+
+def _new_name(runs: Runs, name: str | None, stem: str) -> str:
+    """The name of a new run: the one that is asked for, or STEM-1, STEM-2 ... Raises RefusedError for a taken one."""
+    if not name:
+        return _numbered(runs, stem)
+    own = safe_name(name)
+    if not own:
+        raise RefusedError("This name has no letters or digits; choose another.")
+    if own in runs.names() or (runs.place.runs / own).exists():
+        raise RefusedError(f'There is a run "{own}" already; choose another name.', 409)
+    return own
 
 
 def _numbered(runs: Runs, stem: str) -> str:

@@ -90,7 +90,7 @@ def python_of(view: RunView, summary: Summary) -> str:
 
 
 def abilities(view: RunView) -> dict[str, Any]:
-    """What the page offers for the use of a run: {"media", "takes", "can", "resolution"}, by what its published file says."""
+    """What the page offers for the use of a run, by its published file: {"media", "takes", "can", "resolution"}."""
     shape, card = view.spec.get("shape") or [], view.card
     made = str(card.get("gives") or card.get("each") or (view.forms or ("",))[0])
     pictures = not made and len(shape) == 3

@@ -28,16 +28,17 @@ from ganworks.studio.trainings import processes
 
 Record = dict[str, Any]
 
+PROGRAM = (sys.executable, "-P", "-m", "ganworks")  # -P: modules in the studio's folder do not stand before ours
 _TOKEN = "GANWORKS_STUDIO_JOB"
 _SAID = 16 << 10  # bytes at the end of a log that are read
 
 
 class Jobs:
-    """The records of a studio. Every method may be called from any thread."""
+    """The records of a studio. Every method may be called from any thread; `lock` keeps several calls together."""
 
     def __init__(self, place: Place):
         self.place = place
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._children: list[subprocess.Popen[bytes]] = []
         self._known: dict[str, tuple[tuple[int, int], Record]] = {}
 
@@ -71,7 +72,7 @@ class Jobs:
 
     def start(self, name: str, words: Sequence[str], **facts: Any) -> None:
         """Start `ganworks *words` in the studio's folder. facts: kept in the record."""
-        with self._lock:
+        with self.lock:
             log = self.path(name, ".log")
             record = {
                 **facts,
@@ -89,7 +90,7 @@ class Jobs:
             self._write(name, {**record, "pid": child.pid, "identity": processes.identity(child.pid)})
 
     def _spawn(self, log: Path, words: Sequence[str], token: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-m", "ganworks", *words]  # -P: modules in the folder do not stand before ours
+        command = [*PROGRAM, *words]
         with log.open("ab") as out:
             try:
                 return subprocess.Popen(
@@ -111,7 +112,7 @@ class Jobs:
 
     def _adopt(self, name: str, record: Record) -> Record:
         """The record of a process whose number nobody wrote down, with the number if it runs."""
-        with self._lock:
+        with self.lock:
             current = self.record(name)
             if current.get("pid") is not None or current.get("token") != record.get("token"):
                 return current
@@ -132,7 +133,7 @@ class Jobs:
 
     def _reap(self) -> None:
         """Take the ends of children, which would otherwise stay in the table of processes."""
-        with self._lock:
+        with self.lock:
             self._children = [child for child in self._children if child.poll() is None]
 
     def ask(self, name: str, what: str) -> None:
@@ -140,7 +141,7 @@ class Jobs:
 
         A process that was asked already is not asked again: a second signal means not to wait for the save.
         """
-        with self._lock:
+        with self.lock:
             pid = self.running(name)
             record = self.record(name)
             again = record.get("signalled") and record.get("pid") == pid
@@ -158,7 +159,7 @@ class Jobs:
         for name in self.names():
             record = self.record(name)
             if record.get("asked") in ("pause", "stop") and not record.get("signalled"):
-                with self._lock:
+                with self.lock:
                     if (pid := self.running(name)) is not None:
                         self._signal(name, pid)
 
@@ -175,7 +176,7 @@ class Jobs:
 
     def forget(self, name: str, folder: Path) -> None:
         """Move the record and the log of a training into a folder."""
-        with self._lock:
+        with self.lock:
             for suffix in (".json", ".log"):
                 with suppress(OSError):
                     self.path(name, suffix).rename(folder / f"studio{suffix}")

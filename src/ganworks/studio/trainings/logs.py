@@ -23,7 +23,7 @@ from ganworks.report import words
 from ganworks.report.read import Event, as_float, mapping
 
 NAME, SPEED = "metrics.jsonl", "examples_per_second"
-_MARK = 64  # bytes before a position by which it is known again
+_MARK = 256  # bytes before a position by which it is known again
 _ROUND = b'{"event": "round"'
 _LISTS = {"shown": "shown", "saved": "saved", "scored": "scored", "alarm": "alarms"}
 
