@@ -66,7 +66,7 @@ const plan = (id, look) => {
   const name = h("input", { type: "text", maxlength: 80, placeholder: t("plan.name_auto"), autocomplete: "off", spellcheck: "false" });
   const budget = slider(t("plan.budget"), { min: 0, max: BUDGETS.minutes.length - 1, step: 1, value: BUDGETS.first, show: (i) => duration(BUDGETS.minutes[i] * 60), help: t("plan.budget_help") });
   const go = button(t("plan.start"), async () => {
-    const settings = form?.given();
+    const settings = form ? form.given() : {}; // still loading: then nothing was changed in it
     if (!settings) return;
     Object.assign(settings, { ...look.settings, ...settings });
     settings.budget = BUDGETS.text(Number(budget.input.value));
