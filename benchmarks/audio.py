@@ -49,20 +49,22 @@ def real(path: str) -> tuple[Any, Any, Any]:
 def judged(waves: np.ndarray, labels: np.ndarray, heard: Any, train: Any, test: Any) -> dict[str, float]:
     """Every measure of waves [n, C, N] of classes [n], as plain numbers."""
     from ganworks.kinds.audio.metrics import measures as audio
+    from ganworks.kinds.audio.pitch import pitch
 
     rate, unseen = test.rate, test.raw(np.arange(len(test)))
     found: dict[str, Any] = heard.measure(heard.standard(audio.features(waves, rate)), labels)
     found["loudness"] = np.median(audio.loudness(waves)) / np.median(audio.loudness(unseen))
-    found["pitch"] = audio.pitch_distance(audio.pitch(waves, rate), audio.pitch(unseen, rate))
+    found["pitch"] = audio.pitch_distance(pitch(waves, rate), pitch(unseen, rate))
     return {name: audio.middle(value) for name, value in found.items()}
 
 
 def references(heard: Any, train: Any, test: Any) -> list[dict[str, Any]]:
     """Rows of real recordings (the ceiling) and of class Gaussians in feature space (the floor)."""
     from ganworks.kinds.audio.metrics import measures as audio
+    from ganworks.kinds.audio.pitch import pitch
 
     labels = np.arange(len(train)) % 10
-    seen, unseen = (audio.pitch(s.raw(np.arange(len(s))), s.rate) for s in (train, test))
+    seen, unseen = (pitch(s.raw(np.arange(len(s))), s.rate) for s in (train, test))
     own = {**heard.own(), "loudness": 1.0, "pitch": audio.pitch_distance(seen, unseen)}
     return [
         {"what": "real recordings", **own},

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganworks.kinds.images.shared.lpips import CONVS, SHIFT, Lpips
 from ganworks.pretrained.architectures.backbone import Backbone, ready
 from ganworks.pretrained.architectures.convnext import ConvNeXtTiny
 from ganworks.pretrained.architectures.dinov2 import DINOv2Small
@@ -143,24 +142,14 @@ def keras_form() -> tuple[nn.Module, Features]:
     return net, lambda x: net(x).pooler_output
 
 
-def lpips_alexnet() -> tuple[nn.Module, Features]:
-    """The AlexNet of `kinds.images.shared.lpips`, which is written as functions; its own scaling is undone."""
-    net = AlexNet().eval()
-    randomise(net)
-    lins = {f"lin{n}.model.1.weight": torch.zeros(1, w[0], 1, 1) for n, w in enumerate(CONVS.values())}
-    lpips = Lpips({**net.state_dict(), **lins})
-    scale = torch.tensor((0.458, 0.448, 0.450))[None, :, None, None]
-    return net, lambda x: lpips._features(x * scale + torch.tensor(SHIFT)[None, :, None, None])[-1].mean((2, 3))
+def alexnet() -> tuple[nn.Module, Features]:
+    """AlexNet of pytorchcv, up to the activation of its last convolution."""
+    with no_torchvision():
+        from pytorchcv.model_provider import get_model
 
-
-def directions(net: Backbone) -> Features:
-    """Features of AlexNet as LPIPS has them: every position scaled to length 1."""
-
-    def run(x: Tensor) -> Tensor:
-        last = net.stages(x)[-1]
-        return (last / (last.square().sum(1, keepdim=True).sqrt() + 1e-10)).mean((2, 3))
-
-    return run
+    net = get_model("alexnetb").eval()
+    parts = [part for stage in net.features for part in (stage if isinstance(stage, nn.Sequential) else [stage])]
+    return net, lambda x: nn.Sequential(*parts[:-1])(x).mean((2, 3))
 
 
 def vgg_maps() -> tuple[nn.Module, Features]:
@@ -184,7 +173,7 @@ def cases() -> Iterator[tuple[type[Backbone], int, Callable[[], tuple[nn.Module,
     yield SqueezeNet, 97, squeezenet
     yield MobileNetV2, 97, lambda: from_timm("mobilenetv2_100")
     yield VGG16, 64, vgg_maps
-    yield AlexNet, 96, lpips_alexnet
+    yield AlexNet, 96, alexnet
     yield ResNet18, 97, lambda: from_timm("resnet18")
     yield ResNet50, 97, lambda: from_timm("resnet50")
     yield EfficientNetB0, 97, lambda: from_timm("efficientnet_b0")
@@ -199,15 +188,13 @@ def cases() -> Iterator[tuple[type[Backbone], int, Callable[[], tuple[nn.Module,
 def difference(kind: type[Backbone], side: int, make: Callable[[], tuple[nn.Module, Features]]) -> tuple[float, float]:
     """Largest difference, as a share of the largest feature: as trained, and folded."""
     theirs, features = make()
-    if not isinstance(theirs, AlexNet):
-        randomise(theirs)
+    randomise(theirs)
     ours, x = kind().eval(), torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
     same_weights(ours, theirs)
     wanted = features(x)
-    run = directions(ours) if isinstance(ours, AlexNet) else ours
-    plain = run(x)
+    plain = ours(x)
     ready(ours)
-    folded = run(x.contiguous(memory_format=torch.channels_last))
+    folded = ours(x.contiguous(memory_format=torch.channels_last))
     top = float(wanted.abs().max())
     assert float(wanted.std()) > 1e-3 * top, "features that do not vary show nothing"
     return tuple(float((found - wanted).abs().max()) / top for found in (plain, folded))  # type: ignore[return-value]

@@ -179,6 +179,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
         "compare",
         "data",
         "eval",
+        "explore",
         "features",
         "info",
         "predict",
@@ -216,7 +217,7 @@ def test_the_number_of_settings_is_frozen():
     from ganworks.kinds.images.domain import Images
 
     counts = {cls.__name__: len(fields(cls)) for cls in (Images, Adversarial, Optimizer, Train)}
-    assert counts == {"Images": 10, "Adversarial": 17, "Optimizer": 10, "Train": 15}, counts
+    assert counts == {"Images": 10, "Adversarial": 19, "Optimizer": 10, "Train": 15}, counts
 
 
 def test_help_lists_every_setting():

@@ -30,7 +30,20 @@ VERBS = {
         "device",
         "count",
     ),
-    *("truncation", "interpolate", "steps", "mask", "sheet", "top", "features", "extractor", "recipe", "cache"),
+    *(
+        "truncation",
+        "interpolate",
+        "steps",
+        "mask",
+        "sheet",
+        "top",
+        "features",
+        "extractor",
+        "recipe",
+        "cache",
+        "metrics",
+        "method",
+    ),
 }
 MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "reverse", "overlap", "balanced"}
 PYTHON = {"allow_nonfinite", "weights_only", "info", "returns", "key"}

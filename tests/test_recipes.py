@@ -40,7 +40,7 @@ def narrow(name: str, folder: Path) -> dict:
 @pytest.mark.parametrize("name", IMAGES)
 def test_image_recipes(name, classes, tmp_path, monkeypatch):
     monkeypatch.setattr(residual, "STATISTICS", (2, 16))
-    check_recipe(name, data(classes), tmp_path, **narrow(name, tmp_path))
+    check_recipe(name, data(classes), tmp_path, resumes=bool(classes), **narrow(name, tmp_path))
     samples = gw.load(tmp_path / "generator.safetensors", device="cpu").sample(5, seed=1)
     assert samples.numpy().shape == (5, 3, 12, 9) and samples.numpy().dtype == np.uint8
 

@@ -261,9 +261,9 @@ def predict(run: str | Path, data: Any) -> Any:
 def evaluate(run: str | Path, data: Any = None, *, on_work: Work = _silent, **options: Any) -> Any:
     """Evaluate a run on held-out real data; writes eval.json, eval/*.png and the report. See `ganworks eval`.
 
-    options: count=, seed=, features= (their name, see `metrics.features`, or the file of a published network). Returns
-    what eval.json holds, as an object with `to_dict()`. Raises UsageError, and `use.evaluate.NotKeptError`, which holds
-    it, when it cannot be written.
+    options: count=, seed=, features= (their name, see `metrics.features`, or the file of a published network), metrics=
+    (names of further ones). Returns what eval.json holds, as an object with `to_dict()`. Raises UsageError, and
+    `use.evaluate.NotKeptError`, which holds it, when it cannot be written.
     """
     from ganworks.use.evaluate import evaluate_run, keeping
 
@@ -280,8 +280,8 @@ def evaluate_sets(
 ) -> Any:
     """Judge a set of pictures or points beside a real one, whoever made it. See `ganworks eval REAL MADE`.
 
-    out: a new folder for eval.json and pictures. options: count=, seed=, features=, settings= of the domain. Returns a
-    `metrics.scoring.Report`. Raises UsageError.
+    out: a new folder for eval.json and pictures. options: count=, seed=, features=, metrics=, settings= of the domain.
+    Returns a `metrics.scoring.Report`. Raises UsageError.
     """
     from ganworks.use.judging.sets import evaluate_sets, evaluate_sets_into
 

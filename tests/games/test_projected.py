@@ -131,8 +131,7 @@ def test_a_network_of_equal_stages_works_too():
     assert len(judge(game._maps(torch.rand(1, 3, 28, 28)))) == 4
 
 
-@pytest.mark.parametrize("recipe", ["projected", "image"])
-@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize(("recipe", "classes"), [("projected", 3), ("image", 0)])
 def test_recipes_train_resume_and_say_who_taught_them(recipe, classes, file, tmp_path):
     settings = {"networks.width": 8, "features": file, "game.side": 32}
     found = check_recipe(recipe, pictures(classes), tmp_path, **settings)

@@ -21,7 +21,7 @@ PIXELS = 30
 class Generator(nn.Module):
     """images = tanh(sum over layers of A_l w_l), w = z for every layer."""
 
-    z_dim = W
+    z_dim, count = W, LAYERS
 
     def __init__(self):
         super().__init__()

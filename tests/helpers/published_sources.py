@@ -41,6 +41,7 @@ SOURCES: dict[str, str] = {
     "timegan": "Yoon et al. 2019 and jsyoon0823/TimeGAN at 8f6181c: timegan.py, main_timegan.py",
     "stylegan2": "1912.04958 and the presets of the authors' code",
     "projected": "2111.01007: hinge, Adam 2e-4 (0, 0.99), batch 64, augmentation of 2006.10738",
+    "fastgan": "2101.04775, section 3; batch, Adam, decay and margins of the authors' code",
     "sngan": "1802.05957 and pfnet-research/sngan_projection: hinge, Adam 2e-4 (0, 0.9), five turns",
     "sagan": "1805.08318, section 4: rates 1e-4 and 4e-4, (0, 0.9), batch 256, spectral norm in both players",
     "biggan": "1809.11096, appendix C: rates 5e-5 and 2e-4, two turns, orthogonal weight 1e-4; sizes of BigGAN-PyTorch",

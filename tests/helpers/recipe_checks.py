@@ -55,15 +55,30 @@ def no_clamp_below_penalties() -> Iterator[None]:
         torch.autograd.grad = plain
 
 
-def check_recipe(name: str, data: Any, tmp_path: Path, **settings: Any) -> dict[str, Published]:
+def check_recipe(
+    name: str, data: Any, tmp_path: Path, *, resumes: bool = True, **settings: Any
+) -> dict[str, Published]:
     """Train straight and with an interruption in the middle; compare all tensors; load what was published, alone.
 
-    settings: as for `gw.train`, over SMALL. Returns the published networks by player.
+    resumes: False leaves the interruption out, where the same recipe was interrupted on other data. settings: as for
+    `gw.train`, over SMALL. Returns the published networks by player.
     """
     settings = SMALL | settings
-    total, straight, out = int(settings["budget"]), tmp_path / f"{name}-straight", tmp_path / f"{name}-run"
+    straight, out = tmp_path / f"{name}-straight", tmp_path / f"{name}-run"
     with no_clamp_below_penalties():
         list(gw.train(name, data=data, out=straight, **settings))
+    if resumes:
+        _interrupted(name, data, straight, out, settings)
+    for file in straight.glob("*.safetensors"):
+        alone = shutil.copy(file, tmp_path / file.name)
+        assert load_net(alone).net is not None
+    assert list(straight.glob("samples/*.*")), "nothing to look at"
+    return published(straight)
+
+
+def _interrupted(name: str, data: Any, straight: Path, out: Path, settings: dict[str, Any]) -> None:
+    """Interrupt and resume the training that went straight; every tensor is the same."""
+    total = int(settings["budget"])
     for event in gw.train(name, data=data, out=out, **{**settings, "train.save": 0.0}):
         if getattr(event, "path", "").startswith(str(out / "state")) and event.seen >= total / 2:
             break
@@ -73,8 +88,3 @@ def check_recipe(name: str, data: Any, tmp_path: Path, **settings: Any) -> dict[
     assert counters["seen"] == others["seen"] == total
     different = [k for k, v in first.items() if not torch.equal(v, second[k])]
     assert not different, f"not the same after a resume: {different[:5]}"
-    for file in straight.glob("*.safetensors"):
-        alone = shutil.copy(file, tmp_path / file.name)
-        assert load_net(alone).net is not None
-    assert list(straight.glob("samples/*.*")), "nothing to look at"
-    return published(straight)

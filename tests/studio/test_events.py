@@ -159,10 +159,10 @@ def test_a_browser_goes_on_where_it_was_cut_off_below_a_path_and_after_a_restart
 
 
 def test_a_server_ends_though_pages_listen(runs, tmp_path):
-    with served(tmp_path) as url, httpx.Client(headers={"authorization": f"Bearer {TOKEN}"}, timeout=30) as asking:
-        with asking.stream("GET", f"{url}/api/events") as answer:
-            next(answer.iter_lines())
-            begun = time.monotonic()
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with served(tmp_path) as url, httpx.stream("GET", f"{url}/api/events", headers=headers, timeout=30) as answer:
+        next(answer.iter_lines())
+        begun = time.monotonic()
     assert time.monotonic() - begun < 10
 
 

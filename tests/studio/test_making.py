@@ -24,12 +24,9 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     for name in USED:
         with zipfile.ZipFile(FIXTURES / f"{name}.zip") as archive:
-            archive.extractall(folder / "runs" / name)
-        inner = list((folder / "runs" / name).glob("*/manifest.json"))
-        if inner:
-            inner[0].parent.rename(folder / "runs" / f"{name}-moved")
-            (folder / "runs" / name).rmdir()
-            (folder / "runs" / f"{name}-moved").rename(folder / "runs" / name)
+            archive.extractall(folder / name)
+        (folder / "runs").mkdir(exist_ok=True)
+        (folder / name / "run").rename(folder / "runs" / name)
     return folder
 
 
@@ -165,7 +162,7 @@ def test_a_picture_is_classified(studio):
     ("name", "what", "body", "status"),
     [
         ("none", "sample", {}, 404),
-        ("classify", "sample", {}, 409),
+        ("pix2pix", "latent", {}, 409),
         ("acgan", "sample", {"n": 0}, 400),
         ("acgan", "sample", {"n": 10**9}, 400),
         ("acgan", "sample", {"seed": -1}, 400),

@@ -1,8 +1,9 @@
 """Differentiable augmentation of the real and generated images that the discriminator sees.
 
 DiffAugment: Zhao et al. 2020 (2006.10738), section 4: "color" (brightness, saturation, contrast),
-"translation" and "cutout". The three colour operations are computed as one affine map, the adjoint of a translation
-is the opposite translation (so first and second derivatives cost one copy each), and random numbers are arguments.
+"translation" and "cutout". Before them come those of ADA, where they are named: "blit", "geometry" and "recolour"
+(`ada`). The three colour operations are computed as one affine map, the adjoint of a translation is the opposite
+translation (so first and second derivatives cost one copy each), and random numbers are arguments.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganworks.augment import ada
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.spec import Draw
 
-POLICIES = ("color", "translation", "cutout")
+POLICIES = ("color", "translation", "cutout", *ada.POLICIES)
 NUMBERS = 10  # per example: brightness, saturation, contrast, shift y x, hole y x, three gates
 
 
@@ -55,7 +57,9 @@ def _shifted(x: Tensor, dy: Tensor, dx: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class DiffAugment:
-    """policy: comma-separated names out of "color", "translation", "cutout"; "" changes nothing.
+    """policy: comma-separated names out of "color", "translation", "cutout", and ADA's "blit", "geometry", "recolour".
+
+    "" changes nothing.
 
     >>> augment = DiffAugment("color,cutout")
     >>> numbers = augment.draw(batch.draw)                          # one set for real, another for fake
@@ -75,10 +79,18 @@ class DiffAugment:
         return tuple(name.strip() for name in self.policy.split(",") if name.strip())
 
     def draw(self, draw: Draw) -> Tensor:
-        """The random numbers of one batch, [B, NUMBERS] in [0, 1); the same numbers give the same augmentation."""
-        return draw.uniform(NUMBERS)
+        """The random numbers of one batch, [B, n] in [0, 1); the same numbers give the same augmentation.
 
-    def __call__(self, x: Tensor, numbers: Tensor, p: float = 1.0) -> Tensor:
+        n is 10, and 28 more where changes of ADA are named.
+        """
+        numbers = draw.uniform(NUMBERS)
+        return torch.cat([numbers, draw.uniform(ada.NUMBERS)], 1) if self._of_ada else numbers
+
+    @property
+    def _of_ada(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name in ada.POLICIES)
+
+    def __call__(self, x: Tensor, numbers: Tensor, p: float | Tensor = 1.0) -> Tensor:
         """x: images [B, C, H, W] in [-1, 1]. numbers: from `draw`. p: probability of each operation.
 
         Returns the same shape, dtype and memory format. Differentiable twice with respect to x. Raises UsageError for
@@ -91,6 +103,8 @@ class DiffAugment:
                 f"Augmentation {self.policy!r} is for images; these examples have shape "
                 f'{tuple(x.shape[1:])}. Set augment to "".'
             )
+        if self._of_ada:
+            x = ada.augmented(x, numbers[:, NUMBERS:], p, self._of_ada)
         on = numbers[:, 7:10] < p
         if "color" in self.names:
             x = color(x, numbers[:, 0:3], on[:, 0])

@@ -22,7 +22,7 @@ def evaluate(places: list[str], options: Options) -> None:
         _sets(places[0], places[1], options)
         return
     run = one(places, "a run folder, or two sets of examples", "eval")
-    only(options, ("data", "count", "seed", "features", "extractor"), "eval")
+    only(options, ("data", "count", "seed", "features", "extractor", "metrics"), "eval")
     with printing_unkept(), Meters() as meters:
         report = api.evaluate(
             run,
@@ -32,6 +32,7 @@ def evaluate(places: list[str], options: Options) -> None:
             seed=whole(options.get("seed", "0"), "seed"),
             features=options.get("features", ""),
             extractor=options.get("extractor", ""),
+            metrics=options.get("metrics", ""),
         )
     print_report(report.to_dict(), use_of(Path(run)))
     say("", f"Pictures {run}/eval/   Report {run}/report.html")
@@ -42,7 +43,7 @@ def _sets(real: str, made: str, options: Options) -> None:
     for path in (real, made):
         if (Path(path) / "manifest.json").is_file():
             raise UsageError(f"{path} is a run. Evaluate it alone, or sample from it and name the folder of samples.")
-    own = {"count", "seed", "features", "out"}
+    own = {"count", "seed", "features", "metrics", "out"}
     settings = {name.removeprefix("domain."): value for name, value in options.items() if name not in own}
     with Meters() as meters:
         report = api.evaluate_sets(
@@ -53,6 +54,7 @@ def _sets(real: str, made: str, options: Options) -> None:
             count=whole(options.get("count", "10000"), "count"),
             seed=whole(options.get("seed", "0"), "seed"),
             features=options.get("features", ""),
+            metrics=options.get("metrics", ""),
             settings=settings,
         )
     print_report(report.to_dict(), "sample")

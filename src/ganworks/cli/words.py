@@ -19,6 +19,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "compare": "runs:compare",
     "recipes": "recipes:recipes",
     "features": "recipes:features",
+    "explore": "trust.explore:explore",
     "serve": "service.serve:serve",
     "studio": "service.studio:studio",
 }

@@ -3,6 +3,7 @@
 PARTS = {
     "game/adversarial": "adversarial:Adversarial",
     "game/regularised": "regularised:Regularised",
+    "game/self-supervised": "self_supervised:SelfSupervised",
     "game/styles": "styles:StyleAdversarial",
     "game/vae": "latents.vae:VAE",
     "game/vae-gan": "latents.vae_gan:VAEGAN",

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from ganworks.augment import strength
 from ganworks.augment.diffaugment import DiffAugment
 from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError, nearest
@@ -46,7 +47,7 @@ class DiscriminatorView:
     y: Tensor | None = None
     augment: DiffAugment | None = None
     numbers: Tensor | None = None
-    p: float = 1.0
+    p: float | Tensor = 1.0
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.augment is not None and self.numbers is not None:
@@ -83,10 +84,14 @@ class Adversarial:
     gp: weight of WGAN-GP's penalty (published: 10); 0: off.
     clip: largest absolute value of D's weights (WGAN: 0.01); 0: off.
     n_critic: turns of D for each turn of G.
-    augment: DiffAugment policy, e.g. "color,translation,cutout"; "" for none.
+    augment: changes of what D sees: "color,translation,cutout" (DiffAugment), "blit,geometry,recolour" (ADA), some of
+        both, or "" for none.
     augment_p: probability of each operation of `augment`.
     augment_ramp: fraction of the budget in which the probability rises from 0 to `augment_p` along a half cosine (0:
         `augment_p` from the start).
+    augment_target: how far D may know its examples, as the mean sign of its logits of real ones: the probability of
+        `augment` follows it from 0 to `augment_p` (ADA, 2006.06676, section 3.1; published: 0.6); 0: it does not.
+    augment_length: examples in which that probability can go from 0 to 1.
     pair_augment: use the same augmentation for a real example and its fake (R3GAN draws them independently).
     penalty_every: steps from one turn with penalties to the next. Above 1, penalties get a turn of D of their own, with
         so many times their weight: lazy regularisation (1912.04958, section 3.1; `Optimizer.lazily` for D's optimiser).
@@ -107,6 +112,8 @@ class Adversarial:
     augment: str = ""
     augment_p: Share = 1.0
     augment_ramp: Portion = 0.0
+    augment_target: Share = 0.0
+    augment_length: Annotated[int, within(1, unit="examples")] = 500_000
     pair_augment: bool = False
     penalty_every: Annotated[int, within(1, 1000, unit="steps")] = 1
     penalty_backend: str = "exact"
@@ -132,6 +139,11 @@ class Adversarial:
     def _augment(self) -> DiffAugment | None:
         found = self.augmentation(self.augment)
         return found if found.names else None
+
+    def equip(self, nets: Nets) -> None:
+        """Give D the memory of an augmentation that adapts."""
+        if self.augment_target:
+            strength.equip(nets["D"])
 
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """The players of this step, in order, and the loss that each minimises."""
@@ -171,6 +183,9 @@ class Adversarial:
         if self.gp and self.penalty_every == 1:
             terms["gp"] = self._on_lines(views[0], real, fake, batch)
         terms |= self.regularised(nets, batch, views[0], (real, fake), (r, f))
+        if self.augment_target and self._augment is not None:
+            strength.observe(nets["D"], r, f, self.augment_target, self.augment_length, self._loss.paired)
+            terms["_augment_p"] = self.augment_p * strength.probability(nets["D"]).expand(len(r)).clone()
         return {**terms, "_real": r.detach(), "_fake": f.detach()}
 
     def regularised(
@@ -218,6 +233,8 @@ class Adversarial:
             view = DiscriminatorView(D, batch.y)
             return view, view
         p = self.augment_p * (1 - _falling(batch.progress, self.augment_ramp))
+        if self.augment_target:
+            p = self.augment_p * strength.probability(D).clone()
         real = DiscriminatorView(D, batch.y, self._augment, self._augment.draw(batch.draw), p)
         return real, real if self.pair_augment else replace(real, numbers=self._augment.draw(batch.draw))
 

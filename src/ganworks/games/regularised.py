@@ -121,6 +121,7 @@ class Regularised(Adversarial):
 
     def equip(self, nets: Nets) -> None:
         """Give D the running means of LeCam's regulariser, where it is on."""
+        super().equip(nets)
         if self.lecam and _MEANS not in dict(nets["D"].named_buffers()):
             nets["D"].register_buffer(_MEANS, torch.zeros(3))
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from ganworks.core.abilities.encoding import HasStyles
 from ganworks.core.contracts import LossFn, Nets, Terms
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import Share, Weight, within
@@ -18,8 +19,8 @@ from ganworks.games.penalties import path_lengths
 
 
 @runtime_checkable
-class HasStyles(Protocol):
-    """A generator in two parts, G(z, y) = synthesis(styles(z, y)), with a buffer for the mean path length.
+class KeepsPathLength(HasStyles, Protocol):
+    """A generator with styles and a buffer for the mean path length.
 
     z_dim: size of a latent. path_length: a tensor of no dimensions that is saved with G.
     """
@@ -27,18 +28,10 @@ class HasStyles(Protocol):
     z_dim: int
     path_length: Tensor
 
-    def styles(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """z [B, z_dim], y [B] int64 or None -> styles [B, layers, w_dim]."""
-        ...
-
-    def synthesis(self, w: Tensor) -> Tensor:
-        """Styles [B, layers, w_dim] -> examples [B, *shape]."""
-        ...
-
 
 @dataclass(frozen=True)
 class StyleAdversarial(Adversarial):
-    """`Adversarial` for generators with styles (`HasStyles`), as StyleGAN2 plays it.
+    """`Adversarial` for generators with styles (`KeepsPathLength`), as StyleGAN2 plays it.
 
     mixing: probability that an example takes the styles of a second latent from a random layer on, so that neighbouring
         layers do not learn to rely on each other: StyleGAN (1812.04948), section 3.1. 0: off.
@@ -71,7 +64,7 @@ class StyleAdversarial(Adversarial):
 
         The first layer keeps the first latent. Raises UsageError for a generator without styles.
         """
-        if not isinstance(G, HasStyles):
+        if not isinstance(G, KeepsPathLength):
             raise UsageError(
                 f"This game needs a generator with styles, such as networks=stylegan2; {type(G).__name__} has none. "
                 "game=adversarial goes with all generators."

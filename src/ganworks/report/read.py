@@ -230,11 +230,21 @@ def use_of(folder: Path) -> str:
     return RunView(folder, card=_main_card(folder)).use
 
 
+def uses_in(folder: Path) -> list[str]:
+    """What the networks of a run can do, of "sample", "apply" and "predict", that of the main one first."""
+    found = (str(card.get("use")) for card in _cards(folder))
+    return [use for use in dict.fromkeys(found) if use in ("sample", "apply", "predict")]
+
+
 def _main_card(folder: Path) -> dict[str, Any]:
     """The card of the main published network."""
+    return next(iter(_cards(folder)), {})
+
+
+def _cards(folder: Path) -> list[dict[str, Any]]:
+    """The cards of the published networks, the main one first."""
     found = [card for path in sorted(folder.glob("*.safetensors")) if (card := _card(path))]
-    found.sort(key=lambda card: (card.get("main") is not True, card.get("use") != "predict"))
-    return found[0] if found else {}
+    return sorted(found, key=lambda card: (card.get("main") is not True, card.get("use") != "predict"))
 
 
 def _card(path: Path) -> dict[str, Any]:

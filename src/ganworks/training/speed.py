@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import torch
 from torch.nn import functional as F
@@ -25,13 +26,21 @@ def conv_gflops(where: torch.device, dtype: torch.dtype, seconds: float = 0.15) 
 
 
 def speeds(where: torch.device) -> dict[str, float]:
-    """{"fp32": ..., "bf16": ...} in 1e9 operations per second; a precision that fails here is 0."""
-    out = {}
+    """{"fp32": ..., "bf16": ...} in 1e9 operations per second; a precision that fails here is 0.
+
+    A process measures once for a device and a number of threads.
+    """
+    return dict(_measured(str(where), torch.get_num_threads()))
+
+
+@cache
+def _measured(where: str, threads: int) -> dict[str, float]:
+    out, device = {}, torch.device(where)
     with torch.random.fork_rng(devices=[]):
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
             try:
-                conv_gflops(where, dtype, 0.02)
-                out[name] = round(conv_gflops(where, dtype), 1)
+                conv_gflops(device, dtype, 0.02)
+                out[name] = round(conv_gflops(device, dtype), 1)
             except (RuntimeError, NotImplementedError):
                 out[name] = 0.0
     return out

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ganworks.core.abilities.judging import ChoosesMetrics
 from ganworks.core.chance import seeded
 from ganworks.core.contracts import ChoosesExtractor, Evaluator, Work
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.limits import check_count, check_seed
+from ganworks.metrics.panel.choose import chosen
 from ganworks.runs.published import published
 from ganworks.runs.run import Run
 from ganworks.runs.taught import judged_by_teacher
@@ -39,13 +41,15 @@ def evaluate_run(
     seed: int = 0,
     features: str = "",
     extractor: str = "",
+    metrics: str = "",
 ) -> Any:
     """Evaluate the published networks of a run on `count` samples; returns what eval.json holds.
 
     data: what the run was trained on; None: the path in its plan. opened: the data set, if it is open already.
     features: the name of features, or the file or name of a published network; "": the default of the data. extractor:
-    the same by its old name. Raises UsageError when the data is not found or is not the data of the run, or when the
-    features are unknown, NotKeptError when it cannot be written.
+    the same by its old name. metrics: names of further ones, "swd,is", or "all". Raises UsageError when the data is not
+    found or is not the data of the run, or when features or metrics are unknown or do not apply, NotKeptError when it
+    cannot be written.
     """
     if features and extractor:
         raise UsageError("features and extractor are two words for the same. Give features alone.")
@@ -68,6 +72,7 @@ def evaluate_run(
     about = {"seen": main.get("seen"), "half_life": main.get("half_life")}
     evaluator = config.domain.evaluator(opened, source, config, work)
     evaluator = _by(evaluator, features, config.recipe) if features else evaluator
+    evaluator = _with(evaluator, metrics, config.recipe) if metrics else evaluator
     with workplace() as drawn, seeded(seed, "evaluate"):
         report = evaluator.evaluate(
             {name: entry.net.eval().requires_grad_(False) for name, entry in found.items()},
@@ -123,3 +128,11 @@ def _by(evaluator: Evaluator, name: str, recipe: str) -> Evaluator:
     if not isinstance(evaluator, ChoosesExtractor):
         raise UsageError(f"features={name}: a run of {recipe} is judged in one way only. Leave features out.")
     return evaluator.with_extractor(name)
+
+
+def _with(evaluator: Evaluator, metrics: str, recipe: str) -> Evaluator:
+    """The evaluator with further metrics; of "all" those that do not apply are left out."""
+    names = chosen(metrics)
+    if not isinstance(evaluator, ChoosesMetrics):
+        raise UsageError(f"metrics={metrics}: a run of {recipe} has scores of its own. Leave metrics out.")
+    return evaluator.with_metrics(names, skip=metrics.strip().lower() == "all")

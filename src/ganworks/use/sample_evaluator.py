@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +21,14 @@ from ganworks.core.spec import Batch, Draw, key
 from ganworks.files.packing.pack import cache_folder
 from ganworks.metrics.classifier import extractor_for
 from ganworks.metrics.features import FeatureExtractor, choices, score_key
+from ganworks.metrics.panel.choose import measure
+from ganworks.metrics.panel.examined import Examined
 from ganworks.metrics.reference import FEWEST, Reference
 from ganworks.metrics.samples import by_class, watched
 from ganworks.metrics.scoring import Report, evaluate, score
 from ganworks.metrics.sheets import reconstruction_sheet
 from ganworks.metrics.tasks import TaskReport, metric, save_pictures, spaced, too_few
+from ganworks.use.exploring.nearby import pairs_of
 from ganworks.use.model import Model
 
 _GRID = 64  # samples on a progress grid
@@ -48,6 +52,7 @@ class SampleEvaluator:
         self.data, self.source, self.config, self.work = data, source, config, work
         self._model: Model | None = None
         self._named = ""  # the extractor that was asked for
+        self._further: tuple[tuple[str, ...], bool] = ((), False)  # metrics that were asked for; whether some may fail
 
     @property
     def ready(self) -> bool:
@@ -71,8 +76,19 @@ class SampleEvaluator:
 
     def with_extractor(self, name: str) -> SampleEvaluator:
         """This evaluator with the extractor of that name; UsageError for an unknown one."""
-        other = SampleEvaluator(self.data, self.source, self.config, self.work)
+        other = self._again()
         other._named = name
+        return other
+
+    def with_metrics(self, names: Sequence[str], *, skip: bool) -> SampleEvaluator:
+        """This evaluator with further metrics. skip: leave out those that do not apply, else UsageError for them."""
+        other = self._again()
+        other._further = tuple(names), skip
+        return other
+
+    def _again(self) -> SampleEvaluator:
+        other = SampleEvaluator(self.data, self.source, self.config, self.work)
+        other._named, other._further = self._named, self._further
         return other
 
     def model(self, nets: Nets) -> Model:
@@ -184,6 +200,7 @@ class SampleEvaluator:
             progress=progress,
             about={**about, "generator": model.fingerprint, "truncation": 1.0},
         )
+        self._measure_further(report, model, count, seed, progress)
         described = self.described(nets, min(count, _WHOLE))
         for name, (values, (better, meaning)) in described.items():
             report.metrics[name] = metric(values, better=better, meaning=meaning)
@@ -194,6 +211,35 @@ class SampleEvaluator:
             drawn = save_pictures(pictures, {"Held-out examples, above what became of them": (_SHEET, sheet)})
             report.pictures = {**drawn, **report.pictures}
         return report
+
+    def _measure_further(self, report: Report, model: Model, count: int, seed: int, progress: Work) -> None:
+        names, skip = self._further
+        if not names:
+            return
+        extractor, _ = self.measured
+        further(
+            report,
+            names,
+            Examined(
+                lambda start, n: rows(model, start, n, seed=seed + 1),
+                self.labelled,
+                extractor,
+                count,
+                seed,
+                progress,
+                pairs_of(model, seed),
+            ),
+            skip=skip,
+        )
+
+
+def further(report: Report, names: Sequence[str], examined: Examined, *, skip: bool) -> None:
+    """Add metrics of the panel to a report, and to its warnings why others were left out."""
+    found, left = measure(names, examined, skip=skip)
+    report.metrics |= found
+    report.warnings += left
+    if found:
+        report.protocol.append(f"{', '.join(found)}: {examined.size:,} samples beside as many held-out examples.")
 
 
 def _floats(x: np.ndarray) -> Tensor:

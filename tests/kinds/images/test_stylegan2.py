@@ -9,7 +9,7 @@ from ganworks.core.abilities.encoding import Truncates
 from ganworks.core.config import to_dict
 from ganworks.core.errors import UsageError
 from ganworks.core.spec import Spec
-from ganworks.games.styles import HasStyles
+from ganworks.games.styles import KeepsPathLength
 from ganworks.kinds.images.stylegan2 import StyleGAN2, StyleLayer
 from ganworks.use.model import Model
 
@@ -155,7 +155,7 @@ def warm(classes=0):
 def test_truncation_moves_styles_towards_their_mean(classes, tmp_path):
     model = warm(classes)
     G = model.generator
-    assert isinstance(G, Truncates) and isinstance(G, HasStyles)
+    assert isinstance(G, Truncates) and isinstance(G, KeepsPathLength)
     assert torch.equal(model.latents(5, truncation=0.5), model.latents(5)), "a shorter latent would change nothing"
     z, y = model.latents(model.chunk), torch.zeros(model.chunk, dtype=torch.int64) if classes else None
     labels = 0 if classes else None

@@ -22,8 +22,9 @@ _OPTIONS = {
     "sample": ("out", "seed", "labels", "truncation", "interpolate", "steps", "device", "mark", "format"),
     "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse"),
     "predict": ("out", "top", "device"),
-    "eval": ("data", "count", "seed", "features"),
+    "eval": ("data", "count", "seed", "features", "metrics"),
     "data": ("recipe", "features", "out"),
+    "explore": ("out", "seed", "seeds", "steps", "label", "labels", "method", "count", "reach", "device"),
 }
 _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain")
 

@@ -79,6 +79,20 @@ class Truncates(Protocol):
         """z [B, z_dim] as drawn, y [B] int64 or None -> [B, *spec.shape]; 1: as trained, less: more typical."""
 
 
+@runtime_checkable
+class HasStyles(Protocol):
+    """A generator that maps latents to styles first, and makes examples of these, as StyleGAN does."""
+
+    count: int
+    """How many layers take a style."""
+
+    def styles(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """z [B, z_dim], y [B] int64 or None -> styles [B, count, w_dim]."""
+
+    def synthesis(self, w: Tensor) -> Tensor:
+        """Styles [B, count, w_dim] -> examples [B, *spec.shape]."""
+
+
 def options_of(domain: Any, generator: Any) -> dict[str, str]:
     """Name -> meaning of the options for sampling that a domain or its generator takes."""
     return {**sampling_options(domain), **own_options(generator)}

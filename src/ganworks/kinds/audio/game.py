@@ -27,6 +27,10 @@ class SpectrogramGame(Adversarial):
 
     augmentation: ClassVar[type[DiffAugment]] = SpectrogramAugment
 
+    def equip(self, nets: Nets) -> None:
+        """As in `Adversarial`, of the discriminator of spectrograms."""
+        super().equip(_pictures(nets))
+
     def turns(self, step: int, progress: float = 0.0) -> Iterator[tuple[tuple[str, ...], LossFn]]:
         """The turns of `Adversarial`, on spectrograms."""
         for players, turn in super().turns(step, progress):
@@ -43,4 +47,10 @@ def _on_pictures(turn: LossFn, nets: Nets, batch: Batch) -> Terms:
     seen = Batch(
         load, batch.draw, size=batch.size, seen=batch.seen, progress=batch.progress, num_classes=batch.num_classes
     )
-    return turn({name: nets[name].picture for name in ("G", "D")}, seen)
+    return turn(_pictures(nets), seen)
+
+
+def _pictures(nets: Nets) -> Nets:
+    """The spectrogram networks inside G and D."""
+    players: Any = nets
+    return {name: players[name].picture for name in ("G", "D")}

@@ -52,14 +52,16 @@ class Spectral(nn.Module):
 
 
 class SpectralConv2d(Spectral, nn.Conv2d):
-    """nn.Conv2d with spectral norm."""
+    """nn.Conv2d with spectral norm. padding None: half the kernel."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, bias: bool = True):
-        super().__init__(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, bias: bool = True, stride: int = 1, padding: int | None = None
+    ):
+        super().__init__(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding, bias=bias)
         self._begin()
 
     def forward(self, input: Tensor) -> Tensor:
-        """[B, inputs, H, W] -> [B, outputs, H, W]."""
+        """[B, inputs, H, W] -> [B, outputs, H', W'], as nn.Conv2d."""
         return self._conv_forward(input, self.normed(), self.bias)
 
 

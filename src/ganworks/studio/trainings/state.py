@@ -15,7 +15,7 @@ from urllib.parse import quote
 from ganworks.core import registry
 from ganworks.core.errors import UsageError
 from ganworks.report import advice, words
-from ganworks.report.read import RunView, as_float, frames, mapping, read_run
+from ganworks.report.read import RunView, as_float, frames, mapping, read_run, uses_in
 from ganworks.studio.places import Place, RefusedError, is_name
 from ganworks.studio.trainings.jobs import Jobs, Record
 from ganworks.studio.trainings.logs import NAME, Course, Curves
@@ -125,7 +125,7 @@ class Runs:
                 "updated": _updated(view.folder, job),
                 "score": _score(view),
                 "alarm": _alarm(view, status, said),
-                "uses": _uses(view),
+                "uses": uses_in(view.folder),
                 "thumbnail": _thumbnail(name, view),
             }
         )
@@ -181,14 +181,6 @@ def _score(view: RunView) -> dict[str, Any] | None:
     first = scores[0]
     floor = first.floor if math.isfinite(first.floor) else None
     return {"name": first.metric.title, "value": first.value, "real": floor}
-
-
-def _uses(view: RunView) -> list[str]:
-    """What the networks of a run can do: sample, apply, predict."""
-    if not view.card:
-        return []
-    encodes = view.use == "sample" and (view.folder / "encoder.safetensors").is_file()
-    return ["sample", "apply"] if encodes else [view.use]
 
 
 def _thumbnail(name: str, view: RunView) -> str | None:

@@ -18,11 +18,13 @@ from ganworks.core.machine.places import TakenError, place
 from ganworks.core.spec import Spec
 from ganworks.files import atomic
 from ganworks.files.recognise import recognise
+from ganworks.metrics.panel.choose import chosen
+from ganworks.metrics.panel.examined import Examined
 from ganworks.metrics.reference import FEWEST
 from ganworks.metrics.scoring import Report, evaluate
 from ganworks.use.evaluate import workplace
 from ganworks.use.look import kind_of
-from ganworks.use.sample_evaluator import seen_by
+from ganworks.use.sample_evaluator import further, seen_by
 from ganworks.use.samples import make_folder
 
 _HELD = 0.5  # of the real set: one half in place of training data, the other of unseen data
@@ -44,14 +46,15 @@ def evaluate_sets(
     count: int = 10_000,
     seed: int = 0,
     features: str = "",
+    metrics: str = "",
     pictures: Path | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Report:
     """Judge the first `count` examples of one set beside another: the scores of `ganworks eval RUN`.
 
-    real, made: whatever the kind of data opens; made ones are brought to the size and channels of real ones. pictures:
-    an existing folder for pictures. settings: of the domain, such as size=. Raises UsageError for kinds whose sets
-    cannot be compared, and for fewer than 20 real or 10 made examples.
+    real, made: whatever the kind of data opens; made ones are brought to the size and channels of real ones. metrics:
+    as for a run. pictures: an existing folder for pictures. settings: of the domain, such as size=. Raises UsageError
+    for kinds whose sets cannot be compared, and for fewer than 20 real or 10 made examples.
     """
     count, seed = check_count(count, "count"), check_seed(seed)
     domain = _domain(real, settings or {})
@@ -67,13 +70,16 @@ def evaluate_sets(
         raise UsageError(f"{made} holds examples of shape {other.spec.shape}, {real} of shape {one.spec.shape}.")
     rows = np.random.default_rng(seed).permutation(len(other))[:count]
     labels = _labels(one, other)
+    names = chosen(metrics)
+
+    def sample(start: int, n: int) -> tuple[np.ndarray, np.ndarray | None]:
+        some = rows[start : start + n]
+        return other.raw(some), None if labels is None else labels[some]
+
     with seeded(seed, "evaluate"):
         extractor, reference = seen_by(domain, one, work, features)
         report = evaluate(
-            lambda start, n: (
-                other.raw(rows[start : start + n]),
-                None if labels is None else labels[rows[start : start + n]],
-            ),
+            sample,
             one,
             extractor,
             count=len(rows),
@@ -83,6 +89,8 @@ def evaluate_sets(
             progress=work,
             about={"real": one.fingerprint, "made": other.fingerprint},
         )
+        examined = Examined(sample, one, extractor, len(rows), seed, work)
+        further(report, names, examined, skip=metrics.strip().lower() == "all")
     report.protocol.append(
         f"Half of the real set ({len(one.train):,}) stands in place of training data: copies are searched in it alone, "
         "so that of copies of all real examples half are found."
