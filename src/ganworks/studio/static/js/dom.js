@@ -34,6 +34,9 @@ export const h = (what, attributes, ...children) => {
   return node;
 };
 
+/** A sentence of the server; what stands between backticks is code. */
+export const prose = (text) => String(text).split("`").map((part, i) => (i % 2 ? h("code", {}, part) : part));
+
 /** Replaces what a node holds. */
 export const fill = (node, ...children) => {
   node.replaceChildren();

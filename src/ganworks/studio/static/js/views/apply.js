@@ -34,7 +34,7 @@ const result = (run, answer) => [
 export const apply = (run) => {
   const [stage, fault] = [h("div.result.big", { "aria-live": "polite" }), h("p.fault", { role: "status" })];
   const label = classField(run, () => {});
-  const options = optionFields(run, () => {}, ["labels", "truncation", "seed", "n"]);
+  const options = optionFields(run, () => {}, ["labels", "truncation", "seed", "n", "mask"]);
   let [file, paint] = [null, null];
   const work = async () => {
     if (!file) return;

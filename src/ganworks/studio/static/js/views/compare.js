@@ -2,7 +2,7 @@
 
 import { Chart } from "../charts.js";
 import { fill, h } from "../dom.js";
-import { duration, number, optional, short, t } from "../i18n.js";
+import { number, optional, t } from "../i18n.js";
 import { get } from "../net.js";
 import { oops, picture, progress, score, select, status, to } from "../parts.js";
 import { listed, listen, store, watch } from "../store.js";
@@ -66,18 +66,15 @@ const column = (run) => {
   return { update, node: h("li.card", {}, face, h("div.cardtext", {}, h("div.cardhead", {}, h("h2", {}, h("a", { href: to("run", run.name) }, run.name)), state), h("p.dim.small-text", {}, [run.recipe, run.data].filter(Boolean).join(" · ")), bar.node, numbers)) };
 };
 
-const SHOW = { seen: short, seconds: duration, parameters: short, examples_per_second: short, status: (value) => t(`status.${value}`) };
-
-const cell = (key, value) => {
+const cell = (value) => {
   if (value === null || value === undefined) return "–";
-  if (SHOW[key]) return SHOW[key](value);
-  return typeof value === "number" ? number(value, 3) : String(value);
+  return typeof value === "number" ? number(value, 3) : optional(`status.${value}`, String(value));
 };
 
 /** The server's table: titles, and a list of values for each run, its name first. */
 const table = ({ columns, rows }) => h("div.scroll", { tabindex: 0, role: "group", "aria-label": t("compare.scores") }, h("table", {},
   h("thead", {}, h("tr", {}, columns.map((title) => h("th", { scope: "col" }, optional(`column.${title}`, title))))),
-  h("tbody", {}, rows.map(([name, ...values]) => h("tr", {}, h("th", { scope: "row" }, name), values.map((value, i) => h("td.num", {}, cell(columns[i + 1], value))))))));
+  h("tbody", {}, rows.map(([name, ...values]) => h("tr", {}, h("th", { scope: "row" }, name), values.map((value) => h("td.num", {}, cell(value))))))));
 
 /** The view of a comparison; its runs stand in the address. */
 export const compare = async (place, given) => {

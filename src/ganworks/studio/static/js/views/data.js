@@ -1,6 +1,6 @@
 // One data set: what was recognised and why, how it looks, and the training to start on it.
 
-import { fill, h, icon, write } from "../dom.js";
+import { fill, h, icon, prose, write } from "../dom.js";
 import { duration, number, optional, t } from "../i18n.js";
 import { gallery } from "../media.js";
 import { get, job, post } from "../net.js";
@@ -21,7 +21,7 @@ const looked = async (id, recipe, place) => {
 /** Data that is not recognised, or not clearly: why, and the recipes to read it by. */
 const unclear = (id, error) => {
   const box = select([["", t("data.choose")], ...store.recipes.map((one) => [one.name, `${one.name} – ${one.first_line}`])], "", () => box.value && (location.hash = `${to("data", id)}?recipe=${encodeURIComponent(box.value)}`));
-  return [h("h1", {}, nameOf(id)), h("section.callout", { class: "callout warn" }, h("h2", {}, icon("alert"), t("data.unclear")), h("p", {}, error.message)), field(t("data.read_as"), box)];
+  return [h("h1", {}, nameOf(id)), h("section.callout", { class: "callout warn" }, h("h2", {}, icon("alert"), t("data.unclear")), h("p", {}, prose(error.message))), field(t("data.read_as"), box)];
 };
 
 const nameOf = (id) => id.replace(/^builtin:/, "");
@@ -34,7 +34,7 @@ const classes = (list) => {
     rest.length ? h("details", {}, h("summary", {}, t("data.more_classes", { n: rest.length })), h("ul.classes", {}, rest.map(row))) : null);
 };
 
-const problems = (list) => h("section.problems", {}, h("h2", {}, icon("alert"), t("data.problems")), h("ul", {}, list.map((one) => h("li", {}, one))));
+const problems = (list) => h("section.problems", {}, h("h2", {}, icon("alert"), t("data.problems")), h("ul", {}, list.map((one) => h("li", {}, prose(one)))));
 
 /** Examples that are no pictures: texts, rows, series, sounds or films. */
 const examples = (look) => {
@@ -82,9 +82,9 @@ const plan = (id, look) => {
 /** What was found, but for the examples. */
 const found = (look) => [
   look.problems?.length ? problems(look.problems) : h("p.fine", {}, icon("check"), t("data.fine")),
-  look.notes?.length ? h("ul.notes", {}, look.notes.map((one) => h("li", {}, one))) : null,
+  look.notes?.length ? h("ul.notes", {}, look.notes.map((one) => h("li", {}, prose(one)))) : null,
   look.classes?.length ? classes(look.classes) : null,
-  look.lines?.length ? h("details", {}, h("summary", {}, t("data.details")), h("ul.notes", {}, look.lines.map((one) => h("li", {}, one)))) : null,
+  look.lines?.length ? h("details", {}, h("summary", {}, t("data.details")), h("ul.notes", {}, look.lines.map((one) => h("li", {}, prose(one))))) : null,
 ];
 
 /** The view of a data set. */
@@ -100,7 +100,7 @@ export const data = async (place, id, given) => {
   const sheet = look.sheet && h("figure.sheet", {}, picture(look.sheet, t("data.sheet", { name }), { lazy: false }));
   const facts = h("dl.facts", {}, fact(t("data.kind"), optional(`kind.${look.kind}`, look.kind)), fact(t("data.number"), number(look.count)),
     look.classes?.length ? fact(t("data.class_count"), number(look.classes.length)) : null);
-  fill(place, h("h1", {}, name), h("p.lead", {}, [look.because, look.otherwise].filter(Boolean).join(" ")), h("div.split", {},
+  fill(place, h("h1", {}, name), h("p.lead", {}, prose([look.because, look.otherwise].filter(Boolean).join(" "))), h("div.split", {},
     h("div", {}, sheet, !sheet && look.examples?.length ? examples(look) : null, facts, found(look)), plan(id, look)));
 };
 

@@ -1,7 +1,7 @@
 // One run: how far it is, what it makes, its curves, its alarms, and everything to take away.
 
 import { Chart } from "../charts.js";
-import { fill, h, icon, write } from "../dom.js";
+import { fill, h, icon, prose } from "../dom.js";
 import { bytes, number, optional, t } from "../i18n.js";
 import { file, isPicture } from "../media.js";
 import { get, post, remove, runPath } from "../net.js";
@@ -131,7 +131,7 @@ const alarms = (run) => {
   const advice = (run.advice || []).filter((one) => !list.includes(one));
   if (!list.length && !advice.length) return null;
   return h("section.callout", { class: list.length ? "callout warn" : "callout", "aria-labelledby": "alarms" }, h("h2", { id: "alarms" }, icon(list.length ? "alert" : "wand"), t(list.length ? "run.alarms" : "run.advice")),
-    h("ul", {}, list.map((text) => h("li", {}, h("b", {}, text))), advice.map((text) => h("li", {}, text))),
+    h("ul", {}, list.map((text) => h("li", {}, h("b", {}, prose(text)))), advice.map((text) => h("li", {}, prose(text)))),
     run.status === "failed" && run.log?.length ? h("details", {}, h("summary", {}, t("run.log")), copyable(run.log.join("\n"), t("run.log"))) : null);
 };
 
@@ -150,8 +150,8 @@ const publish = (run) => {
 const takeaway = (run) => h("div.columns", {},
   h("section", {}, h("h2", {}, t("run.again")), h("p.dim", {}, t("run.again_text")), run.command ? copyable(run.command, t("run.command")) : null, run.python ? copyable(run.python, t("run.python")) : null,
     run.config ? h("details", {}, h("summary", {}, t("run.config")), copyable(run.config, "config.yaml")) : null,
-    run.next?.length ? h("details", {}, h("summary", {}, t("run.next", { n: run.next.length })), run.next.map((one) => h("div", {}, h("p.dim", {}, one.why), copyable(one.command, t("run.command"))))) : null,
-    run.notes?.length ? h("details", {}, h("summary", {}, t("run.notes", { n: run.notes.length })), h("ul", {}, run.notes.map((one) => h("li", {}, one)))) : null),
+    run.next?.length ? h("details", {}, h("summary", {}, t("run.next", { n: run.next.length })), run.next.map((one) => h("div", {}, h("p.dim", {}, prose(one.why)), copyable(one.command, t("run.command"))))) : null,
+    run.notes?.length ? h("details", {}, h("summary", {}, t("run.notes", { n: run.notes.length })), h("ul", {}, run.notes.map((one) => h("li", {}, prose(one))))) : null),
   h("div", {}, run.files?.length ? files(run) : null, run.uses?.length ? publish(run) : null));
 
 /** The view of a run. */
@@ -179,7 +179,7 @@ export const run = async (place, name) => {
     shown = { ...now };
   };
   const rest = () => {
-    fill(verdict, detail.verdict || "");
+    fill(verdict, prose(detail.verdict || ""));
     fill(warnings, alarms(detail));
     fill(table, detail.scores?.length ? scores(detail.scores) : null);
     fill(head.report, detail.report ? link(t("run.report"), detail.report, { look: "quiet", drawing: "out", blank: true }) : null);
