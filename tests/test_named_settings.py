@@ -45,9 +45,10 @@ VERBS = {
         "method",
     ),
 }
+STUDIO = {"host", "port", "token", "open", "root_path", "hosts"}
 MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "reverse", "overlap", "balanced"}
 PYTHON = {"allow_nonfinite", "weights_only", "info", "returns", "key"}
-FOREIGN = {"provenance.py", "film.py", "writing.py", "scripts.py"}  # XMP, codecs, shells
+FOREIGN = {"provenance.py", "film.py", "writing.py", "scripts.py", "guard.py", "processes.py"}  # XMP, codecs, shells
 QUOTED = re.compile(r'"[^"]*"')  # what a setting's value may name is its own affair
 NAMED = re.compile(r"(?<![\w.<\"/?&;$=+-])((?:(?:domain|networks|game|g|d|train)\.)?[a-z_0-9]+)=(?=[^=\s])")
 
@@ -67,7 +68,7 @@ def known() -> set[str]:
     settings = set().union(*(_below(schema, "", schema["$defs"]) for schema in schemas))
     short = {name.removeprefix("domain.") for name in settings if name.startswith("domain.")}
     games = {f"game.{f.name}" for id_ in registry.named("game").values() for f in fields(registry.part(id_))}
-    return settings | games | short | {f.name for f in fields(Train)} | set(ALIASES) | VERBS | MODELS | PYTHON
+    return settings | games | short | {f.name for f in fields(Train)} | set(ALIASES) | VERBS | STUDIO | MODELS | PYTHON
 
 
 def _texts(path: Path) -> list[tuple[int, str]]:

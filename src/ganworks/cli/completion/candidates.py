@@ -25,6 +25,7 @@ _OPTIONS = {
     "eval": ("data", "count", "seed", "features", "metrics"),
     "data": ("recipe", "features", "out"),
     "explore": ("out", "seed", "seeds", "steps", "label", "labels", "method", "count", "reach", "device"),
+    "studio": ("host", "port", "token", "open", "root_path", "hosts"),
 }
 _TRAIN = ("data", "out", "evaluate", "tensorboard", "networks", "game", "domain")
 
