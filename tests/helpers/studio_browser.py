@@ -132,8 +132,8 @@ class Browser:
         return [one for one in entries if "net::ERR" not in one and "favicon" not in one]
 
     def longest_task(self, url: str) -> float:
-        """CPU time in ms of the longest task of the page at `url`: unlike its duration, it hardly grows with the load of
-        the machine. The browser has to be made with trace=True."""
+        """CPU time in ms of the longest task of the page at `url`: unlike its duration, it hardly grows with the load
+        of the machine. The browser has to be made with trace=True."""
         events = [json.loads(one["message"])["message"]["params"] for one in self.driver.get_log("performance")]
         ours = {(e["pid"], e["tid"]) for e in events if e.get("name") == "EvaluateScript" and url in str(e.get("args"))}
         tasks = [e for e in events if e.get("name") == "RunTask" and (e["pid"], e["tid"]) in ours]

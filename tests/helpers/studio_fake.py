@@ -133,7 +133,12 @@ class FakeStudio:
 
 
 def values(i: int) -> dict[str, float]:
-    return {"d_loss": 1 + math.sin(i / 300) / 3, "g_loss": 1.5 + math.cos(i / 200) / 2, "r1": 1 / (i + 10), "examples_per_second": 512.0}
+    return {
+        "d_loss": 1 + math.sin(i / 300) / 3,
+        "g_loss": 1.5 + math.cos(i / 200) / 2,
+        "r1": 1 / (i + 10),
+        "examples_per_second": 512.0,
+    }
 
 
 def application(studio: FakeStudio) -> FastAPI:
@@ -201,7 +206,9 @@ def detail(run: dict[str, Any]) -> dict[str, Any]:
         "python": "import ganworks\n",
         "advice": ["Train longer: the score still falls."] if run["alarm"] else [],
         "notes": ["Width 16."],
-        "scores": [{"name": "Fréchet distance", "id": "fd", "value": 3.2, "real": 1.1, "grade": "fair", "meaning": "far"}],
+        "scores": [
+            {"name": "Fréchet distance", "id": "fd", "value": 3.2, "real": 1.1, "grade": "fair", "meaning": "far"}
+        ],
         "classes": classes,
         "options": {"where": "only such rows"},
         "files": [{"name": "config.yaml", "bytes": 1200, "url": f"api/runs/{name}/files/config.yaml"}],
@@ -225,7 +232,11 @@ def add_runs(app: FastAPI, studio: FakeStudio) -> None:
         made = studio.points[name]
         kept = [*made[: -1 : max(1, len(made) // points)], made[-1]]
         series: dict[str, list[float]] = {one: [found[one] for _, found in kept] for one in values(0)}
-        scores = {"x": [64, 640, 3200], "series": {"Fréchet distance": [30, 12, 3.2]}, "real": {"Fréchet distance": 1.1}}
+        scores = {
+            "x": [64, 640, 3200],
+            "series": {"Fréchet distance": [30, 12, 3.2]},
+            "real": {"Fréchet distance": 1.1},
+        }
         return {"x": [seen for seen, _ in kept], "series": series, "scores": scores}
 
     @app.get("/api/runs/{name}/directions")

@@ -30,7 +30,7 @@ class Proxy:
                 self.hand_on(there.getresponse())
                 there.close()
 
-            do_POST = do_DELETE = do_GET
+            do_POST = do_DELETE = do_GET  # noqa: N815
 
             def hand_on(self, answer: http.client.HTTPResponse) -> None:
                 self.send_response(answer.status)

@@ -24,7 +24,7 @@ def pictures(folder: Path, count: int = 48) -> list[Path]:
     paths = []
     for i in range(count):
         image = Image.new("RGB", (16, 16), tuple(draw.integers(0, 90, 3).tolist()))
-        x, y, size = draw.integers(0, 6, 2).tolist() + [int(draw.integers(5, 10))]
+        x, y, size = *draw.integers(0, 6, 2).tolist(), int(draw.integers(5, 10))
         shape = ImageDraw.Draw(image).ellipse if i % 2 else ImageDraw.Draw(image).rectangle
         shape((x, y, x + size, y + size), fill=tuple(draw.integers(120, 255, 3).tolist()))
         image.save(path := folder / f"{i:02}.png")
@@ -64,9 +64,7 @@ def test_from_an_empty_folder_to_a_sample_of_ones_own_data(browser, served, tmp_
     reached(served)
     kept = tmp_path / "kept"
     kept.mkdir()
-    browser.driver.execute_cdp_cmd(
-        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(kept)}
-    )
+    browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(kept)})
     browser.open(served)
     browser.says("Who is there?")  # without the token nothing is shown
     browser.open(f"{served}?token={TOKEN}")

@@ -82,7 +82,8 @@ def test_screen_readers_hear_of_changes_and_not_of_numbers(browser, studio):
     browser.until(lambda: ends(browser) == "6,400", "the curve")
     browser.run(
         "window.heard = []; new MutationObserver(() => { const text = document.querySelector('#live').textContent;"
-        " if (text) window.heard.push(text); }).observe(document.querySelector('#live'), {childList: true, subtree: true})"
+        " if (text) window.heard.push(text); })"
+        ".observe(document.querySelector('#live'), {childList: true, subtree: true})"
     )
     for i in range(30):
         studio.point("one")
@@ -133,7 +134,9 @@ def test_the_page_works_below_a_path(browser, studio):
         browser.press("a", "Make samples")
         browser.find(".gallery img")
         browser.until(
-            lambda: browser.run("return [...document.querySelectorAll('.gallery img')].slice(0, 4).every((i) => i.naturalWidth)"),
+            lambda: browser.run(
+                "return [...document.querySelectorAll('.gallery img')].slice(0, 4).every((i) => i.naturalWidth)"
+            ),
             "the pictures",
         )
         browser.go("#/run/one")

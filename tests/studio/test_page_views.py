@@ -79,7 +79,9 @@ def test_a_phone_needs_no_horizontal_scroll(browser, filled, language):
 
 def test_chinese_is_chosen_kept_and_complete(browser, filled):
     browser.open(filled.url)
-    browser.run("const s = document.querySelector('header select'); s.value = 'zh'; s.dispatchEvent(new Event('change'))")
+    browser.run(
+        "const s = document.querySelector('header select'); s.value = 'zh'; s.dispatchEvent(new Event('change'))"
+    )
     browser.find("h1", "你的训练")
     assert browser.run("return document.documentElement.lang") == "zh-Hans"
     browser.open(filled.url)
@@ -94,7 +96,9 @@ def test_chinese_is_chosen_kept_and_complete(browser, filled):
 
 
 def focused(browser: Browser) -> str:
-    return browser.run("const a = document.activeElement; return (a.innerText || a.ariaLabel || a.name || a.tagName).trim()")
+    return browser.run(
+        "const a = document.activeElement; return (a.innerText || a.ariaLabel || a.name || a.tagName).trim()"
+    )
 
 
 def tab_to(browser: Browser, text: str) -> None:
