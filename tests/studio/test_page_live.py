@@ -50,6 +50,11 @@ def test_the_page_comes_back_after_the_server(browser, studio):
     browser.until(lambda: not browser.run("return document.querySelector('.banner').checkVisibility()"), "no banner")
     studio.point("one")
     browser.until(lambda: ends(browser) == "7,744", "a live point after the restart")
+    studio.kill()
+    browser.run("location.hash = '#/new'")  # a view that has to ask the server
+    browser.find("h1", "This did not work")
+    studio.start()
+    browser.find("h1", "New training")
 
 
 def test_a_lost_event_loses_nothing(browser, studio):

@@ -16,6 +16,7 @@ const QUIET = 400; // milliseconds that the server may be away before the banner
 let main = null;
 let end = () => {};
 let shown = 0;
+let failed = false; // the server did not answer when the view was asked for
 
 /** The view of an address: a function (main) -> what ends it. */
 const route = () => {
@@ -39,6 +40,7 @@ const showView = async () => {
   markPlace(view);
   try {
     if (!store.ready) await refresh();
+    failed = false;
     const stop = await view(place, ...given);
     if (mine !== shown) { stop?.(); return; }
     end = stop || end;
@@ -46,6 +48,7 @@ const showView = async () => {
   } catch (error) {
     if (mine !== shown) return;
     if (error.status === undefined) console.error(error);
+    failed = error.status === 0;
     fill(main, missing(error));
   }
   arrive();
@@ -145,6 +148,7 @@ const begin = async () => {
   onConnection(connection);
   listen(announce);
   hear((kind, one) => kind === "alarm" && write(alarms, t("said.alarm", { run: one.run, text: one.text })));
+  hear((kind) => kind === "again" && failed && showView());
   addEventListener("hashchange", () => location.hash !== "#main" && showView());
   addEventListener("unhandledrejection", (event) => oops(event.reason || {}));
   await showView();
