@@ -64,7 +64,7 @@ export const chooser = () => {
   return h("div", {}, zone, h("p.note", {}, t("start.stays")));
 };
 
-const kept = (one) => h("li.card.slim", {}, one.sheet ? h("div.face", {}, picture(one.sheet, "")) : null, h("div.cardtext", {}, h("h3", {}, h("a.cover", { href: to("data", one.id) }, one.name)),
+const kept = (one) => h("li.card.slim", {}, h("div.face", {}, one.sheet ? picture(one.sheet, "") : h("div.nothing", { "aria-hidden": true }, icon("folder"))), h("div.cardtext", {}, h("h3", {}, h("a.cover", { href: to("data", one.id) }, one.name)),
   h("p.dim.small-text", {}, [one.count && t("data.count", { n: one.count }), one.bytes && bytes(one.bytes)].filter(Boolean).join(" · "))));
 
 /** The view "New training": bring data, or take some that is there. */
