@@ -176,6 +176,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
 
     assert sorted(VERBS) == [
         "apply",
+        "audit",
         "compare",
         "data",
         "eval",
@@ -196,6 +197,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
         "degrade",
         "device",
         "direction",
+        "exclude",
         "features",
         "init",
         "labels",
@@ -217,7 +219,7 @@ def test_the_number_of_settings_is_frozen():
     from ganworks.kinds.images.domain import Images
 
     counts = {cls.__name__: len(fields(cls)) for cls in (Images, Adversarial, Optimizer, Train)}
-    assert counts == {"Images": 10, "Adversarial": 19, "Optimizer": 10, "Train": 15}, counts
+    assert counts == {"Images": 11, "Adversarial": 19, "Optimizer": 10, "Train": 15}, counts
 
 
 def test_help_lists_every_setting():

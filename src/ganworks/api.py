@@ -13,7 +13,7 @@ from ganworks.core import registry
 from ganworks.core.config import from_dict
 from ganworks.core.console.stop import told
 from ganworks.core.console.text import counted
-from ganworks.core.console.voice import hold_descriptors
+from ganworks.core.console.voice import hold_descriptors, say
 from ganworks.core.contracts import Work, uses_of
 from ganworks.core.errors import UsageError
 from ganworks.core.events import Event, Finished
@@ -133,6 +133,7 @@ def fit(
         job = _job(recipe, data, out, settings, meters)
     folder, last = job.run.folder, None
     try:
+        _warn(job, data if isinstance(recipe, str) or data is not None else recipe)
         _promise(job, returns)
         with (
             told(lambda: f"Ended at once. {folder} is as it was last saved; the same command goes on from there."),
@@ -160,6 +161,21 @@ def fit(
                 evaluate_run(job.run, data=data, opened=job.data, work=meters)
         write_pages(folder, job.run)
         return load(folder) if returns is None else load(folder, returns=returns)
+
+
+def _warn(job: TrainingJob, data: Any) -> None:
+    """Say in one line when a quick look at the data of a new training finds faults; it takes a few seconds at most."""
+    if job.run.counters() is not None:
+        return
+    from ganworks.audit.glance import warning
+    from ganworks.core.chance import untouched_random_state
+
+    plan = job.run.plan()
+    seconds = plan["total"] * max(plan["pace"]["costs"], default=0.0)
+    with untouched_random_state():
+        said = warning(job.config.domain, job.data, data, seconds)
+    if said:
+        say(said)
 
 
 def _promise(job: TrainingJob, returns: type | None) -> None:
@@ -288,6 +304,29 @@ def evaluate_sets(
     if out is None:
         return evaluate_sets(real, made, work=on_work, **options)
     return evaluate_sets_into(Path(out), real, made, work=on_work, **options)
+
+
+def audit(
+    path: Any,
+    recipe: str | None = None,
+    out: str | Path | None = None,
+    *,
+    features: str = "",
+    on_work: Work = _silent,
+    **settings: Any,
+) -> Any:
+    """What is wrong with data: copies, labels, outliers, patches, personal data, ... See `ganworks audit`.
+
+    recipe: the recipe to read the data for; None: the one that fits. out: a folder for audit.html, audit.json and
+    exclude.csv; None: nothing is written. features: a published network to look through. settings: those of the
+    domain. Returns a `audit.examine.DataAudit`: `findings`, `lines`, `out`. Raises UsageError.
+    """
+    from ganworks.audit.examine import audit_data, keep
+
+    found = audit_data(path, recipe, features, settings, on_work)
+    if out is not None:
+        keep(found, out)
+    return found
 
 
 def look(path: str | Path, recipe: str | None = None, **settings: Any) -> Any:

@@ -14,6 +14,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "predict": "predict:predict",
     "eval": "evaluate:evaluate",
     "data": "data:data",
+    "audit": "trust.audit:audit",
     "info": "runs:info",
     "report": "runs:report",
     "compare": "runs:compare",

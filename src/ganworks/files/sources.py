@@ -146,6 +146,7 @@ class FileSource(WithLabels):
 
     def __init__(self, path: Path, listing: FolderListing | ZipListing, labels: bool = True):
         self.path, self.listing, self.kind = printable(str(path)), listing, listing.kind
+        self.without = ""  # the mark of the list of exclusions that was applied
         wanted = listing.chosen(self.suffixes)
         self.notes = list(listing.notes)
         read = {*wanted, *listing.results}
@@ -245,7 +246,7 @@ class FileSource(WithLabels):
 
     def stamp(self) -> str:
         """Changes when a file is added, removed or changed."""
-        return f"{self.kind} {self.listing.digest.hexdigest()} {self.base}"
+        return f"{self.kind} {self.listing.digest.hexdigest()} {self.base}{self.without}"
 
 
 def natural_key(name: str) -> tuple:

@@ -17,13 +17,14 @@ from ganworks.pretrained.known import KNOWN
 _SHELLS = ("bash", "zsh", "fish")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _SWITCHES = ("evaluate", "tensorboard", "mark", "reverse", "native")
-_PATHS = ("data", "out", "init", "mask", "sheet", "features")
+_PATHS = ("data", "out", "init", "mask", "sheet", "features", "exclude")
 _OPTIONS = {
     "sample": ("out", "seed", "labels", "truncation", "interpolate", "steps", "device", "mark", "format"),
     "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse"),
     "predict": ("out", "top", "device"),
     "eval": ("data", "count", "seed", "features", "metrics"),
     "data": ("recipe", "features", "out"),
+    "audit": ("recipe", "features", "out", "data", "count", "seed", "identifiers"),
     "explore": ("out", "seed", "seeds", "steps", "label", "labels", "method", "count", "reach", "device"),
     "studio": ("host", "port", "token", "open", "root_path", "hosts"),
 }

@@ -26,6 +26,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "features": ("game.features",),
     "direction": ("domain.direction",),
     "scale": ("domain.scale",),
+    "exclude": ("domain.exclude",),
     "degrade": ("domain.degrade",),
     "lr": ("g.lr", "d.lr"),
 }

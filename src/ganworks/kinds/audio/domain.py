@@ -24,10 +24,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganworks.core.contracts import Progress
+from ganworks.audit.evidence import Evidence, refuse_features
+from ganworks.core.contracts import Progress, Work
 from ganworks.core.errors import UsageError, nearest, whole
 from ganworks.core.schema.declare import HeldOut, OnCorrupt, check, within
 from ganworks.core.spec import Draw, Spec
+from ganworks.files.packing.exclusions import without
 from ganworks.files.wav import flac_bytes, wav_bytes
 from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
@@ -122,6 +124,7 @@ class Audio:
     normalize: "peak" scales each recording to full scale, "off" leaves its level.
     on_corrupt: "error", or "skip" to leave out what cannot be read.
     held_out: share of the recordings that is kept out of training, for the evaluation.
+    exclude: a list of recordings to leave out, as `ganworks audit` writes it (exclude.csv); "" for none.
     Raises UsageError for values outside their range.
     """
 
@@ -132,6 +135,7 @@ class Audio:
     normalize: Literal["peak", "off"] = "peak"
     on_corrupt: OnCorrupt = "error"
     held_out: HeldOut = 0.1
+    exclude: str = ""
 
     forms: ClassVar[tuple[str, ...]] = (".wav", ".flac")
     each: ClassVar[str] = ".wav"
@@ -155,8 +159,7 @@ class Audio:
         """Pack recordings, or open their pack. path: a folder, zip or file of WAV, FLAC or OGG; or arrays with a rate:
         (arrays, rate) or (arrays, rate, labels). Raises UsageError when there are no usable recordings.
         """
-        by_name = {"on": "auto", "off": "never", "name": "always"}[self._labels]
-        source = open_sounds(path, self._labels != "off", by_name)
+        source = self.source(path)
         rate, note = (self.rate, f"rate: {self.rate} Hz, as asked") if self.rate else usual_rate(source, USUAL_RATE)
         source.notes.append(note)
         folder = pack_sounds(
@@ -171,6 +174,20 @@ class Audio:
         lengths = Sounds(folder).lengths
         samples = self.samples(lengths, rate)
         return WaveSet(folder, samples, self.held_out, cut=bool(np.median(lengths) > samples))
+
+    def source(self, path: Any) -> Any:
+        """The recordings as files, without those that `exclude` lists."""
+        by_name = {"on": "auto", "off": "never", "name": "always"}[self._labels]
+        return without(open_sounds(path, self._labels != "off", by_name), self.exclude)
+
+    def evidence(self, path: Any, features: str, work: Work) -> Evidence:
+        """What an audit may look at: spectra, loudness, silence, labels. Raises UsageError for features."""
+        refuse_features(features, "recordings")
+        from ganworks.kinds.audio.data.evidence import evidence_of
+
+        lenient = replace(self, on_corrupt="skip")
+        data = lenient.open(path, on_progress=lambda done, total: work("Reading the data", done, total))
+        return evidence_of(data, self.source(path))
 
     def samples(self, lengths: np.ndarray, rate: int) -> int:
         """The length of an example in samples, for recordings of these lengths [N]; UsageError for a bad `seconds`."""

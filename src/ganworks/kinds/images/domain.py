@@ -14,12 +14,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganworks.audit.evidence import Evidence
 from ganworks.core.console.text import counted, printable
-from ganworks.core.contracts import Progress
+from ganworks.core.contracts import Progress, Work
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check
 from ganworks.core.spec import Draw, Spec
 from ganworks.files.arrays import ArraySource, Source, stored_range
+from ganworks.files.packing.exclusions import without
 from ganworks.files.packing.pack import Conversion, ConvertedItem, Packed, pack
 from ganworks.files.rasters.decode import MODES, DecodeError, Notes, all_grey, colour, decode, upright_size
 from ganworks.files.rasters.pixels import change_channels, grid, resize
@@ -72,7 +74,7 @@ class Images(Reading):
 
         None: they are found in the data.
         """
-        source = open_source(path, self.labelled)
+        source = without(open_source(path, self.labelled), self.exclude)
         settings = {
             "domain": "images",
             "size": self.size,
@@ -105,6 +107,18 @@ class Images(Reading):
 
         teacher = named(features)
         return look_through(self.look(path, on_progress), self, path, teacher, on_progress)
+
+    def evidence(self, path: Any, features: str, work: Work) -> Evidence:
+        """What an audit may look at: pixels, features, labels, folders, cameras, sizes and formats."""
+        from ganworks.kinds.images.shared.evidence import evidence_of
+
+        return evidence_of(replace(self, on_corrupt="skip"), path, features, work)
+
+    def glance(self, data: Packed, rows: int, values: int) -> Evidence:
+        """What a training looks at quickly before it begins."""
+        from ganworks.kinds.images.shared.evidence import glance_of
+
+        return glance_of(data, rows, values)
 
     def plan(self, source: Source, known: Range | None = None) -> Conversion:
         """Look at a source and choose size, channels and range; known: see `packed`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.audit.evidence import Evidence, refuse_features
+from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
@@ -81,6 +83,14 @@ class SeriesDomain:
         if on_progress is not None:
             on_progress(len(data), len(data))
         return data
+
+    def evidence(self, path: Any, features: str, work: Work) -> Evidence:
+        """What an audit may look at: windows as vectors, labels. Raises UsageError for features."""
+        refuse_features(features, "series")
+        from ganworks.audit.plain import plain_evidence
+
+        data = self.open(path, on_progress=lambda done, total: work("Reading the data", done, total))
+        return replace(plain_evidence(data, "windows"), digest=None, flat=None)
 
     def batch(self, data: SeriesSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x float32 [B, size], see `SeriesLayout`; y int64 [B] if labelled."""

@@ -13,15 +13,19 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from torch import Tensor, nn
 
+from ganworks.audit.evidence import Evidence, refuse_features
+from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import HeldOut, check
 from ganworks.core.spec import Draw, Spec
+from ganworks.files.packing.exclusions import read_exclusions
 from ganworks.files.tables.write import arrow, frame_csv, parquet_bytes
 from ganworks.kinds.tables.data import layout as table_layout
 from ganworks.kinds.tables.data import reading as table_read
 from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data.conditions import ConditionedGenerator
 from ganworks.kinds.tables.data.dataset import TableSet
+from ganworks.kinds.tables.data.evidence import cells_of, row_digest, row_name
 from ganworks.kinds.tables.metrics.evaluator import TableEvaluator
 
 
@@ -38,6 +42,7 @@ class Table:
     rules: what every row must meet: "age >= 18; start <= end; a + b = 100; city follows station"; "found": the orders,
         sums and dependences that every row of the table keeps.
     target: the column that models predict in the evaluation; default: the last one with few values.
+    exclude: a list of rows to leave out, as `ganworks audit` writes it (exclude.csv); "" for none.
     balanced: whether training rows are chosen by value, rare values more often (CTGAN).
     """
 
@@ -50,6 +55,7 @@ class Table:
     rules: str = ""
     target: str = ""
     balanced: bool = False
+    exclude: str = ""
 
     forms: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
     plain: ClassVar[tuple[str, ...]] = (".csv",)
@@ -68,10 +74,22 @@ class Table:
         more than 2,000 columns or 200 million cells, and rows that break `rules`.
         """
         frame, facts = table_read.read(path, self.encoding, self.header)
+        if self.exclude:
+            cells = cells_of(frame)
+            given = read_exclusions(self.exclude)
+            kept, said = given.kept(len(frame), row_name, lambda row: row_digest(cells, row))
+            frame, facts = frame.iloc[kept].reset_index(drop=True), {**facts, "notes": [*facts["notes"], said]}
         if on_progress is not None:
             on_progress(len(frame), len(frame))
         ids, words = ([n.strip() for n in text.split(",") if n.strip()] for text in (self.ids, self.categories))
         return TableSet(frame, facts, self.held_out, self.numbers, ids, words, self.rules, self.target)
+
+    def evidence(self, path: Any, features: str, work: Work) -> Evidence:
+        """What an audit may look at: cells, copies of rows, the target as labels. Raises UsageError for features."""
+        refuse_features(features, "tables")
+        from ganworks.kinds.tables.data.evidence import evidence_of
+
+        return evidence_of(self.open(path, on_progress=lambda done, total: work("Reading the data", done, total)))
 
     @property
     def draws(self) -> str:

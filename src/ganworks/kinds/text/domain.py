@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganworks.audit.evidence import Evidence, refuse_features
 from ganworks.core.console.text import json_text
+from ganworks.core.contracts import Work
 from ganworks.core.errors import UsageError, nearest, number
 from ganworks.core.schema.declare import HeldOut, check, within
 from ganworks.core.spec import Draw, Spec
 from ganworks.kinds.text.data.dataset import TextSet
+from ganworks.kinds.text.data.evidence import without_texts
 from ganworks.kinds.text.data.reading import read_lines
 from ganworks.kinds.text.data.vocabulary import LARGEST, Vocabulary
 from ganworks.kinds.text.metrics.evaluator import TextEvaluator
@@ -35,6 +38,7 @@ class Text:
         texts, at most 64 words, 96 pairs or 128 characters.
     labels: whether to use a label column, `label<TAB>text` lines or class files.
     held_out: share of the texts that is kept out of training, for the evaluation.
+    exclude: a list of texts to leave out, as `ganworks audit` writes it (exclude.csv); "" for none.
     rivals: samples of other systems to evaluate beside ours, a .zip or a folder of .txt files; "" for none.
     Raises UsageError for values outside their range.
     """
@@ -45,6 +49,7 @@ class Text:
     labels: bool | str = True
     held_out: HeldOut = 0.1
     rivals: str = ""
+    exclude: str = ""
 
     forms: ClassVar[tuple[str, ...]] = (".txt", ".json")
     plain: ClassVar[tuple[str, ...]] = (".txt",)
@@ -64,10 +69,19 @@ class Text:
     ) -> TextSet:
         """The texts of a file, a folder or a list (see `data.reading.read_lines`), kept in memory; UsageError."""
         lines = read_lines(path, str(self.labels).lower() not in ("off", "false", "no"))
+        if self.exclude:
+            lines = without_texts(lines, self.exclude)
         made = TextSet(lines, tokens=self.tokens, size=self.vocabulary, length=self.length, held_out=self.held_out)
         if on_progress is not None:
             on_progress(len(made), len(made))
         return made
+
+    def evidence(self, path: Any, features: str, work: Work) -> Evidence:
+        """What an audit may look at: words, plain measures, labels. Raises UsageError for features."""
+        refuse_features(features, "texts")
+        from ganworks.kinds.text.data.evidence import evidence_of
+
+        return evidence_of(self.open(path, on_progress=lambda done, total: work("Reading the data", done, total)))
 
     def batch(self, data: TextSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x int64 [B, length], token numbers; with labels, y int64 [B]."""

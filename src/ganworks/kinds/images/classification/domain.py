@@ -15,8 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganworks.audit.evidence import Evidence
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Progress
+from ganworks.core.contracts import Progress, Work
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.declare import check, within
 from ganworks.core.spec import Draw, Spec, key
@@ -165,6 +166,10 @@ class Partial(Reading):
 
         teacher = named(features)
         return look_through(self.look(path, on_progress), self.images, path, teacher, on_progress)
+
+    def evidence(self, path: Any, features: str, work: Work) -> Evidence:
+        """What an audit may look at, as in pictures of classes."""
+        return self.images.evidence(path, features, work)
 
     def keep(self, labels: np.ndarray, given: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Those of the labelled images `given` (indices) whose labels are used; in any order. labels: int64 [N].

@@ -10,7 +10,9 @@ from ganworks.core.contracts import Progress
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.schema.declare import OnCorrupt, Sparing, check, within
 from ganworks.core.spec import Spec
+from ganworks.files.packing.exclusions import without
 from ganworks.files.rasters.decode import colour
+from ganworks.files.sources import open_source
 from ganworks.kinds.images.shared.photo_pack import Photos, open_photos
 
 MAX_SIDE = 4096
@@ -58,6 +60,7 @@ class Reading:
     background: the colour behind transparent pixels and padding.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
     held_out: the share that is never trained on (at most 10,000 images).
+    exclude: a list of pictures to leave out, as `ganworks audit` writes it (exclude.csv); "" for none.
     """
 
     size: Size = None
@@ -70,6 +73,7 @@ class Reading:
     background: str = "white"
     on_corrupt: OnCorrupt = "error"
     held_out: Sparing = 0.1
+    exclude: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +84,14 @@ class FromPhotos:
     background: the colour behind transparent pixels and padding.
     on_corrupt: stop at the first unreadable file, or skip, count and name them.
     held_out: share of the photos that is never trained on.
+    exclude: a list of photos to leave out, as `ganworks audit` writes it (exclude.csv); "" for none.
     """
 
     channels: int | None = None
     background: str = "white"
     on_corrupt: OnCorrupt = "error"
     held_out: Sparing = 0.1
+    exclude: str = ""
 
     def __post_init__(self) -> None:
         check(self)
@@ -94,7 +100,7 @@ class FromPhotos:
     def photos(self, path: Any, cache: str | Path | None, on_progress: Progress | None) -> Photos:
         """Pack the photos at their own sizes (or open their pack). path: whatever `open_source` takes."""
         return open_photos(
-            path,
+            without(open_source(path), self.exclude) if self.exclude else path,
             self.channels,
             cache,
             self.held_out,

@@ -51,7 +51,8 @@ class TableSet:
         frame = frame.__class__({name: settle(frame[name], name) for name in frame.columns})
         self.frame = frame
         self.facts = {**facts, "notes": list(facts["notes"])}
-        hashes, repeated = _hashes(frame), repeats_by_nature(frame)
+        self.hashes, repeated = _hashes(frame), repeats_by_nature(frame)
+        hashes = self.hashes
         self.train, self.held, _, notes = split(_row_by_row(hashes) if repeated else hashes, held_out)
         self.duplicates = len(frame) - len(np.unique(hashes, axis=0))
         if repeated:

@@ -38,7 +38,7 @@ class TextSet:
         self.lines, self.texts = lines, lines.texts
         if len(self.texts) < 2:
             raise UsageError(f'"{lines.source}" holds only one line of text; at least two are needed.')
-        self._hashed = _hashes(self.texts)
+        self.hashes = self._hashed = _hashes(self.texts)
         self.train, self.held, self.duplicates, notes = split(self._hashed, held_out)
         self.notes = [note.replace("images", "texts") for note in notes]
         training = self.texts.part(self.train)

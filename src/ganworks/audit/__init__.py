@@ -1,0 +1,1 @@
+"""Audits: of data before a training, and of what a training gives away."""
