@@ -43,7 +43,7 @@ def _data(path: str, options: Options) -> None:
 def _run(path: str, options: Options) -> None:
     only(options, ("data", "count", "seed", "identifiers", "out"), "audit")
     try:
-        from ganworks.audit.run.report import audit_and_keep  # pyrefly: ignore
+        from ganworks.audit.run.report import audit_and_keep
     except ModuleNotFoundError as error:
         raise UsageError(f"{path} is a run; this version audits data alone. Give the path of data.") from error
     from ganworks.report.terminal.meters import Meters
