@@ -16,7 +16,8 @@ from ganworks.core import registry
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ganworks"
-TOP = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+TOP = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md",
+       "SECURITY.md": "security-policy.md"}  # fmt: skip
 _LINK = re.compile(r"(\]\()((?!https?:)[^)#]+)")
 
 

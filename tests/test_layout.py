@@ -183,6 +183,7 @@ def test_the_number_of_verbs_and_short_names_is_frozen():
         "explore",
         "features",
         "info",
+        "keys",
         "predict",
         "recipes",
         "report",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganworks.audit.data import checks, records
+from ganworks.audit.data import checks, collapsed, records
 from ganworks.audit.data.checks import Examined
 from ganworks.audit.evidence import Evidence, quiet
 from ganworks.audit.found import DataAudit
@@ -34,6 +34,7 @@ CHECKS = (
     checks.wrong_labels,
     checks.strange,
     checks.shared_patches,
+    collapsed.same_squares,
     checks.shifted_sources,
     checks.empty_ones,
     records.constant_columns,

@@ -22,6 +22,7 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "features": "recipes:features",
     "explore": "trust.explore:explore",
     "serve": "service.serve:serve",
+    "keys": "service.keys:keys",
     "studio": "service.studio:studio",
 }
 

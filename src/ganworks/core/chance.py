@@ -33,3 +33,19 @@ def seeded(*parts: int | str) -> Iterator[None]:
         np.random.seed(seed % 2**32)
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
+    """Seed torch's global generators inside and restore their state afterwards; seed=None leaves them as they are.
+
+    On CUDA, kernels are chosen by shape alone and compute in full float32.
+    """
+    if device.type == "cpu" and seed is None:
+        yield
+        return
+    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    with exact, torch.random.fork_rng([device] if device.type == "cuda" else []):
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield

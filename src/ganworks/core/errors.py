@@ -19,6 +19,14 @@ class UsageError(GanworksError):
     exit_code = 2
 
 
+class UnmetError(UsageError):
+    """Hardly anything that is made meets what was asked of it. share: of what was made that does, 0 to 1."""
+
+    def __init__(self, message: str, share: float):
+        super().__init__(message)
+        self.share = share
+
+
 def show(value: Any) -> str:
     """A value as a message can hold it: short, and safe for numbers of thousands of digits."""
     try:

@@ -31,7 +31,13 @@ SHOWN = (
     ".txt",
     ".csv",
 )  # files of samples/ and eval/ that a page can show
-_SEALED = ("config.yaml", "spec.yaml", "plan.json", "eval.json")  # read here, and named by the manifest
+_SEALED = (
+    "config.yaml",
+    "spec.yaml",
+    "plan.json",
+    "eval.json",
+    "audit/audit.json",
+)  # read here, and named by the manifest
 _TRIES = 5
 _KNOWN = ("config.yaml", "plan.json", "metrics.jsonl", "generator.safetensors")
 
@@ -53,6 +59,7 @@ class RunView:
     spec: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
+    audit: dict[str, Any] = field(default_factory=dict)
     rounds: list[Event] = field(default_factory=list)
     shown: list[Event] = field(default_factory=list)
     saved: list[Event] = field(default_factory=list)
@@ -183,6 +190,7 @@ def read_run(folder: str | Path, tail: int | None = None) -> RunView:
         spec=_tree(folder / "spec.yaml", problems),
         plan=_tree(folder / "plan.json", problems),
         evaluation=_tree(folder / "eval.json", problems),
+        audit=_tree(folder / "audit" / "audit.json", problems),
         age=_age(log),
         card=_main_card(folder),
         problems=problems,

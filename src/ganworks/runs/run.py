@@ -30,7 +30,7 @@ from ganworks.runs.published import file_of
 from ganworks.runs.shapes import Counters, Plan
 
 _KEEP = 2
-_FOLDERS = ("state", "samples", "eval")
+_FOLDERS = ("state", "samples", "eval", "audit")
 _DESCRIPTION = ("config.yaml", "spec.yaml", "plan.json")
 _FIRST = {*LOCK_FILES, ".probe"}  # what there is before the lock; release 0.1 probed the folder with a file
 _SYSTEMS = {".DS_Store", ".localized", "Thumbs.db", "ehthumbs.db", "desktop.ini", ".directory", "lost+found", "@eaDir"}

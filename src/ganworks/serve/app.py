@@ -2,47 +2,90 @@
 
 from __future__ import annotations
 
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ganworks.core.errors import UsageError
-from ganworks.serve.asks import SampleAsk
+from ganworks import __version__
 from ganworks.serve.engine import Engine
-from ganworks.use.samples import zip_bytes
+from ganworks.serve.guard.shedding import Shedding
+from ganworks.serve.routes import changes, edits, errors, inference, jobs, native, openai, tables
+from ganworks.serve.service import Limits, Service
+
+ROUTERS = tuple(part.router for part in (native, changes, openai, edits, tables, inference, jobs))
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class SampleBody(BaseModel):
-    """The body of a request for samples."""
+def create_app(
+    engine: Engine, *, limits: Limits | None = None, guard: Callable[[FastAPI], None] | None = None
+) -> FastAPI:
+    """The application over an engine that its caller closes.
 
-    model_config = ConfigDict(extra="forbid")
-    n: int = Field(1, ge=1, description="how many samples")
-    seed: int = Field(0, ge=0, description="sample 17 of a seed is the same bytes alone or among 50,000")
-    labels: str | int | list[str | int] | None = Field(None, description="a class by name or number, or several")
-    truncation: float = Field(1.0, gt=0, le=10, description="closer to the average: more typical, less varied")
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the model, such as where")
+    guard: adds what stands between the network and the routes (keys, rates, sizes); it is called once, and what it adds
+    last is asked first. Each route says in `x-scope` of its OpenAPI entry what a key must be allowed to do: "models",
+    "sample", "apply", "admin" or "public".
+    """
+    service = Service(engine, limits)
 
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.jobs.close()
 
-def create_app(engine: Engine) -> FastAPI:
-    """The application over an engine that its caller closes."""
-    app = FastAPI(title="ganworks")
-
-    @app.exception_handler(UsageError)
-    async def wrong_use(_: Request, error: UsageError) -> Response:
-        return JSONResponse({"error": {"message": str(error), "type": "invalid_request_error"}}, 400)
-
-    @app.get("/v1/models")
-    async def models() -> dict[str, Any]:
-        return {"object": "list", "data": [{"id": name, "object": "model"} for name in engine.names]}
-
-    @app.post("/v1/models/{name}/sample")
-    async def sample(name: str, body: SampleBody) -> Response:
-        made = await engine.sample(SampleAsk(name, **body.model_dump()))
-        files = list(made.files())
-        if len(files) == 1:
-            return Response(files[0][1], media_type="image/png")
-        return Response(zip_bytes(files), media_type="application/zip")
-
+    app = FastAPI(
+        title="ganworks",
+        version=__version__,
+        summary="Trained networks over HTTP.",
+        lifespan=life,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: _openapi(app)  # pyrefly: ignore
+    if guard is not None:
+        guard(app)
+    app.add_middleware(Shedding, engine=engine)
+    app.add_middleware(RequestId)
     return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The description of the API, with the shape of errors, which no route declares as a type."""
+    if app.openapi_schema is None:
+        found = FastAPI.openapi(app)
+        found.setdefault("components", {}).setdefault("schemas", {})["Error"] = errors.SCHEMA
+        app.openapi_schema = found
+    return app.openapi_schema
+
+
+class RequestId:
+    """Gives each request an id, the client's own where it sends a sane one, and says it in the answer."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        own = given if _ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = own
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-request-id"] = own
+            await send(message)
+
+        return await self.app(scope, receive, answer)

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.chance import own_randomness
 from ganworks.core.config import from_dict
 from ganworks.core.console.text import counted, printable
 from ganworks.core.contracts import (
@@ -40,7 +41,7 @@ from ganworks.files.rasters.stored import Raster, range_of
 from ganworks.files.rasters.write import picture, resized
 from ganworks.layers.fill import smooth_fill
 from ganworks.runs.published import FILE, Published, file_of, load_applied, load_net
-from ganworks.use.model import fingerprint, own_randomness
+from ganworks.use.model import fingerprint
 
 
 class Applier:

@@ -12,7 +12,6 @@ import copy
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ganworks.core.abilities.encoding import Truncates, options_of, own_options
+from ganworks.core.chance import own_randomness
 from ganworks.core.config import from_dict
 from ganworks.core.contracts import MakesFiles, PreparesNetwork
 from ganworks.core.errors import GanworksError, UsageError, nearest, show
@@ -77,7 +77,7 @@ class Model:
             made = domain.prepare(made, self.spec, {name: v for name, v in options.items() if name not in own})
         self.generator = made.to(self.device).eval().requires_grad_(False)
         own: Any = self.generator
-        self.z_dim, self._truncates = int(own.z_dim), isinstance(own, Truncates)
+        self.z_dim, self.truncates = int(own.z_dim), isinstance(own, Truncates)
         self.chunk = self._choose_chunk()
 
     def prepared(self, **options: Any) -> Model:
@@ -172,7 +172,7 @@ class Model:
         for first in range(start - start % self.chunk, stop, self.chunk):
             y = None if table is None else table[(np.arange(first, first + self.chunk) - offset) % len(table)]
             z = self.latents(self.chunk, seed, truncation, first)
-            rows = self._run(z, y, key(seed, "noise", first), truncation)
+            rows = self.run(z, y, key(seed, "noise", first), truncation)
             low, high = max(first, start), min(first + self.chunk, stop)
             yield low, rows[low - first : high - first]
 
@@ -185,7 +185,7 @@ class Model:
         draws = [torch.Generator().manual_seed(key(seed, "z", block)) for block in blocks]
         z = torch.cat([torch.randn(_BLOCK, self.z_dim, generator=draw) for draw in draws])
         z = z[start % _BLOCK :][:n]
-        return z if self._truncates else z * truncation
+        return z if self.truncates else z * truncation
 
     def label_table(self, labels: Labels) -> np.ndarray | None:
         """The classes [k] int64 that repeat over the samples, or None for a model without classes.
@@ -230,12 +230,8 @@ class Model:
             )
         return label
 
-    def decode(self, z: Tensor | np.ndarray, labels: Labels = None, truncation: float = 1.0) -> Samples:
-        """Samples of your own latents [n, z_dim]. Raises UsageError for a wrong shape or type, NaN, or |z| > 100.
-
-        truncation: for generators that truncate in their own way; for others, scale the latents.
-        """
-        truncation = check_truncation(truncation)
+    def checked_latents(self, z: Tensor | np.ndarray) -> Tensor:
+        """Latents of the caller's own as [n, z_dim] on the CPU; UsageError for what `decode` refuses."""
         z = torch.as_tensor(z).cpu()
         if z.ndim != 2 or z.shape[1] != self.z_dim or not len(z) or not z.is_floating_point():
             raise UsageError(f"Latents must be floats of shape [n, {self.z_dim}], not {z.dtype} {list(z.shape)}.")
@@ -244,6 +240,14 @@ class Model:
                 "Latents must be finite numbers of about N(0, 1), at most 100; these hold "
                 f"{float(z.abs().nan_to_num(math.inf).max())}."
             )
+        return z
+
+    def decode(self, z: Tensor | np.ndarray, labels: Labels = None, truncation: float = 1.0) -> Samples:
+        """Samples of your own latents [n, z_dim]. Raises UsageError for a wrong shape or type, NaN, or |z| > 100.
+
+        truncation: for generators that truncate in their own way; for others, scale the latents.
+        """
+        truncation, z = check_truncation(truncation), self.checked_latents(z)
         y = self.label_list(labels, np.arange(len(z)))
         parts = []
         for first in range(0, len(z), self.chunk):
@@ -251,7 +255,7 @@ class Model:
             fill = self.chunk - len(part)
             part = torch.cat([part, torch.zeros(fill, self.z_dim)]) if fill else part
             some = None if y is None else np.pad(y[first : first + self.chunk], (0, fill))
-            parts.append(self._run(part, some, key("decode", first), truncation)[: self.chunk - fill])
+            parts.append(self.run(part, some, key("decode", first), truncation)[: self.chunk - fill])
         return self.wrap(np.concatenate(parts), seed=None, labels=y)
 
     def walk(self, seeds: Sequence[int], steps: int = 9, labels: Labels = None, truncation: float = 1.0) -> Samples:
@@ -260,21 +264,24 @@ class Model:
         Latents follow the great circle between two ends (White 2016, arXiv 1609.04468), and so keep the norm that the
         generator was trained with. Raises UsageError for fewer than two seeds.
         """
+        z = self.walk_latents(seeds, steps, truncation)
+        made = self.decode(z, 0 if labels is None and self.spec.num_classes else labels, truncation)
+        return self.wrap(made.data, seed=None, labels=made.labels, interpolation=list(seeds), truncation=truncation)
+
+    def walk_latents(self, seeds: Sequence[int], steps: int = 9, truncation: float = 1.0) -> Tensor:
+        """The latents [n, z_dim] of a `walk`."""
         truncation, steps = check_truncation(truncation), check_count(steps, "steps", _MOST_STEPS)
         if len(seeds) < 2:
             raise UsageError(f"A walk needs two seeds or more, not {list(seeds)}.")
         each = (len(seeds) - 1) * (_COPIES * self.row_bytes + 8 * self.z_dim)
         memory.check(steps, each, "steps", "the samples of the walk")
         stops = [self.latents(1, check_seed(seed), truncation)[0].double() for seed in seeds]
-        if labels is None and self.spec.num_classes:
-            labels = 0
         legs = [
             slerp(a, b, t)
             for n, (a, b) in enumerate(pairwise(stops))
             for t in np.linspace(0.0, 1.0, steps)[min(n, 1) :]
         ]
-        made = self.decode(torch.stack(legs).float(), labels, truncation)
-        return self.wrap(made.data, seed=None, labels=made.labels, interpolation=list(seeds), truncation=truncation)
+        return torch.stack(legs).float()
 
     def interpolate(self, a: int, b: int, steps: int = 9, labels: Labels = None, truncation: float = 1.0) -> Samples:
         """`walk` between two seeds: `steps` samples from a to b."""
@@ -285,33 +292,39 @@ class Model:
         """Bytes of one sample in memory."""
         return math.prod(self.spec.shape) * np.dtype(self.spec.dtype).itemsize
 
-    def _run(self, z: Tensor, y: np.ndarray | None, noise: int, truncation: float = 1.0) -> np.ndarray:
-        """One chunk through the generator, as rows in the data's own range and type.
+    def run(self, z: Tensor, y: np.ndarray | None, noise: int = 0, truncation: float = 1.0) -> np.ndarray:
+        """z [B, z_dim], y [B] or None through the generator, as rows in the data's own range and type.
 
-        truncation: for a generator that truncates in its own way; others are given narrower latents.
-        noise: seed for generators that draw while they run; the global random state is left as it was.
+        How rows round depends on B and on their places: see above. truncation: for a generator that truncates in its
+        own way; others are given narrower latents. noise: seed for generators that draw while they run (`draws`); the
+        global random state is left as it was. Raises GanworksError for values that are not finite.
         """
-        labels = None if y is None else torch.from_numpy(y).to(self.device)
-        with torch.inference_mode(), own_randomness(self.device, noise if self._draws else None):
-            x = self._generate(z.to(self.device), labels, truncation).float()
-            if not math.isfinite(x.sum()):
-                raise GanworksError(
-                    "The generator made NaN or infinite values: its training had diverged. Use an earlier snapshot."
-                )
-            low, high = self.spec.low, self.spec.high
-            half = 0.5 if self.spec.dtype == "uint8" else 0.0
-            middle = torch.full((), (high + low) / 2 + half, device=x.device)
-            x = torch.add(middle, x, alpha=(high - low) / 2)  # one pass over memory
-            if self.spec.dtype != "uint8":
-                return x.contiguous().cpu().numpy()
-            x = x.clamp_(0, 255)  # the cast drops the fraction: with the half added above, it rounds
-            if self.device.type == "cpu":  # NumPy casts four times faster than torch there
-                return x.contiguous().numpy().astype(np.uint8)
-            return x.to(torch.uint8).contiguous().cpu().numpy()
+        with torch.inference_mode(), own_randomness(self.device, noise if self.draws else None):
+            return self.as_rows(self.outputs(z, y, truncation))
 
-    def _generate(self, z: Tensor, labels: Tensor | None, truncation: float) -> Tensor:
+    def as_rows(self, x: Tensor) -> np.ndarray:
+        """Network values [B, *shape] as rows in the data's own range and type; GanworksError unless they are finite."""
+        if not math.isfinite(x.sum()):
+            raise GanworksError(
+                "The generator made NaN or infinite values: its training had diverged. Use an earlier snapshot."
+            )
+        low, high = self.spec.low, self.spec.high
+        half = 0.5 if self.spec.dtype == "uint8" else 0.0
+        middle = torch.full((), (high + low) / 2 + half, device=x.device)
+        x = torch.add(middle, x, alpha=(high - low) / 2)  # one pass over memory
+        if self.spec.dtype != "uint8":
+            return x.contiguous().cpu().numpy()
+        x = x.clamp_(0, 255)  # the cast drops the fraction: with the half added above, it rounds
+        if self.device.type == "cpu":  # NumPy casts four times faster than torch there
+            return x.contiguous().numpy().astype(np.uint8)
+        return x.to(torch.uint8).contiguous().cpu().numpy()
+
+    def outputs(self, z: Tensor, y: np.ndarray | None, truncation: float = 1.0) -> Tensor:
+        """The generator's own values [B, *shape] float32; within `torch.inference_mode`, with the caller's draws."""
         net: Any = self.generator
-        return net.truncated(z, labels, truncation) if self._truncates and truncation != 1 else net(z, labels)
+        z, labels = z.to(self.device), None if y is None else torch.from_numpy(y).to(self.device)
+        own = self.truncates and truncation != 1
+        return (net.truncated(z, labels, truncation) if own else net(z, labels)).float()
 
     def _choose_chunk(self) -> int:
         """Rows per run: a power of two that depends on the network alone, so that bytes do not depend on timing.
@@ -331,14 +344,14 @@ class Model:
                 work[0] += size * math.prod(out.shape[2:])
 
         handles = [module.register_forward_hook(count) for module in self.generator.modules()]
-        self.chunk, self._draws = 1, True
+        self.chunk, self.draws = 1, True
         try:
             with torch.random.fork_rng([]):
                 torch.manual_seed(0)
                 before = torch.get_rng_state()
-                self._draws = False
-                found = self._run(self.latents(1), self.label_list(None, np.zeros(1, np.int64)), 0).shape
-                self._draws = self.device.type != "cpu" or not torch.equal(before, torch.get_rng_state())
+                self.draws = False
+                found = self.run(self.latents(1), self.label_list(None, np.zeros(1, np.int64)), 0).shape
+                self.draws = self.device.type != "cpu" or not torch.equal(before, torch.get_rng_state())
         finally:
             for handle in handles:
                 handle.remove()
@@ -367,22 +380,6 @@ def fingerprint(net: nn.Module) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-@contextmanager
-def own_randomness(device: torch.device, seed: int | None) -> Iterator[None]:
-    """Seed torch's global generators inside and restore their state afterwards; seed=None leaves them as they are.
-
-    On CUDA, kernels are chosen by shape alone and compute in full float32.
-    """
-    if device.type == "cpu" and seed is None:
-        yield
-        return
-    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with exact, torch.random.fork_rng([device] if device.type == "cuda" else []):
-        if seed is not None:
-            torch.manual_seed(seed)
-        yield
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

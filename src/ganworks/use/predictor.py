@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganworks.core.chance import own_randomness
 from ganworks.core.config import from_dict
 from ganworks.core.console.stop import told
 from ganworks.core.console.text import json_text, printable
@@ -34,7 +35,6 @@ from ganworks.files.sources import open_source
 from ganworks.files.tables.write import csv_text
 from ganworks.metrics.estimate import wilson
 from ganworks.runs.published import Published, load_net
-from ganworks.use.model import own_randomness
 
 FILE = "classifier.safetensors"
 _ROWS = 64  # pictures per batch
@@ -91,14 +91,19 @@ class Predictions:
             rows.append({**entry, "probabilities": {c: round(float(p), _DIGITS) for c, p in shares}})
         return rows
 
-    def save(self, path: str | Path) -> Path:
-        """Write .csv (file, class, probability, truth if known, one column for each class) or .json, atomically."""
-        path = place(path)
+    def content(self, suffix: str) -> str:
+        """As a .csv (file, class, probability, truth if known, one column for each class) or .json. UsageError."""
         writers = {".csv": self._csv, ".json": self._json}
-        if path.suffix.lower() not in writers:
-            raise UsageError(f"Predictions are written as .csv or .json, not {path.suffix or path.name!r}.")
+        if suffix not in writers:
+            raise UsageError(f"Predictions are written as .csv or .json, not {suffix!r}.")
+        return writers[suffix]()
+
+    def save(self, path: str | Path) -> Path:
+        """Write `content` by the name's suffix, atomically. Raises UsageError."""
+        path = place(path)
+        content = self.content(path.suffix.lower())
         refuse_strange(path, path.is_file() and path.read_bytes().startswith(_BEGINS))
-        replace_file(path, writers[path.suffix.lower()]())
+        replace_file(path, content)
         return path
 
     def _csv(self) -> str:

@@ -119,6 +119,26 @@ class Samples:
             content = maker.encode(self[k], maker.each, mark) if self.maker else maker.single(self, k, mark)
             yield f"{index:08d}{maker.each}", content
 
+    def content(self, suffix: str, mark: bool = True, **options: Any) -> bytes:
+        """All samples as the bytes of one file: what `save` writes to a name of that suffix. Raises UsageError."""
+        self._check_form(suffix)
+        if suffix == ".npz":
+            return npz_bytes(self, mark)
+        if suffix == ".zip":
+            return zip_bytes([*self.files(mark), *self.lists(mark)])
+        return (self.maker or Pictures()).encode(self, suffix, mark, **options)
+
+    def lists(self, mark: bool = True) -> Iterator[tuple[str, bytes]]:
+        """(name, content) of what follows the samples in a zip: their list, and the note of provenance."""
+        yield LIST, _list(self, mark, _rows(self))
+        yield from _mark(self, mark)
+
+    def _check_form(self, suffix: str) -> None:
+        maker = self.maker or Pictures()
+        if suffix not in forms_of(maker):
+            more = f" A name without a suffix is a folder of {maker.each[1:].upper()}s." if maker.each else ""
+            raise UsageError(f"Cannot write samples as {suffix!r}. {nearest(suffix, forms_of(maker))}{more}")
+
     def save(self, path: str | Path, *, mark: bool = True, **options: Any) -> list[Path]:
         """Write to a folder of one file each, or by suffix: .npz, .zip, or a form of the maker.
 
@@ -130,23 +150,14 @@ class Samples:
         """
         path, maker = place(path), self.maker or Pictures()
         suffix = path.suffix.lower()
-        known = (*maker.forms, ".npz", *([".zip"] if maker.each else []))
         folder = path.is_dir() or not suffix
         if folder and not maker.each:
-            raise UsageError(f"These samples belong in one file: name one that ends in {' or '.join(known)}.")
-        if not folder and suffix not in known:
-            more = f" A name without a suffix is a folder of {maker.each[1:].upper()}s." if maker.each else ""
-            raise UsageError(f"Cannot write samples as {suffix!r}. {nearest(suffix, known)}{more}")
+            raise UsageError(f"These samples belong in one file: name one that ends in {' or '.join(forms_of(maker))}.")
         if folder:
             return self._save_folder(path, mark)
+        self._check_form(suffix)
         make_folder(path.parent)
-        if suffix == ".npz":
-            replace_result(path, npz_bytes(self, mark))
-        elif suffix == ".zip":
-            lists = [(LIST, _list(self, mark, _rows(self))), *_mark(self, mark)]
-            replace_result(path, zip_bytes([*self.files(mark), *lists]))
-        else:
-            replace_result(path, maker.encode(self, suffix, mark, **options))
+        replace_result(path, self.content(suffix, mark, **options))
         if suffix == ".zip" or (mark and not marked_beside(maker, suffix)):
             return [path]
         marked, unmarked = (path.with_name(f"{path.name}.{word}.json") for word in ("mark", "unmarked"))
@@ -186,6 +197,11 @@ class Samples:
             changed = ["latents: your own, which may be others"]
         refuse_changes(changed, folder)
         return list(kept.values())
+
+
+def forms_of(maker: Any) -> tuple[str, ...]:
+    """Suffixes of the single files that a maker's samples can be written to, the usual one first."""
+    return (*maker.forms, ".npz", *([".zip"] if maker.each else []))
 
 
 def marked_beside(maker: Any, suffix: str) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 from ganworks.cli.words import Options, import_own, one, only, whole
 from ganworks.core.console.stop import told
 from ganworks.core.console.voice import say
-from ganworks.core.errors import UsageError
 
 
 def audit(places: list[str], options: Options) -> None:
@@ -42,10 +41,7 @@ def _data(path: str, options: Options) -> None:
 
 def _run(path: str, options: Options) -> None:
     only(options, ("data", "count", "seed", "identifiers", "out"), "audit")
-    try:
-        from ganworks.audit.run.report import audit_and_keep
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{path} is a run; this version audits data alone. Give the path of data.") from error
+    from ganworks.audit.run.report import audit_and_keep
     from ganworks.report.terminal.meters import Meters
 
     asked: dict[str, Any] = {name: whole(options.pop(name), name) for name in ("count", "seed") if name in options}

@@ -35,6 +35,7 @@ from ganworks.kinds.audio.data import sound
 from ganworks.kinds.audio.data.dataset import Sounds, pack_sounds
 from ganworks.kinds.audio.data.sources import open_sounds, usual_rate
 from ganworks.kinds.audio.metrics.evaluator import AudioEvaluator
+from ganworks.kinds.audio.metrics.measures import features
 from ganworks.kinds.audio.spectral import stft
 
 USUAL_RATE = 16_000  # the highest rate that is chosen without `rate`
@@ -207,6 +208,15 @@ class Audio:
     def batch(self, data: WaveSet, indices: np.ndarray, draw: Draw) -> dict[str, Tensor]:
         """x float32 [B, C, samples] and, with labels, y int64 [B]; nothing is drawn."""
         return data.fetch(indices)
+
+    @property
+    def compared_by(self) -> str:
+        """What `points` are."""
+        return "log-mel spectra"
+
+    def points(self, data: WaveSet, examples: np.ndarray) -> np.ndarray:
+        """Waves [n, C, samples] as points [n, 480], between which an audit takes distances."""
+        return features(examples, data.rate)
 
     def evaluator(self, data: WaveSet, source: Any, config: Any, work: Any) -> AudioEvaluator:
         """The evaluator of generated sound: see `AudioEvaluator`."""

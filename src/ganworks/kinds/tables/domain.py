@@ -26,6 +26,7 @@ from ganworks.kinds.tables.data import rules as table_rules
 from ganworks.kinds.tables.data.conditions import ConditionedGenerator
 from ganworks.kinds.tables.data.dataset import TableSet
 from ganworks.kinds.tables.data.evidence import cells_of, row_digest, row_name
+from ganworks.kinds.tables.metrics.comparing import comparison_of, records
 from ganworks.kinds.tables.metrics.evaluator import TableEvaluator
 
 
@@ -106,6 +107,19 @@ class Table:
     def evaluator(self, data: TableSet, source: Any, config: Any, work: Any) -> TableEvaluator:
         """Evaluates tables by columns, pairs of columns, a detector, models trained on them, and near copies."""
         return TableEvaluator(data, config, work, self.prepare)
+
+    @property
+    def compared_by(self) -> str:
+        """What `points` are."""
+        return "ranks of numbers, and whether categories are the same"
+
+    def points(self, data: TableSet, examples: np.ndarray) -> np.ndarray:
+        """Encoded rows [n, D] as points [n, d], between which an audit takes distances."""
+        return comparison_of(data)(examples)
+
+    def records(self, data: TableSet, rows: np.ndarray) -> Any:
+        """The learnt columns of rows, real ones by their indices [n] or encoded ones [n, D], as numbers and texts."""
+        return records(data, rows)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator, restricted to rows that meet the rules and `where`."""

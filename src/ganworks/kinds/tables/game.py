@@ -38,6 +38,9 @@ def subsets(batch: Batch, choices: int, order: list[int], usual: float) -> Tenso
     return torch.where(batch.draw.uniform(1) < usual, made, rank) < count
 
 
+_TRIES = 8  # draws of the given choices for a likelihood
+
+
 @dataclass(frozen=True)
 class Tabular:
     """Settings of the game.
@@ -95,6 +98,15 @@ class Tabular:
             raise UsageError("These networks have no likelihood: set game.likelihood=0, or use `ColumnNetworks`.")
         choices = len(G.layout.sizes)
         return {"nats": self.likelihood / choices * G.surprise(x, subsets(batch, choices, G.order, self.usual))}
+
+    def likelihood_of(self, nets: Nets, batch: Batch) -> Tensor | None:
+        """The log-likelihood [B] of rows in nats per choice, each choice given random others; None: G knows none."""
+        G, x = nets["G"], batch["x"]
+        if not hasattr(G, "surprise"):
+            return None
+        choices = len(G.layout.sizes)
+        tries = [G.surprise(x, subsets(batch, choices, G.order, self.usual)) for _ in range(_TRIES)]
+        return -torch.stack(tries).mean(0) / choices
 
     def critic_turn(self, nets: Nets, batch: Batch) -> Terms:
         """D's terms, one per pack."""

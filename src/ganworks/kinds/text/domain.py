@@ -22,6 +22,7 @@ from ganworks.kinds.text.data.dataset import TextSet
 from ganworks.kinds.text.data.evidence import without_texts
 from ganworks.kinds.text.data.reading import read_lines
 from ganworks.kinds.text.data.vocabulary import LARGEST, Vocabulary
+from ganworks.kinds.text.metrics.comparing import token_counts
 from ganworks.kinds.text.metrics.evaluator import TextEvaluator
 
 
@@ -95,6 +96,15 @@ class Text:
     ) -> TextEvaluator:
         """The evaluator of generated texts: see `TextEvaluator`."""
         return TextEvaluator(data, config, work)
+
+    @property
+    def compared_by(self) -> str:
+        """What `points` are."""
+        return "counts of tokens and pairs of tokens"
+
+    def points(self, data: TextSet, examples: np.ndarray) -> np.ndarray:
+        """Token numbers [n, length] as points [n, 512], between which an audit takes distances."""
+        return token_counts(examples)
 
     def prepare(self, net: nn.Module, spec: Spec, options: dict[str, Any]) -> nn.Module:
         """The generator with another temperature or number of candidates; UsageError for values out of range."""

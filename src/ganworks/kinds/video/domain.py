@@ -78,6 +78,7 @@ class Video:
         "content": "a number, the seed of one content for all clips, which differ in their motion",
         "motion": "a number, the seed of one motion for all clips, which differ in their content",
     }
+    file_options: ClassVar[tuple[str, ...]] = ("first",)
 
     def __post_init__(self) -> None:
         check(self)

@@ -12,7 +12,7 @@ from importlib import resources
 
 from ganworks.core.console.text import on_page
 from ganworks.report import words
-from ganworks.report.page import course, fill, scores, sections, tasks
+from ganworks.report.page import audits, course, fill, scores, sections, tasks
 from ganworks.report.read import RunView
 
 _STYLES = ("vendor/uplot-1.6.32.min.css", "page.css")
@@ -39,6 +39,7 @@ def render(run: RunView) -> str:
         pairs=tasks.pairs(run),
         good=scores.good(run),
         unscored=words.unscored(run),
+        audit=audits.audited(run),
         went=course.went(run),
         commands=sections.next_steps(run),
         details=sections.details(run),

@@ -166,6 +166,10 @@ class TableSet:
         x[:, self.layout.codes :] = self.places[index]
         return x
 
+    def raw(self, indices: Any) -> np.ndarray:
+        """The same as a NumPy array."""
+        return self.rows(indices).numpy()
+
     def by_value(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """Training by sampling (1907.00503, section 4.3): (int64 [B, 2] of (choice, code), rows [B, D] that have this
         code).

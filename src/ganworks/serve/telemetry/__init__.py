@@ -1,0 +1,1 @@
+"""What the service tells of itself: health, metrics, and a line for each request."""
