@@ -52,9 +52,33 @@ VERBS = {
     ),
 }
 STUDIO = {"host", "port", "token", "open", "root_path", "hosts"}
+SERVICE = {
+    "keys",
+    "cert",
+    "memory",
+    "cost",
+    "audit",
+    "file",
+    "stream_format",
+    "income",
+}  # of verbs, requests and examples
 MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "reverse", "overlap", "balanced"}
 PYTHON = {"allow_nonfinite", "weights_only", "info", "returns", "key"}
-FOREIGN = {"provenance.py", "film.py", "writing.py", "scripts.py", "guard.py", "processes.py"}  # XMP, codecs, shells
+FOREIGN = {
+    "provenance.py",
+    "film.py",
+    "writing.py",
+    "scripts.py",
+    "guard.py",
+    "processes.py",
+    "xmp.py",
+    "gate.py",
+    "store.py",
+    "forms.py",
+    "native.py",
+    "handbook.py",
+    "health.py",
+}  # XMP, codecs, shells, HTTP, HTML, SQL
 QUOTED = re.compile(r'"[^"]*"')  # what a setting's value may name is its own affair
 NAMED = re.compile(r"(?<![\w.<\"/?&;$=+-])((?:(?:domain|networks|game|g|d|train)\.)?[a-z_0-9]+)=(?=[^=\s])")
 

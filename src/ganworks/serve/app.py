@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ganworks import __version__
 from ganworks.serve.engine import Engine
 from ganworks.serve.guard.shedding import Shedding
+from ganworks.serve.provenance import provenance_routes
 from ganworks.serve.routes import changes, edits, errors, inference, jobs, native, openai, tables
-from ganworks.serve.routes.provenance import provenance_routes
 from ganworks.serve.service import Limits, Service
 
 ROUTERS = tuple(part.router for part in (native, changes, openai, edits, tables, inference, jobs))
