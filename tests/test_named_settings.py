@@ -64,7 +64,10 @@ SERVICE = {
 }  # of verbs, requests and examples
 MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "reverse", "overlap", "balanced"}
 PYTHON = {"allow_nonfinite", "weights_only", "info", "returns", "key"}
-FOREIGN = {
+FOREIGN = {  # XMP, codecs, shells, HTTP, HTML, SQL
+    *("provenance.py", "film.py", "writing.py", "scripts.py", "guard.py", "processes.py", "xmp.py", "gate.py"),
+    *("store.py", "forms.py", "native.py", "handbook.py", "health.py"),
+}
     "provenance.py",
     "film.py",
     "writing.py",
@@ -98,7 +101,8 @@ def known() -> set[str]:
     settings = set().union(*(_below(schema, "", schema["$defs"]) for schema in schemas))
     short = {name.removeprefix("domain.") for name in settings if name.startswith("domain.")}
     games = {f"game.{f.name}" for id_ in registry.named("game").values() for f in fields(registry.part(id_))}
-    return settings | games | short | {f.name for f in fields(Train)} | set(ALIASES) | VERBS | STUDIO | MODELS | PYTHON
+    words = VERBS | STUDIO | SERVICE | MODELS | PYTHON
+    return settings | games | short | {f.name for f in fields(Train)} | set(ALIASES) | words
 
 
 def _texts(path: Path) -> list[tuple[int, str]]:
