@@ -68,20 +68,6 @@ FOREIGN = {  # XMP, codecs, shells, HTTP, HTML, SQL
     *("provenance.py", "film.py", "writing.py", "scripts.py", "guard.py", "processes.py", "xmp.py", "gate.py"),
     *("store.py", "forms.py", "native.py", "handbook.py", "health.py"),
 }
-    "provenance.py",
-    "film.py",
-    "writing.py",
-    "scripts.py",
-    "guard.py",
-    "processes.py",
-    "xmp.py",
-    "gate.py",
-    "store.py",
-    "forms.py",
-    "native.py",
-    "handbook.py",
-    "health.py",
-}  # XMP, codecs, shells, HTTP, HTML, SQL
 QUOTED = re.compile(r'"[^"]*"')  # what a setting's value may name is its own affair
 NAMED = re.compile(r"(?<![\w.<\"/?&;$=+-])((?:(?:domain|networks|game|g|d|train)\.)?[a-z_0-9]+)=(?=[^=\s])")
 
