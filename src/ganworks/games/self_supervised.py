@@ -22,7 +22,11 @@ from ganworks.games.patches import Maps, distance, per_example
 
 @runtime_checkable
 class RebuildsExamples(Protocol):
-    """A discriminator whose maps can be decoded."""
+    """A discriminator of patches whose maps can be decoded."""
+
+    def patches(self, x: Tensor, y: Tensor | None = None) -> Maps:
+        """Examples [B, C, H, W] -> logit maps; calling it gives their means [B]."""
+        ...
 
     def examine(self, x: Tensor, y: Tensor | None, quarter: Tensor) -> tuple[Maps, list[tuple[Tensor, Tensor]]]:
         """Examples [B, C, H, W] -> (logit maps, pairs of what was rebuilt and what it should be, [B, C, h, w] each).
@@ -60,7 +64,7 @@ class SelfSupervised(Adversarial):
             self._changed(x, view) for x, view in zip((real, fake), self._views(nets["D"], batch), strict=True)
         )
         r, rebuilt = D.examine(on_real, batch.y, batch.draw.integers(4))
-        f = nets["D"](on_fake, batch.y)
+        f = D.patches(on_fake, batch.y)
         terms = {"d_loss": self._hinge(r, 1.0, batch) + self._hinge(f, -1.0, batch)}
         if self.rebuild:
             apart = [distance(made, wanted) for made, wanted in rebuilt]
@@ -80,7 +84,7 @@ class SelfSupervised(Adversarial):
     def generator_terms(self, nets: Nets, batch: Batch, fake: Tensor) -> Terms:
         """G's term g_loss [B]: minus D's logits, mean over patches."""
         on_fake = self._views(nets["D"], batch)[1]
-        f = per_example(on_fake(fake))
+        f = on_fake(fake).float()
         return {"g_loss": -f, "_fake": f.detach()}
 
 

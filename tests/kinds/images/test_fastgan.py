@@ -89,7 +89,7 @@ def test_the_hinge_is_that_of_the_paper():
     given = batch()
     fake = players["G"](torch.randn(4, 8))
     terms = game.generator_terms(players, given, fake)
-    assert torch.allclose(terms["g_loss"], -players["D"](fake).flatten(1).mean(1), atol=1e-4)
+    assert torch.allclose(terms["g_loss"], -players["D"].patches(fake).flatten(1).mean(1), atol=1e-4)
 
 
 def test_what_does_not_fit_is_refused():

@@ -156,7 +156,7 @@ class Decoder(nn.Module):
 
 
 class FastDiscriminator(nn.Module):
-    """Images [B, C, H, W], labels [B] or None -> logits of patches [B, 1, 5, 5]. It `RebuildsExamples`."""
+    """Images [B, C, H, W], labels [B] or None -> mean logits of 5x5 patches [B]. It `RebuildsExamples`."""
 
     def __init__(self, cfg: FastGAN, spec: Spec):
         super().__init__()
@@ -186,6 +186,10 @@ class FastDiscriminator(nn.Module):
         return found
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.patches(x, y).flatten(1).mean(1)
+
+    def patches(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """The logits of patches [B, 1, 5, 5] float32; of images that are not square another number."""
         return self._logits(self.maps(x)[-1], y)
 
     def _logits(self, last: Tensor, y: Tensor | None) -> Tensor:
