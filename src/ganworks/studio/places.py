@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
+from ganworks.serve.guard.headers import without_folders
 
 _LONGEST = 100  # bytes of a name
 _STRANGE = re.compile(r"[^\w .()+,@=-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_ABSOLUTE = re.compile(r"(?<![\w.:/…~])(?:/[^\s/'\"`,;:()<>]+)+/([^\s/'\"`,;:()<>]+)")
 
 
 class RefusedError(UsageError):
@@ -68,7 +68,7 @@ class Place:
         if isinstance(value, str):
             here = str(self.folder)
             short = value.replace(f"{here}/", "").replace(here, ".") if here != "/" else value
-            return _ABSOLUTE.sub(r"…/\1", short)
+            return without_folders(short)
         if isinstance(value, dict):
             return {self.clean(name): self.clean(inner) for name, inner in value.items()}
         if isinstance(value, list | tuple):
