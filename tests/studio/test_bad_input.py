@@ -100,10 +100,11 @@ def test_bodies(studio, body):  # row 33
     refused(studio.post("/api/data", content=body, headers=JSON), 400, 404, 422)
 
 
-def test_too_large_a_body(studio, monkeypatch):  # row 34
+def test_too_large_a_body(studio):  # row 34
     for path in ("/api/data", "/api/runs", "/api/runs/acgan/sample", "/api/runs/acgan/stop"):
         refused(studio.post(path, content=b" " * ((1 << 20) + 1), headers=JSON), 413)
-        refused(studio.post(path, content=iter([b" " * 600_000] * 2), headers=JSON), 413)
+        if not path.endswith("stop"):  # which reads nothing
+            refused(studio.post(path, content=iter([b" " * 600_000] * 2), headers=JSON), 413)
 
 
 @pytest.mark.parametrize(
@@ -216,12 +217,12 @@ def test_all_of_a_form_counts_not_only_its_files(studio, monkeypatch):
 
 def test_a_disk_that_fills_up_while_a_form_arrives(studio, folder, monkeypatch):
     monkeypatch.setattr(uploads, "_STRIDE", 100)
-    rooms = iter([10**12, 10**12, 0, 0, 0])
+    rooms = iter([10**12, 0])
     monkeypatch.setattr(uploads.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(rooms)))
     headers = {**FORM, "content-type": "multipart/form-data; boundary=b"}
-    content = (raw((FILE, b"x" * 2000))[k : k + 200] for k in range(0, 2100, 200))
-    refused(studio.post("/api/data", content=content, headers=headers), 413)
-    assert not [path for path in (folder / "data").iterdir() if "upload-" in path.name]
+    before = sorted((folder / "data").iterdir())
+    refused(studio.post("/api/data", content=raw((FILE, b"x" * 2000)), headers=headers), 413)
+    assert sorted((folder / "data").iterdir()) == before
 
 
 @pytest.mark.parametrize(
@@ -253,9 +254,10 @@ def test_data_that_is_not_there(studio, data):
 
 @pytest.mark.parametrize("recipe", ["os:system", "../x", "nope", "image data=x", "--help"])
 def test_recipes_that_are_not_there(studio, recipe):
+    before = len(studio.app.state.studio.looks._jobs)
     refused(studio.post("/api/runs", json={"data": "builtin:digits", "recipe": recipe}), 400, 404)
     refused(studio.get("/api/data/builtin:digits", params={"recipe": recipe}), 400, 404)
-    assert not studio.app.state.studio.looks._jobs
+    assert len(studio.app.state.studio.looks._jobs) == before
 
 
 def test_a_training_of_the_studio_imports_no_module(tmp_path, monkeypatch):

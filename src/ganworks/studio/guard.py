@@ -92,7 +92,10 @@ class Guard:
             raise RefusedError(401, why, "no_token")
 
     def _entering(self, scope: Scope) -> tuple[str, ...] | None:
-        """(address, cookie) of the answer that lets a browser in which brings the token in the address of the page; None for others."""
+        """(address, cookie) of the answer to the address of the page with a token: with no cookie for a wrong one.
+
+        None for every other address.
+        """
         if scope["path"] != "/" or scope["method"] != "GET":
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)

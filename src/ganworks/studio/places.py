@@ -14,7 +14,7 @@ from typing import Any
 from ganworks.core.errors import UsageError
 from ganworks.serve.guard.headers import without_folders
 
-_LONGEST = 100  # bytes of a name
+_LONGEST, _LONGEST_THERE = 100, 255  # bytes of a name that is made here, and of one that systems hold
 _STRANGE = re.compile(r"[^\w .()+,@=-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -78,7 +78,9 @@ class Place:
 
 def is_name(name: str) -> bool:
     """Whether a text is the name of an entry of a folder, and of one that is not hidden."""
-    return bool(name) and not name.startswith(".") and not any(c in "/\\\0" or ord(c) < 32 for c in name)
+    if any(c in "/\\\0" or ord(c) < 32 or "\ud800" <= c <= "\udfff" for c in name):
+        return False
+    return 0 < len(name.encode()) <= _LONGEST_THERE and not name.startswith(".")
 
 
 def safe_name(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import shutil
 from pathlib import Path
@@ -136,6 +137,8 @@ class Maker:
             shutil.copyfile(path, before)
             suffix = model.gives or (before.suffix if before.suffix.lower() in _SHOWN else ".png")
             after = folder / f"after{suffix.lower()}"
+            if given["options"].keys() & inspect.signature(apply_files).parameters.keys():
+                raise UsageError("Options are those of the network, which its page lists.")
             options = {k: v if k == "label" else parse(v) for k, v in given["options"].items()}
             if mask:
                 shutil.copyfile(mask[1], folder / "mask.png")
