@@ -14,6 +14,7 @@ from ganworks.serve.routes.bodies import Body, Flag, Number, Seed, Truncation, W
 from ganworks.serve.routes.strict import StrictRoute
 from ganworks.studio.data.uploads import Form, received
 from ganworks.studio.making.answers import MOST
+from ganworks.studio.making.workshop import REACH
 from ganworks.studio.places import RefusedError
 
 Labels = Whole | Word | Annotated[list[Whole | Word], Field(min_length=1, max_length=MOST)] | None
@@ -71,7 +72,8 @@ def routes(studio: Any) -> APIRouter:
 
     @router.get("/runs/{name}/directions")
     async def directions(name: str) -> list[dict[str, Any]]:
-        return await workshop.do(lambda: workshop.directions(name).listed())
+        _, vectors = await workshop.do(lambda: workshop.sliders(name))
+        return [{"name": f"Direction {k + 1}", "low": -REACH, "high": REACH} for k in range(len(vectors))]
 
     @router.post("/runs/{name}/apply")
     async def apply(name: str, request: Request) -> dict[str, Any]:
