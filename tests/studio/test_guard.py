@@ -83,11 +83,16 @@ def test_the_cookie_of_another_studio_opens_nothing(app, folder, stranger):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8421", "127.0.0.1.evil.example", "", "[::1].x", "10.0.0.5"]
+    "host", ["evil.example", "evil.example:8421", "127.0.0.1.evil.example", "", "[::1].x", "10.0.0.5", "a@localhost"]
 )
 def test_other_names_of_this_machine_are_refused(known, host):
-    assert known.get("/api/state", headers={"host": host}).status_code == 421
-    assert known.get("/", headers={"host": host}).status_code == 421
+    assert known.get("/api/state", headers={"host": host}).status_code in (400, 421)
+    assert known.get("/", headers={"host": host}).status_code in (400, 421)
+
+
+def test_two_hosts_are_none(known):
+    twice = [("host", "localhost"), ("host", "localhost"), ("authorization", f"Bearer {TOKEN}")]
+    assert known.get("/api/state", headers=twice).status_code == 400
 
 
 def test_names_of_a_proxy_and_addresses_are_taken_when_they_were_asked_for(folder):
@@ -126,6 +131,38 @@ def test_requests_of_the_page_itself_are_taken(known):
 def test_what_a_form_of_another_site_can_send_is_refused(known, kind):
     answer = known.post("/api/data", headers={"content-type": kind}, content=b"--x--")
     assert answer.status_code == 415
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//api/state", "/%61pi/state", "/api%2fstate", "/static/../api/state", "/API/state", "/openapi.json", "/docs"],
+)
+def test_other_spellings_of_an_address_open_nothing(stranger, path):
+    answer = stranger.get(path)
+    assert answer.status_code in (401, 404) and "folder" not in answer.json()
+
+
+def test_uploads_of_other_sites_are_refused_though_the_browser_sends_its_cookie(stranger):
+    stranger.get("/", params={"token": TOKEN})
+    for headers in ({"origin": "http://evil.example", "x-ganworks": "1"}, {"sec-fetch-site": "cross-site"}, {}):
+        answer = stranger.post("/api/data", files={"file": ("a.csv", b"x\n1\n")}, headers=headers)
+        assert answer.status_code in (403, 415)
+    assert not [each for each in stranger.get("/api/data").json() if each["id"] == "a.csv"]
+
+
+def test_news_need_the_token_and_no_other_site_reads_them(stranger, known):
+    assert stranger.get("/api/events").status_code == 401
+    assert known.get("/api/events", headers={"origin": "http://evil.example"}).status_code == 403
+
+
+def test_an_answer_is_not_split_by_what_was_asked(stranger):
+    answer = stranger.get("/?token=x&a=%0d%0aset-cookie:%20a=b&%0d%0ax=y", follow_redirects=False)
+    assert answer.status_code == 303 and "set-cookie" not in answer.headers and "\n" not in answer.headers["location"]
+
+
+def test_two_tokens_are_none(known):
+    both = [("authorization", f"Bearer {TOKEN}"), ("authorization", "Bearer x"), ("host", "localhost")]
+    assert TestClient(known.app, base_url="http://localhost").get("/api/state", headers=both).status_code == 401
 
 
 def test_every_answer_carries_the_policies(known, stranger):

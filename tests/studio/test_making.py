@@ -11,7 +11,8 @@ import torch
 from asking import client, wait_for
 from PIL import Image
 
-from ganworks.studio.making.directions import find_directions
+from ganworks.use.exploring import directions
+from ganworks.use.exploring.space import Space
 from ganworks.use.model import Model
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "runs_0_1_0"
@@ -91,31 +92,20 @@ def test_a_walk_and_a_moved_latent(studio, folder):
     assert studio.post("/api/runs/acgan/latent", json={"moves": {"x": 1.0}}).status_code == 400
 
 
-def test_directions_are_those_of_the_greatest_change_in_the_first_layer():
-    class Net(torch.nn.Module):
-        z_dim = 6
+def test_directions_are_those_of_explore(studio, folder):
+    made = studio.app.state.studio.workshop
+    space, vectors = made.sliders("acgan", 0)
+    wanted = directions.find(Space(Model.load(folder / "runs/acgan"), 0), count=min(12, space.dim))
+    assert torch.allclose(vectors, wanted.vectors, atol=1e-5)
 
-        def __init__(self):
-            super().__init__()
-            self.first, self.last = torch.nn.Linear(6, 40), torch.nn.Linear(40, 2)
-            gains = torch.diag(torch.tensor([0.1, 5.0, 0.1, 2.0, 0.1, 0.1]))
-            turned = torch.linalg.qr(torch.randn(40, 6, generator=torch.Generator().manual_seed(0)))[0]
-            self.first.weight.data = turned @ gains
 
-        def forward(self, z, y=None):
-            return self.last(self.first(z))
+def test_a_network_without_gradients_has_its_axes(studio, monkeypatch):
+    def none(*_, **__):
+        raise RuntimeError("no gradient passes")
 
-    class Wrapped:
-        device, z_dim, generator = torch.device("cpu"), 6, Net()
-        spec = type("Spec", (), {"num_classes": 0})
-
-        @staticmethod
-        def latents(n, seed):
-            return torch.randn(n, 6, generator=torch.Generator().manual_seed(seed))
-
-    found = find_directions(Wrapped())
-    assert found.vectors[0, 1] > 0.99 and found.vectors[1, 3] > 0.99
-    assert torch.allclose(found.vectors.norm(dim=1), torch.ones(len(found.vectors)))
+    monkeypatch.setattr(directions, "find", none)
+    _, vectors = studio.app.state.studio.workshop.sliders("points")
+    assert torch.equal(vectors, torch.eye(len(vectors), vectors.shape[1]))
 
 
 def file(shape=(32, 32, 3), kind="png"):

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.machine.places import explain
+from ganworks.serve.access.ticket import current
 
 _EVENTS = 1000  # kept of a job, for clients that come back
 _SILENCE = 15.0  # seconds after which a comment keeps a stream of events alive
@@ -47,12 +49,15 @@ class ResultTooLargeError(UsageError):
 
 @dataclass
 class Job:
-    """One piece of work. total: samples to make. file: the result, once `state` is "done"."""
+    """One piece of work. total: samples to make. file: the result, once `state` is "done". owner: the name of the key
+    with which it was asked for; None without one.
+    """
 
     total: int
     name: str
     media: str
     file: Path
+    owner: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     state: str = "queued"
@@ -83,7 +88,7 @@ Work = Callable[[Job], Awaitable[None]]
 
 
 class Jobs:
-    """The jobs of a service, in a temporary folder of its own.
+    """The jobs of a service, in a temporary folder of its own. To a request, those of other keys are not there.
 
     keep_s: seconds for which a finished job is kept. most_bytes: of all results; the oldest go first. at_once: jobs
     that run. waiting: jobs that may wait.
@@ -108,19 +113,26 @@ class Jobs:
     def keep(self, content: bytes, name: str, media: str) -> Job:
         """A job that is done, with this result: what a client fetches later."""
         job = self._new(1, name, media, None)
-        job.file.write_bytes(content)
+        try:
+            job.file.write_bytes(content)
+        except OSError as error:
+            _remove(job)
+            del self._jobs[job.id]
+            raise explain(error, job.file.parent) from error
         job.done, job.state, job.ended = 1, "done", time.monotonic()
         job.tell("done", bytes=len(content))
         self._sweep()
         return job
 
     def _new(self, total: int, name: str, media: str, headers: dict[str, str] | None) -> Job:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="ganworks-serve-"))
-        job = Job(total, name, media, self._folder, headers or {})
-        folder = self._folder / job.id
-        folder.mkdir()
-        job.file = folder / f"result{Path(name).suffix}"
+        job = Job(total, name, media, Path(), _caller()[0], headers or {})
+        try:
+            if self._folder is None or not self._folder.is_dir():  # which a cleaner of old files may have removed
+                self._folder = Path(tempfile.mkdtemp(prefix="ganworks-serve-"))
+            (self._folder / job.id).mkdir()
+        except OSError as error:
+            raise explain(error, Path(tempfile.gettempdir())) from error
+        job.file = self._folder / job.id / f"result{Path(name).suffix}"
         self._jobs[job.id] = job
         return job
 
@@ -147,11 +159,12 @@ class Jobs:
             self._sweep()
 
     def get(self, id_: str) -> Job:
-        """The job of that id. Raises NoJobError."""
+        """The job of that id. Raises NoJobError, also for one that was asked for with another key."""
         self._sweep()
-        if id_ not in self._jobs:
+        job, (caller, all_of_them) = self._jobs.get(id_), _caller()
+        if job is None or not (job.owner in (None, caller) or all_of_them):
             raise NoJobError(f"There is no job {id_[:40]!r} here; finished ones are kept for {self.keep_s:g} seconds.")
-        return self._jobs[id_]
+        return job
 
     def result(self, id_: str) -> Job:
         """A job that is done. Raises NoJobError, JobStateError, or what its work raised."""
@@ -164,7 +177,9 @@ class Jobs:
 
     async def cancel(self, id_: str) -> Job:
         """Stop a job, and forget the result of one that is finished."""
-        job = self.get(id_)
+        return await self._end(self.get(id_))
+
+    async def _end(self, job: Job) -> Job:
         if job.task is not None and not job.task.done():
             job.task.cancel()
             await asyncio.gather(job.task, return_exceptions=True)
@@ -179,7 +194,7 @@ class Jobs:
     async def close(self) -> None:
         """Stop all jobs and remove their folder."""
         for job in list(self._jobs.values()):
-            await self.cancel(job.id)
+            await self._end(job)
         self._jobs.clear()
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, True)
@@ -188,6 +203,8 @@ class Jobs:
     def _sweep(self) -> None:
         """Forget what is older than promised, and the oldest results when all are too large together."""
         now = time.monotonic()
+        for job in [job for job in self._jobs.values() if job.state == "done" and not job.file.exists()]:
+            del self._jobs[job.id]
         ended = sorted((job for job in self._jobs.values() if job.state in ENDED), key=lambda job: job.ended)
         sizes = {job.id: job.file.stat().st_size if job.state == "done" and job.file.exists() else 0 for job in ended}
         kept = sum(sizes.values())
@@ -216,6 +233,13 @@ async def events_of(job: Job, after: int, silence: float = _SILENCE) -> AsyncIte
 
 def _event(position: int, event: str, facts: dict[str, Any]) -> str:
     return f"id: {position}\nevent: {event}\ndata: {json.dumps(facts)}\n\n"
+
+
+def _caller() -> tuple[str | None, bool]:
+    """(the name of the key of the request that is being answered, whether it may see the jobs of all)."""
+    ticket = current()
+    key = ticket.key if ticket else None
+    return (key.name, key.allows("admin")) if key else (None, False)
 
 
 def _remove(job: Job) -> None:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.files.atomic import sweep
 from ganworks.report import page
+from ganworks.serve.routes.errors import from_validation
 from ganworks.studio.data.looks import Looks
 from ganworks.studio.data.uploads import Limits
 from ganworks.studio.guard import Guard
@@ -85,7 +86,8 @@ def _answer_errors(app: FastAPI, place: Place) -> None:
     """Every error as {"error": {"message": a sentence}} with a status that fits."""
 
     def said(status: int, message: str) -> Response:
-        return JSONResponse({"error": {"message": place.clean(message)}}, status)
+        sendable = place.clean(message).encode("utf-8", "replace").decode()
+        return JSONResponse({"error": {"message": sendable}}, status)
 
     @app.exception_handler(GanworksError)
     async def failed(_: Request, error: GanworksError) -> Response:
@@ -94,8 +96,7 @@ def _answer_errors(app: FastAPI, place: Place) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def wrong(_: Request, error: RequestValidationError) -> Response:
-        parts = [f"{'.'.join(map(str, each['loc'][1:])) or 'body'}: {each['msg']}" for each in error.errors()[:5]]
-        return said(400, f"The request is not as it should be: {'; '.join(parts)}.")
+        return said(400, f"The request is not as it should be: {from_validation(error).message}")
 
     @app.exception_handler(HTTPException)
     async def missing(_: Request, error: HTTPException) -> Response:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ganworks.core.errors import UsageError
+from ganworks.serve.guard.headers import without_folders
 
-_LONGEST = 100  # bytes of a name
+_LONGEST, _LONGEST_THERE = 100, 255  # bytes of a name that is made here, and of one that systems hold
 _STRANGE = re.compile(r"[^\w .()+,@=-]+")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_ABSOLUTE = re.compile(r"(?<![\w.:/…~])(?:/[^\s/'\"`,;:()<>]+)+/([^\s/'\"`,;:()<>]+)")
 
 
 class RefusedError(UsageError):
@@ -68,7 +68,7 @@ class Place:
         if isinstance(value, str):
             here = str(self.folder)
             short = value.replace(f"{here}/", "").replace(here, ".") if here != "/" else value
-            return _ABSOLUTE.sub(r"…/\1", short)
+            return without_folders(short)
         if isinstance(value, dict):
             return {self.clean(name): self.clean(inner) for name, inner in value.items()}
         if isinstance(value, list | tuple):
@@ -78,7 +78,9 @@ class Place:
 
 def is_name(name: str) -> bool:
     """Whether a text is the name of an entry of a folder, and of one that is not hidden."""
-    return bool(name) and not name.startswith(".") and not any(c in "/\\\0" or ord(c) < 32 for c in name)
+    if any(c in "/\\\0" or ord(c) < 32 or "\ud800" <= c <= "\udfff" for c in name):
+        return False
+    return 0 < len(name.encode()) <= _LONGEST_THERE and not name.startswith(".")
 
 
 def safe_name(text: str) -> str:

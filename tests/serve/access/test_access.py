@@ -1,6 +1,8 @@
 """Who gets in, with what, and how much of it."""
 
 import re
+import shutil
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -277,3 +279,79 @@ def test_elsewhere_keys_are_needed_and_must_be_there(held, make, settings):
 )
 def test_here_no_keys_are_needed(settings):
     assert not needs_keys(Settings(**settings), None)
+
+
+# Keys that cannot be read ---------------------------------------------------------------------------------------------
+
+
+def closed(service, text):
+    """That a service neither opens nor fails: what it says instead."""
+    said = service.sample(key=text)
+    assert said.status == 503 and said.code == "keys_unreadable" and "retry-after" in said.headers
+    assert service.sample(key="gwk_000000000000_" + "A" * 43).status == 503 and service.sample().status == 401
+    assert not service.engine.asked[1:]  # the one that was asked for before
+    return said
+
+
+def test_a_removed_file_of_keys_closes_the_service_and_is_not_made_again(service, make, tmp_path):
+    text = make()
+    assert service.sample(key=text).status == 200
+    shutil.rmtree(tmp_path)
+    closed(service, text)
+    assert not (tmp_path / "keys.db").exists()
+
+
+def test_a_file_of_keys_that_was_exchanged_counts_at_once(service, make, tmp_path):
+    old = make()
+    assert service.sample(key=old).status == 200
+    for file in tmp_path.glob("keys.db*"):
+        file.unlink()
+    _, new = KeyStore(tmp_path).add(Key("", "ben"))
+    assert service.sample(key=old).status == 401 and service.sample(key=new).status == 200
+
+
+def test_a_damaged_file_or_row_of_keys_closes_the_service(service, make, held, tmp_path):
+    text = make()
+    assert service.sample(key=text).status == 200
+    base = sqlite3.connect(tmp_path / "keys.db", isolation_level=None)
+    for damage in ("'no json'", "'{}'", "'[]'", '\'{"limit": {"a": 1}}\''):
+        base.execute(f"UPDATE keys SET allows = {damage} WHERE name = 'anna'")
+        assert service.sample(key=text).code == "keys_unreadable"
+    base.execute("DROP TABLE keys")
+    base.close()
+    closed(service, text)
+
+
+def test_keys_that_another_process_locks_can_be_read_and_no_quota_is_given(make, held, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_PATIENCE", 0.05)
+    text, free = make(quota=100), make("ben")
+    locked = sqlite3.connect(tmp_path / "keys.db", isolation_level=None)
+    locked.execute("BEGIN IMMEDIATE")
+    service = fenced.build(held, keys="required")
+    assert service.sample(key=free).status == 200
+    said = service.sample(key=text)
+    assert said.status == 503 and said.code == "keys_unwritable" and len(service.engine.asked) == 1
+    locked.execute("ROLLBACK")
+    assert service.sample(key=text).status == 200
+
+
+def test_a_clock_that_goes_back_brings_no_expired_key_to_life(held, monkeypatch):
+    now = store.time.time()
+    _, text = held.add(Key("", "anna", expires=now + 100))
+    assert held.find(text)
+    for later in (101, -1000, 50):
+        monkeypatch.setattr(store.time, "time", lambda later=later: now + later)
+        assert held.find(text) is None
+
+
+def test_a_key_that_is_revoked_while_its_request_runs_is_refused_at_the_next(service, make, tmp_path):
+    text = make()
+    service.engine.seconds = 0.2
+    answers = []
+    running = threading.Thread(target=lambda: answers.append(service.sample(key=text)))
+    running.start()
+    fenced.wait_until(lambda: service.engine.asked)
+    KeyStore(tmp_path).revoke("anna")
+    assert service.sample(key=text).status == 401
+    running.join()
+    assert answers[0].status == 200

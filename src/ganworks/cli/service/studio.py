@@ -26,6 +26,7 @@ def studio(places: list[str], options: Options) -> None:
     try:
         import uvicorn
 
+        from ganworks.serve.guard.protocol import Door, Limits, guarded
         from ganworks.studio.app import create_studio
         from ganworks.studio.keeping import kept_token, only_studio
         from ganworks.studio.places import Place
@@ -40,8 +41,12 @@ def studio(places: list[str], options: Options) -> None:
         port = listening.getsockname()[1]
         named = (*names, host) if host not in ("0.0.0.0", "::") else names
         app = create_studio(place.folder, token, hosts=named, any_address=host not in _LOCAL, root_path=root)
+        door = Door(Limits())  # slow and too many connections end as those of the service do
         settings = uvicorn.Config(
             app,
+            http=guarded(door),
+            ws="none",
+            timeout_keep_alive=door.limits.idle,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=2,

@@ -7,6 +7,7 @@ file never do (`core.config`, `games.losses`).
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 import traceback
@@ -21,14 +22,17 @@ from ganworks.core.errors import GanworksError, UsageError, nearest
 HOOKS = {"networks": ("build",), "game": ("turns",), "domain": ("open", "batch")}  # methods of each category
 _NONE = {"networks": "There are no networks", "game": "There is no game", "domain": "There is no domain"}
 _AS = {"networks": "are networks", "game": "is a game", "domain": "is a domain", "loss": "is a loss"}
+SWITCH = "GANWORKS_IMPORTS"  # "off" in the environment: no module is imported because somebody named it
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def import_named(name: str, option: str) -> ModuleType:
     """Import a module by its full name; it may lie in the current directory. option: the option that names it.
 
-    Raises UsageError, also for any error while it is imported.
+    Raises UsageError, also for any error while it is imported, and where `SWITCH` is off.
     """
+    if os.environ.get(SWITCH) == "off":
+        raise UsageError(f"{option}: modules are imported by the command line alone, not by the studio.")
     if name.endswith(".py") or not _MODULE.fullmatch(name):
         stem = Path(name).stem if name.endswith(".py") else "mymodule"
         raise UsageError(f"{option} takes the name of a module, as in `import {stem}`, not {name[:80]!r}.")

@@ -154,6 +154,8 @@ class Gate:
         try:
             spent = await asyncio.shield(paying)
         except (sqlite3.Error, OSError) as error:
+            if bucket:
+                bucket.put_back(units)
             raise RefusedError(
                 503, "What this key used cannot be counted now. Try later.", "keys_unwritable", 5
             ) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -68,7 +69,8 @@ class KeyStore:
         self.path = own_folder(folder or state_folder()) / "keys.db"
         with _told(self.path):
             _private(self.path)
-            self._reading = _open(self.path)
+            self._latest, self._changing_file = 0.0, threading.Lock()
+            self._reading, self._file = _open(self.path), _identity(self.path)
             with self._writing() as base:
                 base.executescript(_TABLES)
                 base.execute(f"PRAGMA user_version={_VERSION}")
@@ -127,12 +129,31 @@ class KeyStore:
 
     def find(self, sent: str) -> Key | None:
         """The active key that a caller sent; None for any other text. Takes as long for an unknown key as for a
-        wrong one.
+        wrong one. Raises sqlite3.Error when the keys cannot be read: the file was removed, or holds something else.
         """
-        row = self._reading.execute(f"SELECT {_COLUMNS} FROM keys WHERE id = ?", (id_of(sent),)).fetchone()
+        row = self._current().execute(f"SELECT {_COLUMNS} FROM keys WHERE id = ?", (id_of(sent),)).fetchone()
         right = same(row[2] if row else _NOBODY, digest(sent))
-        key = _key(row) if row and right else None
-        return key if key and key.state(time.time()) == "active" else None
+        try:
+            key = _key(row) if row and right else None
+        except (GanworksError, KeyError, TypeError, ValueError) as error:
+            raise sqlite3.DatabaseError("the row of a key is damaged") from error
+        return key if key and key.state(self._now()) == "active" else None
+
+    def _current(self) -> sqlite3.Connection:
+        """The connection for reading; a new one when another file lies there now: the old one's keys count no more."""
+        with self._changing_file:
+            try:
+                found = _identity(self.path)
+                if found != self._file:
+                    self._reading, self._file = _open(self.path), found
+            except OSError as error:
+                raise sqlite3.OperationalError("the file of the keys is gone") from error
+            return self._reading
+
+    def _now(self) -> float:
+        """The time in seconds since 1970, which never goes back here: an expired key does not come to life again."""
+        self._latest = max(self._latest, time.time())
+        return self._latest
 
     def any_active(self) -> bool:
         """Whether there is a key that opens anything."""
@@ -159,7 +180,7 @@ class KeyStore:
 
     def spent(self, name: str) -> int:
         """Cost units of today."""
-        row = self._reading.execute("SELECT units FROM spent WHERE name = ? AND day = ?", (name, today())).fetchone()
+        row = self._current().execute("SELECT units FROM spent WHERE name = ? AND day = ?", (name, today())).fetchone()
         return row[0] if row else 0
 
     def touch(self, id_: str) -> None:
@@ -191,10 +212,17 @@ def today() -> str:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    base = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    where = f"{path.absolute().as_uri()}?mode=rw"  # never made here: `_private` does that, for its owner alone
+    base = sqlite3.connect(where, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, uri=True)
     base.execute("PRAGMA journal_mode=WAL")
     base.execute("PRAGMA synchronous=NORMAL")
     return base
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of the same name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _private(path: Path) -> None:

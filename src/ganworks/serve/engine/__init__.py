@@ -4,7 +4,8 @@
 one model, into places that `places` has measured to give the same bytes; `worker` is the thread that runs them.
 """
 
-from ganworks.serve.engine.engine import Engine
+from typing import TYPE_CHECKING, Any
+
 from ganworks.serve.engine.errors import (
     BusyError,
     CannotLoadError,
@@ -16,6 +17,9 @@ from ganworks.serve.engine.errors import (
     WrongUseError,
 )
 from ganworks.serve.engine.limits import Limits
+
+if TYPE_CHECKING:
+    from ganworks.serve.engine.engine import Engine
 
 __all__ = [
     "BusyError",
@@ -29,3 +33,12 @@ __all__ = [
     "UnknownModelError",
     "WrongUseError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The engine, which imports torch, at its first use: who needs the errors alone goes without."""
+    if name != "Engine":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ganworks.serve.engine.engine import Engine
+
+    return Engine

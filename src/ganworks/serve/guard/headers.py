@@ -20,16 +20,30 @@ ALWAYS = (  # an answer of the application may say something else of the same na
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
     (b"cache-control", b"no-store"),
 )
+_PATH = re.compile(
+    r"(?<![\w.:/<])(?!/v[12]/|/docs)(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()<>]+)+[/\\]([^\s/\\:;,'\"()<>]+)"
+)
+Pairs = tuple[tuple[bytes, bytes], ...]
 _TLS = (b"strict-transport-security", b"max-age=31536000")
 _NEVER = (b"server", b"x-powered-by")
 
 
 def completed(headers: Iterable[tuple[bytes, bytes]], request: str, tls: bool = False) -> list[tuple[bytes, bytes]]:
     """The headers of an answer with those that every answer carries. request: its id. tls: whether it came by TLS."""
-    kept = [(name, value) for name, value in headers if name.lower() not in (*_NEVER, b"x-request-id")]
+    kept = [(name, value) for name, value in headers if name.lower() != b"x-request-id"]
+    return [*secured(kept, (*ALWAYS, *([_TLS] if tls else []))), (b"x-request-id", request.encode())]
+
+
+def secured(headers: Iterable[tuple[bytes, bytes]], usual: Pairs = ALWAYS) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer with those of `usual` that it has not, and without those that name the server."""
+    kept = [(name, value) for name, value in headers if name.lower() not in _NEVER]
     there = {name.lower() for name, _ in kept}
-    added = [header for header in (*ALWAYS, *([_TLS] if tls else [])) if header[0] not in there]
-    return [*kept, *added, (b"x-request-id", request.encode())]
+    return [*kept, *(header for header in usual if header[0] not in there)]
+
+
+def without_folders(text: str) -> str:
+    """A text without the absolute paths in it, of which the last part is kept; addresses of ours stay."""
+    return _PATH.sub(lambda found: found[1], text)
 
 
 class Paths:

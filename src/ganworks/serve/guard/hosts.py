@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -32,52 +33,47 @@ def is_local(host: str) -> bool:
     return False
 
 
-class Hosts:
-    """ASGI middleware. names: hosts by which the service may be called, besides those of this machine itself. open_to:
-    whether others than this machine reach it, who may then call it by any of its addresses and by its own name.
+class Names:
+    """The names by which a server may be called, and the pages that may ask it.
+
+    names: besides those of this machine itself. any_address: whether any address in numbers is a name, too; no DNS
+    could bend it. verb: the command that takes `hosts=`.
     """
 
-    def __init__(self, app: App, names: tuple[str, ...] = (), open_to_others: bool = False):
-        self.app, self.open = app, open_to_others
+    def __init__(self, names: Iterable[str] = (), any_address: bool = False, verb: str = "serve"):
+        self.any_address, self.verb = any_address, verb
         self.names = {name.strip("[]").rstrip(".").lower() for name in names}
-        if open_to_others:
-            self.names |= {socket.gethostname().lower(), *([] if not socket.getfqdn() else [socket.getfqdn().lower()])}
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer with an error, or let the application answer."""
-        if scope["type"] == "http":
-            try:
-                self._check(scope)
-            except RefusedError as error:
-                return await refuse(error, scope, receive, send)
-        return await self.app(scope, receive, send)
-
-    def _check(self, scope: Any) -> None:
-        headers = scope["headers"]
-        hosts = [value for name, value in headers if name == b"host"]
+    def check_host(self, scope: Any) -> str:
+        """The host and port that a request names, "localhost:8000". Raises RefusedError for a foreign one."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
         host, port = _parts(hosts[0]) if len(hosts) == 1 else ("", "")
         if not host:
             raise RefusedError(400, "A request needs one Host header, with a name or an address.", "bad_host")
         if not self._known(host):
-            raise RefusedError(421, "This service is not known by that name. Its owner allows it with `ganworks serve "
-                               "hosts=NAME`.", "unknown_host")  # fmt: skip
-        if scope["method"] not in _READING:
-            self._check_origin(headers, f"{host}:{port or _PORTS[scope.get('scheme', 'http')]}")
+            raise RefusedError(421, "This service is not known by that name. Its owner allows it with `ganworks "
+                               f"{self.verb} hosts=NAME`.", "unknown_host")  # fmt: skip
+        return f"{host}:{port or _PORTS[scope.get('scheme', 'http')]}"
 
     def _known(self, host: str) -> bool:
         if is_local(host) or host in self.names:
             return True
         with suppress(ValueError):
-            return self.open and bool(ipaddress.ip_address(host))  # an address is no name that a DNS could bend
+            return self.any_address and bool(ipaddress.ip_address(host))
         return False
 
-    def _check_origin(self, headers: Any, own: str) -> None:
+    def check_site(self, headers: Any, own: str) -> None:
+        """Raise RefusedError for a request that a page of another site made a browser send. own: see `check_host`.
+
+        What a browser says of itself (Sec-Fetch-Site, which no page can set) counts first, then the Origin.
+        """
         origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
         sites = [value for name, value in headers if name == b"sec-fetch-site"]
-        if not origins and all(site in (b"same-origin", b"none") for site in sites):
-            return
-        if len(origins) == 1 and self._same(origins[0], own):
-            return
+        if all(site in (b"same-origin", b"none") for site in sites):
+            if not origins or (sites and b"none" not in sites):
+                return
+            if len(origins) == 1 and self._same(origins[0], own):
+                return
         raise RefusedError(403, "A page of another site may not ask this of the service.", "foreign_origin")
 
     def _same(self, origin: str, own: str) -> bool:
@@ -89,6 +85,27 @@ class Hosts:
             return True
         behind_tls = f"{host}:{port or '80'}" == own  # a proxy that ends TLS passes http on, with the same Host
         return behind_tls or (not is_local(host) and host in self.names and not port)
+
+
+class Hosts:
+    """ASGI middleware. names: hosts by which the service may be called, besides those of this machine itself. open_to:
+    whether others than this machine reach it, who may then call it by any of its addresses and by its own name.
+    """
+
+    def __init__(self, app: App, names: tuple[str, ...] = (), open_to_others: bool = False):
+        own = [name for name in (socket.gethostname(), socket.getfqdn()) if name] if open_to_others else []
+        self.app, self.names = app, Names((*names, *own), open_to_others)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer with an error, or let the application answer."""
+        if scope["type"] == "http":
+            try:
+                host = self.names.check_host(scope)
+                if scope["method"] not in _READING:
+                    self.names.check_site(scope["headers"], host)
+            except RefusedError as error:
+                return await refuse(error, scope, receive, send)
+        return await self.app(scope, receive, send)
 
 
 def _parts(authority: bytes) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -17,6 +16,7 @@ from ganworks.core.machine import memory
 from ganworks.core.machine.places import NoRoomError
 from ganworks.files.rasters.decode import DecodeError
 from ganworks.serve.engine.errors import ServiceError
+from ganworks.serve.guard.headers import without_folders
 
 _TYPES = {  # the `type` of an error, as clients of the OpenAI API know it
     401: "authentication_error",
@@ -47,9 +47,6 @@ _REASONS = {  # of the engine -> status and code
     "cannot_load": (503, "cannot_load"),
     "closing": (503, "ending"),
 }
-_PATH = re.compile(
-    r"(?<![\w.:/<])(?!/v[12]/|/docs)(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()<>]+)+[/\\]([^\s/\\:;,'\"()<>]+)"
-)
 _LONGEST = 2000  # characters of a message
 _log = logging.getLogger("ganworks.serve")
 
@@ -79,7 +76,7 @@ def no_model(name: str, known: list[str]) -> ApiError:
 
 def plain(message: str) -> str:
     """A message without paths of the server, of which the last part is kept, and of a bounded length."""
-    return _PATH.sub(lambda m: m[1], message)[:_LONGEST]
+    return without_folders(message)[:_LONGEST]
 
 
 def described() -> dict[int | str, dict[str, Any]]:
@@ -162,7 +159,7 @@ def _again(status: int, seconds: float | None) -> dict[str, str]:
     return {"retry-after": str(max(1, math.ceil(seconds or 1)))} if status in (429, 503) else {}
 
 
-def _from_validation(error: RequestValidationError) -> ApiError:
+def from_validation(error: RequestValidationError) -> ApiError:
     """What is wrong with a body, in one sentence; what was sent is not repeated."""
     said, first = [], None
     for entry in error.errors()[:4]:
@@ -188,7 +185,7 @@ def install(app: FastAPI) -> None:
 
     async def handle(request: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
-            return answer(_from_validation(error), request.url.path)
+            return answer(from_validation(error), request.url.path)
         if isinstance(error, PlainHTTPException) and not isinstance(error, ApiError):
             return answer(_from_http(error), request.url.path)
         return answer(from_exception(error), request.url.path)

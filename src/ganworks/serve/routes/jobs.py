@@ -1,4 +1,4 @@
-"""Long work over HTTP: its state, its events, its result, and its end."""
+"""Long work over HTTP: its state, its events, its result, and its end; for the key alone that asked for it."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def accepted(request: Request, job: Job) -> Response:
     return JSONResponse(said, 202, {"location": said["links"]["self"], "x-ganworks-job": job.id})
 
 
-@router.get("/{job_id}", openapi_extra={"x-scope": "sample"})
+@router.get("/{job_id}", openapi_extra={"x-scope": "models"})
 async def state(job_id: str, request: Request) -> dict[str, Any]:
     """How far a job is, and where its result lies."""
     return shown(request, service_of(request).jobs.get(job_id))
 
 
-@router.delete("/{job_id}", openapi_extra={"x-scope": "sample"})
+@router.delete("/{job_id}", openapi_extra={"x-scope": "models"})
 async def cancel(job_id: str, request: Request) -> dict[str, Any]:
     """Stop a job; the result of one that is finished is removed."""
     return shown(request, await service_of(request).jobs.cancel(job_id))
 
 
-@router.get("/{job_id}/result", openapi_extra={"x-scope": "sample"}, response_class=Response,
+@router.get("/{job_id}/result", openapi_extra={"x-scope": "models"}, response_class=Response,
             responses={200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}})  # fmt: skip
 async def result(job_id: str, request: Request) -> Response:
     """The file that a job has made; 409 while it is at work."""
@@ -66,7 +66,7 @@ async def result(job_id: str, request: Request) -> Response:
     return FileResponse(job.file, media_type=job.media, filename=job.name, headers=job.headers)
 
 
-@router.get("/{job_id}/events", openapi_extra={"x-scope": "sample"}, response_class=StreamingResponse,
+@router.get("/{job_id}/events", openapi_extra={"x-scope": "models"}, response_class=StreamingResponse,
             responses={200: _STREAM})  # fmt: skip
 async def events(job_id: str, request: Request) -> Response:
     """Server-sent events: queued, running, progress, done, failed, cancelled. A client that comes back says the id of

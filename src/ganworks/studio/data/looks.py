@@ -15,6 +15,7 @@ from typing import Any
 
 from ganworks.core.console.text import json_text
 from ganworks.core.errors import GanworksError, UsageError
+from ganworks.core.registry import find_recipe
 from ganworks.core.schema.plain import read_json
 from ganworks.studio.places import Place, RefusedError, is_name
 from ganworks.studio.trainings.control import built_in, data_word
@@ -22,6 +23,7 @@ from ganworks.studio.trainings.details import medium_of
 
 _TOGETHER = 2  # looks at the same time
 _KEPT = 200  # looks that are kept
+_WAITING = 32  # looks that wait or run
 _SILENT = "The look at the data ended without an answer; perhaps the memory ran out."
 RESULT = "look.json"
 
@@ -33,6 +35,7 @@ class Job:
     done: int = 0
     total: int = 0
     error: str = ""
+    ended: bool = False
 
 
 class Looks:
@@ -83,15 +86,28 @@ class Looks:
         return {**found, "examples": examples, "sheet": _url(key, found["sheet"]) if found["sheet"] else None}
 
     def begin(self, data: str, recipe: str = "") -> str:
-        """Look at a data set unless that was done or is being done; the key of the look."""
+        """Look at a data set unless that was done or is being done; the key of the look. Raises UsageError for an
+        unknown recipe, RefusedError (503) when too many looks wait.
+        """
+        if recipe:
+            find_recipe(recipe)
         key = self.key(data, recipe)
         with self._lock:
-            under_way = key in self._jobs and not self._jobs[key].error
+            under_way = key in self._jobs and not self._jobs[key].ended
             if not under_way and not (self.place.looks / key / RESULT).is_file():
+                self._make_room()
                 self._jobs[key] = Job()
                 arguments = (key, data_word(self.place, data), recipe)
                 threading.Thread(target=self._look, args=arguments, daemon=True).start()
         return key
+
+    def _make_room(self) -> None:
+        """Forget looks that ended, but for the latest. Raises RefusedError when too many have not."""
+        ended = [key for key, job in self._jobs.items() if job.ended]
+        if len(self._jobs) - len(ended) >= _WAITING:
+            raise RefusedError("Too much is being looked at; try again when some of it is done.", 503)
+        for key in ended[:-_KEPT]:
+            del self._jobs[key]
 
     def state(self, key: str) -> dict[str, Any]:
         """{"done", "total", "state": running, done or failed, "result" or "error"}. Raises RefusedError (404)."""
@@ -115,15 +131,17 @@ class Looks:
         return path
 
     def _look(self, key: str, word: str, recipe: str) -> None:
-        folder = self.place.looks / key
+        folder, job = self.place.looks / key, self._jobs[key]
         with self._room:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                self._run(self._jobs[key], [word, recipe, str(folder)])
+                self._run(job, [word, recipe, str(folder)])
                 if not (folder / RESULT).is_file():
-                    self._jobs[key].error = _SILENT
+                    job.error = _SILENT
             except OSError as error:
-                self._jobs[key].error = f"The look could not be started: {error.strerror or error}."
+                job.error = f"The look could not be started: {error.strerror or error}."
+            finally:
+                job.ended = True
             self._forget()
 
     def _run(self, job: Job, words: list[str]) -> None:

@@ -25,6 +25,8 @@ from ganworks.studio.places import RefusedError, free_name, safe_name, safe_path
 
 _HEADER, _FIELD, _FIELDS = 8 << 10, 64 << 10, 50  # bytes of the headers of a part, of a text field; text fields
 _SPARE = 256 << 20  # bytes that stay free on the disk
+_OVERHEAD = 64 << 20  # bytes of a form besides its files
+_STRIDE = 16 << 20  # bytes after which the disk is looked at again: others write on it, too
 _DEEPEST = 12  # folders within each other
 
 
@@ -60,7 +62,7 @@ async def received(request: Request, folder: Path, limits: Limits) -> AsyncItera
         raise RefusedError("Send a form with files (multipart/form-data).", 415)
     announced = request.headers.get("content-length", "")
     room = shutil.disk_usage(folder).free - _SPARE
-    if announced.isdigit() and int(announced) > min(room, limits.size + (64 << 20)):
+    if announced.isdigit() and int(announced) > min(room, limits.size + _OVERHEAD):
         raise _too_large(limits.size if int(announced) > limits.size else room)
     form = Form(atomic.temporary_beside(folder / f"upload-{secrets.token_hex(4)}"))
     form.folder.mkdir()
@@ -84,7 +86,7 @@ class _Writer:
 
     def __init__(self, form: Form, boundary: bytes, limits: Limits):
         self.form, self._limits = form, limits
-        self._size, self._whole = 0, False
+        self._size, self._came, self._looked, self._whole = 0, 0, 0, False
         self._headers: dict[str, str] = {}
         self._name, self._value, self._text = bytearray(), bytearray(), bytearray()
         self._field, self._file = "", None
@@ -96,6 +98,13 @@ class _Writer:
 
     def take(self, chunk: bytes) -> None:
         """The next bytes. Raises RefusedError, and OSError when the disk refuses them."""
+        self._came += len(chunk)
+        if self._came > self._limits.size + _OVERHEAD:
+            raise _too_large(self._limits.size)
+        if self._came - self._looked >= _STRIDE:
+            self._looked = self._came
+            if (room := shutil.disk_usage(self.form.folder).free - _SPARE) < 0:
+                raise _too_large(room)
         try:
             self._parser.write(chunk)
         except MultipartParseError as error:
@@ -137,6 +146,8 @@ class _Writer:
         if b"filename" not in options:
             if len(self.form.texts) >= _FIELDS:
                 raise RefusedError(f"A form may have {_FIELDS} fields.", 413)
+            if self._field in self.form.texts:
+                raise RefusedError("A field of the form is given twice.")
             return
         sent = options[b"filename"].decode("utf-8", "replace")
         if len(self.form.files) >= self._limits.files:

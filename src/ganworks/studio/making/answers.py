@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import shutil
 from pathlib import Path
@@ -16,6 +17,8 @@ from ganworks.studio.trainings.details import medium_of
 
 MOST = 1000  # samples of one request
 _SHOWN = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".wav", ".mp4", ".webm", ".flac", ".ogg")  # what browsers show
+
+_EXPLORING = "from ganworks.use.exploring.space import Space\n"
 
 
 class Maker:
@@ -65,20 +68,24 @@ class Maker:
         key = self.results.key("latent", self.workshop.stamp(name), asked)
 
         def work(folder: Path) -> Answer:
-            model, directions = self.workshop.model(name, "sample"), self.workshop.directions(name)
+            model = self.workshop.model(name, "sample")
+            space, vectors = self.workshop.sliders(name, asked["labels"])
             moves = {int(k): v for k, v in asked["moves"].items() if v}
-            if any(not 0 <= k < len(directions.names) for k in moves):
-                raise UsageError(f"moves are numbered from 0 to {len(directions.names) - 1}.")
-            z = directions.moved(model.latents(1, asked["seed"], asked["truncation"]), moves)
-            labels = asked["labels"] if asked["labels"] is not None or not model.spec.num_classes else 0
-            samples = model.decode(z, labels, asked["truncation"])
-            told = ", ".join(["z", *_arguments({**asked, "labels": labels})])
+            if any(not 0 <= k < len(vectors) for k in moves):
+                raise UsageError(f"moves are numbered from 0 to {len(vectors) - 1}.")
+            seed, truncation = asked["seed"], asked["truncation"]
+            point = space.of_seeds([seed], truncation) if space.styles else model.latents(1, seed, truncation)
+            for k, amount in moves.items():
+                point = point + amount * float(space.along(vectors[k][None])) * vectors[k]
+            samples = space.samples(point)
+            told = "model" if asked["labels"] is None else f"model, {asked['labels']!r}"
             code = (
-                f"z = torch.tensor({[round(v, 5) for v in z[0].tolist()]})[None]\nmodel.decode({told}).save('one.npz')"
+                f"space = Space({told})\npoint = torch.tensor({[round(v, 5) for v in point[0].tolist()]})[None]\n"
+                "space.samples(point).save('one.npz')"
             )
             shown = self._shown(model, samples, folder, key, _download(samples, "sample"))
             return {**shown["items"][0], **{k: v for k, v in shown.items() if k != "items"}, "items": shown["items"],
-                    "command": "", "python": f"import torch\n{_python(name, code)}"}  # fmt: skip
+                    "command": "", "python": f"import torch\n{_EXPLORING}{_python(name, code)}"}  # fmt: skip
 
         return self.results.make(key, work)
 
@@ -136,6 +143,8 @@ class Maker:
             shutil.copyfile(path, before)
             suffix = model.gives or (before.suffix if before.suffix.lower() in _SHOWN else ".png")
             after = folder / f"after{suffix.lower()}"
+            if given["options"].keys() & inspect.signature(apply_files).parameters.keys():
+                raise UsageError("Options are those of the network, which its page lists.")
             options = {k: v if k == "label" else parse(v) for k, v in given["options"].items()}
             if mask:
                 shutil.copyfile(mask[1], folder / "mask.png")

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ganworks.studio.making.directions import Directions, find_directions
+from ganworks.core.errors import GanworksError
 from ganworks.studio.places import RefusedError
 from ganworks.studio.trainings.state import Runs
 
+SLIDERS, REACH = 12, 3.0  # of a network; standard deviations to each side
 _LOADED, _WAITING = 4, 32  # networks in memory; requests that wait or run
 T = TypeVar("T")
 
@@ -48,15 +49,18 @@ class Workshop:
         """The `Model`, `Applier` or `Predictor` of a run. Raises RefusedError and UsageError."""
         return self._entry(name, use)[0]
 
-    def directions(self, name: str) -> Directions:
-        """The directions of the latents of a run, found at the first call and kept as long as its network is."""
+    def sliders(self, name: str, label: Any = None) -> tuple[Any, Any]:
+        """(the `Space` of a run, unit vectors [k, dim] float32 along which its samples change most), those that
+        `ganworks explore` finds; kept for the label that was asked for last as long as the network is. The axes of the
+        space where it finds none.
+        """
         entry = self._entry(name, "sample")
-        if entry[1] is None:
-            entry[1] = find_directions(entry[0])
-        return entry[1]
+        if entry[1] is None or entry[1][0] != label:
+            entry[1] = (label, *_explored(entry[0], label))
+        return entry[1][1:]
 
     def _entry(self, name: str, use: str) -> list[Any]:
-        """[network, its directions or None], loaded or kept; the one used longest ago makes room."""
+        """[network, its sliders or None], loaded or kept; the one used longest ago makes room."""
         stamp = self.stamp(name)
         if use not in (uses := self.runs.summary(name)["uses"]):
             raise RefusedError(f"{name} cannot {use}; it can {' and '.join(uses) or 'do nothing yet'}.", 409)
@@ -71,6 +75,20 @@ class Workshop:
     def close(self) -> None:
         """End the thread; what waits is dropped."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _explored(model: Any, label: Any) -> tuple[Any, Any]:
+    import torch
+
+    from ganworks.use.exploring import directions
+    from ganworks.use.exploring.space import Space
+
+    space = Space(model, label)
+    count = min(SLIDERS, space.dim)
+    try:
+        return space, directions.find(space, count=count).vectors
+    except (GanworksError, RuntimeError, TypeError, AttributeError):  # a network through which no gradient passes
+        return space, torch.eye(space.dim)[:count]
 
 
 def _load(folder: Path, use: str) -> Any:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from ganworks.serve.routes.strict import StrictRoute
 from ganworks.studio.data.uploads import keep, received
 from ganworks.studio.places import RefusedError, free_name
 
@@ -18,7 +19,7 @@ _AT_ONCE = 0.3  # seconds in which a look may end so that its answer comes at on
 
 def routes(studio: Any) -> APIRouter:
     """The addresses over a `Studio`."""
-    router, looks, place = APIRouter(), studio.looks, studio.place
+    router, looks, place = APIRouter(route_class=StrictRoute), studio.looks, studio.place
 
     @router.get("/data")
     def listed() -> list[dict[str, Any]]:

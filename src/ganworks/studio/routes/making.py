@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ganworks.core.errors import UsageError
 from ganworks.core.schema.plain import read_json
+from ganworks.serve.routes.bodies import Body, Flag, Number, Seed, Truncation, Whole, Word
+from ganworks.serve.routes.strict import StrictRoute
 from ganworks.studio.data.uploads import Form, received
 from ganworks.studio.making.answers import MOST
+from ganworks.studio.making.workshop import REACH
 from ganworks.studio.places import RefusedError
 
-Labels = int | str | list[int | str] | None
-_SEED = Field(0, ge=0, le=2**63 - 1)
-_TRUNCATION = Field(1.0, gt=0, le=10)
+Labels = Whole | Word | Annotated[list[Whole | Word], Field(min_length=1, max_length=MOST)] | None
+Options = Annotated[dict[Word, Flag | Whole | Number | Word], Field(max_length=50)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SampleBody(_Body):
+class SampleBody(Body):
     """Samples `start` to `start + n - 1` of a seed."""
 
     n: int = Field(16, ge=1, le=MOST)
-    seed: int = _SEED
+    seed: Seed = 0
     start: int = Field(0, ge=0, le=2**40)
     labels: Labels = None
-    truncation: float = _TRUNCATION
-    options: dict[str, str | int | float | bool] = Field(default_factory=dict, max_length=50)
+    truncation: Truncation = 1.0
+    options: Options = Field(default_factory=dict)
 
 
-class WalkBody(_Body):
+class WalkBody(Body):
     """A walk from seed to seed, in so many steps each."""
 
-    seeds: list[int] = Field(min_length=2, max_length=20)
+    seeds: list[Seed] = Field(min_length=2, max_length=20)
     steps: int = Field(8, ge=2, le=200)
     labels: Labels = None
-    truncation: float = _TRUNCATION
+    truncation: Truncation = 1.0
 
 
-class LatentBody(_Body):
+class LatentBody(Body):
     """Sample 0 of a seed, moved along directions by number, in standard deviations."""
 
-    seed: int = _SEED
-    moves: dict[str, float] = Field(default_factory=dict, max_length=50)
+    seed: Seed = 0
+    moves: dict[Word, Number] = Field(default_factory=dict, max_length=50)
     labels: Labels = None
-    truncation: float = _TRUNCATION
+    truncation: Truncation = 1.0
 
 
 def routes(studio: Any) -> APIRouter:
     """The addresses over a `Studio`."""
-    router, place, maker, workshop = APIRouter(), studio.place, studio.maker, studio.workshop
+    router, place, maker, workshop = APIRouter(route_class=StrictRoute), studio.place, studio.maker, studio.workshop
 
     @router.post("/runs/{name}/sample")
     async def sample(name: str, body: SampleBody) -> dict[str, Any]:
@@ -74,7 +72,8 @@ def routes(studio: Any) -> APIRouter:
 
     @router.get("/runs/{name}/directions")
     async def directions(name: str) -> list[dict[str, Any]]:
-        return await workshop.do(lambda: workshop.directions(name).listed())
+        _, vectors = await workshop.do(lambda: workshop.sliders(name))
+        return [{"name": f"Direction {k + 1}", "low": -REACH, "high": REACH} for k in range(len(vectors))]
 
     @router.post("/runs/{name}/apply")
     async def apply(name: str, request: Request) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import ganworks
 from ganworks.core import registry
+from ganworks.serve.routes.strict import StrictRoute
 from ganworks.studio.places import RefusedError
 from ganworks.studio.trainings import control, recipes
 from ganworks.studio.trainings.details import REPORT, compared, curves_of, details, file_of
@@ -30,15 +31,15 @@ class StartBody(BaseModel):
     """A training to start. recipe: None recognises it. settings: name -> text as on the command line."""
 
     model_config = ConfigDict(extra="forbid")
-    recipe: str | None = None
-    data: str
+    recipe: str | None = Field(None, max_length=100)
+    data: str = Field(max_length=255)
     name: str | None = Field(None, max_length=100)
     settings: dict[str, str] = Field(default_factory=dict, max_length=100)
 
 
 def routes(studio: Any) -> APIRouter:
     """The addresses over a `Studio`."""
-    router, runs, place = APIRouter(), studio.runs, studio.place
+    router, runs, place = APIRouter(route_class=StrictRoute), studio.runs, studio.place
     streams = threading.BoundedSemaphore(_STREAMS)
 
     @router.get("/state")

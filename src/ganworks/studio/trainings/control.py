@@ -23,6 +23,8 @@ from ganworks.studio.trainings.state import Runs, Summary
 _SETTING = re.compile(r"[a-z_][\w.-]{0,80}", re.IGNORECASE)
 _NOT_HERE = {"out": "the name of the run", "data": "the data", "plugin": "only the command line imports modules",
              "tensorboard": "only the command line writes its files"}  # fmt: skip
+_IMPORTS = ("networks", "game", "domain", "loss")  # which may name a module on the command line
+_OUTSIDE = re.compile(r"(?:^|[,;:=\s\[\"'(])(?:[/~\\]|[A-Za-z]:[/\\])|(?:^|[/\\,;:=\s\[\"'(])\.\.(?:[/\\]|$)")
 _LONGEST = 500  # characters of a setting
 
 
@@ -88,7 +90,19 @@ def checked(settings: Mapping[str, str]) -> dict[str, str]:
             raise RefusedError(f'"{name}" cannot be set here: {_NOT_HERE[name]}.')
         if len(value) > _LONGEST or any(ord(c) < 32 for c in value):
             raise RefusedError(f"The value of {name} must be a line of at most {_LONGEST} characters.")
+        _check_value(name, value)
     return {name: value for name, value in settings.items() if value.strip()}
+
+
+def _check_value(name: str, value: str) -> None:
+    """Raise RefusedError for a module to import, and for a file that does not lie in the studio's folder."""
+    if name.rpartition(".")[2] in _IMPORTS and re.search(r"[.:]", value) and "/" not in value:
+        raise RefusedError(f'"{name}" takes what is installed, by its short name: {_NOT_HERE["plugin"]}.')
+    if _OUTSIDE.search(value):
+        raise RefusedError(
+            f"The value of {name} must name nothing outside of the studio's folder, such as runs/NAME: put the file "
+            "into that folder, or use the command line."
+        )
 
 
 def ask(runs: Runs, name: str, what: str) -> Summary:

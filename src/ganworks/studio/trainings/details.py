@@ -22,10 +22,9 @@ def details(runs: Runs, name: str) -> dict[str, Any]:
     """The summary of a run and everything else. Raises RefusedError (404)."""
     summary, view = runs.summary(name), runs.view(name)
     job = runs.jobs.record(name)
-    config = view.folder / "config.yaml"
     sizes = size_on_disk(view.folder) if view.folder.is_dir() else {}
     found = {
-        "config": config.read_text(encoding="utf-8", errors="replace") if config.is_file() else "",
+        "config": _config(view),
         "command": command_of(view, job, summary),
         "python": python_of(view, summary),
         "next": [{"command": c.text, "why": c.why} for c in advice.commands(view)] if view.plan else [],
@@ -49,6 +48,11 @@ def details(runs: Runs, name: str) -> dict[str, Any]:
         "given": {key: str(value) for key, value in (job.get("settings") or mapping(view.plan.get("given"))).items()},
     }  # fmt: skip
     return {**summary, **runs.place.clean(found)}
+
+
+def _config(view: RunView) -> str:
+    path = view.folder / "config.yaml"
+    return "" if path.is_symlink() or not path.is_file() else path.read_text(encoding="utf-8", errors="replace")
 
 
 def named(view: RunView) -> set[str]:

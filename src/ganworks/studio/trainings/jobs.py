@@ -21,6 +21,7 @@ from typing import Any
 
 from ganworks.core.console.text import json_text
 from ganworks.core.errors import GanworksError
+from ganworks.core.plugins.own import SWITCH
 from ganworks.core.schema.plain import read_json
 from ganworks.files.atomic import replace_file
 from ganworks.studio.places import Place, RefusedError
@@ -30,6 +31,7 @@ Record = dict[str, Any]
 
 PROGRAM = (sys.executable, "-P", "-m", "ganworks")  # -P: modules in the studio's folder do not stand before ours
 _TOKEN = "GANWORKS_STUDIO_JOB"
+MOST = 16  # trainings at the same time
 _SAID = 16 << 10  # bytes at the end of a log that are read
 
 
@@ -45,6 +47,10 @@ class Jobs:
     def path(self, name: str, suffix: str = ".json") -> Path:
         """The record of a training, or with ".log" what it printed."""
         return self.place.jobs / f"{name}{suffix}"
+
+    def at_work(self) -> int:
+        """How many trainings run that were started here."""
+        return sum(self.running(name) is not None for name in self.names())
 
     def names(self) -> list[str]:
         """All trainings that were started here, by the name of their run."""
@@ -71,8 +77,12 @@ class Jobs:
         return 0.0
 
     def start(self, name: str, words: Sequence[str], **facts: Any) -> None:
-        """Start `ganworks *words` in the studio's folder. facts: kept in the record."""
+        """Start `ganworks *words` in the studio's folder. facts: kept in the record. Raises RefusedError (429) when as
+        many run as are allowed.
+        """
         with self.lock:
+            if self.at_work() >= MOST:
+                raise RefusedError(f"{MOST} trainings run already; wait for one of them, or stop one.", 429)
             log = self.path(name, ".log")
             record = {
                 **facts,
@@ -91,11 +101,12 @@ class Jobs:
 
     def _spawn(self, log: Path, words: Sequence[str], token: str) -> subprocess.Popen[bytes]:
         command = [*PROGRAM, *words]
+        around = {**os.environ, _TOKEN: token, SWITCH: "off"}  # uploads lie where it would look for modules
         with log.open("ab") as out:
             try:
                 return subprocess.Popen(
-                    command, cwd=self.place.folder, env={**os.environ, _TOKEN: token}, stdin=subprocess.DEVNULL,
-                    stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                    command, cwd=self.place.folder, env=around, stdin=subprocess.DEVNULL, stdout=out,
+                    stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
                 raise RefusedError(f"The training could not be started: {error.strerror or error}.", 503) from error
