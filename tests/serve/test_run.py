@@ -302,7 +302,7 @@ def test_the_list_of_a_studio_stands_for_its_networks(tmp_path):
         with pytest.raises(UsageError, match="lists no runs"):
             runs_of([str(listed)])
     listed.write_text("{")
-    with pytest.raises(GanworksError, match="served.json"):
+    with pytest.raises(GanworksError, match=r"served\.json"):
         runs_of([str(listed)])
 
 

@@ -296,10 +296,8 @@ def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, c
 
 def _note(settings: dict[str, Any], model: Model, count: int) -> dict[str, Any]:
     """The note of provenance of all samples."""
-    return model.wrap(np.zeros(0), seed=settings["seed"], start=settings.get("start", 0)).note() | {
-        "count": count,
-        "marked": settings["mark"],
-    }
+    first = {"start": settings["start"]} if "start" in settings else {}
+    return model.wrap(np.zeros(0), seed=settings["seed"]).note() | first | {"count": count, "marked": settings["mark"]}
 
 
 def _is_finished_zip(out: Path, settings: dict[str, Any], count: int) -> bool:
