@@ -25,6 +25,16 @@ def test_everything_lies_in_one_folder_with_marks(run, tmp_path, monkeypatch):
         assert film.n_frames == 20
 
 
+def test_what_another_model_made_is_kept(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "explored").mkdir()
+    (tmp_path / "explored" / "walk.webp").write_bytes(b"of another model")
+    for _ in range(2):  # the second time, explored-2/ is its own
+        assert main(["explore", run, "steps=1", "count=1", "seeds=1,2"]) == 0
+    assert (tmp_path / "explored" / "walk.webp").read_bytes() == b"of another model"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["explored", "explored-2"]
+
+
 def test_a_picture_is_projected_and_a_sum_shown(run, tmp_path, capsys):
     Image.new("RGB", (30, 20), "white").save(tmp_path / "white.png")
     assert main(["explore", run, "project", str(tmp_path / "white.png"), "steps=3", f"out={tmp_path}/p.png"]) == 0

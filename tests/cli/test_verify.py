@@ -112,3 +112,15 @@ def test_forms_without_a_watermark_say_so(tmp_path):
 def _key(folder):
     (folder / "k").write_bytes(b"a long passphrase")
     return folder / "k"
+
+
+def test_a_wrong_name_of_a_trusted_certificate_is_wrong_use(tmp_path, capsys):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    code, _, err = verify(capsys, tmp_path / "a.png", f"trust={tmp_path / 'nowhere.pem'}")
+    assert code == 2 and "certificate" in err and "cannot be read" in err
+
+
+def test_a_file_of_no_known_kind_has_no_marks(tmp_path, capsys):
+    (tmp_path / "a").write_bytes(b"a line of text")
+    code, out, _ = verify(capsys, tmp_path / "a")
+    assert code == 4 and "unknown" in out and "BytesIO" not in out

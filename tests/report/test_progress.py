@@ -225,3 +225,18 @@ def test_a_real_terminal_gets_ascii_under_lang_c() -> None:
     assert process.wait(20) == 0 and process.stderr and process.stderr.read() == b"reached the end"
     text.decode("ascii")
     assert b"#" in text and b"Trained on 300 examples" in text
+
+
+def test_a_stage_of_one_piece_counts_no_pieces() -> None:
+    clock, stream = Clock(), io.StringIO()
+    meter = Meter("Searching copies", 1, stream=stream, clock=clock)
+    clock.now += 3
+    meter(0)
+    clock.now += 11
+    meter.beat()
+    meter.close()
+    assert stream.getvalue().splitlines() == [
+        "Searching copies: begun",
+        "Searching copies: 14 s so far",
+        "Searching copies: done in 14 s",
+    ]

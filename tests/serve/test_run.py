@@ -12,8 +12,8 @@ from pathlib import Path
 import fenced
 import pytest
 
-from ganworks.cli.service.serve import names_of, settings_of
-from ganworks.core.errors import UsageError
+from ganworks.cli.service.serve import names_of, runs_of, settings_of
+from ganworks.core.errors import GanworksError, UsageError
 from ganworks.serve import run
 from ganworks.serve.guard import listen
 from ganworks.serve.run import Settings, sockets
@@ -284,8 +284,26 @@ def test_models_have_names(tmp_path):
     assert names_of([str(tmp_path / "a/digits"), str(tmp_path / "net.safetensors")]).keys() == {"digits", "net"}
     with pytest.raises(UsageError, match='Two models are named "digits"'):
         names_of([str(tmp_path / "a/digits"), str(tmp_path / "b/digits")])
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.png").write_bytes(b"")
+    with pytest.raises(UsageError, match="is no run of ganworks"):
+        names_of([str(tmp_path / "photos")])
     with pytest.raises(UsageError, match="There is no run"):
         names_of(["nowhere"])
+
+
+def test_the_list_of_a_studio_stands_for_its_networks(tmp_path):
+    (tmp_path / "runs/digits").mkdir(parents=True)
+    listed = tmp_path / "served.json"
+    listed.write_text('{"models": [{"name": "digits", "path": "runs/digits"}]}')
+    assert names_of(runs_of([str(listed)])) == {"digits": tmp_path / "runs/digits"}
+    for wrong in ("[]", '{"models": []}', '{"models": [3]}', '{"models": [{"path": 3}]}', '{"models": 3}'):
+        listed.write_text(wrong)
+        with pytest.raises(UsageError, match="lists no runs"):
+            runs_of([str(listed)])
+    listed.write_text("{")
+    with pytest.raises(GanworksError, match=r"served\.json"):
+        runs_of([str(listed)])
 
 
 def test_running_needs_no_torch():

@@ -270,3 +270,33 @@ def test_a_shard_that_does_not_fit_is_refused_with_one_that_does(tmp_path, monke
     with pytest.raises(UsageError, match=r"shard=1,000: the samples of two shards would take .* shard=27 would fit"):
         generate(model, 1000, tmp_path / "a")
     assert generate(model, 27, tmp_path / "b").made == 27  # no more than the samples themselves count
+
+
+@pytest.mark.parametrize("form", ["png", "npz", "zip"])
+def test_a_part_of_a_seed_is_what_it_is_in_the_whole(tmp_path, form):
+    model, out = _model(), ".zip" if form == "zip" else ""
+    for name, start, count in (("whole", 0, 30), ("part", 12, 15)):
+        generate(model, count, tmp_path / f"{name}{out}", 7, ["a", "c"], start=start, form=form, shard=10)
+    if form == "npz":
+        shards = {n: [np.load(p) for p in sorted((tmp_path / n).glob("*.npz"))] for n in ("whole", "part")}
+        whole, part = ({k: np.concatenate([s[k] for s in shards[n]]) for k in "xy"} for n in ("whole", "part"))
+        assert all((whole[k][12:27] == part[k]).all() for k in "xy")
+        return
+    names = [f"{index:08d}.png" for index in range(12, 27)]
+    if form == "zip":
+        whole, part = ((z := zipfile.ZipFile(tmp_path / f"{n}.zip")) and {x: z.read(x) for x in z.namelist()}
+                       for n in ("whole", "part"))  # fmt: skip
+    else:
+        whole, part = _content(tmp_path / "whole"), _content(tmp_path / "part")
+    assert [name for name in part if name.endswith(".png")] == names
+    assert all(whole[name] == part[name] for name in names)
+
+
+def test_a_part_that_was_stopped_goes_on_and_another_part_is_refused(tmp_path):
+    model = _model()
+    with pytest.raises(StopError):
+        generate(model, 30, tmp_path / "part", 7, start=5, shard=10, on_progress=_stop_at(10))
+    again = generate(model, 30, tmp_path / "part", 7, start=5, shard=10)
+    assert again.kept >= 10 and again.kept + again.made == 30
+    with pytest.raises(TakenError, match="start"):
+        generate(model, 30, tmp_path / "part", 7, start=6, shard=10)

@@ -14,7 +14,7 @@ from ganworks.core.console.stop import told
 from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
 from ganworks.core.errors import UsageError, nearest, switch
-from ganworks.core.limits import check_count, check_seed, check_truncation
+from ganworks.core.limits import check_count, check_index, check_seed, check_truncation
 from ganworks.core.machine.places import TakenError, place
 from ganworks.report.terminal.meters import Meters
 from ganworks.report.terminal.preview import preview_lines
@@ -22,6 +22,7 @@ from ganworks.use.model import Model
 
 SAMPLING = (
     "seed",
+    "start",
     "out",
     "labels",
     "truncation",
@@ -42,6 +43,11 @@ def chosen_labels(text: str | None) -> Any:
     return None if text is None else text.split(",") if "," in text else text
 
 
+def turned(labels: Any, start: int) -> Any:
+    """Labels that repeat from sample 0 on, as they stand from sample `start` on."""
+    return labels[start % len(labels) :] + labels[: start % len(labels)] if isinstance(labels, list) else labels
+
+
 def sample(places: list[str], options: Options) -> None:
     """ganworks sample SOURCE [COUNT] key=value ..."""
     import_own(options)
@@ -53,6 +59,7 @@ def sample(places: list[str], options: Options) -> None:
     n = whole(count, "the count of samples")
     seed = check_seed(whole(options.get("seed", "0"), "seed"))
     check_count(n, "the count of samples")
+    start = check_index(whole(options.get("start", "0"), "start"))
     truncation = check_truncation(decimal(options.get("truncation", "1"), "truncation"))
     model = with_options(Model.load(source, device=options.get("device", "auto")), options)
     mark = switch("mark", options.get("mark", "on"))
@@ -63,13 +70,16 @@ def sample(places: list[str], options: Options) -> None:
         "truncation": truncation,
     }
     if "interpolate" in options:
+        if start:
+            raise UsageError("start= counts samples of one seed; interpolate= goes through several. Leave one out.")
         walk(model, options, out, mark, seals, facts)
         return
     if n > _BULK and (out.suffix in ("", ".zip")):
-        in_bulk(model, n, options, out, mark, seals, facts)
+        in_bulk(model, n, options, out, mark, seals, {**facts, "start": start})
         return
     with told(lambda: f"Interrupted. What is in {out} is whole, but not all of it; the same command starts again."):
-        samples = model.sample(n, seed=seed, **facts).written_with(*seals)
+        facts["labels"] = turned(facts["labels"], start)
+        samples = model.sample(n, seed=seed, start=start, **facts).written_with(*seals)
         if model.maker is not None and not model.maker.each:
             say(*preview_lines(samples[:5].items), "")
         written, out = free_place(options, out, lambda out: samples.save(out, mark=mark))

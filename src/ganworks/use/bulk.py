@@ -24,7 +24,7 @@ import numpy as np
 from ganworks.core.config import difference
 from ganworks.core.console.text import counted
 from ganworks.core.errors import UsageError
-from ganworks.core.limits import check_count, check_seed, check_truncation
+from ganworks.core.limits import check_count, check_index, check_seed, check_truncation
 from ganworks.core.machine import memory
 from ganworks.core.machine.places import TakenError, place
 from ganworks.core.schema.plain import read_json
@@ -71,6 +71,7 @@ def generate(
     labels: Labels = None,
     *,
     truncation: float = 1.0,
+    start: int = 0,
     shard: int = 1000,
     form: str = "auto",
     mark: bool = True,
@@ -78,7 +79,7 @@ def generate(
     signer: Signer | None = None,
     on_progress: Progress = None,
 ) -> Bulk:
-    """Samples 0 to `count - 1` of `seed` into a folder or zip; the same call again goes on where it stopped.
+    """Samples `start` to `start + count - 1` of `seed` into a folder or zip; the same call goes on where it stopped.
 
     out: a folder (files named by index), or NAME.zip of such files. form: "npz" (shards `shard-00000.npz` with x,
     index, y), "zip", one of the maker's (PNGs for pictures; shards `shard-00000.csv` for a table), or "auto": zip by
@@ -88,7 +89,7 @@ def generate(
     another process, GanworksError when the disk is full; what is finished stays and counts.
     """
     count, shard = check_count(count, "count"), check_count(shard, "shard")
-    seed, truncation, out = check_seed(seed), check_truncation(truncation), place(out)
+    seed, truncation, start, out = check_seed(seed), check_truncation(truncation), check_index(start), place(out)
     form = _form(form, out, model)
     labels = model.label_table(labels)
     memory.check(min(shard, count), _COPIES * model.row_bytes + _BESIDE, "shard", "the samples of two shards")
@@ -102,6 +103,7 @@ def generate(
         "device": model.device.type,
         "labels": None if labels is None else hashlib.sha256(labels.tobytes()).hexdigest()[:16],
         **{name: str(value) for name, value in model.options.items()},
+        **({"start": start} if start else {}),
         **({"watermark": watermark.name} if watermark else {}),
         **({"signed": signer.name} if signer else {}),
     }
@@ -119,7 +121,7 @@ def generate(
         if not finished:
             record = JsonLines(folder / BULK)
             kept = _resume(record, settings, count, shard, each(model))
-            job = _Job(model, folder, record, seed, labels, truncation, form, mark, watermark, signer)
+            job = _Job(model, folder, record, seed, labels, truncation, start, form, mark, watermark, signer)
             made = _work(job, kept, count, shard, on_progress)
             if mark and marked_beside(model.maker, f".{form}"):
                 atomic.replace_file(folder / "mark.json", json.dumps(_note(settings, model, count), indent=1))
@@ -163,6 +165,7 @@ class _Job:
     seed: int
     labels: np.ndarray | None
     truncation: float
+    first: int
     form: str
     mark: bool
     watermark: Watermark | None = None
@@ -222,7 +225,7 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
             for number in range(-(-count // shard)):
                 if number in kept:
                     continue
-                start, stop = number * shard, min(count, (number + 1) * shard)
+                start, stop = job.first + number * shard, job.first + min(count, (number + 1) * shard)
                 samples = job.make(start, stop)
                 finish()
                 waiting = (number, start, stop, writer.submit(job.write, samples, number))
@@ -241,20 +244,20 @@ def _work(job: _Job, kept: set[int], count: int, shard: int, on_progress: Progre
 
 def _resume(record: JsonLines, settings: dict[str, Any], count: int, shard: int, suffix: str) -> set[int]:
     """Numbers of the shards that are finished and intact; starts the record when there is none."""
-    folder, lines = record.path.parent, record.lines
+    folder, lines, begin = record.path.parent, record.lines, settings.get("start", 0)
     if not lines:
-        first = f"{0:08d}{suffix}" if _apart(settings["form"], suffix) else f"shard-{0:05d}.{settings['form']}"
+        first = f"{begin:08d}{suffix}" if _apart(settings["form"], suffix) else f"shard-{0:05d}.{settings['form']}"
         refuse_strangers(folder, (LIST, first))
         record.add({"settings": settings})
         return set()
     refuse_changes(difference(lines[0].get("settings", {}), settings), folder)
     entries = {line["shard"]: line for line in lines[1:] if "shard" in line}
-    if any(line["stop"] > count for line in entries.values()):
-        most = max(line["stop"] for line in entries.values())
+    most = max((line["stop"] - begin for line in entries.values()), default=0)
+    if most > count:
         raise UsageError(
             f"{folder} already holds {counted(most, 'sample')}, more than count={count}. Choose another folder."
         )
-    whole = {n for n, line in entries.items() if line["stop"] == min(count, (n + 1) * shard)}
+    whole = {n for n, line in entries.items() if line["stop"] - begin == min(count, (n + 1) * shard)}
     return {n for n in whole if _digest(folder, settings["form"], entries[n], suffix) == entries[n]["sha256"]}
 
 
@@ -275,12 +278,12 @@ def _digest(folder: Path, form: str, line: dict[str, Any], suffix: str) -> str:
 
 def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, count: int) -> None:
     """Put the finished files into `out`, uncompressed, in order, with fixed dates, so that the bytes are the same."""
-    suffix = each(model)
+    suffix, begin = each(model), settings.get("start", 0)
     note = _note(settings, model, count)
-    size = sum((folder / f"{index:08d}{suffix}").stat().st_size + 300 for index in range(count))
+    size = sum((folder / f"{index:08d}{suffix}").stat().st_size + 300 for index in range(begin, begin + count))
     with atomic.replacing(out, size) as file, zipfile.ZipFile(file, "w") as archive:
         digest = Entries()
-        for index in range(count):
+        for index in range(begin, begin + count):
             name = f"{index:08d}{suffix}"
             content = (folder / name).read_bytes()
             digest.add(name, [content])
@@ -293,7 +296,8 @@ def _assemble(folder: Path, out: Path, settings: dict[str, Any], model: Model, c
 
 def _note(settings: dict[str, Any], model: Model, count: int) -> dict[str, Any]:
     """The note of provenance of all samples."""
-    return model.wrap(np.zeros(0), seed=settings["seed"]).note() | {"count": count, "marked": settings["mark"]}
+    first = {"start": settings["start"]} if "start" in settings else {}
+    return model.wrap(np.zeros(0), seed=settings["seed"]).note() | first | {"count": count, "marked": settings["mark"]}
 
 
 def _is_finished_zip(out: Path, settings: dict[str, Any], count: int) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from ganworks import api
 from ganworks.audit.run import audit, critic, report
 from ganworks.audit.run.audit import audit_run
+from ganworks.cli.main import main
 from ganworks.core.errors import UsageError
 from ganworks.runs.run import Run
 
@@ -134,3 +135,12 @@ def test_the_states_of_torch_and_numpy_are_left_as_they_were(trained):
     before = np.random.get_state()[1].copy(), critic.torch.get_rng_state()
     audit_run(trained, count=100)
     assert (before[0] == np.random.get_state()[1]).all() and critic.torch.equal(before[1], critic.torch.get_rng_state())
+
+
+def test_the_verb_audits_a_run_where_it_is_given_one(trained, tmp_path, capsys):
+    assert main(["audit", str(trained), "count=200", f"out={tmp_path / 'out'}"]) == 0
+    said = capsys.readouterr().out
+    assert "would have been told from chance" in said and "audit.html" in said
+    assert not (tmp_path / "out" / "exclude.csv").exists()  # that is what an audit of data writes
+    assert main(["audit", str(trained), "features=random"]) == 2
+    assert '"features"' in capsys.readouterr().err

@@ -295,7 +295,7 @@ def empty_ones(at: Examined) -> Finding | None:
 
 
 def _unasked(check: str, title: str, at: Examined, why: str) -> Finding:
-    return Finding(check, title, 0, 0, at.of.count, "Not judged.", f"It {why}.")
+    return Finding(check, title, 0, 0, at.of.count, f"Not judged: it {why.partition('. ')[0]}.", f"It {why}.")
 
 
 Check = Callable[[Examined], Any]

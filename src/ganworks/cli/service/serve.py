@@ -8,6 +8,9 @@ from typing import Any
 from ganworks.cli.trust.seals import seals_of
 from ganworks.cli.words import Options, decimal, import_own, only, whole
 from ganworks.core.errors import UsageError
+from ganworks.core.machine.places import explain
+from ganworks.core.schema.plain import read_json
+from ganworks.runs.manifest import NAME
 
 _OPTIONS = ("host", "port", "uds", "root_path", "cert", "key", "keys", "hosts", "proxy", "drain", "body", "connections",
             "log", "audit", "device", "threads", "memory", "watermark", "sign")  # fmt: skip
@@ -25,13 +28,36 @@ def serve(places: list[str], options: Options) -> None:
         from ganworks.serve.start import start
     except ModuleNotFoundError as error:
         raise UsageError(f"Serving needs {error.name}: pip install 'ganworks[serve]'") from error
-    settings, named, running = settings_of(options), names_of(places), _running(options)
+    settings, named, running = settings_of(options), names_of(runs_of(places)), _running(options)
     opened = sockets(settings)
     engine = Engine(named, seals=seals_of(options), **running)
     try:
         start(engine, settings, opened, log=options.get("log", "lines"), audit=options.get("audit", ""))
     finally:
         engine.close()
+
+
+def runs_of(places: list[str]) -> list[str]:
+    """The places, with that of the studio's list (served.json) replaced by what it lists. Raises UsageError."""
+    found: list[str] = []
+    for place in places:
+        found += _listed(Path(place)) if Path(place).suffix == ".json" and Path(place).is_file() else [place]
+    return found
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise explain(error, path, doing="read") from error
+    table = read_json(content, str(path))
+    models = table.get("models") if isinstance(table, dict) else None
+    paths = [one.get("path") if isinstance(one, dict) else None for one in models] if isinstance(models, list) else []
+    if not paths or not all(isinstance(one, str) for one in paths):
+        raise UsageError(
+            f"{path} lists no runs. A list of the studio holds them; publish one there, or name the run folders."
+        )
+    return [str(path.parent / str(one)) for one in paths]
 
 
 def names_of(places: list[str]) -> dict[str, Path]:
@@ -43,9 +69,17 @@ def names_of(places: list[str]) -> dict[str, Path]:
         if name in named:
             raise UsageError(f'Two models are named "{name}": {named[name]} and {path}. Rename the folder of one.')
         if not path.exists():
-            raise UsageError(f"There is no run and no file {path}.")
+            raise UsageError(f"There is no run and no file {path}. `ganworks train` makes runs.")
+        if path.is_dir() and not _may_be_run(path):
+            raise UsageError(f"{path} is no run of ganworks: it holds no {NAME}. Name a run folder, such as runs/NAME.")
         named[name] = path
     return named
+
+
+def _may_be_run(folder: Path) -> bool:
+    """A run, a folder with a published network, or an empty one, where a training may begin."""
+    names = [entry.name for entry in folder.iterdir()]
+    return not names or NAME in names or any(name.endswith(".safetensors") for name in names)
 
 
 def settings_of(options: Options) -> Any:

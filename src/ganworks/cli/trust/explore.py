@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ganworks.cli.words import Options, decimal, import_own, only, whole
 from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
-from ganworks.core.errors import UsageError, nearest
+from ganworks.core.errors import GanworksError, UsageError, nearest
 from ganworks.core.limits import check_count, check_seed
 from ganworks.core.machine.places import place
+from ganworks.files.provenance import read
 from ganworks.report.terminal.meters import Meters
 from ganworks.use.exploring import directions, paths
 from ganworks.use.exploring.pictures import beside, fitted, rows_of
@@ -72,13 +74,29 @@ def _save(samples: Any, out: str, said: str, **how: Any) -> Path:
 def everything(model: Model, words: list[str], options: Options) -> None:
     """A walk, the classes and the directions, in one folder."""
     _none(words, "")
-    folder = place(options.pop("out", "explored"))
+    folder = place(options.pop("out")) if "out" in options else _own_folder(model)
     folder.mkdir(parents=True, exist_ok=True)
     walk(model, [], {**options, "out": str(folder / "walk.webp")})
     if model.spec.num_classes > 1:
         classes(model, [], {**options, "out": str(folder / "classes.webp")})
     along(model, [], {**options, "out": str(folder / "directions.png")})
     say("", "More: sums of samples (sum), a picture of your own (project); `ganworks explore --help` shows how.")
+
+
+def _own_folder(model: Model) -> Path:
+    """explored/, or explored-2/ and so on where that holds what another model made."""
+    for number in range(1, 1000):
+        folder = Path("explored" if number == 1 else f"explored-{number}")
+        if not folder.exists() or _made_by(folder / "walk.webp") == model.fingerprint:
+            return folder
+    raise UsageError("explored to explored-999 are all taken. Name a place with out=.")
+
+
+def _made_by(film: Path) -> str | None:
+    """The model in the note of a film; None for one without, and for what is no film."""
+    with suppress(OSError, ValueError, GanworksError):
+        return (read(film) or {}).get("model")
+    return None
 
 
 def walk(model: Model, words: list[str], options: Options) -> None:

@@ -11,6 +11,7 @@ from ganworks.core.console.text import counted, printable
 from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError
 from ganworks.core.machine.places import TakenError, place
+from ganworks.files.provenance.signing import pem
 from ganworks.files.provenance.verifying import Verdict
 from ganworks.files.provenance.verifying import verify as look
 from ganworks.files.watermark.mark import Watermark
@@ -48,6 +49,8 @@ def verify(places: list[str], options: Options) -> None:
         raise UsageError(f'There is nothing at "{printable(str(path))}" to verify.')
     key = options.get("watermark", os.environ.get("GANWORKS_WATERMARK", ""))
     watermark = Watermark.load(key) if key else None
+    if options.get("trust"):
+        pem(options["trust"], "certificate")  # a wrong name is a mistake of this command, and says nothing of the files
     files = _files(path) if path.is_dir() else [path]
     verdicts = []
     with Meters() as meters:

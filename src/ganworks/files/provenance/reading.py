@@ -68,9 +68,11 @@ def marks_in(content: bytes) -> Packet:
 
 
 def _packet(content: bytes) -> bytes:
-    """The XMP packet of a WebP, JPEG or TIFF."""
+    """The XMP packet of a WebP, JPEG or TIFF; of anything else, nothing."""
     import io
 
+    if not content.startswith((b"RIFF", b"\xff\xd8", b"II", b"MM")):
+        return b""
     with Image.open(io.BytesIO(content), formats=("WEBP", "JPEG", "TIFF")) as image:
         packet = getattr(image, "tag_v2", {}).get(700) or image.info.get("xmp", b"")
     return packet.encode() if isinstance(packet, str) else bytes(packet)

@@ -237,24 +237,27 @@ class Meter:
         self._spoke = True
         self._due = now + (0.1 if self.screen.live else self._every)
         if self.screen.live:
-            self.screen.paint([self._line(f"{self._amount()}{time}")])
+            self.screen.paint([self._line(f"{self._amount()}{time}".removeprefix(", "))])
         else:
-            self.screen.say(f"{self.label}: {self._amount()}{time}")
+            self.screen.say(f"{self.label}: {f'{self._amount()}{time}'.removeprefix(', ') or 'begun'}")
 
     def close(self, complete: bool = True) -> None:
         """End it, with one line if anything was shown."""
         self.screen.close()
         if self._spoke and complete:
             self._spoke = False
-            self.screen.say(f"{self.label}: {count(self.done)} in {duration(self._clock() - self._start)}")
+            amount = count(self.done) if self.done and self.total != 1 else "done"
+            self.screen.say(f"{self.label}: {amount} in {duration(self._clock() - self._start)}")
 
     def _amount(self) -> str:
+        if self.total == 1:  # one piece: there is nothing to count
+            return ""
         if not self.total or self.total <= 0:
             return count(self.done)
         return f"{100 * min(1.0, self.done / self.total):.0f} % {count(self.done)}/{count(self.total)}"
 
     def _left(self, now: float) -> str:
-        if not self.total or not self.done:
+        if not self.total or not self.done or self.total == 1:
             return ""
         return f", {duration((now - self._start) * max(0.0, self.total / self.done - 1))} left"
 
