@@ -11,6 +11,7 @@ import ipaddress
 import re
 import socket
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from ganworks.serve.access.ticket import RefusedError
@@ -22,6 +23,7 @@ _READING = ("GET", "HEAD", "OPTIONS")
 _PORTS = {"http": "80", "https": "443"}
 
 
+@lru_cache(256)
 def is_local(host: str) -> bool:
     """Whether a name or address is this machine as only itself sees it."""
     host = host.strip("[]").rstrip(".").lower()
@@ -51,6 +53,14 @@ class Hosts:
             except RefusedError as error:
                 return await refuse(error, scope, receive, send)
         return await self.app(scope, receive, send)
+
+    def lets_in(self, scope: Any) -> bool:
+        """Whether a request would be passed on."""
+        try:
+            self._check(scope)
+        except RefusedError:
+            return False
+        return True
 
     def _check(self, scope: Any) -> None:
         headers = scope["headers"]
@@ -91,6 +101,7 @@ class Hosts:
         return behind_tls or (not is_local(host) and host in self.names and not port)
 
 
+@lru_cache(256)
 def _parts(authority: bytes) -> tuple[str, str]:
     """(host, port) of an authority, in lower case and without brackets; ("", "") for what is none."""
     found = _FORM.fullmatch(authority.decode("latin-1"))
