@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,15 @@ def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     header = list(header)
     lines = [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
     return "\n".join([*lines, *(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)])
+
+
+def whole(events: Iterable[Any]) -> Iterator[Any]:
+    """The events of a training; SystemExit when it was interrupted, so that half a training becomes no row."""
+    last = None
+    for last in events:
+        yield last
+    if getattr(last, "reason", "") == "interrupted":
+        raise SystemExit("The training was interrupted and saved; the same command goes on.")
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:

@@ -53,7 +53,7 @@ def trained(row: str, data: str, work: Path, threads: int) -> dict[str, Any]:
     recipe, settings = tasks()[row]
     cpu, wall = time.process_time(), time.perf_counter()
     settings = {"train.threads": threads, "train.precision": "bf16", **settings}
-    for event in gw.train(recipe, data=data, out=work / row, **settings):
+    for event in common.whole(gw.train(recipe, data=data, out=work / row, **settings)):
         if isinstance(event, Scored):
             print(row, event, flush=True)
     return {

@@ -70,7 +70,7 @@ def measure(row: dict[str, Any], data: Any, folder: Path) -> dict[str, Any]:
     recipe, settings = settings_of(row)
     shutil.rmtree(folder, ignore_errors=True)
     wall, cpu = time.monotonic(), time.process_time()
-    for _ in gw.train(recipe, data, folder, **settings):
+    for _ in common.whole(gw.train(recipe, data, folder, **settings)):
         pass
     row |= {"cpu_seconds": round(time.process_time() - cpu, 1), "seconds": round(time.monotonic() - wall, 1)}
     row["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # KiB on Linux

@@ -72,7 +72,8 @@ def one(panel: Panel, train: Path, recipe: str, seed: int, budget: str, runs: Pa
     folder = runs / f"{recipe}-{budget}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     wall, cpu = time.monotonic(), time.process_time()
-    list(ganworks.train(recipe, train, out=folder, budget=budget, seed=seed, **{"train.threads": 1}))
+    events = ganworks.train(recipe, train, out=folder, budget=budget, seed=seed, **{"train.threads": 1})
+    list(common.whole(events))
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     rows = []
     for player, entry in published(folder).items():

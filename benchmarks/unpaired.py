@@ -308,7 +308,7 @@ def measure(data: Path, name: str, settings: dict[str, Any]) -> dict[str, Any]:
         out = Path(work) / "run"
         torch.set_num_threads(int(settings["train.threads"]))
         start, wall, steps = time.process_time(), time.monotonic(), 0
-        for event in gw.train(recipe, data=made.source, out=out, **settings):
+        for event in common.whole(gw.train(recipe, data=made.source, out=out, **settings)):
             steps = getattr(event, "seen", steps)
         cpu, wall = time.process_time() - start, time.monotonic() - wall
         nets = published(out)

@@ -82,7 +82,7 @@ def trained(path: str, settings: dict[str, str], folder: Path) -> dict[str, floa
     import ganworks as gw
 
     wall, cpu = time.monotonic(), time.process_time()
-    for event in gw.train("vocoder", f"{path}/train", folder, **settings):
+    for event in common.whole(gw.train("vocoder", f"{path}/train", folder, **settings)):
         if type(event).__name__ == "Scored":
             print(event)
     return {"cpu_seconds": round(time.process_time() - cpu), "wall_seconds": round(time.monotonic() - wall)}

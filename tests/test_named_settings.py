@@ -52,9 +52,22 @@ VERBS = {
     ),
 }
 STUDIO = {"host", "port", "token", "open", "root_path", "hosts"}
+SERVICE = {
+    "keys",
+    "cert",
+    "memory",
+    "cost",
+    "audit",
+    "file",
+    "stream_format",
+    "income",
+}  # of verbs, requests and examples
 MODELS = {"temperature", "where", "tile", "chunk", "label", "native", "noise", "reverse", "overlap", "balanced"}
 PYTHON = {"allow_nonfinite", "weights_only", "info", "returns", "key"}
-FOREIGN = {"provenance.py", "film.py", "writing.py", "scripts.py", "guard.py", "processes.py"}  # XMP, codecs, shells
+FOREIGN = {  # XMP, codecs, shells, HTTP, HTML, SQL
+    *("provenance.py", "film.py", "writing.py", "scripts.py", "guard.py", "processes.py", "xmp.py", "gate.py"),
+    *("store.py", "forms.py", "native.py", "handbook.py", "health.py"),
+}
 QUOTED = re.compile(r'"[^"]*"')  # what a setting's value may name is its own affair
 NAMED = re.compile(r"(?<![\w.<\"/?&;$=+-])((?:(?:domain|networks|game|g|d|train)\.)?[a-z_0-9]+)=(?=[^=\s])")
 
@@ -74,7 +87,8 @@ def known() -> set[str]:
     settings = set().union(*(_below(schema, "", schema["$defs"]) for schema in schemas))
     short = {name.removeprefix("domain.") for name in settings if name.startswith("domain.")}
     games = {f"game.{f.name}" for id_ in registry.named("game").values() for f in fields(registry.part(id_))}
-    return settings | games | short | {f.name for f in fields(Train)} | set(ALIASES) | VERBS | STUDIO | MODELS | PYTHON
+    words = VERBS | STUDIO | SERVICE | MODELS | PYTHON
+    return settings | games | short | {f.name for f in fields(Train)} | set(ALIASES) | words
 
 
 def _texts(path: Path) -> list[tuple[int, str]]:

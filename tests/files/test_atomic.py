@@ -130,9 +130,11 @@ def _writes(tree: ast.AST) -> set[str]:
 
 
 def test_every_file_is_written_through_one_module():
-    """packing/writer.py and fetch.py write into new temporary folders; PyAV encodes into the file it is given."""
+    """Others write into new temporary folders of their own, or hand an open file to a library or a process."""
     own = {"files/atomic.py", "files/packing/writer.py", "files/rasters/film.py", "kinds/video/data/writing.py"}
-    own |= {"pretrained/fetch.py"}
+    own |= {"pretrained/fetch.py", "cli/trust/reproduce.py"}
+    own |= {f"serve/{name}.py" for name in ("service", "jobs", "engine/uploads", "provenance")}
+    own |= {f"studio/{name}.py" for name in ("making/answers", "trainings/jobs", "data/uploads")}
     for path in SOURCE.rglob("*.py"):
         name = path.relative_to(SOURCE).as_posix()
         if name not in own:

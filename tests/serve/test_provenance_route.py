@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient  # noqa: E402
 from ganworks.files import provenance  # noqa: E402
 from ganworks.files.provenance.certificates import self_signed  # noqa: E402
 from ganworks.files.provenance.signing import Signer  # noqa: E402
-from ganworks.serve.routes import provenance as route  # noqa: E402
+from ganworks.serve import provenance as route  # noqa: E402
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8))
 NOTE = provenance.note(model="m", seed=1)

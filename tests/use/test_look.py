@@ -11,8 +11,8 @@ import ganworks as gw
 from ganworks.cli import main as cli
 from ganworks.cli.sample import place_for, with_options
 from ganworks.core.errors import UsageError
+from ganworks.report.terminal.preview import preview_lines
 from ganworks.use.findings import describe_any
-from ganworks.use.samples import preview_lines
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from ganworks.core.errors import UsageError, nearest, switch
 from ganworks.core.limits import check_count, check_seed, check_truncation
 from ganworks.core.machine.places import TakenError, place
 from ganworks.report.terminal.meters import Meters
+from ganworks.report.terminal.preview import preview_lines
 from ganworks.use.model import Model
-from ganworks.use.samples import preview_lines
 
 SAMPLING = (
     "seed",

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganworks import __version__
 from ganworks.serve.engine import Engine
+from ganworks.serve.provenance import provenance_routes
 from ganworks.serve.routes import changes, edits, errors, inference, jobs, native, openai, tables
-from ganworks.serve.routes.provenance import provenance_routes
 from ganworks.serve.service import Limits, Service
 
 ROUTERS = tuple(part.router for part in (native, changes, openai, edits, tables, inference, jobs))
@@ -50,7 +50,7 @@ def create_app(
     )
     app.state.service = service
     errors.install(app)
-    for router in (*ROUTERS, provenance_routes(engine.watermark)):
+    for router in (*ROUTERS, provenance_routes(getattr(engine, "watermark", None))):
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # pyrefly: ignore
     if guard is not None:

@@ -17,7 +17,8 @@ from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.files import provenance
 from ganworks.files.provenance.content import Entries
-from ganworks.use.samples import EPOCH, Pictures, Samples, forms_of, marked_beside, picture
+from ganworks.files.shown import picture
+from ganworks.use.samples import EPOCH, Pictures, Samples, forms_of, marked_beside
 
 MEDIA = {
     ".png": "image/png",

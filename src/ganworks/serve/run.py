@@ -1,9 +1,10 @@
 """How the service is run: its layers, its sockets, and its end.
 
 A request passes, from outside: the connection's limits (`guard.protocol`), `Shedding` (what would come too late),
-`Envelope` (id, headers, log), `Hosts`, `Access` (keys), `Bodies` (size), `Health`, the application. At the first signal the service is no longer ready, answers
-what is new with 503, finishes the requests that it took within `drain` seconds, and ends with exit code 0, or 1 if one
-had to be cut off; jobs are cancelled, as nobody could fetch their results any more. A second signal ends it at once.
+`Envelope` (id, headers, log), `Hosts`, `Access` (keys), `Bodies` (size), `Health`, the application. At the first signal
+the service is no longer ready, answers what is new with 503, finishes the requests that it took within `drain` seconds,
+and ends with exit code 0, or 1 if one had to be cut off; jobs are cancelled, as nobody could fetch their results any
+more. A second signal ends it at once.
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ from ganworks.files.provenance import refuse_strange, replace_result
 from ganworks.files.rasters.write import save_sheet
 from ganworks.files.recognise import Found, recognise
 from ganworks.report.terminal.meters import Meters
+from ganworks.report.terminal.preview import preview_lines
 from ganworks.use.findings import Findings, choose, describe_any
-from ganworks.use.samples import Samples, make_folder, preview_lines
+from ganworks.use.samples import Samples, make_folder
 
 _FILES, _PICTURED = 8, 500  # files to listen to or watch; points in a picture
 _RECORD = "examples.json"

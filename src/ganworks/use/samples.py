@@ -19,7 +19,6 @@ import numpy as np
 from PIL import Image
 
 from ganworks.core.config import difference
-from ganworks.core.console.text import counted
 from ganworks.core.contracts import DecodesSamples
 from ganworks.core.errors import UsageError, nearest
 from ganworks.core.machine.places import TakenError, explain, place
@@ -31,6 +30,7 @@ from ganworks.files.provenance import replace_result
 from ganworks.files.provenance.content import Entries, of_archive, of_bytes
 from ganworks.files.provenance.signing import BESIDE, Signer
 from ganworks.files.rasters.arrange import Frame, arrange
+from ganworks.files.shown import enlarged, picture
 from ganworks.files.watermark.mark import Watermark
 from ganworks.runs.lock import WRITTEN, FolderLock
 
@@ -344,30 +344,6 @@ def make_folder(folder: Path) -> None:
         raise UsageError(str(explain(error, folder))) from error
 
 
-def to_bytes(data: np.ndarray, spec: Spec) -> np.ndarray:
-    """The data as uint8 to look at: the range [low, high] becomes 0 to 255."""
-    if data.dtype == np.uint8:
-        return data
-    scale = 255.0 / ((spec.high - spec.low) or 1.0)
-    return np.clip(np.round((data.astype(np.float64) - spec.low) * scale), 0, 255).astype(np.uint8)
-
-
-def picture(x: np.ndarray, spec: Spec) -> Image.Image:
-    """One example [C, H, W] as an image: 1 channel grey, 3 RGB, 4 RGBA, others below each other in grey."""
-    if x.ndim != 3:
-        raise UsageError(f"Samples of shape {x.shape} ({spec.kind}) are no pictures. Use numpy(), or save as .npz.")
-    x = to_bytes(x, spec)
-    if len(x) in (3, 4):
-        return Image.fromarray(np.ascontiguousarray(x.transpose(1, 2, 0)))
-    return Image.fromarray(np.ascontiguousarray(x.reshape(-1, x.shape[2])))
-
-
-def enlarged(image: Image.Image) -> Image.Image:
-    """Pixel by pixel to about 64 on the longer side, at most eightfold; larger images as they are."""
-    factor = max(1, min(8, 64 // max(image.size)))
-    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-
-
 def npz_bytes(samples: Samples, mark: bool = True) -> bytes:
     """An .npz with x [n, ...], index [n], y [n] and classes when there are labels, and the note as `mark`."""
     arrays: dict[str, np.ndarray] = {"x": samples.data, "index": samples.indices}
@@ -397,21 +373,3 @@ def zip_bytes(entries: list[tuple[str, bytes]], note: dict[str, Any] | None = No
         if note is not None:
             archive.writestr(zipfile.ZipInfo("mark.json", EPOCH), json.dumps(note | {"content": str(digest)}))
     return buffer.getvalue()
-
-
-def preview_lines(items: Any, most: int = 5) -> list[str]:
-    """The first `most` samples as lines to read: texts, rows of a table, or the first values of a series."""
-    if hasattr(items, "to_string"):
-        text = items.head(most).to_string(index=False, max_colwidth=24, line_width=116)
-        return [f"  {line}" for line in text.split("\n")]
-    lines, items = [], list(items)[:most]
-    for item in items if not hasattr(next(iter(items), None), "to_string") else items[:2]:
-        if isinstance(item, str):
-            lines.append(f"  {item[:200]}")
-        elif hasattr(item, "to_string"):
-            lines += [*preview_lines(item, 4), ""]
-        elif getattr(item, "ndim", 0) == 2:
-            lines.append(f"  {counted(len(item), 'step')}, the first {np.round(np.asarray(item)[:2], 3).tolist()}")
-        else:
-            lines.append(f"  {str(item)[:200]}")
-    return lines

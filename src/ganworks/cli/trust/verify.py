@@ -17,6 +17,7 @@ from ganworks.files.watermark.mark import Watermark
 from ganworks.report.terminal.meters import Meters
 
 OPTIONS = ("watermark", "trust", "format", "reproduce", "newkey", "newcert")
+_FORMATS = ("text", "json")
 _BESIDE = (".mark.json", ".unmarked.json", ".c2pa")
 _RECORDS = ("samples.json", "mark.json", "done.jsonl", "applied.jsonl", "settings.json")
 
@@ -41,7 +42,7 @@ def verify(places: list[str], options: Options) -> None:
         return
     path = Path(one(places, "a file or a folder", "verify"))
     form = options.get("format", "text")
-    if form not in ("text", "json"):
+    if form not in _FORMATS:
         raise UsageError(f"format can be text or json, not {form[:40]!r}.")
     if not path.exists():
         raise UsageError(f'There is nothing at "{printable(str(path))}" to verify.')

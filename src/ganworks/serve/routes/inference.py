@@ -21,6 +21,7 @@ from pydantic import Field
 from ganworks import __version__
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_seed, check_truncation
+from ganworks.files.shown import to_bytes
 from ganworks.serve.about import About
 from ganworks.serve.access.ticket import current
 from ganworks.serve.asks import ApplyAsk, DecodeAsk, PredictAsk, SampleAsk
@@ -32,7 +33,7 @@ from ganworks.serve.routes.errors import ApiError, described
 from ganworks.serve.routes.native import deadline_of
 from ganworks.serve.routes.strict import StrictRoute, plain_values, while_there
 from ganworks.serve.service import Service, in_thread, service_of
-from ganworks.use.samples import Samples, to_bytes
+from ganworks.use.samples import Samples
 
 router = APIRouter(prefix="/v2", tags=["inference v2"], route_class=StrictRoute, responses=described())
 VERSION, PICTURE = "1", "image"

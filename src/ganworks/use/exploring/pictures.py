@@ -16,8 +16,9 @@ from ganworks.core.spec import Spec
 from ganworks.files.provenance import encode, replace_result
 from ganworks.files.rasters.arrange import Frame, arrange
 from ganworks.files.rasters.decode import decode
+from ganworks.files.shown import enlarged, picture
 from ganworks.use.exploring.project import Projection
-from ganworks.use.samples import Samples, enlarged, picture
+from ganworks.use.samples import Samples
 
 _LARGEST = 8  # a difference is shown so many times as large
 
