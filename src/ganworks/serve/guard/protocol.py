@@ -49,8 +49,8 @@ class Limits:
 
 @dataclass
 class Door:
-    """The connections that are open. proxies: addresses that speak for many clients. shed: the refusal (headers, body) of
-    a request by its scope, None for one that is let in; asked before anything is begun for it.
+    """The connections that are open. proxies: addresses that speak for many clients. shed: the refusal (headers, body)
+    of a request by its scope, None for one that is let in; asked before anything is begun for it.
     """
 
     limits: Limits = field(default_factory=Limits)
