@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from ganworks.files.sources import open_source
 from ganworks.files.tables.write import csv_text
 from ganworks.metrics.estimate import wilson
 from ganworks.runs.published import Published, load_net
+from ganworks.use.model import fingerprint
 
 FILE = "classifier.safetensors"
 _ROWS = 64  # pictures per batch
@@ -144,6 +146,11 @@ class Predictor:
     def load(path: str | Path, *, device: str | torch.device = "auto") -> Predictor:
         """From a run folder or a classifier.safetensors alone. Raises UsageError for anything else."""
         return Predictor(load_net(path, FILE), device=device)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the network's tensors, the same on every device."""
+        return fingerprint(self.net)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from ganworks.audit.run.roc import Telling, curve, telling
 from ganworks.core.abilities.auditing import HoldsRecords, KnowsLikelihood
 from ganworks.core.chance import seeded
 from ganworks.core.console.text import counted
-from ganworks.core.contracts import Work
+from ganworks.core.contracts import ShowsExamples, Work
 from ganworks.core.errors import UsageError
 from ganworks.core.limits import check_count, check_seed
 from ganworks.metrics.scoring import plain
@@ -206,7 +206,7 @@ def _by_distances(case: _Case, train: np.ndarray, held: np.ndarray, made: np.nda
 def _draw_pairs(case: _Case, rows: np.ndarray, train_rows: np.ndarray) -> None:
     """The samples nearest to a training example above that example, where examples are pictures."""
     spec = case.data.spec
-    if len(spec.shape) != 3 or not hasattr(case.config.domain, "show") or case.copies is None:
+    if len(spec.shape) != 3 or not isinstance(case.config.domain, ShowsExamples) or case.copies is None:
         return
     near = case.copies.near[:8]
     real = case.data.raw(train_rows[[place for _, place, _ in near]])

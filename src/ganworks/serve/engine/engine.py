@@ -364,7 +364,7 @@ def _facts(loaded: Loaded) -> dict[str, Any]:
         **{name: files[name] for name in ("forms", "each", "takes", "gives")},
         "recipe": card.get("recipe"),
         "seen": card.get("seen"),
-        "fingerprint": getattr(thing, "fingerprint", None),
+        "fingerprint": thing.fingerprint,
         "sha256": loaded.sha256,
         "bytes": loaded.bytes,
     }

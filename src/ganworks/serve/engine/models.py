@@ -200,7 +200,7 @@ class Models:
         with RANDOM:
             thing = open_model(place.path, use, self.device)
             thing.seals = self.seals
-            _ = thing.fingerprint if hasattr(thing, "fingerprint") else None  # computed once, here
+            _ = thing.fingerprint  # computed once, here
         if digests_of(place.path) != digests:
             raise BusyError(f"{place.path} changed while it was loaded; try again.", 1.0)
         return Loaded(name, use, thing, digests, bytes_of(thing))
