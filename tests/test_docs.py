@@ -10,9 +10,11 @@ import pytest
 
 from ganworks.cli import main as cli
 from ganworks.core import registry
+from ganworks.use.evaluate import evaluate_run
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"train": ["train.precision=fp32", "train.threads=1"], "eval": ["count=200"]}  # added to the commands of a page
+NARROW = {"biggan": "networks.width=2", "stylegan2": "networks.width=16"}  # recipes whose networks are large
 KINDS = ROOT / "src" / "ganworks" / "kinds"
 PAGES = [
     ROOT / "README.md",
@@ -35,6 +37,11 @@ def cheap(text: str) -> str:
     return re.sub(r"""budget=(["']?)[\w.]+\1""", r"budget=\g<1>64\g<1>", text)
 
 
+def small(words: list[str]) -> list[str]:
+    """What makes a command cheap."""
+    return [*SMALL.get(words[1], []), *(NARROW[word] for word in words[2:3] if word in NARROW and words[1] == "train")]
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with data of every kind."""
@@ -47,11 +54,12 @@ def place(tmp_path_factory):
 def test_blocks_run(page, place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setitem(evaluate_run.__kwdefaults__, "count", 200)
     for block in blocks(page, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(cheap(line), comments=True)
             if words and words[0] == "ganworks":
-                assert cli.main([*words[1:], *SMALL.get(words[1], [])]) == 0, f"{line}\n{capsys.readouterr().err}"
+                assert cli.main([*words[1:], *small(words)]) == 0, f"{line}\n{capsys.readouterr().err}"
     for number, block in enumerate(blocks(page, "python")):
         name = f"block_{name_of(page).replace('-', '_')}_{number}"
         (place / f"{name}.py").write_text(cheap(block))

@@ -1,6 +1,7 @@
 """Clips as data: layouts, labels, length and stride, what is damaged, endless or uneven, and how it is packed."""
 
 import io
+import json
 import zipfile
 from collections import Counter
 
@@ -261,7 +262,10 @@ def test_the_pack_is_made_once(tmp_path, monkeypatch):
 
 def test_mp4_has_the_same_bytes_and_carries_its_note():
     frames = numbered()[:, :, :7, :7]
-    assert mp4(frames, 7.5, "made") == mp4(frames, 7.5, "made") and note_of(mp4(frames, 7.5, "made")) == "made"
+    note = {"software": "ganworks", "seed": 3}
+    first = mp4(frames, 7.5, note)
+    assert first == mp4(frames, 7.5, note)
+    assert json.loads(note_of(first))["seed"] == 3
 
 
 @pytest.mark.parametrize(
