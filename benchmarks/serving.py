@@ -102,6 +102,12 @@ def load(task: dict[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def spent(pid: int) -> float:
+    """Seconds of the processor that a process took."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident(pid: int) -> float:
     """Memory of a process in MB, without pages of files."""
     fields = Path(f"/proc/{pid}/statm").read_text().split()
@@ -168,7 +174,9 @@ def overload(task: dict[str, Any], pid: int, seconds: float) -> dict[str, Any]:
     for k in range(turns):
         rate = 4 * sustained[-1]
         asked = {"mode": "open", "rate": rate, "seconds": seconds / turns, "deadline": DEADLINE, "seed": k}
+        before = spent(pid)
         parts.append({**load({**task, **asked}), "rate": rate})
+        parts[-1]["server_cpu"] = spent(pid) - before
         memory.append(resident(pid))
         sustained.append(_sustained(task))
     ratios = [
@@ -193,6 +201,9 @@ def overload(task: dict[str, Any], pid: int, seconds: float) -> dict[str, Any]:
         "refused_p99": max(one["refused_p99"] for one in parts),
         "lag_p99": max(one["lag_p99"] for one in parts),
         "statuses": statuses,
+        "opened": sum(one["opened"] for one in parts),
+        "server_cpu": round(sum(one["server_cpu"] for one in parts), 1),
+        "client_cpu": round(sum(one["cpu"] for one in parts), 1),
         "answered": sum(one["answered"] for one in parts),
         "wrong": sum(one["wrong"] for one in parts),
         "memory_mb": [round(value, 1) for value in memory],

@@ -56,17 +56,27 @@ class About:
         """What one example is."""
         return Spec.from_dict(self.cards[0]["spec"])
 
-    @property
+    @cached_property
     def sample_bytes(self) -> int:
         """Bytes of one sample in memory."""
         return math.prod(self.spec.shape) * np.dtype(self.spec.dtype).itemsize
 
     def domain(self, use: str) -> Any:
         """The domain of the network of that use, or None where its class is not installed here."""
-        try:
-            return from_dict(Any, self.card(use).get("domain"), "domain")
-        except UsageError:
-            return None
+        if use not in self._domains:
+            try:
+                self._domains[use] = from_dict(Any, self.card(use).get("domain"), "domain")
+            except UsageError:
+                return None
+        return self._domains[use]
+
+    @cached_property
+    def _domains(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
+    def _options(self) -> dict[str, dict[str, str]]:
+        return {}
 
     @cached_property
     def maker(self) -> Any:
@@ -74,17 +84,17 @@ class About:
         domain = self.domain("sample")
         return domain if isinstance(domain, MakesFiles) else None
 
-    @property
+    @cached_property
     def pictures(self) -> bool:
         """Whether samples are pictures."""
         return self.maker is None and len(self.spec.shape) == 3
 
-    @property
+    @cached_property
     def forms(self) -> tuple[str, ...]:
         """Suffixes that samples can be sent as, the usual one first."""
         return forms_here(self.maker, self.pictures)
 
-    @property
+    @cached_property
     def each(self) -> str:
         """The suffix of a sample's own file; "" when samples belong in one file or have none."""
         return ".png" if self.pictures else self.maker.each if self.maker else ""
@@ -103,13 +113,18 @@ class About:
 
     def options(self, use: str) -> dict[str, str]:
         """Name -> meaning of the options of a use."""
-        found, domain = self.card(use).get("options"), self.domain(use)
-        if isinstance(found, Mapping):
-            return {str(name): str(text) for name, text in found.items()}
-        return dict(domain.options) if isinstance(domain, HasOptions) else {}
+        if use not in self._options:
+            found, domain = self.card(use).get("options"), self.domain(use)
+            if isinstance(found, Mapping):
+                self._options[use] = {str(name): str(text) for name, text in found.items()}
+            else:
+                self._options[use] = dict(domain.options) if isinstance(domain, HasOptions) else {}
+        return dict(self._options[use])
 
     def check_options(self, options: dict[str, Any], use: str) -> dict[str, Any]:
         """The options of a request. Raises UsageError for those that name files of this machine, and unknown ones."""
+        if not options:
+            return {}
         domain, known = self.domain(use), self.options(use)
         for name in options:
             if name in file_options(domain):

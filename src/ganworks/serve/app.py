@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ganworks import __version__
 from ganworks.serve.engine import Engine
-from ganworks.serve.guard.shedding import Shedding
 from ganworks.serve.provenance import provenance_routes
 from ganworks.serve.routes import changes, edits, errors, inference, jobs, native, openai, tables
 from ganworks.serve.service import Limits, Service
@@ -56,7 +55,6 @@ def create_app(
     app.openapi = lambda: _openapi(app)  # pyrefly: ignore
     if guard is not None:
         guard(app)
-    app.add_middleware(Shedding, engine=engine)
     app.add_middleware(RequestId)
     return app
 

@@ -1,9 +1,10 @@
 """How the service is run: its layers, its sockets, and its end.
 
-A request passes, from outside: the connection's limits (`guard.protocol`), `Envelope` (id, headers, log), `Hosts`,
-`Access` (keys), `Bodies` (size), `Health`, the application. At the first signal the service is no longer ready, answers
-what is new with 503, finishes the requests that it took within `drain` seconds, and ends with exit code 0, or 1 if one
-had to be cut off; jobs are cancelled, as nobody could fetch their results any more. A second signal ends it at once.
+A request passes, from outside: the connection's limits (`guard.protocol`), `Shedding` (what would come too late),
+`Envelope` (id, headers, log), `Hosts`, `Access` (keys), `Bodies` (size), `Health`, the application. At the first signal
+the service is no longer ready, answers what is new with 503, finishes the requests that it took within `drain` seconds,
+and ends with exit code 0, or 1 if one had to be cut off; jobs are cancelled, as nobody could fetch their results any
+more. A second signal ends it at once.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ganworks.serve.guard.bodies import Bodies
 from ganworks.serve.guard.headers import Paths
 from ganworks.serve.guard.hosts import Hosts, is_local
 from ganworks.serve.guard.protocol import Door, Limits, guarded
+from ganworks.serve.guard.shedding import Pulse, Refusal, Shedding
 from ganworks.serve.telemetry.envelope import Envelope
 from ganworks.serve.telemetry.handbook import Handbook
 from ganworks.serve.telemetry.health import Health
@@ -98,13 +100,38 @@ def needs_keys(settings: Settings, store: KeyStore | None) -> bool:
 
 
 def fence(
-    app: Any, settings: Settings, gate: Gate, state: State, *, door: Door | None = None, places: dict[str, Path]
+    app: Any,
+    settings: Settings,
+    gate: Gate,
+    state: State,
+    *,
+    door: Door | None = None,
+    places: dict[str, Path],
+    refusal: Refusal | None = None,
+    pulse: Pulse | None = None,
 ) -> App:
-    """The application within its layers. app: FastAPI, or anything with `openapi()`. places: model -> where it lies."""
+    """The application within its layers. app: FastAPI, or anything with `openapi()`. places: model -> where it lies.
+    refusal, pulse: say what would be answered too late, see `Shedding`; None: nothing is refused for that.
+    """
     inner = Health(Handbook(app, app.openapi, gate.required), state, gate, door)
     inside = Access(Bodies(inner, settings.body), gate, lambda: Scopes(app.openapi(), settings.public))
     hosts = Hosts(inside, (*settings.hosts, *([settings.host] if settings.host else [])), not settings.local)
-    return Envelope(hosts, state, Paths(places))
+    whole = Envelope(hosts, state, Paths(places))
+    if refusal is None:
+        return whole
+
+    def welcome(scope: Any, model: str) -> bool:
+        return (
+            not state.ending()
+            and hosts.lets_in(scope)
+            and gate.welcomes(scope["headers"], scope["query_string"], model)
+        )
+
+    shedding = Shedding(whole, refusal, welcome, state.shed, (lambda: pulse.seconds) if pulse else (lambda: 0.0))
+    if door is None or settings.proxy:  # the headers of a proxy are read in a layer of its own
+        return shedding
+    door.shed = shedding.answer
+    return whole
 
 
 def sockets(settings: Settings) -> list[Any]:

@@ -22,6 +22,7 @@ from ganworks.serve.app import create_app
 from ganworks.serve.engine import Engine
 from ganworks.serve.guard.hosts import is_local
 from ganworks.serve.guard.protocol import Door
+from ganworks.serve.guard.shedding import Pulse
 from ganworks.serve.run import Settings, fence, needs_keys, run
 from ganworks.serve.telemetry.lines import teller
 from ganworks.serve.telemetry.metrics import Counter, Metric
@@ -42,17 +43,21 @@ def start(engine: Engine, settings: Settings, opened: list[Any], *, log: str = "
     kept = _audit(audit, settings, opened)
     watched = Watched(engine)
     state = State(watched, kept, tell)
+    state.names = lambda: engine.paths
     places = {name: Path(place) for name, place in engine.paths.items()}
+    pulse = Pulse(lambda: bool(state.working))
     app = create_app(cast(Engine, Metered(engine, gate, Positions(places), state.late)))
-    fenced = fence(app, settings, gate, state, door=door, places=places)
+    fenced = fence(app, settings, gate, state, door=door, places=places, refusal=engine.refusal, pulse=pulse)
     lines = welcome(engine.names, settings, opened, gate.required, kept, places)
     loading: list[asyncio.Task[None]] = []
 
     def listening() -> None:
         say(*lines)
+        pulse.begin()
         loading.append(asyncio.get_running_loop().create_task(watched.load()))
 
     cut = run(fenced, settings, opened, state, door, listening, app.state.service.jobs.close)
+    state.tell_shed()
     gate.close()
     if kept:
         kept.close()

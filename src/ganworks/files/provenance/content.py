@@ -130,11 +130,13 @@ def of_json(samples: Any) -> str:
     return f"texts:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def seal(content: bytes, name: str) -> bytes:
-    """A picture whose note has an empty place for the digest, with the digest of its pixels in that place."""
+def seal(content: bytes, name: str, digest: str = "") -> bytes:
+    """A picture whose note has an empty place for the digest, with the digest of its pixels in that place. digest: that
+    one, where it is known; "": it is read from the picture.
+    """
     if UNSEALED.encode() not in content:
         return content
-    made = content.replace(UNSEALED.encode(), of_picture(content, name).encode())
+    made = content.replace(UNSEALED.encode(), (digest or of_picture(content, name)).encode())
     return png_with_sums(made) if made[:4] == b"\x89PNG" else made
 
 

@@ -8,11 +8,13 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from ganworks.files.provenance.containers import gif_with_xmp
-from ganworks.files.provenance.content import seal
+from ganworks.files.provenance.content import of_rasters, seal
 from ganworks.files.provenance.note import text_of, unsealed
 from ganworks.files.provenance.xmp import xmp
+from ganworks.files.rasters.read import still
 
 PNG_TEXTS = ("Software", "ganworks", "XML:com.adobe.xmp")  # keywords under which a PNG holds the note
+_PLAIN = ("L", "LA", "RGB", "RGBA")  # kinds of pixels that a PNG gives back as they are
 
 
 def encode(frames: list[Image.Image], form: str, mark: dict[str, Any] | None, fps: float = 12.0) -> bytes:
@@ -25,7 +27,14 @@ def encode(frames: list[Image.Image], form: str, mark: dict[str, Any] | None, fp
         options = {"save_all": True, "append_images": frames[1:], "duration": round(1000 / fps), "loop": 0}
     if form == "webp":
         options |= {"lossless": True, "quality": 50}
-    return marked(lambda more: _saved(frames[0], form.upper(), options | more), form.upper(), mark)
+    digest = _kept(frames, form) if mark is not None else ""
+    return marked(lambda more: _saved(frames[0], form.upper(), options | more), form.upper(), mark, digest)
+
+
+def _kept(frames: list[Image.Image], form: str) -> str:
+    """The digest of what a reader of the file will see, where that is what is written: stills as PNG; else ""."""
+    plain = form == "png" and len(frames) == 1 and frames[0].mode in _PLAIN and not frames[0].info
+    return of_rasters([still(frames[0])]) if plain else ""
 
 
 def _saved(image: Image.Image, form: str, options: dict[str, Any]) -> bytes:
@@ -34,13 +43,15 @@ def _saved(image: Image.Image, form: str, options: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def marked(save: Any, form: str, mark: dict[str, Any] | None) -> bytes:
-    """A picture in a format of Pillow's with the note in it. save(options for Pillow) -> its bytes."""
+def marked(save: Any, form: str, mark: dict[str, Any] | None, digest: str = "") -> bytes:
+    """A picture in a format of Pillow's with the note in it. save(options for Pillow) -> its bytes. digest: of its
+    pixels, where it is known.
+    """
     if mark is None:
         return save({})
     if form == "GIF":  # its comments are cut into pieces, so that only the packet has a place for the digest
         return seal(gif_with_xmp(save(options_for(form, mark)), xmp(unsealed(mark))), form)
-    return seal(save(options_for(form, unsealed(mark))), form)
+    return seal(save(options_for(form, unsealed(mark))), form, digest)
 
 
 def options_for(form: str, mark: dict[str, Any]) -> dict[str, Any]:

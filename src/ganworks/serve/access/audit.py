@@ -46,6 +46,7 @@ def line_of(ticket: Ticket) -> dict[str, Any]:
         "status": ticket.status,
         "seconds": round(ticket.seconds, 4),
         "bytes": ticket.size,
+        **({"refused": ticket.refused} if ticket.refused else {}),
     }
 
 

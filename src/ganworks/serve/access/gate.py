@@ -73,6 +73,21 @@ class Gate:
             self._writer.submit(self._touch, key.id)
         return key
 
+    def welcomes(self, headers: Headers, query: bytes, model: str = "") -> bool:
+        """Whether a caller may use a model, "" for any, as far as it is known without counting anything."""
+        sent = {*_sent(headers)}
+        if not sent and not query:
+            return not self.required
+        if len(sent) > 1 or _key_in(query):
+            return False
+        try:
+            key = self._find(*sent) if sent else None
+        except RefusedError:
+            return False
+        if key is None:
+            return not self.required and not any(text.startswith("gwk_") for text in sent)
+        return (key.allows("sample") or key.allows("apply")) and (not model or key.may_use(model))
+
     def _find(self, sent: str) -> Key | None:
         try:
             return self.store.find(sent) if self.store else None

@@ -40,7 +40,8 @@ class Ticket:
     id: given by the caller if it is well formed, else made here. client: the address it came from. route: the address
     as the service declares it, e.g. /v1/models/{name}/sample, never what the caller wrote; that is
     `asked`, the path alone, which is for the console, with keys in it covered. started: on the monotonic
-    clock. cost: in cost units. sha256: of the model.
+    clock. cost: in cost units. sha256: of the model. refused: how many requests a line tells of, which were refused
+    unread.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Ticket:
     status: int = 0
     size: int = 0
     ended: bool = False
+    refused: int = 0
 
     @property
     def seconds(self) -> float:

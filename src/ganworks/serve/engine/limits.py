@@ -32,7 +32,7 @@ class Limits:
     files: int = 256
     steps: int = 2_000
     waiting: int = 256
-    patience: float = 0.5
+    patience: float = 0.4
     window_s: float = 0.003
     slice: int = 256
 

@@ -12,6 +12,7 @@ import re
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from ganworks.serve.access.ticket import RefusedError
@@ -23,6 +24,7 @@ _READING = ("GET", "HEAD", "OPTIONS")
 _PORTS = {"http": "80", "https": "443"}
 
 
+@lru_cache(256)
 def is_local(host: str) -> bool:
     """Whether a name or address is this machine as only itself sees it."""
     host = host.strip("[]").rstrip(".").lower()
@@ -100,14 +102,26 @@ class Hosts:
         """Answer with an error, or let the application answer."""
         if scope["type"] == "http":
             try:
-                host = self.names.check_host(scope)
-                if scope["method"] not in _READING:
-                    self.names.check_site(scope["headers"], host)
+                self._check(scope)
             except RefusedError as error:
                 return await refuse(error, scope, receive, send)
         return await self.app(scope, receive, send)
 
+    def lets_in(self, scope: Any) -> bool:
+        """Whether a request would be passed on."""
+        try:
+            self._check(scope)
+        except RefusedError:
+            return False
+        return True
 
+    def _check(self, scope: Any) -> None:
+        host = self.names.check_host(scope)
+        if scope["method"] not in _READING:
+            self.names.check_site(scope["headers"], host)
+
+
+@lru_cache(256)
 def _parts(authority: bytes) -> tuple[str, str]:
     """(host, port) of an authority, in lower case and without brackets; ("", "") for what is none."""
     found = _FORM.fullmatch(authority.decode("latin-1"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -48,13 +49,16 @@ class Limits:
 
 @dataclass
 class Door:
-    """The connections that are open. proxies: addresses that speak for many clients."""
+    """The connections that are open. proxies: addresses that speak for many clients. shed: the refusal (headers, body)
+    of a request by its scope, None for one that is let in; asked before anything is begun for it.
+    """
 
     limits: Limits = field(default_factory=Limits)
     proxies: tuple[str, ...] = ()
     open: int = 0
     refused: int = 0
     cut: int = 0
+    shed: Callable[[Any], tuple[list[tuple[bytes, bytes]], bytes] | None] | None = None
     _from: Counter[str] = field(default_factory=Counter)
 
     def enter(self, address: str) -> bool:
@@ -86,6 +90,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._limits, self._phase, self._since = self.door.limits, "head", time.monotonic()
         self._taken = self._head = self._url = self._count = self._waiting = 0
         self._refusal: tuple[int, str, str] | None = None
+        self._fresh = False  # whether a head has just come
         self._address = self.client[0] if self.client else ""
         self._inside = self.door.enter(self._address)
         self._timer: asyncio.TimerHandle | None = None
@@ -146,7 +151,22 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refusal = self._refusal or (400, "Too many requests were sent before the first was answered.", "busy")
         if not self._refusal:
             self._enter("body")
+            self._fresh = True
             super().on_headers_complete()
+            self._fresh = False
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Let the application answer, unless the request is refused at once."""
+        found = self.door.shed(cycle.scope) if self.door.shed and self._fresh else None
+        if found is None:
+            return super()._start_asgi_task(cycle, app)
+        headers = [*self.server_state.default_headers, *found[0]]
+        headers += [] if cycle.keep_alive else [(b"connection", b"close")]
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(_bytes(429, headers, found[1]))
+        if not cycle.keep_alive:
+            self.transport.close()
+        return self.on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -157,6 +177,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """The request is whole."""
         if not self._refusal:
             super().on_message_complete()
+            if self._phase == "linger":  # the answer has gone: from now on the connection is idle
+                self._unset_keepalive_if_required()
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
             self._enter("idle" if self._phase == "linger" else "answer")
 
     def on_response_complete(self) -> None:
@@ -253,7 +278,11 @@ def _raw(status: int, message: str, code: str) -> bytes:
         (b"connection", b"close"),
     ]
     head = [*head, (b"retry-after", b"2")] if status == 503 else head
-    lines = b"".join(name + b": " + value + b"\r\n" for name, value in completed(head, "none"))
+    return _bytes(status, completed(head, "none"), body)
+
+
+def _bytes(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode() + lines + b"\r\n" + body
 
 

@@ -29,6 +29,7 @@ def _line(ticket: Ticket) -> str:
         "model": ticket.model,
         "n": ticket.n or "",
         "cost": ticket.cost or "",
+        "refused": ticket.refused or "",
         "ms": round(ticket.seconds * 1000),
         "bytes": ticket.size,
         "key": ticket.key.name if ticket.key else "",

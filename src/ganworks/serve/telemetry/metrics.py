@@ -98,11 +98,14 @@ class Meters:
         self.samples = Counter("ganworks_results_total", "Results that were asked for and given.", ("model",))
         self.units = Counter("ganworks_cost_units_total", "Cost units that were used.", ("model",))
         self.open = Gauge("ganworks_requests_in_flight", "Requests that are being answered.")
+        self.shed = Counter(
+            "ganworks_requests_shed_total", "Requests refused as busy before they were read.", ("model",)
+        )
         self.lost = Counter("ganworks_audit_lines_lost_total", "Lines of the audit log that could not be written.")
 
     def all(self) -> list[Metric]:
         """In the order in which they are shown."""
-        return [self.requests, self.seconds, self.samples, self.units, self.open, self.lost]
+        return [self.requests, self.seconds, self.samples, self.units, self.open, self.shed, self.lost]
 
 
 def gauges(values: Mapping[str, tuple[str, float]]) -> list[Metric]:

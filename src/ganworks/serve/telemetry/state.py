@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ganworks.serve.access.ticket import Ticket
 from ganworks.serve.telemetry.metrics import Meters, Metric
 
 HEALTH = ("/healthz", "/readyz")
+_QUIET = 1.0  # seconds between two lines that tell of refusals
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class State:
         self.ending: Callable[[], bool] = lambda: False  # asked at each request, so that a signal counts at once
         self.stop: Callable[[], None] = lambda: None  # asks for the end, as a signal does
         self.working = 0
+        self.names: Callable[[], Collection[str]] = lambda: self.facts().models
+        self._shed, self._told = 0, -_QUIET  # requests that no line tells of yet, and when the last one was written
 
     def begin(self) -> None:
         """A request began."""
@@ -60,15 +63,35 @@ class State:
         meters = self.meters
         meters.open.set(self.working)
         route = ticket.route or "other"
-        model = ticket.model if ticket.model in self.facts().models else ""
+        model = ticket.model if ticket.model in self.names() else ""
         meters.requests.add(route, _method(ticket.method), str(ticket.status), model)
         meters.seconds.see(ticket.seconds, route)
         if ticket.n and ticket.status < 400:
             meters.samples.add(model, by=ticket.n)
             meters.units.add(model, by=ticket.cost)
+        if self._shed and time.monotonic() - self._told >= _QUIET:
+            self.tell_shed()
         if route in HEALTH and ticket.status < 400:
             return
         self.late(ticket)
+
+    def shed(self, model: str) -> None:
+        """A request was refused before anything was known of it but its model, "" for any. One line a second tells of
+        all of them, as a line costs more than a refusal.
+        """
+        known = model if model in self.names() else ""
+        self.meters.shed.add(known)
+        self.meters.requests.add("other", "POST", "429", known)
+        self._shed += 1
+        if time.monotonic() - self._told >= _QUIET:
+            self.tell_shed()
+
+    def tell_shed(self) -> None:
+        """Write the line for the requests that were refused since the last one."""
+        if self._shed:
+            ticket = Ticket("none", "POST", route="other", status=429, refused=self._shed)
+            self._shed, self._told = 0, time.monotonic()
+            self.late(ticket)
 
     def late(self, ticket: Ticket) -> None:
         """Write the lines of a request, or of work that went on after it."""
