@@ -16,8 +16,9 @@ from buzzes import RATE, SMALL, folder_of, heard, tone, write
 import ganworks as gw
 from ganworks.cli import main as cli
 from ganworks.core.errors import UsageError
+from ganworks.files import provenance
 from ganworks.files.rasters.decode import DecodeError
-from ganworks.files.wav import read_note, wav_bytes
+from ganworks.files.wav import wav_bytes
 from ganworks.kinds.audio.pitch import VOICED, pitch_track
 from ganworks.kinds.audio.vocoder import measures as metrics
 from ganworks.kinds.audio.vocoder.domain import VocoderDomain
@@ -54,7 +55,7 @@ def test_copy_synthesis_keeps_length_channels_and_says_what_it_did(run, tmp_path
     assert "Resampled from 11,025 to 8,000 Hz." in capsys.readouterr().out
     made, rate = heard(tmp_path / "out.wav")
     assert rate == RATE and made.shape == (2, round(x.shape[1] * RATE / 11025))
-    note = read_note((tmp_path / "out.wav").read_bytes())
+    note = provenance.read(tmp_path / "out.wav")
     assert note["software"] == "ganworks" and note["seed"] == 3
     assert note["digitalSourceType"] == "compositeWithTrainedAlgorithmicMedia"
 
@@ -73,7 +74,7 @@ def test_same_seed_same_bytes_alone_in_a_folder_or_in_chunks(run, tmp_path):
     assert not np.array_equal(heard(tmp_path / "other.wav")[0], heard(tmp_path / "alone.wav")[0])
     apply_files(model, tmp_path / "in" / "1.wav", tmp_path / "parts.wav", chunk=9, mark=False)
     assert np.abs(heard(tmp_path / "parts.wav")[0] - heard(tmp_path / "alone.wav")[0]).max() < 3e-3
-    assert read_note((tmp_path / "parts.wav").read_bytes()) is None
+    assert provenance.read(tmp_path / "parts.wav") is None
 
 
 def test_an_evaluation_depends_on_its_seed_alone(run):
