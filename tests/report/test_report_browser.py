@@ -17,8 +17,9 @@ def test_every_chart_is_drawn_with_its_latest_values(tmp_path: Path) -> None:
     page, text = page_of(run)
     (run / "report.html").write_text(text)
     charts = [a for a in page.all("div") if a.get("class") == "chart"]
-    command = [browser_paths()[0], "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-               "--virtual-time-budget=3000", "--dump-dom", f"file://{run / 'report.html'}"]  # fmt: skip
+    profile, address = f"--user-data-dir={tmp_path / 'profile'}", f"file://{run / 'report.html'}"
+    command = [browser_paths()[0], "--headless", "--no-sandbox", "--disable-gpu", profile,
+               "--virtual-time-budget=3000", "--dump-dom", address]  # fmt: skip
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert shown.count("<canvas") == len(charts) == 5
     assert re.search(r'class="film live"', shown) and "Drag over a chart" in shown
