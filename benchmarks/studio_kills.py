@@ -32,7 +32,7 @@ NAME = "studio_kills"
 TOKEN = "a-token-for-trials"
 TRUTH = 5.0  # seconds until the page has to show it
 SETTINGS = {"train.threads": "1", "train.precision": "fp32", "evaluate": "off", "batch": "64", "networks.width": "16"}
-SETTINGS |= {"networks.d_width": "16", "game.augment": ""}
+SETTINGS |= {"networks.d_width": "16"}
 
 
 class Studio:
@@ -43,12 +43,13 @@ class Studio:
         words = ["studio", str(folder), f"port={port}", f"token={TOKEN}", "open=off"]
         self.command = [sys.executable, "-m", "ganworks", *words]
         self.process: subprocess.Popen[bytes] | None = None
+        self.cookie = ""
 
     def start(self) -> float:
         """Start it; returns the seconds until it answers."""
         begun = time.monotonic()
         self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait(lambda: self.ask("api/state"), 30, "the studio answers")
+        wait(lambda: self.log_in() and self.ask("api/state"), 30, "the studio answers")
         return time.monotonic() - begun
 
     def kill(self) -> None:
@@ -59,7 +60,7 @@ class Studio:
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The answer as JSON; None when nobody answers."""
-        headers = {"cookie": f"{self.cookie}={TOKEN}", "content-type": "application/json", "origin": self.url}
+        headers = {"cookie": self.cookie, "content-type": "application/json", "origin": self.url}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/{path}", data, headers)
         try:
@@ -70,10 +71,8 @@ class Studio:
         except OSError:
             return None
 
-    cookie = ""
-
-    def log_in(self) -> None:
-        """Learn the name of the cookie that the page gets for the token."""
+    def log_in(self) -> bool:
+        """Get the cookie that the page gets for the token; False when nobody answers."""
 
         class Stay(urllib.request.HTTPRedirectHandler):
             def redirect_request(self, *_: Any) -> None:
@@ -81,10 +80,13 @@ class Studio:
 
         opener = urllib.request.build_opener(Stay)
         try:
-            answer = opener.open(f"{self.url}/?token={TOKEN}", timeout=10)
+            answer: Any = opener.open(f"{self.url}/?token={TOKEN}", timeout=10)
         except urllib.error.HTTPError as error:
             answer = error
-        Studio.cookie = str(answer.headers["set-cookie"]).partition("=")[0]
+        except OSError:
+            return False
+        self.cookie = str(answer.headers["set-cookie"]).partition(";")[0]
+        return True
 
 
 def wait(ready: Callable[[], Any], most: float, what: str) -> tuple[Any, float]:
@@ -138,8 +140,16 @@ class Page:
 
 
 def digest(run: Path) -> str:
-    """SHA-256 of the published network."""
-    return hashlib.sha256((run / "generator.safetensors").read_bytes()).hexdigest()
+    """SHA-256 of the weights, averages and optimisers of the last state. What is published is the best by scores, and
+    these are taken at moments that depend on the clock.
+    """
+    from safetensors import safe_open
+
+    made = hashlib.sha256()
+    with safe_open(max((run / "state").glob("*.safetensors")), "np") as state:
+        for name in sorted(state.keys()):
+            made.update(name.encode() + state.get_tensor(name).tobytes())
+    return made.hexdigest()
 
 
 def undisturbed(folder: Path, seed: int, budget: str) -> str:
@@ -151,12 +161,11 @@ def undisturbed(folder: Path, seed: int, budget: str) -> str:
     return digest(out)
 
 
-def trial(folder: Path, kills: int, seed: int, budget: str) -> dict[str, Any]:
+def trial(studio: Studio, folder: Path, kills: int, seed: int, budget: str) -> dict[str, Any]:
     """Start, kill, resume; returns a row."""
-    chance, studio = random.Random(seed), Studio(folder / "work", 8600 + seed)
+    chance = random.Random(seed)
     studio.folder.mkdir()
     first = studio.start()
-    studio.log_in()
     names = ["one", "two"]
     for k, name in enumerate(names):
         given = SETTINGS | {"seed": str(k), "budget": budget}
@@ -195,7 +204,6 @@ def trial(folder: Path, kills: int, seed: int, budget: str) -> dict[str, Any]:
     wait(lambda: all(r["status"] == "finished" for r in studio.ask("api/state")["runs"]), 3600, "both are finished")
     same = [digest(studio.folder / "runs" / name) == undisturbed(folder, k, budget) for k, name in enumerate(names)]
     page.driver.quit()
-    studio.kill()
     return {
         "seed": seed,
         "budget": budget,
@@ -218,7 +226,11 @@ def main() -> None:
     rows = common.load(NAME)
     if common.missing(rows, {"seed": given.seed, "budget": given.budget}):
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(trial(Path(folder), given.kills, given.seed, given.budget))
+            studio = Studio(Path(folder) / "work", 8600 + given.seed)
+            try:
+                rows.append(trial(studio, Path(folder), given.kills, given.seed, given.budget))
+            finally:
+                studio.kill()
         common.save(NAME, rows)
     keys = [key for key in rows[0] if key not in common.machine()]
     print(common.table(keys, [[row[key] for key in keys] for row in rows]))
