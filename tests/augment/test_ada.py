@@ -115,6 +115,17 @@ def test_derivatives_of_both_orders_are_right():
     assert torch.autograd.gradgradcheck(lambda x: ada.augmented(x, u, 1.0, ada.POLICIES).square(), x, fast_mode=True)
 
 
+def test_autocast_does_not_bend_it():
+    u = torch.rand(4, ada.NUMBERS, generator=torch.Generator().manual_seed(5))
+    x = picture(64, 64).expand(4, -1, -1, -1)
+    plain = ada.augmented(x, u, 1.0, ada.POLICIES)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(ada.augmented(x, u, 1.0, ada.POLICIES), plain)
+        rounded = ada.augmented(x.bfloat16(), u, 1.0, ada.POLICIES)
+    assert rounded.dtype == torch.bfloat16
+    assert float((rounded.float() - plain).abs().mean()) < 0.02
+
+
 def test_draws_of_diffaugment_do_not_change_and_rows_are_independent():
     draw = Draw(3, 6, slice(0, 6))
     both = DiffAugment("blit,geometry,recolour,color,translation,cutout")

@@ -196,15 +196,21 @@ def _bilinear(x: Tensor, across: Tensor, down: Tensor, rows: int, columns: int) 
 
 
 def augmented(x: Tensor, u: Tensor, p: Tensor | float, names: tuple[str, ...]) -> Tensor:
-    """Pictures [B, C, H, W] in [-1, 1] after the named changes, each with probability p. u: [B, 28] in [0, 1)."""
-    if "blit" in names:
-        x = turned(x, u[:, :4], p)
-    if "blit" in names or "geometry" in names:
-        x = warped(x, placement(u[:, :18], p, (x.shape[2], x.shape[3]), names))
-    if "recolour" in names:
-        made = colours(u[:, 18:], p, x.shape[1]).to(x.dtype)
-        if x.shape[1] == 3:
-            flat = x.flatten(2)
-            return (made[:, :3, :3] @ flat + made[:, :3, 3:]).view_as(x)
-        return x * made[:, :1, :1, None] + made[:, :1, 3:, None]
-    return x
+    """Pictures [B, C, H, W] in [-1, 1] after the named changes, each with probability p. u: [B, 28] in [0, 1).
+
+    Autocast is off inside: places in bfloat16 would be pixels away.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        if "blit" in names:
+            x = turned(x, u[:, :4], p)
+        if "blit" in names or "geometry" in names:
+            x = warped(x, placement(u[:, :18].float(), p, (x.shape[2], x.shape[3]), names))
+        return recoloured(x, u[:, 18:].float(), p) if "recolour" in names else x
+
+
+def recoloured(x: Tensor, u: Tensor, p: Tensor | float) -> Tensor:
+    """Pictures [B, C, H, W] under the affine maps of their colours; u: the last 10 numbers of an example."""
+    made = colours(u, p, x.shape[1]).to(x.dtype)
+    if x.shape[1] == 3:
+        return (made[:, :3, :3] @ x.flatten(2) + made[:, :3, 3:]).view_as(x)
+    return x * made[:, :1, :1, None] + made[:, :1, 3:, None]
