@@ -124,9 +124,10 @@ def test_a_process_is_asked_once_though_the_button_is_pressed_twice(studio, monk
     studio.post("/api/runs", json={**LONG, "name": "mine"})
     seen(studio, "mine", 10)
     sent = []
-    monkeypatch.setattr(jobs_module.os, "kill", lambda pid, number: sent.append(number))
-    for _ in range(3):
-        studio.post("/api/runs/mine/stop", json={})
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs_module.os, "kill", lambda pid, number: sent.append(number))
+        for _ in range(3):
+            studio.post("/api/runs/mine/stop", json={})
     assert len(sent) == 1
 
 
