@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from ganworks.cli.trust.seals import seals_of
-from ganworks.cli.words import Options, import_own, whole
+from ganworks.cli.words import APPLYING, Options, import_own, whole
 from ganworks.core.console.text import counted
 from ganworks.core.console.voice import say
 from ganworks.core.errors import GanworksError, UsageError, nearest, switch
@@ -17,18 +17,6 @@ from ganworks.report.terminal.meters import Meters
 from ganworks.use.applier import Applier
 from ganworks.use.file_jobs import EDITED, apply_files, pairs_of
 
-OWN = (
-    "out",
-    "seed",
-    "device",
-    "mark",
-    "mask",
-    "sheet",
-    "format",
-    "reverse",
-    "watermark",
-    "sign",
-)  # the other options are the model's
 _SHOWN = 20  # failures named on the screen
 
 
@@ -47,12 +35,12 @@ def apply(places: list[str], options: Options) -> None:
     model = Applier.load(run, device=options.get("device", "auto"), reverse=reverse)
     watermark, signer = seals_of(options)
     asked: dict[str, Any] = {
-        name: value if name == "label" else parse(value) for name, value in options.items() if name not in OWN
+        name: value if name == "label" else parse(value) for name, value in options.items() if name not in APPLYING
     }
     known = asked if model.options is None else model.options
     for name in asked:
         if name not in known:
-            raise UsageError(f'This model has no option "{name}". {nearest(name, (*OWN, *known))}')
+            raise UsageError(f'This model has no option "{name}". {nearest(name, (*APPLYING, *known))}')
     with Meters() as meters:
         done = apply_files(
             model,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ganworks.cli.trust.seals import seals_of
-from ganworks.cli.words import Options, decimal, import_own, whole
+from ganworks.cli.words import SAMPLING, Options, decimal, import_own, whole
 from ganworks.core.abilities.encoding import options_of
 from ganworks.core.console.stop import told
 from ganworks.core.console.text import counted
@@ -20,20 +20,6 @@ from ganworks.report.terminal.meters import Meters
 from ganworks.report.terminal.preview import preview_lines
 from ganworks.use.model import Model
 
-SAMPLING = (
-    "seed",
-    "start",
-    "out",
-    "labels",
-    "truncation",
-    "interpolate",
-    "steps",
-    "device",
-    "mark",
-    "format",
-    "watermark",
-    "sign",
-)
 T = TypeVar("T")
 _BULK = 1000  # above this many samples, the work can restart where it stopped
 

@@ -27,6 +27,10 @@ VERBS = {  # verb -> "module:function"; the function takes the places and the op
     "studio": "service.studio:studio",
 }
 
+_WRITING = ("out", "device", "mark", "format", "watermark", "sign")
+SAMPLING = ("seed", "start", "labels", "truncation", "interpolate", "steps", *_WRITING)
+APPLYING = ("seed", "mask", "sheet", "reverse", *_WRITING)
+
 Options = dict[str, str]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ganworks.cli.completion.fields import keys_of, settings_of
-from ganworks.cli.words import VERBS
+from ganworks.cli.words import APPLYING, SAMPLING, VERBS
 from ganworks.core import registry
 from ganworks.core.console.text import shown
 from ganworks.core.console.voice import say
@@ -19,20 +19,8 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 _SWITCHES = ("evaluate", "tensorboard", "mark", "reverse", "native")
 _PATHS = ("data", "out", "init", "mask", "sheet", "features", "exclude", "watermark", "sign")
 _OPTIONS = {
-    "sample": (
-        "out",
-        "seed",
-        "labels",
-        "truncation",
-        "interpolate",
-        "steps",
-        "device",
-        "mark",
-        "format",
-        "watermark",
-        "sign",
-    ),
-    "apply": ("out", "seed", "device", "mark", "mask", "sheet", "format", "reverse", "watermark", "sign"),
+    "sample": SAMPLING,
+    "apply": APPLYING,
     "verify": ("watermark", "trust", "format", "reproduce", "newkey", "newcert"),
     "predict": ("out", "top", "device"),
     "eval": ("data", "count", "seed", "features", "metrics"),
