@@ -30,6 +30,8 @@ LOCAL = {"host": "localhost:8000"}
 class Engine:
     """Makes nothing. seconds: how long that takes."""
 
+    watermark = None
+
     def __init__(self, seconds: float = 0.0, places: dict[str, Path] | None = None):
         self.paths = places or {"digits": Path("runs/digits"), "cats": Path("runs/cats")}
         self.seconds, self.asked = seconds, []

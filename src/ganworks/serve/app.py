@@ -50,7 +50,7 @@ def create_app(
     )
     app.state.service = service
     errors.install(app)
-    for router in (*ROUTERS, provenance_routes(getattr(engine, "watermark", None))):
+    for router in (*ROUTERS, provenance_routes(engine.watermark)):
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # pyrefly: ignore
     if guard is not None:

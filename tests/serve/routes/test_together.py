@@ -58,7 +58,7 @@ def test_a_message_names_no_path_of_the_server():
 class Stub:
     """An engine that does what it is told."""
 
-    names, paths, limits, ready = ["dcgan"], {"dcgan": run("dcgan")}, Limits(), True
+    names, paths, limits, ready, watermark = ["dcgan"], {"dcgan": run("dcgan")}, Limits(), True, None
 
     def __init__(self, work, stream=None):
         self.sample, self.stream = work, stream

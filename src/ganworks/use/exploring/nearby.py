@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganworks.core.abilities.encoding import HasStyles
 from ganworks.core.spec import key
-from ganworks.use.model import Model, own_randomness
+from ganworks.use.model import Model, own_randomness, slerp
 
 _AT_ONCE = 64
 
@@ -59,6 +59,4 @@ def _with_noise(model: Model, net: Any, z: Tensor, y: Tensor | None, seed: int) 
 
 def _on_circle(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Points [n, d] at t [n, 1] of the great circles from a to b [n, d]."""
-    cosine = (a * b).sum(1, keepdim=True) / (a.norm(dim=1, keepdim=True) * b.norm(dim=1, keepdim=True))
-    angle = torch.acos(cosine.clamp(-1 + 1e-9, 1 - 1e-9))
-    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+    return torch.stack([slerp(x, y, float(at)) for x, y, at in zip(a, b, t, strict=True)])

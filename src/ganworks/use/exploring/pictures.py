@@ -20,7 +20,7 @@ from ganworks.files.shown import enlarged, picture
 from ganworks.use.exploring.project import Projection
 from ganworks.use.samples import Samples
 
-_LARGEST = 8  # a difference is shown so many times as large
+_TIMES = 4  # a difference is shown so many times as large
 
 
 def fitted(path: Path, spec: Spec) -> Tensor:
@@ -68,10 +68,10 @@ def beside(wanted: Tensor, found: Projection, path: Path) -> None:
     """Write the picture [C, H, W] in [-1, 1], its projection, and their difference, enlarged in its values."""
     made = found.made
     given = np.clip(np.rint((wanted.numpy() + 1) * 127.5), 0, 255).astype(np.uint8)
-    apart = np.clip(_LARGEST // 2 * np.abs(given.astype(np.int64) - made.data[0].astype(np.int64)), 0, 255)
+    apart = np.clip(_TIMES * np.abs(given.astype(np.int64) - made.data[0].astype(np.int64)), 0, 255)
     rows = [given, made.data[0], apart.astype(np.uint8)]
     pictures = [enlarged(picture(x, made.spec)).convert("RGB") for x in rows]
-    captions = ["given", "nearest found", f"difference x {_LARGEST // 2}"]
+    captions = ["given", "nearest found", f"difference x {_TIMES}"]
     frame = Frame((max(110, pictures[0].width), pictures[0].height), gap=6, margin=4, caption=16, drop=2)
     _write(path, arrange(pictures, 3, frame, captions), made)
 

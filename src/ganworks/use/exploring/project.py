@@ -81,19 +81,20 @@ def project(
     wanted = picture.to(device)[None]
     candidates = space.of_seeds(range(_CANDIDATES))
     with torch.no_grad():
-        apart = torch.cat([_blurred(space.run(p.to(device)).float(), wanted) for p in candidates.split(64)])
-        errors = torch.cat([rms(space.run(p.to(device)).float(), wanted) for p in candidates[:64].split(64)])
+        made = [space.run(part.to(device)).float() for part in candidates.split(64)]
+        apart, errors = (torch.cat([measure(part, wanted) for part in made]) for measure in (_blurred, rms))
     nearest = apart.argsort()[:starts].cpu()
     point = candidates[nearest].clone().to(device).requires_grad_(True)
-    first = float(rms(space.run(point.detach()).float(), wanted).min())
+    first = float(errors[nearest].min())
     point = _descend(space, point, wanted, steps, perceive, told)
     with torch.no_grad():
         found = rms(space.run(point).float(), wanted)
     best = point[int(found.argmin())].detach().cpu()
     spread = space.spread if space.styles else math.sqrt(space.dim)
     away = float((best - (space.mean if space.styles else 0)).norm()) / spread
-    made = space.samples(best[None], projected=True)
-    return Projection(best, made, float(found.min()), first, float(errors.mean()), away)
+    return Projection(
+        best, space.samples(best[None], projected=True), float(found.min()), first, float(errors[:64].mean()), away
+    )
 
 
 def _descend(space: Space, point: Tensor, wanted: Tensor, steps: int, perceive: Perceive, told: Told | None) -> Tensor:
