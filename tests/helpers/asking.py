@@ -6,7 +6,8 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,18 @@ from starlette.testclient import TestClient
 from ganworks.studio.app import create_studio
 
 TOKEN = "a-token-of-the-tests"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "runs_0_1_0"
+
+
+def with_runs(folder: Path, names: Iterable[str]) -> Path:
+    """The folder of a studio, with these old runs in it."""
+    for name in names:
+        with zipfile.ZipFile(FIXTURES / f"{name}.zip") as archive:
+            archive.extractall(folder / name)
+        (folder / "runs").mkdir(exist_ok=True)
+        (folder / name / "run").rename(folder / "runs" / name)
+    return folder
+
 
 # A training that writes its log as a real one does, obeys SIGTERM, and goes on where it stopped.
 STAND_IN = r"""

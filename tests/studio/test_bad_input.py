@@ -6,13 +6,11 @@ The inputs are harmless: where something is too large, the limit of the studio i
 import io
 import json
 import shutil
-import zipfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from asking import client, stand_in
+from asking import client, stand_in, with_runs
 from PIL import Image
 
 from ganworks.core.errors import UsageError
@@ -22,20 +20,13 @@ from ganworks.studio.data.uploads import Limits
 from ganworks.studio.trainings import control
 from ganworks.studio.trainings import jobs as jobs_module
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "runs_0_1_0"
 JSON = {"content-type": "application/json"}
 FORM = {"x-ganworks": "1"}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("asked")
-    for name in ("acgan", "pix2pix", "classify"):
-        with zipfile.ZipFile(FIXTURES / f"{name}.zip") as archive:
-            archive.extractall(folder / name)
-        (folder / "runs").mkdir(exist_ok=True)
-        (folder / name / "run").rename(folder / "runs" / name)
-    return folder
+    return with_runs(tmp_path_factory.mktemp("asked"), ("acgan", "pix2pix", "classify"))
 
 
 @pytest.fixture(scope="module")

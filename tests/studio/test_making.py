@@ -2,33 +2,24 @@
 
 import io
 import json
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from asking import client, wait_for
+from asking import client, wait_for, with_runs
 from PIL import Image
 
 from ganworks.use.exploring import directions
 from ganworks.use.exploring.space import Space
 from ganworks.use.model import Model
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "runs_0_1_0"
 USED = {"acgan": "image", "table": "table", "text": "text", "points": "points", "pix2pix": "image", "classify": "",
         "inpaint": "image", "series": "series", "wavegan": "audio"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made")
-    for name in USED:
-        with zipfile.ZipFile(FIXTURES / f"{name}.zip") as archive:
-            archive.extractall(folder / name)
-        (folder / "runs").mkdir(exist_ok=True)
-        (folder / name / "run").rename(folder / "runs" / name)
-    return folder
+    return with_runs(tmp_path_factory.mktemp("made"), USED)
 
 
 @pytest.fixture(scope="module")
